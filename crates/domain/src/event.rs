@@ -1,0 +1,73 @@
+//! What is told to those who watch: numbered events of indexes, runs and pages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{IndexId, RunId, Timestamp};
+
+/// The name of an event on the stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A run began; the data is the run.
+    RunStarted,
+    /// Counters moved; the data is the run.
+    Progress,
+    /// A page failed; the data is the page (with `index_id` and `run_id`).
+    PageFailed,
+    /// A run is over; the data is the run.
+    RunFinished,
+    /// An index was created, changed or deleted; the data is the index (`{"id", "deleted": true}` when deleted).
+    IndexChanged,
+}
+
+impl EventKind {
+    /// The word of the stream and of rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RunStarted => "run_started",
+            Self::Progress => "progress",
+            Self::PageFailed => "page_failed",
+            Self::RunFinished => "run_finished",
+            Self::IndexChanged => "index_changed",
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::RunStarted,
+            Self::Progress,
+            Self::PageFailed,
+            Self::RunFinished,
+            Self::IndexChanged,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
+}
+
+/// One event before it has its number.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewEvent {
+    /// What happened.
+    pub kind: EventKind,
+    /// The index it is about.
+    pub index_id: IndexId,
+    /// The run it is about.
+    pub run_id: Option<RunId>,
+    /// The JSON of what it is about.
+    pub data: serde_json::Value,
+}
+
+/// One event with its number.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// Global, rising, kept in the database: the `id:` of the stream.
+    pub seq: i64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: NewEvent,
+}

@@ -1,0 +1,277 @@
+//! An index: what an administrator asked for, and how it stands.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::run::Run;
+use crate::{AgentId, IndexId, SpaceId, SpaceKey};
+
+/// Which retrieval store holds an index.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// LlamaCloud.
+    LlamaCloud,
+    /// The embedded index.
+    Local,
+}
+
+impl BackendKind {
+    /// The word used in settings, rows and REST.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LlamaCloud => "llamacloud",
+            Self::Local => "local",
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::LlamaCloud, Self::Local]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
+}
+
+impl fmt::Display for BackendKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What becomes of pages whose reading is restricted to some people.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RestrictedPages {
+    /// They stay out: whoever asks the agent could not have read them.
+    #[default]
+    Skip,
+    /// They enter: the administrator vouches for everyone who asks.
+    Include,
+}
+
+/// Everything about an index that an administrator chooses.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct IndexSettings {
+    /// The name shown to people.
+    pub name: String,
+    /// The agent that asks this index; unique among living indexes.
+    pub agent_id: AgentId,
+    /// Keys of the spaces, as given; 1 to 100, distinct.
+    pub confluence_spaces: Vec<SpaceKey>,
+    /// Minutes between scheduled runs; at least 1.
+    pub interval_minutes: u32,
+    /// Whether scheduled runs happen.
+    pub enabled: bool,
+    /// Which store holds it.
+    pub backend: BackendKind,
+    /// Blog posts of the spaces too.
+    pub include_blog_posts: bool,
+    /// Footer and inline comments folded into their page's document.
+    pub include_comments: bool,
+    /// Text files attached to pages as documents of their own.
+    pub include_attachments: bool,
+    /// Only pages with at least one of these labels; empty: all.
+    pub labels: Vec<String>,
+    /// No page with any of these labels.
+    pub exclude_labels: Vec<String>,
+    /// Only these pages and all below them; empty: all.
+    pub root_page_ids: Vec<String>,
+    /// What becomes of restricted pages.
+    pub restricted_pages: RestrictedPages,
+}
+
+/// How an index stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum IndexStatus {
+    /// Never synced.
+    New,
+    /// A run is under way.
+    Syncing,
+    /// The last run succeeded.
+    Ok,
+    /// The last run was partial, or a space is archived or gone: it answers, and something needs a look.
+    Degraded,
+    /// The last run failed.
+    Failed,
+    /// The mass-deletion guard waits for the administrator.
+    NeedsConfirmation,
+    /// No scheduled runs.
+    Disabled,
+}
+
+impl IndexStatus {
+    /// Every status, for parsing and documentation.
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Syncing,
+        Self::Ok,
+        Self::Degraded,
+        Self::Failed,
+        Self::NeedsConfirmation,
+        Self::Disabled,
+    ];
+
+    /// The word used in rows and REST.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Syncing => "syncing",
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::NeedsConfirmation => "needs_confirmation",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// The store object that holds an index: a pipeline, a directory with its index, or an embedded collection.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Remote {
+    /// `pipeline`, `directory_index` or `local`.
+    pub kind: String,
+    /// The id in the store.
+    pub id: String,
+    /// The name in the store: `confluence-<agent_id>`.
+    pub name: String,
+    /// Whatever else the backend must remember about it (a JSON object as text); never shown over REST.
+    #[serde(skip)]
+    pub extra: Option<String>,
+}
+
+/// How one space of an index stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct IndexSpace {
+    /// The key as the administrator gave it.
+    pub key: SpaceKey,
+    /// The identity, once seen; a renamed space is followed by it.
+    pub id: Option<SpaceId>,
+    /// The present key, once seen; differs from `key` after a rename.
+    pub current_key: Option<SpaceKey>,
+    /// The name shown to people, once seen.
+    pub name: Option<String>,
+    /// Absolute address, once seen.
+    pub url: Option<String>,
+    /// What is to be said about it.
+    pub state: SpaceState,
+    /// The last trouble with it, in words.
+    pub reason: Option<String>,
+    /// Pages of it that are in the index now.
+    pub pages: i64,
+    /// When a listing of it last ended without error.
+    pub last_sync_at: Option<DateTime<Utc>>,
+}
+
+/// What is to be said about a space of an index.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SpaceState {
+    /// Not looked at yet.
+    #[default]
+    New,
+    /// There and current.
+    Current,
+    /// Archived in Confluence; its pages stay.
+    Archived,
+    /// The account sees it no more. Its pages are hidden or removed only on evidence.
+    Vanished,
+    /// The last walk through it ended with an error.
+    Failing,
+}
+
+impl SpaceState {
+    /// The word used in rows and REST.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Current => "current",
+            Self::Archived => "archived",
+            Self::Vanished => "vanished",
+            Self::Failing => "failing",
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::New,
+            Self::Current,
+            Self::Archived,
+            Self::Vanished,
+            Self::Failing,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == word)
+    }
+}
+
+/// An index as REST and events show it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Index {
+    /// The identity.
+    pub id: IndexId,
+    /// What the administrator chose.
+    #[serde(flatten)]
+    pub settings: IndexSettings,
+    /// Where it is kept; null until the store object exists.
+    pub remote: Option<Remote>,
+    /// How it stands.
+    pub status: IndexStatus,
+    /// Why it stands so, in words; null when there is nothing to say.
+    pub status_reason: Option<String>,
+    /// Its spaces one by one.
+    pub spaces: Vec<IndexSpace>,
+    /// Documents that are searchable or accepted.
+    pub document_count: i64,
+    /// The newest run that is not a dry one, running or over.
+    pub last_run: Option<Run>,
+    /// When the next scheduled run is due; null while disabled.
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When its settings last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What the engine must remember about an index between runs; not shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct IndexProgress {
+    /// Highest `version.createdAt` seen by a listing whose pages are all settled. The server's clock.
+    pub watermark: Option<DateTime<Utc>>,
+    /// When a sweep last began that then ended without error (our clock).
+    pub last_sweep_at: Option<DateTime<Utc>>,
+    /// `finished_at` of the last succeeded or partial run: the `as_of` of answers.
+    pub synced_at: Option<DateTime<Utc>>,
+    /// Counts changes of scope by the administrator.
+    pub scope_revision: i32,
+    /// The scope revision that the last complete run applied; lower means that removals by scope are still owed and
+    /// are exempt from the mass-deletion guard.
+    pub applied_scope_revision: i32,
+    /// A run's removals that wait for `confirm`; `Some(run)` keeps deletions of absent pages stopped.
+    pub awaiting_confirmation: Option<crate::RunId>,
+    /// The administrator accepted the removals of that run: the next sweep may exceed the guard.
+    pub deletions_accepted: bool,
+}

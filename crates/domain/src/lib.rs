@@ -1,0 +1,38 @@
+//! What MCP Confluence Sync is about, without any of the machinery: ids, records, decisions and ports.
+//!
+//! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`index`], [`run`], [`document`].
+//! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
+//!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`vanish`] and [`guard`] (who may be removed),
+//!   [`schedule`], [`backoff`], [`adaptive`] (how many requests at once), [`answer`] (which passages may leave).
+//! * **Ports**, the traits that adapters implement: [`ports`].
+//!
+//! This crate must not know actix, HTTP, a database or the network; everything here is tested with plain values.
+#![warn(missing_docs)]
+
+pub mod adaptive;
+pub mod answer;
+pub mod backoff;
+pub mod change;
+pub mod content;
+pub mod disposition;
+pub mod document;
+pub mod event;
+pub mod guard;
+pub mod ids;
+pub mod index;
+pub mod page;
+pub mod ports;
+pub mod problem;
+pub mod query;
+pub mod run;
+pub mod schedule;
+pub mod scope;
+pub mod token;
+pub mod tree;
+pub mod vanish;
+
+pub use disposition::Disposition;
+pub use ids::{AccountId, AgentId, DocumentId, IndexId, PageId, RunId, SpaceId, SpaceKey, TokenId};
+
+/// A moment on the UTC clock; every time in this project carries its zone.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

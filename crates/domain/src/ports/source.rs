@@ -1,0 +1,254 @@
+//! The place where pages come from: Confluence.
+//!
+//! Each method is one request (or one answer's worth of them), so that the engine can count, interleave and checkpoint.
+//! The implementation owns the rate gate and retries passing trouble by itself up to a bound; what reaches the caller is
+//! final for now, and [`SourceError::disposition`] says what to do about it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::content::{
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
+};
+use crate::{AccountId, Disposition, PageId, SpaceId, SpaceKey, Timestamp};
+
+/// How many ids one request by id may name; also the largest page of a listing.
+pub const MAX_BATCH: usize = 250;
+/// How many spaces one listing may span.
+pub const MAX_SPACES_PER_LISTING: usize = 100;
+
+/// An opaque place in a walk; kept in checkpoints, so it outlives the process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor(pub String);
+
+/// One answer of a walk.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Batch<T> {
+    /// What it held; may be fewer than asked for (permission filtering), even none, with more to come.
+    pub items: Vec<T>,
+    /// Where to go on; `None`: the walk is complete.
+    pub next: Option<Cursor>,
+}
+
+/// In which order a listing comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListOrder {
+    /// By id: stable under edits; for sweeps.
+    Id,
+    /// Newest modification first; for polls.
+    NewestFirst,
+}
+
+/// Which items to list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListQuery {
+    /// Pages or blog posts.
+    pub kind: ContentKind,
+    /// The spaces, by id; one for a sweep (an unseen space is then `NotFound`), up to 100 for a poll.
+    pub spaces: Vec<SpaceId>,
+    /// The order.
+    pub order: ListOrder,
+    /// The statuses wanted.
+    pub statuses: Vec<ContentStatus>,
+    /// Whether bodies in storage format shall come along.
+    pub bodies: bool,
+    /// Items wanted at most, 1 to 250.
+    pub limit: usize,
+}
+
+/// Which items to ask labels, restrictions and ancestors of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FactsQuery {
+    /// Everything in a space, by its present key: pages, blog posts, and containers where the site lets them be asked.
+    Space(SpaceKey),
+    /// Some items, at most 100.
+    Ids(Vec<PageId>),
+}
+
+/// The source's present state, for readiness, `doctor` and the web page.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SourceHealth {
+    /// Requests made since the start.
+    pub requests: u64,
+    /// How many may be in flight now.
+    pub concurrency_limit: usize,
+    /// How many are in flight.
+    pub in_flight: usize,
+    /// Until when every request waits.
+    pub paused_until: Option<Timestamp>,
+    /// The last trouble, in words; cleared by a success.
+    pub trouble: Option<String>,
+}
+
+/// Where pages come from.
+#[async_trait]
+pub trait ContentSource: Send + Sync {
+    /// Who the credentials are (`GET /wiki/rest/api/user/current`). An anonymous answer is [`SourceError::Unauthorized`].
+    async fn whoami(&self) -> Result<Account, SourceError>;
+
+    /// Spaces by key, personal ones (`~…`) included; keys that cannot be seen are simply not among the answer.
+    async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError>;
+
+    /// Spaces by id, at most 250; those that cannot be seen are left out.
+    async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, SourceError>;
+
+    /// Every space that the account can see.
+    async fn visible_spaces(&self) -> Result<Vec<Space>, SourceError>;
+
+    /// One answer of a listing.
+    async fn list(
+        &self,
+        query: &ListQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourcePage>, SourceError>;
+
+    /// Items by id, at most 250, in any of `statuses`; those that cannot be seen are left out silently.
+    /// Answers are bounded in bytes: [`Disposition::Split`] asks for smaller batches.
+    async fn by_ids(
+        &self,
+        kind: ContentKind,
+        ids: &[PageId],
+        statuses: &[ContentStatus],
+        bodies: bool,
+    ) -> Result<Vec<SourcePage>, SourceError>;
+
+    /// One item by id with its body, whatever its status. `Ok(None)`: 404, that is gone **or** not allowed **or** a passing
+    /// fault of the site: never proof by itself.
+    async fn one(&self, kind: ContentKind, id: &PageId) -> Result<Option<SourcePage>, SourceError>;
+
+    /// One answer of a walk over labels, own read restrictions and ancestors (CQL `/content/search` with expansions).
+    /// Search lags behind: an item missing here says nothing.
+    async fn facts(
+        &self,
+        query: &FactsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError>;
+
+    /// Labels and own read restriction of one item, not from the search index (so without lag). For the few that
+    /// [`facts`](Self::facts) does not know yet, and for containers. `Ok(None)`: 404.
+    async fn facts_of(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<ContentFacts>, SourceError>;
+
+    /// Names of people, in bulk (`POST /users-bulk`, 250 a call); unknown ids are left out.
+    async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError>;
+
+    /// The rendered body (`export_view`) of one page, for macros that storage cannot resolve. `Ok(None)`: not to be had.
+    async fn rendered(&self, kind: ContentKind, id: &PageId)
+    -> Result<Option<String>, SourceError>;
+
+    /// Confluence's own search over some spaces, best first, at most `limit`: stop words out, all words, then any word.
+    async fn search_live(
+        &self,
+        words: &str,
+        spaces: &[SpaceKey],
+        limit: usize,
+    ) -> Result<Vec<LiveHit>, SourceError>;
+
+    /// The state of the client; makes no request.
+    fn health(&self) -> SourceHealth;
+}
+
+/// Why the source did not answer.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Credentials are missing, wrong, expired, taken as anonymous, or lack a scope.
+    #[error("Confluence refuses the credentials for {what}: {detail}")]
+    Unauthorized {
+        /// The endpoint or operation.
+        what: String,
+        /// Cause and remedy, never the secret.
+        detail: String,
+    },
+    /// The account may not do this; may be passing (403 bursts were measured on valid credentials).
+    #[error("Confluence does not allow {what}: {detail}")]
+    Forbidden {
+        /// The endpoint or operation.
+        what: String,
+        /// What the answer said.
+        detail: String,
+    },
+    /// 404 for something that is not an item by id (a space of a listing, for example): gone or not allowed.
+    #[error("Confluence does not know {what}, or this account may not see it")]
+    NotFound {
+        /// The thing.
+        what: String,
+    },
+    /// 410: the endpoint is withdrawn for good.
+    #[error("Confluence has withdrawn {what}")]
+    Withdrawn {
+        /// The endpoint.
+        what: String,
+    },
+    /// 429, or a quota is used up, beyond what the client waits for by itself.
+    #[error("Confluence limits requests: {what} may go on in {} s", retry_after.as_secs())]
+    RateLimited {
+        /// The endpoint.
+        what: String,
+        /// How long from now.
+        retry_after: Duration,
+    },
+    /// No connection, a time-out, 5xx, HTML or a cut answer, again and again.
+    #[error("Confluence cannot be reached for {what}: {detail}")]
+    Unavailable {
+        /// The endpoint.
+        what: String,
+        /// The last cause.
+        detail: String,
+    },
+    /// The answer would be, or was, too large (413, 504, our own bound in bytes).
+    #[error("the answer to {what} is too large: {detail}")]
+    TooLarge {
+        /// The endpoint.
+        what: String,
+        /// Which bound.
+        detail: String,
+    },
+    /// The cursor of a walk is refused, or a walk turns in a circle.
+    #[error("the walk over {what} cannot go on: {detail}")]
+    BadCursor {
+        /// The endpoint.
+        what: String,
+        /// What happened.
+        detail: String,
+    },
+    /// The request is refused as wrong (400, 405, 415…): our fault.
+    #[error("Confluence refuses the request for {what}: {detail}")]
+    Rejected {
+        /// The endpoint.
+        what: String,
+        /// What the answer said.
+        detail: String,
+    },
+}
+
+impl SourceError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn disposition(&self) -> Disposition {
+        match self {
+            Self::Unauthorized { .. } | Self::Withdrawn { .. } => Disposition::FailRun,
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Rejected { .. } => {
+                Disposition::SkipItem
+            }
+            Self::RateLimited { retry_after, .. } => Disposition::Retry {
+                after: *retry_after,
+            },
+            Self::Unavailable { .. } => Disposition::RETRY,
+            Self::TooLarge { .. } => Disposition::Split,
+            Self::BadCursor { .. } => Disposition::RestartWalk,
+        }
+    }
+
+    /// The problem code that REST answers with.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized { .. } => "confluence_unauthorized",
+            _ => "confluence_unreachable",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Questions to an index and what comes back.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::page::Page;
+use crate::{DocumentId, SpaceKey};
+
+/// How many results are given when nobody says.
+pub const DEFAULT_TOP_K: u32 = 8;
+/// How many results are given at most.
+pub const MAX_TOP_K: u32 = 50;
+
+/// Which pages may answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Filters {
+    /// Only this space (its present key).
+    #[serde(default)]
+    pub space: Option<SpaceKey>,
+    /// Only pages with this label.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Only pages modified after this moment.
+    #[serde(default)]
+    pub updated_after: Option<DateTime<Utc>>,
+}
+
+/// A question to a retrieval store.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RetrievalQuery {
+    /// The words; never empty.
+    pub text: String,
+    /// How many passages at most.
+    pub top_k: u32,
+    /// What the store shall filter by, as far as it can; the rest is filtered by us.
+    pub filters: Filters,
+}
+
+/// A passage as a store returns it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Passage {
+    /// The document it belongs to: by our own metadata, never by the store's file ids.
+    pub document: DocumentId,
+    /// The text of the passage.
+    pub text: String,
+    /// Higher is better; comparable within one answer only.
+    pub score: f64,
+    /// Headings above it, where the store knows them.
+    pub heading_path: Vec<String>,
+    /// The anchor of the nearest heading, where the store knows it.
+    pub anchor: Option<String>,
+}
+
+/// One result of an answer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QueryResult {
+    /// The passage.
+    pub text: String,
+    /// Higher is better.
+    pub score: f64,
+    /// The page it stands on.
+    pub page: ResultPage,
+}
+
+/// The page of a result, with the place on it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResultPage {
+    /// The page.
+    #[serde(flatten)]
+    pub page: Page,
+    /// The heading under which the passage stands.
+    pub section: Option<String>,
+    /// The anchor of that heading; `url#anchor` opens the place.
+    pub anchor: Option<String>,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerSource {
+    /// The index.
+    Index,
+    /// Confluence's own search.
+    Live,
+    /// The index, and Confluence for what changed since.
+    Both,
+}
+
+/// The answer to a query.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Answer {
+    /// Best first.
+    pub results: Vec<QueryResult>,
+    /// `finished_at` of the last succeeded or partial run; null before the first.
+    pub as_of: Option<DateTime<Utc>>,
+    /// Whether that is longer ago than twice the interval.
+    pub stale: bool,
+    /// Where it came from.
+    pub source: AnswerSource,
+}
