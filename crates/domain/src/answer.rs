@@ -1,1 +1,145 @@
-//! (in progress)
+//! Which passages may leave, and in which shape: the last gate before an agent reads them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::PageId;
+use crate::page::{Page, PageRecord};
+use crate::query::{Filters, Passage, QueryResult, ResultPage};
+
+/// A page as the gate sees it: its row, its public shape, and nothing else.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The row.
+    pub record: PageRecord,
+    /// The public shape.
+    pub page: Page,
+}
+
+/// Makes results of passages: pages that may not be shown are left out, filters are applied in full whatever the store
+/// did, identical passages are told once, and at most `top_k` remain, in the store's order.
+#[must_use]
+pub fn results(
+    passages: Vec<Passage>,
+    known: &HashMap<PageId, Known>,
+    filters: &Filters,
+    top_k: usize,
+) -> Vec<QueryResult> {
+    let mut told = HashSet::new();
+    passages
+        .into_iter()
+        .filter_map(|passage| {
+            let (_, id) = passage.document.page()?;
+            let known = known.get(&id)?;
+            if !known.record.may_be_shown() || !passes(&known.page, filters) {
+                return None;
+            }
+            let fresh = told.insert(blake3::hash(passage.text.trim().as_bytes()));
+            fresh.then(|| QueryResult {
+                text: passage.text,
+                score: passage.score,
+                page: ResultPage {
+                    page: known.page.clone(),
+                    section: passage.heading_path.last().cloned(),
+                    anchor: passage.anchor,
+                },
+            })
+        })
+        .take(top_k)
+        .collect()
+}
+
+/// Whether a page passes the filters of a question.
+#[must_use]
+pub fn passes(page: &Page, filters: &Filters) -> bool {
+    filters
+        .space
+        .as_ref()
+        .is_none_or(|space| page.space_key == *space)
+        && filters
+            .label
+            .as_ref()
+            .is_none_or(|label| page.labels.contains(label))
+        && filters
+            .updated_after
+            .is_none_or(|moment| page.last_modified > moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{ContentKind, ContentStatus, SourcePage};
+    use crate::page::PageState;
+    use crate::{DocumentId, IndexId, SpaceId, SpaceKey};
+
+    fn known(id: &str, state: PageState, labels: &[&str]) -> (PageId, Known) {
+        let source = SourcePage {
+            id: PageId::from(id),
+            kind: ContentKind::Page,
+            status: ContentStatus::Current,
+            title: format!("Page {id}"),
+            space_id: SpaceId::from("10"),
+            parent_id: None,
+            parent_kind: None,
+            version: 1,
+            modified: chrono::DateTime::UNIX_EPOCH,
+            author: None,
+            url: format!("https://x/{id}"),
+            body: None,
+        };
+        let mut record =
+            PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH);
+        record.state = state;
+        record.stored_hash = Some("h".into());
+        record.labels = labels.iter().map(|&l| l.to_owned()).collect();
+        let page = record.to_page(SpaceKey::from("ENG"));
+        (PageId::from(id), Known { record, page })
+    }
+
+    fn passage(id: &str, text: &str) -> Passage {
+        Passage {
+            document: DocumentId::of(ContentKind::Page, &PageId::from(id)),
+            text: text.into(),
+            score: 1.0,
+            heading_path: vec!["H".into()],
+            anchor: Some("h".into()),
+        }
+    }
+
+    #[test]
+    fn hidden_pages_never_leave() {
+        let pages = HashMap::from([
+            known("1", PageState::Searchable, &[]),
+            known("2", PageState::Vanishing, &[]),
+            known("3", PageState::Removed, &[]),
+            known("4", PageState::Skipped, &[]),
+            known("5", PageState::Uploaded, &[]),
+        ]);
+        let passages = (1..=6)
+            .map(|n| passage(&n.to_string(), &format!("text {n}")))
+            .collect();
+        let ids: Vec<String> = results(passages, &pages, &Filters::default(), 10)
+            .into_iter()
+            .map(|r| r.page.page.id.to_string())
+            .collect();
+        assert_eq!(ids, ["1", "5"]);
+    }
+
+    #[test]
+    fn filters_hold_and_repeats_are_told_once() {
+        let pages = HashMap::from([
+            known("1", PageState::Searchable, &["a"]),
+            known("2", PageState::Searchable, &["b"]),
+        ]);
+        let passages = vec![
+            passage("1", "same"),
+            passage("1", "same "),
+            passage("2", "other"),
+        ];
+        let filters = Filters {
+            label: Some("a".into()),
+            ..Filters::default()
+        };
+        assert_eq!(results(passages.clone(), &pages, &filters, 10).len(), 1);
+        assert_eq!(results(passages, &pages, &Filters::default(), 10).len(), 2);
+    }
+}

@@ -1,1 +1,186 @@
-//! (in progress)
+//! What a listing means: for one page (against its record), and for a poll as a whole (when it may stop).
+
+use chrono::TimeDelta;
+
+use crate::Timestamp;
+use crate::content::SourcePage;
+use crate::page::{PageFacts, PageRecord, PageState};
+
+/// What a listed item is, compared with what we know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Never met in this index, or met and removed since.
+    New,
+    /// A newer version: its body has to be fetched.
+    Edited,
+    /// The same version under other facts (moved, renamed without a version, archived, back from vanishing): no body.
+    FactsOnly,
+    /// Nothing to do.
+    Unchanged,
+    /// An older version than ours: a lagging answer, to be ignored.
+    Outdated,
+}
+
+/// Compares a listed item with its record.
+#[must_use]
+pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
+    let Some(record) = record else {
+        return Change::New;
+    };
+    if record.state == PageState::Removed {
+        return Change::New;
+    }
+    if listed.version < record.facts.version {
+        return Change::Outdated;
+    }
+    if listed.version > record.facts.version {
+        return Change::Edited;
+    }
+    if record.state == PageState::Vanishing || record.facts != PageFacts::from(listed) {
+        Change::FactsOnly
+    } else {
+        Change::Unchanged
+    }
+}
+
+/// Whether the kept body does not belong to the present version.
+#[must_use]
+pub fn needs_body(record: &PageRecord) -> bool {
+    record.body_version != Some(record.facts.version)
+}
+
+/// How far before the watermark a poll reads again: clocks and index delays blur the edge.
+pub const POLL_OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// Decides when a walk over `sort=-modified-date` may stop: at the first item older than the watermark less the overlap,
+/// unless the order was ever wrong; then it reads to the end (a forgotten `-` reads the oldest first and would see
+/// nothing for ever).
+#[derive(Clone, Debug)]
+pub struct PollWalk {
+    floor: Option<Timestamp>,
+    previous: Option<Timestamp>,
+    in_order: bool,
+    passed_floor: bool,
+    newest: Option<Timestamp>,
+}
+
+impl PollWalk {
+    /// A walk that begins now; without a watermark it reads to the end.
+    #[must_use]
+    pub fn from(watermark: Option<Timestamp>) -> Self {
+        Self {
+            floor: watermark.map(|at| at - POLL_OVERLAP),
+            previous: None,
+            in_order: true,
+            passed_floor: false,
+            newest: None,
+        }
+    }
+
+    /// Takes the next item's modification time; answers whether the item is inside the window (worth comparing).
+    pub fn take(&mut self, modified: Timestamp) -> bool {
+        if self.previous.is_some_and(|previous| modified > previous) {
+            self.in_order = false;
+        }
+        self.previous = Some(modified);
+        self.newest = self.newest.max(Some(modified));
+        let old = self.floor.is_some_and(|floor| modified < floor);
+        self.passed_floor |= old;
+        !old
+    }
+
+    /// Whether nothing further on can be inside the window.
+    #[must_use]
+    pub fn may_stop(&self) -> bool {
+        self.in_order && self.passed_floor
+    }
+
+    /// Whether the order was wrong: worth a line in the log.
+    #[must_use]
+    pub fn order_was_wrong(&self) -> bool {
+        !self.in_order
+    }
+
+    /// The newest modification seen: the next watermark, to be committed only after everything listed is settled.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{ContentKind, ContentStatus};
+    use crate::{IndexId, PageId, SpaceId};
+
+    fn at(minute: i64) -> Timestamp {
+        chrono::DateTime::UNIX_EPOCH + TimeDelta::minutes(1000 + minute)
+    }
+
+    fn listed(version: i32, title: &str) -> SourcePage {
+        SourcePage {
+            id: PageId::from("1"),
+            kind: ContentKind::Page,
+            status: ContentStatus::Current,
+            title: title.to_owned(),
+            space_id: SpaceId::from("10"),
+            parent_id: None,
+            parent_kind: None,
+            version,
+            modified: at(0),
+            author: None,
+            url: String::new(),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn versions_and_facts_decide() {
+        let known = PageRecord::new(IndexId::generate(), &listed(3, "A"), at(0));
+        let with_state = |state| PageRecord {
+            state,
+            ..known.clone()
+        };
+        for (record, item, expected) in [
+            (None, listed(1, "A"), Change::New),
+            (Some(known.clone()), listed(4, "A"), Change::Edited),
+            (Some(known.clone()), listed(3, "A"), Change::Unchanged),
+            (Some(known.clone()), listed(3, "B"), Change::FactsOnly),
+            (Some(known.clone()), listed(2, "A"), Change::Outdated),
+            (
+                Some(with_state(PageState::Vanishing)),
+                listed(3, "A"),
+                Change::FactsOnly,
+            ),
+            (
+                Some(with_state(PageState::Removed)),
+                listed(3, "A"),
+                Change::New,
+            ),
+        ] {
+            assert_eq!(
+                compare(record.as_ref(), &item),
+                expected,
+                "{record:?} against {item:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_poll_stops_behind_the_overlap() {
+        let mut walk = PollWalk::from(Some(at(0)));
+        assert!(walk.take(at(5)) && walk.take(at(-9)) && !walk.may_stop());
+        assert!(!walk.take(at(-11)));
+        assert!(walk.may_stop());
+        assert_eq!(walk.newest(), Some(at(5)));
+    }
+
+    #[test]
+    fn a_poll_in_the_wrong_order_reads_to_the_end() {
+        let mut walk = PollWalk::from(Some(at(0)));
+        walk.take(at(-100));
+        walk.take(at(5));
+        assert!(walk.order_was_wrong() && !walk.may_stop());
+    }
+}

@@ -1,1 +1,173 @@
-//! (in progress)
+//! Whether a page belongs into an index: status, roots, labels, restrictions.
+
+use crate::content::{ContentStatus, Restriction};
+use crate::index::{IndexSettings, RestrictedPages};
+
+/// What is known of a page when its place is decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Life-cycle state.
+    pub status: ContentStatus,
+    /// Its labels, sorted; `None` while they are not known.
+    pub labels: Option<&'a [String]>,
+    /// Its own restriction joined with those of all its ancestors.
+    pub restriction: Restriction,
+    /// Whether it is one of the root pages or stands below one; `true` without roots.
+    pub under_root: bool,
+}
+
+/// What is decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It belongs.
+    In,
+    /// It stays out, or leaves, for this reason.
+    Out(String),
+    /// Something that decides is not known yet: it is not uploaded, and what is stored stays until known.
+    Undecided(String),
+}
+
+/// Decides the place of a page.
+#[must_use]
+pub fn place(settings: &IndexSettings, page: &Candidate<'_>) -> Place {
+    if page.status != ContentStatus::Current {
+        return Place::Out(format!("its status is {}", page.status.as_str()));
+    }
+    if !page.under_root {
+        return Place::Out("outside the chosen root pages".to_owned());
+    }
+    if !settings.labels.is_empty() || !settings.exclude_labels.is_empty() {
+        let Some(labels) = page.labels else {
+            return Place::Undecided("its labels are not known yet".to_owned());
+        };
+        if let Some(label) = settings
+            .exclude_labels
+            .iter()
+            .find(|label| labels.contains(label))
+        {
+            return Place::Out(format!("labelled {label}, which this index excludes"));
+        }
+        if !settings.labels.is_empty()
+            && !settings.labels.iter().any(|label| labels.contains(label))
+        {
+            return Place::Out("has none of the chosen labels".to_owned());
+        }
+    }
+    match (settings.restricted_pages, page.restriction) {
+        (RestrictedPages::Include, _) | (RestrictedPages::Skip, Restriction::Open) => Place::In,
+        (RestrictedPages::Skip, Restriction::Restricted) => {
+            Place::Out("reading it is restricted to some people".to_owned())
+        }
+        (RestrictedPages::Skip, Restriction::Unknown) => {
+            Place::Undecided("who may read it is not known yet".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::BackendKind;
+
+    fn settings() -> IndexSettings {
+        IndexSettings {
+            name: "n".into(),
+            agent_id: "a".parse().unwrap(),
+            confluence_spaces: vec!["ENG".into()],
+            interval_minutes: 60,
+            enabled: true,
+            backend: BackendKind::Local,
+            include_blog_posts: false,
+            include_comments: false,
+            include_attachments: false,
+            labels: vec![],
+            exclude_labels: vec![],
+            root_page_ids: vec![],
+            restricted_pages: RestrictedPages::Skip,
+        }
+    }
+
+    #[test]
+    fn each_rule_decides_by_itself() {
+        let open = settings();
+        let labelled = IndexSettings {
+            labels: vec!["a".into()],
+            exclude_labels: vec!["x".into()],
+            ..settings()
+        };
+        let vouched = IndexSettings {
+            restricted_pages: RestrictedPages::Include,
+            ..settings()
+        };
+        let a = ["a".to_owned()];
+        let ax = ["a".to_owned(), "x".to_owned()];
+        let page = Candidate {
+            status: ContentStatus::Current,
+            labels: Some(&[]),
+            restriction: Restriction::Open,
+            under_root: true,
+        };
+        let is_in = |s: &IndexSettings, p: Candidate<'_>| place(s, &p) == Place::In;
+        let is_out = |s: &IndexSettings, p: Candidate<'_>| matches!(place(s, &p), Place::Out(_));
+        let waits =
+            |s: &IndexSettings, p: Candidate<'_>| matches!(place(s, &p), Place::Undecided(_));
+        assert!(is_in(&open, page));
+        assert!(is_out(
+            &open,
+            Candidate {
+                status: ContentStatus::Archived,
+                ..page
+            }
+        ));
+        assert!(is_out(
+            &open,
+            Candidate {
+                under_root: false,
+                ..page
+            }
+        ));
+        assert!(is_out(
+            &open,
+            Candidate {
+                restriction: Restriction::Restricted,
+                ..page
+            }
+        ));
+        assert!(waits(
+            &open,
+            Candidate {
+                restriction: Restriction::Unknown,
+                ..page
+            }
+        ));
+        assert!(is_in(
+            &vouched,
+            Candidate {
+                restriction: Restriction::Unknown,
+                ..page
+            }
+        ));
+        assert!(is_out(&labelled, page));
+        assert!(is_in(
+            &labelled,
+            Candidate {
+                labels: Some(&a),
+                ..page
+            }
+        ));
+        assert!(is_out(
+            &labelled,
+            Candidate {
+                labels: Some(&ax),
+                ..page
+            }
+        ));
+        assert!(waits(
+            &labelled,
+            Candidate {
+                labels: None,
+                ..page
+            }
+        ));
+    }
+}

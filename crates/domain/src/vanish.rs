@@ -1,1 +1,116 @@
-//! (in progress)
+//! Whether a page that a complete listing did not name is to be removed, hidden or kept. Absence alone removes nothing.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+
+use crate::content::{ContentStatus, SourcePage};
+use crate::{SpaceId, Timestamp};
+
+/// A second confirmation counts only this long after the first.
+pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// What is to be done with a page that was not listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is there after all (a lagging listing, or moved to another space of this index): take these facts.
+    There,
+    /// Positive evidence: remove it in this run, for this reason.
+    Remove(&'static str),
+    /// Absent, for the first time or too shortly after it: hide it, look again.
+    Hide,
+    /// Nothing can be concluded: leave it as it is.
+    Keep,
+}
+
+/// Judges one unlisted page by what an error-free question for its id answered (`None`: not there, or not allowed).
+/// `absent_since`: when it was first found absent, if it was before.
+#[must_use]
+pub fn judge(
+    answer: Option<&SourcePage>,
+    scope: &HashSet<SpaceId>,
+    absent_since: Option<Timestamp>,
+    now: Timestamp,
+) -> Fate {
+    match answer {
+        Some(page) => match page.status {
+            ContentStatus::Current if scope.contains(&page.space_id) => Fate::There,
+            ContentStatus::Current => Fate::Remove("moved to a space outside this index"),
+            ContentStatus::Archived => Fate::Remove("archived"),
+            ContentStatus::Trashed => Fate::Remove("in the trash"),
+            ContentStatus::Deleted => Fate::Remove("deleted"),
+            ContentStatus::Draft => Fate::Remove("back to a draft"),
+            ContentStatus::Unknown => Fate::Keep,
+        },
+        None => match absent_since {
+            Some(since) if now - since >= CONFIRM_AFTER => {
+                Fate::Remove("gone, or no longer visible to this account")
+            }
+            _ => Fate::Hide,
+        },
+    }
+}
+
+/// Whether a complete listing of a space is too good a reason to believe that it is empty: it named nothing although
+/// pages of the space are stored. Then it removes and hides nothing.
+#[must_use]
+pub const fn is_suspiciously_empty(listed: usize, stored: usize) -> bool {
+    listed == 0 && stored > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PageId;
+    use crate::content::ContentKind;
+
+    fn page(status: ContentStatus, space: &str) -> SourcePage {
+        SourcePage {
+            id: PageId::from("1"),
+            kind: ContentKind::Page,
+            status,
+            title: String::new(),
+            space_id: SpaceId::from(space),
+            parent_id: None,
+            parent_kind: None,
+            version: 1,
+            modified: chrono::DateTime::UNIX_EPOCH,
+            author: None,
+            url: String::new(),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn only_evidence_removes_at_once() {
+        let scope = HashSet::from([SpaceId::from("10"), SpaceId::from("11")]);
+        let now = chrono::DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        let fate = |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, since, now);
+        assert_eq!(
+            fate(Some(page(ContentStatus::Current, "11")), None),
+            Fate::There
+        );
+        assert!(matches!(
+            fate(Some(page(ContentStatus::Current, "99")), None),
+            Fate::Remove(_)
+        ));
+        assert!(matches!(
+            fate(Some(page(ContentStatus::Trashed, "10")), None),
+            Fate::Remove(_)
+        ));
+        assert!(matches!(
+            fate(Some(page(ContentStatus::Archived, "10")), None),
+            Fate::Remove(_)
+        ));
+        assert_eq!(
+            fate(Some(page(ContentStatus::Unknown, "10")), None),
+            Fate::Keep
+        );
+        assert_eq!(fate(None, None), Fate::Hide);
+        assert_eq!(fate(None, Some(now - TimeDelta::seconds(59))), Fate::Hide);
+        assert!(matches!(
+            fate(None, Some(now - TimeDelta::seconds(60))),
+            Fate::Remove(_)
+        ));
+    }
+}
