@@ -1,1 +1,32 @@
-//! (skeleton)
+//! The sync engine: what keeps every index in step with Confluence, as a system of actix actors.
+//!
+//! ```text
+//!   Engine (handle) ──► SchedulerActor ──Activate──► IndexActor ──ListPages, FetchBodies…{permit}──► ConfluenceFetcher ×N
+//!      │                 timer, owns the              one per index:                                       │
+//!      │                 index actors                 run, credits   ◄────────── answers ──────────────────┘
+//!      ▼                                                │ one transaction: page rows + outbox rows
+//!   ProgressHub ◄── events ─────────────────────────────┤
+//!                                                       ▼ DrainOutbox
+//!                                                 LlamaUploader (one per backend) ──► RetrievalBackend
+//! ```
+//!
+//! What it promises:
+//! * **Rows first, messages second.** Intent, progress and pending uploads are in the database before anybody is told; a
+//!   message only says "look now". `Activate` twice equals `Activate` once, and a killed process goes on from its rows.
+//! * **One run per index**, any number of indexes at once, bounded by credits: a permit travels with every request.
+//! * **Search never waits for a sync**, and nothing known to be gone, vanishing or restricted is in an answer.
+//!
+//! What it must not know: HTTP, MCP, a database driver, the words of a store. Decisions are pure functions of `domain`.
+#![warn(missing_docs)]
+
+mod engine;
+mod error;
+mod progress;
+mod settings;
+mod status;
+
+pub use engine::{Engine, EngineParts, SyncOrder};
+pub use error::EngineError;
+pub use progress::ProgressHub;
+pub use settings::{Backends, EngineSettings, VerifyOnRead};
+pub use status::{BackendStatus, EngineStatus, IndexGauge};

@@ -1,0 +1,68 @@
+//! What an operator may set about the engine, with the defaults of the product's contract.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::index::BackendKind;
+use domain::ports::retrieval::RetrievalBackend;
+
+/// The retrieval stores there are, by kind. An index whose backend is not among them fails its runs with `needs_settings`.
+pub type Backends = BTreeMap<BackendKind, Arc<dyn RetrievalBackend>>;
+
+/// Whether the pages of an answer are checked at the source before they leave (`VERIFY_ON_READ`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum VerifyOnRead {
+    /// Answers come from what the last sync knew.
+    #[default]
+    Off,
+    /// One batch of ids is asked for at the source; pages that are no longer visible are left out. When the source cannot be
+    /// reached the answer goes out unchecked.
+    Hits,
+    /// As `Hits`; an answer that could not be checked is refused.
+    Strict,
+}
+
+/// Everything about the engine that may be set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EngineSettings {
+    /// How often the scheduler looks for due indexes (`SYNC_CHECK_INTERVAL_SECONDS`); it also wakes at the earliest due time.
+    pub check_interval: Duration,
+    /// A scheduled run whose last sweep is older than this sweeps (`SYNC_SWEEP_INTERVAL_MINUTES`).
+    pub sweep_interval: Duration,
+    /// The mass-deletion guard, percent of an index's documents (`SYNC_MAX_DELETE_PERCENT`).
+    pub max_delete_percent: u32,
+    /// Accepted but not searchable by then counts as failed (`SYNC_UPLOAD_DEADLINE_SECONDS`).
+    pub upload_deadline: Duration,
+    /// How long runs, events and removed pages are remembered (`SYNC_RETENTION_DAYS`).
+    pub retention: Duration,
+    /// How many `ConfluenceFetcher` actors there are: how many requests the engine keeps going at once
+    /// (`CONFLUENCE_MAX_CONCURRENT_REQUESTS`).
+    pub fetchers: usize,
+    /// Steady quota of Confluence requests a second, for the estimates of dry runs (`CONFLUENCE_MAX_REQUESTS_PER_SECOND`).
+    pub requests_per_second: u32,
+    /// Whether answers are checked at the source (`VERIFY_ON_READ`).
+    pub verify_on_read: VerifyOnRead,
+    /// Labels and restrictions are left out of runs of indexes that need neither: `restricted_pages: include` and no label
+    /// filter. Their documents then carry no labels. Off by default, since labels are part of the metadata contract.
+    pub skip_unneeded_facts: bool,
+    /// Upload batches in flight at once for one index.
+    pub upload_batches: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            check_interval: Duration::from_secs(300),
+            sweep_interval: Duration::from_secs(60 * 60),
+            max_delete_percent: 30,
+            upload_deadline: Duration::from_secs(900),
+            retention: Duration::from_secs(90 * 24 * 60 * 60),
+            fetchers: 8,
+            requests_per_second: 10,
+            verify_on_read: VerifyOnRead::Off,
+            skip_unneeded_facts: false,
+            upload_batches: 4,
+        }
+    }
+}
