@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# Builds the one binary and puts it, and nothing else, on a small base that runs as nobody in particular.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+# A C compiler is all that the bundled SQLite and ring need; the slim image has none.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --bin mcp-confluence \
+    && cp target/release/mcp-confluence /mcp-confluence \
+    && mkdir /data
+
+# distroless/cc: libc, libgcc and CA certificates; no shell, no package manager.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /mcp-confluence /usr/local/bin/mcp-confluence
+COPY --from=build --chown=nonroot:nonroot /data /data
+WORKDIR /data
+VOLUME /data
+ENV API_HOST=0.0.0.0 \
+    API_PORT=8001 \
+    DATABASE_URL=sqlite:////data/confluence_sync.db \
+    LOG_FORMAT=json
+EXPOSE 8001
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
+    CMD ["/usr/local/bin/mcp-confluence", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/mcp-confluence"]
+CMD ["serve"]
