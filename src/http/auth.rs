@@ -1,0 +1,337 @@
+//! Who asks, and what they may.
+//!
+//! Credentials are `Authorization: Bearer …` or `X-API-Key: …`, or the session cookie for which the web page trades the
+//! administrator's key. [`gate`] stands before every route and closes all that is not named as open; handlers take a
+//! [`Principal`] (anyone known) or [`Admin`].
+
+mod oauth;
+mod session;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ports::store::AdminStore;
+use domain::{IndexId, TokenId};
+use rand::RngCore;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+pub use session::{COOKIE, close_session, configure, open_session, show_session};
+
+use super::problem::{ApiError, ApiResult};
+use crate::settings::Settings;
+use crate::state::AppState;
+
+/// How every agent token begins, so that people and scanners know one when they see it.
+const TOKEN_PREFIX: &str = "mcs_";
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Principal {
+    /// The administrator, or anyone where no credentials are asked for.
+    Admin,
+    /// Somebody with an OAuth access token for us: reads every index, changes nothing.
+    Reader {
+        /// `sub` of the token.
+        subject: String,
+    },
+    /// An agent: reads its one index, changes nothing.
+    Agent {
+        /// The index.
+        index: IndexId,
+        /// By which token.
+        token: TokenId,
+    },
+}
+
+impl Principal {
+    /// Whether it may change things.
+    #[must_use]
+    pub const fn is_admin(&self) -> bool {
+        matches!(self, Self::Admin)
+    }
+
+    /// The one index that it is bound to; `None`: all of them.
+    #[must_use]
+    pub const fn only_index(&self) -> Option<IndexId> {
+        match self {
+            Self::Agent { index, .. } => Some(*index),
+            Self::Admin | Self::Reader { .. } => None,
+        }
+    }
+
+    /// Whether it may read an index. Where it may not, the index does not exist for it (404).
+    #[must_use]
+    pub fn may_read(&self, index: IndexId) -> bool {
+        self.only_index().is_none_or(|own| own == index)
+    }
+
+    /// # Errors
+    /// 403 for everyone but the administrator.
+    pub fn require_admin(&self) -> ApiResult<()> {
+        if self.is_admin() {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            "forbidden",
+            "These credentials only read; this needs the administrator's key.",
+        ))
+    }
+}
+
+/// The principal of a request that [`gate`] let through.
+impl FromRequest for Principal {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let known = request.extensions().get::<Self>().cloned();
+        // Only an open path has none; a handler there has no business asking.
+        ready(known.ok_or_else(|| ApiError::new("unauthorized", "No credentials were checked here.")))
+    }
+}
+
+/// The administrator; everyone else is refused with 403.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin;
+
+impl FromRequest for Admin {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let principal = Principal::from_request(request, payload).into_inner();
+        ready(principal.and_then(|principal| principal.require_admin()).map(|()| Self))
+    }
+}
+
+/// A new agent token.
+pub struct NewToken {
+    /// The secret; shown once.
+    pub secret: SecretString,
+    /// Its first characters, kept to tell tokens apart.
+    pub prefix: String,
+    /// What is kept instead of the secret.
+    pub hash: String,
+}
+
+/// Makes an agent token of 256 random bits.
+#[must_use]
+pub fn new_token() -> NewToken {
+    let mut random = [0_u8; 32];
+    rand::rng().fill_bytes(&mut random);
+    let secret = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    NewToken {
+        prefix: secret.chars().take(TOKEN_PREFIX.len() + 6).collect(),
+        hash: token_hash(&secret),
+        secret: SecretString::from(secret),
+    }
+}
+
+/// What is kept of a token: SHA-256, in hex. The token is random, so a slow hash would add nothing.
+#[must_use]
+pub fn token_hash(secret: &str) -> String {
+    Sha256::digest(secret.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Knows credentials.
+pub struct Authenticator {
+    key: Option<[u8; 32]>,
+    oauth: Option<oauth::Verifier>,
+    sessions: session::Sessions,
+    resource_metadata: Option<String>,
+}
+
+impl Authenticator {
+    /// For these settings; `base_url` without a slash at the end.
+    #[must_use]
+    pub fn new(settings: &Settings, base_url: &str) -> Self {
+        let auth = &settings.auth;
+        Self {
+            key: auth
+                .api_key
+                .as_ref()
+                .map(|key| Sha256::digest(key.expose_secret().as_bytes()).into()),
+            oauth: auth
+                .oauth
+                .as_ref()
+                .map(|oauth| oauth::Verifier::new(oauth, base_url)),
+            sessions: session::Sessions::default(),
+            resource_metadata: auth
+                .oauth
+                .as_ref()
+                .map(|_| format!("{base_url}/.well-known/oauth-protected-resource")),
+        }
+    }
+
+    /// Whether credentials are asked for.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.key.is_some() || self.oauth.is_some()
+    }
+
+    /// Whether a text is the administrator's key; takes the same time whatever the text.
+    fn is_key(&self, text: &str) -> bool {
+        self.key.is_some_and(|key| {
+            let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+            key.ct_eq(&digest).into()
+        })
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401 for wrong credentials, and for none where some are asked for; 503 when they cannot be checked.
+    pub async fn principal(
+        &self,
+        request: &HttpRequest,
+        store: &Arc<dyn AdminStore>,
+    ) -> ApiResult<Principal> {
+        match presented(request) {
+            Presented::Secret(secret) => self.of_secret(&secret, store).await,
+            Presented::Unreadable => Err(self.refusal(
+                "The Authorization header cannot be read; send `Authorization: Bearer KEY`.",
+                true,
+            )),
+            Presented::Nothing if !self.is_on() => Ok(Principal::Admin),
+            Presented::Nothing if self.sessions.knows(request) => Ok(Principal::Admin),
+            Presented::Nothing => Err(self.refusal(
+                "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+                false,
+            )),
+        }
+    }
+
+    async fn of_secret(&self, secret: &str, store: &Arc<dyn AdminStore>) -> ApiResult<Principal> {
+        if self.is_key(secret) {
+            return Ok(Principal::Admin);
+        }
+        if secret.starts_with(TOKEN_PREFIX) {
+            if let Some(token) = store.token_by_hash(&token_hash(secret)).await? {
+                return Ok(Principal::Agent {
+                    index: token.index_id,
+                    token: token.id,
+                });
+            }
+        } else if let Some(oauth) = &self.oauth {
+            return oauth
+                .subject(secret)
+                .await
+                .map(|subject| Principal::Reader { subject })
+                .map_err(|error| match error {
+                    oauth::Refused::Token(why) => self.refusal(&why, true),
+                    oauth::Refused::Unavailable(why) => ApiError::new("internal", why),
+                });
+        }
+        Err(self.refusal("The key or token is wrong, or was revoked.", true))
+    }
+
+    fn refusal(&self, detail: &str, wrong: bool) -> ApiError {
+        let mut challenge = "Bearer realm=\"mcp-confluence\"".to_owned();
+        if let Some(metadata) = &self.resource_metadata {
+            challenge.push_str(&format!(", resource_metadata=\"{metadata}\", scope=\"confluence:read\""));
+        }
+        if wrong {
+            challenge.push_str(", error=\"invalid_token\"");
+        }
+        ApiError::new("unauthorized", detail).with_header(header::WWW_AUTHENTICATE, &challenge)
+    }
+}
+
+enum Presented {
+    Nothing,
+    Unreadable,
+    Secret(String),
+}
+
+fn presented(request: &HttpRequest) -> Presented {
+    let headers = request.headers();
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().split_once(' '))
+            .filter(|(scheme, secret)| scheme.eq_ignore_ascii_case("bearer") && !secret.trim().is_empty())
+            .map_or(Presented::Unreadable, |(_, secret)| {
+                Presented::Secret(secret.trim().to_owned())
+            });
+    }
+    match headers.get("x-api-key").map(|value| value.to_str()) {
+        None => Presented::Nothing,
+        Some(Ok(key)) => Presented::Secret(key.trim().to_owned()),
+        Some(Err(_)) => Presented::Unreadable,
+    }
+}
+
+/// Paths that answer without credentials: what probes, generators of clients and the web page's shell need. Everything
+/// under `/api` but the session, all of MCP and `/metrics` is closed.
+fn is_open(method: &Method, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    match path {
+        "" | "/health" | "/health/live" | "/health/ready" | "/openapi.json" | "/docs" | "/api/session"
+        | "/favicon.ico" | "/robots.txt" => true,
+        // A client that probes for Streamable HTTP here must learn before anything else that this is the other transport.
+        "/mcp/sse" => *method == Method::HEAD || *method == Method::POST,
+        _ => {
+            path.starts_with("/docs/")
+                || path.starts_with("/assets/")
+                || path.starts_with("/.well-known/oauth-protected-resource")
+        }
+    }
+}
+
+/// Middleware: finds out who asks, and lets nobody unknown through to what is not open.
+///
+/// # Errors
+/// 401 as a problem.
+pub async fn gate(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if !is_open(request.method(), request.path()) {
+        let state = request.app_data::<web::Data<AppState>>().cloned();
+        let Some(state) = state else {
+            return Err(ApiError::new("internal", "The service is not set up.").into());
+        };
+        let principal = state.auth.principal(request.request(), &state.store).await?;
+        request.extensions_mut().insert(principal);
+    }
+    next.call(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_is_open() {
+        for open in ["/", "/health", "/health/", "/health/ready", "/openapi.json", "/docs", "/docs/problems", "/assets/app.js"] {
+            assert!(is_open(&Method::GET, open), "{open}");
+        }
+        for closed in ["/metrics", "/api/indexes", "/api", "/mcp", "/mcp/sse", "/mcp/messages", "/healthy", "/docsx"] {
+            assert!(!is_open(&Method::GET, closed), "{closed}");
+        }
+        assert!(is_open(&Method::POST, "/mcp/sse") && !is_open(&Method::POST, "/mcp"));
+    }
+
+    #[test]
+    fn tokens_are_random_and_kept_as_a_hash() {
+        let (a, b) = (new_token(), new_token());
+        assert_ne!(a.hash, b.hash);
+        assert_eq!(a.hash, token_hash(a.secret.expose_secret()));
+        assert_eq!(a.hash.len(), 64);
+        assert!(a.secret.expose_secret().starts_with(&a.prefix) && a.prefix.len() == 10);
+        assert!(a.secret.expose_secret().len() > 40);
+    }
+}

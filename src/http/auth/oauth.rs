@@ -1,0 +1,163 @@
+//! OAuth 2.1 as a resource server: checks access tokens of the configured issuer, never passes one on.
+//!
+//! The issuer's keys are found by its metadata (RFC 8414, OpenID Connect discovery) and kept; an unknown key id makes us
+//! look again, at most once a minute.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::settings::OAuthSettings;
+
+/// Keys are not asked for more often than this.
+const LEAST_REFRESH: Duration = Duration::from_secs(60);
+/// Keys older than this are asked for again.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+/// Only signatures by a key pair: with a shared secret, whoever checks could sign.
+const ALGORITHMS: &[Algorithm] = &[
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// Why nobody was recognised.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The token is no good; in words that may be shown.
+    Token(String),
+    /// The issuer's keys cannot be had.
+    Unavailable(String),
+}
+
+/// Checks access tokens.
+pub(super) struct Verifier {
+    issuer: Url,
+    audiences: BTreeSet<String>,
+    keys: Mutex<Option<(JwkSet, Instant)>>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    jwks_uri: Url,
+}
+
+impl Verifier {
+    pub(super) fn new(settings: &OAuthSettings, base_url: &str) -> Self {
+        let audiences = match &settings.audience {
+            Some(audience) => BTreeSet::from([audience.clone()]),
+            // RFC 8707: clients name the resource by its address, that of the service or of one of its MCP endpoints.
+            None => ["", "/", "/mcp", "/mcp/sse"]
+                .into_iter()
+                .map(|path| format!("{base_url}{path}"))
+                .collect(),
+        };
+        Self {
+            issuer: settings.issuer.clone(),
+            audiences,
+            keys: Mutex::default(),
+        }
+    }
+
+    /// The subject of a good token.
+    pub(super) async fn subject(&self, token: &str) -> Result<String, Refused> {
+        let bad = |why: &str| Refused::Token(format!("The access token is refused: {why}."));
+        let header = decode_header(token).map_err(|_| bad("it is neither our key nor an access token"))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(bad("its signature algorithm is not accepted"));
+        }
+        let key = self
+            .key(header.kid.as_deref())
+            .await?
+            .ok_or_else(|| bad("its key is not one of the issuer's"))?;
+        let mut validation = Validation::new(header.alg);
+        validation.set_audience(&self.audiences.iter().collect::<Vec<_>>());
+        let issuer = self.issuer.as_str();
+        validation.set_issuer(&[issuer, issuer.trim_end_matches('/')]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        validation.validate_nbf = true;
+        let claims = decode::<Claims>(token, &key, &validation)
+            .map_err(|error| bad(&error.to_string()))?
+            .claims;
+        // A token without scopes is one for the whole resource.
+        let scope_missing = claims
+            .scope
+            .is_some_and(|scopes| !scopes.is_empty() && !scopes.split(' ').any(|scope| scope == "confluence:read"));
+        if scope_missing {
+            return Err(bad("it lacks the scope confluence:read"));
+        }
+        Ok(claims.sub)
+    }
+
+    async fn key(&self, id: Option<&str>) -> Result<Option<DecodingKey>, Refused> {
+        let mut kept = self.keys.lock().await;
+        for again in [false, true] {
+            let age = kept.as_ref().map(|(_, since)| since.elapsed());
+            let stale = match age {
+                None => true,
+                Some(age) if again => age > LEAST_REFRESH,
+                Some(age) => age > MAX_AGE,
+            };
+            if stale {
+                match self.fetch().await {
+                    Ok(keys) => *kept = Some((keys, Instant::now())),
+                    Err(why) if kept.is_none() => return Err(Refused::Unavailable(why)),
+                    // Known keys go on to be good while the issuer is away.
+                    Err(why) => tracing::warn!(why, "the issuer's keys could not be refreshed"),
+                }
+            }
+            let found = kept.as_ref().and_then(|(keys, _)| match id {
+                Some(id) => keys.find(id),
+                None => keys.keys.first(),
+            });
+            if let Some(found) = found {
+                return Ok(DecodingKey::from_jwk(found).ok());
+            }
+        }
+        Ok(None)
+    }
+
+    async fn fetch(&self) -> Result<JwkSet, String> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(10))
+            .build()
+            .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+        let base = self.issuer.as_str().trim_end_matches('/');
+        let mut last = String::new();
+        for document in ["openid-configuration", "oauth-authorization-server"] {
+            let address = format!("{base}/.well-known/{document}");
+            match get::<Metadata>(&client, &address).await {
+                Ok(metadata) => return get(&client, metadata.jwks_uri.as_str()).await,
+                Err(why) => last = why,
+            }
+        }
+        Err(format!("The OAuth issuer's metadata cannot be had: {last}"))
+    }
+}
+
+async fn get<T: serde::de::DeserializeOwned>(client: &reqwest::Client, address: &str) -> Result<T, String> {
+    let answer = client
+        .get(address)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| error.to_string())?;
+    answer.json().await.map_err(|error| error.to_string())
+}

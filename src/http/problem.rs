@@ -1,0 +1,205 @@
+//! Every error leaves as RFC 9457 `application/problem+json`, those that actix makes itself included.
+
+use std::fmt;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actors::EngineError;
+use domain::ports::retrieval::BackendError;
+use domain::ports::source::SourceError;
+use domain::ports::store::StoreError;
+use domain::problem::{FieldError, Problem};
+use domain::Disposition;
+
+/// The media type of problems.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A problem on its way out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiError {
+    /// What is said.
+    pub problem: Box<Problem>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What handlers answer.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    /// A problem of one of [`domain::problem::CODES`].
+    #[must_use]
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+
+    /// 404 for a thing and its id.
+    #[must_use]
+    pub fn not_found(thing: &str, id: impl fmt::Display) -> Self {
+        Self::new("not_found", format!("There is no {thing} {id}."))
+    }
+
+    /// 422 that names fields.
+    #[must_use]
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        Problem::fields(errors).into()
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    fn response(&self) -> HttpResponse {
+        let status = StatusCode::from_u16(self.problem.status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::build(status);
+        response.content_type(PROBLEM_JSON);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        // `json` would keep the content type set above, and serialising a problem cannot fail.
+        response.json(&*self.problem)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.problem.code, self.problem.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.response()
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        if problem.status >= 500 {
+            tracing::warn!(code = problem.code, detail = problem.detail, "a request could not be served");
+        }
+        Self {
+            problem: Box::new(problem),
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// `Retry-After` for trouble that passes.
+fn passing(error: ApiError, disposition: Disposition) -> ApiError {
+    match disposition {
+        Disposition::Retry { after } => {
+            error.with_header(header::RETRY_AFTER, &after.as_secs().max(1).to_string())
+        }
+        _ => error,
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        EngineError::Store(error).into()
+    }
+}
+
+impl From<SourceError> for ApiError {
+    fn from(error: SourceError) -> Self {
+        EngineError::Source(error).into()
+    }
+}
+
+impl From<BackendError> for ApiError {
+    fn from(error: BackendError) -> Self {
+        EngineError::Backend(error).into()
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let disposition = match &error {
+            EngineError::Busy { .. } => Disposition::RETRY,
+            EngineError::Store(error) => error.disposition(),
+            EngineError::Source(error) => error.disposition(),
+            EngineError::Backend(error) => error.disposition(),
+            _ => Disposition::SkipItem,
+        };
+        passing(error.problem().into(), disposition)
+    }
+}
+
+/// The path leads nowhere.
+pub async fn no_such_path(request: HttpRequest) -> ApiError {
+    ApiError::new(
+        "not_found",
+        format!("There is nothing at {}. GET /openapi.json lists every path.", request.path()),
+    )
+}
+
+/// A resource answers other methods: says which.
+pub(super) fn no_such_method(request: &HttpRequest, allowed: &str) -> ApiError {
+    ApiError::new(
+        "method_not_allowed",
+        format!("{} takes {allowed}, not {}.", request.path(), request.method()),
+    )
+    .with_header(header::ALLOW, allowed)
+}
+
+/// Middleware: whatever error leaves without being a problem becomes one. MCP speaks its own language and is left alone.
+///
+/// # Errors
+/// Never; errors of inner services become responses.
+pub async fn fill(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
+    let http_request = request.request().clone();
+    let response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::new(http_request, error.error_response()),
+    };
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let speaks_for_itself = response.request().path().starts_with("/mcp")
+        || response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
+    if !is_error || speaks_for_itself {
+        return Ok(response.map_into_left_body());
+    }
+    let code = match status.as_u16() {
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "not_found",
+        405 => "method_not_allowed",
+        413 => "payload_too_large",
+        415 => "unsupported_media_type",
+        429 => "rate_limited",
+        400..=499 => "bad_request",
+        _ => "internal",
+    };
+    let detail = format!("{} {}: {status}", http_method(&response), response.request().path());
+    let mut problem = Problem::new(code, detail);
+    problem.status = status.as_u16();
+    let replacement = ApiError::from(problem).response();
+    let (request, _) = response.into_parts();
+    Ok(ServiceResponse::new(request, replacement).map_into_right_body())
+}
+
+fn http_method<B>(response: &ServiceResponse<B>) -> String {
+    response.request().method().to_string()
+}

@@ -1,0 +1,264 @@
+//! The settings: what the environment says, checked as a whole, as types.
+//!
+//! Promises: every problem is reported at once, by the name of the variable and never by its value; a secret is a
+//! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, [`read`]
+//! checks them. This module must not know the database or HTTP.
+
+pub mod pairs;
+mod read;
+#[cfg(test)]
+mod tests;
+pub mod variables;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actors::VerifyOnRead;
+use domain::index::BackendKind;
+use secrecy::SecretString;
+use url::Url;
+
+pub use pairs::Pairs;
+
+/// Something wrong with one variable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trouble {
+    /// Its name.
+    pub variable: String,
+    /// What is wrong, and what would be right; never the value.
+    pub message: String,
+}
+
+impl Trouble {
+    pub(crate) fn new(variable: &str, message: impl Into<String>) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Something that is probably a mistake, but stops nothing.
+pub type Warning = Trouble;
+
+/// Everything that is wrong with the settings.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub struct SettingsError(pub Vec<Trouble>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these settings need a look:")?;
+        for trouble in &self.0 {
+            write!(f, "\n  {}: {}", trouble.variable, trouble.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a command needs of the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// The database, the address of the service: no Confluence account.
+    Local,
+    /// An account too: the command talks to Confluence.
+    Confluence,
+    /// And the right to listen at the address: the command serves.
+    Serve,
+}
+
+/// The Confluence account.
+#[derive(Clone, Debug)]
+pub struct ConfluenceSettings {
+    /// The site: `https://your-domain.atlassian.net`, without a path.
+    pub base_url: Url,
+    /// The account.
+    pub email: String,
+    /// Its token.
+    pub api_token: SecretString,
+    /// When set, requests go through the gateway, as scoped tokens need.
+    pub cloud_id: Option<String>,
+    /// Another host for the gateway.
+    pub gateway_url: Option<Url>,
+    /// Steady quota.
+    pub max_requests_per_second: u32,
+    /// Ceiling of the adaptive concurrency.
+    pub max_concurrent_requests: usize,
+}
+
+/// Which generation of LlamaCloud's index API to use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IndexApi {
+    /// What the account offers.
+    Auto,
+    /// Pipelines.
+    V1,
+    /// Directories and indexes.
+    V2,
+}
+
+/// The LlamaCloud account.
+#[derive(Clone, Debug)]
+pub struct LlamaCloudSettings {
+    /// The key.
+    pub api_key: SecretString,
+    /// The project; the key's own when none is named.
+    pub project_id: Option<String>,
+    /// The region's host; the US one when none is named.
+    pub base_url: Option<Url>,
+    /// Which generation.
+    pub index_api: IndexApi,
+    /// Only for creating a pipeline with an own embedding key.
+    pub openai_api_key: Option<SecretString>,
+    /// Steady quota.
+    pub max_requests_per_second: u32,
+    /// Ceiling of the adaptive concurrency.
+    pub max_concurrent_requests: usize,
+}
+
+/// Where the service listens and what it answers to.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// The address to listen at.
+    pub host: IpAddr,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+    /// How others reach it; links and OpenAPI `servers` are made from it.
+    pub public_base_url: Option<Url>,
+    /// Host headers answered beside the derived ones; `*` for all.
+    pub allowed_hosts: Vec<String>,
+    /// Origins answered beside our own.
+    pub allowed_origins: Vec<String>,
+}
+
+/// OAuth 2.1, as a resource server.
+#[derive(Clone, Debug)]
+pub struct OAuthSettings {
+    /// The authorization server.
+    pub issuer: Url,
+    /// The audience that a token must name; the public base URL when none is set.
+    pub audience: Option<String>,
+}
+
+/// Who may.
+#[derive(Clone, Debug, Default)]
+pub struct AuthSettings {
+    /// The administrator's key.
+    pub api_key: Option<SecretString>,
+    /// The administrator takes it on himself that an open address is open.
+    pub disabled: bool,
+    /// OAuth, where it is on.
+    pub oauth: Option<OAuthSettings>,
+}
+
+impl AuthSettings {
+    /// Whether credentials are asked for.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.api_key.is_some() || self.oauth.is_some()
+    }
+}
+
+/// How syncing goes about.
+#[derive(Clone, Debug)]
+pub struct SyncSettings {
+    /// Minutes between runs of an index that names none.
+    pub default_interval_minutes: u32,
+    /// How often the scheduler looks.
+    pub check_interval: Duration,
+    /// A scheduled run whose last sweep is older sweeps.
+    pub sweep_interval: Duration,
+    /// The mass-deletion guard, percent.
+    pub max_delete_percent: u32,
+    /// Accepted but not searchable by then counts as failed.
+    pub upload_deadline: Duration,
+    /// How long runs, events and tombstones are kept, days.
+    pub retention_days: u32,
+    /// Whether pages of an answer are looked up at the source.
+    pub verify_on_read: VerifyOnRead,
+    /// Where failed, partial and waiting runs are told.
+    pub notify_webhook_url: Option<SecretString>,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// The filter, as `RUST_LOG` has it.
+    pub filter: String,
+    /// Where traces would go.
+    pub otlp_endpoint: Option<Url>,
+}
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub struct DatabaseSettings {
+    /// `sqlite://…` or `postgres://…`; may hold a password.
+    pub url: SecretString,
+    /// The file, where it is SQLite.
+    pub sqlite_file: Option<PathBuf>,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The Confluence account; there for every command that needs one.
+    pub confluence: Option<ConfluenceSettings>,
+    /// The LlamaCloud account.
+    pub llamacloud: Option<LlamaCloudSettings>,
+    /// The backend of indexes that name none.
+    pub default_backend: BackendKind,
+    /// Where to listen.
+    pub http: HttpSettings,
+    /// Who may.
+    pub auth: AuthSettings,
+    /// Which database.
+    pub database: DatabaseSettings,
+    /// How syncing goes about.
+    pub sync: SyncSettings,
+    /// Stemming of the embedded index.
+    pub search_language: String,
+    /// The proxy for everything that goes out.
+    pub https_proxy: Option<Url>,
+    /// A certificate authority beside the system's, PEM.
+    pub extra_ca_file: Option<PathBuf>,
+    /// Logs and traces.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// Reads and checks pairs. Warnings come along; they stop nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn from_pairs(pairs: &Pairs, need: Need) -> Result<(Self, Vec<Warning>), SettingsError> {
+        read::settings(pairs, need)
+    }
+
+    /// How others reach the service: the public base URL, or one made from the address it listens at. No slash at the end.
+    #[must_use]
+    pub fn base_url(&self, bound_port: u16) -> String {
+        match &self.http.public_base_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => {
+                let host = match self.http.host {
+                    host if host.is_unspecified() => "localhost".to_owned(),
+                    IpAddr::V4(host) => host.to_string(),
+                    IpAddr::V6(host) => format!("[{host}]"),
+                };
+                format!("http://{host}:{bound_port}")
+            }
+        }
+    }
+}

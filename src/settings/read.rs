@@ -1,0 +1,465 @@
+//! From text to types, with every problem collected.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use actors::VerifyOnRead;
+use domain::index::BackendKind;
+use secrecy::SecretString;
+use url::Url;
+
+use super::pairs::{Pairs, resolve, unknown};
+use super::variables::Raw;
+use super::{
+    AuthSettings, ConfluenceSettings, DatabaseSettings, HttpSettings, IndexApi, LlamaCloudSettings,
+    LogFormat, LogSettings, Need, OAuthSettings, Settings, SettingsError, SyncSettings, Trouble, Warning,
+};
+
+/// The database when none is named.
+const DEFAULT_DATABASE_URL: &str = "sqlite:///./confluence_sync.db";
+/// Languages that the embedded index knows; the first stems.
+const SEARCH_LANGUAGES: &[(&str, &str)] = &[("english", "english"), ("none", "none")];
+
+pub(super) fn settings(
+    pairs: &Pairs,
+    need: Need,
+) -> Result<(Settings, Vec<Warning>), SettingsError> {
+    let mut reader = Reader::default();
+    let resolved = resolve(pairs, &mut reader.troubles);
+    let mut warnings = unknown(pairs);
+    let raw: Raw = match envy::from_iter(resolved) {
+        Ok(raw) => raw,
+        Err(_) => {
+            // Text into text cannot fail; should envy change its mind, its message may hold a value.
+            reader.fail("the environment", "cannot be read");
+            Raw::default()
+        }
+    };
+
+    let confluence = confluence(&raw, need, &mut reader);
+    let llamacloud = llamacloud(&raw, &mut reader);
+    let default_backend = default_backend(&raw, llamacloud.is_some(), &mut reader);
+    let auth = auth(&raw, &mut reader);
+    let http = http(&raw, &mut reader);
+    if need == Need::Serve && !http.host.is_loopback() && !auth.is_on() && !auth.disabled {
+        reader.fail(
+            "API_HOST",
+            "is reachable from outside while neither API_KEY nor OAUTH_ISSUER is set: set one, listen on 127.0.0.1, \
+             or set AUTH_DISABLED=true to leave the service open",
+        );
+    }
+    if auth.oauth.as_ref().is_some_and(|oauth| oauth.audience.is_none()) && http.public_base_url.is_none() {
+        reader.fail(
+            "OAUTH_AUDIENCE",
+            "is needed with OAUTH_ISSUER unless PUBLIC_BASE_URL is set: tokens for other services must be refused",
+        );
+    }
+    let database = database(&raw, &mut reader);
+    let sync = sync(&raw, &mut reader);
+    let log = log(&raw, &mut reader, &mut warnings);
+    let search_language = reader
+        .one_of("SEARCH_LANGUAGE", &raw.search_language, SEARCH_LANGUAGES)
+        .unwrap_or("english")
+        .to_owned();
+    let https_proxy = reader.parsed::<Url>("HTTPS_PROXY", &raw.https_proxy, "an address such as http://proxy:3128");
+    let extra_ca_file = raw.extra_ca_file.as_deref().map(PathBuf::from);
+    if let Some(file) = extra_ca_file.as_deref().filter(|file| !file.is_file()) {
+        reader.fail("EXTRA_CA_FILE", format!("there is no file {}", file.display()));
+    }
+
+    if !reader.troubles.is_empty() {
+        return Err(SettingsError(reader.troubles));
+    }
+    let settings = Settings {
+        confluence,
+        llamacloud,
+        default_backend,
+        http,
+        auth,
+        database,
+        sync,
+        search_language,
+        https_proxy,
+        extra_ca_file,
+        log,
+    };
+    Ok((settings, warnings))
+}
+
+#[derive(Default)]
+struct Reader {
+    troubles: Vec<Trouble>,
+}
+
+impl Reader {
+    fn fail(&mut self, variable: &str, message: impl Into<String>) {
+        self.troubles.push(Trouble::new(variable, message));
+    }
+
+    fn parsed<T: FromStr>(&mut self, variable: &str, text: &Option<String>, wanted: &str) -> Option<T> {
+        let parsed = text.as_deref()?.parse().ok();
+        if parsed.is_none() {
+            self.fail(variable, format!("must be {wanted}"));
+        }
+        parsed
+    }
+
+    fn number<T>(&mut self, variable: &str, text: &Option<String>, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let Some(text) = text.as_deref() else {
+            return default;
+        };
+        match text.parse::<T>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.fail(
+                    variable,
+                    format!("must be a whole number from {} to {}", range.start(), range.end()),
+                );
+                default
+            }
+        }
+    }
+
+    fn one_of<T: Copy>(&mut self, variable: &str, text: &Option<String>, words: &[(&str, T)]) -> Option<T> {
+        let text = text.as_deref()?.to_ascii_lowercase();
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.fail(variable, format!("must be one of {}", known.join(", ")));
+        }
+        found
+    }
+
+    /// An address of a service: https, or http on this machine only, since credentials travel there.
+    fn service_url(&mut self, variable: &str, text: &Option<String>, example: &str) -> Option<Url> {
+        let url = self.parsed::<Url>(variable, text, &format!("an address such as {example}"))?;
+        if url.host_str().is_none() || !matches!(url.scheme(), "http" | "https") {
+            self.fail(variable, format!("must be an address such as {example}"));
+            return None;
+        }
+        if url.scheme() == "http" && !is_loopback(&url) {
+            self.fail(variable, "must begin with https:// (http:// is for this machine only)");
+            return None;
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            self.fail(variable, "must not hold credentials");
+            return None;
+        }
+        Some(url)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn list(text: &Option<String>) -> Vec<String> {
+    text.as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSettings> {
+    let base_url = reader
+        .service_url("CONFLUENCE_BASE_URL", &raw.confluence_base_url, "https://your-domain.atlassian.net")
+        .map(site_root);
+    let gateway_url = reader.service_url(
+        "CONFLUENCE_GATEWAY_URL",
+        &raw.confluence_gateway_url,
+        "https://api.atlassian.com",
+    );
+    let max_requests_per_second = reader.number(
+        "CONFLUENCE_MAX_REQUESTS_PER_SECOND",
+        &raw.confluence_max_requests_per_second,
+        10,
+        1..=1000,
+    );
+    let max_concurrent_requests = reader.number(
+        "CONFLUENCE_MAX_CONCURRENT_REQUESTS",
+        &raw.confluence_max_concurrent_requests,
+        8,
+        1..=256,
+    );
+    let required = [
+        ("CONFLUENCE_BASE_URL", &raw.confluence_base_url),
+        ("CONFLUENCE_EMAIL", &raw.confluence_email),
+        ("CONFLUENCE_API_TOKEN", &raw.confluence_api_token),
+    ];
+    if need != Need::Local {
+        for (variable, value) in required {
+            // A NAME_FILE that could not be read has been reported already.
+            let reported = reader.troubles.iter().any(|t| t.variable.starts_with(variable));
+            if value.is_none() && !reported {
+                reader.fail(variable, "is required to talk to Confluence");
+            }
+        }
+    }
+    Some(ConfluenceSettings {
+        base_url: base_url?,
+        email: raw.confluence_email.clone()?,
+        api_token: SecretString::from(raw.confluence_api_token.clone()?),
+        cloud_id: raw.confluence_cloud_id.clone(),
+        gateway_url,
+        max_requests_per_second,
+        max_concurrent_requests,
+    })
+}
+
+/// People copy the address with `/wiki` or a page at the end; the site is what counts.
+fn site_root(mut url: Url) -> Url {
+    url.set_path("/");
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
+    let base_url = reader.service_url(
+        "LLAMA_CLOUD_BASE_URL",
+        &raw.llama_cloud_base_url,
+        "https://api.cloud.llamaindex.ai",
+    );
+    let index_api = reader
+        .one_of(
+            "LLAMA_CLOUD_INDEX_API",
+            &raw.llama_cloud_index_api,
+            &[("auto", IndexApi::Auto), ("v1", IndexApi::V1), ("v2", IndexApi::V2)],
+        )
+        .unwrap_or(IndexApi::Auto);
+    let max_requests_per_second = reader.number(
+        "LLAMA_CLOUD_MAX_REQUESTS_PER_SECOND",
+        &raw.llama_cloud_max_requests_per_second,
+        10,
+        1..=1000,
+    );
+    let max_concurrent_requests = reader.number(
+        "LLAMA_CLOUD_MAX_CONCURRENT_REQUESTS",
+        &raw.llama_cloud_max_concurrent_requests,
+        4,
+        1..=256,
+    );
+    Some(LlamaCloudSettings {
+        api_key: SecretString::from(raw.llama_cloud_api_key.clone()?),
+        project_id: raw.llama_cloud_project_id.clone(),
+        base_url,
+        index_api,
+        openai_api_key: raw.openai_api_key.clone().map(SecretString::from),
+        max_requests_per_second,
+        max_concurrent_requests,
+    })
+}
+
+fn default_backend(raw: &Raw, has_key: bool, reader: &mut Reader) -> BackendKind {
+    let named = reader.one_of(
+        "RETRIEVAL_BACKEND",
+        &raw.retrieval_backend,
+        &[
+            ("auto", None),
+            ("llamacloud", Some(BackendKind::LlamaCloud)),
+            ("local", Some(BackendKind::Local)),
+        ],
+    );
+    match named.flatten() {
+        Some(BackendKind::LlamaCloud) if !has_key => {
+            reader.fail("LLAMA_CLOUD_API_KEY", "is required with RETRIEVAL_BACKEND=llamacloud");
+            BackendKind::LlamaCloud
+        }
+        Some(kind) => kind,
+        None if has_key => BackendKind::LlamaCloud,
+        None => BackendKind::Local,
+    }
+}
+
+fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
+    let host_text = raw.api_host.as_deref().unwrap_or("127.0.0.1");
+    let host = if host_text.eq_ignore_ascii_case("localhost") {
+        IpAddr::from([127, 0, 0, 1])
+    } else {
+        host_text.trim_matches(['[', ']']).parse().unwrap_or_else(|_| {
+            reader.fail("API_HOST", "must be an IP address to listen at, such as 127.0.0.1 or 0.0.0.0");
+            IpAddr::from([127, 0, 0, 1])
+        })
+    };
+    let public_base_url = reader
+        .parsed::<Url>("PUBLIC_BASE_URL", &raw.public_base_url, "an address such as https://confluence-sync.example.com")
+        .filter(|url| {
+            let usable = matches!(url.scheme(), "http" | "https")
+                && url.host_str().is_some()
+                && url.query().is_none()
+                && url.fragment().is_none()
+                && url.username().is_empty();
+            if !usable {
+                reader.fail("PUBLIC_BASE_URL", "must be an address such as https://confluence-sync.example.com");
+            }
+            usable
+        });
+    let allowed_origins = list(&raw.allowed_origins);
+    let is_origin = |entry: &String| {
+        Url::parse(entry).is_ok_and(|url| url.origin().is_tuple() && url.path() == "/")
+    };
+    if !allowed_origins.iter().all(is_origin) {
+        reader.fail(
+            "ALLOWED_ORIGINS",
+            "must be a list of origins such as https://chat.example.com, separated by commas",
+        );
+    }
+    HttpSettings {
+        host,
+        port: reader.number("API_PORT", &raw.api_port, 8001, 0..=u16::MAX),
+        public_base_url,
+        allowed_hosts: list(&raw.allowed_hosts)
+            .into_iter()
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
+        allowed_origins: allowed_origins
+            .iter()
+            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
+            .collect(),
+    }
+}
+
+fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
+    let disabled = reader
+        .one_of(
+            "AUTH_DISABLED",
+            &raw.auth_disabled,
+            &[("true", true), ("false", false), ("1", true), ("0", false)],
+        )
+        .unwrap_or(false);
+    let issuer = reader.service_url("OAUTH_ISSUER", &raw.oauth_issuer, "https://idp.example.com");
+    if raw.oauth_audience.is_some() && raw.oauth_issuer.is_none() {
+        reader.fail("OAUTH_ISSUER", "is required with OAUTH_AUDIENCE");
+    }
+    if raw.api_key.as_deref().is_some_and(|key| key.len() < 8) {
+        reader.fail("API_KEY", "must have at least 8 characters; `openssl rand -hex 32` makes a good one");
+    }
+    AuthSettings {
+        api_key: raw.api_key.clone().map(SecretString::from),
+        disabled,
+        oauth: issuer.map(|issuer| OAuthSettings {
+            issuer,
+            audience: raw.oauth_audience.clone(),
+        }),
+    }
+}
+
+fn database(raw: &Raw, reader: &mut Reader) -> DatabaseSettings {
+    let url = raw.database_url.as_deref().unwrap_or(DEFAULT_DATABASE_URL);
+    let mut sqlite_file = None;
+    if let Some(rest) = url.strip_prefix("sqlite://") {
+        // `sqlite:///relative` and `sqlite://relative` are the same file; `sqlite:////absolute` has a slash of its own.
+        let path = rest.strip_prefix('/').unwrap_or(rest);
+        if path.is_empty() {
+            reader.fail("DATABASE_URL", "names no file: sqlite:///relative/path.db or sqlite:////absolute/path.db");
+        } else {
+            sqlite_file = Some(PathBuf::from(path));
+        }
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        reader.fail(
+            "DATABASE_URL",
+            "names PostgreSQL, which needs a build with that feature; this one has SQLite only",
+        );
+    } else {
+        reader.fail("DATABASE_URL", "must begin with sqlite:// or postgres://");
+    }
+    DatabaseSettings {
+        url: SecretString::from(url.to_owned()),
+        sqlite_file,
+    }
+}
+
+fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
+    let notify_webhook_url = reader
+        .parsed::<Url>("NOTIFY_WEBHOOK_URL", &raw.notify_webhook_url, "an http or https address")
+        .filter(|url| {
+            let usable = matches!(url.scheme(), "http" | "https");
+            if !usable {
+                reader.fail("NOTIFY_WEBHOOK_URL", "must be an http or https address");
+            }
+            usable
+        })
+        .map(|url| SecretString::from(url.to_string()));
+    let verify_words = [
+        ("off", VerifyOnRead::Off),
+        ("hits", VerifyOnRead::Hits),
+        ("strict", VerifyOnRead::Strict),
+    ];
+    SyncSettings {
+        default_interval_minutes: reader.number(
+            "DEFAULT_SYNC_INTERVAL_MINUTES",
+            &raw.default_sync_interval_minutes,
+            60,
+            1..=MAX_INTERVAL_MINUTES,
+        ),
+        check_interval: Duration::from_secs(reader.number(
+            "SYNC_CHECK_INTERVAL_SECONDS",
+            &raw.sync_check_interval_seconds,
+            300,
+            1..=86_400,
+        )),
+        sweep_interval: Duration::from_secs(
+            60 * reader.number(
+                "SYNC_SWEEP_INTERVAL_MINUTES",
+                &raw.sync_sweep_interval_minutes,
+                60,
+                0..=u64::from(MAX_INTERVAL_MINUTES),
+            ),
+        ),
+        max_delete_percent: reader.number("SYNC_MAX_DELETE_PERCENT", &raw.sync_max_delete_percent, 30, 0..=100),
+        upload_deadline: Duration::from_secs(reader.number(
+            "SYNC_UPLOAD_DEADLINE_SECONDS",
+            &raw.sync_upload_deadline_seconds,
+            900,
+            1..=86_400,
+        )),
+        retention_days: reader.number("SYNC_RETENTION_DAYS", &raw.sync_retention_days, 90, 1..=36_500),
+        verify_on_read: reader
+            .one_of("VERIFY_ON_READ", &raw.verify_on_read, &verify_words)
+            .unwrap_or(VerifyOnRead::Off),
+        notify_webhook_url,
+    }
+}
+
+/// A year: longer intervals are a mistake in writing.
+pub(crate) const MAX_INTERVAL_MINUTES: u32 = 525_600;
+
+fn log(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> LogSettings {
+    let otlp_endpoint = reader.parsed::<Url>(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        &raw.otel_exporter_otlp_endpoint,
+        "an address such as http://collector:4318",
+    );
+    if otlp_endpoint.is_some() {
+        warnings.push(Warning::new(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "this build sends no traces; logs and /metrics are there as ever",
+        ));
+    }
+    let filter = raw.rust_log.clone().unwrap_or_else(|| "info".to_owned());
+    if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
+        reader.fail("RUST_LOG", "must be a filter such as info or mcp_confluence=debug,info");
+    }
+    LogSettings {
+        format: reader
+            .one_of("LOG_FORMAT", &raw.log_format, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+            .unwrap_or(LogFormat::Text),
+        filter,
+        otlp_endpoint,
+    }
+}

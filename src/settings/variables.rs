@@ -1,0 +1,85 @@
+//! Every environment variable that the service reads, once: the struct that envy fills, the list of names, and which of
+//! them are secrets. `config/.env.example` is compared with this list by a test.
+
+use serde::Deserialize;
+
+macro_rules! variables {
+    ($($(#[doc = $doc:literal])* $name:ident),* $(,)?) => {
+        /// The variables as text, as envy reads them: unset and empty are `None`.
+        #[derive(Deserialize, Default, Clone)]
+        pub(super) struct Raw {
+            $($(#[doc = $doc])* pub(super) $name: Option<String>,)*
+        }
+
+        /// The names of all variables in lower case, in the order of the documentation.
+        const LOWER_CASE_NAMES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+variables! {
+    confluence_base_url,
+    confluence_email,
+    confluence_api_token,
+    confluence_cloud_id,
+    confluence_gateway_url,
+    confluence_max_requests_per_second,
+    confluence_max_concurrent_requests,
+    llama_cloud_api_key,
+    llama_cloud_project_id,
+    llama_cloud_base_url,
+    llama_cloud_index_api,
+    llama_cloud_max_requests_per_second,
+    llama_cloud_max_concurrent_requests,
+    openai_api_key,
+    retrieval_backend,
+    api_host,
+    api_port,
+    public_base_url,
+    allowed_hosts,
+    allowed_origins,
+    api_key,
+    auth_disabled,
+    oauth_issuer,
+    oauth_audience,
+    database_url,
+    default_sync_interval_minutes,
+    sync_check_interval_seconds,
+    sync_sweep_interval_minutes,
+    sync_max_delete_percent,
+    sync_upload_deadline_seconds,
+    sync_retention_days,
+    verify_on_read,
+    notify_webhook_url,
+    search_language,
+    https_proxy,
+    extra_ca_file,
+    log_format,
+    rust_log,
+    otel_exporter_otlp_endpoint,
+}
+
+/// Variables whose value may instead stand in a file that `NAME_FILE` names; their values are never shown.
+pub const SECRETS: &[&str] = &[
+    "CONFLUENCE_API_TOKEN",
+    "LLAMA_CLOUD_API_KEY",
+    "OPENAI_API_KEY",
+    "API_KEY",
+    "DATABASE_URL",
+    "NOTIFY_WEBHOOK_URL",
+];
+
+/// Prefixes under which an unknown variable is likely a mistake in writing.
+pub const OUR_PREFIXES: &[&str] = &["CONFLUENCE_", "LLAMA_CLOUD_", "SYNC_", "OAUTH_", "API_"];
+
+/// The names of all variables, as people write them.
+pub fn names() -> impl Iterator<Item = String> {
+    LOWER_CASE_NAMES.iter().map(|name| name.to_uppercase())
+}
+
+/// The variables that an environment may hold for us: every name, and `NAME_FILE` for secrets.
+pub(super) fn accepted_names() -> Vec<String> {
+    let files = SECRETS.iter().map(|name| format!("{name}_FILE"));
+    // Where the tests find documents that are not part of the project.
+    let tests = ["CONFLUENCE_SPECS_DIR", "CONFLUENCE_CORPUS_DIR"].map(str::to_owned);
+    names().chain(files).chain(tests).collect()
+}

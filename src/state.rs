@@ -1,0 +1,36 @@
+//! What every handler, tool and page works with. One value for the whole process, shared by the workers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actors::Engine;
+use domain::ports::source::ContentSource;
+use domain::ports::store::AdminStore;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::auth::Authenticator;
+use crate::settings::Settings;
+
+/// The running service, as handlers see it. Cheap to clone behind `web::Data`.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Arc<dyn AdminStore>,
+    /// The sync engine.
+    pub engine: Engine,
+    /// Confluence, for what is asked of it while somebody waits (spaces, live search).
+    pub source: Arc<dyn ContentSource>,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// Who may.
+    pub auth: Arc<Authenticator>,
+    /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.
+    pub shutdown: CancellationToken,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// How others reach the service, without a slash at the end: links are made from it.
+    pub base_url: Arc<str>,
+    /// When the service was up.
+    pub started: Instant,
+}
