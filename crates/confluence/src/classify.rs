@@ -1,0 +1,231 @@
+//! What an answer means: good, passing trouble, or an error for good, in words that name cause and remedy.
+//!
+//! Error bodies are read leniently: JSON of two generations, XML, HTML, text or nothing come under any content type.
+
+use domain::ports::source::SourceError;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use crate::endpoint::{Endpoint, USER_CURRENT};
+
+/// What was asked, as far as the answer's meaning depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub endpoint: &'static Endpoint,
+    pub what: &'a str,
+    /// Whether it went through the gateway.
+    pub gateway: bool,
+    /// Whether it carried a cursor.
+    pub cursor: bool,
+    /// Whether the site refused requests for their rate a moment ago.
+    pub recently_limited: bool,
+}
+
+/// Kinds of passing trouble; they differ in who has to slow down, and in how often to try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// 429.
+    Limited,
+    /// 503, or no connection.
+    Down,
+    /// 500, 502, 504, or no answer in time: a smaller request may help.
+    Heavy,
+    /// Not what was asked for: HTML, nothing, cut JSON, an error of the network in front of the site.
+    Strange,
+}
+
+/// What an answer means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Its body is what was asked for.
+    Good,
+    /// An error that no further try changes.
+    Final(SourceError),
+    /// May be different in a while.
+    Passing(Trouble, SourceError),
+    /// A 403 or 404 that cannot be about an item: the credentials may be bad, or the site is out of sorts.
+    Doubtful(u16, String),
+}
+
+/// The meaning of one answer.
+pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Verdict {
+    let what = asked.what.to_owned();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_lowercase()
+    };
+    let said = message(body);
+    let detail = if said.is_empty() {
+        format!("status {status}")
+    } else {
+        format!("status {status}: {said}")
+    };
+    let from_network = header("x-cache").contains("error from cloudfront");
+    let again = |trouble| {
+        Verdict::Passing(
+            trouble,
+            SourceError::Unavailable {
+                what: what.clone(),
+                detail: detail.clone(),
+            },
+        )
+    };
+    match status {
+        200..=299 => Verdict::Good,
+        300..=399 => Verdict::Final(redirected(what, headers)),
+        400 if asked.cursor && (said.is_empty() || said.to_lowercase().contains("cursor")) => {
+            Verdict::Final(SourceError::BadCursor { what, detail })
+        }
+        401 if asked.recently_limited && said.to_lowercase().contains("login required") => again(Trouble::Strange),
+        401 => Verdict::Final(SourceError::Unauthorized {
+            what,
+            detail: unauthorized(asked, &said.to_lowercase(), &header("x-failure-category")),
+        }),
+        403 | 404 if from_network => again(Trouble::Strange),
+        403 if said.contains("not permitted to use Confluence") => Verdict::Final(SourceError::Unauthorized {
+            what,
+            detail: "the account has no access to Confluence on this site; give it the product, or use another account".to_owned(),
+        }),
+        403 | 404 if asked.endpoint == &USER_CURRENT => {
+            Verdict::Final(SourceError::Unauthorized { what, detail: nobody(asked.gateway, &detail) })
+        }
+        403 | 404 if asked.endpoint.collection => Verdict::Doubtful(status, detail),
+        403 => Verdict::Final(SourceError::Forbidden { what, detail }),
+        404 => Verdict::Final(SourceError::NotFound { what }),
+        410 => Verdict::Final(SourceError::Withdrawn { what }),
+        413 | 414 => Verdict::Final(SourceError::TooLarge { what, detail }),
+        408 | 425 => again(Trouble::Down),
+        429 => again(Trouble::Limited),
+        501 => Verdict::Final(SourceError::Rejected { what, detail }),
+        503 => again(Trouble::Down),
+        500.. => again(Trouble::Heavy),
+        _ => Verdict::Final(SourceError::Rejected { what, detail }),
+    }
+}
+
+/// Why nobody is known by these credentials, when the site does not say it with a 401.
+pub(crate) fn nobody(gateway: bool, seen: &str) -> String {
+    let remedy = if gateway {
+        "check CONFLUENCE_CLOUD_ID, CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN"
+    } else {
+        "check CONFLUENCE_BASE_URL, CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN; a token with scopes also needs CONFLUENCE_CLOUD_ID"
+    };
+    format!("{seen}; the site does not take them for an account; {remedy}")
+}
+
+fn unauthorized(asked: Asked<'_>, said: &str, category: &str) -> String {
+    if said.contains("scope") || category.contains("scope") {
+        let scope = asked.endpoint.scope;
+        return format!("the token lacks the scope {scope}; make a token that has it");
+    }
+    if category.contains("auth_mismatch") && !asked.gateway {
+        return "e-mail and token do not belong together, or the token has scopes and needs CONFLUENCE_CLOUD_ID; check \
+                CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN"
+            .to_owned();
+    }
+    let place = if asked.gateway {
+        ", or is not for the site of CONFLUENCE_CLOUD_ID"
+    } else {
+        ""
+    };
+    format!(
+        "the token is wrong, has expired or was revoked{place}; set a valid CONFLUENCE_API_TOKEN and its CONFLUENCE_EMAIL"
+    )
+}
+
+fn redirected(what: String, headers: &HeaderMap) -> SourceError {
+    let location = headers
+        .get("location")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let lower = location.to_lowercase();
+    if lower.contains("login") || lower.contains("id.atlassian.com") {
+        return SourceError::Unauthorized {
+            what,
+            detail: nobody(false, "the site asks to log in"),
+        };
+    }
+    let host = url::Url::parse(location)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
+    let detail = match host {
+        Some(host) => format!("the site sends elsewhere, to {host}; check CONFLUENCE_BASE_URL"),
+        None => "the site sends elsewhere; check CONFLUENCE_BASE_URL".to_owned(),
+    };
+    SourceError::Rejected { what, detail }
+}
+
+/// The longest message kept, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// What an error body says, in one line; empty when it says nothing.
+pub(crate) fn message(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(16 << 10)]);
+    let found = match serde_json::from_slice::<Value>(body) {
+        Ok(json) => json_message(&json),
+        Err(_) => None,
+    };
+    let found = found.unwrap_or_else(|| {
+        let trimmed = text.trim();
+        if trimmed.starts_with('<') {
+            between(trimmed, "message")
+                .or_else(|| between(trimmed, "title"))
+                .unwrap_or_else(|| "a page of HTML".to_owned())
+        } else if trimmed.starts_with('{') || trimmed.starts_with('[') {
+            String::new()
+        } else {
+            trimmed.to_owned()
+        }
+    });
+    let line = found
+        .split(char::is_whitespace)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    line.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_MESSAGE)
+        .collect()
+}
+
+fn json_message(json: &Value) -> Option<String> {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    if let Some(first) = json.pointer("/errors/0") {
+        let title = text(&first["title"])
+            .or_else(|| text(&first["message"]))
+            .or_else(|| text(first));
+        let detail = text(&first["detail"]);
+        return match (title, detail) {
+            (Some(title), Some(detail)) => Some(format!("{title} {detail}")),
+            (title, detail) => title.or(detail).or_else(|| text(&first["code"])),
+        };
+    }
+    [
+        "/message",
+        "/errorMessage",
+        "/error_description",
+        "/error",
+        "/data/errors/0/message/translation",
+        "/reason",
+    ]
+    .iter()
+    .find_map(|pointer| json.pointer(pointer).and_then(text))
+}
+
+fn between(text: &str, tag: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let start = lower.find(&format!("<{tag}>"))? + tag.len() + 2;
+    let end = start + lower[start..].find(&format!("</{tag}>"))?;
+    Some(text[start..end].trim().to_owned()).filter(|inner| !inner.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! The client itself: one per site and credentials, shared by everyone who reads from there.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+
+use async_trait::async_trait;
+use domain::content::{
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
+};
+use domain::ports::source::{
+    Batch, ContentSource, Cursor, FactsQuery, ListQuery, SourceError, SourceHealth,
+};
+use domain::{AccountId, PageId, SpaceId, SpaceKey};
+
+use crate::call::Call;
+use crate::classify::nobody;
+use crate::config::{ConfigError, ConfluenceConfig};
+use crate::endpoint;
+use crate::facts::Containers;
+use crate::gate::RateGate;
+use crate::transport::{Transport, http_client, root_cause};
+
+/// Reads one Confluence Cloud site as one account.
+///
+/// Needs a TLS provider: `rustls::crypto::ring::default_provider().install_default()` before the first one is made.
+pub struct ConfluenceClient {
+    pub(crate) transport: Transport,
+    /// For files, which another host serves: without credentials.
+    pub(crate) media: reqwest::Client,
+    pub(crate) containers: AtomicU8,
+}
+
+impl ConfluenceClient {
+    /// Checks the configuration; makes no request.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot be used.
+    pub fn new(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
+        let transport = Transport::new(config)?;
+        let media = http_client(config)?
+            .build()
+            .map_err(|error| ConfigError::Client(root_cause(&error)))?;
+        Ok(Self {
+            transport,
+            media,
+            containers: AtomicU8::new(Containers::Untried as u8),
+        })
+    }
+
+    /// The rate gate, to share it with other clients of the same site and credentials.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<RateGate> {
+        &self.transport.gate
+    }
+
+    /// The base of addresses for people: what the answer says, if that is an address.
+    pub(crate) fn base(&self, told: Option<String>) -> String {
+        told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
+            .unwrap_or_else(|| self.transport.site.public_base.clone())
+    }
+}
+
+#[async_trait]
+impl ContentSource for ConfluenceClient {
+    async fn whoami(&self) -> Result<Account, SourceError> {
+        let user = self.current_user().await?;
+        let Some((id, display_name)) = user.known() else {
+            let error = SourceError::Unauthorized {
+                what: endpoint::USER_CURRENT.name.to_owned(),
+                detail: nobody(
+                    self.transport.site.gateway,
+                    "the answer names no known account",
+                ),
+            };
+            self.transport.gate.note(Some(error.to_string()));
+            return Err(error);
+        };
+        Ok(Account { id, display_name })
+    }
+
+    async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {
+        self.spaces_with_keys(keys).await
+    }
+
+    async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, SourceError> {
+        self.spaces_with_ids(ids).await
+    }
+
+    async fn visible_spaces(&self) -> Result<Vec<Space>, SourceError> {
+        self.spaces(Call::new(&endpoint::SPACES, &[]).with("sort", "id"))
+            .await
+    }
+
+    async fn list(
+        &self,
+        query: &ListQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourcePage>, SourceError> {
+        self.listing(query, cursor).await
+    }
+
+    async fn by_ids(
+        &self,
+        kind: ContentKind,
+        ids: &[PageId],
+        statuses: &[ContentStatus],
+        bodies: bool,
+    ) -> Result<Vec<SourcePage>, SourceError> {
+        self.with_ids(kind, ids, statuses, bodies).await
+    }
+
+    async fn one(&self, kind: ContentKind, id: &PageId) -> Result<Option<SourcePage>, SourceError> {
+        self.single(kind, id).await
+    }
+
+    async fn facts(
+        &self,
+        query: &FactsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError> {
+        self.bulk_facts(query, cursor).await
+    }
+
+    async fn facts_of(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<ContentFacts>, SourceError> {
+        self.own_facts(kind, id).await
+    }
+
+    async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {
+        self.names(ids).await
+    }
+
+    async fn rendered(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<String>, SourceError> {
+        self.rendering(kind, id).await
+    }
+
+    async fn search_live(
+        &self,
+        words: &str,
+        spaces: &[SpaceKey],
+        limit: usize,
+    ) -> Result<Vec<LiveHit>, SourceError> {
+        self.find(words, spaces, limit).await
+    }
+
+    fn health(&self) -> SourceHealth {
+        self.transport.gate.health()
+    }
+}

@@ -1,0 +1,275 @@
+//! What the client has to be told, and the addresses that follow from it.
+//!
+//! Checks everything at the start, so that no request ever leaves for a wrong place. Knows nothing of answers.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+/// The gateway that scoped tokens need.
+const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
+
+/// Where Confluence is and how to behave towards it.
+#[derive(Clone, Debug)]
+pub struct ConfluenceConfig {
+    /// The site: `https://your-domain.atlassian.net`. `http` only for loopback. A trailing `/wiki` is tolerated.
+    pub base_url: Url,
+    /// Whose token it is.
+    pub email: String,
+    /// The API token; sent by Basic authentication only.
+    pub api_token: SecretString,
+    /// When set, requests go through the gateway, as scoped tokens need.
+    pub cloud_id: Option<String>,
+    /// Another gateway than Atlassian's; used only together with `cloud_id`.
+    pub gateway_url: Option<Url>,
+    /// Steady quota per site.
+    pub max_requests_per_second: u32,
+    /// Ceiling of the adaptive limit of requests in flight.
+    pub max_concurrent_requests: u32,
+    /// Proxy for every request.
+    pub proxy: Option<Url>,
+    /// Further trusted certificate authorities, as PEM.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// `User-Agent` of every request.
+    pub user_agent: String,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// How long one request may take as a whole.
+    pub request_timeout: Duration,
+    /// Bytes (after decompression) that one answer may have; a larger one is `TooLarge`.
+    pub max_answer_bytes: usize,
+    /// How passing trouble is met.
+    pub retry: crate::RetryPolicy,
+}
+
+impl ConfluenceConfig {
+    /// The usual settings for a site and its credentials.
+    #[must_use]
+    pub fn new(base_url: Url, email: impl Into<String>, api_token: SecretString) -> Self {
+        Self {
+            base_url,
+            email: email.into(),
+            api_token,
+            cloud_id: None,
+            gateway_url: None,
+            max_requests_per_second: 10,
+            max_concurrent_requests: 8,
+            proxy: None,
+            extra_ca_pem: None,
+            user_agent: concat!("mcp-confluence/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            max_answer_bytes: 16 << 20,
+            retry: crate::RetryPolicy::default(),
+        }
+    }
+}
+
+/// Why a configuration cannot be used. Names the setting, never a secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// An address that is no usable address.
+    #[error("{setting}: {cause}")]
+    Address {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong, and the remedy.
+        cause: String,
+    },
+    /// An empty or unusable value.
+    #[error("{setting}: {cause}")]
+    Value {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong, and the remedy.
+        cause: String,
+    },
+    /// The certificate file holds no certificate.
+    #[error("EXTRA_CA_FILE: {0}")]
+    Certificate(String),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+/// The addresses of one site: where requests go, and what people open.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// Root below which `/wiki/...` paths stand; ends without a slash.
+    root: Url,
+    /// Base of addresses for people, until an answer's `_links.base` says otherwise: `https://…/wiki`.
+    pub public_base: String,
+    /// Whether requests go through the gateway.
+    pub gateway: bool,
+    /// Whether the site is on this machine, as in tests and the demonstration.
+    pub loopback: bool,
+}
+
+impl Site {
+    /// Works out and checks the addresses.
+    pub fn of(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
+        let site = checked("CONFLUENCE_BASE_URL", &config.base_url)?;
+        let cloud_id = config
+            .cloud_id
+            .as_deref()
+            .map(str::trim)
+            .filter(|id| !id.is_empty());
+        let root = match cloud_id {
+            None => site.clone(),
+            Some(id) => {
+                if !id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                {
+                    return Err(ConfigError::Value {
+                        setting: "CONFLUENCE_CLOUD_ID",
+                        cause: "is not a cloud id; the site answers it at /_edge/tenant_info"
+                            .to_owned(),
+                    });
+                }
+                let mut root = match &config.gateway_url {
+                    Some(url) => checked("CONFLUENCE_GATEWAY_URL", url)?,
+                    None => Url::parse(GATEWAY)
+                        .map_err(|error| ConfigError::Client(error.to_string()))?,
+                };
+                if let Ok(mut path) = root.path_segments_mut() {
+                    path.pop_if_empty().push(id);
+                }
+                root
+            }
+        };
+        Ok(Self {
+            public_base: format!("{}/wiki", site.as_str().trim_end_matches('/')),
+            gateway: cloud_id.is_some(),
+            loopback: is_loopback(&site) && is_loopback(&root),
+            root,
+        })
+    }
+
+    /// The address of an API path given in segments, which are encoded as needed.
+    pub fn api<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
+        let mut url = self.root.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("wiki").extend(segments);
+        }
+        url
+    }
+}
+
+/// Whether an address leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn checked(setting: &'static str, url: &Url) -> Result<Url, ConfigError> {
+    let refuse = |cause: &str| {
+        Err(ConfigError::Address {
+            setting,
+            cause: cause.to_owned(),
+        })
+    };
+    if !url.has_host() {
+        return refuse("has no host; write it like https://your-domain.atlassian.net");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(url) => {}
+        "http" => return refuse("http is for loopback addresses only; write https"),
+        _ => return refuse("must begin with https://"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("must not hold credentials; set CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN");
+    }
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(path.strip_suffix("/wiki").unwrap_or(&path));
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(base: &str) -> ConfluenceConfig {
+        ConfluenceConfig::new(
+            Url::parse(base).unwrap(),
+            "a@b.c",
+            "secret".to_owned().into(),
+        )
+    }
+
+    #[test]
+    fn addresses_follow_from_the_mode() {
+        for base in [
+            "https://x.atlassian.net",
+            "https://x.atlassian.net/",
+            "https://x.atlassian.net/wiki/",
+        ] {
+            let site = Site::of(&config(base)).unwrap();
+            assert_eq!(
+                site.api(["api", "v2", "pages"]).as_str(),
+                "https://x.atlassian.net/wiki/api/v2/pages"
+            );
+            assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+        }
+        let mut scoped = config("https://x.atlassian.net");
+        scoped.cloud_id = Some("11-22".to_owned());
+        let site = Site::of(&scoped).unwrap();
+        let url = site.api(["rest", "api", "content", "a/b~c", "x"]);
+        assert_eq!(
+            url.as_str(),
+            "https://api.atlassian.com/ex/confluence/11-22/wiki/rest/api/content/a%2Fb~c/x"
+        );
+        assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+        scoped.gateway_url = Some(Url::parse("http://127.0.0.1:99/ex/confluence/").unwrap());
+        let site = Site::of(&scoped).unwrap();
+        assert_eq!(
+            site.api(["a"]).as_str(),
+            "http://127.0.0.1:99/ex/confluence/11-22/wiki/a"
+        );
+    }
+
+    #[test]
+    fn wrong_addresses_are_refused_by_name() {
+        for (base, word) in [
+            ("http://x.atlassian.net", "loopback"),
+            ("ftp://x.atlassian.net", "https"),
+            ("https://u:p@x.atlassian.net", "credentials"),
+        ] {
+            let error = Site::of(&config(base)).unwrap_err().to_string();
+            assert!(
+                error.contains("CONFLUENCE_BASE_URL") && error.contains(word),
+                "{error}"
+            );
+            assert!(!error.contains("u:p"), "{error}");
+        }
+        for good in [
+            "http://127.0.0.1:8080",
+            "http://localhost:1",
+            "http://[::1]:1",
+        ] {
+            assert!(Site::of(&config(good)).is_ok(), "{good}");
+        }
+        let mut bad = config("https://x.atlassian.net");
+        bad.cloud_id = Some("../x".to_owned());
+        assert!(
+            Site::of(&bad)
+                .unwrap_err()
+                .to_string()
+                .contains("CONFLUENCE_CLOUD_ID")
+        );
+    }
+
+    #[test]
+    fn debugging_shows_no_token() {
+        assert!(!format!("{:?}", config("https://x.atlassian.net")).contains("secret\""));
+    }
+}

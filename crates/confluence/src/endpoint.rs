@@ -1,0 +1,71 @@
+//! The endpoints that the client uses, each with the scope that a scoped token needs for it.
+//!
+//! Names are method and path template; they are also the classes in which bursts are limited. Nothing else is ever asked.
+
+/// One endpoint of the official documents.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Endpoint {
+    /// Method and path template, as the official documents write it.
+    pub name: &'static str,
+    /// Granular scope.
+    pub scope: &'static str,
+    /// Whether the path names no item, so that a 404 or 403 says nothing about one.
+    pub collection: bool,
+}
+
+const fn of(name: &'static str, scope: &'static str, collection: bool) -> Endpoint {
+    Endpoint {
+        name,
+        scope,
+        collection,
+    }
+}
+
+const PAGE: &str = "read:page:confluence";
+const COMMENT: &str = "read:comment:confluence";
+const ATTACHMENT: &str = "read:attachment:confluence";
+const DETAILS: &str = "read:content-details:confluence";
+
+pub(crate) static USER_CURRENT: Endpoint = of("GET /rest/api/user/current", DETAILS, true);
+pub(crate) static USERS_BULK: Endpoint =
+    of("POST /api/v2/users-bulk", "read:user:confluence", true);
+pub(crate) static SPACES: Endpoint = of("GET /api/v2/spaces", "read:space:confluence", true);
+pub(crate) static PAGES: Endpoint = of("GET /api/v2/pages", PAGE, true);
+pub(crate) static SPACE_PAGES: Endpoint = of("GET /api/v2/spaces/{id}/pages", PAGE, false);
+pub(crate) static ONE_PAGE: Endpoint = of("GET /api/v2/pages/{id}", PAGE, false);
+pub(crate) static PAGE_LABELS: Endpoint = of("GET /api/v2/pages/{id}/labels", PAGE, false);
+pub(crate) static BLOGPOSTS: Endpoint = of("GET /api/v2/blogposts", PAGE, true);
+pub(crate) static SPACE_BLOGPOSTS: Endpoint = of("GET /api/v2/spaces/{id}/blogposts", PAGE, false);
+pub(crate) static ONE_BLOGPOST: Endpoint = of("GET /api/v2/blogposts/{id}", PAGE, false);
+pub(crate) static BLOGPOST_LABELS: Endpoint = of("GET /api/v2/blogposts/{id}/labels", PAGE, false);
+pub(crate) static CONTENT_SEARCH: Endpoint = of("GET /rest/api/content/search", DETAILS, true);
+pub(crate) static SEARCH: Endpoint = of("GET /rest/api/search", DETAILS, true);
+pub(crate) static RESTRICTION: Endpoint = of(
+    "GET /rest/api/content/{id}/restriction/byOperation/read",
+    DETAILS,
+    false,
+);
+pub(crate) static FOOTER_COMMENTS: Endpoint = of("GET /api/v2/footer-comments", COMMENT, true);
+pub(crate) static INLINE_COMMENTS: Endpoint = of("GET /api/v2/inline-comments", COMMENT, true);
+pub(crate) static PAGE_FOOTER_COMMENTS: Endpoint =
+    of("GET /api/v2/pages/{id}/footer-comments", COMMENT, false);
+pub(crate) static PAGE_INLINE_COMMENTS: Endpoint =
+    of("GET /api/v2/pages/{id}/inline-comments", COMMENT, false);
+pub(crate) static BLOGPOST_FOOTER_COMMENTS: Endpoint =
+    of("GET /api/v2/blogposts/{id}/footer-comments", COMMENT, false);
+pub(crate) static BLOGPOST_INLINE_COMMENTS: Endpoint =
+    of("GET /api/v2/blogposts/{id}/inline-comments", COMMENT, false);
+pub(crate) static FOOTER_REPLIES: Endpoint =
+    of("GET /api/v2/footer-comments/{id}/children", COMMENT, false);
+pub(crate) static INLINE_REPLIES: Endpoint =
+    of("GET /api/v2/inline-comments/{id}/children", COMMENT, false);
+pub(crate) static ATTACHMENTS: Endpoint = of("GET /api/v2/attachments", ATTACHMENT, true);
+pub(crate) static PAGE_ATTACHMENTS: Endpoint =
+    of("GET /api/v2/pages/{id}/attachments", ATTACHMENT, false);
+pub(crate) static BLOGPOST_ATTACHMENTS: Endpoint =
+    of("GET /api/v2/blogposts/{id}/attachments", ATTACHMENT, false);
+pub(crate) static DOWNLOAD: Endpoint = of(
+    "GET /rest/api/content/{id}/child/attachment/{attachmentId}/download",
+    ATTACHMENT,
+    false,
+);

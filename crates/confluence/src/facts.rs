@@ -1,0 +1,319 @@
+//! Labels, own read restrictions and ancestors: in bulk by CQL, or of one item without the lag of search.
+//!
+//! `ancestors.restrictions…` is never expanded: one draft among the ancestors turns the whole answer into a 404.
+//! Restrictions that did not come are [`Restriction::Unknown`], never open.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use domain::PageId;
+use domain::content::{ContentFacts, ContentKind, Restriction};
+use domain::ports::source::{Batch, Cursor, FactsQuery, MAX_BATCH, SourceError};
+use serde::Deserialize;
+
+use crate::ConfluenceClient;
+use crate::call::Call;
+use crate::content::found;
+use crate::cql;
+use crate::endpoint;
+use crate::wire::{Text, kind_of};
+
+/// Items of one bulk answer. Search caps answers with expansions at 200; half of that leaves room for long lists of users.
+const FACTS_PER_ANSWER: usize = 100;
+/// Five of the eight expansions that one request may have.
+const EXPAND: &str = "metadata.labels,restrictions.read.restrictions.user,restrictions.read.restrictions.group,ancestors";
+
+/// Whether the site lets folders, whiteboards and the like be asked for in CQL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Containers {
+    Untried = 0,
+    Supported = 1,
+    Unsupported = 2,
+}
+
+#[derive(Deserialize, Debug)]
+struct Item {
+    id: Text,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    metadata: Option<Metadata>,
+    restrictions: Option<Operations>,
+    ancestors: Option<Vec<Ancestor>>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Metadata {
+    labels: Option<Labels>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Labels {
+    results: Option<Vec<Label>>,
+}
+
+/// A label of either generation.
+#[derive(Deserialize, Debug)]
+struct Label {
+    name: Option<String>,
+    prefix: Option<String>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Operations {
+    read: Option<Operation>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Operation {
+    restrictions: Option<Subjects>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Subjects {
+    user: Option<SubjectList>,
+    group: Option<SubjectList>,
+}
+
+#[derive(Deserialize, Debug)]
+struct SubjectList {
+    results: Option<Vec<serde::de::IgnoredAny>>,
+    size: Option<i64>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Ancestor {
+    id: Text,
+}
+
+impl SubjectList {
+    /// Whether it names anybody; `None` when it does not say.
+    fn names_somebody(&self) -> Option<bool> {
+        let listed = self.results.as_ref().map(|list| !list.is_empty());
+        // A size without names is somebody whom the API cannot name: still a restriction.
+        if self.size.is_some_and(|size| size > 0) {
+            Some(true)
+        } else {
+            listed
+        }
+    }
+}
+
+impl Operation {
+    fn restriction(&self) -> Restriction {
+        let Some(subjects) = &self.restrictions else {
+            return Restriction::Unknown;
+        };
+        let named =
+            |list: &Option<SubjectList>| list.as_ref().and_then(SubjectList::names_somebody);
+        match (named(&subjects.user), named(&subjects.group)) {
+            (Some(true), _) | (_, Some(true)) => Restriction::Restricted,
+            (Some(false), Some(false)) => Restriction::Open,
+            _ => Restriction::Unknown,
+        }
+    }
+}
+
+/// Names of the labels that are for everyone: favourites and the like (`my:`) are of one reader only.
+fn names(labels: impl IntoIterator<Item = Label>) -> Vec<String> {
+    let shared = labels
+        .into_iter()
+        .filter(|label| label.prefix.as_deref() != Some("my"));
+    let names: BTreeSet<String> = shared
+        .filter_map(|label| label.name)
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.into_iter().collect()
+}
+
+impl Item {
+    fn into_facts(self) -> ContentFacts {
+        let kind = kind_of(self.kind.as_deref().unwrap_or_default());
+        let labels = self
+            .metadata
+            .and_then(|metadata| metadata.labels)
+            .and_then(|labels| labels.results);
+        let read = self.restrictions.and_then(|operations| operations.read);
+        let restriction = match (&labels, kind) {
+            // An expansion was dropped; what else was dropped nobody knows.
+            (None, ContentKind::Page | ContentKind::BlogPost) => Restriction::Unknown,
+            _ => read.map_or(Restriction::Unknown, |read| read.restriction()),
+        };
+        ContentFacts {
+            id: PageId::new(self.id.0),
+            kind,
+            labels: names(labels.unwrap_or_default()),
+            restriction,
+            ancestors: self.ancestors.map(|list| {
+                list.into_iter()
+                    .map(|item| PageId::new(item.id.0))
+                    .collect()
+            }),
+        }
+    }
+}
+
+impl ConfluenceClient {
+    pub(crate) async fn bulk_facts(
+        &self,
+        query: &FactsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError> {
+        let ids = match query {
+            FactsQuery::Space(space) => return self.facts_in(space, cursor).await,
+            FactsQuery::Ids(ids) => ids,
+        };
+        if ids.len() > FACTS_PER_ANSWER {
+            return Err(SourceError::Rejected {
+                what: "labels and restrictions by id".to_owned(),
+                detail: format!(
+                    "{} ids are too many for one request; {FACTS_PER_ANSWER} at most",
+                    ids.len()
+                ),
+            });
+        }
+        match cql::these(ids) {
+            Some(cql) => self.found_by(&cql, cursor).await,
+            None => Ok(Batch {
+                items: Vec::new(),
+                next: None,
+            }),
+        }
+    }
+
+    /// Asks for containers too, until the site has refused that once.
+    async fn facts_in(
+        &self,
+        space: &domain::SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError> {
+        let known = self.containers.load(Ordering::Relaxed);
+        if known != Containers::Unsupported as u8 {
+            match self
+                .found_by(&cql::everything_in(space, true), cursor)
+                .await
+            {
+                Ok(batch) => {
+                    self.containers
+                        .store(Containers::Supported as u8, Ordering::Relaxed);
+                    return Ok(batch);
+                }
+                Err(SourceError::Rejected { .. }) if known == Containers::Untried as u8 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let batch = self
+            .found_by(&cql::everything_in(space, false), cursor)
+            .await?;
+        // Only now is it known that the types were what the site refused.
+        self.containers
+            .store(Containers::Unsupported as u8, Ordering::Relaxed);
+        Ok(batch)
+    }
+
+    async fn found_by(
+        &self,
+        cql: &str,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError> {
+        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
+            .with("cql", cql)
+            .with("expand", EXPAND)
+            .limit(FACTS_PER_ANSWER);
+        let page = self.transport.page::<Item>(&call, cursor).await?;
+        Ok(Batch {
+            items: page.items.into_iter().map(Item::into_facts).collect(),
+            next: page.next,
+        })
+    }
+
+    pub(crate) async fn own_facts(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<ContentFacts>, SourceError> {
+        if !cql::is_number(id.as_str()) {
+            return Ok(None);
+        }
+        // The lists of users and groups are expanded by default; one name of each is enough to know.
+        let call = Call::new(&endpoint::RESTRICTION, &[id.as_str()]).with("limit", 1);
+        let Some(operation) = found(self.transport.value::<Operation>(&call).await)? else {
+            return Ok(None);
+        };
+        let labels = match kind {
+            ContentKind::Page => {
+                self.labels(Call::new(&endpoint::PAGE_LABELS, &[id.as_str()]))
+                    .await?
+            }
+            ContentKind::BlogPost => {
+                self.labels(Call::new(&endpoint::BLOGPOST_LABELS, &[id.as_str()]))
+                    .await?
+            }
+            ContentKind::Attachment | ContentKind::Container => Some(Vec::new()),
+        };
+        Ok(labels.map(|labels| ContentFacts {
+            id: id.clone(),
+            kind,
+            labels,
+            restriction: operation.restriction(),
+            ancestors: None,
+        }))
+    }
+
+    async fn labels(&self, call: Call) -> Result<Option<Vec<String>>, SourceError> {
+        let page = found(self.transport.all::<Label>(&call.limit(MAX_BATCH)).await)?;
+        Ok(page.map(|page| names(page.items)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(json: &str) -> ContentFacts {
+        serde_json::from_str::<Item>(json).unwrap().into_facts()
+    }
+
+    #[test]
+    fn restrictions_are_read_and_fail_closed() {
+        let labels = r#""metadata":{"labels":{"results":[]}}"#;
+        let subjects = |user: &str, group: &str| {
+            format!(
+                r#"{{"id":"1","type":"page",{labels},"restrictions":{{"read":{{"restrictions":{{{user}{group}}}}}}}}}"#
+            )
+        };
+        let none = r#""user":{"results":[],"size":0},"#;
+        let table = [
+            (subjects(none, r#""group":{"results":[],"size":0}"#), Restriction::Open),
+            (subjects(none, r#""group":{"results":[{"name":"eng"}],"size":1}"#), Restriction::Restricted),
+            (subjects(r#""user":{"results":[{"accountId":"a"}]},"#, r#""group":{"results":[]}"#), Restriction::Restricted),
+            (subjects(r#""user":{"results":[{"accountId":"a"}]}"#, ""), Restriction::Restricted),
+            (subjects(none, r#""group":{"results":[],"size":2}"#), Restriction::Restricted),
+            (subjects(r#""user":{"results":[],"size":0}"#, ""), Restriction::Unknown),
+            (subjects(none, r#""group":{}"#), Restriction::Unknown),
+            (subjects("", ""), Restriction::Unknown),
+            (format!(r#"{{"id":"1","type":"page",{labels},"restrictions":{{"read":{{}}}}}}"#), Restriction::Unknown),
+            (format!(r#"{{"id":"1","type":"page",{labels}}}"#), Restriction::Unknown),
+            (r#"{"id":"1","type":"page","restrictions":{"read":{"restrictions":{"user":{"results":[]},"group":{"results":[]}}}}}"#.to_owned(), Restriction::Unknown),
+            (r#"{"id":"1","type":"folder","restrictions":{"read":{"restrictions":{"user":{"results":[]},"group":{"results":[]}}}}}"#.to_owned(), Restriction::Open),
+        ];
+        for (json, want) in table {
+            assert_eq!(facts(&json).restriction, want, "{json}");
+        }
+    }
+
+    #[test]
+    fn labels_are_sorted_shared_and_single() {
+        let facts = facts(
+            r#"{"id":7,"type":"whiteboard","ancestors":[{"id":"1","type":"page"},{"id":2}],
+                "metadata":{"labels":{"results":[{"prefix":"global","name":"b"},{"prefix":"my","name":"favourite"},
+                {"prefix":"global","name":"a"},{"prefix":"team","name":"a"},{"name":null}]}}}"#,
+        );
+        assert_eq!(facts.labels, ["a", "b"]);
+        assert_eq!(facts.kind, ContentKind::Container);
+        assert_eq!(
+            facts.ancestors,
+            Some(vec![PageId::from("1"), PageId::from("2")])
+        );
+    }
+}

@@ -1,0 +1,294 @@
+//! The rate gate: one per site and credentials, shared by everyone who sends requests there.
+//!
+//! Three parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), and pauses that
+//! the site asked for, of everything or of one endpoint. First come, first served; an endpoint that is paused waits outside
+//! the line. The gate knows nothing of HTTP: it is told what became of each request.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::adaptive::{AdaptiveLimit, LimitSettings, Signal};
+use domain::ports::source::SourceHealth;
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::limits::Scope;
+
+/// A request slower than this many times its endpoint's usual time counts as trouble.
+const SLOW_FACTOR: f64 = 4.0;
+/// A request faster than this is never slow.
+const NEVER_SLOW: Duration = Duration::from_millis(500);
+
+/// The runtime's clock for governor, so that paused time in tests rules it too.
+#[derive(Clone, Debug)]
+struct RuntimeClock(Instant);
+
+impl governor::clock::Clock for RuntimeClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+type Governor = RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<Duration>>;
+
+/// The wait ahead is longer than the gate's patience; the caller is told instead of kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLong(pub Duration);
+
+/// What became of a request, as far as the gate is concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The site answered, be it with an error about the request itself.
+    Answered,
+    /// The site answered, and said that little of the quota is left.
+    NearLimit,
+    /// 429, 5xx, a time-out or a broken connection.
+    PushedBack,
+}
+
+/// See the module.
+pub struct RateGate {
+    born: Instant,
+    patience: Duration,
+    quota: Governor,
+    clock: RuntimeClock,
+    line: tokio::sync::Mutex<()>,
+    freed: Notify,
+    state: Mutex<State>,
+}
+
+struct State {
+    adaptive: AdaptiveLimit,
+    in_flight: usize,
+    requests: u64,
+    everything_until: Option<Instant>,
+    endpoint_until: HashMap<&'static str, Instant>,
+    usual: HashMap<&'static str, Duration>,
+    pushed_back_at: Option<Instant>,
+    trouble: Option<String>,
+}
+
+impl RateGate {
+    /// A gate with a steady quota, a ceiling of requests in flight, and the longest wait it keeps anyone for.
+    #[must_use]
+    pub fn new(per_second: NonZeroU32, ceiling: usize, patience: Duration) -> Arc<Self> {
+        let born = Instant::now();
+        let clock = RuntimeClock(born);
+        // Latency is judged here, endpoint by endpoint, since a bulk answer takes longer than a small one.
+        let settings = LimitSettings {
+            latency_factor: 1e6,
+            ..LimitSettings::up_to(ceiling)
+        };
+        Arc::new(Self {
+            born,
+            patience,
+            quota: RateLimiter::direct_with_clock(Quota::per_second(per_second), clock.clone()),
+            clock,
+            line: tokio::sync::Mutex::new(()),
+            freed: Notify::new(),
+            state: Mutex::new(State {
+                adaptive: AdaptiveLimit::new(settings),
+                in_flight: 0,
+                requests: 0,
+                everything_until: None,
+                endpoint_until: HashMap::new(),
+                usual: HashMap::new(),
+                pushed_back_at: None,
+                trouble: None,
+            }),
+        })
+    }
+
+    /// Waits until a request to `endpoint` may go. The permit is held until its answer is read.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the site asked for a longer pause than the gate's patience.
+    pub async fn enter(self: &Arc<Self>, endpoint: &'static str) -> Result<Permit, TooLong> {
+        loop {
+            if let Some(wait) = self.wait_of(endpoint) {
+                self.keep(wait).await?;
+                continue;
+            }
+            let _turn = self.line.lock().await;
+            if self.wait_of(endpoint).is_some() {
+                continue;
+            }
+            if let Some(permit) = self.at_the_head(endpoint).await? {
+                return Ok(permit);
+            }
+        }
+    }
+
+    /// First in line: waits for the common pause, a place in flight, and the quota. `None`: the endpoint was paused.
+    async fn at_the_head(
+        self: &Arc<Self>,
+        endpoint: &'static str,
+    ) -> Result<Option<Permit>, TooLong> {
+        loop {
+            if let Some(wait) = self.common_wait() {
+                self.keep(wait).await?;
+                continue;
+            }
+            let freed = self.freed.notified();
+            let Some(permit) = self.take_place(endpoint) else {
+                freed.await;
+                continue;
+            };
+            while let Err(not_yet) = self.quota.check() {
+                tokio::time::sleep(not_yet.wait_time_from(self.clock.now())).await;
+            }
+            // A pause may have come up meanwhile; the place is given back by dropping the permit.
+            if self.common_wait().is_none() {
+                if self.wait_of(endpoint).is_some() {
+                    return Ok(None);
+                }
+                return Ok(Some(permit.begin()));
+            }
+        }
+    }
+
+    async fn keep(&self, wait: Duration) -> Result<(), TooLong> {
+        if wait > self.patience {
+            return Err(TooLong(wait));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    fn take_place(self: &Arc<Self>, endpoint: &'static str) -> Option<Permit> {
+        let mut state = self.lock();
+        if state.in_flight >= state.adaptive.limit() {
+            return None;
+        }
+        state.in_flight += 1;
+        let in_flight = state.in_flight;
+        state.adaptive.began(in_flight);
+        Some(Permit {
+            gate: Arc::clone(self),
+            endpoint,
+            began: Instant::now(),
+        })
+    }
+
+    /// Lets nothing of this scope pass for so long (counted from now). Pauses only ever grow.
+    pub(crate) fn pause(&self, scope: Scope, endpoint: &'static str, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut state = self.lock();
+        match scope {
+            Scope::Everything => state.everything_until = state.everything_until.max(Some(until)),
+            Scope::Endpoint => {
+                let slot = state.endpoint_until.entry(endpoint).or_insert(until);
+                *slot = (*slot).max(until);
+            }
+        }
+    }
+
+    /// Notes trouble in words, for [`health`](Self::health); `None` clears it.
+    pub(crate) fn note(&self, trouble: Option<String>) {
+        self.lock().trouble = trouble;
+    }
+
+    /// Whether a request was pushed back within this time.
+    pub(crate) fn pushed_back_within(&self, time: Duration) -> bool {
+        self.lock()
+            .pushed_back_at
+            .is_some_and(|at| at.elapsed() <= time)
+    }
+
+    /// The state of the gate.
+    #[must_use]
+    pub fn health(&self) -> SourceHealth {
+        let state = self.lock();
+        let now = Instant::now();
+        SourceHealth {
+            requests: state.requests,
+            concurrency_limit: state.adaptive.limit(),
+            in_flight: state.in_flight,
+            paused_until: state
+                .everything_until
+                .filter(|until| *until > now)
+                .map(|until| chrono::Utc::now() + (until - now)),
+            trouble: state.trouble.clone(),
+        }
+    }
+
+    fn common_wait(&self) -> Option<Duration> {
+        self.lock().everything_until.and_then(ahead)
+    }
+
+    fn wait_of(&self, endpoint: &'static str) -> Option<Duration> {
+        self.lock()
+            .endpoint_until
+            .get(endpoint)
+            .copied()
+            .and_then(ahead)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ahead(until: Instant) -> Option<Duration> {
+    until
+        .checked_duration_since(Instant::now())
+        .filter(|wait| !wait.is_zero())
+}
+
+/// The right to have one request in flight. Dropping it gives the place back.
+pub struct Permit {
+    gate: Arc<RateGate>,
+    endpoint: &'static str,
+    began: Instant,
+}
+
+impl Permit {
+    fn begin(mut self) -> Self {
+        self.began = Instant::now();
+        self.gate.lock().requests += 1;
+        self
+    }
+
+    /// Says what became of the request, from which the limit learns.
+    pub fn ended(self, outcome: Outcome) {
+        let now = Instant::now();
+        let took = now - self.began;
+        let mut state = self.gate.lock();
+        let signal = match outcome {
+            Outcome::PushedBack => {
+                state.pushed_back_at = Some(now);
+                Signal::PushedBack
+            }
+            Outcome::NearLimit => Signal::PushedBack,
+            Outcome::Answered => {
+                let usual = state.usual.entry(self.endpoint).or_insert(took);
+                let slow = took > NEVER_SLOW && took > usual.mul_f64(SLOW_FACTOR);
+                *usual = usual.mul_f64(0.8) + took.mul_f64(0.2);
+                if slow {
+                    Signal::PushedBack
+                } else {
+                    Signal::Answered(took)
+                }
+            }
+        };
+        state.adaptive.ended(signal, now - self.gate.born);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.lock().in_flight -= 1;
+        self.gate.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;
