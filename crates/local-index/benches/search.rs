@@ -1,0 +1,155 @@
+//! Speed and quality of embedded search over a made-up wiki of 20,000 chunks.
+//!
+//! `cargo bench -p local-index --bench search`; results in `docs/benchmarks/search.md`.
+//! `PAGES=…` changes the number of pages (8 chunks each).
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
+use domain::query::{Filters, Passage, RetrievalQuery};
+use domain::{IndexId, SpaceKey};
+use local_index::{LocalIndex, LocalIndexOptions, Ranking};
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+use support::{KnownItem, Wiki};
+
+const QUESTIONS: usize = 500;
+const TOP_K: u32 = 8;
+
+struct Measured {
+    times: Vec<Duration>,
+    answers: Vec<Vec<Passage>>,
+}
+
+impl Measured {
+    fn percentile(&self, share: f64) -> f64 {
+        let mut sorted = self.times.clone();
+        sorted.sort();
+        let at = ((sorted.len() - 1) as f64 * share).round() as usize;
+        sorted[at].as_secs_f64() * 1000.0
+    }
+
+    /// Mean reciprocal rank and share of questions whose section is among the results.
+    fn quality(&self, wiki: &Wiki, items: &[KnownItem]) -> (f64, f64) {
+        let ranks = self.answers.iter().zip(items).map(|(passages, item)| {
+            passages
+                .iter()
+                .position(|passage| wiki.answers(item, &passage.text))
+        });
+        let (mut reciprocal, mut hits) = (0.0, 0.0);
+        for rank in ranks.flatten() {
+            reciprocal += 1.0 / (rank + 1) as f64;
+            hits += 1.0;
+        }
+        (reciprocal / items.len() as f64, hits / items.len() as f64)
+    }
+
+    /// Share of the other's passages that are here too.
+    fn recall_of(&self, other: &Self) -> f64 {
+        let (mut found, mut all) = (0_usize, 0_usize);
+        for (mine, theirs) in self.answers.iter().zip(&other.answers) {
+            let mine: HashSet<&str> = mine.iter().map(|passage| passage.text.as_str()).collect();
+            all += theirs.len();
+            found += theirs
+                .iter()
+                .filter(|passage| mine.contains(passage.text.as_str()))
+                .count();
+        }
+        found as f64 / all.max(1) as f64
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let pages: usize = std::env::var("PAGES")
+        .ok()
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(2500);
+    let index = IndexId::generate();
+    let mut wiki = Wiki::new(index, pages, 8, 42);
+    let items = wiki.questions(QUESTIONS);
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("index.db");
+    let open = |ranking| {
+        LocalIndex::open(
+            &path,
+            LocalIndexOptions {
+                ranking,
+                ..LocalIndexOptions::default()
+            },
+        )
+    };
+
+    let pruned = open(Ranking::Pruned)?;
+    let spec = StoreSpec {
+        index,
+        agent: "bench".parse()?,
+    };
+    let remote = pruned.ensure(&spec, None).await?;
+    let begun = Instant::now();
+    for batch in wiki
+        .documents
+        .chunks(pruned.capabilities().max_batch_documents)
+    {
+        pruned.upsert(&remote, batch).await?;
+    }
+    let stored = begun.elapsed();
+    pruned.commit(&remote).await?;
+    let committed = begun.elapsed();
+    println!(
+        "{pages} pages of 8 chunks stored in {:.2} s, {:.0} chunks/s; commit {:.2} s; file {:.1} MB",
+        stored.as_secs_f64(),
+        (pages * 8) as f64 / stored.as_secs_f64(),
+        (committed - stored).as_secs_f64(),
+        std::fs::metadata(&path)?.len() as f64 / 1e6
+    );
+
+    let exhaustive = open(Ranking::Exhaustive)?;
+    let in_space = Filters {
+        space: Some(SpaceKey::from("S3")),
+        ..Filters::default()
+    };
+    println!("| search | p50 ms | p95 ms | max ms | MRR@8 | hit@8 | recall@8 of plain OR |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for (name, filters) in [("all", Filters::default()), ("one space of five", in_space)] {
+        let plain = measure(&exhaustive, &remote, &items, &filters).await?;
+        let ours = measure(&pruned, &remote, &items, &filters).await?;
+        for (how, measured) in [("plain OR", &plain), ("pruned", &ours)] {
+            let (reciprocal, hits) = measured.quality(&wiki, &items);
+            println!(
+                "| {how}, {name} | {:.2} | {:.2} | {:.2} | {reciprocal:.3} | {hits:.3} | {:.4} |",
+                measured.percentile(0.5),
+                measured.percentile(0.95),
+                measured.percentile(1.0),
+                measured.recall_of(&plain)
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn measure(
+    backend: &LocalIndex,
+    remote: &domain::index::Remote,
+    items: &[KnownItem],
+    filters: &Filters,
+) -> Result<Measured, Box<dyn std::error::Error>> {
+    let mut measured = Measured {
+        times: Vec::new(),
+        answers: Vec::new(),
+    };
+    for item in items {
+        let query = RetrievalQuery {
+            text: item.question.clone(),
+            top_k: TOP_K,
+            filters: filters.clone(),
+        };
+        let begun = Instant::now();
+        let answer = backend.search(remote, &query).await?;
+        measured.times.push(begun.elapsed());
+        measured.answers.push(answer);
+    }
+    Ok(measured)
+}

@@ -1,0 +1,128 @@
+//! The file and its connections: several readers, one writer.
+//!
+//! Blocking; callers come from the blocking pool of the runtime. Writers queue at an async gate before they take a
+//! thread, so that a long batch never starves searches of threads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
+use diesel::sqlite::SqliteConnection;
+
+use crate::error::LocalIndexError;
+use crate::options::{LocalIndexOptions, Place, Tokenizer};
+use crate::schema;
+
+type Manager = ConnectionManager<SqliteConnection>;
+pub(crate) type Connection = PooledConnection<Manager>;
+
+/// How long a statement waits for another process's lock, and a caller for a free connection.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Readers keep few pages of their own and read the file through the operating system's cache.
+const READER: &str =
+    "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 268435456;";
+/// A batch of a few hundred chunks touches many index pages.
+const WRITER: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000;";
+
+#[derive(Debug)]
+struct Settings(&'static str);
+
+impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Settings {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
+        // The time-out first: switching to WAL already takes locks.
+        connection
+            .batch_execute(&format!(
+                "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+                 PRAGMA foreign_keys = ON; {}",
+                BUSY.as_millis(),
+                self.0
+            ))
+            .map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// Connections to one file.
+pub(crate) struct Store {
+    readers: Pool<Manager>,
+    writer: Pool<Manager>,
+}
+
+impl Store {
+    /// Opens the file, makes or checks its tables, and follows a change of language.
+    pub(crate) fn open(
+        place: &Place,
+        options: &LocalIndexOptions,
+    ) -> Result<Self, LocalIndexError> {
+        let (path, url) = match place {
+            Place::File(path) => (path.as_path(), path.to_string_lossy().into_owned()),
+            Place::Memory => (Path::new(":memory:"), ":memory:".to_owned()),
+        };
+        let fail = |detail: String| LocalIndexError::Open {
+            path: path.to_owned(),
+            detail,
+        };
+        if let (Place::File(path), Some(folder)) = (place, path.parent()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                fail(format!(
+                    "its folder cannot be made for {}: {error}",
+                    path.display()
+                ))
+            })?;
+        }
+        let pool = |size: u32, settings: &'static str| {
+            Pool::builder()
+                .max_size(size)
+                .min_idle(Some(1))
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connection_timeout(BUSY)
+                .connection_customizer(Box::new(Settings(settings)))
+                // The first connection is tried here, so that the true cause is told at once.
+                .build_unchecked(Manager::new(&url))
+        };
+        Self::probe(&url).map_err(fail)?;
+        let writer = pool(1, WRITER);
+        let mut connection = writer.get().map_err(|error| fail(error.to_string()))?;
+        schema::prepare(&mut connection)
+            .map_err(|error| fail(error.to_string()))?
+            .map_err(|found| LocalIndexError::Newer {
+                path: path.to_owned(),
+                found,
+                known: schema::FORMAT,
+            })?;
+        schema::follow_language(&mut connection, Tokenizer::of(&options.language))?;
+        drop(connection);
+        // A database in memory belongs to its one connection.
+        let readers = match place {
+            Place::File(_) => pool(options.readers.max(1), READER),
+            Place::Memory => writer.clone(),
+        };
+        Ok(Self { readers, writer })
+    }
+
+    /// One connection outside the pools: r2d2 hides the reason for which it cannot connect.
+    fn probe(url: &str) -> Result<(), String> {
+        use diesel::Connection as _;
+        let mut connection = SqliteConnection::establish(url).map_err(|error| error.to_string())?;
+        connection
+            .batch_execute(&format!(
+                "PRAGMA busy_timeout = {}; PRAGMA schema_version;",
+                BUSY.as_millis()
+            ))
+            .map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn reader(&self) -> Result<Connection, LocalIndexError> {
+        self.readers
+            .get()
+            .map_err(|error| LocalIndexError::Busy(error.to_string()))
+    }
+
+    pub(crate) fn writer(&self) -> Result<Connection, LocalIndexError> {
+        self.writer
+            .get()
+            .map_err(|error| LocalIndexError::Busy(error.to_string()))
+    }
+}

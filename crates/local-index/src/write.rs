@@ -1,0 +1,350 @@
+//! Collections and documents in and out. Blocking; each function is one transaction.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::sqlite::SqliteConnection;
+use domain::document::Document;
+use domain::ports::retrieval::{ItemOutcome, StoreSpec, StoredDocument};
+use domain::{DocumentId, IndexId};
+
+use crate::chunking::{self, Piece};
+use crate::error::LocalIndexError;
+use crate::options::Tokenizer;
+use crate::schema::{self, chunks, collections, documents};
+
+/// One row of `collections`.
+#[derive(Clone, Debug)]
+pub(crate) struct Collection {
+    pub id: i64,
+    pub name: String,
+    index_id: String,
+}
+
+impl Collection {
+    fn is_of(&self, index: IndexId) -> bool {
+        self.index_id == index.to_string()
+    }
+}
+
+type Row = (i64, String, String);
+
+fn to_collection((id, index_id, name): Row) -> Collection {
+    Collection { id, name, index_id }
+}
+
+fn by_id(connection: &mut SqliteConnection, id: i64) -> QueryResult<Option<Collection>> {
+    let columns = (collections::id, collections::index_id, collections::name);
+    Ok(collections::table
+        .find(id)
+        .select(columns)
+        .first::<Row>(connection)
+        .optional()?
+        .map(to_collection))
+}
+
+/// The collection of an id as the engine remembers it.
+pub(crate) fn collection(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+) -> Result<Collection, LocalIndexError> {
+    let gone = || LocalIndexError::NoCollection(remote_id.to_owned());
+    let id: i64 = remote_id.parse().map_err(|_| gone())?;
+    by_id(connection, id)?.ok_or_else(gone)
+}
+
+/// Finds the collection of an index, by its id where known, else by our mark; follows a new agent id; makes it where
+/// there is none.
+pub(crate) fn ensure(
+    connection: &mut SqliteConnection,
+    spec: &StoreSpec,
+    known: Option<&str>,
+    tokenizer: Tokenizer,
+) -> Result<Collection, LocalIndexError> {
+    connection.immediate_transaction(|connection| {
+        let name = spec.name();
+        let columns = (collections::id, collections::index_id, collections::name);
+        let mut found = match known.and_then(|id| id.parse().ok()) {
+            Some(id) => by_id(connection, id)?,
+            None => None,
+        };
+        if let Some(other) = found
+            .as_ref()
+            .filter(|collection| !collection.is_of(spec.index))
+        {
+            return Err(LocalIndexError::NotOurs(other.name.clone()));
+        }
+        if found.is_none() {
+            let mark = collections::table.filter(collections::index_id.eq(spec.index.to_string()));
+            found = mark
+                .select(columns)
+                .first::<Row>(connection)
+                .optional()?
+                .map(to_collection);
+        }
+        if found
+            .as_ref()
+            .is_some_and(|collection| collection.name == name)
+        {
+            return found.ok_or(LocalIndexError::NotOurs(name));
+        }
+        let taken: i64 = collections::table
+            .filter(collections::name.eq(&name))
+            .count()
+            .get_result(connection)?;
+        if taken > 0 {
+            return Err(LocalIndexError::NotOurs(name));
+        }
+        match found {
+            Some(collection) => {
+                diesel::update(collections::table.find(collection.id))
+                    .set(collections::name.eq(&name))
+                    .execute(connection)?;
+                Ok(Collection { name, ..collection })
+            }
+            None => {
+                let id: i64 = diesel::insert_into(collections::table)
+                    .values((
+                        collections::index_id.eq(spec.index.to_string()),
+                        collections::name.eq(&name),
+                        collections::tokenizer.eq(tokenizer.fts5()),
+                    ))
+                    .returning(collections::id)
+                    .get_result(connection)?;
+                schema::create_fts(connection, id, tokenizer)?;
+                Ok(Collection {
+                    id,
+                    name,
+                    index_id: spec.index.to_string(),
+                })
+            }
+        }
+    })
+}
+
+/// Removes a collection with all that is in it; one that is gone is a success.
+pub(crate) fn remove(
+    connection: &mut SqliteConnection,
+    spec: &StoreSpec,
+    remote_id: &str,
+) -> Result<(), LocalIndexError> {
+    connection.immediate_transaction(|connection| {
+        let found = match collection(connection, remote_id) {
+            Ok(found) => found,
+            Err(LocalIndexError::NoCollection(_)) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        if !found.is_of(spec.index) {
+            return Err(LocalIndexError::NotOurs(found.name));
+        }
+        schema::drop_fts(connection, found.id)?;
+        // Rows below go with it.
+        diesel::delete(collections::table.find(found.id)).execute(connection)?;
+        Ok(())
+    })
+}
+
+/// What a batch did.
+pub(crate) struct Written {
+    pub outcomes: Vec<ItemOutcome>,
+    /// Chunks put in or taken out; 0 when nothing had changed.
+    pub chunks_changed: u64,
+}
+
+/// Stores a batch in one transaction: searchers see all of it or nothing. A document whose hash is there already is
+/// not written again.
+pub(crate) fn upsert(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    batch: &[Document],
+) -> Result<Written, LocalIndexError> {
+    // Cutting costs processor time and is done before the write lock is taken.
+    let cut: Vec<Vec<Piece>> = batch.iter().map(chunking::pieces).collect();
+    connection.immediate_transaction(|connection| {
+        let collection = collection(connection, remote_id)?;
+        let mut written = Written {
+            outcomes: Vec::with_capacity(batch.len()),
+            chunks_changed: 0,
+        };
+        for (document, pieces) in batch.iter().zip(&cut) {
+            if !collection.is_of(document.metadata.index) {
+                let reason = format!(
+                    "it belongs to index {}, not to {}",
+                    document.metadata.index, collection.name
+                );
+                written.outcomes.push(ItemOutcome::Refused(reason));
+                continue;
+            }
+            written.chunks_changed += put(connection, collection.id, document, pieces)?;
+            written.outcomes.push(ItemOutcome::Accepted);
+        }
+        Ok(written)
+    })
+}
+
+fn put(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    document: &Document,
+    pieces: &[Piece],
+) -> QueryResult<u64> {
+    let metadata = &document.metadata;
+    let present: Option<(i64, String)> = documents::table
+        .filter(
+            documents::collection
+                .eq(collection)
+                .and(documents::id.eq(document.id.as_str())),
+        )
+        .select((documents::key, documents::hash))
+        .first(connection)
+        .optional()?;
+    let values = (
+        documents::hash.eq(&metadata.hash),
+        documents::title.eq(&metadata.title),
+        documents::breadcrumb.eq(&metadata.breadcrumb),
+        documents::space.eq(metadata.space.as_str()),
+        documents::labels.eq(&metadata.labels),
+        documents::updated.eq(metadata.updated),
+    );
+    let mut changed = pieces.len() as u64;
+    let key = match present {
+        Some((_, hash)) if hash == metadata.hash => return Ok(0),
+        Some((key, _)) => {
+            changed += drop_chunks(connection, collection, key)?;
+            diesel::update(documents::table.find(key))
+                .set(values)
+                .execute(connection)?;
+            key
+        }
+        None => diesel::insert_into(documents::table)
+            .values((
+                documents::collection.eq(collection),
+                documents::id.eq(document.id.as_str()),
+                values,
+            ))
+            .returning(documents::key)
+            .get_result(connection)?,
+    };
+    for (ordinal, piece) in pieces.iter().enumerate() {
+        diesel::insert_into(chunks::table)
+            .values((
+                chunks::document.eq(key),
+                chunks::ordinal.eq(i64::try_from(ordinal).unwrap_or(i64::MAX)),
+                chunks::headings.eq(&piece.headings),
+                chunks::anchor.eq(piece.anchor.as_deref()),
+                chunks::text.eq(&piece.text),
+            ))
+            .execute(connection)?;
+    }
+    schema::fill_fts(connection, collection, Some(key))?;
+    Ok(changed)
+}
+
+fn drop_chunks(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    document: i64,
+) -> QueryResult<u64> {
+    let table = schema::fts_table(collection);
+    diesel::sql_query(format!(
+        "DELETE FROM {table} WHERE rowid IN (SELECT id FROM chunks WHERE document = ?)"
+    ))
+    .bind::<BigInt, _>(document)
+    .execute(connection)?;
+    let dropped =
+        diesel::delete(chunks::table.filter(chunks::document.eq(document))).execute(connection)?;
+    Ok(dropped as u64)
+}
+
+/// Removes documents in one transaction; unknown ids are accepted. Answers the number of chunks taken out.
+pub(crate) fn delete(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    ids: &[DocumentId],
+) -> Result<u64, LocalIndexError> {
+    connection.immediate_transaction(|connection| {
+        let collection = collection(connection, remote_id)?;
+        let mut changed = 0;
+        for id in ids {
+            let key: Option<i64> = documents::table
+                .filter(
+                    documents::collection
+                        .eq(collection.id)
+                        .and(documents::id.eq(id.as_str())),
+                )
+                .select(documents::key)
+                .first(connection)
+                .optional()?;
+            if let Some(key) = key {
+                changed += drop_chunks(connection, collection.id, key)?;
+                diesel::delete(documents::table.find(key)).execute(connection)?;
+            }
+        }
+        Ok(changed)
+    })
+}
+
+/// Joins the full-text table's segments, in one go after large changes, else a few pages' worth.
+pub(crate) fn tidy(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    thorough: bool,
+) -> Result<(), LocalIndexError> {
+    use diesel::connection::SimpleConnection;
+    let table = schema::fts_table(collection(connection, remote_id)?.id);
+    connection.batch_execute(&if thorough {
+        format!("INSERT INTO {table} ({table}) VALUES ('optimize')")
+    } else {
+        format!("INSERT INTO {table} ({table}, rank) VALUES ('merge', 64)")
+    })?;
+    connection.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")?;
+    Ok(())
+}
+
+/// Which of these documents are there.
+pub(crate) fn present(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    ids: &[DocumentId],
+) -> Result<std::collections::HashSet<String>, LocalIndexError> {
+    let collection = collection(connection, remote_id)?;
+    let mut there = std::collections::HashSet::new();
+    for some in ids.chunks(500) {
+        there.extend(
+            documents::table
+                .filter(documents::collection.eq(collection.id))
+                .filter(documents::id.eq_any(some.iter().map(DocumentId::as_str)))
+                .select(documents::id)
+                .load::<String>(connection)?,
+        );
+    }
+    Ok(there)
+}
+
+/// Documents behind `after` in the order of their ids, with their hashes.
+pub(crate) fn list(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<StoredDocument>, LocalIndexError> {
+    let collection = collection(connection, remote_id)?;
+    let index = collection.index_id.parse().ok();
+    let rows: Vec<(String, String)> = documents::table
+        .filter(
+            documents::collection
+                .eq(collection.id)
+                .and(documents::id.gt(after.unwrap_or(""))),
+        )
+        .order(documents::id)
+        .select((documents::id, documents::hash))
+        .limit(limit)
+        .load(connection)?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, hash)| StoredDocument {
+            id: DocumentId::new(id),
+            hash: Some(hash),
+            index,
+        })
+        .collect())
+}
