@@ -1,0 +1,388 @@
+//! Text into Markdown: white space collapsed, and a backslash only where CommonMark would act.
+//!
+//! `snake_case`, `a*b` in code, `5 * 3`, `#4` in a sentence stay as they are: a search for them must find them.
+
+use crate::writer::{Mode, Writer};
+
+const PLAIN: u8 = 0;
+const SPACE: u8 = 1;
+const SPECIAL: u8 = 2;
+
+static CLASS: [u8; 256] = {
+    let mut table = [PLAIN; 256];
+    let mut i = 0;
+    while i < 0x20 {
+        table[i] = SPECIAL;
+        i += 1;
+    }
+    table[b' ' as usize] = SPACE;
+    table[b'\t' as usize] = SPACE;
+    table[b'\n' as usize] = SPACE;
+    table[b'\r' as usize] = SPACE;
+    table[0x0c] = SPACE;
+    table[0x7f] = SPECIAL;
+    table[b'*' as usize] = SPECIAL;
+    table[b'_' as usize] = SPECIAL;
+    table[b'`' as usize] = SPECIAL;
+    table[b'[' as usize] = SPECIAL;
+    table[b']' as usize] = SPECIAL;
+    table[b'<' as usize] = SPECIAL;
+    table[b'&' as usize] = SPECIAL;
+    table[b'~' as usize] = SPECIAL;
+    table[b'\\' as usize] = SPECIAL;
+    // First byte of U+00A0 and U+00AD.
+    table[0xc2] = SPECIAL;
+    table
+};
+
+impl Writer {
+    /// Visible text of the page.
+    pub(crate) fn text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if CLASS[bytes[at] as usize] == SPACE {
+                at += 1;
+            } else if bytes[at] == 0xc2 && bytes.get(at + 1) == Some(&0xa0) && !self.code_wanted() {
+                at += 2;
+            } else {
+                break;
+            }
+        }
+        if at > 0 {
+            self.space |= self.leaf_open;
+        }
+        let Some(first) = text[at..].chars().next() else {
+            return;
+        };
+        self.ready(first);
+        if self.in_code {
+            self.code_text(&text[at..]);
+            return;
+        }
+        if matches!(first, '(' | '[' | ':') && self.out.ends_with(']') {
+            self.guard_bracket();
+        } else if first == '*' && self.out.ends_with('*') {
+            // Never touch a delimiter of ours.
+            self.out.push('\\');
+            self.out.push('*');
+            at += 1;
+            self.line_start = false;
+        }
+        if self.line_start {
+            self.line_start = false;
+            if self.mode == Mode::Blocks {
+                at += self.escape_line_start(&text[at..]);
+            }
+        }
+        self.escape_from(text, at);
+    }
+
+    fn code_wanted(&self) -> bool {
+        self.in_code
+    }
+
+    fn escape_from(&mut self, text: &str, start: usize) {
+        let bytes = text.as_bytes();
+        let mut from = start;
+        let mut at = start;
+        while at < bytes.len() {
+            let class = CLASS[bytes[at] as usize];
+            if class == PLAIN {
+                at += 1;
+                continue;
+            }
+            if class == SPACE {
+                // The usual case, one space between two words, is copied with its neighbours.
+                if bytes[at] == b' '
+                    && at + 1 < bytes.len()
+                    && CLASS[bytes[at + 1] as usize] == PLAIN
+                {
+                    at += 2;
+                    continue;
+                }
+                self.out.push_str(&text[from..at]);
+                at += 1;
+                while at < bytes.len() && CLASS[bytes[at] as usize] == SPACE {
+                    at += 1;
+                }
+                if at == bytes.len() {
+                    self.space = true;
+                    return;
+                }
+                self.push_gap();
+                from = at;
+                continue;
+            }
+            let next = bytes.get(at + 1).copied();
+            let escape = match bytes[at] {
+                b'_' => {
+                    self.out.push_str(&text[from..at]);
+                    from = at;
+                    self.underscore_opens(next)
+                }
+                b'*' => match next {
+                    Some(b' ' | b'\n' | b'\t') => !self.open.is_empty(),
+                    _ => true,
+                },
+                b'`' => true,
+                b'[' => self.in_link || next == Some(b'^'),
+                b']' => self.in_link || matches!(next, Some(b'(' | b'[' | b':')),
+                b'<' => {
+                    next.is_none_or(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?'))
+                }
+                b'&' => looks_like_reference(&text[at..]),
+                b'~' => {
+                    next == Some(b'~')
+                        || !matches!(
+                            prev_byte(bytes, at, from, &self.out),
+                            None | Some(b' ' | b'(' | b'\n')
+                        )
+                }
+                b'\\' => next.is_none_or(|b| b.is_ascii_punctuation()),
+                0xc2 => {
+                    let drop = match next {
+                        Some(0xa0) => true,
+                        Some(0xad) => true,
+                        _ => false,
+                    };
+                    if !drop {
+                        at += 1;
+                        continue;
+                    }
+                    self.out.push_str(&text[from..at]);
+                    let nbsp = next == Some(0xa0);
+                    at += 2;
+                    if nbsp {
+                        loop {
+                            if at < bytes.len() && CLASS[bytes[at] as usize] == SPACE {
+                                at += 1;
+                            } else if bytes[at..].starts_with(&[0xc2, 0xa0]) {
+                                at += 2;
+                            } else {
+                                break;
+                            }
+                        }
+                        if at == bytes.len() {
+                            self.space = true;
+                            return;
+                        }
+                        self.push_gap();
+                    }
+                    from = at;
+                    continue;
+                }
+                _ => {
+                    // A control character: no page needs it, and ours must not be forged.
+                    self.out.push_str(&text[from..at]);
+                    at += 1;
+                    from = at;
+                    continue;
+                }
+            };
+            if escape {
+                self.out.push_str(&text[from..at]);
+                self.out.push('\\');
+                from = at;
+            }
+            at += 1;
+        }
+        self.out.push_str(&text[from..]);
+    }
+
+    fn push_gap(&mut self) {
+        if !self.out.ends_with(' ') {
+            self.out.push(' ');
+        }
+    }
+
+    /// Whether a `_` about to be written could open emphasis. Inside a word it cannot.
+    fn underscore_opens(&self, next: Option<u8>) -> bool {
+        if matches!(next, Some(b' ' | b'\n' | b'\t')) && !self.out.ends_with("\\_") {
+            return false;
+        }
+        match self.out.chars().next_back() {
+            None => true,
+            Some('_') => self.out.ends_with("\\_"),
+            Some(c) => !c.is_alphanumeric(),
+        }
+    }
+
+    /// Markers that act only at the start of a line. Returns how much of `text` has been written.
+    fn escape_line_start(&mut self, text: &str) -> usize {
+        let bytes = text.as_bytes();
+        let blank = |at: usize| {
+            bytes
+                .get(at)
+                .is_none_or(|b| CLASS[*b as usize] == SPACE || *b == 0xc2)
+        };
+        let run = |b: u8| bytes.iter().take_while(|&&x| x == b).count();
+        let escape = match bytes[0] {
+            b'#' => {
+                let n = run(b'#');
+                n <= 6 && blank(n)
+            }
+            b'-' | b'+' => blank(1) || bytes.iter().all(|b| matches!(b, b'-' | b' ' | b'|' | b':')),
+            b'*' => blank(1),
+            b'=' => bytes.iter().all(|b| matches!(b, b'=' | b' ')),
+            b'>' | b'|' => true,
+            b'~' => run(b'~') > 1,
+            b':' => matches!(bytes.get(1), Some(b'-')),
+            b'[' => bytes
+                .get(1)
+                .is_none_or(|b| matches!(b, b' ' | b'x' | b'X' | b'!')),
+            b'0'..=b'9' => {
+                let n = bytes
+                    .iter()
+                    .take(10)
+                    .take_while(|b| b.is_ascii_digit())
+                    .count();
+                if n <= 9 && matches!(bytes.get(n), Some(b'.' | b')')) && blank(n + 1) {
+                    self.out.push_str(&text[..n]);
+                    self.out.push('\\');
+                    self.out.push(bytes[n] as char);
+                    return n + 1;
+                }
+                return 0;
+            }
+            _ => return 0,
+        };
+        if escape {
+            self.out.push('\\');
+            self.out.push(bytes[0] as char);
+            return 1;
+        }
+        0
+    }
+
+    /// Text inside a code span: as it is, on one line.
+    fn code_text(&mut self, text: &str) {
+        self.line_start = false;
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        for at in 0..bytes.len() {
+            let b = bytes[at];
+            if b < 0x20 {
+                self.out.push_str(&text[from..at]);
+                if CLASS[b as usize] == SPACE {
+                    self.out.push(' ');
+                }
+                from = at + 1;
+            }
+        }
+        self.out.push_str(&text[from..]);
+        // Space at the end belongs outside of the span, if anywhere.
+        let trimmed = self.out.trim_end_matches(' ').len();
+        if trimmed < self.out.len() {
+            self.out.truncate(trimmed);
+            self.space = true;
+        }
+    }
+
+    /// A character that came as a reference: `source` is what follows it in the page.
+    pub(crate) fn reference(&mut self, decoded: &str, source: &str) {
+        match decoded {
+            "\u{a0}" => {
+                if self.in_code && !self.dirty {
+                    self.ready('\u{a0}');
+                    self.out.push('\u{a0}');
+                } else {
+                    self.space |= self.leaf_open;
+                }
+            }
+            "<" | "&" if !(self.in_code && !self.dirty) => {
+                let c = if decoded == "<" { '<' } else { '&' };
+                self.ready(c);
+                if self.in_code {
+                    self.out.push(c);
+                    return;
+                }
+                let next = source.as_bytes().first().copied().unwrap_or(b' ');
+                let act = if c == '<' {
+                    next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?' | b'<' | b'&')
+                } else {
+                    reference_tail(source)
+                };
+                if act {
+                    self.out.push('\\');
+                }
+                self.out.push(c);
+                self.line_start = false;
+            }
+            other => self.text(other),
+        }
+    }
+}
+
+fn prev_byte(bytes: &[u8], at: usize, from: usize, out: &str) -> Option<u8> {
+    if at > from {
+        Some(bytes[at - 1])
+    } else {
+        out.as_bytes().last().copied()
+    }
+}
+
+/// `&name;` or `&#1;` at the start of `text`.
+pub(crate) fn looks_like_reference(text: &str) -> bool {
+    reference_tail(&text[1..])
+}
+
+/// What follows an `&` makes it a character reference.
+fn reference_tail(rest: &str) -> bool {
+    let bytes = rest.as_bytes();
+    if bytes.first() == Some(&b'#') {
+        return true;
+    }
+    let name = bytes
+        .iter()
+        .take(33)
+        .take_while(|b| b.is_ascii_alphanumeric())
+        .count();
+    name > 0 && matches!(bytes.get(name), Some(b';'))
+}
+
+/// `text` as Markdown on one line, for titles that come from elsewhere.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut w = Writer::new(text.len() + 8);
+    w.mode = Mode::Line;
+    w.leaf_open = true;
+    w.line_start = false;
+    w.text(text);
+    w.out
+}
+
+/// The same between brackets, as in the text of a link or an image.
+pub(crate) fn escaped_in_brackets(text: &str) -> String {
+    let mut w = Writer::new(text.len() + 8);
+    w.mode = Mode::Line;
+    w.leaf_open = true;
+    w.line_start = false;
+    w.in_link = true;
+    w.text(text);
+    w.out
+}
+
+/// The words of a piece of inline Markdown: marks, escapes, link targets and tags taken away.
+pub(crate) fn plain(markdown: &str) -> String {
+    use pulldown_cmark::{Event, Options, Parser};
+    let simple = !markdown
+        .bytes()
+        .any(|b| b < b' ' || matches!(b, b'\\' | b'*' | b'`' | b'[' | b'<' | b'~' | b'&'));
+    if simple {
+        return markdown.trim().to_string();
+    }
+    let cleaned: String = markdown
+        .chars()
+        .filter(|c| !c.is_control() || *c == '\n')
+        .collect();
+    let mut out = String::with_capacity(cleaned.len());
+    for event in Parser::new_ext(cleaned.trim_start(), Options::ENABLE_STRIKETHROUGH) {
+        match event {
+            Event::Text(text) | Event::Code(text) => out.push_str(&text),
+            Event::SoftBreak | Event::HardBreak => out.push(' '),
+            Event::InlineHtml(html) if html.starts_with("<br") => out.push(' '),
+            _ => {}
+        }
+    }
+    out.trim().to_string()
+}

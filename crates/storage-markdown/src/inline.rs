@@ -1,0 +1,538 @@
+//! Inline marks: emphasis, code spans, links.
+//!
+//! Elements say which marks are wanted; marks are written only when text arrives, in the order that nests. So spaces
+//! move outside of marks, equal neighbours merge, and an empty mark leaves nothing. A delimiter that CommonMark would
+//! not read as one (`**"x"**y`) is not written: the words stay, the emphasis goes.
+
+use crate::writer::{Last, Mode, Writer, longest_run, push_code_span};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    Strong,
+    Em,
+    Strike,
+    Sub,
+    Sup,
+    /// Index into [`Writer::links`].
+    Link(u32),
+    Code,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    mark: Mark,
+    /// Not written: the same mark is wanted already, or the delimiter would not work here.
+    mute: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    mark: Mark,
+    /// Where the opening delimiter stands in the output.
+    at: usize,
+}
+
+/// Where a link goes, and what was written of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkOut {
+    /// Destination as it stands between the parentheses; `None` leaves the text without a link.
+    pub(crate) url: Option<String>,
+    /// Text was written inside.
+    pub(crate) used: bool,
+    /// Anchor in this page, still to be found: written between control characters, settled at the end.
+    pub(crate) local: bool,
+    /// Title to put in place of a text that merely repeats the URL.
+    pub(crate) instead: Option<String>,
+    /// What the text is compared with: the address as the page's author saw it.
+    pub(crate) raw: Option<String>,
+}
+
+/// Stands before the `[` of a link whose anchor is looked up when the whole page is known.
+pub(crate) const LOCAL_OPEN: char = '\u{1}';
+/// Stands around the anchor of such a link.
+pub(crate) const LOCAL_ANCHOR: char = '\u{2}';
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Space,
+    Punctuation,
+    Word,
+}
+
+fn class(c: char) -> Class {
+    if c.is_whitespace() {
+        Class::Space
+    } else if c.is_alphanumeric() {
+        Class::Word
+    } else {
+        Class::Punctuation
+    }
+}
+
+/// Like [`class`], for what follows: a character that is neither letter nor certainly punctuation counts as a letter.
+fn class_after(c: char) -> Class {
+    match class(c) {
+        Class::Punctuation
+            if !c.is_ascii()
+                && !matches!(c, '\u{2010}'..='\u{2027}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{FF01}'..='\u{FF0F}') =>
+        {
+            Class::Word
+        }
+        other => other,
+    }
+}
+
+impl Writer {
+    pub(crate) fn push_mark(&mut self, mark: Mark) {
+        let mute = match mark {
+            Mark::Link(_) => self.wanted.iter().any(|w| matches!(w.mark, Mark::Link(_))),
+            Mark::Code => self.wanted.iter().any(|w| w.mark == Mark::Code),
+            _ => self
+                .wanted
+                .iter()
+                .any(|w| w.mark == mark || w.mark == Mark::Code),
+        };
+        self.wanted.push(Wanted { mark, mute });
+        self.dirty = true;
+    }
+
+    /// Ends the latest of the wanted marks of this kind.
+    pub(crate) fn pop_mark(&mut self, mark: Mark) {
+        if let Some(at) = self.wanted.iter().rposition(|w| w.mark == mark) {
+            self.wanted.remove(at);
+            self.dirty = true;
+        }
+    }
+
+    /// Everything due before a character is written: the block it stands in, marks, breaks, the space.
+    pub(crate) fn ready(&mut self, next: char) {
+        if !self.leaf_open {
+            self.begin_block(Last::Paragraph);
+            self.leaf_open = true;
+            if self.mode != Mode::Line {
+                self.space = false;
+            }
+            self.breaks = 0;
+            if !self.wanted.is_empty() {
+                self.dirty = true;
+            }
+        }
+        if self.dirty {
+            self.sync(next);
+        } else {
+            self.gap();
+        }
+    }
+
+    /// Writes the breaks or the space that are due.
+    fn gap(&mut self) {
+        if self.breaks > 0 {
+            let breaks = std::mem::take(&mut self.breaks);
+            self.space = false;
+            match self.mode {
+                Mode::Line => self.out.push(' '),
+                Mode::Cell => {
+                    self.out.push_str("<br>");
+                    self.cell_breaks += 1;
+                }
+                Mode::Blocks if breaks > 1 => {
+                    // Two breaks are how people make a paragraph.
+                    self.end_leaf();
+                    self.begin_block(Last::Paragraph);
+                    self.leaf_open = true;
+                    self.dirty = !self.wanted.is_empty();
+                }
+                Mode::Blocks => {
+                    self.out.push('\\');
+                    self.newline();
+                    self.line_start = true;
+                }
+            }
+        } else if self.space {
+            self.space = false;
+            if !self.out.ends_with([' ', '\n'])
+                && !(self.mode == Mode::Cell && self.out.ends_with("<br>"))
+            {
+                self.out.push(' ');
+            }
+        }
+    }
+
+    fn sync(&mut self, next: char) {
+        self.dirty = false;
+        let keep = self
+            .open
+            .iter()
+            .position(|o| !self.wanted.iter().any(|w| w.mark == o.mark && !w.mute))
+            .unwrap_or(self.open.len());
+        // A code span is always innermost: what opens now must open outside of it.
+        let keep =
+            if keep > 0 && self.open[keep - 1].mark == Mark::Code && keep < self.wanted_count() {
+                keep - 1
+            } else {
+                keep
+            };
+        let closed_before = self.out.len();
+        if self.open.len() > keep {
+            self.close_to(keep, next);
+        }
+        let closed = self.out.len() - closed_before.min(self.out.len());
+        let had_gap = self.breaks > 0 || self.space;
+        self.gap();
+        if self.dirty {
+            // The gap ended the paragraph and with it all marks.
+            self.dirty = false;
+        }
+        self.open_wanted(next, if had_gap { 0 } else { closed });
+    }
+
+    fn wanted_count(&self) -> usize {
+        self.wanted.iter().filter(|w| !w.mute).count()
+    }
+
+    fn open_wanted(&mut self, next: char, closed: usize) {
+        let mut code = false;
+        for index in 0..self.wanted.len() {
+            let Wanted { mark, mute } = self.wanted[index];
+            if mute || self.open.iter().any(|o| o.mark == mark) {
+                continue;
+            }
+            match mark {
+                Mark::Code => code = true,
+                Mark::Strong | Mark::Em | Mark::Strike => {
+                    if !self.open_delimiter(mark, next, closed) {
+                        self.wanted[index].mute = true;
+                    }
+                }
+                Mark::Sub => self.open_with(mark, "<sub>"),
+                Mark::Sup => self.open_with(mark, "<sup>"),
+                Mark::Link(id) => {
+                    self.links[id as usize].used = true;
+                    if self.links[id as usize].url.is_some() {
+                        self.guard_bracket();
+                        let at = self.out.len();
+                        if self.links[id as usize].local {
+                            self.out.push(LOCAL_OPEN);
+                        }
+                        self.out.push('[');
+                        self.open.push(Open { mark, at });
+                        self.in_link = true;
+                        self.line_start = false;
+                    } else {
+                        self.wanted[index].mute = true;
+                    }
+                }
+            }
+        }
+        if code {
+            let at = self.out.len();
+            // Two code spans that touch would read as one fence.
+            if self.out.ends_with('`') {
+                self.out.push(' ');
+            }
+            let at = at.max(self.out.len());
+            self.out.push('`');
+            self.open.push(Open {
+                mark: Mark::Code,
+                at,
+            });
+            self.in_code = true;
+            self.line_start = false;
+        }
+    }
+
+    /// Before a `[` of ours: a `]` or `!` of the text must not take part in it.
+    pub(crate) fn guard_bracket(&mut self) {
+        if (self.out.ends_with(']') || self.out.ends_with('!'))
+            && !self.out[..self.out.len() - 1].ends_with('\\')
+        {
+            let at = self.out.len() - 1;
+            self.out.insert(at, '\\');
+        }
+    }
+
+    fn open_with(&mut self, mark: Mark, text: &str) {
+        let at = self.out.len();
+        self.out.push_str(text);
+        self.open.push(Open { mark, at });
+        self.line_start = false;
+    }
+
+    fn open_delimiter(&mut self, mark: Mark, next: char, closed: usize) -> bool {
+        let text = delimiter(mark);
+        let run = self.out.trim_end_matches('*').chars().next_back();
+        let before = if self.line_start || self.is_empty() {
+            ' '
+        } else {
+            run.unwrap_or(' ')
+        };
+        let after = class_after_punct(next);
+        let opens = after != Class::Space && (after == Class::Word || class(before) != Class::Word);
+        let star = text.as_bytes()[0] == b'*';
+        if !opens || (star && closed > 0 && self.out.ends_with('*') && closed + text.len() > 3) {
+            return false;
+        }
+        if mark == Mark::Strike && self.out.ends_with('~') {
+            return false;
+        }
+        self.open_with(mark, text);
+        true
+    }
+
+    /// Closes every open mark; the wanted ones open again with the next text.
+    pub(crate) fn close_marks(&mut self) {
+        if !self.open.is_empty() {
+            self.close_to(0, ' ');
+        }
+        self.dirty = !self.wanted.is_empty();
+    }
+
+    /// Closes the marks that are no longer wanted, so that what follows cannot merge with them.
+    pub(crate) fn settle_marks(&mut self) {
+        if self.dirty && self.leaf_open && !self.open.is_empty() {
+            let keep = self
+                .open
+                .iter()
+                .position(|o| !self.wanted.iter().any(|w| w.mark == o.mark && !w.mute))
+                .unwrap_or(self.open.len());
+            if keep < self.open.len() {
+                self.close_to(keep, ' ');
+            }
+        }
+    }
+
+    /// Ends an open code span before a line break; it opens again after it.
+    pub(crate) fn interrupt_code(&mut self) {
+        if self.in_code {
+            if let Some(at) = self.open.iter().position(|o| o.mark == Mark::Code) {
+                self.close_to(at, ' ');
+                self.dirty = true;
+            }
+        }
+    }
+
+    fn close_to(&mut self, keep: usize, next: char) {
+        let next = if self.space || self.breaks > 0 {
+            ' '
+        } else {
+            next
+        };
+        // `**a:**b` does not close: the punctuation moves out.
+        let mut moved = String::new();
+        if class_after(next) == Class::Word {
+            let floor = self.open[keep..]
+                .iter()
+                .map(|o| o.at + 3)
+                .max()
+                .unwrap_or(0);
+            let emphasis = self.open[keep..]
+                .iter()
+                .any(|o| matches!(o.mark, Mark::Strong | Mark::Em | Mark::Strike));
+            let only = self.open[keep..]
+                .iter()
+                .all(|o| matches!(o.mark, Mark::Strong | Mark::Em | Mark::Strike));
+            if emphasis && only {
+                while self.out.len() > floor && self.out.ends_with([':', ';', ',', '.', '!', '?']) {
+                    moved.extend(self.out.pop());
+                }
+                if self.out.ends_with('\\') {
+                    self.out.extend(moved.pop());
+                }
+            }
+        }
+        let next = moved.chars().next_back().unwrap_or(next);
+        while self.open.len() > keep {
+            let Some(open) = self.open.pop() else { break };
+            match open.mark {
+                Mark::Strong | Mark::Em | Mark::Strike => self.close_delimiter(open, next),
+                Mark::Sub => self.close_with(open, "<sub>", "</sub>"),
+                Mark::Sup => self.close_with(open, "<sup>", "</sup>"),
+                Mark::Code => {
+                    self.in_code = false;
+                    self.close_code(open.at);
+                }
+                Mark::Link(id) => {
+                    self.in_link = false;
+                    self.close_link(open.at, id);
+                }
+            }
+        }
+        self.out.extend(moved.chars().rev());
+    }
+
+    fn close_delimiter(&mut self, open: Open, next: char) {
+        let text = delimiter(open.mark);
+        let inner = open.at + text.len();
+        let before = self
+            .out
+            .trim_end_matches('*')
+            .chars()
+            .next_back()
+            .unwrap_or(' ');
+        let empty = self.out.len() <= inner;
+        let closes = class(before) == Class::Word || class_after(next) != Class::Word;
+        if empty || !closes {
+            self.out
+                .replace_range(open.at..inner.min(self.out.len()), "");
+            for o in &mut self.open {
+                debug_assert!(o.at <= open.at);
+                o.at = o.at.min(open.at);
+            }
+        } else {
+            self.out.push_str(text);
+        }
+    }
+
+    fn close_with(&mut self, open: Open, start: &str, end: &str) {
+        if self.out.len() <= open.at + start.len() {
+            self.out.truncate(open.at);
+        } else {
+            self.out.push_str(end);
+        }
+    }
+
+    fn close_code(&mut self, at: usize) {
+        let code = &self.out[at + 1..];
+        if code.is_empty() {
+            self.out.truncate(at);
+            return;
+        }
+        if longest_run(code, b'`') > 0 {
+            let code = code.to_string();
+            self.out.truncate(at);
+            push_code_span(&mut self.out, &code);
+        } else {
+            self.out.push('`');
+        }
+    }
+
+    fn close_link(&mut self, at: usize, id: u32) {
+        let link = &self.links[id as usize];
+        let bracket = if link.local {
+            at + LOCAL_OPEN.len_utf8()
+        } else {
+            at
+        };
+        let Some(url) = link.url.clone() else {
+            self.out.replace_range(at..bracket + 1, "");
+            return;
+        };
+        let text = &self.out[bracket + 1..];
+        let address = link.instead.is_some()
+            && (text.starts_with("https://") || text.starts_with("http://"))
+            && !text.contains(' ');
+        if address
+            || link
+                .raw
+                .as_deref()
+                .is_some_and(|raw| same_address(text, raw))
+            || same_address(text, &url)
+        {
+            if let Some(title) = link.instead.clone() {
+                self.out.truncate(bracket + 1);
+                let title = crate::escape::escaped(&title);
+                self.out.push_str(&title);
+            } else if is_autolink(&url) {
+                self.out.truncate(at);
+                self.out.push('<');
+                self.out
+                    .push_str(url.strip_prefix("mailto:").unwrap_or(&url));
+                self.out.push('>');
+                return;
+            }
+        }
+        self.out.push_str("](");
+        if link.local {
+            self.out.push(LOCAL_ANCHOR);
+            self.out.push_str(&url);
+            self.out.push(LOCAL_ANCHOR);
+        } else {
+            push_destination(&mut self.out, &url);
+        }
+        self.out.push(')');
+    }
+
+    /// An image; the address has been made ready by the caller.
+    pub(crate) fn image(&mut self, alt: &str, url: &str) {
+        self.ready('!');
+        self.guard_bracket();
+        self.out.push_str("![");
+        self.out.push_str(&crate::escape::escaped_in_brackets(alt));
+        self.out.push_str("](");
+        push_destination(&mut self.out, url);
+        self.out.push(')');
+        self.line_start = false;
+    }
+
+    /// Writes inline Markdown that needs no escaping, such as `$x$`.
+    pub(crate) fn verbatim(&mut self, text: &str) {
+        if let Some(first) = text.chars().next() {
+            self.ready(first);
+            self.out.push_str(text);
+            self.line_start = false;
+        }
+    }
+}
+
+fn class_after_punct(c: char) -> Class {
+    // For an opener the doubtful case is the other way round: what might be punctuation is taken for it.
+    class(c)
+}
+
+fn delimiter(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Strong => "**",
+        Mark::Strike => "~~",
+        _ => "*",
+    }
+}
+
+/// Whether the (escaped) link text is nothing but the address.
+fn same_address(text: &str, url: &str) -> bool {
+    if text.len() < url.len().min(4) {
+        return false;
+    }
+    let mut bytes = text.bytes().filter(|&b| b != b'\\');
+    let url = url.strip_prefix("mailto:").unwrap_or(url);
+    url.bytes()
+        .filter(|&b| b != b'\\')
+        .all(|b| bytes.next() == Some(b))
+        && bytes.next().is_none()
+}
+
+fn is_autolink(url: &str) -> bool {
+    let scheme = url.find(':').is_some_and(|n| {
+        (2..=32).contains(&n) && url.as_bytes()[..n].iter().all(u8::is_ascii_alphanumeric)
+    });
+    scheme && !url.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>'))
+}
+
+/// Writes a link destination so that CommonMark reads back exactly this address.
+pub(crate) fn push_destination(out: &mut String, url: &str) {
+    let angle = url.is_empty()
+        || url.bytes().any(|b| matches!(b, b' ' | b'(' | b')'))
+        || url.starts_with('<');
+    if angle {
+        out.push('<');
+    }
+    let mut rest = url;
+    while let Some(at) =
+        rest.find(|c: char| matches!(c, '<' | '>' | '\\' | '&') || c.is_ascii_control())
+    {
+        out.push_str(&rest[..at]);
+        let c = rest.as_bytes()[at];
+        match c {
+            b'<' => out.push_str("%3C"),
+            b'>' => out.push_str("%3E"),
+            b'\\' => out.push_str("%5C"),
+            b'&' if crate::escape::looks_like_reference(&rest[at..]) => out.push_str("&amp;"),
+            b'&' => out.push('&'),
+            _ => out.push_str("%20"),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    if angle {
+        out.push('>');
+    }
+}
