@@ -1,0 +1,134 @@
+//! Everything about the site's behaviour that can be turned while it runs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::model::ContentId;
+use crate::server::RateLimit;
+
+/// The switches of a Confluence simulator. The defaults are the behaviour that was measured on live sites.
+#[derive(Clone, Debug)]
+pub struct Switches {
+    /// Added to every answer.
+    pub latency: Duration,
+    /// Refuse bursts, per endpoint.
+    pub rate_limit: Option<RateLimit>,
+    /// Points an hour (reset at the full hour of the site's clock); beyond them everything is 429.
+    pub points_per_hour: Option<u32>,
+    /// Send `X-RateLimit-*` headers with every answer when a quota is set.
+    pub quota_headers: bool,
+
+    /// Most results of a CQL page with expansions other than bodies.
+    pub cql_cap: u32,
+    /// Most results of a CQL page with a body expansion.
+    pub cql_body_cap: u32,
+    /// After the last CQL page with results, one empty page that still has a `next`.
+    pub cql_empty_last_page: bool,
+    /// How far search lags behind.
+    pub search_lag: Duration,
+    /// Zone of CQL date literals, minutes east of UTC.
+    pub cql_zone_minutes: i32,
+
+    /// 500-class answer to any listing whose `limit` is above the number: (limit, status).
+    pub fails_above_limit: Option<(u32, u16)>,
+    /// As above, only when bodies are asked for.
+    pub fails_above_limit_with_body: Option<(u32, u16)>,
+    /// Pages that turn any answer that would hold their body into a 500.
+    pub poison_pages: BTreeSet<ContentId>,
+
+    /// What wrong credentials get at the site.
+    pub bad_credentials: BadCredentials,
+    /// Credentials stop working after this many requests in all.
+    pub token_expires_after: Option<u64>,
+
+    /// What becomes of the children of a trashed page.
+    pub orphans: Orphans,
+    /// `GET /pages/{id}` of a trashed page: 200 with `status: trashed`, otherwise 404.
+    pub trashed_by_id: bool,
+    /// Moving a page makes a version.
+    pub moves_bump_version: bool,
+    /// Moving a page leaves its modified date alone.
+    pub moves_keep_modified_date: bool,
+    /// Restoring from the trash makes a version.
+    pub restore_bumps_version: bool,
+    /// Archiving, trashing and the like make a version.
+    pub status_changes_bump_version: bool,
+
+    /// Unknown fields in every object.
+    pub unknown_fields: bool,
+    /// Enum values nobody has heard of: parent, space and status types.
+    pub unknown_enums: bool,
+    /// `parentId` and `position` are null everywhere.
+    pub null_parents: bool,
+    /// Pages come without `body` although a format was asked for.
+    pub missing_body: bool,
+    /// Users' emails are empty, as on sites that hide them.
+    pub hide_emails: bool,
+    /// `/spaces` and the page listings are silently empty: an account that suddenly sees nothing.
+    pub sees_nothing: bool,
+    /// `/direct-children` in default order breaks after the first page when positions are null.
+    pub child_position_bug: bool,
+    /// Media URLs stop working after this long.
+    pub media_url_lives: Duration,
+}
+
+/// What wrong credentials get at the site form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadCredentials {
+    /// v1: 403 JSON; v2: 404. As measured most often.
+    ForbiddenAndNotFound,
+    /// 401 JSON with `X-Failure-Category` on both.
+    Unauthorized,
+    /// 401 with an HTML page on both.
+    HtmlUnauthorized,
+    /// Taken as anonymous: v2 lists are empty with 200, v1 user is `anonymous`.
+    Anonymous,
+}
+
+/// What becomes of children when their parent goes to the trash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphans {
+    /// Archived, without a parent (as measured).
+    Archived,
+    /// Attached to the parent's parent.
+    MoveUp,
+    /// Trashed as well.
+    Trashed,
+    /// Left where they are, below a trashed parent.
+    Stay,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Switches {
+            latency: Duration::ZERO,
+            rate_limit: None,
+            points_per_hour: None,
+            quota_headers: true,
+            cql_cap: 200,
+            cql_body_cap: 50,
+            cql_empty_last_page: false,
+            search_lag: Duration::ZERO,
+            cql_zone_minutes: 0,
+            fails_above_limit: None,
+            fails_above_limit_with_body: None,
+            poison_pages: BTreeSet::new(),
+            bad_credentials: BadCredentials::ForbiddenAndNotFound,
+            token_expires_after: None,
+            orphans: Orphans::Archived,
+            trashed_by_id: true,
+            moves_bump_version: false,
+            moves_keep_modified_date: true,
+            restore_bumps_version: true,
+            status_changes_bump_version: false,
+            unknown_fields: false,
+            unknown_enums: false,
+            null_parents: false,
+            missing_body: false,
+            hide_emails: false,
+            sees_nothing: false,
+            child_position_bug: true,
+            media_url_lives: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is true on the site: the yardstick of model tests.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::model::{Content, ContentId, Kind, SpaceId, State, Status};
+use super::site::Site;
+
+/// A page or blog post as it really is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TruePage {
+    /// Its id.
+    pub id: ContentId,
+    /// Page or blog post.
+    pub kind: Kind,
+    /// Where it stands in its life.
+    pub status: Status,
+    /// Number of its newest version.
+    pub version: u32,
+    /// Title.
+    pub title: String,
+    /// Body in storage format.
+    pub body: String,
+    /// Space.
+    pub space_id: SpaceId,
+    /// Key of the space.
+    pub space_key: String,
+    /// Whether the space is archived.
+    pub space_archived: bool,
+    /// Labels.
+    pub labels: BTreeSet<String>,
+    /// Whether it or an ancestor carries a view restriction.
+    pub restricted: bool,
+    /// Parent, if any.
+    pub parent: Option<ContentId>,
+    /// Titles of its ancestors from the top down.
+    pub ancestors: Vec<String>,
+    /// Time of the newest version.
+    pub modified_at: DateTime<Utc>,
+}
+
+impl Site {
+    /// The current pages (not blog posts) that this account may view, by id.
+    pub fn truth_for(&self, account_id: &str) -> Vec<TruePage> {
+        self.all_for(account_id)
+            .into_iter()
+            .filter(|p| p.kind == Kind::Page && p.status == Status::Current)
+            .collect()
+    }
+
+    /// Every page and blog post of any status that this account may view, by id.
+    pub fn all_for(&self, account_id: &str) -> Vec<TruePage> {
+        let state = self.read();
+        state
+            .contents
+            .values()
+            .filter(|c| {
+                matches!(c.kind, Kind::Page | Kind::BlogPost) && state.may_view(account_id, c)
+            })
+            .map(|c| true_page(&state, c))
+            .collect()
+    }
+
+    /// One page or blog post, whoever may view it; none once purged.
+    pub fn true_page(&self, id: ContentId) -> Option<TruePage> {
+        let state = self.read();
+        state.contents.get(&id).map(|c| true_page(&state, c))
+    }
+
+    /// The page or blog post with this title in a space, if there is one that is not in the trash.
+    pub fn find(&self, space: &str, title: &str) -> Option<ContentId> {
+        let state = self.read();
+        let space = state.space_by_key(space)?.id;
+        let found = state
+            .contents
+            .values()
+            .find(|c| c.space == space && c.title() == title && c.status != Status::Trashed);
+        found.map(|c| c.id)
+    }
+
+    /// Keys of all spaces.
+    pub fn space_keys(&self) -> Vec<String> {
+        self.read().spaces.values().map(|s| s.key.clone()).collect()
+    }
+}
+
+fn true_page(state: &State, content: &Content) -> TruePage {
+    let space = state.spaces.get(&content.space);
+    TruePage {
+        id: content.id,
+        kind: content.kind,
+        status: content.status,
+        version: content.latest().number,
+        title: content.title().to_owned(),
+        body: content.latest().body.to_string(),
+        space_id: content.space,
+        space_key: space.map(|s| s.key.clone()).unwrap_or_default(),
+        space_archived: space.is_some_and(|s| s.archived),
+        labels: content.labels.clone(),
+        restricted: state.is_restricted(content),
+        parent: content.parent,
+        ancestors: state
+            .ancestors(content.id)
+            .iter()
+            .map(|a| a.title().to_owned())
+            .collect(),
+        modified_at: content.latest().created_at,
+    }
+}

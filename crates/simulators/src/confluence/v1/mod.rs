@@ -1,0 +1,7 @@
+//! The v1 endpoints that are still there.
+
+pub(crate) mod content;
+pub(crate) mod files;
+pub(crate) mod people;
+pub(crate) mod restrictions;
+pub(crate) mod search;

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod confluence;
+pub mod llamacloud;
+mod server;
+
+pub use server::{
+    Clock, Control, Fault, FaultRule, LoggedRequest, Matcher, RateLimit, RetryAfter, Times,
+};
