@@ -1,1 +1,43 @@
-//! (skeleton)
+//! The database: indexes, runs, pages, outbox, checkpoints, bodies, events, tokens.
+//!
+//! [`Metastore`] is a cheap handle that implements `domain`'s `SyncStore` and `AdminStore` over SQLite with diesel.
+//!
+//! What it promises:
+//! * Each method is one transaction on a blocking thread; it finishes even when its caller is dropped, and a panic in it
+//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it.
+//! * Times are UTC with microseconds and come back as they went in.
+//! * One engine per database: [`Metastore::lock_engine`].
+//!
+//! Where things are: `ops` holds the statements by subject (functions over a connection, each with its rules), `rows` the
+//! row types and their translation, `schema` the tables, `dialect` whatever another database would say differently,
+//! `sync_store`/`admin_store` the traits, thin.
+//!
+//! It must not know the network, actors, or what the engine decides.
+
+mod admin_store;
+mod codec;
+mod convert;
+mod cursor;
+mod dialect;
+mod error;
+mod handle;
+mod lock;
+mod maintenance;
+mod migrate;
+mod ops;
+mod rows;
+mod schema;
+mod sync_store;
+mod url;
+
+pub use cursor::is_bad_cursor;
+pub use error::{LockError, OpenError};
+pub use handle::{Metastore, MetastoreOptions};
+pub use lock::{EngineLock, LockHolder};
+pub use maintenance::{BackupFacts, restore_backup, verify_backup};
+pub use url::{DatabaseUrl, UrlError};
+
+/// The number of items that a list gives when its `limit` is 0.
+pub const DEFAULT_LIMIT: usize = 50;
+/// The number of items that a list gives at most.
+pub const MAX_LIMIT: usize = 1_000;

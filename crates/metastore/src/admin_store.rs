@@ -1,0 +1,179 @@
+//! [`AdminStore`]: thin like `sync_store`.
+
+use async_trait::async_trait;
+use domain::event::Event;
+use domain::index::{Index, IndexSettings, IndexSpace};
+use domain::page::Page;
+use domain::ports::store::{
+    AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
+};
+use domain::run::Run;
+use domain::token::Token;
+use domain::{AgentId, IndexId, PageId, RunId, SpaceKey, TokenId};
+
+use crate::handle::Metastore;
+use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
+
+#[async_trait]
+impl AdminStore for Metastore {
+    async fn create_index(&self, new: &NewIndex) -> StoreResult<Index> {
+        let (new, now) = (new.clone(), self.now());
+        self.write(move |c| indexes::create(c, &new, now)).await
+    }
+
+    async fn update_index(
+        &self,
+        index: IndexId,
+        settings: &IndexSettings,
+        spaces: &[IndexSpace],
+    ) -> StoreResult<Index> {
+        let (settings, spaces, now) = (settings.clone(), spaces.to_vec(), self.now());
+        self.write(move |c| indexes::update(c, index, &settings, &spaces, now))
+            .await
+    }
+
+    async fn delete_index(&self, index: IndexId) -> StoreResult<()> {
+        let now = self.now();
+        self.write(move |c| indexes::delete(c, index, now)).await
+    }
+
+    async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>> {
+        let cursor = cursor.map(str::to_owned);
+        self.read(move |c| indexes::page_of_list(c, cursor.as_deref(), limit))
+            .await
+    }
+
+    async fn index(&self, index: IndexId) -> StoreResult<Index> {
+        self.read(move |c| Ok(indexes::state(c, index)?.index))
+            .await
+    }
+
+    async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index> {
+        let agent = agent.clone();
+        self.read(move |c| Ok(indexes::by_agent(c, &agent)?.index))
+            .await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> StoreResult<Listed<Run>> {
+        let filter = filter.clone();
+        self.read(move |c| runs::list(c, &filter)).await
+    }
+
+    async fn run(&self, run: RunId) -> StoreResult<Run> {
+        self.read(move |c| runs::get(c, run)).await
+    }
+
+    async fn request_cancel(&self, run: RunId) -> StoreResult<Run> {
+        self.write(move |c| runs::request_cancel(c, run)).await
+    }
+
+    async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run> {
+        let now = self.now();
+        self.write(move |c| runs::answer_guard(c, run, accept, now))
+            .await
+    }
+
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
+        let filter = filter.clone();
+        self.read(move |c| listing::list(c, index, &filter)).await
+    }
+
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
+        let page = page.clone();
+        self.read(move |c| listing::one(c, index, &page)).await
+    }
+
+    async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
+        let (page, now) = (page.clone(), self.now());
+        self.write(move |c| listing::retry(c, index, &page, now))
+            .await
+    }
+
+    async fn page_by_title(
+        &self,
+        index: IndexId,
+        space: &SpaceKey,
+        title: &str,
+    ) -> StoreResult<Option<Page>> {
+        let (space, title) = (space.clone(), title.to_owned());
+        self.read(move |c| listing::by_title(c, index, &space, &title))
+            .await
+    }
+
+    async fn create_token(
+        &self,
+        index: IndexId,
+        name: &str,
+        prefix: &str,
+        secret_hash: &str,
+    ) -> StoreResult<Token> {
+        let (name, prefix, hash) = (name.to_owned(), prefix.to_owned(), secret_hash.to_owned());
+        let now = self.now();
+        self.write(move |c| tokens::create(c, index, &name, &prefix, &hash, now))
+            .await
+    }
+
+    async fn tokens(&self, index: IndexId) -> StoreResult<Vec<Token>> {
+        self.read(move |c| tokens::list(c, index)).await
+    }
+
+    async fn revoke_token(&self, index: IndexId, token: TokenId) -> StoreResult<()> {
+        self.write(move |c| tokens::revoke(c, index, token)).await
+    }
+
+    async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>> {
+        let hash = secret_hash.to_owned();
+        let Some(mut token) = self.read(move |c| tokens::by_hash(c, &hash)).await? else {
+            return Ok(None);
+        };
+        if let Some(minute) = tokens::use_to_note(&token, self.now()) {
+            token.last_used_at = Some(minute);
+            // Whoever presents a token does not wait for the writer.
+            let (store, id) = (self.clone(), token.id);
+            tokio::spawn(async move {
+                if let Err(error) = store.write(move |c| tokens::note_use(c, id, minute)).await {
+                    tracing::warn!(%error, token = %id, "the use of a token could not be noted");
+                }
+            });
+        }
+        Ok(Some(token))
+    }
+
+    async fn events_after(
+        &self,
+        seq: i64,
+        index: Option<IndexId>,
+        limit: usize,
+    ) -> StoreResult<Vec<Event>> {
+        self.read(move |c| events::after(c, seq, index, limit))
+            .await
+    }
+
+    async fn event_range(&self) -> StoreResult<(i64, i64)> {
+        self.read(events::range).await
+    }
+
+    async fn disk_use(&self) -> StoreResult<DiskUse> {
+        let (bodies, bodies_bytes) = self.read(bodies::totals).await?;
+        Ok(DiskUse {
+            database_bytes: self.file_bytes().await?,
+            bodies_bytes,
+            bodies,
+        })
+    }
+
+    async fn check(&self) -> StoreResult<()> {
+        // Taking the write lock is the answer; a statement would only wear the disk.
+        self.write(|_| Ok(())).await
+    }
+
+    async fn remembered(&self, key: &str) -> StoreResult<Option<String>> {
+        let key = key.to_owned();
+        self.read(move |c| small::remembered(c, &key)).await
+    }
+
+    async fn remember(&self, key: &str, value: &str) -> StoreResult<()> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.write(move |c| small::remember(c, &key, &value)).await
+    }
+}

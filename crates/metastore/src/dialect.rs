@@ -1,0 +1,179 @@
+//! Whatever another database would say differently: connection set-up, write transactions, upserts, housekeeping.
+//!
+//! Everything else in this crate is diesel that both SQLite and PostgreSQL take. A PostgreSQL build would make [`Conn`] its
+//! connection and give this module a twin.
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use crate::error::Done;
+use crate::rows::{BodyRow, OutboxRow, PageRow, SpaceRow};
+use crate::schema::{bodies, checkpoints, index_spaces, outbox, people, remembered, synced_pages};
+
+/// The connection.
+pub(crate) type Conn = SqliteConnection;
+/// Its backend.
+pub(crate) type Db = diesel::sqlite::Sqlite;
+
+/// Rows in one statement: many enough that its parsing does not count, few enough for SQLite's 32,766 variables.
+const BATCH: usize = 100;
+/// Ids in one `IN (…)`.
+pub(crate) const IDS: usize = 500;
+
+/// First the time-out, then WAL: the other way round two openers race.
+pub(crate) fn writer_setup(busy: Duration) -> String {
+    format!(
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; \
+         PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;",
+        busy.as_millis()
+    )
+}
+
+pub(crate) fn reader_setup(busy: Duration) -> String {
+    format!("{} PRAGMA query_only = ON;", writer_setup(busy))
+}
+
+/// A transaction that has the write lock from its beginning: upgrading a read one fails at once when another wrote meanwhile.
+pub(crate) fn write_transaction<T>(
+    connection: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Done<T>,
+) -> Done<T> {
+    connection.immediate_transaction(work)
+}
+
+/// `column = excluded.column` for a list of columns.
+macro_rules! take {
+    ($table:ident: $($column:ident),+ $(,)?) => {
+        ($($table::$column.eq(excluded($table::$column)),)+)
+    };
+}
+
+pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(synced_pages::table)
+            .values(batch)
+            .on_conflict((synced_pages::index_id, synced_pages::page_id))
+            .do_update()
+            .set(take!(synced_pages:
+                kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
+                restriction, breadcrumb, body_version, markdown_hash, stored_hash, state, reason, attempts, next_try_at,
+                seen_in_run, vanished_at, changed_at,
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_outbox(connection: &mut Conn, rows: &[OutboxRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(outbox::table)
+            .values(batch)
+            .on_conflict((outbox::index_id, outbox::page_id))
+            .do_update()
+            .set(take!(outbox:
+                kind, op, hash, state, accepted_at, attempts, next_attempt_at, last_error, created_at,
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// One by one: a batch of blobs would be bound by nothing. An older version never replaces a newer one.
+pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
+    use diesel::query_dsl::methods::FilterDsl as _;
+    for row in rows {
+        diesel::insert_into(bodies::table)
+            .values(row)
+            .on_conflict(bodies::page_id)
+            .do_update()
+            .set(take!(bodies: kind, version, converter, markdown_hash, stored_bytes, markdown, storage))
+            .filter(bodies::version.le(excluded(bodies::version)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_spaces(connection: &mut Conn, rows: &[SpaceRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(index_spaces::table)
+            .values(batch)
+            .on_conflict((index_spaces::index_id, index_spaces::space_key))
+            .do_update()
+            .set(take!(index_spaces:
+                position, space_id, current_key, name, url, state, reason, last_sync_at,
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_person(connection: &mut Conn, account: &str, name: &str) -> Done<()> {
+    diesel::insert_into(people::table)
+        .values((
+            people::account_id.eq(account),
+            people::display_name.eq(name),
+        ))
+        .on_conflict(people::account_id)
+        .do_update()
+        .set(take!(people: display_name))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_checkpoint(
+    connection: &mut Conn,
+    index: &str,
+    walk: &str,
+    cursor: &str,
+    now: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(checkpoints::table)
+        .values((
+            checkpoints::index_id.eq(index),
+            checkpoints::walk.eq(walk),
+            checkpoints::cursor.eq(cursor),
+            checkpoints::updated_at.eq(now),
+        ))
+        .on_conflict((checkpoints::index_id, checkpoints::walk))
+        .do_update()
+        .set(take!(checkpoints: cursor, updated_at))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_remembered(connection: &mut Conn, name: &str, value: &str) -> Done<()> {
+    diesel::insert_into(remembered::table)
+        .values((remembered::name.eq(name), remembered::value.eq(value)))
+        .on_conflict(remembered::name)
+        .do_update()
+        .set(take!(remembered: value))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Writes a consistent copy of the database into a file that does not exist yet.
+pub(crate) fn copy_into(connection: &mut Conn, file: &Path) -> Done<()> {
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<diesel::sql_types::Text, _>(file.to_string_lossy())
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Moves the write-ahead log into the database file and empties it.
+pub(crate) fn checkpoint_wal(connection: &mut Conn) -> Done<()> {
+    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")?;
+    Ok(())
+}
+
+/// The files that the database consists of.
+pub(crate) fn files(path: &Path) -> [std::path::PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
+}

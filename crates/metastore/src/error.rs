@@ -1,0 +1,137 @@
+//! Errors of this crate, and how diesel's become the port's.
+
+use std::path::PathBuf;
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use domain::ports::store::StoreError;
+
+use crate::lock::LockHolder;
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or the file cannot be made or opened.
+    #[error("the database file {} cannot be opened: {source}; check that the folder exists and may be written", path.display())]
+    Inaccessible {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is there but SQLite cannot use it.
+    #[error("the database file {} cannot be used: {detail}; if it is no SQLite database, name another file, else restore a backup", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the driver said.
+        detail: String,
+    },
+    /// A newer version of the service made it.
+    #[error("the database {} was made by a newer version (migration {migration}); run that version, or restore an older backup", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The first migration that is not known here.
+        migration: String,
+    },
+    /// A migration failed; nothing of it stays.
+    #[error("the database {} cannot be brought up to date: {detail}", path.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        detail: String,
+    },
+}
+
+/// Why the engine's lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("{} is in use by {}; stop it first, or choose another DATABASE_URL", database.display(), describe(holder.as_ref()))]
+    Held {
+        /// The database.
+        database: PathBuf,
+        /// Who has it, as far as the lock file says.
+        holder: Option<LockHolder>,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("the lock file {} cannot be used: {source}", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn describe(holder: Option<&LockHolder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
+}
+
+/// What stops a closure over a connection: an error of the port, or one of diesel's that is still to be translated.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Store(StoreError),
+    Diesel(DieselError),
+}
+
+/// The result of everything that works on a connection.
+pub(crate) type Done<T> = Result<T, Fault>;
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<DieselError> for Fault {
+    fn from(error: DieselError) -> Self {
+        Self::Diesel(error)
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Store(error) => error,
+            Fault::Diesel(error) => translate(&error),
+        }
+    }
+}
+
+fn translate(error: &DieselError) -> StoreError {
+    let detail = error.to_string();
+    match error {
+        DieselError::NotFound => StoreError::NotFound {
+            what: "such row".to_owned(),
+        },
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StoreError::Conflict {
+            what: format!("there is one like that already ({detail})"),
+        },
+        // The only foreign keys lead to `indexes`.
+        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+            not_found("such index (it was deleted)")
+        }
+        _ if detail.contains("database is locked")
+            || detail.contains("database table is locked") =>
+        {
+            StoreError::Busy { detail }
+        }
+        _ => StoreError::Failed { detail },
+    }
+}
+
+pub(crate) fn not_found(what: impl Into<String>) -> StoreError {
+    StoreError::NotFound { what: what.into() }
+}
+
+pub(crate) fn conflict(what: impl Into<String>) -> StoreError {
+    StoreError::Conflict { what: what.into() }
+}
+
+pub(crate) fn failed(detail: impl Into<String>) -> StoreError {
+    StoreError::Failed {
+        detail: detail.into(),
+    }
+}

@@ -1,0 +1,264 @@
+//! The handle: connections, the writer's gate, and closures on blocking threads.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::SubsecRound;
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use domain::Timestamp;
+use domain::ports::clock::{Clock, SystemClock};
+use domain::ports::store::{StoreError, StoreResult};
+use tokio::sync::Semaphore;
+
+use crate::dialect::{self, Conn};
+use crate::error::{Done, LockError, OpenError, failed};
+use crate::lock::{self, EngineLock, LockHolder};
+use crate::migrate;
+use crate::url::DatabaseUrl;
+
+/// How a [`Metastore`] is opened.
+#[derive(Clone)]
+pub struct MetastoreOptions {
+    /// Readers at once; at least one.
+    pub readers: u32,
+    /// How long another process may hold the database before [`StoreError::Busy`].
+    pub busy_timeout: Duration,
+    /// The time of day for everything that the store dates itself.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for MetastoreOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            busy_timeout: Duration::from_secs(10),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for MetastoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetastoreOptions")
+            .field("readers", &self.readers)
+            .field("busy_timeout", &self.busy_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The open database; clones share it.
+#[derive(Clone)]
+pub struct Metastore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    writer: Side,
+    readers: Side,
+}
+
+/// Connections of one role, and as many permits as there are connections: who waits, waits here and asleep.
+struct Side {
+    pool: Pool<ConnectionManager<Conn>>,
+    gate: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Metastore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metastore")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Setup(String);
+
+impl CustomizeConnection<Conn, diesel::r2d2::Error> for Setup {
+    fn on_acquire(&self, connection: &mut Conn) -> Result<(), diesel::r2d2::Error> {
+        connection
+            .batch_execute(&self.0)
+            .map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+impl Side {
+    fn open(
+        path: &Path,
+        size: u32,
+        setup: String,
+        timeout: Duration,
+    ) -> Result<Self, diesel::r2d2::PoolError> {
+        let pool = Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            // Connections to a file do not age.
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_on_check_out(false)
+            .connection_timeout(timeout)
+            .connection_customizer(Box::new(Setup(setup)))
+            .build(ConnectionManager::new(path.to_string_lossy()))?;
+        Ok(Self {
+            pool,
+            gate: Arc::new(Semaphore::new(size as usize)),
+        })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let permit = Arc::clone(&self.gate)
+            .acquire_owned()
+            .await
+            .map_err(|_| failed("the database is closed"))?;
+        let pool = self.pool.clone();
+        blocking(move || {
+            let mut connection = pool.get().map_err(|error| StoreError::Busy {
+                detail: error.to_string(),
+            })?;
+            let result = work(&mut connection);
+            drop(connection);
+            drop(permit);
+            result.map_err(StoreError::from)
+        })
+        .await
+    }
+}
+
+/// Runs work on a blocking thread; it goes on when the caller is dropped, and a panic becomes an error.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> StoreResult<T> + Send + 'static,
+) -> StoreResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => {
+            let panic = error.into_panic();
+            let said = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".to_owned());
+            Err(failed(format!("a database task panicked: {said}")))
+        }
+        Err(_) => Err(failed("the process is shutting down")),
+    }
+}
+
+impl Metastore {
+    /// Opens the database, makes it when it is not there, and brings it up to date. Blocks: for the start of a process.
+    ///
+    /// # Errors
+    /// The file cannot be made or is no database of ours, or a newer version made it.
+    pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
+        let path = url.path().to_owned();
+        prepare_file(&path).map_err(|source| OpenError::Inaccessible {
+            path: path.clone(),
+            source,
+        })?;
+        let unusable = |detail: String| OpenError::Unusable {
+            path: path.clone(),
+            detail,
+        };
+        let busy = options.busy_timeout;
+        let mut first =
+            Conn::establish(&path.to_string_lossy()).map_err(|e| unusable(e.to_string()))?;
+        first
+            .batch_execute(&dialect::writer_setup(busy))
+            .map_err(|e| unusable(e.to_string()))?;
+        migrate::up_to_date(&mut first, &path)?;
+        drop(first);
+
+        let wait = busy + Duration::from_secs(5);
+        let writer = Side::open(&path, 1, dialect::writer_setup(busy), wait)
+            .map_err(|e| unusable(e.to_string()))?;
+        let readers = Side::open(
+            &path,
+            options.readers.max(1),
+            dialect::reader_setup(busy),
+            wait,
+        )
+        .map_err(|e| unusable(e.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path,
+                clock: options.clock,
+                writer,
+                readers,
+            }),
+        })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Takes the engine's exclusive lock; kept until the answer is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] names the process that has it.
+    pub fn lock_engine(&self) -> Result<EngineLock, LockError> {
+        lock::acquire(&self.inner.path)
+    }
+
+    /// Who has the engine's lock now; `None` when nobody has.
+    #[must_use]
+    pub fn read_lock_holder(&self) -> Option<LockHolder> {
+        lock::holder(&self.inner.path)
+    }
+
+    /// Now, to the microsecond that a row can hold.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now().trunc_subsecs(6)
+    }
+
+    /// Runs a closure on a reader, which sees one state of the database throughout.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.inner
+            .readers
+            .run(|connection| connection.transaction(work))
+            .await
+    }
+
+    /// Runs a closure on the writer in one transaction, which takes the database's lock before the first statement.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.inner
+            .writer
+            .run(|connection| dialect::write_transaction(connection, work))
+            .await
+    }
+
+    /// Runs a closure on the writer outside of any transaction: for what the database allows only there.
+    pub(crate) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.inner.writer.run(work).await
+    }
+}
+
+/// Makes folder and file when they are not there; the file for its owner alone, since it holds what pages say.
+fn prepare_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

@@ -1,0 +1,314 @@
+//! Indexes: settings, status, progress.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{NaiveDateTime, TimeDelta};
+use diesel::prelude::*;
+use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
+use domain::page::PageState;
+use domain::ports::store::{IndexState, Listed, NewIndex};
+use domain::{AgentId, IndexId, Timestamp};
+
+use super::{runs, spaces};
+use crate::convert::{db_time, limit, opt_db_time, rows};
+use crate::cursor;
+use crate::dialect::Conn;
+use crate::error::{Done, conflict, not_found};
+use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
+use crate::schema::{indexes, synced_pages, tombstones};
+
+/// States in which a stored page is no document of the index any more.
+const NOT_SHOWN: [&str; 3] = [
+    PageState::Vanishing.as_str(),
+    PageState::Removed.as_str(),
+    PageState::Skipped.as_str(),
+];
+
+pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
+    indexes::table
+        .find(index.to_string())
+        .select(IndexRow::as_select())
+        .first(conn)
+        .optional()?
+        .ok_or_else(|| not_found(format!("index {index}")).into())
+}
+
+pub(crate) fn state(conn: &mut Conn, index: IndexId) -> Done<IndexState> {
+    let row = row(conn, index)?;
+    compose_one(conn, row)
+}
+
+pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexState> {
+    let row = indexes::table
+        .filter(indexes::agent_id.eq(agent.as_str()))
+        .select(IndexRow::as_select())
+        .first(conn)
+        .optional()?
+        .ok_or_else(|| not_found(format!("index of agent {agent}")))?;
+    compose_one(conn, row)
+}
+
+pub(crate) fn states(conn: &mut Conn) -> Done<Vec<IndexState>> {
+    let all = indexes::table
+        .order((indexes::name_lower, indexes::id))
+        .select(IndexRow::as_select())
+        .load(conn)?;
+    compose(conn, all)
+}
+
+pub(crate) fn page_of_list(
+    conn: &mut Conn,
+    after: Option<&str>,
+    asked: usize,
+) -> Done<Listed<Index>> {
+    let limit = limit(asked);
+    let mut query = indexes::table
+        .order((indexes::name_lower, indexes::id))
+        .select(IndexRow::as_select())
+        .limit(rows(limit + 1))
+        .into_boxed();
+    if let Some(after) = after {
+        let [name, id] = cursor::decode("indexes", after)?;
+        query = query.filter(
+            indexes::name_lower
+                .gt(name.clone())
+                .or(indexes::name_lower.eq(name).and(indexes::id.gt(id))),
+        );
+    }
+    let mut found: Vec<IndexRow> = query.load(conn)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found
+        .last()
+        .filter(|_| more)
+        .map(|last| cursor::encode("indexes", [&last.name_lower, &last.id]));
+    let items = compose(conn, found)?.into_iter().map(|s| s.index).collect();
+    Ok(Listed { items, next_cursor })
+}
+
+fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
+    let missing = || not_found("such index");
+    compose(conn, vec![row])?
+        .pop()
+        .ok_or_else(|| missing().into())
+}
+
+/// Adds spaces, counts and last runs to index rows; a handful of statements for all of them.
+fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
+    let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
+    let mut counts = stored_by_space(conn, &ids)?;
+    let mut spaces = spaces::of_indexes(conn, &ids)?;
+    all.iter()
+        .map(|row| {
+            let counts = counts.remove(&row.id).unwrap_or_default();
+            let spaces = spaces
+                .remove(&row.id)
+                .unwrap_or_default()
+                .iter()
+                .map(|space| {
+                    let pages = space.space_id.as_ref().and_then(|id| counts.get(id));
+                    space.to_space(pages.copied().unwrap_or(0))
+                })
+                .collect::<Done<Vec<IndexSpace>>>()?;
+            let last_run = runs::newest(conn, &row.id)?;
+            Ok(IndexState {
+                index: row.to_index(spaces, counts.values().sum(), last_run)?,
+                progress: row.progress()?,
+            })
+        })
+        .collect()
+}
+
+type CountsBySpace = HashMap<String, i64>;
+
+/// Documents per index and space: what the store holds and an answer may quote. Answered from a covering index.
+fn stored_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, CountsBySpace>> {
+    let counted: Vec<(String, String, i64)> = synced_pages::table
+        .filter(synced_pages::index_id.eq_any(ids))
+        .filter(synced_pages::stored_hash.is_not_null())
+        .filter(synced_pages::state.ne_all(NOT_SHOWN))
+        .group_by((synced_pages::index_id, synced_pages::space_id))
+        .select((
+            synced_pages::index_id,
+            synced_pages::space_id,
+            diesel::dsl::count_star(),
+        ))
+        .load(conn)?;
+    let mut by_index: HashMap<String, CountsBySpace> = HashMap::new();
+    for (index, space, count) in counted {
+        by_index.entry(index).or_default().insert(space, count);
+    }
+    Ok(by_index)
+}
+
+pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<Index> {
+    let id = IndexId::generate();
+    agent_is_free(conn, id, &new.settings.agent_id)?;
+    let row = IndexRow::new(id, &new.settings, now);
+    diesel::insert_into(indexes::table)
+        .values(&row)
+        .execute(conn)?;
+    spaces::replace(conn, &row.id, &new.settings.confluence_spaces, &new.spaces)?;
+    Ok(compose_one(conn, row)?.index)
+}
+
+fn agent_is_free(conn: &mut Conn, index: IndexId, agent: &AgentId) -> Done<()> {
+    let taken: Option<String> = indexes::table
+        .filter(indexes::agent_id.eq(agent.as_str()))
+        .filter(indexes::id.ne(index.to_string()))
+        .select(indexes::name)
+        .first(conn)
+        .optional()?;
+    match taken {
+        Some(name) => Err(conflict(format!(
+            "the agent id {agent} belongs to the index \"{name}\""
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn update(
+    conn: &mut Conn,
+    index: IndexId,
+    settings: &IndexSettings,
+    seen: &[IndexSpace],
+    now: Timestamp,
+) -> Done<Index> {
+    let old = row(conn, index)?;
+    let kept = spaces::of_index(conn, &old.id)?;
+    let old_settings = old.settings(
+        &kept
+            .iter()
+            .map(|space| space.to_space(0))
+            .collect::<Done<Vec<_>>>()?,
+    )?;
+    agent_is_free(conn, index, &settings.agent_id)?;
+
+    let scope = old.scope_revision + i32::from(scope_of(&old_settings) != scope_of(settings));
+    let (status, next_run_at) = after_change(&old, &old_settings, settings, db_time(now))?;
+    let target = indexes::table.find(&old.id);
+    diesel::update(target)
+        .set((
+            SettingsChange::from(settings),
+            indexes::scope_revision.eq(scope),
+            indexes::status.eq(status.as_str()),
+            indexes::next_run_at.eq(next_run_at),
+            indexes::updated_at.eq(db_time(now)),
+        ))
+        .execute(conn)?;
+    spaces::replace(conn, &old.id, &settings.confluence_spaces, seen)?;
+    Ok(state(conn, index)?.index)
+}
+
+/// What decides which pages belong; order does not.
+fn scope_of(settings: &IndexSettings) -> impl PartialEq + use<> {
+    let set = |words: &[String]| words.iter().cloned().collect::<BTreeSet<_>>();
+    let keys: BTreeSet<_> = settings.confluence_spaces.iter().cloned().collect();
+    (
+        keys,
+        set(&settings.labels),
+        set(&settings.exclude_labels),
+        set(&settings.root_page_ids),
+        settings.restricted_pages,
+        settings.include_blog_posts,
+        settings.include_comments,
+        settings.include_attachments,
+    )
+}
+
+/// Status and next run after a change of settings: switching off forgets the schedule, switching on makes a run due now,
+/// a shorter interval brings the next one nearer.
+fn after_change(
+    old: &IndexRow,
+    before: &IndexSettings,
+    after: &IndexSettings,
+    now: NaiveDateTime,
+) -> Done<(IndexStatus, Option<NaiveDateTime>)> {
+    let status = old.status()?;
+    if !after.enabled {
+        let status = match status {
+            IndexStatus::Syncing => IndexStatus::Syncing,
+            _ => IndexStatus::Disabled,
+        };
+        return Ok((status, None));
+    }
+    if !before.enabled {
+        let status = match (status, old.synced_at) {
+            (IndexStatus::Disabled, Some(_)) => IndexStatus::Ok,
+            (IndexStatus::Disabled, None) => IndexStatus::New,
+            (other, _) => other,
+        };
+        return Ok((status, Some(now)));
+    }
+    let next = if before.interval_minutes == after.interval_minutes {
+        old.next_run_at
+    } else {
+        let within = now + TimeDelta::minutes(i64::from(after.interval_minutes));
+        Some(old.next_run_at.map_or(within, |due| due.min(within)))
+    };
+    Ok((status, next))
+}
+
+/// Deletes an index and, by cascade, everything that belongs to it; the agent id is free with the commit.
+pub(crate) fn delete(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<()> {
+    let row = row(conn, index)?;
+    if let Some(remote) = &row.remote {
+        let now = db_time(now);
+        diesel::insert_into(tombstones::table)
+            .values((
+                tombstones::index_id.eq(&row.id),
+                tombstones::agent_id.eq(&row.agent_id),
+                tombstones::backend.eq(&row.backend),
+                tombstones::remote.eq(remote),
+                tombstones::attempts.eq(0),
+                tombstones::next_attempt_at.eq(now),
+                tombstones::created_at.eq(now),
+            ))
+            .execute(conn)?;
+    }
+    diesel::delete(indexes::table.find(&row.id)).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn set_remote(conn: &mut Conn, index: IndexId, remote: Option<&Remote>) -> Done<()> {
+    let changed = diesel::update(indexes::table.find(index.to_string()))
+        .set(indexes::remote.eq(remote.map(RemoteJson::write)))
+        .execute(conn)?;
+    one(changed, index)
+}
+
+pub(crate) fn set_status(
+    conn: &mut Conn,
+    index: IndexId,
+    status: IndexStatus,
+    reason: Option<&str>,
+) -> Done<()> {
+    let changed = diesel::update(indexes::table.find(index.to_string()))
+        .set((
+            indexes::status.eq(status.as_str()),
+            indexes::status_reason.eq(reason),
+        ))
+        .execute(conn)?;
+    one(changed, index)
+}
+
+pub(crate) fn set_next_run(conn: &mut Conn, index: IndexId, at: Option<Timestamp>) -> Done<()> {
+    let changed = diesel::update(indexes::table.find(index.to_string()))
+        .set(indexes::next_run_at.eq(opt_db_time(at)))
+        .execute(conn)?;
+    one(changed, index)
+}
+
+fn one(changed: usize, index: IndexId) -> Done<()> {
+    if changed == 0 {
+        Err(not_found(format!("index {index}")).into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The spaces' rows of an index, for those who only need ids and keys.
+pub(crate) fn spaces_of(conn: &mut Conn, index: IndexId) -> Done<Vec<SpaceRow>> {
+    spaces::of_index(conn, &index.to_string())
+}

@@ -1,0 +1,15 @@
+//! The statements by subject: functions over a connection, inside a transaction that the handle has begun.
+
+pub(crate) mod bodies;
+pub(crate) mod events;
+pub(crate) mod facts;
+pub(crate) mod indexes;
+pub(crate) mod links;
+pub(crate) mod listing;
+pub(crate) mod outbox;
+pub(crate) mod pages;
+pub(crate) mod prune;
+pub(crate) mod runs;
+pub(crate) mod small;
+pub(crate) mod spaces;
+pub(crate) mod tokens;

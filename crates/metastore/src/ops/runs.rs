@@ -1,0 +1,372 @@
+//! Runs: opening, progress, ending, and what an ending does to the index.
+
+use diesel::prelude::*;
+use domain::index::IndexStatus;
+use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
+use domain::problem::Problem;
+use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
+use domain::{IndexId, RunId, Timestamp};
+
+use super::indexes as index_ops;
+use crate::convert::{db_time, limit, opt_db_time, rows, to_json};
+use crate::cursor;
+use crate::dialect::Conn;
+use crate::error::{Done, conflict, not_found};
+use crate::rows::{IndexRow, ProgressChange, RunRow};
+use crate::schema::{indexes, sync_runs};
+
+const OPEN: [&str; 3] = [
+    RunStatus::Pending.as_str(),
+    RunStatus::Running.as_str(),
+    RunStatus::Canceling.as_str(),
+];
+
+fn row(conn: &mut Conn, run: RunId) -> Done<RunRow> {
+    sync_runs::table
+        .find(run.to_string())
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?
+        .ok_or_else(|| not_found(format!("run {run}")).into())
+}
+
+pub(crate) fn get(conn: &mut Conn, run: RunId) -> Done<Run> {
+    row(conn, run)?.try_into()
+}
+
+fn open_row(conn: &mut Conn, index: &str) -> Done<Option<RunRow>> {
+    Ok(sync_runs::table
+        .filter(sync_runs::index_id.eq(index))
+        .filter(sync_runs::status.eq_any(OPEN))
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+pub(crate) fn open_of(conn: &mut Conn, index: IndexId) -> Done<Option<Run>> {
+    open_row(conn, &index.to_string())?
+        .map(TryInto::try_into)
+        .transpose()
+}
+
+/// The newest run that is not a dry one.
+pub(crate) fn newest(conn: &mut Conn, index: &str) -> Done<Option<Run>> {
+    sync_runs::table
+        .filter(sync_runs::index_id.eq(index))
+        .filter(sync_runs::dry_run.eq(false))
+        .order(sync_runs::id.desc())
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?
+        .map(TryInto::try_into)
+        .transpose()
+}
+
+pub(crate) fn open(
+    conn: &mut Conn,
+    index: IndexId,
+    kind: RunKind,
+    dry_run: bool,
+    queue_if_open: bool,
+    now: Timestamp,
+) -> Done<OpenedRun> {
+    let index_row = index_ops::row(conn, index)?;
+    if let Some(mut open) = open_row(conn, &index_row.id)? {
+        if !queue_if_open {
+            return Ok(OpenedRun::AlreadyOpen(open.try_into()?));
+        }
+        let noted = open.follow_up()?;
+        if noted.is_none_or(|noted| reach(kind) > reach(noted)) {
+            open.follow_up = Some(kind.as_str().to_owned());
+            diesel::update(sync_runs::table.find(&open.id))
+                .set(sync_runs::follow_up.eq(&open.follow_up))
+                .execute(conn)?;
+        }
+        return Ok(OpenedRun::Queued(open.try_into()?));
+    }
+    let new = RunRow::pending(index, kind, dry_run, now);
+    diesel::insert_into(sync_runs::table)
+        .values(&new)
+        .execute(conn)?;
+    Ok(OpenedRun::New(new.try_into()?))
+}
+
+/// How much a kind looks at: of two follow-ups the one that looks at more stays.
+const fn reach(kind: RunKind) -> u8 {
+    match kind {
+        RunKind::Delta => 0,
+        RunKind::Sweep => 1,
+        RunKind::First => 2,
+        RunKind::Full => 3,
+    }
+}
+
+fn may_become(row: &RunRow, next: RunStatus) -> Done<()> {
+    let now = row.status()?;
+    if now.may_become(next) {
+        return Ok(());
+    }
+    Err(conflict(format!(
+        "run {} is {} and cannot become {}",
+        row.id,
+        now.as_str(),
+        next.as_str()
+    ))
+    .into())
+}
+
+pub(crate) fn start(conn: &mut Conn, run: RunId, now: Timestamp) -> Done<Run> {
+    let row = row(conn, run)?;
+    may_become(&row, RunStatus::Running)?;
+    let now = db_time(now);
+    diesel::update(sync_runs::table.find(&row.id))
+        .set((
+            sync_runs::status.eq(RunStatus::Running.as_str()),
+            sync_runs::started_at.eq(now),
+            sync_runs::heartbeat_at.eq(now),
+        ))
+        .execute(conn)?;
+    diesel::update(indexes::table.find(&row.index_id))
+        .set((
+            indexes::status.eq(IndexStatus::Syncing.as_str()),
+            indexes::status_reason.eq(None::<String>),
+        ))
+        .execute(conn)?;
+    get(conn, run)
+}
+
+/// Counters of a run as columns; a macro, since the type of such a tuple is better not spelled out.
+macro_rules! numbers {
+    ($counts:expr, $requests:expr) => {
+        (
+            sync_runs::seen.eq($counts.seen),
+            sync_runs::fetched.eq($counts.fetched),
+            sync_runs::uploaded.eq($counts.uploaded),
+            sync_runs::searchable.eq($counts.searchable),
+            sync_runs::deleted.eq($counts.deleted),
+            sync_runs::unchanged.eq($counts.unchanged),
+            sync_runs::skipped.eq($counts.skipped),
+            sync_runs::failed.eq($counts.failed),
+            sync_runs::requests_confluence.eq($requests.confluence),
+            sync_runs::requests_store.eq($requests.store),
+        )
+    };
+}
+
+/// Writes the numbers of an open run; one that is over is answered as it stands.
+pub(crate) fn touch(
+    conn: &mut Conn,
+    run: RunId,
+    counts: &Counts,
+    requests: &Requests,
+    eta_seconds: Option<i64>,
+    now: Timestamp,
+) -> Done<Run> {
+    diesel::update(sync_runs::table.find(run.to_string()))
+        .filter(sync_runs::status.eq_any(OPEN))
+        .set((
+            numbers!(counts, requests),
+            sync_runs::eta_seconds.eq(eta_seconds),
+            sync_runs::heartbeat_at.eq(db_time(now)),
+        ))
+        .execute(conn)?;
+    get(conn, run)
+}
+
+pub(crate) fn finish(
+    conn: &mut Conn,
+    run: RunId,
+    end: &RunEnd,
+    now: Timestamp,
+) -> Done<(Run, Option<RunKind>)> {
+    let row = row(conn, run)?;
+    may_become(&row, end.status)?;
+    if end.status.is_open() {
+        return Err(conflict(format!("a run cannot end as {}", end.status.as_str())).into());
+    }
+    diesel::update(sync_runs::table.find(&row.id))
+        .set((
+            sync_runs::status.eq(end.status.as_str()),
+            numbers!(end.counts, end.requests),
+            sync_runs::finished_at.eq(db_time(now)),
+            sync_runs::heartbeat_at.eq(db_time(now)),
+            sync_runs::eta_seconds.eq(None::<i64>),
+            sync_runs::follow_up.eq(None::<String>),
+            sync_runs::error.eq(end.error.as_ref().map(to_json)),
+            sync_runs::plan.eq(end.plan.as_ref().map(to_json)),
+        ))
+        .execute(conn)?;
+
+    let index = index_ops::row(conn, parse_index(&row)?)?;
+    // Settings may have changed under the run: an index that was switched off stays so.
+    let status = match end.index_status {
+        IndexStatus::Ok | IndexStatus::New if !index.enabled => IndexStatus::Disabled,
+        status => status,
+    };
+    let next_run_at = end.next_run_at.filter(|_| index.enabled);
+    diesel::update(indexes::table.find(&index.id))
+        .set((
+            indexes::status.eq(status.as_str()),
+            indexes::status_reason.eq(&end.index_reason),
+            indexes::next_run_at.eq(opt_db_time(next_run_at)),
+        ))
+        .execute(conn)?;
+    if let Some(progress) = &end.progress {
+        let change = keep_newer_answer(ProgressChange::new(progress), &row, &index);
+        diesel::update(indexes::table.find(&index.id))
+            .set(change)
+            .execute(conn)?;
+    }
+    Ok((get(conn, run)?, row.follow_up()?))
+}
+
+/// The run read the guard's answer when it began. An answer given since then is not overwritten, unless this very run
+/// asks anew.
+fn keep_newer_answer(mut change: ProgressChange, run: &RunRow, index: &IndexRow) -> ProgressChange {
+    let answered_since = match (index.guard_answered_at, run.started_at) {
+        (Some(answered), Some(started)) => answered > started,
+        _ => false,
+    };
+    if answered_since && change.awaiting_confirmation.as_deref() != Some(run.id.as_str()) {
+        change
+            .awaiting_confirmation
+            .clone_from(&index.awaiting_confirmation);
+        change.deletions_accepted = index.deletions_accepted;
+    }
+    change
+}
+
+fn parse_index(row: &RunRow) -> Done<IndexId> {
+    crate::convert::id("sync_runs.index_id", &row.index_id)
+}
+
+/// Ends every open run as interrupted, frees its index from `syncing`, and makes the next run due. The answers still say
+/// `queued` where a follow-up was noted, so that the engine can ask for it again.
+pub(crate) fn interrupt_open(conn: &mut Conn, now: Timestamp) -> Done<Vec<Run>> {
+    let open: Vec<RunRow> = sync_runs::table
+        .filter(sync_runs::status.eq_any(OPEN))
+        .order(sync_runs::id)
+        .select(RunRow::as_select())
+        .load(conn)?;
+    let problem = to_json(&Problem::new(
+        "run_stopped",
+        "The process ended during this run; the next one goes on from what was recorded.",
+    ));
+    open.into_iter()
+        .map(|row| {
+            diesel::update(sync_runs::table.find(&row.id))
+                .set((
+                    sync_runs::status.eq(RunStatus::Interrupted.as_str()),
+                    sync_runs::finished_at.eq(db_time(now)),
+                    sync_runs::eta_seconds.eq(None::<i64>),
+                    sync_runs::follow_up.eq(None::<String>),
+                    sync_runs::error.eq(&problem),
+                ))
+                .execute(conn)?;
+            free_index(conn, &row, now)?;
+            let queued = row.follow_up.is_some();
+            let run: Run =
+                self::row(conn, crate::convert::id("sync_runs.id", &row.id)?)?.try_into()?;
+            Ok(Run { queued, ..run })
+        })
+        .collect()
+}
+
+fn free_index(conn: &mut Conn, run: &RunRow, now: Timestamp) -> Done<()> {
+    let index = index_ops::row(conn, parse_index(run)?)?;
+    let next_run_at = index.enabled.then(|| db_time(now));
+    let (status, reason) = if index.status()? != IndexStatus::Syncing {
+        (index.status()?, index.status_reason)
+    } else if !index.enabled {
+        (IndexStatus::Disabled, None)
+    } else if index.synced_at.is_none() {
+        (IndexStatus::New, None)
+    } else {
+        let reason = "The process ended during the last run; the next one goes on.".to_owned();
+        (IndexStatus::Degraded, Some(reason))
+    };
+    diesel::update(indexes::table.find(&index.id))
+        .set((
+            indexes::status.eq(status.as_str()),
+            indexes::status_reason.eq(reason),
+            indexes::next_run_at.eq(next_run_at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Asks an open run to stop; asking twice is asking once.
+pub(crate) fn request_cancel(conn: &mut Conn, run: RunId) -> Done<Run> {
+    let row = row(conn, run)?;
+    if row.status()? != RunStatus::Canceling {
+        may_become(&row, RunStatus::Canceling)?;
+        diesel::update(sync_runs::table.find(&row.id))
+            .set(sync_runs::status.eq(RunStatus::Canceling.as_str()))
+            .execute(conn)?;
+    }
+    get(conn, run)
+}
+
+/// Records the administrator's answer to the guard. Either way nothing waits any more: accepted removals happen with the
+/// next sweep, refused ones are asked about again only when a sweep finds them again.
+pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Timestamp) -> Done<Run> {
+    let row = row(conn, run)?;
+    let index = index_ops::row(conn, parse_index(&row)?)?;
+    if index.awaiting_confirmation.as_deref() != Some(row.id.as_str()) {
+        return Err(conflict(format!("run {run} waits for no confirmation")).into());
+    }
+    diesel::update(indexes::table.find(&index.id))
+        .set((
+            indexes::awaiting_confirmation.eq(None::<String>),
+            indexes::deletions_accepted.eq(accept),
+            indexes::guard_answered_at.eq(db_time(now)),
+        ))
+        .execute(conn)?;
+    if index.status()? == IndexStatus::NeedsConfirmation {
+        let (status, reason) = if accept {
+            (
+                IndexStatus::Degraded,
+                "The removals were accepted; the next sweep carries them out.",
+            )
+        } else {
+            (
+                IndexStatus::Degraded,
+                "The removals were refused; the pages stay, hidden where they are absent at the source.",
+            )
+        };
+        index_ops::set_status(conn, parse_index(&row)?, status, Some(reason))?;
+    }
+    get(conn, run)
+}
+
+/// Runs, newest first: their ids sort by the time of their making.
+pub(crate) fn list(conn: &mut Conn, filter: &RunFilter) -> Done<Listed<Run>> {
+    let limit = limit(filter.limit);
+    let mut query = sync_runs::table
+        .order(sync_runs::id.desc())
+        .select(RunRow::as_select())
+        .limit(rows(limit + 1))
+        .into_boxed();
+    if let Some(index) = filter.index {
+        query = query.filter(sync_runs::index_id.eq(index.to_string()));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(sync_runs::status.eq(status.as_str()));
+    }
+    if let Some(after) = &filter.cursor {
+        let [id] = cursor::decode("runs", after)?;
+        query = query.filter(sync_runs::id.lt(id));
+    }
+    let mut found: Vec<RunRow> = query.load(conn)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found
+        .last()
+        .filter(|_| more)
+        .map(|last| cursor::encode("runs", [&last.id]));
+    let items = found
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect::<Done<_>>()?;
+    Ok(Listed { items, next_cursor })
+}

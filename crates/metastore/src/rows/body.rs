@@ -1,0 +1,56 @@
+//! `bodies`: packed on the way in, unpacked on the way out.
+
+use diesel::prelude::*;
+use domain::content::ContentKind;
+use domain::page::CachedBody;
+
+use crate::codec::{pack, unpack};
+use crate::convert::word;
+use crate::dialect::Db;
+use crate::error::{Done, Fault};
+use crate::schema::bodies;
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = bodies, check_for_backend(Db), treat_none_as_default_value = false)]
+pub(crate) struct BodyRow {
+    pub page_id: String,
+    pub kind: String,
+    pub version: i32,
+    pub converter: i32,
+    pub markdown_hash: String,
+    pub stored_bytes: i64,
+    pub markdown: Vec<u8>,
+    pub storage: Vec<u8>,
+}
+
+impl From<&CachedBody> for BodyRow {
+    fn from(body: &CachedBody) -> Self {
+        let markdown = pack(&body.markdown);
+        let storage = pack(&body.storage);
+        Self {
+            page_id: body.page_id.to_string(),
+            kind: body.kind.as_str().to_owned(),
+            version: body.version,
+            converter: body.converter,
+            markdown_hash: body.markdown_hash.clone(),
+            stored_bytes: i64::try_from(markdown.len() + storage.len()).unwrap_or(i64::MAX),
+            markdown,
+            storage,
+        }
+    }
+}
+
+impl TryFrom<BodyRow> for CachedBody {
+    type Error = Fault;
+    fn try_from(row: BodyRow) -> Done<Self> {
+        Ok(Self {
+            page_id: row.page_id.into(),
+            kind: word("bodies.kind", &row.kind, ContentKind::parse)?,
+            version: row.version,
+            storage: unpack(&row.storage)?,
+            markdown: unpack(&row.markdown)?,
+            markdown_hash: row.markdown_hash,
+            converter: row.converter,
+        })
+    }
+}

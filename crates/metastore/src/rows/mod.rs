@@ -1,0 +1,13 @@
+//! Rows as diesel reads and writes them, and their translation to and from the domain's records.
+
+mod body;
+mod index;
+mod outbox;
+mod page;
+mod run;
+
+pub(crate) use body::BodyRow;
+pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
+pub(crate) use outbox::{OutboxRow, op_word};
+pub(crate) use page::PageRow;
+pub(crate) use run::RunRow;

@@ -1,0 +1,114 @@
+//! `synced_pages`.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use domain::content::{ContentKind, ContentStatus, Restriction};
+use domain::page::{PageFacts, PageRecord, PageState};
+
+use crate::convert::{db_time, id, list, opt_db_time, opt_time, time, to_json, word};
+use crate::dialect::Db;
+use crate::error::{Done, Fault};
+use crate::schema::synced_pages;
+
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = synced_pages, check_for_backend(Db), treat_none_as_default_value = false)]
+pub(crate) struct PageRow {
+    pub index_id: String,
+    pub page_id: String,
+    pub kind: String,
+    pub status: String,
+    pub title: String,
+    pub title_lower: String,
+    pub space_id: String,
+    pub parent_id: Option<String>,
+    pub parent_kind: Option<String>,
+    pub version: i32,
+    pub modified: NaiveDateTime,
+    pub url: String,
+    pub labels: String,
+    pub restriction: String,
+    pub breadcrumb: String,
+    pub body_version: Option<i32>,
+    pub markdown_hash: Option<String>,
+    pub stored_hash: Option<String>,
+    pub state: String,
+    pub reason: Option<String>,
+    pub attempts: i32,
+    pub next_try_at: Option<NaiveDateTime>,
+    pub seen_in_run: Option<String>,
+    pub vanished_at: Option<NaiveDateTime>,
+    pub changed_at: NaiveDateTime,
+}
+
+impl From<&PageRecord> for PageRow {
+    fn from(page: &PageRecord) -> Self {
+        let facts = &page.facts;
+        Self {
+            index_id: page.index_id.to_string(),
+            page_id: page.page_id.to_string(),
+            kind: page.kind.as_str().to_owned(),
+            status: facts.status.as_str().to_owned(),
+            title: facts.title.clone(),
+            title_lower: facts.title.to_lowercase(),
+            space_id: facts.space_id.to_string(),
+            parent_id: facts.parent_id.as_ref().map(ToString::to_string),
+            parent_kind: facts.parent_kind.map(|kind| kind.as_str().to_owned()),
+            version: facts.version,
+            modified: db_time(facts.modified),
+            url: facts.url.clone(),
+            labels: to_json(&page.labels),
+            restriction: page.restriction.as_str().to_owned(),
+            breadcrumb: to_json(&page.breadcrumb),
+            body_version: page.body_version,
+            markdown_hash: page.markdown_hash.clone(),
+            stored_hash: page.stored_hash.clone(),
+            state: page.state.as_str().to_owned(),
+            reason: page.reason.clone(),
+            attempts: page.attempts,
+            next_try_at: opt_db_time(page.next_try_at),
+            seen_in_run: page.seen_in_run.map(|run| run.to_string()),
+            vanished_at: opt_db_time(page.vanished_at),
+            changed_at: db_time(page.changed_at),
+        }
+    }
+}
+
+impl TryFrom<PageRow> for PageRecord {
+    type Error = Fault;
+    fn try_from(row: PageRow) -> Done<Self> {
+        Ok(Self {
+            index_id: id("synced_pages.index_id", &row.index_id)?,
+            page_id: row.page_id.into(),
+            kind: word("synced_pages.kind", &row.kind, ContentKind::parse)?,
+            facts: PageFacts {
+                status: ContentStatus::parse(&row.status),
+                title: row.title,
+                space_id: row.space_id.into(),
+                parent_id: row.parent_id.map(Into::into),
+                parent_kind: row
+                    .parent_kind
+                    .map(|kind| word("synced_pages.parent_kind", &kind, ContentKind::parse))
+                    .transpose()?,
+                version: row.version,
+                modified: time(row.modified),
+                url: row.url,
+            },
+            labels: list("synced_pages.labels", &row.labels)?,
+            restriction: Restriction::parse(&row.restriction),
+            breadcrumb: list("synced_pages.breadcrumb", &row.breadcrumb)?,
+            body_version: row.body_version,
+            markdown_hash: row.markdown_hash,
+            stored_hash: row.stored_hash,
+            state: word("synced_pages.state", &row.state, PageState::parse)?,
+            reason: row.reason,
+            attempts: row.attempts,
+            next_try_at: opt_time(row.next_try_at),
+            seen_in_run: row
+                .seen_in_run
+                .map(|run| id("synced_pages.seen_in_run", &run))
+                .transpose()?,
+            vanished_at: opt_time(row.vanished_at),
+            changed_at: time(row.changed_at),
+        })
+    }
+}

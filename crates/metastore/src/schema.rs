@@ -1,0 +1,206 @@
+//! The tables as diesel sees them; kept by hand in step with `migrations/` (a test compares the two).
+
+use diesel::{allow_tables_to_appear_in_same_query, table};
+
+table! {
+    indexes (id) {
+        id -> Text,
+        name -> Text,
+        name_lower -> Text,
+        agent_id -> Text,
+        interval_minutes -> Integer,
+        enabled -> Bool,
+        backend -> Text,
+        include_blog_posts -> Bool,
+        include_comments -> Bool,
+        include_attachments -> Bool,
+        labels -> Text,
+        exclude_labels -> Text,
+        root_page_ids -> Text,
+        restricted_pages -> Text,
+        remote -> Nullable<Text>,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        next_run_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+        watermark -> Nullable<Timestamp>,
+        last_sweep_at -> Nullable<Timestamp>,
+        synced_at -> Nullable<Timestamp>,
+        scope_revision -> Integer,
+        applied_scope_revision -> Integer,
+        awaiting_confirmation -> Nullable<Text>,
+        deletions_accepted -> Bool,
+        guard_answered_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    index_spaces (index_id, space_key) {
+        index_id -> Text,
+        space_key -> Text,
+        position -> Integer,
+        space_id -> Nullable<Text>,
+        current_key -> Nullable<Text>,
+        name -> Nullable<Text>,
+        url -> Nullable<Text>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        last_sync_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    sync_runs (id) {
+        id -> Text,
+        index_id -> Text,
+        kind -> Text,
+        status -> Text,
+        dry_run -> Bool,
+        plan -> Nullable<Text>,
+        follow_up -> Nullable<Text>,
+        created_at -> Timestamp,
+        heartbeat_at -> Timestamp,
+        started_at -> Nullable<Timestamp>,
+        finished_at -> Nullable<Timestamp>,
+        seen -> BigInt,
+        fetched -> BigInt,
+        uploaded -> BigInt,
+        searchable -> BigInt,
+        deleted -> BigInt,
+        unchanged -> BigInt,
+        skipped -> BigInt,
+        failed -> BigInt,
+        requests_confluence -> BigInt,
+        requests_store -> BigInt,
+        eta_seconds -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+table! {
+    synced_pages (index_id, page_id) {
+        index_id -> Text,
+        page_id -> Text,
+        kind -> Text,
+        status -> Text,
+        title -> Text,
+        title_lower -> Text,
+        space_id -> Text,
+        parent_id -> Nullable<Text>,
+        parent_kind -> Nullable<Text>,
+        version -> Integer,
+        modified -> Timestamp,
+        url -> Text,
+        labels -> Text,
+        restriction -> Text,
+        breadcrumb -> Text,
+        body_version -> Nullable<Integer>,
+        markdown_hash -> Nullable<Text>,
+        stored_hash -> Nullable<Text>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        attempts -> Integer,
+        next_try_at -> Nullable<Timestamp>,
+        seen_in_run -> Nullable<Text>,
+        vanished_at -> Nullable<Timestamp>,
+        changed_at -> Timestamp,
+        body_due -> Bool,
+    }
+}
+
+table! {
+    outbox (index_id, page_id) {
+        index_id -> Text,
+        page_id -> Text,
+        kind -> Text,
+        op -> Text,
+        hash -> Text,
+        state -> Text,
+        accepted_at -> Nullable<Timestamp>,
+        attempts -> Integer,
+        next_attempt_at -> Timestamp,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamp,
+    }
+}
+
+table! {
+    bodies (page_id) {
+        page_id -> Text,
+        kind -> Text,
+        version -> Integer,
+        converter -> Integer,
+        markdown_hash -> Text,
+        stored_bytes -> BigInt,
+        markdown -> Binary,
+        storage -> Binary,
+    }
+}
+
+table! {
+    people (account_id) {
+        account_id -> Text,
+        display_name -> Text,
+    }
+}
+
+table! {
+    checkpoints (index_id, walk) {
+        index_id -> Text,
+        walk -> Text,
+        cursor -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+table! {
+    events (seq) {
+        seq -> BigInt,
+        at -> Timestamp,
+        kind -> Text,
+        index_id -> Text,
+        run_id -> Nullable<Text>,
+        data -> Text,
+    }
+}
+
+table! {
+    tokens (id) {
+        id -> Text,
+        index_id -> Text,
+        name -> Text,
+        prefix -> Text,
+        secret_hash -> Text,
+        created_at -> Timestamp,
+        last_used_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    tombstones (index_id) {
+        index_id -> Text,
+        agent_id -> Text,
+        backend -> Text,
+        remote -> Text,
+        attempts -> Integer,
+        next_attempt_at -> Timestamp,
+        created_at -> Timestamp,
+    }
+}
+
+table! {
+    remembered (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+allow_tables_to_appear_in_same_query!(
+    indexes,
+    index_spaces,
+    sync_runs,
+    synced_pages,
+    outbox,
+    bodies
+);

@@ -1,0 +1,300 @@
+//! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
+
+use async_trait::async_trait;
+use domain::content::{ContentFacts, ContentKind, Space};
+use domain::event::{Event, NewEvent};
+use domain::index::{IndexSpace, IndexStatus, Remote};
+use domain::page::{CachedBody, PageRecord, PageState};
+use domain::ports::source::Cursor;
+use domain::ports::store::{
+    IndexState, OpenedRun, OutboxCounts, OutboxEntry, OutboxOutcome, PageBrief, RunEnd,
+    StoreResult, SyncStore, Tombstone,
+};
+use domain::run::{Counts, Requests, Run, RunKind};
+use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
+
+use crate::handle::{Metastore, blocking};
+use crate::ops::{
+    bodies, events, facts, indexes, links, outbox, pages, prune, runs, small, spaces,
+};
+use crate::rows::{BodyRow, OutboxRow, PageRow};
+
+#[async_trait]
+impl SyncStore for Metastore {
+    async fn index_states(&self) -> StoreResult<Vec<IndexState>> {
+        self.read(indexes::states).await
+    }
+
+    async fn index_state(&self, index: IndexId) -> StoreResult<IndexState> {
+        self.read(move |c| indexes::state(c, index)).await
+    }
+
+    async fn set_remote(&self, index: IndexId, remote: Option<&Remote>) -> StoreResult<()> {
+        let remote = remote.cloned();
+        self.write(move |c| indexes::set_remote(c, index, remote.as_ref()))
+            .await
+    }
+
+    async fn set_index_status(
+        &self,
+        index: IndexId,
+        status: IndexStatus,
+        reason: Option<&str>,
+    ) -> StoreResult<()> {
+        let reason = reason.map(str::to_owned);
+        self.write(move |c| indexes::set_status(c, index, status, reason.as_deref()))
+            .await
+    }
+
+    async fn set_next_run(&self, index: IndexId, at: Option<Timestamp>) -> StoreResult<()> {
+        self.write(move |c| indexes::set_next_run(c, index, at))
+            .await
+    }
+
+    async fn record_spaces(&self, index: IndexId, seen: &[IndexSpace]) -> StoreResult<()> {
+        let seen = seen.to_vec();
+        self.write(move |c| {
+            indexes::row(c, index)?;
+            spaces::record(c, index, &seen)
+        })
+        .await
+    }
+
+    async fn known_spaces(&self) -> StoreResult<Vec<Space>> {
+        self.read(spaces::known).await
+    }
+
+    async fn open_run(
+        &self,
+        index: IndexId,
+        kind: RunKind,
+        dry_run: bool,
+        queue_if_open: bool,
+    ) -> StoreResult<OpenedRun> {
+        let now = self.now();
+        self.write(move |c| runs::open(c, index, kind, dry_run, queue_if_open, now))
+            .await
+    }
+
+    async fn open_run_of(&self, index: IndexId) -> StoreResult<Option<Run>> {
+        self.read(move |c| runs::open_of(c, index)).await
+    }
+
+    async fn start_run(&self, run: RunId) -> StoreResult<Run> {
+        let now = self.now();
+        self.write(move |c| runs::start(c, run, now)).await
+    }
+
+    async fn touch_run(
+        &self,
+        run: RunId,
+        counts: &Counts,
+        requests: &Requests,
+        eta_seconds: Option<i64>,
+    ) -> StoreResult<Run> {
+        let (counts, requests, now) = (*counts, *requests, self.now());
+        self.write(move |c| runs::touch(c, run, &counts, &requests, eta_seconds, now))
+            .await
+    }
+
+    async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<(Run, Option<RunKind>)> {
+        let (end, now) = (end.clone(), self.now());
+        self.write(move |c| runs::finish(c, run, &end, now)).await
+    }
+
+    async fn interrupt_open_runs(&self) -> StoreResult<Vec<Run>> {
+        let now = self.now();
+        self.write(move |c| runs::interrupt_open(c, now)).await
+    }
+
+    async fn pages_by_id(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageRecord>> {
+        let ids = ids.to_vec();
+        self.read(move |c| pages::by_id(c, index, &ids)).await
+    }
+
+    async fn save_pages(
+        &self,
+        pages: &[PageRecord],
+        outbox: &[OutboxEntry],
+        bodies: &[CachedBody],
+    ) -> StoreResult<()> {
+        let now = self.now();
+        let pages: Vec<PageRow> = pages.iter().map(PageRow::from).collect();
+        let outbox: Vec<OutboxRow> = outbox.iter().map(|e| OutboxRow::new(e, now)).collect();
+        // Packed before the writer's gate, so that nobody waits for it.
+        let packed: Vec<BodyRow> = if bodies.is_empty() {
+            Vec::new()
+        } else {
+            let bodies = bodies.to_vec();
+            blocking(move || Ok(bodies.iter().map(BodyRow::from).collect())).await?
+        };
+        if pages.is_empty() && outbox.is_empty() && packed.is_empty() {
+            return Ok(());
+        }
+        self.write(move |c| pages::save(c, &pages, &outbox, &packed))
+            .await
+    }
+
+    async fn mark_seen(&self, index: IndexId, run: RunId, ids: &[PageId]) -> StoreResult<()> {
+        let ids = ids.to_vec();
+        self.write(move |c| pages::mark_seen(c, index, run, &ids))
+            .await
+    }
+
+    async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>> {
+        let space = space.clone();
+        self.read(move |c| pages::briefs(c, index, &space)).await
+    }
+
+    async fn pages_in_states(
+        &self,
+        index: IndexId,
+        states: &[PageState],
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>> {
+        let (states, after) = (states.to_vec(), after.cloned());
+        self.read(move |c| pages::in_states(c, index, &states, after.as_ref(), limit))
+            .await
+    }
+
+    async fn pages_needing_body(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<(PageId, ContentKind)>> {
+        self.read(move |c| pages::needing_body(c, index, now, limit))
+            .await
+    }
+
+    async fn record_facts(
+        &self,
+        index: IndexId,
+        facts: &[ContentFacts],
+    ) -> StoreResult<Vec<PageId>> {
+        let (facts, now) = (facts.to_vec(), self.now());
+        self.write(move |c| facts::record(c, index, &facts, now))
+            .await
+    }
+
+    async fn stored_pages(&self, index: IndexId) -> StoreResult<i64> {
+        self.read(move |c| pages::stored(c, index)).await
+    }
+
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
+        let ids = ids.to_vec();
+        let rows = self.read(move |c| bodies::get(c, &ids)).await?;
+        // Unpacked after the reader is free again.
+        blocking(move || {
+            let bodies = rows.into_iter().map(CachedBody::try_from);
+            bodies.collect::<Result<_, _>>().map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>> {
+        let ids = ids.to_vec();
+        self.read(move |c| bodies::versions(c, &ids)).await
+    }
+
+    async fn find_titles(
+        &self,
+        wanted: &[(SpaceId, String)],
+    ) -> StoreResult<Vec<Option<(PageId, String, String)>>> {
+        let wanted = wanted.to_vec();
+        self.read(move |c| links::by_title(c, &wanted)).await
+    }
+
+    async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>> {
+        let ids = ids.to_vec();
+        self.read(move |c| links::by_id(c, &ids)).await
+    }
+
+    async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
+        let ids = ids.to_vec();
+        self.read(move |c| links::people(c, &ids)).await
+    }
+
+    async fn remember_people(&self, people: &[(AccountId, String)]) -> StoreResult<()> {
+        let people = people.to_vec();
+        self.write(move |c| links::remember_people(c, &people))
+            .await
+    }
+
+    async fn outbox_due(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<OutboxEntry>> {
+        self.read(move |c| outbox::due(c, index, now, limit)).await
+    }
+
+    async fn outbox_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>> {
+        self.read(move |c| outbox::accepted(c, index, limit)).await
+    }
+
+    async fn settle_outbox(
+        &self,
+        outcomes: &[(OutboxEntry, OutboxOutcome)],
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let outcomes = outcomes.to_vec();
+        self.write(move |c| outbox::settle(c, &outcomes, now)).await
+    }
+
+    async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts> {
+        self.read(move |c| outbox::counts(c, index)).await
+    }
+
+    async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>> {
+        self.read(move |c| outbox::next_due(c, index)).await
+    }
+
+    async fn checkpoint(&self, index: IndexId, walk: &str) -> StoreResult<Option<Cursor>> {
+        let walk = walk.to_owned();
+        self.read(move |c| small::checkpoint(c, index, &walk)).await
+    }
+
+    async fn set_checkpoint(
+        &self,
+        index: IndexId,
+        walk: &str,
+        cursor: Option<&Cursor>,
+    ) -> StoreResult<()> {
+        let (walk, cursor, now) = (walk.to_owned(), cursor.cloned(), self.now());
+        self.write(move |c| small::set_checkpoint(c, index, &walk, cursor.as_ref(), now))
+            .await
+    }
+
+    async fn clear_checkpoints(&self, index: IndexId) -> StoreResult<()> {
+        self.write(move |c| small::clear_checkpoints(c, index))
+            .await
+    }
+
+    async fn tombstones_due(&self, now: Timestamp) -> StoreResult<Vec<Tombstone>> {
+        self.read(move |c| small::tombstones_due(c, now)).await
+    }
+
+    async fn settle_tombstone(
+        &self,
+        index: IndexId,
+        retry_at: Option<Timestamp>,
+    ) -> StoreResult<()> {
+        self.write(move |c| small::settle_tombstone(c, index, retry_at))
+            .await
+    }
+
+    async fn append_event(&self, event: &NewEvent) -> StoreResult<Event> {
+        let (event, now) = (event.clone(), self.now());
+        self.write(move |c| events::append(c, event, now)).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> StoreResult<()> {
+        self.write(move |c| prune::everything(c, before)).await
+    }
+}

@@ -1,0 +1,4 @@
+//! What the store promises, over a real file.
+
+mod bed;
+mod story;

@@ -1,0 +1,13 @@
+DROP TABLE remembered;
+DROP TABLE tombstones;
+DROP TABLE tokens;
+DROP TABLE events;
+DROP TABLE checkpoints;
+DROP TABLE people;
+DROP TABLE bodies;
+DROP TABLE outbox;
+DROP TABLE synced_pages;
+DROP TABLE sync_runs;
+DROP TABLE index_spaces;
+DROP TABLE indexes;
+PRAGMA application_id = 0;
