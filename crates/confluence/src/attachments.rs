@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::comments::numbered;
 use crate::config::is_loopback;
 use crate::endpoint;
-use crate::transport::root_cause;
+use crate::http::{read_bounded, root_cause};
 use crate::wire::{Links, Text, Version, address, moment};
 
 /// A file of a page or blog post.
@@ -194,27 +194,12 @@ impl ConfluenceClient {
                     });
                 }
             }
-            let too_large = SourceError::TooLarge {
-                what: what.clone(),
-                detail: format!("the file has more than {max_bytes} bytes"),
-            };
-            let expected = response
-                .content_length()
-                .and_then(|n| usize::try_from(n).ok())
-                .unwrap_or(0);
-            if expected > max_bytes {
-                return Err(too_large);
-            }
-            let mut bytes = Vec::with_capacity(expected);
-            while let Some(chunk) = response
-                .chunk()
+            let (bytes, whole) = read_bounded(&mut response, max_bytes)
                 .await
-                .map_err(|error| unavailable(&error))?
-            {
-                if bytes.len() + chunk.len() > max_bytes {
-                    return Err(too_large);
-                }
-                bytes.extend_from_slice(&chunk);
+                .map_err(|error| unavailable(&error))?;
+            if !whole {
+                let detail = format!("the file has more than {max_bytes} bytes");
+                return Err(SourceError::TooLarge { what, detail });
             }
             return Ok(bytes);
         }

@@ -44,7 +44,7 @@ pub(crate) enum Verdict {
     /// May be different in a while.
     Passing(Trouble, SourceError),
     /// A 403 or 404 that cannot be about an item: the credentials may be bad, or the site is out of sorts.
-    Doubtful(u16, String),
+    Doubtful(u16, SourceError),
 }
 
 /// The meaning of one answer.
@@ -92,7 +92,9 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
         403 | 404 if asked.endpoint == &USER_CURRENT => {
             Verdict::Final(SourceError::Unauthorized { what, detail: nobody(asked.gateway, &detail) })
         }
-        403 | 404 if asked.endpoint.collection => Verdict::Doubtful(status, detail),
+        403 | 404 if asked.endpoint.collection => {
+            Verdict::Doubtful(status, SourceError::Unavailable { what, detail })
+        }
         403 => Verdict::Final(SourceError::Forbidden { what, detail }),
         404 => Verdict::Final(SourceError::NotFound { what }),
         410 => Verdict::Final(SourceError::Withdrawn { what }),

@@ -18,7 +18,8 @@ use crate::config::{ConfigError, ConfluenceConfig};
 use crate::endpoint;
 use crate::facts::Containers;
 use crate::gate::RateGate;
-use crate::transport::{Transport, http_client, root_cause};
+use crate::http::{http_client, root_cause};
+use crate::transport::Transport;
 
 /// Reads one Confluence Cloud site as one account.
 ///

@@ -2,7 +2,7 @@
 //! [`domain::ports::source::ContentSource`].
 //!
 //! * **Promises**: every request is one of the official documents ([`endpoint`]); every request passes one rate gate
-//!   ([`gate`]) and is bounded in time, bytes and retries ([`transport`]); whatever is not the answer asked for is an error
+//!   ([`gate`]) and is bounded in time, bytes and retries ([`transport`], [`http`]); whatever is not the answer asked for is an error
 //!   with a cause and a remedy ([`classify`]), never data and never a silent gap.
 //! * **Layers**, from the wire up: [`config`], [`call`] and [`cursor`] (what is sent), [`limits`], [`retry`] and [`gate`] (when),
 //!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`search`], [`comments`] and [`attachments`] (what it means),
@@ -24,6 +24,7 @@ mod cursor;
 mod endpoint;
 mod facts;
 mod gate;
+mod http;
 mod limits;
 mod retry;
 mod search;

@@ -2,7 +2,6 @@
 //!
 //! Answers are read with a bound in bytes. Anything but the JSON that was asked for is an error, never data.
 
-use std::error::Error as _;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,12 +19,11 @@ use crate::config::{ConfigError, ConfluenceConfig, Site};
 use crate::cursor::{Trails, next_cursor};
 use crate::endpoint::{CONTENT_SEARCH, SEARCH, USER_CURRENT};
 use crate::gate::{Outcome, RateGate, TooLong};
+use crate::http::{Failure, Raw, http_client, parse, root_cause, send, strange};
 use crate::limits::{LimitHeaders, Scope};
 use crate::retry::RetryPolicy;
 use crate::wire::{self, List};
 
-/// Bytes read of an error's body.
-const MAX_ERROR_BYTES: usize = 64 << 10;
 /// A login page within this time after a refusal for rate is a consequence of it.
 const LIMITED_ECHO: Duration = Duration::from_secs(60);
 
@@ -38,67 +36,12 @@ pub(crate) struct Transport {
     trails: Mutex<Trails>,
 }
 
-/// An answer, read.
-pub(crate) struct Raw {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
 /// One answer of a walk.
 pub(crate) struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<Cursor>,
     /// `_links.base`, for the addresses of the items.
     pub base: Option<String>,
-}
-
-/// Why one try gave nothing.
-enum Failure {
-    Final(SourceError),
-    Passing {
-        trouble: Trouble,
-        error: SourceError,
-        at_least: Duration,
-    },
-    Doubtful(u16, String),
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        Self::Final(error)
-    }
-}
-
-/// A client for the addresses of `config`, without credentials: the transport adds its own, downloads must not.
-pub(crate) fn http_client(
-    config: &ConfluenceConfig,
-) -> Result<reqwest::ClientBuilder, ConfigError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(&config.user_agent)
-        .connect_timeout(config.connect_timeout)
-        .timeout(config.request_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if let Some(url) = &config.proxy {
-        let refuse = |_| ConfigError::Address {
-            setting: "HTTPS_PROXY",
-            cause: "is no proxy address".to_owned(),
-        };
-        let proxy = reqwest::Proxy::all(url.as_str()).map_err(refuse)?;
-        builder =
-            builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.1,::1")));
-    }
-    if let Some(pem) = &config.extra_ca_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| {
-            ConfigError::Certificate(format!("is no PEM file of certificates: {error}"))
-        })?;
-        if certificates.is_empty() {
-            return Err(ConfigError::Certificate("holds no certificate".to_owned()));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    Ok(builder)
 }
 
 impl Transport {
@@ -233,6 +176,8 @@ impl Transport {
         read: impl Fn(Raw) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
         let mut failures = 0;
+        // Whether the site said meanwhile that it knows us, so that a 404 where no item was named is a passing fault.
+        let mut vouched = false;
         loop {
             let failure = match self.once(call, cursor).await.and_then(&read) {
                 Ok(value) => {
@@ -242,15 +187,20 @@ impl Transport {
                 Err(failure) => failure,
             };
             let (trouble, error, at_least) = match failure {
-                Failure::Final(error) => return Err(self.told(error)),
-                Failure::Doubtful(status, detail) => {
-                    return Err(self.told(self.resolve(call, status, detail).await));
-                }
                 Failure::Passing {
                     trouble,
                     error,
                     at_least,
                 } => (trouble, error, at_least),
+                Failure::Doubtful(_, error) if vouched => (Trouble::Strange, error, Duration::ZERO),
+                Failure::Doubtful(status, error) => match self.resolve(call, status, error).await {
+                    error @ SourceError::Unavailable { .. } => {
+                        vouched = true;
+                        (Trouble::Strange, error, Duration::ZERO)
+                    }
+                    error => return Err(self.told(error)),
+                },
+                Failure::Final(error) => return Err(self.told(error)),
             };
             failures += 1;
             tracing::debug!(what = call.what, failures, ?trouble, %error, "a request met passing trouble");
@@ -291,25 +241,25 @@ impl Transport {
     }
 
     /// A 403 or 404 where no item was named: asks who we are, once, to tell bad credentials from a passing fault.
-    async fn resolve(&self, call: &Call, status: u16, detail: String) -> SourceError {
+    async fn resolve(&self, call: &Call, status: u16, error: SourceError) -> SourceError {
         let who = Call::new(&USER_CURRENT, &[]);
-        let known = match self
+        let user = self
             .once(&who, None)
             .await
             .and_then(|raw| parse::<wire::CurrentUser>(&who, &raw))
-        {
-            Ok(user) => Some(user.known().is_some()),
-            Err(Failure::Final(error @ SourceError::Unauthorized { .. })) => return error,
-            Err(_) => None,
-        };
+            .map(wire::CurrentUser::known);
         let what = call.what.clone();
-        match (known, status) {
-            (Some(false), _) => SourceError::Unauthorized {
+        match user {
+            Ok(None) => SourceError::Unauthorized {
                 what,
-                detail: nobody(self.site.gateway, &detail),
+                detail: nobody(self.site.gateway, &format!("status {status}")),
             },
-            (Some(true), 403) => SourceError::Forbidden { what, detail },
-            _ => SourceError::Unavailable { what, detail },
+            Ok(Some(_)) if status == 403 => SourceError::Forbidden {
+                what,
+                detail: error.to_string(),
+            },
+            Err(Failure::Final(refused @ SourceError::Unauthorized { .. })) => refused,
+            _ => error,
         }
     }
 
@@ -327,7 +277,7 @@ impl Transport {
                     retry_after,
                 })
             })?;
-        let sent = self.send(call, cursor).await;
+        let sent = send(&self.http, &self.site, self.max_bytes, call, cursor).await;
         let (outcome, result) = match sent {
             Err(failure) => {
                 let outcome = match &failure {
@@ -370,13 +320,19 @@ impl Transport {
                         (Outcome::Answered, Ok(raw))
                     }
                     Verdict::Final(error) => (Outcome::Answered, Err(Failure::Final(error))),
-                    Verdict::Doubtful(status, detail) => {
-                        (Outcome::Answered, Err(Failure::Doubtful(status, detail)))
+                    Verdict::Doubtful(status, error) => {
+                        (Outcome::Answered, Err(Failure::Doubtful(status, error)))
                     }
                     Verdict::Passing(trouble, error) => {
                         let at_least = self.heed(call, trouble, &limits);
+                        // A 500 is mostly about one item; the others need not go slower for it.
+                        let outcome = if raw.status == 500 {
+                            Outcome::Answered
+                        } else {
+                            Outcome::PushedBack
+                        };
                         (
-                            Outcome::PushedBack,
+                            outcome,
                             Err(Failure::Passing {
                                 trouble,
                                 error,
@@ -412,124 +368,6 @@ impl Transport {
             _ => Duration::ZERO,
         }
     }
-
-    async fn send(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Raw, Failure> {
-        let mut request = self
-            .http
-            .request(call.method(), call.url(&self.site, cursor));
-        if let Some(body) = &call.body {
-            request = request.json(body);
-        }
-        let broken = |error: reqwest::Error| broken(call, &error);
-        let mut response = request.send().await.map_err(broken)?;
-        let status = response.status();
-        let bound = if status.is_success() {
-            self.max_bytes
-        } else {
-            MAX_ERROR_BYTES
-        };
-        let expected = response
-            .content_length()
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(0);
-        let too_large = || SourceError::TooLarge {
-            what: call.what.clone(),
-            detail: format!("it has more than {} MiB", self.max_bytes >> 20),
-        };
-        if status.is_success() && expected > bound {
-            return Err(too_large().into());
-        }
-        let mut body = Vec::with_capacity(expected.min(bound));
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > bound {
-                if status.is_success() {
-                    return Err(too_large().into());
-                }
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Raw {
-            status: status.as_u16(),
-            headers: std::mem::take(response.headers_mut()),
-            body,
-        })
-    }
-}
-
-fn broken(call: &Call, error: &reqwest::Error) -> Failure {
-    if error.is_builder() {
-        return Failure::Final(SourceError::Rejected {
-            what: call.what.clone(),
-            detail: root_cause(error),
-        });
-    }
-    let (trouble, detail) = if error.is_connect() {
-        let cause = root_cause(error);
-        let remedy = if cause.contains("ertificate") {
-            "; if a proxy re-signs traffic, set EXTRA_CA_FILE"
-        } else {
-            ""
-        };
-        (Trouble::Down, format!("no connection: {cause}{remedy}"))
-    } else if error.is_timeout() {
-        (Trouble::Heavy, "no answer in time".to_owned())
-    } else {
-        (
-            Trouble::Strange,
-            format!("the answer broke off: {}", root_cause(error)),
-        )
-    };
-    let error = SourceError::Unavailable {
-        what: call.what.clone(),
-        detail,
-    };
-    Failure::Passing {
-        trouble,
-        error,
-        at_least: Duration::ZERO,
-    }
-}
-
-fn strange(call: &Call, detail: String) -> Failure {
-    let error = SourceError::Unavailable {
-        what: call.what.clone(),
-        detail,
-    };
-    Failure::Passing {
-        trouble: Trouble::Strange,
-        error,
-        at_least: Duration::ZERO,
-    }
-}
-
-fn parse<T: DeserializeOwned>(call: &Call, raw: &Raw) -> Result<T, Failure> {
-    serde_json::from_slice(&raw.body).map_err(|error| {
-        let first = raw.body.iter().find(|byte| !byte.is_ascii_whitespace());
-        let detail = match first {
-            None => format!("status {} with an empty answer", raw.status),
-            Some(b'<') => format!("status {} with HTML instead of JSON", raw.status),
-            Some(_) => format!("status {} with broken JSON: {error}", raw.status),
-        };
-        strange(call, detail)
-    })
-}
-
-/// The innermost cause of an error, which says more than its wrappers, and holds no address.
-pub(crate) fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
-    let mut told = None;
-    while let Some(inner) = cause {
-        told = Some(inner.to_string());
-        cause = inner.source();
-    }
-    told.unwrap_or_else(|| {
-        if error.is_builder() {
-            "the request is not well formed".to_owned()
-        } else {
-            "unknown cause".to_owned()
-        }
-    })
 }
 
 fn luck() -> f64 {

@@ -263,7 +263,7 @@ fn told(verdict: &Verdict) -> String {
         Verdict::Good => "good".to_owned(),
         Verdict::Final(error) => name(error),
         Verdict::Passing(trouble, error) => format!("{trouble:?} {}", name(error)),
-        Verdict::Doubtful(status, detail) => format!("doubtful {status} {detail}"),
+        Verdict::Doubtful(status, error) => format!("doubtful {status} {error}"),
     }
 }
 
