@@ -128,6 +128,22 @@ impl<'a> Converter<'a> {
         }
     }
 
+    /// Pushes an element without a rule applied yet; false when it is being left out.
+    pub(crate) fn open_element(&mut self, name: &str) -> (Tag, bool) {
+        let tag = Tag::from_name(name);
+        let id = if tag == Tag::Other { name_id(name) } else { 0 };
+        self.imply_end(tag);
+        self.frames.push(Frame { tag, id, sink: self.sink, data: 0 });
+        (tag, self.skip == 0)
+    }
+
+    /// Whether the innermost element has this name.
+    pub(crate) fn top_is(&self, name: &str) -> bool {
+        let tag = Tag::from_name(name);
+        let id = if tag == Tag::Other { name_id(name) } else { 0 };
+        self.frames.last().is_some_and(|f| f.tag == tag && f.id == id)
+    }
+
     pub(crate) fn end(&mut self, name: &str) {
         let tag = Tag::from_name(name);
         let id = if tag == Tag::Other { name_id(name) } else { 0 };
@@ -219,6 +235,17 @@ impl<'a> Converter<'a> {
             }
         } else {
             self.w.reference(decoded, source);
+        }
+    }
+
+    /// The same for text that does not live as long as the body.
+    pub(crate) fn owned_text(&mut self, text: &str) {
+        if self.skip != 0 {
+            return;
+        }
+        match (self.sink, self.buffers.last_mut()) {
+            (Sink::Buffer, Some(buffer)) => buffer.to_mut().push_str(text),
+            _ => self.w.text(text),
         }
     }
 
@@ -616,11 +643,11 @@ impl<'a> Converter<'a> {
                 return self.skip_element();
             }
         }
-        if attrs.contains("user-mention") {
-            if let Some(id) = attr(attrs, "data-account-id") {
-                self.note_user(&id);
-            }
-        }
+        self.start_link(resolved);
+    }
+
+    /// The element that has just begun is this link.
+    pub(crate) fn start_link(&mut self, resolved: Resolved) {
         let id = self.add_link(resolved);
         self.w.push_mark(Mark::Link(id));
         self.set_data(id + 1);

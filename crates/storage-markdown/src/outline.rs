@@ -8,9 +8,11 @@ pub use crate::model::Heading;
 
 /// A heading and where its line stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Located {
-    pub(crate) heading: Heading,
-    pub(crate) line: Range<usize>,
+pub struct Located {
+    /// The heading.
+    pub heading: Heading,
+    /// Bytes of its line, with the line break.
+    pub line: Range<usize>,
 }
 
 /// The headings of `markdown` at the top level of the page, in order, with their anchors.
@@ -18,7 +20,8 @@ pub fn outline(markdown: &str) -> Vec<Heading> {
     located(markdown).into_iter().map(|l| l.heading).collect()
 }
 
-pub(crate) fn located(markdown: &str) -> Vec<Located> {
+/// As [`outline()`], with the place of each heading.
+pub fn located(markdown: &str) -> Vec<Located> {
     let mut slugs = Slugs::default();
     let mut out = Vec::new();
     let mut fence: Option<(u8, usize)> = None;

@@ -531,7 +531,13 @@ pub(crate) fn is_telling(text: &str) -> bool {
         return rest.chars().filter(|c| c.is_alphabetic()).count() > 8
             && !rest.starts_with([' ', '-', '_', '2']);
     }
-    stem.chars().any(char::is_alphabetic) && !is_hex_id(stem)
+    stem.chars().any(char::is_alphabetic) && !is_hex_id(stem) && !is_dated(stem)
+}
+
+/// Named by a camera or a screenshot tool: a word or two and a date.
+fn is_dated(stem: &str) -> bool {
+    let bytes = stem.as_bytes();
+    bytes.windows(10).any(|w| w.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { matches!(b, b'-' | b'.' | b'_') } else { b.is_ascii_digit() }))
 }
 
 fn is_hex_id(stem: &str) -> bool {

@@ -1,69 +1,431 @@
-//! Rendered HTML (`view`, `export_view`).
+//! Rendered HTML (`body.view`, `body.export_view`), read with lol_html.
+//!
+//! The same converter as for storage does the work; this module turns the class names of Confluence's renderer back
+//! into what they stand for. Rendered bodies differ from call to call (signed addresses, generated ids): convert them,
+//! never hash them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use lol_html::{Settings, doc_text, element, end_tag};
+
+use crate::attrs::{attr, decode};
+use crate::convert::{Converter, Sink};
+use crate::inline::Mark;
+use crate::links::{Ri, resolve, resolve_href};
+use crate::macros::Kind;
 use crate::model::{Conversion, Options, Resolver};
 use crate::splice::Rendered;
+use crate::tag::Tag;
+use crate::writer::{Alert, Lead, Mode};
 
-pub(crate) fn convert_fragment(
-    html: &str,
-    options: &Options,
-    resolver: &dyn Resolver,
-) -> Conversion {
-    crate::convert_with(html, options, resolver, None)
+/// Converts rendered HTML. Never fails; what lol_html cannot read is left out and counted in
+/// [`crate::Diagnostics::repairs`].
+pub fn convert_view(html: &str, options: &Options, resolver: &dyn Resolver) -> Conversion {
+    convert_fragment(html, options, resolver)
 }
 
-pub(crate) fn rendered_macros(
-    _html: &str,
-    _options: &Options,
-    _resolver: &dyn Resolver,
-) -> Rendered {
-    Rendered::default()
+pub(crate) fn convert_fragment(html: &str, options: &Options, resolver: &dyn Resolver) -> Conversion {
+    let state = RefCell::new(View { converter: Converter::new(html, options, resolver), pending: Vec::new(), text: String::new() });
+    let failed = walk(html, &mut |event| state.borrow_mut().event(event));
+    let mut view = state.into_inner();
+    view.flush_text();
+    while let Some((_, action)) = view.pending.pop() {
+        view.finish(action);
+    }
+    view.converter.result.diagnostics.repairs += usize::from(failed);
+    view.converter.finish()
+}
+
+/// What the parser meets.
+enum HtmlEvent<'e> {
+    /// Name, attributes as `name="value"` pairs, end offset of the tag.
+    Start(&'e str, &'e str, Range<usize>),
+    /// Name, range of the tag.
+    End(&'e str, Range<usize>),
+    /// Raw text (references not decoded), and whether it is the last part of it.
+    Text(&'e str, bool),
+}
+
+/// Reads `html`; returns whether it could not be read to its end.
+fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
+    // End tags come through handlers that must be 'static: they go by way of a queue that is emptied at each event.
+    let ends: Rc<RefCell<Vec<(String, Range<usize>)>>> = Rc::default();
+    let sink = RefCell::new(sink);
+    let drain = |ends: &RefCell<Vec<(String, Range<usize>)>>, sink: &RefCell<&mut dyn FnMut(HtmlEvent<'_>)>| {
+        for (name, range) in ends.borrow_mut().drain(..) {
+            (*sink.borrow_mut())(HtmlEvent::End(&name, range));
+        }
+    };
+    let on_element = element!("*", |el| {
+        drain(&ends, &sink);
+        let name = el.tag_name();
+        let mut attrs = String::new();
+        for attribute in el.attributes() {
+            attrs.push(' ');
+            attrs.push_str(&attribute.name());
+            attrs.push_str("=\"");
+            attrs.push_str(&attribute.value().replace('"', "&quot;"));
+            attrs.push('"');
+        }
+        let at = el.source_location().bytes();
+        (*sink.borrow_mut())(HtmlEvent::Start(&name, &attrs, at.clone()));
+        if Tag::is_void(&name) || !el.can_have_content() {
+            (*sink.borrow_mut())(HtmlEvent::End(&name, at));
+        } else {
+            let ends = Rc::clone(&ends);
+            el.on_end_tag(end_tag!(move |end| {
+                ends.borrow_mut().push((end.name(), end.source_location().bytes()));
+                Ok(())
+            }))?;
+        }
+        Ok(())
+    });
+    let on_text = doc_text!(|text| {
+        drain(&ends, &sink);
+        (*sink.borrow_mut())(HtmlEvent::Text(text.as_str(), text.last_in_text_node()));
+        Ok(())
+    });
+    let settings = Settings::new().append_element_content_handler(on_element).append_document_content_handler(on_text);
+    let failed = lol_html::rewrite_str(html, settings).is_err();
+    drain(&ends, &sink);
+    failed
+}
+
+/// What remains to be done when an element ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    PopContainer,
+    PopStrong,
+    Details,
+    Lozenge,
+    Code(usize),
+    /// A panel whose header has not been seen; 1 when it has.
+    Panel(bool),
+}
+
+struct View<'a> {
+    converter: Converter<'a>,
+    /// Actions, with the number of open elements they wait for.
+    pending: Vec<(usize, Action)>,
+    text: String,
+}
+
+impl View<'_> {
+    fn event(&mut self, event: HtmlEvent<'_>) {
+        match event {
+            HtmlEvent::Text(text, last) => {
+                self.text.push_str(text);
+                if last {
+                    self.flush_text();
+                }
+            }
+            HtmlEvent::Start(name, attrs, range) => {
+                self.flush_text();
+                self.converter.offset = range.end;
+                self.start(name, attrs);
+            }
+            HtmlEvent::End(name, range) => {
+                self.flush_text();
+                self.converter.offset = range.end;
+                self.end(name);
+            }
+        }
+    }
+
+    fn flush_text(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
+        let text = std::mem::take(&mut self.text);
+        // What the exporter says in place of an app.
+        if !text.contains("have a way to export this macro") {
+            self.converter.owned_text(&decode(&text));
+        }
+        self.text = text;
+        self.text.clear();
+    }
+
+    fn end(&mut self, name: &str) {
+        // Actions that belong to the innermost element come before its own end.
+        let depth = self.converter.frames.len();
+        let closes = self.converter.top_is(name);
+        if closes {
+            while let Some(&(at, action)) = self.pending.last() {
+                if at < depth {
+                    break;
+                }
+                self.pending.pop();
+                self.finish(action);
+            }
+        }
+        self.converter.end(name);
+        while let Some(&(at, action)) = self.pending.last() {
+            if at <= self.converter.frames.len() {
+                break;
+            }
+            self.pending.pop();
+            self.finish(action);
+        }
+    }
+
+    fn then(&mut self, action: Action) {
+        self.pending.push((self.converter.frames.len(), action));
+    }
+
+    fn start(&mut self, name: &str, attrs: &str) {
+        let (tag, known) = self.converter.open_element(name);
+        if !known {
+            return;
+        }
+        let class = attr(attrs, "class").unwrap_or_default();
+        let has = |wanted: &str| class.split_ascii_whitespace().any(|c| c == wanted);
+        let c = &mut self.converter;
+        if has("toc-macro") || has("aui-icon") || has("expand-control-icon") || has("confluence-information-macro-icon") || has("client-side-toc-macro") {
+            return c.skip_element();
+        }
+        if let Some(id) = attr(attrs, "id").filter(|_| tag.heading_level().is_some()) {
+            c.start_html(tag, attrs);
+            return c.name_anchor(&id);
+        }
+        match tag {
+            Tag::Div if has("confluence-information-macro") => {
+                let alert = if has("confluence-information-macro-tip") {
+                    Alert::Tip
+                } else if has("confluence-information-macro-note") {
+                    Alert::Warning
+                } else if has("confluence-information-macro-warning") {
+                    Alert::Caution
+                } else {
+                    Alert::Note
+                };
+                c.w.push_quote(alert);
+                self.then(Action::PopContainer);
+            }
+            Tag::Div if has("codeHeader") || has("panelHeader") || has("preformattedHeader") => {
+                if has("panelHeader") && !has("codeHeader") {
+                    if let Some((_, Action::Panel(seen))) = self.pending.last_mut() {
+                        if !*seen {
+                            *seen = true;
+                            c.w.push_quote(Alert::None);
+                        }
+                    }
+                }
+                c.w.end_leaf();
+                c.w.push_mark(Mark::Strong);
+                self.then(Action::PopStrong);
+            }
+            Tag::Div if has("panel") && !has("code") && !has("preformatted") => {
+                // The new editor's note panel has no name here, only its colour.
+                let style = attr(attrs, "style").unwrap_or_default().replace(' ', "");
+                if style.contains("rgb(234,230,255)") || style.to_ascii_lowercase().contains("#eae6ff") {
+                    c.w.push_quote(Alert::Important);
+                    self.then(Action::PopContainer);
+                } else {
+                    c.w.end_leaf();
+                    self.then(Action::Panel(false));
+                }
+            }
+            Tag::Div if has("plugin-tabmeta-details") => {
+                c.w.end_leaf();
+                c.details += 1;
+                self.then(Action::Details);
+            }
+            Tag::P if has("title") => {
+                c.w.end_leaf();
+                c.w.push_mark(Mark::Strong);
+                self.then(Action::PopStrong);
+            }
+            Tag::Span if has("expand-control-text") => {
+                c.w.end_leaf();
+                c.w.push_mark(Mark::Strong);
+                self.then(Action::PopStrong);
+            }
+            Tag::Span if has("status-macro") => {
+                c.buffer();
+                self.then(Action::Lozenge);
+            }
+            Tag::Span if has("jira-issue") || attr(attrs, "data-jira-key").is_some() => {
+                if let Some(key) = attr(attrs, "data-jira-key").filter(|k| !k.is_empty()) {
+                    let site = c.resolver.site_base().map(|b| b.strip_suffix("/wiki").unwrap_or(b).to_string());
+                    match site {
+                        Some(site) => {
+                            let mut resolved = resolve_href(&format!("{site}/browse/{key}"), c.resolver);
+                            resolved.text = Some(key.into_owned());
+                            c.write_link(resolved);
+                        }
+                        None => c.w.text(&key),
+                    }
+                    c.skip_element();
+                }
+            }
+            Tag::Pre => {
+                c.w.end_leaf();
+                c.buffer();
+                let parameters = attr(attrs, "data-syntaxhighlighter-params").unwrap_or_default();
+                let brush = parameters.split(';').find_map(|p| p.trim().strip_prefix("brush:")).map(str::trim).unwrap_or("");
+                self.then(Action::Code(LANGUAGES.iter().position(|l| *l == brush).unwrap_or(0)));
+            }
+            Tag::Li if attr(attrs, "data-inline-task-id").is_some() => {
+                c.w.push_item(if has("checked") { Lead::Done } else { Lead::ToDo });
+            }
+            Tag::A if has("user-mention") || has("confluence-userlink") => {
+                if let Some(id) = attr(attrs, "data-account-id").or_else(|| attr(attrs, "data-username")) {
+                    c.note_user(&id);
+                }
+                c.w.text("@");
+            }
+            Tag::A => {
+                let id = attr(attrs, "data-linked-resource-id").filter(|_| matches!(attr(attrs, "data-linked-resource-type").as_deref(), Some("page" | "blogpost")));
+                if let Some(file) = attr(attrs, "data-linked-resource-default-alias") {
+                    c.note_attachment(&file);
+                    let url = c.resolver.attachment(None, &file).or_else(|| clean_url(&attr(attrs, "href")?, c.resolver.site_base()));
+                    let mut resolved = resolve(&Ri::Attachment { file: file.clone(), page: None }, None, c.resolver);
+                    resolved.out.url = url.clone();
+                    resolved.text = Some(file.into_owned());
+                    if let Some(link) = &mut resolved.link {
+                        link.url = url;
+                    }
+                    c.write_link(resolved);
+                    c.skip_element();
+                } else if let Some(known) = id.and_then(|id| c.resolver.page_by_id(&id).map(|_| id)) {
+                    let resolved = resolve(&Ri::Content { id: known }, None, c.resolver);
+                    c.start_link(resolved);
+                } else {
+                    c.start_html(tag, attrs);
+                }
+            }
+            _ => c.start_html(tag, attrs),
+        }
+    }
+
+    fn finish(&mut self, action: Action) {
+        let c = &mut self.converter;
+        match action {
+            Action::PopContainer => c.w.pop_container(),
+            Action::PopStrong => {
+                if c.w.mode == Mode::Line {
+                    c.w.settle_marks();
+                }
+                c.w.end_leaf();
+                c.w.pop_mark(Mark::Strong);
+            }
+            Action::Details => {
+                c.details = c.details.saturating_sub(1);
+                c.w.end_leaf();
+            }
+            Action::Lozenge => {
+                let text = c.take_buffer();
+                c.sink = Sink::Flow;
+                c.lozenge(text.trim());
+            }
+            Action::Code(language) => {
+                let body = c.take_buffer();
+                c.sink = Sink::Flow;
+                let body = body.strip_prefix('\n').unwrap_or(&body);
+                c.w.code_block(LANGUAGES[language], body.strip_suffix('\n').unwrap_or(body));
+                // The element's own end must find nothing left to do.
+                c.buffers.push(Default::default());
+            }
+            Action::Panel(true) => c.w.pop_container(),
+            Action::Panel(false) => c.w.end_leaf(),
+        }
+    }
+}
+
+/// Languages the syntax highlighter names; the first stands for none.
+const LANGUAGES: [&str; 36] = [
+    "", "java", "python", "bash", "sh", "sql", "xml", "html", "javascript", "js", "json", "yaml", "yml", "css", "php", "ruby", "go", "rust",
+    "scala", "kotlin", "swift", "csharp", "c#", "cpp", "c", "perl", "powershell", "groovy", "diff", "ini", "toml", "typescript", "markdown",
+    "dockerfile", "r", "vb",
+];
+
+/// The dynamic macros in a rendered body, converted one by one.
+pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Resolver) -> Rendered {
+    let mut open: Vec<(String, usize, Option<Found>)> = Vec::new();
+    let mut found: Vec<(Found, Range<usize>)> = Vec::new();
+    walk(html, &mut |event| match event {
+        HtmlEvent::Start(name, attrs, range) => {
+            // A macro inside of one that is taken as a whole comes with it.
+            let inside = open.iter().any(|(_, _, f)| f.is_some());
+            let this = if inside { None } else { Found::of(name, attrs) };
+            if !Tag::is_void(name) {
+                open.push((name.to_string(), range.start, this));
+            }
+        }
+        HtmlEvent::End(name, range) => {
+            let Some(at) = open.iter().rev().take(64).position(|(n, _, _)| n == name).map(|back| open.len() - 1 - back) else { return };
+            for (_, start, this) in open.drain(at..) {
+                if let Some(this) = this {
+                    found.push((this, start..range.end));
+                }
+            }
+        }
+        HtmlEvent::Text(..) => {}
+    });
+    found.sort_by_key(|(_, range)| range.start);
+    let mut rendered = Rendered::default();
+    let mut ordinals: HashMap<String, usize> = HashMap::new();
+    for (this, range) in found {
+        let ordinal = ordinals.entry(this.name.clone()).or_default();
+        let n = *ordinal;
+        *ordinal += 1;
+        let Some(slice) = html.get(range) else { continue };
+        if slice.contains("class=\"error\"") || slice.contains("aui-message-error") || slice.contains("Getting issue details") {
+            continue;
+        }
+        let converted = convert_fragment(slice, options, resolver);
+        for id in [this.macro_id, this.local_id].into_iter().flatten() {
+            rendered.by_id.insert(id, converted.clone());
+        }
+        rendered.by_ordinal.insert((this.name, n), converted);
+    }
+    rendered
+}
+
+/// A rendered macro worth taking over.
+struct Found {
+    name: String,
+    macro_id: Option<String>,
+    local_id: Option<String>,
+}
+
+impl Found {
+    fn of(element: &str, attrs: &str) -> Option<Found> {
+        let own = |name| attr(attrs, name).map(|v| v.into_owned()).filter(|v| !v.is_empty());
+        let name = own("data-macro-name").or_else(|| {
+            let class = attr(attrs, "class")?;
+            class.split_ascii_whitespace().any(|c| c == "metadata-summary-macro").then(|| "detailssummary".to_string())
+        })?;
+        // A single issue in a line is no table of issues.
+        if name == "jira" && element == "span" {
+            return None;
+        }
+        let wanted = matches!(Kind::of(&name), Kind::Include | Kind::ExcerptInclude | Kind::Report | Kind::ByLabel | Kind::Jira);
+        wanted.then(|| Found { name, macro_id: own("data-macro-id"), local_id: own("data-local-id") })
+    }
 }
 
 /// The address of an image or file without what changes from call to call.
 pub(crate) fn clean_url(url: &str, base: Option<&str>) -> Option<String> {
     let url = url.trim();
     let lower = url.get(..11).unwrap_or(url).to_ascii_lowercase();
-    if url.is_empty()
-        || lower.starts_with("data:")
-        || lower.starts_with("javascript:")
-        || lower.starts_with("blob:")
-    {
+    if url.is_empty() || lower.starts_with("data:") || lower.starts_with("javascript:") || lower.starts_with("blob:") {
         return None;
     }
     let absolute = match (base, url.strip_prefix("/wiki/")) {
         (Some(base), Some(path)) => format!("{base}/{path}"),
         _ => url.to_string(),
     };
-    let Some((path, query)) = absolute.split_once('?') else {
-        return Some(absolute);
-    };
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|p| {
-            let name = p.split('=').next().unwrap_or("");
-            !matches!(
-                name,
-                "version"
-                    | "modificationDate"
-                    | "cacheVersion"
-                    | "api"
-                    | "token"
-                    | "client"
-                    | "Signature"
-                    | "Expires"
-                    | "Key-Pair-Id"
-                    | "Policy"
-            )
-        })
-        .collect();
-    Some(if kept.is_empty() {
-        path.to_string()
-    } else {
-        format!("{path}?{}", kept.join("&"))
-    })
+    let Some((path, query)) = absolute.split_once('?') else { return Some(absolute) };
+    let kept: Vec<&str> = query.split('&').filter(|p| !is_transient(p.split('=').next().unwrap_or(""))).collect();
+    Some(if kept.is_empty() { path.to_string() } else { format!("{path}?{}", kept.join("&")) })
 }
 
-/// Converts rendered HTML.
-pub fn convert_view(html: &str, options: &Options, resolver: &dyn Resolver) -> Conversion {
-    convert_fragment(html, options, resolver)
+/// Query parameters that sign, size or date a download.
+fn is_transient(name: &str) -> bool {
+    let known = ["version", "modificationDate", "cacheVersion", "api", "client", "Signature", "Expires", "Key-Pair-Id", "Policy", "width", "height"];
+    known.contains(&name) || crate::macros::is_secret(name) || name.starts_with("X-Amz-")
 }

@@ -196,7 +196,10 @@ impl<'a> Converter<'a> {
                     {
                         *page = Some((space.clone(), title.clone()));
                     }
+                    // Files stand side by side as cards, not as one word.
+                    self.w.space |= self.w.leaf_open;
                     self.reference_to(&file);
+                    self.w.space |= self.w.leaf_open;
                 }
             }
             Kind::Widget => self.close_widget(&params),
