@@ -1,0 +1,111 @@
+//! The agents' side of the service: MCP over two transports, one handler behind both.
+//!
+//! * `GET /mcp/sse` + `POST /mcp/messages` ([`sse`]): HTTP with SSE, what LibreChat calls `type: sse`.
+//! * `/mcp` ([`streamable`]): Streamable HTTP, every revision that the SDK knows.
+//!
+//! [`handler`] maps the protocol to [`tools`], [`prompts`] and [`resources`]; these speak to a [`knowledge::KnowledgeBase`],
+//! which [`indexed`] implements over the service's store and engine. Nothing below `handler` knows a transport, nothing
+//! below `tools` the protocol.
+//!
+//! Promises: identity is taken from every request; a page that is known to be gone, vanishing or restricted is in no
+//! answer; a stream ends when its peer or the service does.
+
+pub mod caller;
+pub mod handler;
+pub mod indexed;
+pub mod instructions;
+pub mod knowledge;
+pub mod prompts;
+pub mod resources;
+pub mod scope;
+pub mod sse;
+pub mod streamable;
+pub mod text;
+pub mod tools;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpMessage, HttpRequest};
+use rmcp::ServerHandler;
+use tokio_util::sync::CancellationToken;
+
+use self::caller::{Caller, Reader};
+use self::streamable::SessionBook;
+use crate::http::auth::Principal;
+use crate::state::AppState;
+
+/// Finds out who sends a request whose credentials have been checked already; `None`: nobody did.
+pub type Identify = Arc<dyn Fn(&HttpRequest) -> Option<Caller> + Send + Sync>;
+
+/// How the transports behave.
+#[derive(Clone)]
+pub struct Options {
+    /// Every stream ends on it.
+    pub shutdown: CancellationToken,
+    /// A comment goes out on an idle stream this often; below the least body time-out of clients and proxies.
+    pub keep_alive: Duration,
+    /// A session without a message from its client for so long ends. LibreChat pings only before use, so its shared
+    /// connection may rest over night.
+    pub idle: Duration,
+    /// Sessions of each transport at most.
+    pub max_sessions: usize,
+    /// Where Streamable HTTP sessions are remembered, so that a restart costs a client nothing.
+    pub book: Arc<SessionBook>,
+}
+
+impl Options {
+    /// The product's figures.
+    #[must_use]
+    pub fn new(shutdown: CancellationToken) -> Self {
+        Self {
+            shutdown,
+            keep_alive: Duration::from_secs(15),
+            idle: Duration::from_secs(12 * 60 * 60),
+            max_sessions: 10_000,
+            book: Arc::new(SessionBook::forgetful()),
+        }
+    }
+}
+
+/// Mounts both transports with the product's handler. To be called once in the process, on an actix thread and before
+/// `HttpServer::new`, so that all workers share the sessions; what it returns configures each worker. The server has to be
+/// built with `h1_allow_half_closed(false)`, so that dead peers are noticed at once.
+pub fn configure(state: &AppState) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let kb = Arc::new(indexed::Indexed::new(state));
+    let options = Options {
+        book: SessionBook::kept(kb.clone(), state.shutdown.clone()),
+        ..Options::new(state.shutdown.clone())
+    };
+    mount(handler::ConfluenceHandler::new(kb), by_principal(), options)
+}
+
+/// Mounts both transports with any handler.
+pub fn mount<H>(
+    handler: H,
+    identify: Identify,
+    options: Options,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static
+where
+    H: ServerHandler + Clone + Send + Sync + 'static,
+{
+    let legacy = sse::Server::start(handler.clone(), identify.clone(), options.clone());
+    let streamable = streamable::Server::new(handler, identify, options);
+    move |config: &mut ServiceConfig| {
+        // The order matters: the scope `/mcp` would shadow both paths of the older transport.
+        legacy.configure(config);
+        streamable.configure(config);
+    }
+}
+
+/// The identity that the service's gate left in the request.
+fn by_principal() -> Identify {
+    Arc::new(|request| {
+        let principal = request.extensions().get::<Principal>().cloned()?;
+        let reader = principal
+            .only_index()
+            .map_or(Reader::Everything, Reader::Index);
+        Some(Caller::of(reader, request))
+    })
+}

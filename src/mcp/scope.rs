@@ -1,0 +1,180 @@
+//! Which indexes a caller's question goes to.
+
+use domain::index::{Index, IndexSpace};
+use domain::{IndexId, SpaceKey, Timestamp};
+
+use super::caller::{Caller, Reader};
+use super::tools::ToolError;
+
+/// The indexes of one question: never empty.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The indexes.
+    pub indexes: Vec<Index>,
+}
+
+/// A space of a scope, gathered from every index that holds it.
+#[derive(Clone, Debug)]
+pub struct ScopedSpace<'a> {
+    /// The key by which pages of it are filtered now.
+    pub key: &'a SpaceKey,
+    /// What is known of it; from the index that holds most of its pages.
+    pub space: &'a IndexSpace,
+    /// Names of the indexes that hold it.
+    pub indexes: Vec<&'a str>,
+}
+
+impl Scope {
+    /// An agent token opens its own index, always; else the agent that the request names; else everything.
+    ///
+    /// # Errors
+    /// When there is no such index: in words that the agent can act on.
+    pub fn choose(caller: &Caller, readable: Vec<Index>) -> Result<Self, ToolError> {
+        let indexes: Vec<Index> = match (caller.reader, &caller.agent) {
+            (Reader::Index(own), _) => readable.into_iter().filter(|i| i.id == own).collect(),
+            (Reader::Everything, Some(agent)) => {
+                let known = agents(&readable);
+                let found: Vec<Index> = readable
+                    .into_iter()
+                    .filter(|i| i.settings.agent_id.as_str() == agent)
+                    .collect();
+                if found.is_empty() {
+                    return Err(ToolError::new(format!(
+                        "there is no index for the agent id \"{agent}\" that this connection names. {known} \
+                         The connection's `agent_id` parameter or `X-Agent-Id` header has to name one of them, or none."
+                    )));
+                }
+                found
+            }
+            (Reader::Everything, None) => readable,
+        };
+        if indexes.is_empty() {
+            return Err(ToolError::new(
+                "no index has been created yet, so there is nothing to search. An administrator creates one on the \
+                 service's web page or with POST /api/indexes/.",
+            ));
+        }
+        Ok(Self { indexes })
+    }
+
+    /// Every space of the scope, by key.
+    #[must_use]
+    pub fn spaces(&self) -> Vec<ScopedSpace<'_>> {
+        let mut all: Vec<ScopedSpace<'_>> = Vec::new();
+        for index in &self.indexes {
+            for space in &index.spaces {
+                let key = space.current_key.as_ref().unwrap_or(&space.key);
+                match all.iter_mut().find(|known| known.key == key) {
+                    Some(known) => {
+                        known.indexes.push(&index.settings.name);
+                        if known.space.pages < space.pages {
+                            known.space = space;
+                        }
+                    }
+                    None => all.push(ScopedSpace {
+                        key,
+                        space,
+                        indexes: vec![&index.settings.name],
+                    }),
+                }
+            }
+        }
+        all.sort_by(|a, b| a.key.cmp(b.key));
+        all
+    }
+
+    /// The space that an agent means by a key or a name, ignoring case.
+    ///
+    /// # Errors
+    /// Names the indexed spaces.
+    pub fn find_space(&self, wanted: &str) -> Result<SpaceKey, ToolError> {
+        let spaces = self.spaces();
+        let same = |text: &str| text.to_lowercase() == wanted.to_lowercase();
+        let by_key = spaces
+            .iter()
+            .find(|s| same(s.key.as_str()) || same(s.space.key.as_str()));
+        let by_name = || {
+            spaces
+                .iter()
+                .find(|s| s.space.name.as_deref().is_some_and(same))
+        };
+        by_key
+            .or_else(by_name)
+            .map(|s| s.key.clone())
+            .ok_or_else(|| {
+                ToolError::new(format!(
+                    "no space \"{wanted}\" is indexed. Indexed spaces: {}. Use one of these keys, or leave `space` out.",
+                    self.space_list(40)
+                ))
+            })
+    }
+
+    /// `ENG (Engineering), HR (People)`, at most `most` of them.
+    #[must_use]
+    pub fn space_list(&self, most: usize) -> String {
+        let spaces = self.spaces();
+        let mut words: Vec<String> = spaces
+            .iter()
+            .take(most)
+            .map(|s| match &s.space.name {
+                Some(name) => format!("{} ({})", s.key, super::text::inline(name)),
+                None => s.key.to_string(),
+            })
+            .collect();
+        if spaces.len() > most {
+            words.push(format!("and {} more", spaces.len() - most));
+        }
+        words.join(", ")
+    }
+
+    /// Pages in all indexes of the scope.
+    #[must_use]
+    pub fn pages(&self) -> i64 {
+        self.indexes.iter().map(|i| i.document_count).sum()
+    }
+
+    /// Hosts of the Confluence sites behind the scope, to tell a foreign link.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<String> = self
+            .indexes
+            .iter()
+            .flat_map(|i| &i.spaces)
+            .filter_map(|s| url::Url::parse(s.url.as_deref()?).ok())
+            .filter_map(|u| u.host_str().map(str::to_owned))
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// One index by its id.
+    #[must_use]
+    pub fn index(&self, id: IndexId) -> Option<&Index> {
+        self.indexes.iter().find(|i| i.id == id)
+    }
+}
+
+/// When an index was last brought in step: `finished_at` of its last run, where that run says so.
+#[must_use]
+pub fn synced_at(index: &Index) -> Option<Timestamp> {
+    index
+        .spaces
+        .iter()
+        .filter_map(|s| s.last_sync_at)
+        .max()
+        .or_else(|| index.last_run.as_ref().and_then(|run| run.finished_at))
+}
+
+fn agents(indexes: &[Index]) -> String {
+    let names: Vec<&str> = indexes
+        .iter()
+        .take(40)
+        .map(|i| i.settings.agent_id.as_str())
+        .collect();
+    if names.is_empty() {
+        "No index exists yet.".to_owned()
+    } else {
+        format!("Known agent ids: {}.", names.join(", "))
+    }
+}

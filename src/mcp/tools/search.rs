@@ -1,0 +1,340 @@
+//! `search_confluence`: passages with links, fused over indexes, told once, within a budget.
+
+use std::fmt::Write as _;
+
+use domain::index::Index;
+use domain::query::{
+    Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, RetrievalQuery,
+};
+use futures_util::future::join_all;
+use serde_json::{Map, Value};
+
+use super::args::Args;
+use super::fuse;
+use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use crate::mcp::caller::Caller;
+use crate::mcp::knowledge::KnowledgeBase;
+use crate::mcp::scope::Scope;
+use crate::mcp::text::{self, clean, cut, when};
+
+const KNOWN: &[&str] = &["query", "limit", "space", "label", "updated_after"];
+/// Bytes that one passage may take, however few there are.
+const MAX_PASSAGE: usize = 2_400;
+/// Bytes that a passage gets at least while the budget lasts.
+const MIN_PASSAGE: usize = 240;
+
+/// One hit of the answer.
+struct Hit {
+    result: QueryResult,
+    /// Other pages that hold the very same passage: title and address.
+    also: Vec<(String, String)>,
+}
+
+/// Runs the tool.
+pub async fn call(
+    kb: &dyn KnowledgeBase,
+    caller: &Caller,
+    arguments: Map<String, Value>,
+) -> Result<ToolAnswer, ToolError> {
+    let mut args = Args::new("search_confluence", arguments, KNOWN);
+    let query = args.text("query", 1_000);
+    if query.is_none() {
+        args.complain("`query` is missing: give the words or the question to look for, up to 1000 characters");
+    }
+    let limit = args.number("limit", 1, u64::from(MAX_TOP_K));
+    let space = args.text("space", 255);
+    let label = args.text("label", 255);
+    let updated_after = args.moment("updated_after", kb.now());
+    args.finish()?;
+    let query = query.unwrap_or_default();
+    let limit = limit.map_or(DEFAULT_TOP_K, |n| n as u32);
+
+    let scope = scope(kb, caller).await?;
+    let filters = Filters {
+        space: space.map(|wanted| scope.find_space(&wanted)).transpose()?,
+        label: label.map(|label| label.trim_start_matches('#').to_lowercase()),
+        updated_after,
+    };
+    search(kb, &scope, &query, limit, filters).await
+}
+
+/// Searches every index of a scope and tells the result.
+pub async fn search(
+    kb: &dyn KnowledgeBase,
+    scope: &Scope,
+    query: &str,
+    limit: u32,
+    filters: Filters,
+) -> Result<ToolAnswer, ToolError> {
+    // Indexes that do not hold the wanted space need not be asked.
+    let asked: Vec<&Index> = scope
+        .indexes
+        .iter()
+        .filter(|index| holds(index, &filters))
+        .collect();
+    let wanted = RetrievalQuery {
+        text: query.to_owned(),
+        top_k: limit,
+        filters: filters.clone(),
+    };
+    let answers = join_all(asked.iter().map(|i| kb.search(i.id, wanted.clone()))).await;
+    let mut given = Vec::new();
+    let mut troubles = Vec::new();
+    for (index, answer) in asked.iter().zip(answers) {
+        match answer {
+            Ok(answer) => given.push(answer),
+            Err(trouble) => troubles.push((index.settings.name.as_str(), trouble)),
+        }
+    }
+    if given.is_empty() && !troubles.is_empty() {
+        return Err(troubles.swap_remove(0).1.into());
+    }
+    let incomplete: Vec<&str> = troubles.iter().map(|(name, _)| *name).collect();
+    let mut answer = merge(given);
+    let (hits, removed) = tidy(std::mem::take(&mut answer.results), limit as usize);
+    Ok(tell(
+        kb, scope, query, limit, &filters, answer, hits, removed, &incomplete,
+    ))
+}
+
+fn holds(index: &Index, filters: &Filters) -> bool {
+    filters.space.as_ref().is_none_or(|wanted| {
+        index
+            .spaces
+            .iter()
+            .any(|s| s.current_key.as_ref().unwrap_or(&s.key) == wanted)
+    })
+}
+
+/// One answer of several: fused by rank; as old as the oldest of them.
+fn merge(mut answers: Vec<Answer>) -> Answer {
+    if answers.len() == 1
+        && let Some(only) = answers.pop()
+    {
+        return only;
+    }
+    let source = answers
+        .iter()
+        .filter(|a| !a.results.is_empty())
+        .map(|a| a.source)
+        .reduce(|a, b| if a == b { a } else { AnswerSource::Both })
+        .unwrap_or(AnswerSource::Index);
+    let as_of = answers.iter().filter_map(|a| a.as_of).min();
+    let stale = answers.iter().any(|a| a.stale);
+    let lists = answers.into_iter().map(|a| a.results).collect();
+    let key = |r: &QueryResult| (r.page.page.id.clone(), squeezed(&r.text));
+    let results = fuse::by_rank(lists, key)
+        .into_iter()
+        .map(|(score, result)| QueryResult { score, ..result })
+        .collect();
+    Answer {
+        results,
+        as_of,
+        stale,
+        source,
+    }
+}
+
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Cleans the passages, tells identical ones once, and cuts each to its share of the budget. Also answers how many
+/// invisible characters were removed.
+fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
+    let mut removed = 0;
+    let mut hits: Vec<(String, Hit)> = Vec::new();
+    for mut result in results {
+        let cleaned = clean(&result.text);
+        removed += cleaned.removed;
+        let key = squeezed(&cleaned.text);
+        result.text = cleaned.text;
+        match hits.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => {
+                let page = &result.page.page;
+                if known.result.page.page.id != page.id {
+                    known.also.push((page.title.clone(), page.url.clone()));
+                }
+            }
+            None => hits.push((
+                key,
+                Hit {
+                    result,
+                    also: Vec::new(),
+                },
+            )),
+        }
+    }
+    hits.truncate(limit);
+    let share = (MAX_ANSWER_BYTES - 2_000) / hits.len().max(1);
+    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
+    let each = share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE);
+    let hits = hits
+        .into_iter()
+        .map(|(_, mut hit)| {
+            hit.result.text = cut::snippet(&hit.result.text, each);
+            hit
+        })
+        .collect();
+    (hits, removed)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, one meaning each")]
+fn tell(
+    kb: &dyn KnowledgeBase,
+    scope: &Scope,
+    query: &str,
+    limit: u32,
+    filters: &Filters,
+    answer: Answer,
+    hits: Vec<Hit>,
+    removed: usize,
+    incomplete: &[&str],
+) -> ToolAnswer {
+    let now = kb.now();
+    let shown = cut::snippet(&text::inline(query), 200);
+    let searched = match &filters.space {
+        Some(space) => format!("space {space}"),
+        None => scope.space_list(12),
+    };
+    let mut out = String::new();
+    match hits.len() {
+        0 => _ = write!(out, "No passages found for \"{shown}\" in {searched}"),
+        1 => _ = write!(out, "1 passage for \"{shown}\" in {searched}"),
+        n => _ = write!(out, "{n} passages for \"{shown}\" in {searched}"),
+    }
+    out.push_str(&restrictions(filters));
+    out.push_str(".\n");
+    out.push_str(&freshness(&answer, now));
+    if !incomplete.is_empty() {
+        let names: Vec<String> = incomplete.iter().map(|n| text::inline(n)).collect();
+        _ = writeln!(out, "Not asked, since they cannot answer now: {}.", names.join(", "));
+    }
+    let mut told = Vec::new();
+    if hits.is_empty() {
+        out.push_str(&hints(scope, filters));
+    } else {
+        _ = writeln!(out, "{}", text::QUOTED_NOTICE);
+    }
+    let mut left_out = 0;
+    for hit in hits {
+        let block = block(told.len() + 1, &hit);
+        if out.len() + block.len() > MAX_ANSWER_BYTES - 400 {
+            left_out += 1;
+            continue;
+        }
+        out.push_str(&block);
+        told.push(hit.result);
+    }
+    if left_out > 0 {
+        _ = write!(out, "\n{left_out} more did not fit; ask with a smaller `limit` or a narrower `query`.\n");
+    }
+    if removed > 0 {
+        _ = write!(out, "\n{removed} invisible characters were removed from the passages.\n");
+    }
+    if !told.is_empty() {
+        out.push_str("\nRead a whole page with get_page(page_id). Cite the links above.");
+        if told.len() + left_out >= limit as usize && limit < MAX_TOP_K {
+            out.push_str(" There may be more: raise `limit`.");
+        }
+        out.push('\n');
+    }
+    let structured = to_value(&Answer {
+        results: told,
+        ..answer
+    });
+    ToolAnswer {
+        markdown: out,
+        structured,
+    }
+}
+
+fn restrictions(filters: &Filters) -> String {
+    let mut out = String::new();
+    if let Some(label) = &filters.label {
+        _ = write!(out, ", label {}", text::inline(label));
+    }
+    if let Some(moment) = filters.updated_after {
+        _ = write!(out, ", updated after {}", when::minute(moment));
+    }
+    out
+}
+
+/// Where the answer comes from and how old it is.
+fn freshness(answer: &Answer, now: domain::Timestamp) -> String {
+    let as_of = answer.as_of.map(|moment| {
+        format!("as of {} ({})", when::minute(moment), when::ago(moment, now))
+    });
+    match (answer.source, as_of) {
+        (AnswerSource::Index, Some(as_of)) if answer.stale => {
+            format!("From the index, {as_of}; the index is overdue, so newer edits may be missing.\n")
+        }
+        (AnswerSource::Index, Some(as_of)) => format!("From the index, {as_of}.\n"),
+        (AnswerSource::Index, None) => "The index has not been synced yet.\n".to_owned(),
+        (AnswerSource::Live, Some(as_of)) => format!(
+            "From Confluence's own search just now, since the index (last synced {as_of}) could not answer.\n",
+        ),
+        (AnswerSource::Live, None) => {
+            "From Confluence's own search just now, since the index has not been synced yet.\n".to_owned()
+        }
+        (AnswerSource::Both, as_of) => format!(
+            "From the index ({}) and from Confluence's own search just now for what changed since.\n",
+            as_of.unwrap_or_else(|| "not synced yet".to_owned())
+        ),
+    }
+}
+
+fn hints(scope: &Scope, filters: &Filters) -> String {
+    let mut out = String::from("\nWhat may help:\n");
+    let mut filtered = Vec::new();
+    if filters.space.is_some() {
+        filtered.push("`space`");
+    }
+    if filters.label.is_some() {
+        filtered.push("`label`");
+    }
+    if filters.updated_after.is_some() {
+        filtered.push("`updated_after`");
+    }
+    if !filtered.is_empty() {
+        _ = writeln!(out, "- leave out {}", filtered.join(", "));
+    }
+    out.push_str("- other or fewer words, as a page's title or headings would have them\n");
+    _ = writeln!(
+        out,
+        "- list_spaces shows what is indexed ({} pages in {} spaces)",
+        scope.pages(),
+        scope.spaces().len()
+    );
+    out
+}
+
+fn block(number: usize, hit: &Hit) -> String {
+    let place = &hit.result.page;
+    let page = &place.page;
+    let title = match place.section.as_deref().filter(|s| *s != page.title) {
+        Some(section) => format!("{} › {section}", page.title),
+        None => page.title.clone(),
+    };
+    let url = text::place(&page.url, place.anchor.as_deref());
+    let mut out = format!("\n{number}. {}\n", text::link(&cut::snippet(&title, 300), &url));
+    out.push_str("   ");
+    if !page.breadcrumb.is_empty() {
+        let crumbs: Vec<String> = page.breadcrumb.iter().map(|c| text::inline(c)).collect();
+        _ = write!(out, "{} · ", cut::snippet(&crumbs.join(" > "), 300));
+    }
+    _ = writeln!(
+        out,
+        "space {} · updated {} · version {} · page_id {}",
+        page.space_key,
+        when::day(page.last_modified),
+        page.version,
+        page.id
+    );
+    out.push_str(&text::quote(&hit.result.text, "   "));
+    if !hit.also.is_empty() {
+        let links: Vec<String> = hit.also.iter().take(5).map(|(t, u)| text::link(t, u)).collect();
+        _ = writeln!(out, "   The same text also stands on {}.", links.join(", "));
+    }
+    out
+}

@@ -1,0 +1,84 @@
+//! `list_spaces`: what is indexed, and how fresh it is.
+
+use std::fmt::Write as _;
+
+use domain::index::SpaceState;
+use serde_json::json;
+
+use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use crate::mcp::caller::Caller;
+use crate::mcp::knowledge::KnowledgeBase;
+use crate::mcp::text::{self, cut, when};
+
+/// Runs the tool. It takes no arguments and minds none, since some clients send a dummy.
+pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer, ToolError> {
+    let scope = scope(kb, caller).await?;
+    let now = kb.now();
+    let spaces = scope.spaces();
+    let pages: i64 = spaces.iter().map(|s| s.space.pages).sum();
+    let mut out = format!(
+        "{} {} indexed, {pages} pages.\n\n| Key | Space | Pages | Last sync | Remarks |\n| --- | --- | ---: | --- | --- |\n",
+        spaces.len(),
+        if spaces.len() == 1 { "space is" } else { "spaces are" },
+    );
+    let mut left_out = 0;
+    for space in &spaces {
+        let name = space.space.name.as_deref().unwrap_or("");
+        let shown = cut::snippet(&text::inline(name), 120);
+        let linked = match &space.space.url {
+            Some(url) if !shown.is_empty() => text::link(&shown, url),
+            _ => shown,
+        };
+        let synced = space.space.last_sync_at.map_or_else(
+            || "not yet".to_owned(),
+            |at| format!("{} ({})", when::minute(at), when::ago(at, now)),
+        );
+        let row = format!(
+            "| {} | {} | {} | {synced} | {} |\n",
+            cell(space.key.as_str()),
+            cell(&linked),
+            space.space.pages,
+            cell(remark(space.space.state)),
+        );
+        if out.len() + row.len() > MAX_ANSWER_BYTES - 300 {
+            left_out += 1;
+        } else {
+            out.push_str(&row);
+        }
+    }
+    if left_out > 0 {
+        _ = write!(out, "\n{left_out} more spaces are indexed.\n");
+    }
+    out.push_str("\nUse a key as the `space` argument of search_confluence or recent_changes.\n");
+    let items: Vec<_> = spaces
+        .iter()
+        .map(|s| {
+            let mut item = to_value(s.space);
+            if let Some(fields) = item.as_object_mut() {
+                // Why a space fails is the administrator's matter.
+                fields.remove("reason");
+                fields.insert("key".into(), json!(s.key));
+                fields.insert("indexes".into(), json!(s.indexes));
+            }
+            item
+        })
+        .collect();
+    Ok(ToolAnswer {
+        markdown: out,
+        structured: json!({"items": items, "next_cursor": null}),
+    })
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+const fn remark(state: SpaceState) -> &'static str {
+    match state {
+        SpaceState::New => "first sync still to come",
+        SpaceState::Current => "",
+        SpaceState::Archived => "archived in Confluence",
+        SpaceState::Vanished => "no longer visible in Confluence",
+        SpaceState::Failing => "last sync had errors",
+    }
+}

@@ -1,0 +1,258 @@
+//! A knowledge base of plain values, for tests of what is made of it.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use domain::content::ContentKind;
+use domain::index::{
+    BackendKind, Index, IndexSettings, IndexSpace, IndexStatus, RestrictedPages, SpaceState,
+};
+use domain::page::{Page, PageState};
+use domain::query::{Answer, AnswerSource, QueryResult, ResultPage, RetrievalQuery};
+use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{ToolAnswer, ToolError};
+use crate::mcp::caller::{Caller, Reader};
+use crate::mcp::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
+use crate::mcp::text::headings::headings;
+
+/// What it knows.
+#[derive(Default)]
+pub struct FakeKnowledge {
+    pub indexes: Vec<Index>,
+    pub answers: HashMap<IndexId, Result<Answer, Trouble>>,
+    pub pages: Vec<(IndexId, FoundPage)>,
+    pub changes: Vec<(IndexId, ChangedPage)>,
+}
+
+pub fn at(text: &str) -> Timestamp {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .unwrap()
+        .with_timezone(&chrono::Utc)
+}
+
+pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
+    let moment = at("2026-11-20T08:00:00Z");
+    Index {
+        id: IndexId(Uuid::from_u128(number)),
+        settings: IndexSettings {
+            name: format!("Index {number}"),
+            agent_id: agent.parse().unwrap(),
+            confluence_spaces: spaces.iter().map(|s| SpaceKey::from(s.0)).collect(),
+            interval_minutes: 60,
+            enabled: true,
+            backend: BackendKind::Local,
+            include_blog_posts: false,
+            include_comments: false,
+            include_attachments: false,
+            labels: Vec::new(),
+            exclude_labels: Vec::new(),
+            root_page_ids: Vec::new(),
+            restricted_pages: RestrictedPages::Skip,
+        },
+        remote: None,
+        status: IndexStatus::Ok,
+        status_reason: None,
+        spaces: spaces
+            .iter()
+            .map(|(key, name, pages)| IndexSpace {
+                key: SpaceKey::from(*key),
+                id: Some(SpaceId::from(*key)),
+                current_key: Some(SpaceKey::from(*key)),
+                name: Some((*name).to_owned()),
+                url: Some(format!("https://example.atlassian.net/wiki/spaces/{key}")),
+                state: SpaceState::Current,
+                reason: Some("internal".into()),
+                pages: *pages,
+                last_sync_at: Some(at("2026-11-23T09:48:00Z")),
+            })
+            .collect(),
+        document_count: spaces.iter().map(|s| s.2).sum(),
+        last_run: None,
+        next_run_at: None,
+        created_at: moment,
+        updated_at: moment,
+    }
+}
+
+pub fn page(id: &str, title: &str) -> Page {
+    Page {
+        id: PageId::from(id),
+        kind: ContentKind::Page,
+        title: title.to_owned(),
+        url: format!("https://example.atlassian.net/wiki/spaces/ENG/pages/{id}/x"),
+        space_key: SpaceKey::from("ENG"),
+        version: 3,
+        last_modified: at("2026-11-02T08:00:00Z"),
+        labels: vec!["howto".into()],
+        breadcrumb: vec!["Operations".into()],
+        state: PageState::Searchable,
+        reason: None,
+        attempts: 0,
+        next_try_at: None,
+    }
+}
+
+pub fn result(id: &str, title: &str, text: &str) -> QueryResult {
+    QueryResult {
+        text: text.to_owned(),
+        score: 1.0,
+        page: ResultPage {
+            page: page(id, title),
+            section: Some("Install it".into()),
+            anchor: Some("Install-it".into()),
+        },
+    }
+}
+
+pub fn answer(results: Vec<QueryResult>) -> Answer {
+    Answer {
+        results,
+        as_of: Some(at("2026-11-23T09:48:00Z")),
+        stale: false,
+        source: AnswerSource::Index,
+    }
+}
+
+pub fn everything() -> Caller {
+    Caller {
+        reader: Reader::Everything,
+        agent: None,
+    }
+}
+
+impl FakeKnowledge {
+    /// One index `support` of ENG and HR.
+    pub fn small() -> Self {
+        Self {
+            indexes: vec![index(1, "support", &[("ENG", "Engineering", 40), ("HR", "People", 2)])],
+            ..Self::default()
+        }
+    }
+
+    pub fn answering(mut self, number: u128, answer: Answer) -> Self {
+        self.answers.insert(IndexId(Uuid::from_u128(number)), Ok(answer));
+        self
+    }
+
+    pub fn with_page(mut self, id: &str, title: &str, markdown: &str) -> Self {
+        self.pages.push((
+            self.indexes[0].id,
+            FoundPage {
+                page: page(id, title),
+                markdown: markdown.to_owned(),
+                outline: headings(markdown),
+            },
+        ));
+        self
+    }
+
+    pub async fn call(&self, name: &str, arguments: Value) -> Result<ToolAnswer, ToolError> {
+        self.call_as(&everything(), name, arguments).await
+    }
+
+    pub async fn call_as(
+        &self,
+        caller: &Caller,
+        name: &str,
+        arguments: Value,
+    ) -> Result<ToolAnswer, ToolError> {
+        let arguments: Map<String, Value> = arguments.as_object().cloned().unwrap_or_default();
+        super::call(self, caller, name, arguments).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl KnowledgeBase for FakeKnowledge {
+    async fn indexes(&self, reader: Reader) -> Result<Vec<Index>, Trouble> {
+        let readable = |i: &&Index| match reader {
+            Reader::Everything => true,
+            Reader::Index(own) => i.id == own,
+        };
+        Ok(self.indexes.iter().filter(readable).cloned().collect())
+    }
+
+    async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble> {
+        let mut answer = self
+            .answers
+            .get(&index)
+            .cloned()
+            .unwrap_or_else(|| Ok(answer(Vec::new())))?;
+        answer.results.truncate(query.top_k as usize);
+        Ok(answer)
+    }
+
+    async fn page(&self, index: &Index, id: &PageId) -> Result<Option<FoundPage>, Trouble> {
+        let found = self
+            .pages
+            .iter()
+            .find(|(own, p)| *own == index.id && p.page.id == *id);
+        Ok(found.map(|(_, page)| page.clone()))
+    }
+
+    async fn page_by_title(
+        &self,
+        index: &Index,
+        space: &SpaceKey,
+        title: &str,
+    ) -> Result<Option<PageId>, Trouble> {
+        let same = |p: &Page| p.space_key == *space && p.title.eq_ignore_ascii_case(title);
+        let found = self
+            .pages
+            .iter()
+            .find(|(own, p)| *own == index.id && same(&p.page));
+        Ok(found.map(|(_, p)| p.page.id.clone()))
+    }
+
+    async fn similar_titles(
+        &self,
+        index: &Index,
+        _: Option<&SpaceKey>,
+        title: &str,
+        limit: usize,
+    ) -> Result<Vec<Page>, Trouble> {
+        let title = title.to_lowercase();
+        let similar = |p: &Page| {
+            let words: Vec<String> = p.title.to_lowercase().split(' ').map(str::to_owned).collect();
+            words.iter().any(|w| title.contains(w.as_str()))
+        };
+        Ok(self
+            .pages
+            .iter()
+            .filter(|(own, p)| *own == index.id && similar(&p.page))
+            .map(|(_, p)| p.page.clone())
+            .take(limit)
+            .collect())
+    }
+
+    async fn changes(
+        &self,
+        index: &Index,
+        since: Timestamp,
+        space: Option<&SpaceKey>,
+        limit: usize,
+    ) -> Result<Vec<ChangedPage>, Trouble> {
+        Ok(self
+            .changes
+            .iter()
+            .filter(|(own, c)| *own == index.id && c.changed_at > since)
+            .filter(|(_, c)| space.is_none_or(|s| *s == c.page.space_key))
+            .map(|(_, c)| c.clone())
+            .take(limit)
+            .collect())
+    }
+
+    async fn pages(&self, index: &Index, _: Option<&str>, _: usize) -> Result<PageList, Trouble> {
+        let own = self.pages.iter().filter(|(own, _)| *own == index.id);
+        Ok(PageList {
+            pages: own.map(|(_, p)| p.page.clone()).collect(),
+            next: None,
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        at("2026-11-23T10:00:00Z")
+    }
+}
