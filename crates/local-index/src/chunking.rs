@@ -1,7 +1,7 @@
 //! A document's text as the chunks that are searched.
 
-use crate::cut;
 use domain::document::Document;
+use storage_markdown::chunk::{self, ChunkOptions};
 
 use crate::schema::HEADING_SEPARATOR;
 
@@ -18,7 +18,7 @@ pub(crate) struct Piece {
 /// first chunk; a document without any text yields one chunk of just these, so that its title can be found.
 pub(crate) fn pieces(document: &Document) -> Vec<Piece> {
     let body = body(document);
-    let mut pieces: Vec<Piece> = cut::chunks(body)
+    let mut pieces: Vec<Piece> = chunk::chunks(body, &ChunkOptions::default())
         .into_iter()
         .filter(|chunk| !chunk.text.trim().is_empty())
         .map(|chunk| Piece {

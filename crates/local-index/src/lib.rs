@@ -13,7 +13,6 @@
 
 mod backend;
 mod chunking;
-mod cut;
 mod error;
 pub mod options;
 mod plan;

@@ -1,0 +1,191 @@
+//! What the client has to be told.
+
+use std::time::Duration;
+
+use domain::backoff::Backoff;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+/// The host of the US region; keys of other regions need their own.
+pub const US_HOST: &str = "https://api.cloud.llamaindex.ai";
+
+/// Which generation of the index API a new index gets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum IndexApi {
+    /// What the account offers: pipelines where they are served, else directories and indexes.
+    #[default]
+    Auto,
+    /// Pipelines.
+    V1,
+    /// Directories and indexes.
+    V2,
+}
+
+/// How long things may take, and how trouble is met.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Timeouts {
+    /// Opening a connection.
+    pub connect: Duration,
+    /// One request as a whole.
+    pub request: Duration,
+    /// Tries of one request, the first included.
+    pub attempts: u32,
+    /// Waits between tries.
+    pub backoff: Backoff,
+    /// The longest `Retry-After` that is waited for; a longer one is told to the caller.
+    pub patience: Duration,
+    /// How long after asking for failed documents to be ingested again their old failure is not believed.
+    pub retry_grace: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(60),
+            attempts: 5,
+            backoff: Backoff {
+                base: Duration::from_millis(500),
+                cap: Duration::from_secs(8),
+            },
+            patience: Duration::from_secs(60),
+            retry_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Where LlamaCloud is and how to behave towards it.
+#[derive(Clone, Debug)]
+pub struct LlamaCloudConfig {
+    /// The key, `llx-…`; sent as a bearer token only.
+    pub api_key: SecretString,
+    /// The region's host, or a self-hosted one. `http` only for loopback.
+    pub base_url: Url,
+    /// The project; the key's own when `None` or empty (it is never sent empty: that would select no project at all).
+    pub project_id: Option<String>,
+    /// Which generation a new index gets.
+    pub index_api: IndexApi,
+    /// For pipelines with an own embedding key; without it they embed with the service's.
+    pub openai_api_key: Option<SecretString>,
+    /// Steady quota.
+    pub max_requests_per_second: u32,
+    /// Ceiling of the adaptive limit of requests in flight.
+    pub max_concurrent_requests: usize,
+    /// Proxy for every request but those to loopback.
+    pub proxy: Option<Url>,
+    /// Further trusted certificate authorities, as PEM.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// `User-Agent` of every request.
+    pub user_agent: String,
+    /// Times and retries.
+    pub timeouts: Timeouts,
+}
+
+impl LlamaCloudConfig {
+    /// The usual settings for a key of the US region.
+    #[must_use]
+    pub fn new(api_key: SecretString) -> Self {
+        Self {
+            api_key,
+            base_url: US_HOST
+                .parse()
+                .unwrap_or_else(|_| unreachable!("the constant is an address")),
+            project_id: None,
+            index_api: IndexApi::Auto,
+            openai_api_key: None,
+            max_requests_per_second: 10,
+            max_concurrent_requests: 4,
+            proxy: None,
+            extra_ca_pem: None,
+            user_agent: concat!("mcp-confluence/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// Checks what can be checked without a request.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |setting, cause: &str| {
+            Err(ConfigError {
+                setting,
+                cause: cause.to_owned(),
+            })
+        };
+        let key = self.api_key.expose_secret();
+        if key.trim().is_empty()
+            || key
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii())
+        {
+            return refuse(
+                "LLAMA_CLOUD_API_KEY",
+                "is empty or holds characters that no key has; copy it again",
+            );
+        }
+        let loopback = match self.base_url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => {
+                return refuse(
+                    "LLAMA_CLOUD_BASE_URL",
+                    "has no host; give an address like https://api.cloud.eu.llamaindex.ai",
+                );
+            }
+        };
+        match self.base_url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback => Ok(()),
+            _ => refuse(
+                "LLAMA_CLOUD_BASE_URL",
+                "must begin with https:// (http:// for loopback only), or the key would travel openly",
+            ),
+        }
+    }
+}
+
+/// A setting that cannot be used. Names it, never a secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{setting}: {cause}")]
+pub struct ConfigError {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is wrong, and the remedy.
+    pub cause: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_never_travel_openly() {
+        for (url, good) in [
+            ("https://api.cloud.eu.llamaindex.ai", true),
+            ("http://127.0.0.1:4000", true),
+            ("http://localhost:4000/", true),
+            ("http://[::1]:4000/", true),
+            ("http://api.cloud.llamaindex.ai", false),
+            ("ftp://127.0.0.1", false),
+        ] {
+            let config = LlamaCloudConfig {
+                base_url: url.parse().unwrap(),
+                ..LlamaCloudConfig::new("llx-a".into())
+            };
+            assert_eq!(config.check().is_ok(), good, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_broken_key_is_named_and_not_told() {
+        for key in ["", " ", "llx-a b", "llx-ä", "llx-a\n"] {
+            let error = LlamaCloudConfig::new(key.to_owned().into())
+                .check()
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with("LLAMA_CLOUD_API_KEY: ") && !error.contains("llx-"),
+                "{error}"
+            );
+        }
+    }
+}

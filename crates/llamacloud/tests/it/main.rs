@@ -1,0 +1,7 @@
+//! Tests of the LlamaCloud backend against a simulated service on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod subject;
+mod trouble;
