@@ -22,7 +22,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use self::registry::{Enter, Find, Registry};
+use self::registry::{Count, Enter, Find, Registry};
 use self::session::{Incoming, Refused, Session};
 use super::{Identify, Options};
 
@@ -59,6 +59,11 @@ where
             options,
             registry,
         }
+    }
+
+    /// How many sessions are open.
+    pub async fn sessions(&self) -> usize {
+        self.registry.send(Count).await.unwrap_or_default()
     }
 
     /// Registers both paths.

@@ -1,0 +1,147 @@
+//! Streamable HTTP on the wire, where our own rules come on top of the SDK's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mcp_confluence::mcp::streamable::SessionBook;
+use reqwest::Response;
+use serde_json::{Value, json};
+
+use crate::mcp_support::{Server, Stream, hello, http, start};
+
+async fn post(server: &Server, bearer: &str, session: Option<&str>, message: Value) -> Response {
+    let mut request = http()
+        .post(format!("{}/mcp", server.base))
+        .bearer_auth(bearer)
+        .header("accept", "application/json, text/event-stream")
+        .json(&message);
+    if let Some(session) = session {
+        request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+    }
+    request.send().await.unwrap()
+}
+
+async fn answer(response: Response, id: u64) -> Value {
+    assert_eq!(response.status(), 200);
+    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    if kind.starts_with("application/json") {
+        return response.json().await.unwrap();
+    }
+    let mut stream = Stream::of(response);
+    loop {
+        let (_, data) = stream.event().await;
+        // A priming event carries no message.
+        if let Ok(message) = serde_json::from_str::<Value>(&data)
+            && message["id"] == id
+        {
+            return message;
+        }
+    }
+}
+
+async fn open(server: &Server, bearer: &str) -> String {
+    let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello("2025-11-25")});
+    let response = post(server, bearer, None, message).await;
+    let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let told = answer(response, 0).await;
+    assert_eq!(told["result"]["serverInfo"]["name"], "mcp-confluence");
+    let noted = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert_eq!(post(server, bearer, Some(&session), noted).await.status(), 202);
+    session
+}
+
+fn search(id: u64) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "search_confluence", "arguments": {"query": "vpn"}}})
+}
+
+#[actix_web::test]
+async fn a_session_opens_calls_and_ends() {
+    let server = start(|_| {});
+    let session = open(&server, "admin").await;
+    let found = answer(post(&server, "admin", Some(&session), search(1)).await, 1).await;
+    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("> About vpn"));
+    let url = format!("{}/mcp", server.base);
+    let ended = http().delete(&url).bearer_auth("admin").header("mcp-session-id", &session).send().await.unwrap();
+    assert!(ended.status().is_success());
+    assert_eq!(post(&server, "admin", Some(&session), search(2)).await.status(), 404);
+}
+
+#[actix_web::test]
+async fn identity_is_taken_from_each_request() {
+    let server = start(|_| {});
+    assert_eq!(post(&server, "", None, search(1)).await.status(), 401);
+    let session = open(&server, "2").await;
+    let found = answer(post(&server, "2", Some(&session), search(1)).await, 1).await;
+    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("000000000002"));
+    for other in ["1", "admin"] {
+        assert_eq!(post(&server, other, Some(&session), search(2)).await.status(), 404, "{other}");
+    }
+    assert_eq!(post(&server, "2", Some("unknown"), search(3)).await.status(), 404);
+}
+
+#[actix_web::test]
+async fn a_restart_costs_a_client_nothing() {
+    let book = Arc::new(SessionBook::forgetful());
+    let first = start(|options| options.book = book.clone());
+    let session = open(&first, "admin").await;
+    first.shutdown.cancel();
+    first.handle.stop(true).await;
+    let second = start(|options| options.book = book.clone());
+    let found = answer(post(&second, "admin", Some(&session), search(1)).await, 1).await;
+    assert_eq!(found["result"]["isError"], false, "{found}");
+}
+
+#[actix_web::test]
+async fn the_newest_revision_needs_no_session() {
+    let server = start(|_| {});
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"}
+    });
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": "search_confluence", "arguments": {"query": "vpn"}, "_meta": meta}});
+    let response = http()
+        .post(format!("{}/mcp?agent_id=hr", server.base))
+        .bearer_auth("admin")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "search_confluence")
+        .json(&message)
+        .send()
+        .await
+        .unwrap();
+    assert!(!response.headers().contains_key("mcp-session-id"));
+    let found = answer(response, 1).await;
+    assert_eq!(found["result"]["resultType"], "complete", "{found}");
+    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("000000000002"));
+}
+
+#[actix_web::test]
+async fn an_open_stream_does_not_hold_up_a_stop() {
+    let server = start(|_| {});
+    let session = open(&server, "admin").await;
+    let stream = http()
+        .get(format!("{}/mcp", server.base))
+        .bearer_auth("admin")
+        .header("accept", "text/event-stream")
+        .header("mcp-session-id", &session)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    let started = Instant::now();
+    server.shutdown.cancel();
+    server.handle.stop(true).await;
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[actix_web::test]
+async fn the_older_transport_is_not_shadowed() {
+    let server = start(|_| {});
+    let response = http().get(format!("{}/mcp/sse", server.base)).bearer_auth("admin").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let response = http().put(format!("{}/mcp", server.base)).bearer_auth("admin").send().await.unwrap();
+    assert_eq!(response.status(), 405);
+}
