@@ -17,8 +17,9 @@ use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
 use crate::schema::{indexes, synced_pages, tombstones};
 
-/// States in which a stored page is no document of the index any more.
-const NOT_SHOWN: [&str; 3] = [
+/// States in which a page that the store may hold is no document of the index: on its way out, or not found there.
+const NOT_COUNTED: [&str; 4] = [
+    PageState::Failed.as_str(),
     PageState::Vanishing.as_str(),
     PageState::Removed.as_str(),
     PageState::Skipped.as_str(),
@@ -126,7 +127,7 @@ fn stored_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, Counts
     let counted: Vec<(String, String, i64)> = synced_pages::table
         .filter(synced_pages::index_id.eq_any(ids))
         .filter(synced_pages::stored_hash.is_not_null())
-        .filter(synced_pages::state.ne_all(NOT_SHOWN))
+        .filter(synced_pages::state.ne_all(NOT_COUNTED))
         .group_by((synced_pages::index_id, synced_pages::space_id))
         .select((
             synced_pages::index_id,

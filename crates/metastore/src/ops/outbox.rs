@@ -83,6 +83,7 @@ struct Pending<'a> {
     attempts: i32,
     state: PageState,
     reason: Option<String>,
+    stored_hash: Option<String>,
 }
 
 /// Applies outcomes; each only where the row still asks for the same thing, so that an edit that came meanwhile is not lost.
@@ -111,19 +112,25 @@ fn find<'a>(conn: &mut Conn, entry: &'a OutboxEntry) -> Done<Option<Pending<'a>>
     let Some(attempts) = attempts else {
         return Ok(None);
     };
-    let page: Option<(String, Option<String>)> = synced_pages::table
+    let page: Option<(String, Option<String>, Option<String>)> = synced_pages::table
         .find((&index, entry.page_id.as_str()))
-        .select((synced_pages::state, synced_pages::reason))
+        .select((
+            synced_pages::state,
+            synced_pages::reason,
+            synced_pages::stored_hash,
+        ))
         .first(conn)
         .optional()?;
     // A row without its page (pruned) settles like one whose page was removed.
-    let (state, reason) = page.unwrap_or_else(|| (PageState::Removed.as_str().to_owned(), None));
+    let (state, reason, stored_hash) =
+        page.unwrap_or_else(|| (PageState::Removed.as_str().to_owned(), None, None));
     Ok(Some(Pending {
         entry,
         index,
         attempts,
         state: word("synced_pages.state", &state, PageState::parse)?,
         reason,
+        stored_hash,
     }))
 }
 
@@ -205,12 +212,19 @@ fn apply(
                 ))
                 .execute(conn)?;
         }
-        (OutboxOutcome::Failed { reason }, _) => {
+        (OutboxOutcome::Failed { reason }, op) => {
             diesel::delete(row).execute(conn)?;
+            // Accepted, and then not found or refused: the store may hold something under this id, but not this document.
+            // Empty is no document's hash, so a retry stores it again and a removal still asks the store.
+            let stored_hash = match &pending.stored_hash {
+                Some(hash) if op == OutboxOp::Upsert && *hash == entry.hash => Some(String::new()),
+                other => other.clone(),
+            };
             diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
                 .set((
                     synced_pages::state.eq(arrived(pending.state, PageState::Failed).as_str()),
                     synced_pages::reason.eq(reason),
+                    synced_pages::stored_hash.eq(stored_hash),
                     synced_pages::attempts.eq(pending.attempts + 1),
                     synced_pages::next_try_at.eq(None::<chrono::NaiveDateTime>),
                 ))

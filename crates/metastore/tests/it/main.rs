@@ -1,4 +1,13 @@
 //! What the store promises, over a real file.
 
 mod bed;
+mod concurrency;
+mod files;
+mod housekeeping;
+mod indexes;
+mod lists;
+mod outbox;
+mod pages;
+mod runs;
 mod story;
+mod tokens;

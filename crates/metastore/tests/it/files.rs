@@ -1,0 +1,129 @@
+//! The file: opening, locking, backup and restore.
+
+use domain::page::PageState;
+use domain::ports::store::{AdminStore, StoreError};
+use metastore::{
+    DatabaseUrl, LockError, Metastore, MetastoreOptions, OpenError, restore_backup, verify_backup,
+};
+
+use crate::bed::{Bed, page};
+
+#[tokio::test]
+async fn the_engines_lock_names_who_has_it() {
+    let bed = Bed::new();
+    let second = bed.second();
+    assert_eq!(second.read_lock_holder(), None);
+    let mut lock = bed.store.lock_engine().unwrap();
+    lock.set_address("http://127.0.0.1:8001").unwrap();
+    let Err(LockError::Held { holder, .. }) = second.lock_engine() else {
+        panic!("the lock is held");
+    };
+    let holder = holder.unwrap();
+    assert_eq!(holder.pid, std::process::id());
+    assert_eq!(Some(&holder), second.read_lock_holder().as_ref());
+    assert_eq!(lock.holder(), &holder);
+    let message = second.lock_engine().unwrap_err().to_string();
+    assert!(
+        message.contains(&holder.pid.to_string()) && message.contains("http://127.0.0.1:8001"),
+        "{message}"
+    );
+    // Beside the engine, the rest of the store can be used.
+    second.remember("a", "b").await.unwrap();
+    drop(lock);
+    assert_eq!(second.read_lock_holder(), None);
+    let again = second.lock_engine().unwrap();
+    assert!(bed.store.lock_engine().is_err());
+    drop(again);
+}
+
+#[tokio::test]
+async fn a_backup_can_be_verified_and_restored() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    bed.save(&[page(index, "1", PageState::Searchable)]).await;
+    let file = bed.folder.path().join("backup.db");
+    bed.store.backup(&file).await.unwrap();
+    assert!(matches!(
+        bed.store.backup(&file).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    let facts = verify_backup(&file).unwrap();
+    assert_eq!((facts.indexes, facts.pages), (1, 1));
+
+    bed.store.delete_index(index).await.unwrap();
+    let url = bed.url();
+    let lock = bed.store.lock_engine().unwrap();
+    assert!(
+        matches!(
+            restore_backup(&file, &url),
+            Err(StoreError::Conflict { .. })
+        ),
+        "an engine runs on it"
+    );
+    drop(lock);
+    drop(bed.store);
+    assert_eq!(restore_backup(&file, &url).unwrap(), facts);
+    let store = Metastore::open(&url, MetastoreOptions::default()).unwrap();
+    assert_eq!(store.index(index).await.unwrap().document_count, 1);
+    assert_eq!(
+        verify_backup(&bed.folder.path().join("store.db.before-restore"))
+            .unwrap()
+            .indexes,
+        0
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_backup_is_refused() {
+    let bed = Bed::new();
+    bed.index("agent").await;
+    let at = |name: &str| bed.folder.path().join(name);
+    std::fs::write(
+        at("text.db"),
+        "not a database at all, but long enough to be read as one".repeat(20),
+    )
+    .unwrap();
+    std::fs::write(at("empty.db"), "").unwrap();
+    bed.store.backup(&at("cut.db")).await.unwrap();
+    let whole = std::fs::read(at("cut.db")).unwrap();
+    std::fs::write(at("cut.db"), &whole[..whole.len() / 2]).unwrap();
+    for name in ["text.db", "empty.db", "cut.db", "absent.db"] {
+        let error = verify_backup(&at(name)).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    assert!(!at("absent.db").exists(), "looking makes no file");
+}
+
+#[tokio::test]
+async fn opening_makes_folders_and_explains_what_it_cannot_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = DatabaseUrl::of_file(folder.path().join("a/b/store.db"));
+    let store = Metastore::open(&deep, MetastoreOptions::default()).unwrap();
+    store.check().await.unwrap();
+    store.checkpoint_wal().await.unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(deep.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "only its owner reads it");
+    }
+
+    let open = |name: &str| {
+        Metastore::open(
+            &DatabaseUrl::of_file(folder.path().join(name)),
+            MetastoreOptions::default(),
+        )
+        .map(drop)
+    };
+    std::fs::write(
+        folder.path().join("text.db"),
+        "this is no database".repeat(100),
+    )
+    .unwrap();
+    assert!(matches!(open("text.db"), Err(OpenError::Unusable { .. })));
+    assert!(matches!(
+        open("text.db/store.db"),
+        Err(OpenError::Inaccessible { .. })
+    ));
+    assert!(matches!(open("a"), Err(OpenError::Inaccessible { .. })));
+}

@@ -1,0 +1,209 @@
+//! Events, pruning, checkpoints, remembered values.
+
+use chrono::TimeDelta;
+use domain::IndexId;
+use domain::event::{EventKind, NewEvent};
+use domain::index::IndexStatus;
+use domain::page::{PageRecord, PageState};
+use domain::ports::source::Cursor;
+use domain::ports::store::{AdminStore, OutboxOp, RunFilter, StoreError, SyncStore};
+use domain::run::{RunKind, RunStatus};
+
+use crate::bed::{Bed, body, end, entry, ids, page};
+
+fn event(index: IndexId) -> NewEvent {
+    NewEvent {
+        kind: EventKind::IndexChanged,
+        index_id: index,
+        run_id: None,
+        data: serde_json::json!({"id": index.to_string(), "n": 1.5, "text": "ä"}),
+    }
+}
+
+#[tokio::test]
+async fn event_numbers_rise_for_ever_also_after_everything_was_pruned() {
+    let bed = Bed::new();
+    let (a, b) = (IndexId::generate(), IndexId::generate());
+    assert_eq!(bed.store.event_range().await.unwrap(), (0, 0));
+    let mut last = 0;
+    for index in [a, b, a] {
+        let recorded = bed.store.append_event(&event(index)).await.unwrap();
+        assert!(recorded.seq > last);
+        assert_eq!((recorded.at, &recorded.event), (bed.now(), &event(index)));
+        last = recorded.seq;
+    }
+    let of_a = bed.store.events_after(0, Some(a), 10).await.unwrap();
+    assert_eq!(of_a.len(), 2);
+    assert_eq!(
+        bed.store
+            .events_after(of_a[0].seq, None, 1)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(bed.store.event_range().await.unwrap(), (of_a[0].seq, last));
+
+    bed.clock.advance(TimeDelta::days(100));
+    bed.store
+        .prune(bed.now() - TimeDelta::days(90))
+        .await
+        .unwrap();
+    assert_eq!(bed.store.event_range().await.unwrap(), (0, 0));
+    let next = bed.second().append_event(&event(a)).await.unwrap();
+    assert!(next.seq > last, "{} after {last}", next.seq);
+}
+
+#[tokio::test]
+async fn pruning_forgets_the_old_and_only_that() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let old = PageRecord {
+        stored_hash: None,
+        ..page(index, "1", PageState::Removed)
+    };
+    let still_stored = PageRecord {
+        stored_hash: Some("h".into()),
+        ..page(index, "2", PageState::Removed)
+    };
+    let being_sent = PageRecord {
+        page_id: "3".into(),
+        ..old.clone()
+    };
+    let alive = page(index, "4", PageState::Searchable);
+    let outbox = [entry(&being_sent, OutboxOp::Delete, "")];
+    let bodies = ["1", "4", "orphan"].map(|id| body(id, 3));
+    bed.store
+        .save_pages(&[old, still_stored, being_sent, alive], &outbox, &bodies)
+        .await
+        .unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let run = bed.running(index, RunKind::Delta).await.run_id;
+        bed.store
+            .finish_run(run, &end(RunStatus::Succeeded, IndexStatus::Ok))
+            .await
+            .unwrap();
+        runs.push(run);
+    }
+    bed.clock.advance(TimeDelta::days(10));
+    let recent = PageRecord {
+        changed_at: bed.now(),
+        ..page(index, "5", PageState::Removed)
+    };
+    bed.save(&[recent]).await;
+    let open = bed.running(index, RunKind::Sweep).await.run_id;
+
+    bed.store
+        .prune(bed.now() - TimeDelta::days(20))
+        .await
+        .unwrap();
+    assert_eq!(
+        bed.store
+            .runs(&RunFilter::default())
+            .await
+            .unwrap()
+            .items
+            .len(),
+        4,
+        "nothing is old enough"
+    );
+    bed.store
+        .prune(bed.now() - TimeDelta::days(5))
+        .await
+        .unwrap();
+    let left = bed
+        .store
+        .pages_by_id(index, &ids(&["1", "2", "3", "4", "5"]))
+        .await
+        .unwrap();
+    let left: Vec<_> = left.iter().map(|p| p.page_id.as_str()).collect();
+    assert_eq!(left, ["2", "3", "4", "5"]);
+    let cached = bed
+        .store
+        .cached_versions(&ids(&["1", "4", "orphan"]))
+        .await
+        .unwrap();
+    assert_eq!(cached, [("4".into(), 3)]);
+    let runs_left = bed.store.runs(&RunFilter::default()).await.unwrap().items;
+    assert_eq!(
+        runs_left.iter().map(|r| r.run_id).collect::<Vec<_>>(),
+        [open]
+    );
+}
+
+#[tokio::test]
+async fn the_newest_run_of_an_index_is_never_pruned() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let run = bed.running(index, RunKind::First).await.run_id;
+    bed.store
+        .finish_run(run, &end(RunStatus::Succeeded, IndexStatus::Ok))
+        .await
+        .unwrap();
+    bed.clock.advance(TimeDelta::days(1_000));
+    bed.store.prune(bed.now()).await.unwrap();
+    assert_eq!(
+        bed.store
+            .index(index)
+            .await
+            .unwrap()
+            .last_run
+            .unwrap()
+            .run_id,
+        run
+    );
+}
+
+#[tokio::test]
+async fn checkpoints_are_kept_per_walk() {
+    let bed = Bed::new();
+    let (index, other) = (bed.index("a").await.id, bed.index("b").await.id);
+    let at = |text: &str| Cursor(text.to_owned());
+    bed.store
+        .set_checkpoint(index, "list", Some(&at("1")))
+        .await
+        .unwrap();
+    bed.store
+        .set_checkpoint(index, "list", Some(&at("2")))
+        .await
+        .unwrap();
+    bed.store
+        .set_checkpoint(index, "facts", Some(&at("3")))
+        .await
+        .unwrap();
+    bed.store
+        .set_checkpoint(other, "list", Some(&at("4")))
+        .await
+        .unwrap();
+    assert_eq!(
+        bed.second().checkpoint(index, "list").await.unwrap(),
+        Some(at("2"))
+    );
+    bed.store.set_checkpoint(index, "list", None).await.unwrap();
+    assert_eq!(bed.store.checkpoint(index, "list").await.unwrap(), None);
+    bed.store.clear_checkpoints(index).await.unwrap();
+    assert_eq!(bed.store.checkpoint(index, "facts").await.unwrap(), None);
+    assert_eq!(
+        bed.store.checkpoint(other, "list").await.unwrap(),
+        Some(at("4"))
+    );
+    let nowhere = bed
+        .store
+        .set_checkpoint(IndexId::generate(), "list", Some(&at("5")))
+        .await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn values_are_remembered() {
+    let bed = Bed::new();
+    assert_eq!(bed.store.remembered("site").await.unwrap(), None);
+    bed.store.remember("site", "one").await.unwrap();
+    bed.store.remember("site", "two").await.unwrap();
+    assert_eq!(
+        bed.second().remembered("site").await.unwrap().as_deref(),
+        Some("two")
+    );
+    bed.store.check().await.unwrap();
+}

@@ -1,0 +1,334 @@
+//! Indexes: settings, scope, agents, spaces, schedules.
+
+use chrono::TimeDelta;
+use domain::index::{IndexSettings, IndexStatus, Remote, RestrictedPages, SpaceState};
+use domain::page::PageState;
+use domain::ports::store::{AdminStore, NewIndex, StoreError, SyncStore};
+use domain::run::RunKind;
+
+use crate::bed::{Bed, page, settings, space};
+
+#[tokio::test]
+async fn settings_come_back_as_they_were_given() {
+    let bed = Bed::new();
+    let given = IndexSettings {
+        name: "Ümlaut \"quoted\"".into(),
+        interval_minutes: 1_440,
+        enabled: false,
+        include_blog_posts: true,
+        include_attachments: true,
+        labels: vec!["a".into(), "b c".into()],
+        exclude_labels: vec!["x".into()],
+        root_page_ids: vec!["12".into()],
+        restricted_pages: RestrictedPages::Include,
+        ..settings("agent", &["OPS", "ENG", "~712020"])
+    };
+    let new = NewIndex {
+        settings: given.clone(),
+        spaces: vec![space("ENG", "100")],
+    };
+    let index = bed.store.create_index(&new).await.unwrap();
+    assert_eq!(index.settings, given);
+    assert_eq!(
+        (index.status, index.next_run_at),
+        (IndexStatus::Disabled, None)
+    );
+    assert_eq!(
+        index.spaces.iter().map(|s| s.state).collect::<Vec<_>>(),
+        [SpaceState::New, SpaceState::Current, SpaceState::New]
+    );
+    assert_eq!(
+        bed.store.index_by_agent(&given.agent_id).await.unwrap(),
+        index
+    );
+}
+
+#[tokio::test]
+async fn an_agent_has_one_index() {
+    let bed = Bed::new();
+    let first = bed.index("agent").await;
+    let other = bed.index("other").await;
+    let again = NewIndex {
+        settings: settings("agent", &["ENG"]),
+        spaces: vec![],
+    };
+    let Err(StoreError::Conflict { what }) = bed.store.create_index(&again).await else {
+        panic!("the agent has an index");
+    };
+    assert!(
+        what.contains("agent") && what.contains(&first.settings.name),
+        "{what}"
+    );
+    let renamed = settings("agent", &["ENG"]);
+    assert!(matches!(
+        bed.store.update_index(other.id, &renamed, &[]).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    bed.store
+        .update_index(first.id, &renamed, &[])
+        .await
+        .unwrap();
+    let nobody = "nobody".parse().unwrap();
+    assert!(matches!(
+        bed.store.index_by_agent(&nobody).await,
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+#[tokio::test]
+async fn only_a_change_of_scope_raises_the_revision() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let mut now = settings("agent", &["ENG", "OPS"]);
+    let mut expected = 0;
+    type Change = fn(&mut IndexSettings);
+    let changes: [(bool, Change); 12] = [
+        (false, |s| s.name = "Other".into()),
+        (false, |s| s.agent_id = "agent2".parse().unwrap()),
+        (false, |s| s.interval_minutes = 5),
+        (false, |s| s.confluence_spaces.reverse()),
+        (true, |s| s.confluence_spaces = vec!["ENG".into()]),
+        (true, |s| s.labels = vec!["a".into()]),
+        (true, |s| s.exclude_labels = vec!["b".into()]),
+        (true, |s| s.root_page_ids = vec!["1".into()]),
+        (true, |s| s.restricted_pages = RestrictedPages::Include),
+        (true, |s| s.include_blog_posts = true),
+        (true, |s| s.include_comments = true),
+        (true, |s| s.include_attachments = true),
+    ];
+    for (step, (scope, change)) in changes.into_iter().enumerate() {
+        change(&mut now);
+        bed.clock.advance(TimeDelta::seconds(1));
+        let index_now = bed.store.update_index(index, &now, &[]).await.unwrap();
+        expected += i32::from(scope);
+        assert_eq!(index_now.settings, now, "step {step}");
+        assert_eq!(index_now.updated_at, bed.now());
+        let progress = bed.store.index_state(index).await.unwrap().progress;
+        assert_eq!(progress.scope_revision, expected, "step {step}");
+    }
+}
+
+#[tokio::test]
+async fn the_schedule_follows_the_settings() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let later = bed.now() + TimeDelta::minutes(50);
+    bed.store.set_next_run(index, Some(later)).await.unwrap();
+    let mut now = settings("agent", &["ENG", "OPS"]);
+    now.interval_minutes = 10;
+    let shorter = bed.store.update_index(index, &now, &[]).await.unwrap();
+    assert_eq!(
+        shorter.next_run_at,
+        Some(bed.now() + TimeDelta::minutes(10))
+    );
+    now.enabled = false;
+    let off = bed.store.update_index(index, &now, &[]).await.unwrap();
+    assert_eq!((off.status, off.next_run_at), (IndexStatus::Disabled, None));
+    now.enabled = true;
+    let on = bed.store.update_index(index, &now, &[]).await.unwrap();
+    assert_eq!(
+        (on.status, on.next_run_at),
+        (IndexStatus::New, Some(bed.now()))
+    );
+    bed.store
+        .set_index_status(index, IndexStatus::Failed, Some("why"))
+        .await
+        .unwrap();
+    let failed = bed.store.index(index).await.unwrap();
+    assert_eq!(
+        (failed.status, failed.status_reason.as_deref()),
+        (IndexStatus::Failed, Some("why"))
+    );
+}
+
+#[tokio::test]
+async fn spaces_are_followed_by_id_and_nothing_known_is_forgotten() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    bed.save(&[page(index, "1", PageState::Searchable)]).await;
+    let mut renamed = space("ENG", "100");
+    renamed.current_key = Some("BUILD".into());
+    renamed.last_sync_at = Some(bed.now());
+    bed.store
+        .record_spaces(index, &[renamed, space("GONE", "900")])
+        .await
+        .unwrap();
+    let mut failing = crate::bed::space("ENG", "100");
+    (failing.id, failing.current_key, failing.name, failing.url) = (None, None, None, None);
+    failing.state = SpaceState::Failing;
+    failing.reason = Some("HTTP 500".into());
+    bed.store.record_spaces(index, &[failing]).await.unwrap();
+
+    let spaces = bed.store.index(index).await.unwrap().spaces;
+    assert_eq!(
+        spaces.len(),
+        2,
+        "a key that the index does not have is not added"
+    );
+    assert_eq!(spaces[0].key.as_str(), "ENG");
+    assert_eq!(spaces[0].current_key, Some("BUILD".into()));
+    assert_eq!(
+        (spaces[0].state, spaces[0].reason.as_deref()),
+        (SpaceState::Failing, Some("HTTP 500"))
+    );
+    assert_eq!(
+        (spaces[0].last_sync_at, spaces[0].pages),
+        (Some(bed.now()), 1)
+    );
+    // Pages show the present key, and are found by it and by the old one.
+    for key in ["BUILD", "build", "ENG"] {
+        let found = bed
+            .store
+            .page_by_title(index, &key.into(), "page 1")
+            .await
+            .unwrap();
+        assert_eq!(found.unwrap().space_key.as_str(), "BUILD", "{key}");
+    }
+    let known = bed.store.known_spaces().await.unwrap();
+    let known: Vec<_> = known
+        .iter()
+        .map(|s| (s.id.as_str(), s.key.as_str()))
+        .collect();
+    assert_eq!(known, [("100", "BUILD"), ("200", "OPS")]);
+
+    // Taking a key out and another in keeps what is known of the one that stays.
+    let now = settings("agent", &["NEW", "ENG"]);
+    let spaces = bed
+        .store
+        .update_index(index, &now, &[space("NEW", "300")])
+        .await
+        .unwrap()
+        .spaces;
+    assert_eq!(
+        spaces.iter().map(|s| s.key.as_str()).collect::<Vec<_>>(),
+        ["NEW", "ENG"]
+    );
+    assert_eq!(spaces[1].current_key, Some("BUILD".into()));
+}
+
+#[tokio::test]
+async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let stored = |id: &str, state| domain::page::PageRecord {
+        stored_hash: Some("h".into()),
+        ..page(index, id, state)
+    };
+    bed.save(&[
+        stored("1", PageState::Searchable),
+        stored("2", PageState::Uploaded),
+        stored("3", PageState::Pending), // Edited: the old one is there until the new one comes.
+        stored("4", PageState::Vanishing),
+        stored("5", PageState::Skipped),
+        page(index, "6", PageState::Pending),
+        page(index, "7", PageState::Failed),
+    ])
+    .await;
+    let shown = bed.store.index(index).await.unwrap();
+    assert_eq!(shown.document_count, 3);
+    assert_eq!(
+        shown.spaces.iter().map(|s| s.pages).collect::<Vec<_>>(),
+        [3, 0]
+    );
+    assert_eq!(bed.store.stored_pages(index).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn indexes_are_listed_by_name_in_pages() {
+    let bed = Bed::new();
+    for agent in ["d", "B", "a", "C", "e"] {
+        bed.index(agent).await;
+    }
+    let mut names = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = bed.store.indexes(cursor.as_deref(), 2).await.unwrap();
+        assert!(page.items.len() <= 2);
+        names.extend(
+            page.items
+                .into_iter()
+                .map(|i| i.settings.agent_id.to_string()),
+        );
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names, ["a", "B", "C", "d", "e"]);
+    assert_eq!(bed.store.indexes(None, 0).await.unwrap().items.len(), 5);
+    assert!(metastore::is_bad_cursor(
+        &bed.store.indexes(Some("nonsense"), 2).await.unwrap_err()
+    ));
+}
+
+#[tokio::test]
+async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    bed.save(&[page(index, "1", PageState::Searchable)]).await;
+    let run = bed.running(index, RunKind::First).await;
+    let token = bed
+        .store
+        .create_token(index, "t", "cfs_1", "hash")
+        .await
+        .unwrap();
+    assert_eq!(token.index_id, index);
+    let remote = Remote {
+        kind: "pipeline".into(),
+        id: "p1".into(),
+        name: "confluence-agent".into(),
+        extra: None,
+    };
+    bed.store.set_remote(index, Some(&remote)).await.unwrap();
+    bed.store.delete_index(index).await.unwrap();
+
+    assert!(matches!(
+        bed.store.delete_index(index).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert!(matches!(
+        bed.store.run(run.run_id).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert!(bed.store.token_by_hash("hash").await.unwrap().is_none());
+    assert!(
+        bed.store
+            .find_pages(&["1".into()])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let late = bed
+        .store
+        .save_pages(&[page(index, "2", PageState::Pending)], &[], &[])
+        .await;
+    assert!(matches!(late, Err(StoreError::NotFound { .. })), "{late:?}");
+
+    let due = bed.store.tombstones_due(bed.now()).await.unwrap();
+    assert_eq!(
+        (due[0].agent_id.as_str(), &due[0].remote, due[0].attempts),
+        ("agent", &remote, 0)
+    );
+    let later = bed.now() + TimeDelta::minutes(5);
+    bed.store
+        .settle_tombstone(index, Some(later))
+        .await
+        .unwrap();
+    assert!(
+        bed.store
+            .tombstones_due(bed.now())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        bed.store.tombstones_due(later).await.unwrap()[0].attempts,
+        1
+    );
+
+    // Without a remote object there is nothing to remove.
+    let plain = bed.index("agent").await.id;
+    bed.store.delete_index(plain).await.unwrap();
+    bed.store.settle_tombstone(index, None).await.unwrap();
+    assert!(bed.store.tombstones_due(later).await.unwrap().is_empty());
+}

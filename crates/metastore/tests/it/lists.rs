@@ -1,0 +1,277 @@
+//! Pages as people see them: filters, cursors, retries.
+
+use chrono::TimeDelta;
+use domain::IndexId;
+use domain::page::{PageRecord, PageState};
+use domain::ports::store::{AdminStore, OutboxEntry, OutboxOp, PageFilter, StoreError, SyncStore};
+
+use crate::bed::{Bed, container, entry, noon, page};
+
+/// Walks a list to its end, three at a time; answers the ids in their order.
+async fn walk(bed: &Bed, index: IndexId, filter: PageFilter) -> Vec<String> {
+    let mut filter = PageFilter { limit: 3, ..filter };
+    let mut seen = Vec::new();
+    loop {
+        let part = bed.store.pages(index, &filter).await.unwrap();
+        assert!(part.items.len() <= 3);
+        seen.extend(part.items.into_iter().map(|page| page.id.to_string()));
+        filter.cursor = part.next_cursor;
+        if filter.cursor.is_none() {
+            return seen;
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_filter_narrows_the_list() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let titled = |id: &str, title: &str, space: &str, state| {
+        let mut record = page(index, id, state);
+        record.facts.title = title.into();
+        record.facts.space_id = space.into();
+        record
+    };
+    bed.save(&[
+        titled("1", "Über 100% sicher", "100", PageState::Searchable),
+        titled("2", "über_uns", "100", PageState::Failed),
+        titled("3", "Other", "200", PageState::Removed),
+        titled("4", "Back\\slash", "200", PageState::Searchable),
+        titled("5", "Strange space", "999", PageState::Searchable),
+        container(index, "0"),
+    ])
+    .await;
+    let all = PageFilter::default;
+    for (filter, expected) in [
+        (all(), vec!["1", "2", "3", "4", "5"]),
+        (
+            PageFilter {
+                states: vec![PageState::Failed, PageState::Removed],
+                ..all()
+            },
+            vec!["2", "3"],
+        ),
+        (
+            PageFilter {
+                states: vec![PageState::Pending],
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            PageFilter {
+                space: Some("OPS".into()),
+                ..all()
+            },
+            vec!["3", "4"],
+        ),
+        (
+            PageFilter {
+                space: Some("NONE".into()),
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            PageFilter {
+                title: Some("ÜBER".into()),
+                ..all()
+            },
+            vec!["1", "2"],
+        ),
+        (
+            PageFilter {
+                title: Some("0%".into()),
+                ..all()
+            },
+            vec!["1"],
+        ),
+        (
+            PageFilter {
+                title: Some("r_u".into()),
+                ..all()
+            },
+            vec!["2"],
+        ),
+        (
+            PageFilter {
+                title: Some("\\s".into()),
+                ..all()
+            },
+            vec!["4"],
+        ),
+    ] {
+        assert_eq!(
+            walk(&bed, index, filter.clone()).await,
+            expected,
+            "{filter:?}"
+        );
+    }
+    let shown = bed.store.page(index, &"4".into()).await.unwrap();
+    assert_eq!(shown.space_key.as_str(), "OPS");
+    let shown = bed.store.page(index, &"5".into()).await.unwrap();
+    assert_eq!(
+        shown.space_key.as_str(),
+        "999",
+        "a space nobody knows is shown by its id"
+    );
+}
+
+#[tokio::test]
+async fn changes_come_newest_first_also_when_they_are_simultaneous() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let changed = |id: &str, seconds: i64| PageRecord {
+        changed_at: noon() + TimeDelta::seconds(seconds),
+        ..page(index, id, PageState::Searchable)
+    };
+    bed.save(&[
+        changed("1", 0),
+        changed("2", 5),
+        changed("3", 5),
+        changed("4", 5),
+        changed("5", 5),
+        changed("6", 9),
+    ])
+    .await;
+    let filter = PageFilter {
+        changed_after: Some(noon()),
+        ..PageFilter::default()
+    };
+    assert_eq!(walk(&bed, index, filter).await, ["6", "5", "4", "3", "2"]);
+}
+
+#[tokio::test]
+async fn cursors_belong_to_their_list() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let pages: Vec<_> = (0..5)
+        .map(|n| page(index, &n.to_string(), PageState::Searchable))
+        .collect();
+    bed.save(&pages).await;
+    let filter = PageFilter {
+        limit: 2,
+        ..PageFilter::default()
+    };
+    let cursor = bed
+        .store
+        .pages(index, &filter)
+        .await
+        .unwrap()
+        .next_cursor
+        .unwrap();
+    let long_ago = Some(noon() - TimeDelta::days(1));
+    for bad in [
+        PageFilter {
+            cursor: Some("?".into()),
+            ..filter.clone()
+        },
+        PageFilter {
+            cursor: Some(cursor),
+            changed_after: long_ago,
+            ..filter
+        },
+    ] {
+        let error = bed.store.pages(index, &bad).await.unwrap_err();
+        assert!(metastore::is_bad_cursor(&error), "{error}");
+    }
+    let missing = bed
+        .store
+        .pages(IndexId::generate(), &PageFilter::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(&missing, StoreError::NotFound { .. }) && !metastore::is_bad_cursor(&missing));
+}
+
+#[tokio::test]
+async fn a_retry_makes_failed_and_waiting_pages_due_now() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let later = Some(noon() + TimeDelta::hours(3));
+    let failed = PageRecord {
+        attempts: 7,
+        reason: Some("why".into()),
+        ..page(index, "1", PageState::Failed)
+    };
+    let waiting = PageRecord {
+        attempts: 2,
+        next_try_at: later,
+        ..page(index, "2", PageState::Pending)
+    };
+    let sending = OutboxEntry {
+        attempts: 2,
+        next_attempt_at: later.unwrap(),
+        ..entry(&waiting, OutboxOp::Upsert, "h")
+    };
+    bed.store
+        .save_pages(
+            &[failed, waiting, page(index, "3", PageState::Searchable)],
+            &[sending],
+            &[],
+        )
+        .await
+        .unwrap();
+    assert!(
+        bed.store
+            .pages_needing_body(index, bed.now(), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    for id in ["1", "2"] {
+        let page = bed.store.retry_page(index, &id.into()).await.unwrap();
+        assert_eq!(
+            (page.state, page.attempts, page.next_try_at),
+            (PageState::Pending, 0, Some(bed.now()))
+        );
+    }
+    assert_eq!(
+        bed.store
+            .pages_needing_body(index, bed.now(), 9)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(bed.due(index).await[0].attempts, 0);
+    assert!(matches!(
+        bed.store.retry_page(index, &"3".into()).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    assert!(matches!(
+        bed.store.retry_page(index, &"9".into()).await,
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+#[tokio::test]
+async fn only_what_an_answer_may_quote_is_found_by_title() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    for state in PageState::ALL {
+        let record = PageRecord {
+            stored_hash: Some("h".into()),
+            ..page(index, "1", state)
+        };
+        let may = record.may_be_shown();
+        bed.save(&[record]).await;
+        let found = bed
+            .store
+            .page_by_title(index, &"ENG".into(), "PAGE 1")
+            .await
+            .unwrap();
+        assert_eq!(found.is_some(), may, "{state:?}");
+    }
+    let unstored = PageRecord {
+        stored_hash: None,
+        ..page(index, "1", PageState::Searchable)
+    };
+    bed.save(&[unstored]).await;
+    assert!(
+        bed.store
+            .page_by_title(index, &"ENG".into(), "Page 1")
+            .await
+            .unwrap()
+            .is_none()
+    );
+}

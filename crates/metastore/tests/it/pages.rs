@@ -1,0 +1,418 @@
+//! Page rows, bodies, facts, links.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
+use domain::page::{PageFacts, PageRecord, PageState};
+use domain::ports::store::{AdminStore, SyncStore};
+use domain::{IndexId, PageId, RunId};
+
+use crate::bed::{Bed, body, container, ids, noon, page};
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_was_saved() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let full = PageRecord {
+        kind: ContentKind::Attachment,
+        facts: PageFacts {
+            status: ContentStatus::Archived,
+            title: "Übersicht: 'a' \"b\" % _ \\".into(),
+            parent_id: Some("98".into()),
+            parent_kind: Some(ContentKind::Container),
+            modified: at("2019-12-31T23:59:59.999999Z"),
+            ..page(index, "att1", PageState::Pending).facts
+        },
+        labels: vec!["a".into(), "b c".into()],
+        restriction: Restriction::Restricted,
+        breadcrumb: vec!["Top".into(), "Mitte".into()],
+        body_version: Some(2),
+        markdown_hash: Some("aa".into()),
+        stored_hash: Some("bb".into()),
+        reason: Some("because".into()),
+        attempts: 4,
+        next_try_at: Some(at("2026-01-01T00:00:00.000001Z")),
+        seen_in_run: Some(RunId::generate()),
+        vanished_at: Some(at("2026-01-01T00:00:00.1Z")),
+        changed_at: at("2026-01-01T00:00:00Z"),
+        ..page(index, "att1", PageState::Vanishing)
+    };
+    let bare = page(index, "2", PageState::Pending);
+    bed.save(&[full.clone(), bare.clone()]).await;
+    assert_eq!(bed.page(index, "att1").await, full);
+    assert_eq!(bed.page(index, "2").await, bare);
+    // Saved again: replaced whole, also where something became nothing.
+    let emptied = PageRecord {
+        page_id: "att1".into(),
+        ..bare
+    };
+    bed.save(std::slice::from_ref(&emptied)).await;
+    assert_eq!(bed.page(index, "att1").await, emptied);
+}
+
+#[tokio::test]
+async fn nanoseconds_are_cut_to_microseconds() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let fine = noon() + TimeDelta::nanoseconds(789);
+    bed.save(&[PageRecord {
+        changed_at: fine,
+        ..page(index, "1", PageState::Pending)
+    }])
+    .await;
+    assert_eq!(bed.page(index, "1").await.changed_at, noon());
+}
+
+#[tokio::test]
+async fn many_rows_go_in_one_transaction_and_all_or_nothing() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let mut pages: Vec<_> = (0..1_234)
+        .map(|n| page(index, &n.to_string(), PageState::Pending))
+        .collect();
+    bed.save(&pages).await;
+    let all: Vec<PageId> = pages.iter().map(|p| p.page_id.clone()).collect();
+    assert_eq!(
+        bed.store.pages_by_id(index, &all).await.unwrap().len(),
+        1_234
+    );
+    bed.store
+        .mark_seen(index, RunId::generate(), &all)
+        .await
+        .unwrap();
+
+    for page in &mut pages {
+        page.attempts = 9;
+    }
+    // The last row belongs to no index: none of the others is written.
+    pages.push(page(IndexId::generate(), "x", PageState::Pending));
+    bed.store
+        .save_pages(&pages, &[], &[body("0", 1)])
+        .await
+        .unwrap_err();
+    assert_eq!(bed.page(index, "0").await.attempts, 0);
+    assert!(bed.store.bodies(&ids(&["0"])).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_mark_changes_nothing_else() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    bed.save(&[
+        page(index, "1", PageState::Searchable),
+        page(other, "1", PageState::Searchable),
+    ])
+    .await;
+    let before = bed.page(index, "1").await;
+    let run = RunId::generate();
+    bed.store
+        .mark_seen(index, run, &ids(&["1", "unknown"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        bed.page(index, "1").await,
+        PageRecord {
+            seen_in_run: Some(run),
+            ..before
+        }
+    );
+    assert_eq!(bed.page(other, "1").await.seen_in_run, None);
+}
+
+#[tokio::test]
+async fn briefs_tell_of_every_row_of_a_space() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let mut elsewhere = page(index, "5", PageState::Searchable);
+    elsewhere.facts.space_id = "200".into();
+    let mut hidden = page(index, "3", PageState::Vanishing);
+    hidden.vanished_at = Some(noon());
+    hidden.facts.parent_id = Some("1".into());
+    hidden.seen_in_run = Some(RunId::generate());
+    bed.save(&[
+        container(index, "1"),
+        page(index, "2", PageState::Removed),
+        hidden.clone(),
+        elsewhere,
+    ])
+    .await;
+    let briefs = bed.store.briefs(index, &"100".into()).await.unwrap();
+    let told: Vec<_> = briefs
+        .iter()
+        .map(|b| (b.page_id.as_str(), b.kind, b.state, b.stored))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("1", ContentKind::Container, PageState::Pending, false),
+            ("2", ContentKind::Page, PageState::Removed, false),
+            ("3", ContentKind::Page, PageState::Vanishing, true),
+        ]
+    );
+    assert_eq!(briefs[2].vanished_at, hidden.vanished_at);
+    assert_eq!(briefs[2].parent_id, hidden.facts.parent_id);
+    assert_eq!(briefs[2].seen_in_run, hidden.seen_in_run);
+    assert_eq!(briefs[2].title, hidden.facts.title);
+    assert_eq!(briefs[2].restriction, Restriction::Open);
+}
+
+#[tokio::test]
+async fn pages_are_found_by_state_in_pages() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    bed.save(&[
+        page(index, "1", PageState::Pending),
+        page(index, "2", PageState::Failed),
+        page(index, "3", PageState::Searchable),
+        page(index, "4", PageState::Pending),
+        container(index, "0"),
+    ])
+    .await;
+    let states = [PageState::Pending, PageState::Failed];
+    let find = async |after: Option<&str>, limit| {
+        let after = after.map(PageId::from);
+        let found = bed
+            .store
+            .pages_in_states(index, &states, after.as_ref(), limit)
+            .await
+            .unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(find(None, 2).await, ["1", "2"]);
+    assert_eq!(find(Some("2"), 2).await, ["4"]);
+    assert!(
+        bed.store
+            .pages_in_states(index, &[], None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn bodies_are_due_when_missing_old_and_not_backing_off() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let now = bed.now();
+    let with = |id: &str, state, body_version, next_try_at| PageRecord {
+        body_version,
+        next_try_at,
+        ..page(index, id, state)
+    };
+    let (past, future) = (
+        Some(now - TimeDelta::minutes(1)),
+        Some(now + TimeDelta::microseconds(1)),
+    );
+    use PageState::{Failed, Pending, Removed, Searchable, Skipped, Vanishing};
+    bed.save(&[
+        with("a1", Pending, None, None),
+        with("a2", Pending, Some(2), None),
+        with("a3", Searchable, Some(2), None),
+        with("a4", Failed, None, past),
+        with("a5", Pending, None, Some(now)),
+        with("b1", Pending, Some(3), None), // has it
+        with("b2", Failed, None, None),     // for good
+        with("b3", Failed, None, future),   // backs off
+        with("b4", Pending, None, future),
+        with("b5", Skipped, None, None),
+        with("b6", Removed, None, None),
+        with("b7", Vanishing, None, None),
+        container(index, "b8"),
+    ])
+    .await;
+    let due = bed.store.pages_needing_body(index, now, 100).await.unwrap();
+    let due: Vec<_> = due.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(due, ["a1", "a2", "a3", "a4", "a5"]);
+    assert_eq!(
+        bed.store
+            .pages_needing_body(index, now, 2)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn an_older_body_never_replaces_a_newer_one() {
+    let bed = Bed::new();
+    let put = async |body| bed.store.save_pages(&[], &[], &[body]).await.unwrap();
+    put(body("1", 5)).await;
+    put(body("1", 4)).await;
+    assert_eq!(
+        bed.store.bodies(&ids(&["1"])).await.unwrap(),
+        [body("1", 5)]
+    );
+    // The same version by a better converter does.
+    let better = domain::page::CachedBody {
+        converter: 2,
+        markdown: "Better.".into(),
+        ..body("1", 5)
+    };
+    put(better.clone()).await;
+    assert_eq!(bed.store.bodies(&ids(&["1"])).await.unwrap(), [better]);
+    let used = bed.store.disk_use().await.unwrap();
+    assert_eq!(used.bodies, 1);
+    assert!(used.bodies_bytes > 0 && used.database_bytes > used.bodies_bytes);
+}
+
+fn facts(
+    id: &str,
+    kind: ContentKind,
+    labels: &[&str],
+    restriction: Restriction,
+    above: &[&str],
+) -> ContentFacts {
+    ContentFacts {
+        id: id.into(),
+        kind,
+        labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+        restriction,
+        ancestors: Some(ids(above)),
+    }
+}
+
+#[tokio::test]
+async fn facts_are_recorded_and_changes_named() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    bed.save(&[
+        page(index, "1", PageState::Searchable),
+        page(index, "2", PageState::Searchable),
+    ])
+    .await;
+    let before = bed.page(index, "1").await;
+    let answer = [
+        facts(
+            "1",
+            ContentKind::Page,
+            &["x"],
+            Restriction::Open,
+            &["f2", "f1"],
+        ),
+        facts("2", ContentKind::Page, &[], Restriction::Open, &[]),
+        facts("unknown", ContentKind::Page, &["y"], Restriction::Open, &[]),
+        facts(
+            "f1",
+            ContentKind::Container,
+            &[],
+            Restriction::Restricted,
+            &["f2"],
+        ),
+        facts("f2", ContentKind::Container, &[], Restriction::Unknown, &[]),
+    ];
+    let changed = bed.store.record_facts(index, &answer).await.unwrap();
+    assert_eq!(changed, ids(&["1", "f1"]));
+    assert_eq!(
+        bed.page(index, "1").await,
+        PageRecord {
+            labels: vec!["x".into()],
+            ..before
+        }
+    );
+    assert!(
+        bed.store
+            .pages_by_id(index, &ids(&["unknown"]))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    // New containers stand in the space of the pages below them, and in the tree.
+    let briefs = bed.store.briefs(index, &"100".into()).await.unwrap();
+    let folder = briefs.iter().find(|b| b.page_id.as_str() == "f1").unwrap();
+    assert_eq!(
+        (folder.kind, folder.restriction),
+        (ContentKind::Container, Restriction::Restricted)
+    );
+    assert_eq!(folder.parent_id, Some("f2".into()));
+    assert!(briefs.iter().any(|b| b.page_id.as_str() == "f2"));
+    assert!(
+        bed.store
+            .record_facts(index, &answer)
+            .await
+            .unwrap()
+            .is_empty(),
+        "nothing is new the second time"
+    );
+    // They are seen by nobody.
+    let listed = bed
+        .store
+        .pages(index, &Default::default())
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(listed.len(), 2);
+    assert!(bed.store.page(index, &"f1".into()).await.is_err());
+    // A restriction that is lifted is a change too.
+    let lifted = [facts(
+        "f1",
+        ContentKind::Container,
+        &[],
+        Restriction::Open,
+        &["f2"],
+    )];
+    assert_eq!(
+        bed.store.record_facts(index, &lifted).await.unwrap(),
+        ids(&["f1"])
+    );
+}
+
+#[tokio::test]
+async fn links_find_titles_of_any_index_ignoring_case() {
+    let bed = Bed::new();
+    let (a, b) = (bed.index("a").await.id, bed.index("b").await.id);
+    let titled = |index, id: &str, title: &str, state, kind| {
+        let mut record = page(index, id, state);
+        record.facts.title = title.into();
+        record.kind = kind;
+        record
+    };
+    use ContentKind::{BlogPost, Page};
+    bed.save(&[
+        titled(a, "1", "Grüße an ALLE", PageState::Searchable, Page),
+        titled(b, "2", "News", PageState::Pending, BlogPost),
+        titled(b, "3", "News", PageState::Pending, Page),
+        titled(a, "4", "Gone", PageState::Removed, Page),
+        titled(a, "5", "Hidden", PageState::Vanishing, Page),
+        titled(a, "6", "Elsewhere", PageState::Searchable, Page),
+    ])
+    .await;
+    let wanted: Vec<_> = ["grüße AN alle", "news", "gone", "hidden", "nowhere"]
+        .into_iter()
+        .map(|title| ("100".into(), title.to_owned()))
+        .chain([("200".into(), "elsewhere".to_owned())])
+        .collect();
+    let found = bed.store.find_titles(&wanted).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|hit| hit.as_ref().map(|(id, ..)| id.as_str()))
+        .collect();
+    assert_eq!(found, [Some("1"), Some("3"), None, None, None, None]);
+    let by_id = bed.store.find_pages(&ids(&["3", "1", "99"])).await.unwrap();
+    let by_id: Vec<_> = by_id
+        .iter()
+        .map(|(id, title, _)| (id.as_str(), title.as_str()))
+        .collect();
+    assert_eq!(by_id, [("1", "Grüße an ALLE"), ("3", "News")]);
+}
+
+#[tokio::test]
+async fn people_are_remembered_by_their_newest_name() {
+    let bed = Bed::new();
+    let name = |id: &str, name: &str| (domain::AccountId::from(id), name.to_owned());
+    bed.store
+        .remember_people(&[name("a", "Ada"), name("b", "Bob")])
+        .await
+        .unwrap();
+    bed.store
+        .remember_people(&[name("a", "Ada L.")])
+        .await
+        .unwrap();
+    let known = bed
+        .store
+        .known_people(&["a".into(), "c".into()])
+        .await
+        .unwrap();
+    assert_eq!(known, [name("a", "Ada L.")]);
+}

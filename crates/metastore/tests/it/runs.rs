@@ -1,0 +1,421 @@
+//! Runs: one open at a time, follow-ups, endings, cancels, the guard.
+
+use chrono::TimeDelta;
+use domain::index::{IndexProgress, IndexStatus};
+use domain::ports::store::{AdminStore, OpenedRun, RunEnd, RunFilter, StoreError, SyncStore};
+use domain::problem::Problem;
+use domain::run::{Counts, Requests, RunKind, RunPlan, RunStatus};
+use domain::{IndexId, RunId};
+
+use crate::bed::{Bed, end, progress_at, settings};
+
+async fn open(bed: &Bed, index: IndexId, kind: RunKind, queue: bool) -> OpenedRun {
+    bed.store.open_run(index, kind, false, queue).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_run_at_a_time_and_the_wider_follow_up_stays() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let OpenedRun::New(first) = open(&bed, index, RunKind::Delta, false).await else {
+        panic!("nothing was open");
+    };
+    assert_eq!(first.status, RunStatus::Pending);
+    assert_eq!(
+        bed.store.open_run_of(index).await.unwrap(),
+        Some(first.clone())
+    );
+    assert_eq!(
+        open(&bed, index, RunKind::Full, false).await,
+        OpenedRun::AlreadyOpen(first.clone())
+    );
+    for kind in [RunKind::Sweep, RunKind::Full, RunKind::Delta] {
+        let OpenedRun::Queued(run) = open(&bed, index, kind, true).await else {
+            panic!("one is open");
+        };
+        assert!(run.queued && run.run_id == first.run_id);
+    }
+    bed.store.start_run(first.run_id).await.unwrap();
+    let (over, follow_up) = bed
+        .store
+        .finish_run(first.run_id, &end(RunStatus::Succeeded, IndexStatus::Ok))
+        .await
+        .unwrap();
+    assert_eq!(follow_up, Some(RunKind::Full));
+    assert!(!over.queued);
+    assert_eq!(bed.store.open_run_of(index).await.unwrap(), None);
+    assert!(matches!(
+        open(&bed, index, RunKind::Full, true).await,
+        OpenedRun::New(_)
+    ));
+    // Another index is not concerned.
+    let other = bed.index("other").await.id;
+    assert!(matches!(
+        open(&bed, other, RunKind::First, false).await,
+        OpenedRun::New(_)
+    ));
+}
+
+#[tokio::test]
+async fn only_allowed_transitions_happen() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let conflict =
+        |result: Result<_, StoreError>| matches!(result, Err(StoreError::Conflict { .. }));
+    let finish = async |run: RunId, status| {
+        bed.store
+            .finish_run(run, &end(status, IndexStatus::Ok))
+            .await
+            .map(|(run, _)| run)
+    };
+    let OpenedRun::New(run) = open(&bed, index, RunKind::First, false).await else {
+        panic!("nothing was open");
+    };
+    assert!(
+        conflict(finish(run.run_id, RunStatus::Succeeded).await),
+        "it never ran"
+    );
+    assert!(
+        conflict(finish(run.run_id, RunStatus::Running).await),
+        "that is no end"
+    );
+    let started = bed.store.start_run(run.run_id).await.unwrap();
+    assert_eq!(
+        (started.status, started.started_at),
+        (RunStatus::Running, Some(bed.now()))
+    );
+    assert!(
+        conflict(bed.store.start_run(run.run_id).await),
+        "it runs already"
+    );
+    finish(run.run_id, RunStatus::Partial).await.unwrap();
+    assert!(
+        conflict(finish(run.run_id, RunStatus::Failed).await),
+        "it is over"
+    );
+    assert!(
+        conflict(bed.store.request_cancel(run.run_id).await),
+        "it is over"
+    );
+    let unknown = RunId::generate();
+    assert!(matches!(
+        bed.store.start_run(unknown).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert!(matches!(
+        bed.store.run(unknown).await,
+        Err(StoreError::NotFound { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_a_pending_and_a_running_run() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let OpenedRun::New(pending) = open(&bed, index, RunKind::First, false).await else {
+        panic!("nothing was open");
+    };
+    for _ in 0..2 {
+        let asked = bed.store.request_cancel(pending.run_id).await.unwrap();
+        assert_eq!(asked.status, RunStatus::Canceling);
+    }
+    assert!(
+        bed.store.start_run(pending.run_id).await.is_err(),
+        "it must not begin any more"
+    );
+    bed.store
+        .finish_run(pending.run_id, &end(RunStatus::Canceled, IndexStatus::New))
+        .await
+        .unwrap();
+
+    let running = bed.running(index, RunKind::First).await;
+    bed.store.request_cancel(running.run_id).await.unwrap();
+    let seen = bed
+        .store
+        .touch_run(
+            running.run_id,
+            &Counts {
+                seen: 7,
+                ..Counts::default()
+            },
+            &Requests::default(),
+            Some(5),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (seen.status, seen.counts.seen, seen.eta_seconds),
+        (RunStatus::Canceling, 7, Some(5))
+    );
+    let (over, _) = bed
+        .store
+        .finish_run(running.run_id, &end(RunStatus::Canceled, IndexStatus::New))
+        .await
+        .unwrap();
+    assert_eq!(over.eta_seconds, None);
+    // A late heartbeat changes nothing of what is over.
+    let late = bed
+        .store
+        .touch_run(
+            running.run_id,
+            &Counts {
+                seen: 9,
+                ..Counts::default()
+            },
+            &Requests::default(),
+            Some(1),
+        )
+        .await
+        .unwrap();
+    assert_eq!(late, over);
+}
+
+#[tokio::test]
+async fn an_ending_is_recorded_whole() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let run = bed.running(index, RunKind::Sweep).await;
+    bed.clock.advance(TimeDelta::microseconds(1));
+    let ending = RunEnd {
+        status: RunStatus::Failed,
+        counts: Counts {
+            seen: 1,
+            fetched: 2,
+            uploaded: 3,
+            searchable: 4,
+            deleted: 5,
+            unchanged: 6,
+            skipped: 7,
+            failed: 8,
+        },
+        requests: Requests {
+            confluence: 9,
+            store: 10,
+        },
+        error: Some(Problem::new("run_failed", "The disk is full.").with_field("a", "b")),
+        plan: Some(RunPlan {
+            add: 1,
+            minutes: 0.5,
+            ..RunPlan::default()
+        }),
+        index_status: IndexStatus::Failed,
+        index_reason: Some("The disk is full.".into()),
+        progress: None,
+        next_run_at: Some(bed.now() + TimeDelta::minutes(60)),
+    };
+    let (over, _) = bed.store.finish_run(run.run_id, &ending).await.unwrap();
+    assert_eq!(over, bed.store.run(run.run_id).await.unwrap());
+    assert_eq!(
+        (over.counts, over.requests),
+        (ending.counts, ending.requests)
+    );
+    assert_eq!((&over.error, &over.plan), (&ending.error, &ending.plan));
+    assert_eq!(over.finished_at, Some(bed.now()));
+    let state = bed.store.index_state(index).await.unwrap();
+    assert_eq!(state.index.status_reason, ending.index_reason);
+    assert_eq!(
+        state.progress,
+        IndexProgress::default(),
+        "nothing to remember leaves the old"
+    );
+}
+
+#[tokio::test]
+async fn what_the_administrator_did_meanwhile_survives_the_ending() {
+    let bed = Bed::new();
+    let created = bed.index("agent").await;
+    let run = bed.running(created.id, RunKind::Sweep).await;
+    let mut changed = settings("agent", &["ENG"]);
+    changed.enabled = false;
+    bed.store
+        .update_index(created.id, &changed, &[])
+        .await
+        .unwrap();
+    let ending = RunEnd {
+        progress: Some(progress_at(bed.now())),
+        next_run_at: Some(bed.now() + TimeDelta::minutes(60)),
+        ..end(RunStatus::Succeeded, IndexStatus::Ok)
+    };
+    bed.store.finish_run(run.run_id, &ending).await.unwrap();
+    let state = bed.store.index_state(created.id).await.unwrap();
+    assert_eq!(state.index.status, IndexStatus::Disabled);
+    assert_eq!(
+        state.index.next_run_at, None,
+        "an index that is switched off has no next run"
+    );
+    assert_eq!(
+        state.progress.scope_revision, 1,
+        "the run read 0 and may not write it back"
+    );
+    assert_eq!(state.progress.applied_scope_revision, 0);
+}
+
+#[tokio::test]
+async fn a_restart_interrupts_what_was_open() {
+    let bed = Bed::new();
+    let never_synced = bed.index("a").await.id;
+    let synced = bed.index("b").await.id;
+    let idle = bed.index("c").await.id;
+    let run = bed.running(synced, RunKind::First).await;
+    let ending = RunEnd {
+        progress: Some(progress_at(bed.now())),
+        ..end(RunStatus::Succeeded, IndexStatus::Ok)
+    };
+    bed.store.finish_run(run.run_id, &ending).await.unwrap();
+
+    let first = bed.running(never_synced, RunKind::First).await;
+    let second = bed.running(synced, RunKind::Delta).await;
+    open(&bed, synced, RunKind::Full, true).await;
+    bed.clock.advance(TimeDelta::minutes(3));
+    let again = bed.second();
+    let interrupted = again.interrupt_open_runs().await.unwrap();
+    assert_eq!(
+        interrupted.iter().map(|r| r.run_id).collect::<Vec<_>>(),
+        [first.run_id, second.run_id]
+    );
+    assert_eq!(
+        interrupted.iter().map(|r| r.queued).collect::<Vec<_>>(),
+        [false, true]
+    );
+    for run in &interrupted {
+        assert_eq!(run.status, RunStatus::Interrupted);
+        assert_eq!(run.finished_at, Some(bed.now()));
+        assert_eq!(run.error.as_ref().unwrap().code, "run_stopped");
+        assert!(!again.run(run.run_id).await.unwrap().queued);
+    }
+    for (index, status) in [
+        (never_synced, IndexStatus::New),
+        (synced, IndexStatus::Degraded),
+        (idle, IndexStatus::New),
+    ] {
+        assert_eq!(again.index(index).await.unwrap().status, status);
+    }
+    assert_eq!(
+        again.index(synced).await.unwrap().next_run_at,
+        Some(bed.now())
+    );
+    assert!(again.interrupt_open_runs().await.unwrap().is_empty());
+}
+
+async fn waiting_for_an_answer(bed: &Bed) -> (IndexId, RunId) {
+    let index = bed.index("agent").await.id;
+    let run = bed.running(index, RunKind::Sweep).await.run_id;
+    let ending = RunEnd {
+        progress: Some(IndexProgress {
+            awaiting_confirmation: Some(run),
+            ..progress_at(bed.now())
+        }),
+        ..end(RunStatus::NeedsConfirmation, IndexStatus::NeedsConfirmation)
+    };
+    bed.store.finish_run(run, &ending).await.unwrap();
+    (index, run)
+}
+
+#[tokio::test]
+async fn the_guard_is_answered_once() {
+    for accept in [true, false] {
+        let bed = Bed::new();
+        let (index, run) = waiting_for_an_answer(&bed).await;
+        let other = RunId::generate();
+        assert!(matches!(
+            bed.store.answer_guard(other, accept).await,
+            Err(StoreError::NotFound { .. })
+        ));
+        bed.store.answer_guard(run, accept).await.unwrap();
+        let state = bed.store.index_state(index).await.unwrap();
+        assert_eq!(state.progress.deletions_accepted, accept);
+        assert_eq!(state.progress.awaiting_confirmation, None);
+        assert_eq!(state.index.status, IndexStatus::Degraded);
+        assert!(matches!(
+            bed.store.answer_guard(run, accept).await,
+            Err(StoreError::Conflict { .. })
+        ));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_given_during_a_run_is_not_overwritten_by_it() {
+    let bed = Bed::new();
+    let (index, run) = waiting_for_an_answer(&bed).await;
+    let read_before = bed.store.index_state(index).await.unwrap().progress;
+    bed.clock.advance(TimeDelta::seconds(1));
+    let delta = bed.running(index, RunKind::Delta).await;
+    bed.clock.advance(TimeDelta::seconds(1));
+    bed.store.answer_guard(run, true).await.unwrap();
+    let ending = RunEnd {
+        progress: Some(read_before),
+        ..end(RunStatus::Succeeded, IndexStatus::Ok)
+    };
+    bed.store.finish_run(delta.run_id, &ending).await.unwrap();
+    let progress = bed.store.index_state(index).await.unwrap().progress;
+    assert!(progress.deletions_accepted);
+    assert_eq!(progress.awaiting_confirmation, None);
+    // The run that makes use of the answer began after it, and clears it.
+    bed.clock.advance(TimeDelta::seconds(1));
+    let sweep = bed.running(index, RunKind::Sweep).await;
+    let ending = RunEnd {
+        progress: Some(progress_at(bed.now())),
+        ..end(RunStatus::Succeeded, IndexStatus::Ok)
+    };
+    bed.store.finish_run(sweep.run_id, &ending).await.unwrap();
+    assert!(
+        !bed.store
+            .index_state(index)
+            .await
+            .unwrap()
+            .progress
+            .deletions_accepted
+    );
+}
+
+#[tokio::test]
+async fn runs_are_listed_newest_first_in_pages() {
+    let bed = Bed::new();
+    let (a, b) = (bed.index("a").await.id, bed.index("b").await.id);
+    let mut made = Vec::new();
+    for turn in 0..6 {
+        let index = if turn % 2 == 0 { a } else { b };
+        let run = bed.running(index, RunKind::Delta).await.run_id;
+        let status = if turn < 4 {
+            RunStatus::Succeeded
+        } else {
+            RunStatus::Failed
+        };
+        bed.store
+            .finish_run(run, &end(status, IndexStatus::Ok))
+            .await
+            .unwrap();
+        made.insert(0, run);
+    }
+    let mut seen = Vec::new();
+    let mut filter = RunFilter {
+        limit: 4,
+        ..RunFilter::default()
+    };
+    loop {
+        let page = bed.store.runs(&filter).await.unwrap();
+        seen.extend(page.items.iter().map(|run| run.run_id));
+        filter.cursor = page.next_cursor;
+        if filter.cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, made);
+    let of_a = RunFilter {
+        index: Some(a),
+        status: Some(RunStatus::Failed),
+        ..RunFilter::default()
+    };
+    let found = bed.store.runs(&of_a).await.unwrap().items;
+    assert_eq!(
+        found.iter().map(|run| run.run_id).collect::<Vec<_>>(),
+        [made[1]]
+    );
+    let bad = RunFilter {
+        cursor: Some("x".into()),
+        ..RunFilter::default()
+    };
+    assert!(metastore::is_bad_cursor(
+        &bed.store.runs(&bad).await.unwrap_err()
+    ));
+}
