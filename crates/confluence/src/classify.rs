@@ -76,9 +76,8 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
     match status {
         200..=299 => Verdict::Good,
         300..=399 => Verdict::Final(redirected(what, headers)),
-        400 if asked.cursor && (said.is_empty() || said.to_lowercase().contains("cursor")) => {
-            Verdict::Final(SourceError::BadCursor { what, detail })
-        }
+        // The same request was good without its cursor, or there would be none.
+        400 if asked.cursor => Verdict::Final(SourceError::BadCursor { what, detail }),
         401 if asked.recently_limited && said.to_lowercase().contains("login required") => again(Trouble::Strange),
         401 => Verdict::Final(SourceError::Unauthorized {
             what,

@@ -54,7 +54,7 @@ fn every_shape_of_error_has_its_meaning() {
             &CONTENT_SEARCH,
             false,
             true,
-            "rejected Could not parse cql",
+            "cursor Could not parse cql",
         ),
         (
             401,

@@ -6,5 +6,7 @@ mod answers;
 mod downloads;
 mod errors;
 mod limits;
+mod official;
 mod paging;
+mod simulated;
 mod support;
