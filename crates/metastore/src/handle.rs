@@ -262,3 +262,109 @@ fn prepare_file(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use domain::ports::store::AdminStore;
+
+    use super::*;
+    use crate::ops::small;
+
+    fn store(folder: &tempfile::TempDir) -> Metastore {
+        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
+        Metastore::open(&url, MetastoreOptions::default()).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_commits_although_its_caller_went_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let caller = tokio::spawn({
+            let store = store.clone();
+            async move {
+                store
+                    .write(move |conn| {
+                        small::remember(conn, "a", "half")?;
+                        begun.send(()).unwrap();
+                        may_go_on.recv().unwrap();
+                        small::remember(conn, "b", "whole")
+                    })
+                    .await
+            }
+        });
+        has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        // Nothing of it is seen before it is whole.
+        assert_eq!(store.remembered("a").await.unwrap(), None);
+        go_on.send(()).unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while store.remembered("b").await.unwrap().is_none() {
+            assert!(Instant::now() < patience, "it never committed");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(
+            store.remembered("a").await.unwrap().as_deref(),
+            Some("half")
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_is_an_error_rolls_back_and_harms_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let result: StoreResult<()> = store
+            .write(|conn| {
+                small::remember(conn, "a", "1")?;
+                panic!("on purpose")
+            })
+            .await;
+        let Err(StoreError::Failed { detail }) = result else {
+            panic!("{result:?}");
+        };
+        assert!(detail.contains("on purpose"), "{detail}");
+        assert_eq!(store.remembered("a").await.unwrap(), None);
+        store.remember("a", "2").await.unwrap();
+        let result: StoreResult<()> = store.read(|_| panic!("and again")).await;
+        assert!(matches!(result, Err(StoreError::Failed { .. })));
+        assert_eq!(store.remembered("a").await.unwrap().as_deref(), Some("2"));
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let result = store.read(|conn| small::remember(conn, "a", "1")).await;
+        assert!(
+            matches!(result, Err(StoreError::Failed { .. })),
+            "{result:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn another_process_that_keeps_the_lock_makes_us_busy_not_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
+        let options = MetastoreOptions {
+            busy_timeout: Duration::from_millis(50),
+            ..MetastoreOptions::default()
+        };
+        let store = Metastore::open(&url, options).unwrap();
+        let mut other = Conn::establish(&url.path().to_string_lossy()).unwrap();
+        other.batch_execute("BEGIN IMMEDIATE").unwrap();
+        let result = store.remember("a", "1").await;
+        assert!(matches!(result, Err(StoreError::Busy { .. })), "{result:?}");
+        assert_eq!(
+            store.remembered("a").await.unwrap(),
+            None,
+            "reading goes on"
+        );
+        other.batch_execute("ROLLBACK").unwrap();
+        store.remember("a", "1").await.unwrap();
+    }
+}

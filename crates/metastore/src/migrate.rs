@@ -50,3 +50,261 @@ pub(crate) fn up_to_date(connection: &mut Conn, path: &Path) -> Result<(), OpenE
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use diesel::connection::SimpleConnection;
+    use diesel::prelude::*;
+    use diesel::query_builder::QueryFragment;
+    use diesel::sql_types::Text;
+
+    use super::*;
+    use crate::schema;
+
+    #[derive(QueryableByName)]
+    struct Object {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Text)]
+        sql: String,
+    }
+    #[derive(QueryableByName)]
+    struct Column {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    fn connection() -> Conn {
+        let mut connection = Conn::establish(":memory:").unwrap();
+        connection
+            .batch_execute("PRAGMA foreign_keys = ON")
+            .unwrap();
+        connection
+    }
+
+    fn objects(connection: &mut Conn) -> BTreeMap<String, String> {
+        let all: Vec<Object> = diesel::sql_query(
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL \
+             AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '__diesel%'",
+        )
+        .load(connection)
+        .unwrap();
+        all.into_iter().map(|o| (o.name, o.sql)).collect()
+    }
+
+    #[test]
+    fn up_down_and_up_again_ends_in_the_same_schema() {
+        let mut connection = connection();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        let first = objects(&mut connection);
+        assert!(first.contains_key("synced_pages") && first.contains_key("sync_runs_one_open"));
+        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        assert_eq!(
+            objects(&mut connection),
+            BTreeMap::new(),
+            "down leaves nothing"
+        );
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        assert_eq!(objects(&mut connection), first);
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_refused() {
+        let mut connection = connection();
+        up_to_date(&mut connection, Path::new("a.db")).unwrap();
+        up_to_date(&mut connection, Path::new("a.db")).unwrap();
+        connection
+            .batch_execute(
+                "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')",
+            )
+            .unwrap();
+        let error = up_to_date(&mut connection, Path::new("a.db")).unwrap_err();
+        assert!(
+            matches!(&error, OpenError::TooNew { migration, .. } if migration == "29990101000000")
+        );
+        assert!(error.to_string().contains("newer version"), "{error}");
+    }
+
+    /// Names of the columns that a table of `schema.rs` has, read from the statement that selects all of them.
+    fn declared<T: Table>(table: T) -> Vec<String>
+    where
+        T::AllColumns: QueryFragment<Db>,
+    {
+        let _ = table;
+        let text = diesel::debug_query::<Db, _>(&T::all_columns()).to_string();
+        let columns = text.split(" -- binds").next().unwrap_or_default();
+        columns
+            .split(", ")
+            .filter_map(|column| column.rsplit('.').next())
+            .map(|column| column.trim_matches('`').to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_hand_kept_schema_names_every_column_of_every_table() {
+        let mut connection = connection();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        macro_rules! declared_tables {
+            ($($table:ident),+ $(,)?) => {
+                BTreeMap::from([$((stringify!($table), declared(schema::$table::table)),)+])
+            };
+        }
+        let declared = declared_tables!(
+            indexes,
+            index_spaces,
+            sync_runs,
+            synced_pages,
+            outbox,
+            bodies,
+            people,
+            checkpoints,
+            events,
+            tokens,
+            tombstones,
+            remembered,
+        );
+        let tables = objects(&mut connection)
+            .into_iter()
+            .filter(|(_, sql)| sql.starts_with("CREATE TABLE"))
+            .map(|(name, _)| name);
+        let mut found = 0;
+        for table in tables {
+            let columns: Vec<Column> =
+                diesel::sql_query("SELECT name FROM pragma_table_xinfo(?) ORDER BY cid")
+                    .bind::<Text, _>(&table)
+                    .load(&mut connection)
+                    .unwrap();
+            let columns: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+            assert_eq!(declared.get(table.as_str()), Some(&columns), "{table}");
+            found += 1;
+        }
+        assert_eq!(found, declared.len());
+    }
+
+    #[test]
+    fn the_frequent_questions_are_answered_from_their_index() {
+        use schema::{outbox, sync_runs, synced_pages};
+        let mut connection = connection();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        let mut plan = |statement: String| {
+            let statement = statement
+                .split(" -- binds")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+                .load(&mut connection)
+                .unwrap();
+            let steps: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+            steps.join("; ")
+        };
+        macro_rules! uses {
+            ($index:literal, $query:expr) => {{
+                let plan = plan(diesel::debug_query::<Db, _>(&$query).to_string());
+                assert!(plan.contains($index), "{}: {plan}", $index);
+                plan
+            }};
+        }
+        let of_index = synced_pages::table.filter(synced_pages::index_id.eq("i"));
+        uses!(
+            "synced_pages_body_due",
+            of_index
+                .filter(synced_pages::body_due)
+                .order(synced_pages::page_id)
+                .select(synced_pages::page_id)
+        );
+        let covered = uses!(
+            "USING COVERING INDEX synced_pages_documents",
+            synced_pages::table
+                .filter(synced_pages::index_id.eq_any(["i"]))
+                .filter(synced_pages::document.eq(true))
+                .group_by((synced_pages::index_id, synced_pages::space_id))
+                .select((
+                    synced_pages::index_id,
+                    synced_pages::space_id,
+                    diesel::dsl::count_star()
+                ))
+        );
+        assert!(!covered.contains("TEMP B-TREE"), "{covered}");
+        uses!(
+            "synced_pages_by_state",
+            of_index
+                .filter(synced_pages::state.eq("pending"))
+                .order(synced_pages::page_id)
+                .select(synced_pages::page_id)
+        );
+        let briefs = uses!(
+            "synced_pages_by_space",
+            of_index
+                .filter(synced_pages::space_id.eq("s"))
+                .order(synced_pages::page_id)
+                .select(synced_pages::title)
+        );
+        assert!(!briefs.contains("TEMP B-TREE"), "{briefs}");
+        uses!(
+            "synced_pages_by_title",
+            synced_pages::table
+                .filter(synced_pages::space_id.eq("s"))
+                .filter(synced_pages::title_lower.eq("t"))
+                .select(synced_pages::url)
+        );
+        uses!(
+            "synced_pages_by_change",
+            of_index
+                .filter(synced_pages::changed_at.gt(chrono::NaiveDateTime::MIN))
+                .order((
+                    synced_pages::changed_at.desc(),
+                    synced_pages::page_id.desc()
+                ))
+                .select(synced_pages::page_id)
+        );
+        uses!(
+            "outbox_due",
+            outbox::table
+                .filter(outbox::index_id.eq("i"))
+                .filter(outbox::state.eq("waiting"))
+                .filter(outbox::next_attempt_at.le(chrono::NaiveDateTime::MIN))
+                .order((outbox::next_attempt_at, outbox::page_id))
+                .select(outbox::page_id)
+        );
+        uses!(
+            "sync_runs_newest",
+            sync_runs::table
+                .filter(sync_runs::index_id.eq("i"))
+                .filter(sync_runs::dry_run.eq(false))
+                .order(sync_runs::id.desc())
+                .select(sync_runs::id)
+        );
+    }
+
+    #[test]
+    fn the_database_itself_allows_one_open_run_per_index() {
+        let mut connection = connection();
+        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        let index = domain::IndexId::generate();
+        let now = chrono::Utc::now();
+        let run = || crate::rows::RunRow::pending(index, domain::run::RunKind::Delta, false, now);
+        connection
+            .batch_execute("PRAGMA foreign_keys = OFF")
+            .unwrap();
+        let mut put = |row: &crate::rows::RunRow| {
+            diesel::insert_into(schema::sync_runs::table)
+                .values(row)
+                .execute(&mut connection)
+        };
+        put(&run()).unwrap();
+        assert!(put(&run()).is_err());
+        let over = crate::rows::RunRow {
+            status: "failed".into(),
+            ..run()
+        };
+        put(&over).unwrap();
+    }
+}

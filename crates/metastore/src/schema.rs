@@ -106,6 +106,7 @@ table! {
         vanished_at -> Nullable<Timestamp>,
         changed_at -> Timestamp,
         body_due -> Bool,
+        document -> Bool,
     }
 }
 

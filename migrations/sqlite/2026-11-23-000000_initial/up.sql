@@ -109,6 +109,13 @@ CREATE TABLE synced_pages (
         AND state IN ('pending', 'uploaded', 'searchable', 'failed')
         AND (body_version IS NULL OR body_version < version)
     ) STORED,
+    -- The store holds it and an answer may quote it: what an index counts as its documents. An empty hash means that the
+    -- store may hold something under this id, but no document that we know. Written by the statements and checked here,
+    -- since SQLite answers no count from an index over a generated column.
+    document      BOOLEAN   NOT NULL CHECK (document = (
+        stored_hash IS NOT NULL AND stored_hash <> ''
+        AND state NOT IN ('vanishing', 'removed', 'skipped')
+    )),
     PRIMARY KEY (index_id, page_id)
 );
 CREATE INDEX synced_pages_by_state ON synced_pages (index_id, state, page_id);
@@ -117,7 +124,7 @@ CREATE INDEX synced_pages_by_title ON synced_pages (space_id, title_lower);
 CREATE INDEX synced_pages_by_change ON synced_pages (index_id, changed_at, page_id);
 CREATE INDEX synced_pages_body_due ON synced_pages (index_id, page_id) WHERE body_due;
 -- Covers the counts of documents per index and space.
-CREATE INDEX synced_pages_stored ON synced_pages (index_id, space_id, state) WHERE stored_hash IS NOT NULL;
+CREATE INDEX synced_pages_documents ON synced_pages (index_id, document, space_id);
 
 CREATE TABLE outbox (
     index_id        TEXT      NOT NULL REFERENCES indexes (id) ON DELETE CASCADE,

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
 use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
-use domain::page::PageState;
 use domain::ports::store::{IndexState, Listed, NewIndex};
 use domain::{AgentId, IndexId, Timestamp};
 
@@ -16,14 +15,6 @@ use crate::dialect::Conn;
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
 use crate::schema::{indexes, synced_pages, tombstones};
-
-/// States in which a page that the store may hold is no document of the index: on its way out, or not found there.
-const NOT_COUNTED: [&str; 4] = [
-    PageState::Failed.as_str(),
-    PageState::Vanishing.as_str(),
-    PageState::Removed.as_str(),
-    PageState::Skipped.as_str(),
-];
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -97,7 +88,7 @@ fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
 /// Adds spaces, counts and last runs to index rows; a handful of statements for all of them.
 fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
-    let mut counts = stored_by_space(conn, &ids)?;
+    let mut counts = documents_by_space(conn, &ids)?;
     let mut spaces = spaces::of_indexes(conn, &ids)?;
     all.iter()
         .map(|row| {
@@ -123,11 +114,10 @@ fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
 type CountsBySpace = HashMap<String, i64>;
 
 /// Documents per index and space: what the store holds and an answer may quote. Answered from a covering index.
-fn stored_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, CountsBySpace>> {
+fn documents_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, CountsBySpace>> {
     let counted: Vec<(String, String, i64)> = synced_pages::table
         .filter(synced_pages::index_id.eq_any(ids))
-        .filter(synced_pages::stored_hash.is_not_null())
-        .filter(synced_pages::state.ne_all(NOT_COUNTED))
+        .filter(synced_pages::document.eq(true))
         .group_by((synced_pages::index_id, synced_pages::space_id))
         .select((
             synced_pages::index_id,

@@ -8,7 +8,7 @@ use domain::{IndexId, Timestamp};
 use crate::convert::{db_time, opt_time, rows, time, word};
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::rows::{OutboxRow, op_word};
+use crate::rows::{OutboxRow, is_document, op_word};
 use crate::schema::{outbox, synced_pages};
 
 const WAITING: &str = "waiting";
@@ -182,6 +182,7 @@ fn apply(
                 .set((
                     synced_pages::state.eq(left(pending.state).as_str()),
                     synced_pages::stored_hash.eq(None::<String>),
+                    synced_pages::document.eq(false),
                     synced_pages::attempts.eq(0),
                     synced_pages::next_try_at.eq(None::<chrono::NaiveDateTime>),
                     synced_pages::changed_at.eq(db_time(now)),
@@ -220,10 +221,12 @@ fn apply(
                 Some(hash) if op == OutboxOp::Upsert && *hash == entry.hash => Some(String::new()),
                 other => other.clone(),
             };
+            let state = arrived(pending.state, PageState::Failed);
             diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
                 .set((
-                    synced_pages::state.eq(arrived(pending.state, PageState::Failed).as_str()),
+                    synced_pages::state.eq(state.as_str()),
                     synced_pages::reason.eq(reason),
+                    synced_pages::document.eq(is_document(state, stored_hash.as_deref())),
                     synced_pages::stored_hash.eq(stored_hash),
                     synced_pages::attempts.eq(pending.attempts + 1),
                     synced_pages::next_try_at.eq(None::<chrono::NaiveDateTime>),
@@ -242,6 +245,7 @@ fn stored(conn: &mut Conn, pending: &Pending<'_>, next: PageState) -> Done<()> {
         diesel::update(page)
             .set((
                 synced_pages::stored_hash.eq(&pending.entry.hash),
+                synced_pages::document.eq(is_document(state, Some(&pending.entry.hash))),
                 synced_pages::state.eq(state.as_str()),
                 synced_pages::reason.eq(None::<String>),
                 synced_pages::attempts.eq(0),

@@ -9,5 +9,5 @@ mod run;
 pub(crate) use body::BodyRow;
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
 pub(crate) use outbox::{OutboxRow, op_word};
-pub(crate) use page::PageRow;
+pub(crate) use page::{PageRow, is_document};
 pub(crate) use run::RunRow;

@@ -38,6 +38,17 @@ pub(crate) struct PageRow {
     pub seen_in_run: Option<String>,
     pub vanished_at: Option<NaiveDateTime>,
     pub changed_at: NaiveDateTime,
+    pub document: bool,
+}
+
+/// Whether a page counts as a document of its index: the store holds it (an empty hash is no document's), and an answer may
+/// quote it. The table checks that every statement keeps to this.
+pub(crate) fn is_document(state: PageState, stored_hash: Option<&str>) -> bool {
+    stored_hash.is_some_and(|hash| !hash.is_empty())
+        && !matches!(
+            state,
+            PageState::Vanishing | PageState::Removed | PageState::Skipped
+        )
 }
 
 impl From<&PageRecord> for PageRow {
@@ -69,6 +80,7 @@ impl From<&PageRecord> for PageRow {
             seen_in_run: page.seen_in_run.map(|run| run.to_string()),
             vanished_at: opt_db_time(page.vanished_at),
             changed_at: db_time(page.changed_at),
+            document: is_document(page.state, page.stored_hash.as_deref()),
         }
     }
 }

@@ -222,15 +222,20 @@ async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
         stored("5", PageState::Skipped),
         page(index, "6", PageState::Pending),
         page(index, "7", PageState::Failed),
+        stored("8", PageState::Failed), // Edited, and the new one is refused: the old one is there.
+        domain::page::PageRecord {
+            stored_hash: Some(String::new()), // Accepted once, and then not found.
+            ..page(index, "9", PageState::Failed)
+        },
     ])
     .await;
     let shown = bed.store.index(index).await.unwrap();
-    assert_eq!(shown.document_count, 3);
+    assert_eq!(shown.document_count, 4);
     assert_eq!(
         shown.spaces.iter().map(|s| s.pages).collect::<Vec<_>>(),
-        [3, 0]
+        [4, 0]
     );
-    assert_eq!(bed.store.stored_pages(index).await.unwrap(), 5);
+    assert_eq!(bed.store.stored_pages(index).await.unwrap(), 7);
 }
 
 #[tokio::test]

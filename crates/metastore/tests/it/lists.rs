@@ -187,7 +187,7 @@ async fn cursors_belong_to_their_list() {
 async fn a_retry_makes_failed_and_waiting_pages_due_now() {
     let bed = Bed::new();
     let index = bed.index("agent").await.id;
-    let later = Some(noon() + TimeDelta::hours(3));
+    let later = noon() + TimeDelta::hours(3);
     let failed = PageRecord {
         attempts: 7,
         reason: Some("why".into()),
@@ -195,12 +195,12 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
     };
     let waiting = PageRecord {
         attempts: 2,
-        next_try_at: later,
+        next_try_at: Some(later),
         ..page(index, "2", PageState::Pending)
     };
     let sending = OutboxEntry {
         attempts: 2,
-        next_attempt_at: later.unwrap(),
+        next_attempt_at: later,
         ..entry(&waiting, OutboxOp::Upsert, "h")
     };
     bed.store

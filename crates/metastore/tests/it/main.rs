@@ -1,4 +1,5 @@
 //! What the store promises, over a real file.
+#![allow(clippy::unwrap_used)]
 
 mod bed;
 mod concurrency;
