@@ -3,14 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::{Actor, Addr, MailboxError};
+use actix_rt::ArbiterHandle;
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
-use domain::ports::store::SyncStore;
+use domain::ports::store::{OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
-use domain::run::Run;
-use domain::{IndexId, RunId};
+use domain::run::{Run, RunKind, RunStatus};
+use domain::{IndexId, RunId, schedule};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
+use crate::index::Fallback;
+use crate::messages::{
+    ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexAddr, IndexChanged, Search,
+};
+use crate::scheduler::SchedulerActor;
+use crate::shared::Shared;
 use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub};
+
+/// How long an actor may take to answer a question that needs no network.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take in all: the store's patience, and Confluence's own search after it.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -39,70 +54,204 @@ pub struct SyncOrder {
 /// The engine. Clones are the same engine.
 #[derive(Clone)]
 pub struct Engine {
-    hub: ProgressHub,
+    scheduler: Addr<SchedulerActor>,
+    shared: Arc<Shared>,
+    /// Ends the engine's threads.
+    end: CancellationToken,
 }
 
 impl Engine {
     /// Starts the engine on threads of its own: open runs of an earlier process become `interrupted` and their indexes are
     /// activated, so that they go on from their rows; the scheduler begins to look for due indexes.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or a thread not started.
     pub async fn start(parts: EngineParts) -> Result<Self, EngineError> {
+        let (told, started) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("sync-engine".to_owned());
+        let spawned = thread.spawn(move || {
+            let system = actix_rt::System::new();
+            system.block_on(async move {
+                // Large answers are parsed on a thread of their own, so that questions and the schedule go on meanwhile.
+                let workers = actix_rt::Arbiter::new();
+                let engine = Self::start_with(parts, workers.handle()).await;
+                let end = engine.as_ref().ok().map(|engine| engine.end.clone());
+                // Nobody waits any more: then the engine ends with this scope.
+                let wanted = told.send(engine).is_ok();
+                if let (true, Some(end)) = (wanted, end) {
+                    end.cancelled().await;
+                }
+                workers.stop();
+            });
+        });
+        spawned.map_err(|error| EngineError::Start {
+            detail: error.to_string(),
+        })?;
+        started.await.map_err(|_| EngineError::Start {
+            detail: "its thread ended at once".to_owned(),
+        })?
+    }
+
+    /// As [`start`](Self::start), on the arbiter of the caller, whose clock may be a paused one.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn start_here(parts: EngineParts) -> Result<Self, EngineError> {
+        Self::start_with(parts, actix_rt::Arbiter::current()).await
+    }
+
+    async fn start_with(parts: EngineParts, workers: ArbiterHandle) -> Result<Self, EngineError> {
+        let shared = Shared::new(parts);
+        take_up_open_runs(&shared).await?;
+        let scheduler = SchedulerActor::new(Arc::clone(&shared), workers).start();
         Ok(Self {
-            hub: ProgressHub::new(parts.store),
+            scheduler,
+            shared,
+            end: CancellationToken::new(),
         })
     }
 
     /// Asks for a run now. It is recorded before this returns. With a run under way: that run, unless `full` is asked for and
-    /// it is none; then one follow-up is noted on it (`queued: true`).
-    pub async fn sync(&self, _index: IndexId, _order: SyncOrder) -> Result<Run, EngineError> {
-        Err(EngineError::Busy {
-            detail: "not started".into(),
+    /// it is none (or the one under way only looks): then one follow-up is noted on it (`queued: true`).
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] without such an index; when the database cannot be used.
+    pub async fn sync(&self, index: IndexId, order: SyncOrder) -> Result<Run, EngineError> {
+        let store = &self.shared.store;
+        let state = store.index_state(index).await?;
+        let open = store.open_run_of(index).await?;
+        let kind = match (&open, order.full) {
+            (Some(_), Some(true)) => RunKind::Full,
+            _ => schedule::manual_kind(&state.progress, order.full),
+        };
+        let queue = open.as_ref().is_some_and(|open| {
+            let more = order.full == Some(true) && open.kind != RunKind::Full;
+            !order.dry_run && (more || open.dry_run)
+        });
+        let opened = store.open_run(index, kind, order.dry_run, queue).await?;
+        self.scheduler.do_send(ActivateIndex(index));
+        Ok(match opened {
+            OpenedRun::New(run) | OpenedRun::AlreadyOpen(run) | OpenedRun::Queued(run) => run,
         })
     }
 
     /// Says that the row of a run now is `canceling`: no new credits, work in flight settles, the rest waits in rows.
-    pub async fn cancel(&self, _run: RunId) -> Result<(), EngineError> {
-        Ok(())
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when the engine has stopped.
+    pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
+        let sent = self.scheduler.send(CancelRun(run)).await;
+        sent.map_err(|error| busy(&error))
     }
 
     /// Says that rows of an index were written (created, changed, deleted, a page retried, the guard answered): look now. Also
     /// tells those who watch (`index_changed`). A new index begins its first run at once.
-    pub fn index_changed(&self, _index: IndexId) {}
+    pub fn index_changed(&self, index: IndexId) {
+        self.scheduler.do_send(IndexChanged(index));
+    }
 
     /// Answers a question from the index; when its store is down from Confluence's own search, when it is stale from both. An
     /// index that was never synced answers nothing. Never waits for a run.
+    ///
+    /// # Errors
+    /// When neither the store nor Confluence answers; [`EngineError::Unverified`] under `VERIFY_ON_READ=strict`.
     pub async fn search(
         &self,
-        _index: IndexId,
-        _query: RetrievalQuery,
+        index: IndexId,
+        query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
-        Err(EngineError::Busy {
-            detail: "not started".into(),
-        })
+        self.ask(index, query, Fallback::WhenDown).await
     }
 
     /// As [`search`](Self::search), and where that finds nothing (also before the first sync) from Confluence's own search.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
     pub async fn search_or_live(
         &self,
-        _index: IndexId,
-        _query: RetrievalQuery,
+        index: IndexId,
+        query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
-        Err(EngineError::Busy {
-            detail: "not started".into(),
-        })
+        self.ask(index, query, Fallback::WhenEmpty).await
+    }
+
+    async fn ask(
+        &self,
+        index: IndexId,
+        query: RetrievalQuery,
+        fallback: Fallback,
+    ) -> Result<Answer, EngineError> {
+        let actor = self
+            .scheduler
+            .send(IndexAddr(index))
+            .timeout(PATIENCE)
+            .await
+            .map_err(|error| busy(&error))??;
+        actor
+            .send(Search { query, fallback })
+            .timeout(SEARCH_PATIENCE)
+            .await
+            .map_err(|error| busy(&error))?
     }
 
     /// How the engine stands; makes no request to anybody.
     pub async fn status(&self) -> EngineStatus {
-        EngineStatus::default()
+        match self.scheduler.send(GetStatus).timeout(PATIENCE).await {
+            Ok(status) => status,
+            Err(error) => EngineStatus {
+                reasons: vec![format!("the scheduler does not answer: {error}")],
+                ..EngineStatus::default()
+            },
+        }
     }
 
     /// Events and newest counters.
     #[must_use]
-    pub const fn hub(&self) -> &ProgressHub {
-        &self.hub
+    pub fn hub(&self) -> &ProgressHub {
+        &self.shared.hub
     }
 
     /// Stops: no new work, what is in flight settles, the rest waits in rows. Returns when all is quiet or at the deadline.
     /// Runs under way stay open in the database and are `interrupted` by the next start.
-    pub async fn drain(&self, _deadline: Duration) {}
+    pub async fn drain(&self, deadline: Duration) {
+        let quiet = self.scheduler.send(BeginDrain);
+        if tokio::time::timeout(deadline, quiet).await.is_err() {
+            tracing::warn!("work was still in flight at the deadline; it is taken up at the next start");
+        }
+        self.end.cancel();
+    }
+}
+
+fn busy(error: &MailboxError) -> EngineError {
+    EngineError::Busy {
+        detail: format!("an actor does not answer: {error}"),
+    }
+}
+
+/// Runs that an earlier process left open: those that were being canceled are canceled; the others are interrupted, and a
+/// run goes on in their place. After a poll that was cut short that is a sweep, since what hangs on a half-read poll (pages
+/// below a renamed one) is only found by comparing everything.
+async fn take_up_open_runs(shared: &Shared) -> Result<(), EngineError> {
+    let store = &shared.store;
+    let mut canceling = Vec::new();
+    for state in store.index_states().await? {
+        if let Some(run) = store.open_run_of(state.index.id).await?
+            && run.status == RunStatus::Canceling
+        {
+            canceling.push(run.id);
+        }
+    }
+    for run in store.interrupt_open_runs().await? {
+        shared.hub.run_finished(&run).await;
+        if run.dry_run && !run.queued || canceling.contains(&run.id) {
+            continue;
+        }
+        let kind = match run.kind {
+            RunKind::Delta => RunKind::Sweep,
+            kind => kind,
+        };
+        store.open_run(run.index_id, kind, false, false).await?;
+        tracing::info!(index = %run.index_id, run = %run.id, "a run of an earlier process was interrupted; another goes on from its rows");
+    }
+    Ok(())
 }

@@ -19,14 +19,26 @@
 //! What it must not know: HTTP, MCP, a database driver, the words of a store. Decisions are pure functions of `domain`.
 #![warn(missing_docs)]
 
+mod credits;
+mod document;
 mod engine;
 mod error;
+mod failpoint;
+mod fetcher;
+mod index;
+mod messages;
 mod progress;
+mod scheduler;
+mod section;
 mod settings;
+mod shared;
 mod status;
+mod supervise;
+mod uploader;
 
 pub use engine::{Engine, EngineParts, SyncOrder};
 pub use error::EngineError;
+pub use failpoint::{FAILPOINTS, FailAction, Failpoints};
 pub use progress::ProgressHub;
 pub use settings::{Backends, EngineSettings, VerifyOnRead};
 pub use status::{BackendStatus, EngineStatus, IndexGauge};

@@ -7,6 +7,8 @@ use std::time::Duration;
 use domain::index::BackendKind;
 use domain::ports::retrieval::RetrievalBackend;
 
+use crate::failpoint::Failpoints;
+
 /// The retrieval stores there are, by kind. An index whose backend is not among them fails its runs with `needs_settings`.
 pub type Backends = BTreeMap<BackendKind, Arc<dyn RetrievalBackend>>;
 
@@ -48,6 +50,8 @@ pub struct EngineSettings {
     pub skip_unneeded_facts: bool,
     /// Upload batches in flight at once for one index.
     pub upload_batches: usize,
+    /// Where tests let the engine die; nowhere by default.
+    pub failpoints: Failpoints,
 }
 
 impl Default for EngineSettings {
@@ -63,6 +67,7 @@ impl Default for EngineSettings {
             verify_on_read: VerifyOnRead::Off,
             skip_unneeded_facts: false,
             upload_batches: 4,
+            failpoints: Failpoints::default(),
         }
     }
 }

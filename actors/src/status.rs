@@ -54,3 +54,30 @@ pub struct BackendStatus {
     /// Batches that are being uploaded or deleted now.
     pub in_flight: usize,
 }
+
+impl EngineStatus {
+    /// What is wrong, in words.
+    pub(crate) fn trouble(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !self.ready {
+            reasons.push("the engine is stopping".to_owned());
+        }
+        if self.fetchers == 0 {
+            reasons.push("no fetcher answers".to_owned());
+        }
+        reasons.extend(
+            self.source
+                .trouble
+                .iter()
+                .map(|trouble| format!("Confluence: {trouble}")),
+        );
+        for backend in &self.backends {
+            let trouble = backend.health.trouble.iter();
+            reasons.extend(trouble.map(|trouble| format!("{}: {trouble}", backend.kind)));
+        }
+        for gauge in self.indexes.iter().filter(|gauge| gauge.given_up) {
+            reasons.push(format!("the actor of index {} died too often", gauge.index));
+        }
+        reasons
+    }
+}

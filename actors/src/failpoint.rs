@@ -1,0 +1,85 @@
+//! Named places where a test lets the engine die, to prove that its rows survive it. Nothing happens in release builds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Every place, in the order of a run; the kill tests go through all of them.
+pub const FAILPOINTS: &[&str] = &[
+    "after_run_started",
+    "after_listing_answer",
+    "after_page_saved",
+    "after_checkpoint",
+    "after_facts_recorded",
+    "after_outbox_written",
+    "before_upload",
+    "after_upload_before_ack",
+    "after_ack",
+    "after_removals_written",
+    "before_run_finished",
+];
+
+/// What happens at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailAction {
+    /// The task panics, as a bug would make it.
+    Panic,
+    /// The process dies at once, as `kill -9` would make it.
+    Abort,
+}
+
+/// At which place to die; nowhere by default.
+#[derive(Clone, Debug, Default)]
+pub struct Failpoints(Option<Arc<Armed>>);
+
+#[derive(Debug)]
+struct Armed {
+    place: String,
+    action: FailAction,
+    hits_left: AtomicU32,
+}
+
+impl PartialEq for Failpoints {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_none() && other.0.is_none()
+    }
+}
+impl Eq for Failpoints {}
+
+impl Failpoints {
+    /// Dies at the `hit`-th time (1 for the first) that `place` is passed.
+    #[must_use]
+    pub fn at(place: &str, action: FailAction, hit: u32) -> Self {
+        Self(Some(Arc::new(Armed {
+            place: place.to_owned(),
+            action,
+            hits_left: AtomicU32::new(hit),
+        })))
+    }
+
+    /// Reads `place` or `place:hit` as an environment variable has it; dies by abort.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (place, hit) = text.split_once(':').unwrap_or((text, "1"));
+        Self::at(place, FailAction::Abort, hit.parse().unwrap_or(1))
+    }
+
+    /// Passes a place.
+    pub(crate) fn pass(&self, place: &str) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let Some(armed) = &self.0 else { return };
+        if armed.place != place {
+            return;
+        }
+        let last = armed
+            .hits_left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if last == Ok(1) {
+            match armed.action {
+                FailAction::Panic => std::panic::panic_any(format!("failpoint {place}")),
+                FailAction::Abort => std::process::abort(),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! One handler per kind of request. `AtomicResponse` makes the actor serial: the next message waits for this answer.
+
+use std::sync::Arc;
+
+use actix::{AtomicResponse, Handler, WrapFuture};
+
+use super::ConfluenceFetcher;
+use crate::messages::{
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces, SpacesBy,
+    WhoAmI,
+};
+
+macro_rules! handle {
+    ($message:ident, |$source:ident, $asked:ident| $request:expr) => {
+        impl Handler<$message> for ConfluenceFetcher {
+            type Result = AtomicResponse<Self, <$message as actix::Message>::Result>;
+
+            fn handle(&mut self, $asked: $message, _: &mut Self::Context) -> Self::Result {
+                let $source = Arc::clone(&self.source);
+                let request = async move {
+                    let answer = $request.await;
+                    // The credit comes back when the answer is there, not sooner.
+                    drop($asked.lease);
+                    answer
+                };
+                AtomicResponse::new(Box::pin(request.into_actor(self)))
+            }
+        }
+    };
+}
+
+handle!(WhoAmI, |source, asked| source.whoami());
+handle!(LookUpSpaces, |source, asked| async {
+    match &asked.by {
+        SpacesBy::Ids(ids) => source.spaces_by_id(ids).await,
+        SpacesBy::Keys(keys) => source.spaces_by_key(keys).await,
+        SpacesBy::Visible => source.visible_spaces().await,
+    }
+});
+handle!(ListPages, |source, asked| source
+    .list(&asked.query, asked.cursor.as_ref()));
+handle!(FetchPages, |source, asked| source.by_ids(
+    asked.kind,
+    &asked.ids,
+    asked.statuses,
+    asked.bodies
+));
+handle!(FetchPage, |source, asked| source.one(asked.kind, &asked.id));
+handle!(FetchFacts, |source, asked| source
+    .facts(&asked.query, asked.cursor.as_ref()));
+handle!(FetchFactsOf, |source, asked| source
+    .facts_of(asked.kind, &asked.id));
+handle!(FetchPeople, |source, asked| source.people(&asked.ids));

@@ -1,0 +1,222 @@
+//! The requests of a run as plain async functions: take a credit, send the message to the fetcher it belongs to, count,
+//! wait out passing trouble.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Handler;
+use domain::backoff::Backoff;
+use domain::content::{
+    Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
+};
+use domain::ports::source::{Batch, Cursor, FactsQuery, ListQuery, SourceError};
+use domain::{AccountId, Disposition, PageId};
+use tokio::sync::Semaphore;
+
+use super::ConfluenceFetcher;
+use crate::credits::{FetcherPool, Lease};
+use crate::index::run::{Halt, Stop, Tally};
+use crate::messages::{
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces, SpacesBy,
+    WhoAmI,
+};
+
+/// The source retries by itself; what it gives up on is tried so often in all, since a run is worth more patience than a
+/// question.
+const TRIES: u32 = 3;
+/// A longer wait that the other side asks for ends the walk instead; the next run goes on.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The way of one run to Confluence.
+#[derive(Clone)]
+pub(crate) struct Fetchers {
+    pool: Arc<FetcherPool>,
+    own: Arc<Semaphore>,
+    tally: Arc<Tally>,
+    stop: Stop,
+}
+
+impl Fetchers {
+    pub(crate) const fn new(
+        pool: Arc<FetcherPool>,
+        own: Arc<Semaphore>,
+        tally: Arc<Tally>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            pool,
+            own,
+            tally,
+            stop,
+        }
+    }
+
+    pub(crate) async fn whoami(&self) -> Result<Account, Halt> {
+        self.ask(|lease| WhoAmI { lease }).await
+    }
+
+    pub(crate) async fn spaces(&self, by: &SpacesBy) -> Result<Vec<Space>, Halt> {
+        self.ask(|lease| LookUpSpaces {
+            by: by.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn list(
+        &self,
+        query: &ListQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourcePage>, Halt> {
+        self.ask(|lease| ListPages {
+            query: query.clone(),
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    /// Items by id, without bodies.
+    pub(crate) async fn by_ids(
+        &self,
+        kind: ContentKind,
+        ids: &[PageId],
+        statuses: &'static [ContentStatus],
+    ) -> Result<Vec<SourcePage>, Halt> {
+        self.ask(|lease| FetchPages {
+            kind,
+            ids: ids.to_vec(),
+            statuses,
+            bodies: false,
+            lease,
+        })
+        .await
+    }
+
+    /// Items by id with their bodies; tried once, since a batch that fails is halved rather than repeated.
+    pub(crate) async fn bodies(
+        &self,
+        kind: ContentKind,
+        ids: &[PageId],
+        statuses: &'static [ContentStatus],
+    ) -> Result<Vec<SourcePage>, Halt> {
+        let message = |lease| FetchPages {
+            kind,
+            ids: ids.to_vec(),
+            statuses,
+            bodies: true,
+            lease,
+        };
+        self.ask_times(1, message).await
+    }
+
+    pub(crate) async fn one(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<SourcePage>, Halt> {
+        self.ask(|lease| FetchPage {
+            kind,
+            id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn facts(
+        &self,
+        query: &FactsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, Halt> {
+        self.ask(|lease| FetchFacts {
+            query: query.clone(),
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn facts_of(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<ContentFacts>, Halt> {
+        self.ask(|lease| FetchFactsOf {
+            kind,
+            id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, Halt> {
+        self.ask(|lease| FetchPeople {
+            ids: ids.to_vec(),
+            lease,
+        })
+        .await
+    }
+
+    async fn ask<M, T>(&self, message: impl Fn(Lease) -> M) -> Result<T, Halt>
+    where
+        M: actix::Message<Result = Result<T, SourceError>> + Send + 'static,
+        T: Send + 'static,
+        ConfluenceFetcher: Handler<M>,
+    {
+        self.ask_times(TRIES, message).await
+    }
+
+    async fn ask_times<M, T>(
+        &self,
+        tries: u32,
+        message: impl Fn(Lease) -> M,
+    ) -> Result<T, Halt>
+    where
+        M: actix::Message<Result = Result<T, SourceError>> + Send + 'static,
+        T: Send + 'static,
+        ConfluenceFetcher: Handler<M>,
+    {
+        let mut failures = 0;
+        loop {
+            let lease = tokio::select! {
+                biased;
+                () = self.stop.asked() => return Err(Halt::Stopped),
+                lease = self.pool.lease(&self.own) => lease,
+            };
+            let answer = match lease.fetcher() {
+                Some(fetcher) => {
+                    self.tally.request_to_confluence();
+                    fetcher
+                        .send(message(lease))
+                        .await
+                        .unwrap_or_else(|_| Err(fetcher_died()))
+                }
+                None => Err(fetcher_died()),
+            };
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            failures += 1;
+            match error.disposition() {
+                Disposition::Retry { after } if failures < tries && after <= LONGEST_WAIT => {
+                    let wait = Backoff::REQUEST.wait(failures, rand::random(), after);
+                    tracing::debug!(%error, wait_ms = wait.as_millis(), "a request is tried again");
+                    tokio::select! {
+                        biased;
+                        () = self.stop.asked() => return Err(Halt::Stopped),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+                _ => return Err(Halt::Source(error)),
+            }
+        }
+    }
+}
+
+fn fetcher_died() -> SourceError {
+    SourceError::Unavailable {
+        what: "a request".to_owned(),
+        detail: "the fetcher that worked on it ended".to_owned(),
+    }
+}

@@ -1,0 +1,275 @@
+//! Answers: passages of the store behind the gate of [`domain::answer`], Confluence's own search where the store cannot
+//! answer, and on request a check at the source.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use domain::answer::{Known, results};
+use domain::content::{ContentKind, ContentStatus};
+use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::store::IndexState;
+use domain::query::{Answer, AnswerSource, Passage, QueryResult, RetrievalQuery};
+use domain::{IndexId, PageId, schedule};
+
+use super::live;
+use crate::document::SpaceNames;
+use crate::shared::Shared;
+use crate::{EngineError, VerifyOnRead};
+
+/// When Confluence's own search is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fallback {
+    /// When the store is down, or the index stale. An index that was never synced answers nothing.
+    WhenDown,
+    /// Also when the index has nothing to say.
+    WhenEmpty,
+}
+
+/// A store that has not answered by then is down for this question.
+const STORE_PATIENCE: Duration = Duration::from_secs(20);
+/// The check at the source takes no longer.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
+/// Passages asked for beyond those wanted, since some may have to be left out.
+const SPARE: u32 = 8;
+
+/// Answers a question to one index.
+pub(crate) async fn answer(
+    shared: &Shared,
+    index: IndexId,
+    query: &RetrievalQuery,
+    fallback: Fallback,
+) -> Result<Answer, EngineError> {
+    let state = shared.store.index_state(index).await?;
+    let as_of = state.progress.synced_at;
+    let interval = state.index.settings.interval_minutes;
+    let stale = schedule::is_stale(as_of, interval, shared.now());
+    let mut answer = Answer {
+        results: Vec::new(),
+        as_of,
+        stale,
+        source: AnswerSource::Index,
+    };
+    let never_synced = as_of.is_none() && state.index.document_count == 0;
+    if never_synced && fallback == Fallback::WhenDown {
+        return Ok(answer);
+    }
+    let from_index = from_index(shared, &state, query).await;
+    let ask_live = match &from_index {
+        Ok(found) => stale || (found.is_empty() && fallback == Fallback::WhenEmpty),
+        Err(_) => true,
+    };
+    let live = if ask_live {
+        match live::search(shared, &state, query).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%index, %error, "Confluence's own search does not answer");
+                Vec::new()
+            }
+        }
+    } else {
+        Vec::new()
+    };
+    match from_index {
+        Ok(found) => {
+            answer.source = match (found.is_empty(), live.is_empty()) {
+                (_, true) => AnswerSource::Index,
+                (true, false) => AnswerSource::Live,
+                (false, false) => AnswerSource::Both,
+            };
+            answer.results = found;
+            let known: HashSet<PageId> = answer
+                .results
+                .iter()
+                .map(|result| result.page.page.id.clone())
+                .collect();
+            let more = live
+                .into_iter()
+                .filter(|result| !known.contains(&result.page.page.id));
+            answer.results.extend(more);
+            answer.results.truncate(wanted(query));
+        }
+        Err(error) if live.is_empty() => return Err(error),
+        Err(error) => {
+            tracing::warn!(%index, %error, "the store does not answer; Confluence's own search did");
+            answer.source = AnswerSource::Live;
+            answer.results = live;
+            answer.results.truncate(wanted(query));
+        }
+    }
+    check(shared, &state, answer).await
+}
+
+fn wanted(query: &RetrievalQuery) -> usize {
+    usize::try_from(query.top_k).unwrap_or(usize::MAX)
+}
+
+async fn from_index(
+    shared: &Shared,
+    state: &IndexState,
+    query: &RetrievalQuery,
+) -> Result<Vec<QueryResult>, EngineError> {
+    let index = &state.index;
+    let Some(remote) = &index.remote else {
+        return Ok(Vec::new());
+    };
+    let kind = index.settings.backend;
+    let backend = shared.backend(kind).ok_or(EngineError::BackendMissing {
+        index: index.id,
+        backend: kind,
+    })?;
+    let mut ask = RetrievalQuery {
+        top_k: query.top_k.saturating_add(SPARE),
+        ..query.clone()
+    };
+    let mut found = Vec::new();
+    // A second, wider question only where too much had to be left out.
+    for _ in 0..2 {
+        let passages = search(backend.as_ref(), remote, &ask).await?;
+        let all = passages.len();
+        found = gate(shared, state, backend.as_ref(), passages, query).await?;
+        let exhausted = all < usize::try_from(ask.top_k).unwrap_or(usize::MAX);
+        if found.len() >= wanted(query) || exhausted {
+            break;
+        }
+        ask.top_k = ask.top_k.saturating_mul(5);
+    }
+    Ok(found)
+}
+
+async fn search(
+    backend: &dyn RetrievalBackend,
+    remote: &domain::index::Remote,
+    query: &RetrievalQuery,
+) -> Result<Vec<Passage>, EngineError> {
+    match tokio::time::timeout(STORE_PATIENCE, backend.search(remote, query)).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(domain::ports::retrieval::BackendError::Unavailable {
+            detail: format!("no answer within {} s", STORE_PATIENCE.as_secs()),
+        }
+        .into()),
+    }
+}
+
+/// Lets through what may be shown.
+async fn gate(
+    shared: &Shared,
+    state: &IndexState,
+    backend: &dyn RetrievalBackend,
+    mut passages: Vec<Passage>,
+    query: &RetrievalQuery,
+) -> Result<Vec<QueryResult>, EngineError> {
+    let mut ids: Vec<PageId> = passages
+        .iter()
+        .filter_map(|passage| Some(passage.document.page()?.1))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let names = SpaceNames::of(&state.index);
+    let records = shared.store.pages_by_id(state.index.id, &ids).await?;
+    let known: HashMap<PageId, Known> = records
+        .into_iter()
+        .filter_map(|record| {
+            // A page of a space that is no longer the index's is on its way out.
+            let key = names.key(&record.facts.space_id)?.clone();
+            let page = record.to_page(key);
+            Some((record.page_id.clone(), Known { record, page }))
+        })
+        .collect();
+    if !backend.capabilities().knows_sections {
+        find_sections(shared, &mut passages, &known).await?;
+    }
+    Ok(results(passages, &known, &query.filters, wanted(query)))
+}
+
+/// Headings of passages from the kept Markdown, for stores that do not tell them.
+async fn find_sections(
+    shared: &Shared,
+    passages: &mut [Passage],
+    known: &HashMap<PageId, Known>,
+) -> Result<(), EngineError> {
+    let ids: Vec<PageId> = known.keys().cloned().collect();
+    let bodies = shared.store.bodies(&ids).await?;
+    let markdown: HashMap<PageId, String> = bodies
+        .into_iter()
+        .map(|body| (body.page_id, body.markdown))
+        .collect();
+    for passage in passages {
+        let Some((_, page)) = passage.document.page() else {
+            continue;
+        };
+        let Some(markdown) = markdown.get(&page) else {
+            continue;
+        };
+        if let Some((path, anchor)) = crate::section::of_passage(markdown, &passage.text) {
+            passage.heading_path = path;
+            passage.anchor = Some(anchor);
+        }
+    }
+    Ok(())
+}
+
+/// The check at the source, as far as the operator asks for it.
+async fn check(
+    shared: &Shared,
+    state: &IndexState,
+    mut answer: Answer,
+) -> Result<Answer, EngineError> {
+    let how = shared.settings.verify_on_read;
+    if how == VerifyOnRead::Off || answer.results.is_empty() {
+        return Ok(answer);
+    }
+    match tokio::time::timeout(CHECK_PATIENCE, visible(shared, state, &answer)).await {
+        Ok(Ok(visible)) => {
+            answer
+                .results
+                .retain(|result| visible.contains(&result.page.page.id));
+            Ok(answer)
+        }
+        unchecked => {
+            let detail = match unchecked {
+                Ok(Err(error)) => error.to_string(),
+                _ => format!("no answer within {} s", CHECK_PATIENCE.as_secs()),
+            };
+            if how == VerifyOnRead::Strict {
+                return Err(EngineError::Unverified { detail });
+            }
+            tracing::warn!(index = %state.index.id, detail, "an answer goes out unchecked");
+            Ok(answer)
+        }
+    }
+}
+
+async fn visible(
+    shared: &Shared,
+    state: &IndexState,
+    answer: &Answer,
+) -> Result<HashSet<PageId>, EngineError> {
+    let names = SpaceNames::of(&state.index);
+    let mut visible = HashSet::new();
+    for kind in [ContentKind::Page, ContentKind::BlogPost] {
+        let mut ids: Vec<PageId> = answer
+            .results
+            .iter()
+            .filter(|result| result.page.page.kind == kind)
+            .map(|result| result.page.page.id.clone())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            continue;
+        }
+        let pages = shared
+            .source
+            .by_ids(kind, &ids, &[ContentStatus::Current], false)
+            .await?;
+        visible.extend(
+            pages
+                .into_iter()
+                .filter(|page| {
+                    page.status == ContentStatus::Current && names.contains(&page.space_id)
+                })
+                .map(|page| page.id),
+        );
+    }
+    Ok(visible)
+}

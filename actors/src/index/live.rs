@@ -1,0 +1,211 @@
+//! Confluence's own search, for the time when an index cannot answer. The account may see more than whoever asks the agent, so
+//! every hit is judged by the same rules as a page of the index, and what is not known is left out.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::answer::passes;
+use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
+use domain::index::RestrictedPages;
+use domain::page::{Page, PageRecord, PageState};
+use domain::ports::source::FactsQuery;
+use domain::ports::store::IndexState;
+use domain::query::{QueryResult, RetrievalQuery, ResultPage};
+use domain::scope::{Candidate, Place, place};
+use domain::tree::join;
+use domain::{PageId, SpaceKey};
+
+use crate::EngineError;
+use crate::shared::Shared;
+
+/// Ids that one question for labels and restrictions names.
+const IDS: usize = 100;
+
+/// Searches the index's spaces live.
+pub(super) async fn search(
+    shared: &Shared,
+    state: &IndexState,
+    query: &RetrievalQuery,
+) -> Result<Vec<QueryResult>, EngineError> {
+    let spaces: Vec<SpaceKey> = state
+        .index
+        .spaces
+        .iter()
+        .map(|space| space.current_key.clone().unwrap_or_else(|| space.key.clone()))
+        .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == key))
+        .collect();
+    if spaces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
+    let hits = shared
+        .source
+        .search_live(&query.text, &spaces, wanted.min(IDS))
+        .await?;
+    let hits: Vec<LiveHit> = hits
+        .into_iter()
+        .filter(|hit| spaces.contains(&hit.space_key))
+        .collect();
+    let judged = Judge::of(shared, state, &hits).await?;
+    let count = hits.len().max(1);
+    Ok(hits
+        .into_iter()
+        .enumerate()
+        .filter_map(|(rank, hit)| {
+            let page = judged.page(state, &hit)?;
+            if !passes(&page, &query.filters) {
+                return None;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a rank below a hundred")]
+            let score = (count - rank) as f64 / count as f64;
+            Some(QueryResult {
+                text: hit.excerpt,
+                score,
+                page: ResultPage {
+                    page,
+                    section: None,
+                    anchor: None,
+                },
+            })
+        })
+        .collect())
+}
+
+/// What is known of hits and of everything above them.
+struct Judge {
+    records: HashMap<PageId, PageRecord>,
+    facts: HashMap<PageId, ContentFacts>,
+}
+
+impl Judge {
+    async fn of(
+        shared: &Shared,
+        state: &IndexState,
+        hits: &[LiveHit],
+    ) -> Result<Self, EngineError> {
+        let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
+        let mut facts = ask(shared, &ids).await?;
+        let above: HashSet<PageId> = facts
+            .values()
+            .flat_map(|facts| facts.ancestors.iter().flatten())
+            .filter(|id| !facts.contains_key(*id))
+            .cloned()
+            .collect();
+        let above: Vec<PageId> = above.into_iter().collect();
+        let mut rows: Vec<PageId> = ids;
+        rows.extend(above.iter().cloned());
+        let records = shared.store.pages_by_id(state.index.id, &rows).await?;
+        let records: HashMap<PageId, PageRecord> = records
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect();
+        let unknown: Vec<PageId> = above
+            .into_iter()
+            .filter(|id| {
+                records
+                    .get(id)
+                    .is_none_or(|record| record.restriction == Restriction::Unknown)
+            })
+            .collect();
+        facts.extend(ask(shared, &unknown).await?);
+        Ok(Self { records, facts })
+    }
+
+    fn restriction_of(&self, id: &PageId) -> Restriction {
+        if let Some(facts) = self.facts.get(id) {
+            return facts.restriction;
+        }
+        self.records
+            .get(id)
+            .map_or(Restriction::Unknown, |record| record.restriction)
+    }
+
+    /// The hit as a page, if the index would hold it.
+    fn page(&self, state: &IndexState, hit: &LiveHit) -> Option<Page> {
+        let settings = &state.index.settings;
+        let record = self.records.get(&hit.id);
+        let hidden = record.is_some_and(|record| {
+            matches!(
+                record.state,
+                PageState::Vanishing | PageState::Removed | PageState::Skipped
+            )
+        });
+        let wrong_kind = match hit.kind {
+            ContentKind::Page => false,
+            ContentKind::BlogPost => !settings.include_blog_posts,
+            ContentKind::Attachment | ContentKind::Container => true,
+        };
+        if hidden || wrong_kind {
+            return None;
+        }
+        let facts = self.facts.get(&hit.id);
+        let ancestors: Option<&[PageId]> = match hit.kind {
+            ContentKind::BlogPost => Some(&[]),
+            _ => facts.and_then(|facts| facts.ancestors.as_deref()),
+        };
+        let restriction = match (settings.restricted_pages, ancestors) {
+            (RestrictedPages::Include, _) => Restriction::Open,
+            (RestrictedPages::Skip, None) => Restriction::Unknown,
+            (RestrictedPages::Skip, Some(above)) => above
+                .iter()
+                .map(|id| self.restriction_of(id))
+                .fold(self.restriction_of(&hit.id), join),
+        };
+        let roots = &settings.root_page_ids;
+        let under_root = roots.is_empty()
+            || roots.iter().any(|root| {
+                root == hit.id.as_str()
+                    || ancestors
+                        .unwrap_or_default()
+                        .iter()
+                        .any(|above| above.as_str() == root)
+            });
+        let candidate = Candidate {
+            status: ContentStatus::Current,
+            labels: facts.map(|facts| facts.labels.as_slice()),
+            restriction,
+            under_root,
+        };
+        if place(settings, &candidate) != Place::In {
+            return None;
+        }
+        Some(match record {
+            Some(record) => record.to_page(hit.space_key.clone()),
+            None => Page {
+                id: hit.id.clone(),
+                kind: hit.kind,
+                title: hit.title.clone(),
+                url: hit.url.clone(),
+                space_key: hit.space_key.clone(),
+                version: hit.version.unwrap_or_default(),
+                last_modified: hit.modified.unwrap_or_default(),
+                labels: facts.map(|facts| facts.labels.clone()).unwrap_or_default(),
+                breadcrumb: Vec::new(),
+                state: PageState::Pending,
+                reason: None,
+                attempts: 0,
+                next_try_at: None,
+            },
+        })
+    }
+}
+
+async fn ask(
+    shared: &Shared,
+    ids: &[PageId],
+) -> Result<HashMap<PageId, ContentFacts>, EngineError> {
+    let mut facts = HashMap::new();
+    for ids in ids.chunks(IDS) {
+        let mut cursor = None;
+        loop {
+            let query = FactsQuery::Ids(ids.to_vec());
+            let answer = shared.source.facts(&query, cursor.as_ref()).await?;
+            let last = answer.next.is_none() || answer.items.is_empty();
+            facts.extend(answer.items.into_iter().map(|item| (item.id.clone(), item)));
+            if last || answer.next == cursor {
+                break;
+            }
+            cursor = answer.next;
+        }
+    }
+    Ok(facts)
+}

@@ -1,0 +1,148 @@
+//! `IndexActor`: one per index. It works on the index's open run, one at a time, and answers questions meanwhile.
+//!
+//! The run itself is the async code of [`run`]: it lists, compares, fetches, decides and writes rows, with credits for every
+//! request; uploads are the uploader's. Everything that a run knows it can read again from the database, so an actor that died
+//! is replaced by a new one that goes on with the same run.
+
+mod actor;
+mod answer;
+mod handlers;
+mod live;
+pub(crate) mod run;
+
+pub(crate) use actor::IndexActor;
+pub(crate) use answer::Fallback;
+
+use domain::event::{EventKind, NewEvent};
+use domain::index::IndexStatus;
+use domain::ports::store::{IndexState, RunEnd, StoreError};
+use domain::problem::Problem;
+use domain::run::RunStatus;
+use domain::{IndexId, PageId, RunId, SpaceKey, schedule};
+
+use crate::document::SpaceNames;
+use crate::scheduler::GIVEN_UP;
+use crate::shared::Shared;
+
+/// Tells those who watch that rows of an index changed, and puts its due time right. `false`: the index is deleted.
+pub(crate) async fn announce(shared: &Shared, index: IndexId) -> bool {
+    let (lives, data) = match shared.store.index_state(index).await {
+        Ok(state) => {
+            if let Err(error) = put_schedule_right(shared, &state).await {
+                tracing::warn!(%index, %error, "the due time could not be written");
+            }
+            (true, serde_json::to_value(&state.index).unwrap_or_default())
+        }
+        Err(StoreError::NotFound { .. }) => (
+            false,
+            serde_json::json!({ "id": index, "deleted": true }),
+        ),
+        Err(error) => {
+            tracing::warn!(%index, %error, "a change cannot be looked at now");
+            return true;
+        }
+    };
+    let event = NewEvent {
+        kind: EventKind::IndexChanged,
+        index_id: index,
+        run_id: None,
+        data,
+    };
+    shared.hub.publish(event).await;
+    lives
+}
+
+/// A shorter interval takes effect at once; a disabled index has no due time.
+async fn put_schedule_right(shared: &Shared, state: &IndexState) -> Result<(), StoreError> {
+    let index = &state.index;
+    let now = shared.now();
+    let right = if !index.settings.enabled {
+        None
+    } else if state.progress.last_sweep_at.is_none() && index.next_run_at.is_none() {
+        // Never synced: the run that is opened now sets it.
+        None
+    } else {
+        let next = schedule::next_run_at(index.id, index.settings.interval_minutes, now);
+        Some(index.next_run_at.map_or(next, |due| due.min(next)))
+    };
+    if right != index.next_run_at {
+        shared.store.set_next_run(index.id, right).await?;
+    }
+    Ok(())
+}
+
+/// Ends the open run of an index whose actor died too often.
+pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
+    let (status, words) = GIVEN_UP;
+    let ended = async {
+        if let Some(run) = shared.store.open_run_of(index).await? {
+            let state = shared.store.index_state(index).await?;
+            let end = RunEnd {
+                status: RunStatus::Failed,
+                counts: run.counts,
+                requests: run.requests,
+                error: Some(Problem::new("internal", words)),
+                plan: None,
+                index_status: status,
+                index_reason: Some(words.to_owned()),
+                progress: None,
+                next_run_at: next_after_failure(shared, &state),
+            };
+            let (run, _) = shared.store.finish_run(run.id, &end).await?;
+            shared.hub.run_finished(&run).await;
+        } else {
+            shared
+                .store
+                .set_index_status(index, IndexStatus::Failed, Some(words))
+                .await?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(%index, %error, "a given-up run could not be ended");
+    }
+    announce(shared, index).await;
+}
+
+/// A failed run is tried again within ten minutes, or at its interval if that is shorter.
+pub(crate) fn next_after_failure(
+    shared: &Shared,
+    state: &IndexState,
+) -> Option<domain::Timestamp> {
+    let settings = &state.index.settings;
+    settings.enabled.then(|| {
+        let minutes = settings.interval_minutes.min(10);
+        schedule::next_run_at(state.index.id, minutes, shared.now())
+    })
+}
+
+/// Names pages that failed to those who watch.
+pub(crate) async fn tell_failed(shared: &Shared, index: IndexId, run: RunId, ids: &[PageId]) {
+    if ids.is_empty() {
+        return;
+    }
+    let rows = async {
+        let state = shared.store.index_state(index).await?;
+        let records = shared.store.pages_by_id(index, ids).await?;
+        Ok::<_, StoreError>((SpaceNames::of(&state.index), records))
+    };
+    let Ok((names, records)) = rows.await else {
+        return;
+    };
+    for record in records {
+        let key = names
+            .key(&record.facts.space_id)
+            .cloned()
+            .unwrap_or_else(|| SpaceKey::from(""));
+        let mut data = serde_json::to_value(record.to_page(key)).unwrap_or_default();
+        data["index_id"] = serde_json::json!(index);
+        data["run_id"] = serde_json::json!(run);
+        let event = NewEvent {
+            kind: EventKind::PageFailed,
+            index_id: index,
+            run_id: Some(run),
+            data,
+        };
+        shared.hub.publish(event).await;
+    }
+}

@@ -1,0 +1,224 @@
+//! Bodies of new and edited pages: taken from the cache where another index has them, else fetched by id in bulk; batches
+//! halve where they are too large, down to the one page that cannot be had.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::PageId;
+use domain::content::{ContentKind, ContentStatus};
+use domain::page::PageState;
+use domain::ports::source::{MAX_BATCH, SourceError};
+use futures_util::{StreamExt, stream};
+
+use super::convert::{Links, RawBody, convert};
+use super::listed::record;
+use super::{Halt, RunCtx, retry};
+
+/// Ids looked up in one step.
+const STEP: usize = 2_000;
+/// Batches on their way at once; each may hold many megabytes.
+const AT_ONCE: usize = 3;
+/// So many requests in a row without an answer: it is Confluence, not a page.
+const FAILURES_IN_A_ROW: u32 = 12;
+
+/// Fetches what is due.
+pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
+    let mut tried: HashSet<PageId> = HashSet::new();
+    loop {
+        ctx.stop.check()?;
+        // What this run has tried in vain is due later than now, so each step finds others.
+        let due: Vec<(PageId, ContentKind)> = ctx
+            .store()
+            .pages_needing_body(ctx.index(), ctx.now(), STEP)
+            .await?
+            .into_iter()
+            .filter(|(id, _)| !tried.contains(id))
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        tried.extend(due.iter().map(|(id, _)| id.clone()));
+        let due = adopt_cached(ctx, due).await?;
+        let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
+        for (id, kind) in due {
+            by_kind.entry(kind).or_default().push(id);
+        }
+        let batches: Vec<(ContentKind, Vec<PageId>)> = by_kind
+            .into_iter()
+            .flat_map(|(kind, ids)| {
+                ids.chunks(MAX_BATCH)
+                    .map(|chunk| (kind, chunk.to_vec()))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let mut fetches = stream::iter(batches)
+            .map(|(kind, ids)| fetch(ctx, kind, ids))
+            .buffer_unordered(AT_ONCE);
+        while let Some(fetched) = fetches.next().await {
+            fetched?;
+        }
+    }
+}
+
+/// Takes bodies that are kept already at the right version; answers the pages that remain.
+async fn adopt_cached(
+    ctx: &RunCtx,
+    due: Vec<(PageId, ContentKind)>,
+) -> Result<Vec<(PageId, ContentKind)>, Halt> {
+    let mut remain = Vec::new();
+    for due in due.chunks(MAX_BATCH) {
+        let ids: Vec<PageId> = due.iter().map(|(id, _)| id.clone()).collect();
+        let cached: HashMap<PageId, i32> = ctx
+            .store()
+            .cached_versions(&ids)
+            .await?
+            .into_iter()
+            .collect();
+        let _rows = ctx.rows.lock().await;
+        let mut records: HashMap<PageId, _> = ctx
+            .store()
+            .pages_by_id(ctx.index(), &ids)
+            .await?
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect();
+        let fitting: Vec<PageId> = ids
+            .iter()
+            .filter(|id| {
+                let version = records.get(*id).map(|record| record.facts.version);
+                version.is_some() && version == cached.get(*id).copied()
+            })
+            .cloned()
+            .collect();
+        let mut adopted = Vec::new();
+        if !fitting.is_empty() {
+            for body in ctx.store().bodies(&fitting).await? {
+                if let Some(mut record) = records.remove(&body.page_id) {
+                    record.body_version = Some(body.version);
+                    record.markdown_hash = Some(body.markdown_hash);
+                    if record.state == PageState::Failed {
+                        record.state = PageState::Pending;
+                    }
+                    record.reason = None;
+                    record.attempts = 0;
+                    record.next_try_at = None;
+                    adopted.push(record);
+                }
+            }
+            ctx.store().save_pages(&adopted, &[], &[]).await?;
+        }
+        let adopted: HashSet<PageId> = adopted.into_iter().map(|record| record.page_id).collect();
+        remain.extend(due.iter().filter(|(id, _)| !adopted.contains(id)).cloned());
+        ctx.find(|f| f.fresh_bodies.extend(adopted));
+    }
+    Ok(remain)
+}
+
+async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), Halt> {
+    let mut stack = vec![ids];
+    let mut in_a_row = 0;
+    while let Some(mut ids) = stack.pop() {
+        let answer = ctx
+            .source
+            .bodies(kind, &ids, &[ContentStatus::Current])
+            .await;
+        let error = match answer {
+            Ok(items) => {
+                in_a_row = 0;
+                let answered: HashSet<PageId> = items.iter().map(|item| item.id.clone()).collect();
+                record(ctx, items, None, Links::Resolve).await?;
+                ids.retain(|id| !answered.contains(id));
+                not_answered(ctx, &ids).await?;
+                continue;
+            }
+            Err(halt) => halt.only_this_part()?,
+        };
+        in_a_row += 1;
+        if error.disposition().is_passing() && in_a_row >= FAILURES_IN_A_ROW {
+            return Err(Halt::Source(error));
+        }
+        if matches!(error, SourceError::RateLimited { .. }) {
+            return Err(Halt::Source(error));
+        }
+        if ids.len() > 1 {
+            // The second half first onto the stack: pages are tried in their order.
+            let second = ids.split_off(ids.len().div_ceil(2));
+            stack.push(second);
+            stack.push(ids);
+        } else {
+            retry::failed(ctx, &ids, &format!("its body cannot be had: {error}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Left out of an answer in bulk: gone meanwhile, or a passing fault. The sweep finds out which.
+async fn not_answered(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    retry::postpone(
+        ctx,
+        ids,
+        "Confluence listed it and then did not give its body; it is asked for again",
+    )
+    .await
+}
+
+/// Converts again what was kept before everything that it points at was listed.
+pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), Halt> {
+    let unlinked: Vec<PageId> = ctx
+        .find(|f| std::mem::take(&mut f.unlinked))
+        .into_iter()
+        .collect();
+    for ids in unlinked.chunks(MAX_BATCH) {
+        ctx.stop.check()?;
+        let records: HashMap<PageId, _> = ctx
+            .store()
+            .pages_by_id(ctx.index(), ids)
+            .await?
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect();
+        let raw = ctx
+            .store()
+            .bodies(ids)
+            .await?
+            .into_iter()
+            .filter_map(|body| {
+                let record = records.get(&body.page_id)?;
+                Some(RawBody {
+                    page: body.page_id,
+                    kind: body.kind,
+                    version: body.version,
+                    space: record.facts.space_id.clone(),
+                    url: record.facts.url.clone(),
+                    storage: body.storage,
+                })
+            })
+            .collect();
+        let converted = convert(ctx, raw, Links::Resolve).await?;
+        let _rows = ctx.rows.lock().await;
+        let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let hashes: HashMap<&PageId, &str> = converted
+            .iter()
+            .map(|c| (&c.body.page_id, c.body.markdown_hash.as_str()))
+            .collect();
+        records.retain_mut(|record| {
+            let fits = record.body_version == Some(record.facts.version);
+            match hashes.get(&record.page_id) {
+                Some(hash) if fits => {
+                    record.markdown_hash = Some((*hash).to_owned());
+                    true
+                }
+                _ => false,
+            }
+        });
+        let bodies: Vec<_> = converted.into_iter().map(|c| c.body).collect();
+        ctx.store().save_pages(&records, &[], &bodies).await?;
+        ctx.find(|f| {
+            f.fresh_bodies
+                .extend(records.into_iter().map(|record| record.page_id));
+        });
+    }
+    Ok(())
+}

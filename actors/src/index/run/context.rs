@@ -1,0 +1,218 @@
+//! What the stages of a run share.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::content::ContentKind;
+use domain::index::{IndexSettings, IndexSpace};
+use domain::ports::store::{IndexState, SyncStore};
+use domain::run::Run;
+use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
+use storage_markdown::Target;
+use tokio::time::Instant;
+
+use super::{Stop, Tally};
+use crate::document::SpaceNames;
+use crate::fetcher::Fetchers;
+use crate::messages::DrainOutbox;
+use crate::shared::{RowsLock, Shared, lock};
+
+/// Labels and restrictions that search does not know yet are asked for one by one, so many a run.
+const SINGLE_FACTS: i64 = 25;
+/// So many vanished pages are asked for by a request of their own in a run; the answer in bulk decides the others.
+const SINGLE_LOOKS: i64 = 25;
+
+/// One run, as its stages see it.
+pub(crate) struct RunCtx {
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Run,
+    /// The index as it was when the run began; `spaces` as this run saw them.
+    pub(super) state: IndexState,
+    pub(super) names: SpaceNames,
+    /// Every space that any index knows, for links: by key.
+    pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
+    /// Spaces that neither this run nor the one before it could see.
+    pub(super) gone_again: HashSet<SpaceId>,
+    /// Spaces whose bodies are kept already for another index.
+    pub(super) warm_spaces: HashSet<SpaceId>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) source: Fetchers,
+    pub(super) rows: RowsLock,
+    pub(super) stop: Stop,
+    pub(super) started: Instant,
+    pub(super) started_at: Timestamp,
+    pub(super) single_facts: Budget,
+    pub(super) single_looks: Budget,
+    findings: Mutex<Findings>,
+}
+
+/// What the stages found that the end of the run decides from.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// Pages that have to leave; their rows say why.
+    pub(super) removals: BTreeMap<PageId, Removal>,
+    /// Spaces whose walk or facts ended with an error, by given key.
+    pub(super) space_trouble: HashMap<SpaceKey, String>,
+    /// Spaces whose listing ended without error.
+    pub(super) listed: HashSet<SpaceKey>,
+    /// Pages whose body came, to be looked at again.
+    pub(super) fresh_bodies: HashSet<PageId>,
+    /// Pages kept with links that are resolved when everything is listed.
+    pub(super) unlinked: HashSet<PageId>,
+    /// The next watermark.
+    pub(super) newest: Option<Timestamp>,
+    /// A walk that an earlier run began: what was newest then bounds the watermark.
+    pub(super) newest_at_most: Option<Timestamp>,
+    /// The guard stopped removals.
+    pub(super) guard: Option<String>,
+}
+
+/// A page that has to leave the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Removal {
+    /// The administrator's own change of scope asks for it: the guard does not count it.
+    pub(super) exempt: bool,
+}
+
+/// A number of dear requests that a run may make.
+pub(super) struct Budget(AtomicI64);
+
+impl Budget {
+    const fn new(amount: i64) -> Self {
+        Self(AtomicI64::new(amount))
+    }
+
+    /// Takes one; `false` when none is left.
+    pub(super) fn take(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::Relaxed) > 0
+    }
+}
+
+/// What a context is made of beside its defaults.
+pub(super) struct RunParts {
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Run,
+    pub(super) state: IndexState,
+    pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
+    pub(super) warm_spaces: HashSet<SpaceId>,
+    pub(super) gone_again: HashSet<SpaceId>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) source: Fetchers,
+    pub(super) stop: Stop,
+    pub(super) started_at: Timestamp,
+}
+
+impl RunCtx {
+    pub(super) fn new(parts: RunParts) -> Self {
+        Self {
+            rows: parts.shared.rows_of(parts.run.index_id),
+            names: SpaceNames::of(&parts.state.index),
+            shared: parts.shared,
+            run: parts.run,
+            state: parts.state,
+            link_spaces: parts.link_spaces,
+            warm_spaces: parts.warm_spaces,
+            gone_again: parts.gone_again,
+            tally: parts.tally,
+            source: parts.source,
+            stop: parts.stop,
+            started: Instant::now(),
+            started_at: parts.started_at,
+            single_facts: Budget::new(SINGLE_FACTS),
+            single_looks: Budget::new(SINGLE_LOOKS),
+            findings: Mutex::default(),
+        }
+    }
+
+    pub(super) fn store(&self) -> &dyn SyncStore {
+        self.shared.store.as_ref()
+    }
+
+    pub(super) const fn index(&self) -> IndexId {
+        self.run.index_id
+    }
+
+    pub(super) const fn settings(&self) -> &IndexSettings {
+        &self.state.index.settings
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    pub(super) fn find<T>(&self, note: impl FnOnce(&mut Findings) -> T) -> T {
+        note(&mut lock(&self.findings))
+    }
+
+    /// The kinds of content that this index holds.
+    pub(super) fn kinds(&self) -> &'static [ContentKind] {
+        if self.settings().include_blog_posts {
+            &[ContentKind::Page, ContentKind::BlogPost]
+        } else {
+            &[ContentKind::Page]
+        }
+    }
+
+    /// Whether labels and restrictions are read at all.
+    pub(super) fn needs_facts(&self) -> bool {
+        use domain::index::RestrictedPages;
+        let settings = self.settings();
+        !self.shared.settings.skip_unneeded_facts
+            || settings.restricted_pages == RestrictedPages::Skip
+            || !settings.labels.is_empty()
+            || !settings.exclude_labels.is_empty()
+    }
+
+    /// Whether the administrator changed the scope since the last complete run: then what leaves by scope is exempt from the
+    /// guard.
+    pub(super) fn scope_changed(&self) -> bool {
+        let progress = &self.state.progress;
+        progress.scope_revision != progress.applied_scope_revision
+    }
+
+    /// The spaces that can be walked: seen by this run.
+    pub(super) fn visible_spaces(&self) -> Vec<SeenSpace> {
+        use domain::index::SpaceState;
+        self.state
+            .index
+            .spaces
+            .iter()
+            .filter(|space| space.state != SpaceState::Vanished)
+            .filter_map(SeenSpace::of)
+            .collect()
+    }
+
+    /// Says that rows were written into the outbox.
+    pub(super) fn hint_uploader(&self) {
+        if let Some(uploader) = self.shared.uploader(self.settings().backend) {
+            uploader.do_send(DrainOutbox(self.index()));
+        }
+    }
+
+    pub(super) fn trouble_with(&self, space: &SeenSpace, what: &str) {
+        tracing::warn!(index = %self.index(), space = %space.given, what, "a space could not be read; the others go on");
+        self.find(|f| f.space_trouble.insert(space.given.clone(), what.to_owned()));
+    }
+}
+
+/// A space of the index that this run saw.
+#[derive(Clone, Debug)]
+pub(super) struct SeenSpace {
+    pub(super) id: SpaceId,
+    /// The key as the administrator gave it: names the row.
+    pub(super) given: SpaceKey,
+    /// The present key: what requests ask for.
+    pub(super) key: SpaceKey,
+}
+
+impl SeenSpace {
+    pub(super) fn of(space: &IndexSpace) -> Option<Self> {
+        Some(Self {
+            id: space.id.clone()?,
+            given: space.key.clone(),
+            key: space.current_key.clone().unwrap_or_else(|| space.key.clone()),
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! Bodies to Markdown, a batch at a time on a blocking thread: first to learn what the bodies point at, then, with titles
+//! and names looked up in bulk, again for those that point at something.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use domain::content::ContentKind;
+use domain::document::markdown_hash;
+use domain::page::CachedBody;
+use domain::{AccountId, PageId, SpaceId};
+use storage_markdown::{Options, Resolver, Target, convert_storage};
+
+use super::{Halt, RunCtx};
+use crate::EngineError;
+
+/// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
+pub(super) const CONVERTER: i32 = 1;
+/// People that one request may name.
+const PEOPLE: usize = 250;
+
+/// A body as it came.
+pub(super) struct RawBody {
+    pub(super) page: PageId,
+    pub(super) kind: ContentKind,
+    pub(super) version: i32,
+    pub(super) space: SpaceId,
+    pub(super) url: String,
+    pub(super) storage: String,
+}
+
+/// A body with its Markdown.
+pub(super) struct Converted {
+    pub(super) body: CachedBody,
+    /// Whether everything it points at was looked up; if not, it is converted again when the listing is complete.
+    pub(super) complete: bool,
+}
+
+/// When to look up what bodies point at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// Everything is listed: look up, ask for unknown people, and take what is not found as not to be found.
+    Resolve,
+    /// The listing goes on: take what is known already.
+    AsKnown,
+}
+
+/// Converts a batch.
+pub(super) async fn convert(
+    ctx: &RunCtx,
+    bodies: Vec<RawBody>,
+    links: Links,
+) -> Result<Vec<Converted>, Halt> {
+    if bodies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bodies = Arc::new(bodies);
+    let spaces = Arc::new(ctx.link_spaces.clone());
+    let (first, asked) = {
+        let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
+        on_blocking_thread(move || first_pass(&bodies, &spaces)).await?
+    };
+    let mut first = first;
+    let mut complete = vec![true; bodies.len()];
+    if asked.iter().any(|asked| !asked.is_empty()) {
+        let known = Arc::new(look_up(ctx, &asked, links).await?);
+        let again: Vec<usize> = (0..bodies.len()).filter(|at| !asked[*at].is_empty()).collect();
+        for at in &again {
+            complete[*at] = links == Links::Resolve || asked[*at].all_in(&known);
+        }
+        let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
+        let second = on_blocking_thread(move || {
+            again
+                .into_iter()
+                .map(|at| (at, markdown(&bodies[at], &spaces, &known)))
+                .collect::<Vec<_>>()
+        })
+        .await?;
+        for (at, markdown) in second {
+            first[at] = markdown;
+        }
+    }
+    let bodies = Arc::try_unwrap(bodies).unwrap_or_default();
+    let whole = bodies.into_iter().zip(first).zip(complete);
+    Ok(whole
+        .map(|((raw, markdown), complete)| Converted {
+            body: CachedBody {
+                page_id: raw.page,
+                kind: raw.kind,
+                version: raw.version,
+                storage: raw.storage,
+                markdown_hash: markdown_hash(&markdown),
+                markdown,
+                converter: CONVERTER,
+            },
+            complete,
+        })
+        .collect())
+}
+
+async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Halt> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Halt::Failed(EngineError::Busy {
+            detail: format!("the converter ended early: {error}"),
+        })
+    })
+}
+
+/// What one body points at.
+#[derive(Default)]
+struct Asked {
+    titles: HashSet<(SpaceId, String)>,
+    pages: HashSet<PageId>,
+    people: HashSet<AccountId>,
+}
+
+impl Asked {
+    fn is_empty(&self) -> bool {
+        self.titles.is_empty() && self.pages.is_empty() && self.people.is_empty()
+    }
+
+    fn all_in(&self, known: &Known) -> bool {
+        self.titles.iter().all(|t| known.titles.contains_key(t))
+            && self.pages.iter().all(|p| known.pages.contains_key(p))
+            && self.people.iter().all(|p| known.people.contains_key(p))
+    }
+}
+
+/// What was looked up.
+#[derive(Default)]
+struct Known {
+    titles: HashMap<(SpaceId, String), Target>,
+    pages: HashMap<PageId, Target>,
+    people: HashMap<AccountId, String>,
+}
+
+type LinkSpaces = HashMap<String, (SpaceId, Target)>;
+
+fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Asked>) {
+    let nothing = Known::default();
+    bodies
+        .iter()
+        .map(|body| {
+            let resolver = Lookup::new(body, spaces, &nothing);
+            let markdown =
+                convert_storage(&body.storage, &Options::default(), &resolver).markdown;
+            (markdown, resolver.asked.into_inner())
+        })
+        .unzip()
+}
+
+fn markdown(body: &RawBody, spaces: &LinkSpaces, known: &Known) -> String {
+    let resolver = Lookup::new(body, spaces, known);
+    convert_storage(&body.storage, &Options::default(), &resolver).markdown
+}
+
+async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, Halt> {
+    let mut known = Known::default();
+    let titles: Vec<(SpaceId, String)> = distinct(asked.iter().flat_map(|a| &a.titles));
+    let pages: Vec<PageId> = distinct(asked.iter().flat_map(|a| &a.pages));
+    let people: Vec<AccountId> = distinct(asked.iter().flat_map(|a| &a.people));
+    if !titles.is_empty() {
+        let found = ctx.store().find_titles(&titles).await?;
+        let found = titles.into_iter().zip(found);
+        known.titles = found
+            .filter_map(|(wanted, found)| {
+                let (_, title, url) = found?;
+                Some((wanted, Target { url, title }))
+            })
+            .collect();
+    }
+    if !pages.is_empty() {
+        let found = ctx.store().find_pages(&pages).await?;
+        known.pages = found
+            .into_iter()
+            .map(|(page, title, url)| (page, Target { url, title }))
+            .collect();
+    }
+    if !people.is_empty() {
+        known.people = ctx.store().known_people(&people).await?.into_iter().collect();
+        if links == Links::Resolve {
+            ask_for_people(ctx, &people, &mut known.people).await?;
+        }
+    }
+    Ok(known)
+}
+
+/// Names that are not known yet, in bulk; remembered, so that each person is asked for once. A name that cannot be had is no
+/// reason to hold a page back.
+async fn ask_for_people(
+    ctx: &RunCtx,
+    wanted: &[AccountId],
+    known: &mut HashMap<AccountId, String>,
+) -> Result<(), Halt> {
+    let missing: Vec<AccountId> = wanted
+        .iter()
+        .filter(|id| !known.contains_key(id))
+        .cloned()
+        .collect();
+    for ids in missing.chunks(PEOPLE) {
+        match ctx.source.people(ids).await {
+            Ok(people) => {
+                let names: Vec<(AccountId, String)> = people
+                    .into_iter()
+                    .map(|person| (person.id, person.display_name))
+                    .collect();
+                ctx.store().remember_people(&names).await?;
+                known.extend(names);
+            }
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                tracing::warn!(index = %ctx.index(), %error, "names of mentioned people are not to be had now");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn distinct<'a, T: Clone + Ord + 'a>(all: impl Iterator<Item = &'a T>) -> Vec<T> {
+    let mut all: Vec<T> = all.cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Answers from what was looked up, and notes what was asked.
+struct Lookup<'a> {
+    body: &'a RawBody,
+    spaces: &'a LinkSpaces,
+    known: &'a Known,
+    site: Option<&'a str>,
+    asked: RefCell<Asked>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(body: &'a RawBody, spaces: &'a LinkSpaces, known: &'a Known) -> Self {
+        const CONTEXT: &str = "/wiki";
+        let site = body
+            .url
+            .find("/wiki/")
+            .map(|at| &body.url[..at + CONTEXT.len()]);
+        Self {
+            body,
+            spaces,
+            known,
+            site,
+            asked: RefCell::default(),
+        }
+    }
+
+    fn by_title(&self, space_key: Option<&str>, title: &str) -> Option<Target> {
+        let space = match space_key {
+            Some(key) => self.spaces.get(key)?.0.clone(),
+            None => self.body.space.clone(),
+        };
+        let wanted = (space, title.to_lowercase());
+        let found = self.known.titles.get(&wanted).cloned();
+        self.asked.borrow_mut().titles.insert(wanted);
+        found
+    }
+}
+
+impl Resolver for Lookup<'_> {
+    fn page_by_title(&self, space_key: Option<&str>, title: &str) -> Option<Target> {
+        self.by_title(space_key, title)
+    }
+
+    fn blog_post(
+        &self,
+        space_key: Option<&str>,
+        title: &str,
+        _posting_day: Option<&str>,
+    ) -> Option<Target> {
+        self.by_title(space_key, title)
+    }
+
+    fn page_by_id(&self, id: &str) -> Option<Target> {
+        let wanted = PageId::from(id);
+        let found = self.known.pages.get(&wanted).cloned();
+        self.asked.borrow_mut().pages.insert(wanted);
+        found
+    }
+
+    fn space(&self, key: &str) -> Option<Target> {
+        self.spaces.get(key).map(|(_, target)| target.clone())
+    }
+
+    fn user(&self, account_id: &str) -> Option<String> {
+        let wanted = AccountId::from(account_id);
+        let found = self.known.people.get(&wanted).cloned();
+        self.asked.borrow_mut().people.insert(wanted);
+        found
+    }
+
+    fn site_base(&self) -> Option<&str> {
+        self.site
+    }
+}

@@ -1,0 +1,90 @@
+//! Runs that only look at what was modified, and at what earlier runs left unsettled.
+
+use std::collections::HashSet;
+
+use domain::PageId;
+use domain::content::{ContentKind, Restriction};
+use domain::page::PageState;
+
+use super::context::SeenSpace;
+use super::facts;
+use super::poll::poll;
+use super::{Halt, RunCtx, retry, stages, vanish};
+
+/// Pages of unknown restriction that one poll asks for in bulk.
+const UNKNOWN_AT_ONCE: usize = 100;
+
+/// Polls, and decides what changed.
+pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+    let mut touched = HashSet::new();
+    let mut moved = HashSet::new();
+    if !spaces.is_empty() {
+        for kind in ctx.kinds() {
+            match poll(ctx, spaces, *kind).await {
+                Ok(found) => {
+                    touched.extend(found.touched);
+                    moved.extend(found.moved);
+                }
+                Err(halt) => {
+                    let error = halt.only_this_part()?;
+                    for space in spaces {
+                        ctx.trouble_with(space, &error.to_string());
+                    }
+                }
+            }
+        }
+    }
+    let unsettled = retry::unsettled(ctx).await?;
+    let unknown: Vec<(PageId, ContentKind)> = unsettled
+        .iter()
+        .filter(|record| record.restriction == Restriction::Unknown)
+        .map(|record| (record.page_id.clone(), record.kind))
+        .collect();
+    if ctx.needs_facts() {
+        moved.extend(learn(ctx, &touched, unknown).await?);
+    }
+    touched.extend(unsettled.into_iter().map(|record| record.page_id));
+
+    let hidden = vanish::due_for_a_second_look(ctx).await?;
+    touched.extend(vanish::confirm(ctx, hidden).await?);
+    stages::decide(ctx, &moved, &touched).await
+}
+
+/// Labels and restrictions of what was touched and of what is still unknown; answers those that are others than before.
+async fn learn(
+    ctx: &RunCtx,
+    touched: &HashSet<PageId>,
+    unknown: Vec<(PageId, ContentKind)>,
+) -> Result<Vec<PageId>, Halt> {
+    let mut ids: Vec<PageId> = touched.iter().cloned().collect();
+    let waiting = unknown.into_iter().map(|(id, _)| id);
+    ids.extend(waiting.filter(|id| !touched.contains(id)).take(UNKNOWN_AT_ONCE));
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    ids.sort_unstable();
+    let mut changed = match facts::of_ids(ctx, &ids).await {
+        Ok(found) => found.changed,
+        Err(halt) => {
+            // New pages stay out until their restrictions are known.
+            let error = halt.only_this_part()?;
+            tracing::warn!(index = %ctx.index(), %error, "labels and restrictions of changed pages could not be read");
+            Vec::new()
+        }
+    };
+    let mut still_unknown = Vec::new();
+    for ids in ids.chunks(500) {
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        still_unknown.extend(
+            records
+                .into_iter()
+                .filter(|record| {
+                    record.restriction == Restriction::Unknown
+                        && record.state != PageState::Removed
+                })
+                .map(|record| (record.page_id, record.kind)),
+        );
+    }
+    changed.extend(facts::learn_unknown(ctx, still_unknown).await?);
+    Ok(changed)
+}

@@ -1,0 +1,149 @@
+//! Labels and own restrictions: in bulk by space or by ids, one by one only for the few that search does not know yet.
+
+use std::collections::HashSet;
+
+use domain::content::{ContentFacts, ContentKind};
+use domain::ports::source::{Cursor, FactsQuery};
+use domain::{Disposition, PageId};
+
+use super::context::SeenSpace;
+use super::{Halt, RunCtx};
+
+/// Ids that one question names.
+const IDS: usize = 100;
+/// A walk whose cursor is refused is begun again so often.
+const RESTARTS: u32 = 2;
+
+/// A walk over the facts of a whole space, answer by answer.
+pub(super) struct FactsWalk<'a> {
+    ctx: &'a RunCtx,
+    query: FactsQuery,
+    cursor: Option<Cursor>,
+    restarts: u32,
+    over: bool,
+    /// What was named so far.
+    pub(super) named: HashSet<PageId>,
+}
+
+impl<'a> FactsWalk<'a> {
+    pub(super) fn new(ctx: &'a RunCtx, space: &SeenSpace) -> Self {
+        Self {
+            ctx,
+            query: FactsQuery::Space(space.key.clone()),
+            cursor: None,
+            restarts: 0,
+            over: false,
+            named: HashSet::new(),
+        }
+    }
+
+    /// Takes the next answer and writes it; `false` when the walk is over.
+    pub(super) async fn step(&mut self) -> Result<bool, Halt> {
+        if self.over {
+            return Ok(false);
+        }
+        let ctx = self.ctx;
+        let answer = match ctx.source.facts(&self.query, self.cursor.as_ref()).await {
+            Ok(answer) => answer,
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                if error.disposition() == Disposition::RestartWalk && self.restarts < RESTARTS {
+                    self.restarts += 1;
+                    self.cursor = None;
+                    return Ok(true);
+                }
+                return Err(Halt::Source(error));
+            }
+        };
+        // Search was seen to name a next answer behind an empty one: that is its end.
+        self.over =
+            answer.next.is_none() || answer.items.is_empty() || answer.next == self.cursor;
+        self.named
+            .extend(answer.items.iter().map(|item| item.id.clone()));
+        keep(ctx, &answer.items).await?;
+        self.cursor = answer.next;
+        Ok(true)
+    }
+}
+
+/// The facts of some items.
+#[derive(Default)]
+pub(super) struct FactsOfIds {
+    /// Those that search knows.
+    pub(super) named: Vec<ContentFacts>,
+    /// Those whose labels or restriction are others than before.
+    pub(super) changed: Vec<PageId>,
+}
+
+/// Reads the facts of some items and writes them.
+pub(super) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, Halt> {
+    let mut all = Vec::new();
+    for ids in ids.chunks(IDS) {
+        let query = FactsQuery::Ids(ids.to_vec());
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let answer = ctx.source.facts(&query, cursor.as_ref()).await?;
+            let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
+            all.extend(answer.items);
+            if last {
+                break;
+            }
+            cursor = answer.next;
+        }
+    }
+    let changed = keep(ctx, &all).await?;
+    Ok(FactsOfIds {
+        named: all,
+        changed,
+    })
+}
+
+/// Asks one by one for items whose restriction is not known yet, as far as the run's budget goes; answers those that are
+/// known now.
+pub(super) async fn learn_unknown(
+    ctx: &RunCtx,
+    unknown: impl IntoIterator<Item = (PageId, ContentKind)>,
+) -> Result<Vec<PageId>, Halt> {
+    let mut learnt = Vec::new();
+    for (id, kind) in unknown {
+        if let Single::Known(facts) = of_one(ctx, kind, &id).await? {
+            learnt.push(facts);
+        }
+    }
+    keep(ctx, &learnt).await
+}
+
+/// One item by a request of its own, while the run's budget for such lasts.
+pub(super) async fn of_one(ctx: &RunCtx, kind: ContentKind, id: &PageId) -> Result<Single, Halt> {
+    if !ctx.single_facts.take() {
+        return Ok(Single::NotAsked);
+    }
+    match ctx.source.facts_of(kind, id).await {
+        Ok(Some(facts)) => Ok(Single::Known(facts)),
+        Ok(None) => Ok(Single::NotThere),
+        Err(halt) => {
+            // Not known: whoever asked takes it for restricted.
+            let error = halt.only_this_part()?;
+            tracing::debug!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item are not to be had");
+            Ok(Single::NotAsked)
+        }
+    }
+}
+
+/// What a question for one item came to.
+pub(super) enum Single {
+    Known(ContentFacts),
+    NotThere,
+    NotAsked,
+}
+
+/// Writes facts into rows; answers the ids whose labels or restriction changed.
+pub(super) async fn keep(ctx: &RunCtx, facts: &[ContentFacts]) -> Result<Vec<PageId>, Halt> {
+    if facts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _rows = ctx.rows.lock().await;
+    let changed = ctx.store().record_facts(ctx.index(), facts).await?;
+    ctx.shared.pass("after_facts_recorded");
+    Ok(changed)
+}

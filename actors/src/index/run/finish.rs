@@ -1,0 +1,260 @@
+//! The end of a run: its status, what the index says of itself, what is remembered for the next one.
+
+use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
+use domain::page::PageState;
+use domain::ports::store::{IndexState, RunEnd, StoreError};
+use domain::problem::Problem;
+use domain::run::{RunStatus, final_status};
+use domain::{Timestamp, schedule};
+
+use super::context::Findings;
+use super::stages::{Ended, Life};
+use super::Halt;
+use crate::index::{announce, next_after_failure};
+
+/// Closes the run's row, unless the engine stops.
+pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ended, StoreError> {
+    let shared = &life.shared;
+    if matches!(outcome, Err(Halt::Stopped)) && life.stop.is_drain() {
+        let (counts, requests) = (life.tally.counts(), life.tally.requests());
+        let _ = shared
+            .store
+            .touch_run(life.run.id, &counts, &requests, None)
+            .await;
+        return Ok(Ended::LeftOpen);
+    }
+    let index = life.run.index_id;
+    let findings = life
+        .ctx
+        .as_ref()
+        .map(|ctx| ctx.find(std::mem::take))
+        .unwrap_or_default();
+    let state = match shared.store.index_state(index).await {
+        Ok(state) => state,
+        Err(StoreError::NotFound { .. }) => {
+            // Deleted under the run: its rows are gone with it.
+            shared.hub.forget(index, Some(life.run.id));
+            return Ok(Ended::Over);
+        }
+        Err(error) => return Err(error),
+    };
+    if !life.run.dry_run
+        && let Some(ctx) = &life.ctx
+    {
+        let spaces = spaces_after(&ctx.state.index.spaces, &findings, shared.now());
+        shared.store.record_spaces(index, &spaces).await?;
+    }
+    let failed_pages = count_failed(&life).await?;
+    let end = end_of(&life, &state, outcome, &findings, failed_pages);
+    shared.pass("before_run_finished");
+    let (run, follow_up) = match shared.store.finish_run(life.run.id, &end).await {
+        Ok(ended) => ended,
+        Err(StoreError::Conflict { what }) => {
+            tracing::error!(run = %life.run.id, what, "the run was ended by somebody else");
+            shared.hub.forget(index, Some(life.run.id));
+            return Ok(Ended::Over);
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(kind) = follow_up {
+        shared.store.open_run(index, kind, false, false).await?;
+    }
+    tracing::info!(
+        %index, run = %run.id, status = run.status.as_str(),
+        seen = run.counts.seen, fetched = run.counts.fetched, uploaded = run.counts.uploaded,
+        deleted = run.counts.deleted, failed = run.counts.failed,
+        confluence_requests = run.requests.confluence, store_requests = run.requests.store,
+        error = run.error.as_ref().map(|e| e.detail.as_str()), "a run is over"
+    );
+    shared.hub.run_finished(&run).await;
+    announce(shared, index).await;
+    Ok(Ended::Over)
+}
+
+/// Space rows as the run leaves them.
+fn spaces_after(seen: &[IndexSpace], findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
+    seen.iter()
+        .map(|space| {
+            let mut space = space.clone();
+            if findings.listed.contains(&space.key) {
+                space.last_sync_at = Some(now);
+            }
+            if let Some(trouble) = findings.space_trouble.get(&space.key) {
+                space.state = SpaceState::Failing;
+                space.reason = Some(trouble.clone());
+            }
+            space
+        })
+        .collect()
+}
+
+/// Pages that stand as failed, as far as the next sentence needs to know: none, or some.
+async fn count_failed(life: &Life) -> Result<usize, StoreError> {
+    let failed = life
+        .shared
+        .store
+        .pages_in_states(life.run.index_id, &[PageState::Failed], None, 1000)
+        .await?;
+    Ok(failed.len())
+}
+
+fn end_of(
+    life: &Life,
+    state: &IndexState,
+    outcome: Result<(), Halt>,
+    findings: &Findings,
+    failed_pages: usize,
+) -> RunEnd {
+    let shared = &life.shared;
+    let counts = life.tally.counts();
+    let now = shared.now();
+    let regular = state
+        .index
+        .settings
+        .enabled
+        .then(|| schedule::next_run_at(state.index.id, state.index.settings.interval_minutes, now));
+    let mut end = RunEnd {
+        status: RunStatus::Failed,
+        counts,
+        requests: life.tally.requests(),
+        error: None,
+        plan: life.plan.clone(),
+        index_status: IndexStatus::Failed,
+        index_reason: None,
+        progress: None,
+        next_run_at: regular,
+    };
+    match outcome {
+        Err(Halt::Stopped) => {
+            end.status = RunStatus::Canceled;
+            (end.index_status, end.index_reason) = as_before(life, state, "the last run was canceled");
+        }
+        Err(halt) => {
+            let error = halt.into_error().problem();
+            end.index_reason = Some(error.detail.clone());
+            end.error = Some(error);
+            end.next_run_at = next_after_failure(shared, state);
+        }
+        Ok(()) if life.run.dry_run => {
+            end.status = RunStatus::Succeeded;
+            (end.index_status, end.index_reason) = as_before(life, state, "");
+            end.next_run_at = state.index.next_run_at;
+        }
+        Ok(()) => end_well(life, state, findings, failed_pages, &mut end),
+    }
+    if life.run.dry_run {
+        (end.index_status, end.index_reason) = as_before(life, state, "");
+        end.next_run_at = state.index.next_run_at.or(regular);
+    }
+    end
+}
+
+/// The run came to its end; that something is missing does not change that.
+fn end_well(
+    life: &Life,
+    state: &IndexState,
+    findings: &Findings,
+    failed_pages: usize,
+    end: &mut RunEnd,
+) {
+    let visible = life.ctx.as_ref().map_or(0, |ctx| ctx.visible_spaces().len());
+    let trouble = &findings.space_trouble;
+    end.status = final_status(&end.counts, false, findings.guard.is_some());
+    if !trouble.is_empty() {
+        let words = trouble
+            .iter()
+            .map(|(space, what)| format!("{space}: {what}"))
+            .collect::<Vec<_>>()
+            .join("; ");
+        end.error = Some(Problem::new("confluence_unreachable", words));
+        if trouble.len() >= visible && end.counts.seen == 0 {
+            end.status = RunStatus::Failed;
+            end.index_reason = end.error.as_ref().map(|e| e.detail.clone());
+            end.next_run_at = next_after_failure(&life.shared, state);
+            return;
+        }
+        if end.status == RunStatus::Succeeded {
+            end.status = RunStatus::Partial;
+        }
+    }
+    if let Some(guard) = &findings.guard {
+        end.error = Some(Problem::new("mass_deletion", guard.clone()));
+    }
+    let now = life.shared.now();
+    end.progress = Some(progress_after(life, findings, end.status, now));
+    let reasons = reasons(life, findings, failed_pages);
+    end.index_status = if findings.guard.is_some() {
+        IndexStatus::NeedsConfirmation
+    } else if reasons.is_empty() && end.status == RunStatus::Succeeded {
+        IndexStatus::Ok
+    } else {
+        IndexStatus::Degraded
+    };
+    end.index_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+}
+
+fn reasons(life: &Life, findings: &Findings, failed_pages: usize) -> Vec<String> {
+    let mut reasons: Vec<String> = findings.guard.iter().cloned().collect();
+    let spaces = life.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
+    for space in spaces {
+        let trouble = findings.space_trouble.get(&space.key);
+        if let Some(what) = trouble.or(space.reason.as_ref()) {
+            reasons.push(format!("space {}: {what}", space.key));
+        }
+    }
+    if failed_pages > 0 {
+        reasons.push(format!(
+            "{failed_pages} page(s) could not be fetched or stored; each says why and when it is tried again"
+        ));
+    }
+    reasons
+}
+
+fn progress_after(
+    life: &Life,
+    findings: &Findings,
+    status: RunStatus,
+    now: Timestamp,
+) -> IndexProgress {
+    let Some(ctx) = &life.ctx else {
+        return life.before.progress.clone();
+    };
+    let mut progress = ctx.state.progress.clone();
+    if findings.space_trouble.is_empty() {
+        let newest = match (findings.newest, findings.newest_at_most) {
+            (Some(newest), Some(most)) => Some(newest.min(most)),
+            (newest, _) => newest,
+        };
+        progress.watermark = progress.watermark.max(newest);
+        if life.run.kind.sweeps() {
+            progress.last_sweep_at = Some(ctx.started_at);
+            progress.applied_scope_revision = progress.scope_revision;
+        }
+    }
+    if findings.guard.is_some() {
+        progress.awaiting_confirmation = Some(life.run.id);
+        progress.deletions_accepted = false;
+    } else if life.run.kind.sweeps() && findings.space_trouble.is_empty() {
+        progress.awaiting_confirmation = None;
+        progress.deletions_accepted = false;
+    }
+    if matches!(status, RunStatus::Succeeded | RunStatus::Partial) {
+        progress.synced_at = Some(now);
+    }
+    progress
+}
+
+/// The index stands as it did before a run that changed nothing, or not everything.
+fn as_before(life: &Life, state: &IndexState, words: &str) -> (IndexStatus, Option<String>) {
+    let before = &life.before.index;
+    match before.status {
+        // Read while an earlier life of the run had begun already.
+        IndexStatus::Syncing if state.progress.synced_at.is_none() => (IndexStatus::New, None),
+        IndexStatus::Syncing => (
+            IndexStatus::Degraded,
+            (!words.is_empty()).then(|| words.to_owned()),
+        ),
+        IndexStatus::Ok if !words.is_empty() => (IndexStatus::Degraded, Some(words.to_owned())),
+        status => (status, before.status_reason.clone()),
+    }
+}

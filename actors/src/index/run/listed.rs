@@ -1,0 +1,233 @@
+//! What a listing says of some items, written into their rows: one transaction an answer.
+
+use std::collections::HashMap;
+
+use domain::change::{Change, compare, needs_body};
+use domain::content::{ContentKind, SourcePage};
+use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
+use domain::{PageId, RunId};
+
+use super::convert::{Converted, Links, RawBody, convert};
+use super::{Halt, RunCtx};
+
+/// What an answer came to.
+#[derive(Default)]
+pub(super) struct Recorded {
+    /// Met for the first time, or newer, or under other facts: to be decided again.
+    pub(super) touched: Vec<PageId>,
+    /// Of those, the ones whose place or title changed: all below them has to be looked at, too.
+    pub(super) moved: Vec<PageId>,
+    /// Nothing new about them.
+    pub(super) unchanged: usize,
+}
+
+/// An empty body on a page that had text is not believed this many times.
+const DOUBTS: i32 = 3;
+
+/// Writes items of an answer. Bodies that came along are converted first and kept.
+pub(super) async fn record(
+    ctx: &RunCtx,
+    mut items: Vec<SourcePage>,
+    seen_in: Option<RunId>,
+    links: Links,
+) -> Result<Recorded, Halt> {
+    if items.is_empty() {
+        return Ok(Recorded::default());
+    }
+    let raw = items
+        .iter_mut()
+        .filter_map(|item| {
+            Some(RawBody {
+                storage: item.body.take()?,
+                page: item.id.clone(),
+                kind: item.kind,
+                version: item.version,
+                space: item.space_id.clone(),
+                url: item.url.clone(),
+            })
+        })
+        .collect();
+    let mut bodies: HashMap<PageId, Converted> = convert(ctx, raw, links)
+        .await?
+        .into_iter()
+        .map(|converted| (converted.body.page_id.clone(), converted))
+        .collect();
+    let doubtful = doubtful_bodies(ctx, &bodies).await?;
+
+    let _rows = ctx.rows.lock().await;
+    let ids: Vec<PageId> = items.iter().map(|item| item.id.clone()).collect();
+    let mut known: HashMap<PageId, PageRecord> = ctx
+        .store()
+        .pages_by_id(ctx.index(), &ids)
+        .await?
+        .into_iter()
+        .map(|record| (record.page_id.clone(), record))
+        .collect();
+    let mut recorded = Recorded::default();
+    let mut pages = Vec::new();
+    let mut kept = Vec::new();
+    let mut fetched = 0;
+    for item in &items {
+        let before = known.remove(&item.id);
+        let change = change_of(before.as_ref(), item);
+        let mut record = after(ctx, before.as_ref(), item, change);
+        let body = bodies.remove(&item.id);
+        let mut took_body = false;
+        if let Some(converted) = body
+            && change != Change::Outdated
+            && (needs_body(&record) || record.markdown_hash.is_none())
+        {
+            fetched += 1;
+            if doubtful.contains(&item.id) && record.attempts < DOUBTS {
+                doubt(ctx, &mut record);
+                took_body = true;
+            } else {
+                take_body(ctx, &mut record, converted, &mut kept);
+                took_body = true;
+            }
+        }
+        match change {
+            Change::New | Change::Edited | Change::FactsOnly => {
+                recorded.touched.push(item.id.clone());
+                if before.as_ref().is_none_or(|b| placed_otherwise(b, &record)) {
+                    recorded.moved.push(item.id.clone());
+                }
+            }
+            Change::Unchanged | Change::Outdated => {
+                recorded.unchanged += usize::from(!took_body);
+            }
+        }
+        let seen_anew = seen_in.is_some() && record.seen_in_run != seen_in;
+        if seen_anew {
+            record.seen_in_run = seen_in;
+        }
+        if took_body || seen_anew || before.as_ref() != Some(&record) {
+            pages.push(record);
+        }
+    }
+    if !pages.is_empty() {
+        ctx.store().save_pages(&pages, &[], &kept).await?;
+    }
+    ctx.tally.count(|counts| counts.fetched += fetched);
+    ctx.shared.pass("after_page_saved");
+    Ok(recorded)
+}
+
+fn change_of(before: Option<&PageRecord>, item: &SourcePage) -> Change {
+    match before {
+        // It stood in the tree as something above a page; now it is listed as what it is.
+        Some(record)
+            if record.kind == ContentKind::Container && item.kind != ContentKind::Container =>
+        {
+            Change::New
+        }
+        before => compare(before, item),
+    }
+}
+
+fn after(
+    ctx: &RunCtx,
+    before: Option<&PageRecord>,
+    item: &SourcePage,
+    change: Change,
+) -> PageRecord {
+    let now = ctx.now();
+    let fresh = || PageRecord::new(ctx.index(), item, now);
+    match (change, before) {
+        (Change::Unchanged | Change::Outdated, Some(record)) => record.clone(),
+        (Change::Edited | Change::FactsOnly, Some(record)) => PageRecord {
+            facts: PageFacts::from(item),
+            // Whether a page that stays out may now come in is decided with its labels and restrictions.
+            state: match record.state {
+                PageState::Skipped => PageState::Skipped,
+                _ => PageState::Pending,
+            },
+            reason: (record.state == PageState::Skipped)
+                .then(|| record.reason.clone())
+                .flatten(),
+            attempts: 0,
+            next_try_at: None,
+            vanished_at: None,
+            changed_at: now,
+            ..record.clone()
+        },
+        (Change::New, Some(record)) => PageRecord {
+            labels: record.labels.clone(),
+            restriction: match record.kind {
+                ContentKind::Container => record.restriction,
+                // It was away: who may read it now has to be asked.
+                _ => domain::content::Restriction::Unknown,
+            },
+            body_version: record.body_version,
+            markdown_hash: record.markdown_hash.clone(),
+            ..fresh()
+        },
+        (_, None) => fresh(),
+    }
+}
+
+fn placed_otherwise(before: &PageRecord, after: &PageRecord) -> bool {
+    before.facts.title != after.facts.title
+        || before.facts.parent_id != after.facts.parent_id
+        || before.facts.space_id != after.facts.space_id
+        || before.facts.status != after.facts.status
+}
+
+fn take_body(
+    ctx: &RunCtx,
+    record: &mut PageRecord,
+    converted: Converted,
+    kept: &mut Vec<CachedBody>,
+) {
+    record.body_version = Some(converted.body.version);
+    record.markdown_hash = converted
+        .complete
+        .then(|| converted.body.markdown_hash.clone());
+    if matches!(record.state, PageState::Failed) {
+        record.state = PageState::Pending;
+    }
+    if record.state != PageState::Skipped {
+        record.reason = None;
+    }
+    record.attempts = 0;
+    record.next_try_at = None;
+    let id = record.page_id.clone();
+    ctx.find(|f| {
+        if converted.complete {
+            f.fresh_bodies.insert(id);
+        } else {
+            f.unlinked.insert(id);
+        }
+    });
+    kept.push(converted.body);
+}
+
+fn doubt(ctx: &RunCtx, record: &mut PageRecord) {
+    record.attempts += 1;
+    record.reason = Some(
+        "its newest version came empty, as live documents sometimes do while they are edited; the text before it is kept"
+            .to_owned(),
+    );
+    record.next_try_at = Some(super::retry::next_try(ctx, record.attempts));
+}
+
+/// Pages whose new body is empty although the kept one has text.
+async fn doubtful_bodies(
+    ctx: &RunCtx,
+    bodies: &HashMap<PageId, Converted>,
+) -> Result<std::collections::HashSet<PageId>, Halt> {
+    let empty: Vec<PageId> = bodies
+        .values()
+        .filter(|converted| converted.body.markdown.trim().is_empty())
+        .map(|converted| converted.body.page_id.clone())
+        .collect();
+    if empty.is_empty() {
+        return Ok(std::collections::HashSet::new());
+    }
+    let kept = ctx.store().bodies(&empty).await?;
+    Ok(kept
+        .into_iter()
+        .filter(|body| !body.markdown.trim().is_empty())
+        .map(|body| body.page_id)
+        .collect())
+}

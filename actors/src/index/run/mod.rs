@@ -1,0 +1,37 @@
+//! One run of an index, from its row to its end.
+//!
+//! ```text
+//! spaces ─► walks (list: with bodies the first time, else compare) ─► facts (labels, restrictions) ─► reconcile ─► outbox
+//!           one per space, side by side                                per space, while facts come
+//!        └► bodies of new versions, by id in bulk ─► convert ─► reconcile ─► outbox
+//!        └► vanished: confirmed, hidden or removed, guarded
+//! the uploader drains the outbox all along; the run ends when that is settled
+//! ```
+//!
+//! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
+
+mod bodies;
+mod context;
+mod convert;
+mod delta;
+mod dry;
+mod facts;
+mod finish;
+mod listed;
+mod parents;
+mod poll;
+mod reconcile;
+mod retry;
+mod spaces;
+mod stages;
+mod stop;
+mod sweep;
+mod tally;
+mod vanish;
+mod walk;
+
+pub(crate) use context::RunCtx;
+pub(crate) use retry::something_is_due;
+pub(crate) use stages::{Ended, execute};
+pub(crate) use stop::{Halt, Stop};
+pub(crate) use tally::Tally;

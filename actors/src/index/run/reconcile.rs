@@ -1,0 +1,247 @@
+//! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, and
+//! from that the outbox. Nothing unchanged gets a row.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::PageId;
+use domain::content::{ContentKind, Restriction};
+use domain::page::{PageRecord, PageState};
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
+use domain::scope::{Candidate, Place, place};
+use domain::tree::{Node, PageTree};
+
+use super::context::{Removal, SeenSpace};
+use super::{Halt, RunCtx};
+
+/// Rows decided in one transaction.
+const CHUNK: usize = 250;
+
+/// Which pages of the space are decided.
+pub(super) enum Which<'a> {
+    /// Every page.
+    All,
+    /// Every page of which all is known by now; the others later. For a long first sync, so that uploads begin.
+    Decidable,
+    /// These, and all that stands below them.
+    Below(&'a HashSet<PageId>),
+    /// These only.
+    Only(&'a HashSet<PageId>),
+}
+
+/// Decides pages of one space over the course of a run; each page that needs nothing more is decided once.
+pub(super) struct Reconciler<'a> {
+    ctx: &'a RunCtx,
+    space: &'a SeenSpace,
+    roots: HashSet<PageId>,
+    decided: HashSet<PageId>,
+    /// Pages that a listing of this run named: only they are counted.
+    count_all: bool,
+}
+
+impl<'a> Reconciler<'a> {
+    pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
+        let roots = ctx.settings().root_page_ids.iter();
+        Self {
+            ctx,
+            space,
+            roots: roots.map(|id| PageId::from(id.as_str())).collect(),
+            decided: HashSet::new(),
+            count_all,
+        }
+    }
+
+    pub(super) async fn decide(&mut self, which: Which<'_>) -> Result<(), Halt> {
+        let ctx = self.ctx;
+        let briefs = ctx.store().briefs(ctx.index(), &self.space.id).await?;
+        let mut tree = tree_of(&briefs);
+        if ctx.needs_facts() && !matches!(which, Which::Decidable) {
+            super::parents::learn(ctx, self.space, &mut tree, &briefs).await?;
+        }
+        let candidates: Vec<PageId> = briefs
+            .into_iter()
+            .filter(|brief| self.is_candidate(brief, &tree, &which))
+            .map(|brief| brief.page_id)
+            .collect();
+        let mut wrote = false;
+        for ids in candidates.chunks(CHUNK) {
+            ctx.stop.check()?;
+            wrote |= self.chunk(ids, &tree, &which).await?;
+        }
+        if wrote {
+            ctx.hint_uploader();
+        }
+        Ok(())
+    }
+
+    fn is_candidate(&self, brief: &PageBrief, tree: &PageTree, which: &Which<'_>) -> bool {
+        if brief.kind == ContentKind::Container
+            || matches!(brief.state, PageState::Removed | PageState::Vanishing)
+        {
+            return false;
+        }
+        match which {
+            Which::All => !self.decided.contains(&brief.page_id),
+            Which::Decidable => {
+                !self.decided.contains(&brief.page_id)
+                    && tree.effective_restriction(&brief.page_id) != Restriction::Unknown
+            }
+            Which::Below(ids) => tree.is_under(&brief.page_id, ids),
+            Which::Only(ids) => ids.contains(&brief.page_id),
+        }
+    }
+
+    async fn chunk(
+        &mut self,
+        ids: &[PageId],
+        tree: &PageTree,
+        which: &Which<'_>,
+    ) -> Result<bool, Halt> {
+        let ctx = self.ctx;
+        let _rows = ctx.rows.lock().await;
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let mut pages = Vec::new();
+        let mut outbox = Vec::new();
+        let mut unchanged = 0;
+        let mut skipped = 0;
+        for before in records {
+            let mut record = before.clone();
+            record.breadcrumb = tree.breadcrumb(&record.page_id);
+            match self.decide_page(&mut record, tree) {
+                Decision::Store(entry) => outbox.push(entry),
+                Decision::AsStored => {
+                    unchanged += i64::from(self.decided.insert(record.page_id.clone()));
+                }
+                Decision::StaysOut => {
+                    skipped += i64::from(self.decided.insert(record.page_id.clone()));
+                }
+                Decision::Waits => {}
+            }
+            if outbox
+                .last()
+                .is_some_and(|entry: &OutboxEntry| entry.page_id == record.page_id)
+            {
+                self.decided.insert(record.page_id.clone());
+            }
+            if record != before {
+                pages.push(record);
+            }
+        }
+        if !pages.is_empty() || !outbox.is_empty() {
+            ctx.store().save_pages(&pages, &outbox, &[]).await?;
+            ctx.shared.pass("after_outbox_written");
+        }
+        let counted = self.count_all && !matches!(which, Which::Only(_));
+        ctx.tally.count(|counts| {
+            counts.skipped += skipped;
+            if counted {
+                counts.unchanged += unchanged;
+            }
+        });
+        Ok(!outbox.is_empty())
+    }
+
+    fn decide_page(&self, record: &mut PageRecord, tree: &PageTree) -> Decision {
+        let ctx = self.ctx;
+        let restriction = tree.effective_restriction(&record.page_id);
+        let facts_known = record.restriction != Restriction::Unknown;
+        let candidate = Candidate {
+            status: record.facts.status,
+            labels: facts_known.then_some(record.labels.as_slice()),
+            restriction,
+            under_root: tree.is_under(&record.page_id, &self.roots),
+        };
+        match place(ctx.settings(), &candidate) {
+            Place::Out(reason) => {
+                record.state = PageState::Skipped;
+                record.reason = Some(reason);
+                record.attempts = 0;
+                record.next_try_at = None;
+                if record.stored_hash.is_some() {
+                    let exempt = ctx.scope_changed();
+                    let removal = Removal { exempt };
+                    ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
+                }
+                Decision::StaysOut
+            }
+            Place::Undecided(reason) => {
+                if record.stored_hash.is_none() {
+                    if record.state != PageState::Failed {
+                        record.state = PageState::Pending;
+                    }
+                    record.reason = Some(reason);
+                }
+                Decision::Waits
+            }
+            Place::In => self.decide_member(record),
+        }
+    }
+
+    fn decide_member(&self, record: &mut PageRecord) -> Decision {
+        let ctx = self.ctx;
+        let now = ctx.now();
+        ctx.find(|f| f.removals.remove(&record.page_id));
+        if record.state == PageState::Skipped {
+            record.state = PageState::Pending;
+            record.reason = None;
+        }
+        let waits_for_its_try = record.state == PageState::Failed
+            && record.next_try_at.is_none_or(|at| at > now);
+        let Some(hash) = ctx.names.hash(record).filter(|_| !waits_for_its_try) else {
+            // Its body is still to come, or it failed and its time has not come.
+            let unlinked = record.markdown_hash.is_none() && !domain::change::needs_body(record);
+            if unlinked {
+                ctx.find(|f| f.unlinked.insert(record.page_id.clone()));
+            }
+            return Decision::Waits;
+        };
+        let failed = record.state == PageState::Failed;
+        if record.stored_hash.as_ref() == Some(&hash) && !failed {
+            if record.state == PageState::Pending {
+                record.state = PageState::Searchable;
+                record.reason = None;
+            }
+            return Decision::AsStored;
+        }
+        record.state = PageState::Pending;
+        record.reason = None;
+        Decision::Store(OutboxEntry {
+            index_id: record.index_id,
+            page_id: record.page_id.clone(),
+            kind: record.kind,
+            op: OutboxOp::Upsert,
+            hash,
+            state: OutboxState::Waiting,
+            attempts: record.attempts,
+            next_attempt_at: now,
+            last_error: None,
+        })
+    }
+}
+
+enum Decision {
+    /// It goes to the store.
+    Store(OutboxEntry),
+    /// The store holds exactly this.
+    AsStored,
+    /// It does not belong, or no longer.
+    StaysOut,
+    /// Something is still to come.
+    Waits,
+}
+
+fn tree_of(briefs: &[PageBrief]) -> PageTree {
+    let standing = briefs
+        .iter()
+        .filter(|brief| brief.state != PageState::Removed);
+    let nodes: HashMap<PageId, Node> = standing
+        .map(|brief| {
+            let node = Node {
+                parent: brief.parent_id.clone(),
+                title: brief.title.clone(),
+                restriction: brief.restriction,
+            };
+            (brief.page_id.clone(), node)
+        })
+        .collect();
+    PageTree::new(nodes)
+}

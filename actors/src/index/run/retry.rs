@@ -1,0 +1,99 @@
+//! Failures are records: reason, attempts, next try. Every run takes up what is due.
+
+use std::time::Duration;
+
+use domain::backoff::Backoff;
+use domain::page::{PageRecord, PageState};
+use domain::ports::store::StoreError;
+use domain::{IndexId, PageId, Timestamp};
+
+use super::{Halt, RunCtx};
+use crate::index::tell_failed;
+use crate::shared::Shared;
+
+/// Rows looked at in one step.
+const STEP: usize = 500;
+
+/// When a page that failed so often in a row is tried again.
+pub(super) fn next_try(ctx: &RunCtx, attempts: i32) -> Timestamp {
+    let failures = u32::try_from(attempts).unwrap_or(1);
+    ctx.now() + Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO)
+}
+
+/// Whether some page of an index waits for a try that is due.
+pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<bool, StoreError> {
+    let now = shared.now();
+    if !shared
+        .store
+        .pages_needing_body(index, now, 1)
+        .await?
+        .is_empty()
+    {
+        return Ok(true);
+    }
+    let failed = shared
+        .store
+        .pages_in_states(index, &[PageState::Failed, PageState::Pending], None, STEP)
+        .await?;
+    let records = shared.store.pages_by_id(index, &failed).await?;
+    Ok(records.iter().any(|record| is_due(record, now)))
+}
+
+fn is_due(record: &PageRecord, now: Timestamp) -> bool {
+    match record.state {
+        PageState::Failed => record.next_try_at.is_some_and(|at| at <= now),
+        _ => record.next_try_at.is_none_or(|at| at <= now),
+    }
+}
+
+/// Pages that no run has settled yet and that are due: pending ones, and failed ones whose time has come.
+pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<PageRecord>, Halt> {
+    let states = [PageState::Pending, PageState::Failed];
+    let mut all = Vec::new();
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &states, after.as_ref(), STEP)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(all);
+        };
+        let now = ctx.now();
+        let records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        all.extend(records.into_iter().filter(|record| is_due(record, now)));
+        after = Some(last);
+    }
+}
+
+/// Records that pages could not be had, counts and names them.
+pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), Halt> {
+    {
+        let _rows = ctx.rows.lock().await;
+        let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        for record in &mut records {
+            record.state = PageState::Failed;
+            record.reason = Some(reason.to_owned());
+            record.attempts += 1;
+            record.next_try_at = Some(next_try(ctx, record.attempts));
+        }
+        ctx.store().save_pages(&records, &[], &[]).await?;
+    }
+    let count = i64::try_from(ids.len()).unwrap_or(0);
+    ctx.tally.count(|counts| counts.failed += count);
+    tell_failed(&ctx.shared, ctx.index(), ctx.run.id, ids).await;
+    Ok(())
+}
+
+/// Notes why pages have to wait, without holding it against them.
+pub(super) async fn postpone(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), Halt> {
+    let _rows = ctx.rows.lock().await;
+    let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+    for record in &mut records {
+        record.reason = Some(reason.to_owned());
+        record.attempts += 1;
+        record.next_try_at = Some(next_try(ctx, record.attempts));
+    }
+    ctx.store().save_pages(&records, &[], &[]).await?;
+    Ok(())
+}

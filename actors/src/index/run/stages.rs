@@ -1,0 +1,408 @@
+//! The stages of a run in their order, around them its row, its heartbeat and its lane.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::index::{BackendKind, Remote};
+use domain::page::PageState;
+use domain::ports::retrieval::StoreSpec;
+use domain::ports::store::{IndexState, StoreError};
+use domain::run::{Run, RunKind, RunStatus};
+use domain::{PageId, SpaceId};
+use storage_markdown::Target;
+use tokio::sync::Semaphore;
+
+use super::context::{RunParts, SeenSpace};
+use super::reconcile::{Reconciler, Which};
+use super::{Halt, RunCtx, Stop, Tally, bodies, delta, dry, finish, spaces, sweep, vanish};
+use crate::EngineError;
+use crate::fetcher::Fetchers;
+use crate::messages::{CloseLane, OpenLane};
+use crate::shared::Shared;
+use crate::uploader::{LaneReport, UploadJob};
+
+/// How often a run's numbers are written and a cancel is looked for.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often the lane of a run is opened again after its uploader died.
+const LANES: u32 = 3;
+
+/// What became of an open run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// Its row is closed.
+    Over,
+    /// The engine stops: the row stays open for the next start.
+    LeftOpen,
+}
+
+/// Works on an open run until it is over.
+pub(crate) async fn execute(
+    shared: Arc<Shared>,
+    run: Run,
+    stop: Stop,
+    credits: Arc<Semaphore>,
+) -> Result<Ended, StoreError> {
+    let state = shared.store.index_state(run.index_id).await?;
+    let run = match shared.store.start_run(run.id).await {
+        Ok(run) => run,
+        // Begun in an earlier life of the actor, or to be canceled before it began.
+        Err(StoreError::Conflict { .. }) => match shared.store.open_run_of(run.index_id).await? {
+            Some(run) => run,
+            None => return Ok(Ended::Over),
+        },
+        Err(error) => return Err(error),
+    };
+    if run.status == RunStatus::Canceling {
+        stop.cancel();
+    }
+    tracing::info!(index = %run.index_id, name = %state.index.settings.name, run = %run.id, kind = run.kind.as_str(), dry_run = run.dry_run, "a run begins");
+    shared.hub.run_started(&run).await;
+    shared.pass("after_run_started");
+
+    let tally = Arc::new(Tally::from(run.counts, run.requests));
+    let source = Fetchers::new(
+        Arc::clone(&shared.fetchers),
+        credits,
+        Arc::clone(&tally),
+        stop.clone(),
+    );
+    let mut life = Life {
+        before: state.clone(),
+        shared: Arc::clone(&shared),
+        run,
+        tally,
+        stop,
+        ctx: None,
+        plan: None,
+    };
+    let heart = Heart {
+        shared,
+        run: life.run.clone(),
+        tally: Arc::clone(&life.tally),
+        stop: life.stop.clone(),
+    };
+    let outcome = tokio::select! {
+        biased;
+        outcome = life.work(state, source) => outcome,
+        () = heart.beat() => Err(Halt::Stopped),
+    };
+    finish::finish(life, outcome).await
+}
+
+/// A run with what is needed to end it, however it ends.
+pub(super) struct Life {
+    /// The index before the run.
+    pub(super) before: IndexState,
+    pub(super) shared: Arc<Shared>,
+    pub(super) run: Run,
+    pub(super) tally: Arc<Tally>,
+    pub(super) stop: Stop,
+    /// There as soon as the run knows its spaces.
+    pub(super) ctx: Option<Arc<RunCtx>>,
+    pub(super) plan: Option<domain::run::RunPlan>,
+}
+
+impl Life {
+    async fn work(&mut self, mut state: IndexState, source: Fetchers) -> Result<(), Halt> {
+        self.stop.check()?;
+        let started_at = self.shared.now();
+        let writes = !self.run.dry_run;
+        let gone_again = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
+        let ctx = Arc::new(RunCtx::new(RunParts {
+            link_spaces: link_spaces(&self.shared).await?,
+            warm_spaces: warm_spaces(&self.shared, &state).await?,
+            gone_again,
+            shared: Arc::clone(&self.shared),
+            run: self.run.clone(),
+            state,
+            tally: Arc::clone(&self.tally),
+            source,
+            stop: self.stop.clone(),
+            started_at,
+        }));
+        self.ctx = Some(Arc::clone(&ctx));
+        if self.run.dry_run {
+            self.plan = Some(dry::plan(&ctx).await?);
+            return Ok(());
+        }
+        let remote = ensure(&ctx).await?;
+        with_lane(&ctx, remote, changes(&ctx)).await
+    }
+}
+
+/// Everything that a run does with pages.
+async fn changes(ctx: &RunCtx) -> Result<(), Halt> {
+    let spaces = ctx.visible_spaces();
+    ctx.hint_uploader();
+    if ctx.run.kind == RunKind::Delta {
+        delta::delta(ctx, &spaces).await?;
+    } else {
+        vanish::leave_removed_spaces(ctx).await?;
+        sweep::sweep(ctx, &spaces).await?;
+    }
+    bodies::fetch_due(ctx).await?;
+    bodies::resolve_links(ctx).await?;
+    let fresh = ctx.find(|f| std::mem::take(&mut f.fresh_bodies));
+    decide(ctx, &HashSet::new(), &fresh).await?;
+    vanish::remove(ctx).await
+}
+
+/// Decides single pages, and everything below those that moved, space by space.
+pub(super) async fn decide(
+    ctx: &RunCtx,
+    moved: &HashSet<PageId>,
+    touched: &HashSet<PageId>,
+) -> Result<(), Halt> {
+    let all: Vec<PageId> = moved.union(touched).cloned().collect();
+    let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
+    for ids in all.chunks(500) {
+        for record in ctx.store().pages_by_id(ctx.index(), ids).await? {
+            if record.state == PageState::Removed {
+                continue;
+            }
+            let (below, only) = by_space.entry(record.facts.space_id).or_default();
+            if moved.contains(&record.page_id) {
+                below.insert(record.page_id);
+            } else {
+                only.insert(record.page_id);
+            }
+        }
+    }
+    for space in ctx.state.index.spaces.iter().filter_map(SeenSpace::of) {
+        let Some((below, only)) = by_space.remove(&space.id) else {
+            continue;
+        };
+        let mut reconciler = Reconciler::new(ctx, &space, false);
+        if !below.is_empty() {
+            reconciler.decide(Which::Below(&below)).await?;
+        }
+        if !only.is_empty() {
+            reconciler.decide(Which::Only(&only)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes or finds the store object. Another one than before holds nothing of ours: everything is stored anew.
+async fn ensure(ctx: &RunCtx) -> Result<Remote, Halt> {
+    let index = &ctx.state.index;
+    let kind: BackendKind = index.settings.backend;
+    let backend = ctx
+        .shared
+        .backend(kind)
+        .ok_or(EngineError::BackendMissing {
+            index: index.id,
+            backend: kind,
+        })?;
+    let spec = StoreSpec {
+        index: index.id,
+        agent: index.settings.agent_id.clone(),
+    };
+    ctx.tally.request_to_store();
+    let remote = backend.ensure(&spec, index.remote.as_ref()).await?;
+    if index.remote.as_ref() == Some(&remote) {
+        return Ok(remote);
+    }
+    if let Err(error) = ctx.store().set_remote(index.id, Some(&remote)).await {
+        if matches!(error, StoreError::NotFound { .. }) {
+            // Deleted meanwhile: nobody else would remove what was just made.
+            let _ = backend.remove(&spec, &remote).await;
+        }
+        return Err(error.into());
+    }
+    if index.remote.as_ref().is_some_and(|old| old.id != remote.id) {
+        tracing::warn!(index = %index.id, object = %remote.name, "the store object is another one than before; everything is stored anew");
+        forget_what_is_stored(ctx).await?;
+    }
+    Ok(remote)
+}
+
+async fn forget_what_is_stored(ctx: &RunCtx) -> Result<(), Halt> {
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &PageState::ALL, after.as_ref(), 500)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(());
+        };
+        after = Some(last);
+        let _rows = ctx.rows.lock().await;
+        let mut records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        records.retain(|record| record.stored_hash.is_some());
+        for record in &mut records {
+            record.stored_hash = None;
+            if matches!(record.state, PageState::Uploaded | PageState::Searchable) {
+                record.state = PageState::Pending;
+            }
+        }
+        ctx.store().save_pages(&records, &[], &[]).await?;
+    }
+}
+
+/// Runs `work` while the uploader drains the outbox, then waits for the uploader to see everything to its end.
+async fn with_lane(
+    ctx: &RunCtx,
+    remote: Remote,
+    work: impl Future<Output = Result<(), Halt>>,
+) -> Result<(), Halt> {
+    let kind = ctx.settings().backend;
+    let job = UploadJob {
+        index: ctx.index(),
+        run: ctx.run.id,
+        remote,
+        tally: Arc::clone(&ctx.tally),
+        stop: ctx.stop.clone(),
+    };
+    let (close, closed) = tokio::sync::watch::channel(false);
+    let lane = open_lane(ctx, kind, job, closed);
+    let work = async move {
+        let done = work.await;
+        // Also after a failure: what is staged goes out.
+        let _ = close.send(true);
+        done
+    };
+    tokio::pin!(lane, work);
+    tokio::select! {
+        biased;
+        report = &mut lane => match report {
+            LaneReport::Trouble(error) => Err(Halt::Failed(error)),
+            LaneReport::Stopped => Err(Halt::Stopped),
+            // It ends by itself only after it was closed.
+            LaneReport::Settled => work.await,
+        },
+        done = &mut work => {
+            let report = lane.await;
+            done?;
+            match report {
+                LaneReport::Settled => Ok(()),
+                LaneReport::Stopped => Err(Halt::Stopped),
+                LaneReport::Trouble(error) => Err(Halt::Failed(error)),
+            }
+        }
+    }
+}
+
+/// Opens a lane, again if its uploader dies, and closes it when told.
+async fn open_lane(
+    ctx: &RunCtx,
+    kind: BackendKind,
+    job: UploadJob,
+    mut closed: tokio::sync::watch::Receiver<bool>,
+) -> LaneReport {
+    for _ in 0..LANES {
+        let Some(uploader) = ctx.shared.uploader(kind) else {
+            return LaneReport::Trouble(EngineError::BackendMissing {
+                index: job.index,
+                backend: kind,
+            });
+        };
+        let report = uploader.send(OpenLane(job.clone()));
+        tokio::pin!(report);
+        let answered = tokio::select! {
+            biased;
+            answered = &mut report => answered,
+            _ = closed.wait_for(|closed| *closed) => {
+                uploader.do_send(CloseLane(job.index));
+                report.await
+            }
+        };
+        match answered {
+            Ok(report) => return report,
+            Err(_) => {
+                tracing::error!(index = %job.index, "the uploader died; its lane is opened again");
+                if ctx.stop.sleep(Duration::from_secs(1)).await.is_err() {
+                    return LaneReport::Stopped;
+                }
+            }
+        }
+    }
+    LaneReport::Trouble(EngineError::Busy {
+        detail: "the uploader died several times in this run; the log says where".to_owned(),
+    })
+}
+
+async fn link_spaces(shared: &Shared) -> Result<HashMap<String, (SpaceId, Target)>, Halt> {
+    let spaces = shared.store.known_spaces().await?;
+    Ok(spaces
+        .into_iter()
+        .map(|space| {
+            let target = Target {
+                url: space.url,
+                title: space.name,
+            };
+            (space.key.to_string(), (space.id, target))
+        })
+        .collect())
+}
+
+/// Spaces that another index has synced: their bodies are kept already.
+async fn warm_spaces(shared: &Shared, state: &IndexState) -> Result<HashSet<SpaceId>, Halt> {
+    let others = shared.store.index_states().await?;
+    Ok(others
+        .into_iter()
+        .filter(|other| other.index.id != state.index.id && other.progress.synced_at.is_some())
+        .flat_map(|other| other.index.spaces)
+        .filter(|space| space.pages > 0)
+        .filter_map(|space| space.id)
+        .collect())
+}
+
+/// Writes a run's numbers while it goes on, and sees its cancel.
+struct Heart {
+    shared: Arc<Shared>,
+    run: Run,
+    tally: Arc<Tally>,
+    stop: Stop,
+}
+
+impl Heart {
+    async fn beat(&self) {
+        let begun = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let counts = self.tally.counts();
+            let requests = self.tally.requests();
+            let eta = self.eta(begun.elapsed()).await;
+            let touched = self
+                .shared
+                .store
+                .touch_run(self.run.id, &counts, &requests, eta)
+                .await;
+            match touched {
+                Ok(run) => {
+                    if run.status == RunStatus::Canceling {
+                        self.stop.cancel();
+                    }
+                    self.shared.hub.run_progress(&run).await;
+                }
+                Err(StoreError::NotFound { .. }) => {
+                    // The index was deleted under the run.
+                    self.stop.cancel();
+                }
+                Err(error) => {
+                    tracing::warn!(run = %self.run.id, %error, "the run's numbers could not be written");
+                }
+            }
+        }
+    }
+
+    /// From the pace of uploads so far and what waits in the outbox.
+    async fn eta(&self, elapsed: Duration) -> Option<i64> {
+        let counts = self.tally.counts();
+        let outbox = self
+            .shared
+            .store
+            .outbox_counts(self.run.index_id)
+            .await
+            .ok()?;
+        if counts.searchable == 0 || outbox.waiting + outbox.accepted == 0 {
+            return None;
+        }
+        let left = outbox.waiting + outbox.accepted;
+        let elapsed = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+        Some(left.saturating_mul(elapsed.max(1)) / counts.searchable)
+    }
+}

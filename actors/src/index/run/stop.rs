@@ -1,0 +1,112 @@
+//! Why a run does not go on: it was asked to stop, or something failed for all of it.
+
+use std::time::Duration;
+
+use domain::ports::retrieval::BackendError;
+use domain::ports::source::SourceError;
+use domain::ports::store::StoreError;
+use domain::{Disposition, ports};
+use tokio_util::sync::CancellationToken;
+
+use crate::EngineError;
+
+/// The signal that ends a run early: a cancel, or the engine's own stop. Work in flight settles; nothing new begins.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    any: CancellationToken,
+    draining: CancellationToken,
+}
+
+impl Stop {
+    pub(crate) fn new(draining: &CancellationToken) -> Self {
+        Self {
+            any: draining.child_token(),
+            draining: draining.clone(),
+        }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.any.cancel();
+    }
+
+    /// Whether the whole engine stops: then the run's row stays open for the next start.
+    pub(crate) fn is_drain(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Halt> {
+        if self.any.is_cancelled() {
+            Err(Halt::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) async fn asked(&self) {
+        self.any.cancelled().await;
+    }
+
+    pub(crate) async fn sleep(&self, wait: Duration) -> Result<(), Halt> {
+        tokio::select! {
+            biased;
+            () = self.asked() => Err(Halt::Stopped),
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
+    }
+}
+
+/// Why a piece of work did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It was asked to stop.
+    Stopped,
+    /// One request failed for now; what that means depends on what it was for.
+    Source(SourceError),
+    /// Nothing of the run can succeed.
+    Failed(EngineError),
+}
+
+impl Halt {
+    /// What remains after the failure of one part (a space, a batch) has been noted: `Err` when the whole run must end.
+    pub(crate) fn only_this_part(self) -> Result<SourceError, Self> {
+        match self {
+            Self::Source(error)
+                if !matches!(
+                    error.disposition(),
+                    Disposition::FailRun | Disposition::Fatal
+                ) =>
+            {
+                Ok(error)
+            }
+            other => Err(other),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> EngineError {
+        match self {
+            Self::Stopped => EngineError::Busy {
+                detail: "the run was stopped".to_owned(),
+            },
+            Self::Source(error) => error.into(),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<EngineError> for Halt {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<BackendError> for Halt {
+    fn from(error: ports::retrieval::BackendError) -> Self {
+        Self::Failed(error.into())
+    }
+}

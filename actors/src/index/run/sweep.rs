@@ -1,0 +1,195 @@
+//! Runs that list everything: the first, sweeps, full ones. Spaces side by side, each from its listing over its labels and
+//! restrictions to its outbox rows; then whatever was not listed.
+
+use std::collections::{BTreeMap, HashSet};
+
+use domain::PageId;
+use domain::content::{ContentKind, ContentStatus, Restriction};
+use domain::page::PageState;
+use domain::ports::source::MAX_BATCH;
+use domain::ports::store::PageBrief;
+use domain::run::RunKind;
+use domain::vanish::is_suspiciously_empty;
+use futures_util::{StreamExt, stream};
+
+use super::context::SeenSpace;
+use super::convert::Links;
+use super::facts::{self, FactsWalk};
+use super::listed::record;
+use super::reconcile::{Reconciler, Which};
+use super::walk::{newest_before, walk};
+use super::{Halt, RunCtx, stages, vanish};
+use crate::messages::SpacesBy;
+
+/// Spaces walked side by side; each may hold two answers with bodies in memory.
+const SIDE_BY_SIDE: usize = 4;
+/// After so many items with known restrictions, what can be decided already is decided.
+const DECIDE_AFTER: usize = 1_000;
+
+/// Lists and compares every space.
+pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+    if ctx.state.progress.watermark.is_none() && !spaces.is_empty() {
+        newest_before(ctx, spaces).await?;
+    }
+    let mut absent = BTreeMap::new();
+    let mut walks = stream::iter(spaces)
+        .map(|space| one_space(ctx, space))
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some(found) = walks.next().await {
+        absent.extend(found?);
+    }
+    drop(walks);
+    absent.extend(of_gone_spaces(ctx, spaces).await?);
+    let back = vanish::confirm(ctx, absent).await?;
+    stages::decide(ctx, &HashSet::new(), &back).await
+}
+
+/// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
+async fn one_space(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut seen = HashSet::new();
+    for kind in ctx.kinds() {
+        match walk(ctx, space, *kind).await {
+            Ok(walked) => seen.extend(walked.seen),
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                ctx.trouble_with(space, &error.to_string());
+                return Ok(BTreeMap::new());
+            }
+        }
+    }
+    let absent = absent(ctx, space, &seen).await?;
+    if ctx.run.kind == RunKind::Full
+        && let Err(halt) = check_by_id(ctx, &seen).await
+    {
+        let error = halt.only_this_part()?;
+        ctx.trouble_with(space, &error.to_string());
+    }
+    let mut reconciler = Reconciler::new(ctx, space, true);
+    if ctx.needs_facts()
+        && let Err(halt) = learn(ctx, space, &seen, &mut reconciler).await
+    {
+        let error = halt.only_this_part()?;
+        ctx.trouble_with(
+            space,
+            &format!("labels and restrictions could not be read: {error}"),
+        );
+    }
+    reconciler.decide(Which::All).await?;
+    ctx.find(|f| f.listed.insert(space.given.clone()));
+    Ok(absent)
+}
+
+/// Labels and restrictions of everything in the space. What search does not name, though it is listed, is asked for one by
+/// one where nothing is known of it; the rest keeps what was known.
+async fn learn(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+    seen: &HashSet<PageId>,
+    reconciler: &mut Reconciler<'_>,
+) -> Result<(), Halt> {
+    let mut walk = FactsWalk::new(ctx, space);
+    let mut decide_at = DECIDE_AFTER;
+    while walk.step().await? {
+        if walk.named.len() >= decide_at {
+            reconciler.decide(Which::Decidable).await?;
+            decide_at = walk.named.len() + DECIDE_AFTER.max(walk.named.len() / 2);
+        }
+    }
+    if ctx.run.kind == RunKind::Full {
+        let unnamed: Vec<PageId> = seen.difference(&walk.named).cloned().collect();
+        facts::of_ids(ctx, &unnamed).await?;
+    }
+    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    let unknown: Vec<(PageId, ContentKind)> = briefs
+        .into_iter()
+        .filter(|brief| brief.restriction == Restriction::Unknown && is_member(brief))
+        .map(|brief| (brief.page_id, brief.kind))
+        .collect();
+    facts::learn_unknown(ctx, unknown).await?;
+    Ok(())
+}
+
+fn is_member(brief: &PageBrief) -> bool {
+    brief.kind != ContentKind::Container
+        && !matches!(brief.state, PageState::Removed | PageState::Vanishing)
+}
+
+/// What the rows of a space have that its complete listing did not name.
+async fn absent(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+    seen: &HashSet<PageId>,
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    let members = briefs
+        .into_iter()
+        .filter(|brief| {
+            brief.kind != ContentKind::Container && brief.state != PageState::Removed
+        })
+        .filter(|brief| ctx.kinds().contains(&brief.kind));
+    let mut stored = 0;
+    let mut absent = BTreeMap::new();
+    for brief in members {
+        stored += usize::from(brief.stored);
+        if !seen.contains(&brief.page_id) {
+            absent.insert(brief.page_id, brief.kind);
+        }
+    }
+    if is_suspiciously_empty(seen.len(), stored) {
+        ctx.trouble_with(
+            space,
+            "its listing was empty although pages of it are stored: nothing is concluded from that",
+        );
+        return Ok(BTreeMap::new());
+    }
+    Ok(absent)
+}
+
+/// Asks for every page by its id, and compares.
+async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), Halt> {
+    let ids: Vec<PageId> = seen.iter().cloned().collect();
+    for ids in ids.chunks(MAX_BATCH) {
+        for kind in ctx.kinds() {
+            let items = ctx
+                .source
+                .by_ids(*kind, ids, &[ContentStatus::Current])
+                .await?;
+            record(ctx, items, None, Links::AsKnown).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Pages of spaces that two runs in a row could not see, if the account sees any space at all: an account that suddenly
+/// sees nothing concludes nothing.
+async fn of_gone_spaces(
+    ctx: &RunCtx,
+    visible: &[SeenSpace],
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut absent = BTreeMap::new();
+    if ctx.gone_again.is_empty() {
+        return Ok(absent);
+    }
+    let sees_something = !visible.is_empty()
+        || match ctx.source.spaces(&SpacesBy::Visible).await {
+            Ok(spaces) => !spaces.is_empty(),
+            Err(halt) => {
+                halt.only_this_part()?;
+                false
+            }
+        };
+    if !sees_something {
+        return Ok(absent);
+    }
+    for space in &ctx.gone_again {
+        let briefs = ctx.store().briefs(ctx.index(), space).await?;
+        let members = briefs.into_iter().filter(|brief| {
+            brief.kind != ContentKind::Container && brief.state != PageState::Removed
+        });
+        absent.extend(members.map(|brief| (brief.page_id, brief.kind)));
+    }
+    Ok(absent)
+}

@@ -1,0 +1,70 @@
+//! What a run did so far: counters and requests.
+//!
+//! A request is one call of a port, which is one request by contract; repeats that an adapter makes by itself after a 429
+//! or a fault are not told to its caller and are not in here (`SourceHealth::requests` has them, for all runs together).
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
+use domain::run::{Counts, Requests};
+
+use crate::shared::lock;
+
+/// Shared by a run's own code, its requests and its lane.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counts: Mutex<Counts>,
+    confluence: AtomicI64,
+    store: AtomicI64,
+}
+
+impl Tally {
+    /// Goes on from what an earlier life of the run counted.
+    pub(crate) fn from(counts: Counts, requests: Requests) -> Self {
+        Self {
+            counts: Mutex::new(counts),
+            confluence: AtomicI64::new(requests.confluence),
+            store: AtomicI64::new(requests.store),
+        }
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut lock(&self.counts));
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        *lock(&self.counts)
+    }
+
+    pub(crate) fn request_to_confluence(&self) {
+        self.confluence.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn request_to_store(&self) {
+        self.store.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        Requests {
+            confluence: self.confluence.load(Ordering::Relaxed),
+            store: self.store.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts what became of outbox rows.
+    pub(crate) fn outbox_settled(&self, outcomes: &[(OutboxEntry, OutboxOutcome)]) {
+        self.count(|counts| {
+            for (entry, outcome) in outcomes {
+                match (entry.op, outcome) {
+                    (OutboxOp::Upsert, OutboxOutcome::Accepted) => counts.uploaded += 1,
+                    (OutboxOp::Upsert, OutboxOutcome::Settled) => counts.searchable += 1,
+                    (OutboxOp::Delete, OutboxOutcome::Settled) => counts.deleted += 1,
+                    (_, OutboxOutcome::Failed { .. }) => counts.failed += 1,
+                    (OutboxOp::Delete, OutboxOutcome::Accepted)
+                    | (_, OutboxOutcome::Retry { .. }) => {}
+                }
+            }
+        });
+    }
+}

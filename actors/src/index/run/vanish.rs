@@ -1,0 +1,299 @@
+//! Pages that are no longer listed: confirmed by id, then hidden, removed or kept; and removals under the guard.
+//!
+//! Absence alone removes nothing. What removes is decided by [`domain::vanish`] and [`domain::guard`].
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use domain::content::{ContentKind, ContentStatus, SourcePage};
+use domain::guard::{Verdict, judge};
+use domain::page::{PageRecord, PageState};
+use domain::ports::source::MAX_BATCH;
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
+use domain::vanish::{self, Fate};
+use domain::{Disposition, PageId, SpaceId};
+
+use super::context::Removal;
+use super::convert::Links;
+use super::listed::record;
+use super::{Halt, RunCtx};
+
+const EVERYWHERE: &[ContentStatus] = &[
+    ContentStatus::Current,
+    ContentStatus::Archived,
+    ContentStatus::Trashed,
+    ContentStatus::Deleted,
+];
+const CHUNK: usize = 250;
+
+/// Asks for pages that a complete listing did not name, and does with each what the answer allows. Answers those that are
+/// there after all, to be decided again.
+pub(super) async fn confirm(
+    ctx: &RunCtx,
+    absent: BTreeMap<PageId, ContentKind>,
+) -> Result<HashSet<PageId>, Halt> {
+    let scope: HashSet<SpaceId> = scope_of(ctx);
+    let mut back = HashSet::new();
+    let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
+    for (id, kind) in absent {
+        by_kind.entry(kind).or_default().push(id);
+    }
+    for (kind, ids) in by_kind {
+        for ids in ids.chunks(MAX_BATCH) {
+            let Some(answers) = ask(ctx, kind, ids).await? else {
+                // A question that failed concludes nothing: these pages stay as they are.
+                continue;
+            };
+            back.extend(apply(ctx, ids, answers, &scope).await?);
+        }
+    }
+    Ok(back)
+}
+
+fn scope_of(ctx: &RunCtx) -> HashSet<SpaceId> {
+    let spaces = ctx.state.index.spaces.iter();
+    spaces.filter_map(|space| space.id.clone()).collect()
+}
+
+/// What the source says of some ids, whatever their status; `None` when it could not be asked.
+async fn ask(
+    ctx: &RunCtx,
+    kind: ContentKind,
+    ids: &[PageId],
+) -> Result<Option<HashMap<PageId, SourcePage>>, Halt> {
+    let mut answers = HashMap::new();
+    let mut stack = vec![ids.to_vec()];
+    while let Some(mut ids) = stack.pop() {
+        match ctx.source.by_ids(kind, &ids, EVERYWHERE).await {
+            Ok(items) => answers.extend(items.into_iter().map(|item| (item.id.clone(), item))),
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                if error.disposition() == Disposition::Split && ids.len() > 1 {
+                    let second = ids.split_off(ids.len() / 2);
+                    stack.extend([second, ids]);
+                    continue;
+                }
+                tracing::warn!(index = %ctx.index(), %error, "pages that are no longer listed could not be asked for; they stay as they are");
+                return Ok(None);
+            }
+        }
+    }
+    // A trashed page may answer only when it is asked for by itself.
+    for id in ids {
+        if answers.contains_key(id) || !ctx.single_looks.take() {
+            continue;
+        }
+        match ctx.source.one(kind, id).await {
+            Ok(Some(page)) => {
+                answers.insert(id.clone(), SourcePage { body: None, ..page });
+            }
+            Ok(None) => {}
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                tracing::warn!(index = %ctx.index(), page = %id, %error, "a page that is no longer listed could not be asked for; it stays as it is");
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(answers))
+}
+
+async fn apply(
+    ctx: &RunCtx,
+    ids: &[PageId],
+    mut answers: HashMap<PageId, SourcePage>,
+    scope: &HashSet<SpaceId>,
+) -> Result<HashSet<PageId>, Halt> {
+    let now = ctx.now();
+    let mut there = Vec::new();
+    {
+        let _rows = ctx.rows.lock().await;
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let mut changed = Vec::new();
+        for mut page in records {
+            let answer = answers.remove(&page.page_id);
+            let since = (page.state == PageState::Vanishing)
+                .then_some(page.vanished_at)
+                .flatten();
+            match vanish::judge(answer.as_ref(), scope, since, now) {
+                Fate::There => there.extend(answer),
+                Fate::Keep => {}
+                Fate::Hide => {
+                    if page.state != PageState::Vanishing {
+                        hide(
+                            &mut page,
+                            now,
+                            "Confluence no longer shows it; it is asked for once more",
+                        );
+                        changed.push(page);
+                    }
+                }
+                Fate::Remove(reason) => {
+                    let never_came_in =
+                        page.state == PageState::Skipped && page.stored_hash.is_none();
+                    hide(&mut page, now, reason);
+                    if never_came_in {
+                        page.state = PageState::Removed;
+                    }
+                    if page.state == PageState::Vanishing {
+                        let removal = Removal {
+                            // What the store does not hold is no loss.
+                            exempt: page.stored_hash.is_none(),
+                        };
+                        ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                    }
+                    changed.push(page);
+                }
+            }
+        }
+        ctx.store().save_pages(&changed, &[], &[]).await?;
+    }
+    let recorded = record(ctx, there, None, Links::Resolve).await?;
+    Ok(recorded.touched.into_iter().collect())
+}
+
+fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
+    if page.state != PageState::Vanishing {
+        page.vanished_at = Some(now);
+        page.changed_at = now;
+    }
+    page.state = PageState::Vanishing;
+    page.reason = Some(reason.to_owned());
+    page.attempts = 0;
+    page.next_try_at = None;
+}
+
+/// Pages of spaces (or of a kind) that the administrator took out of the index: they leave, and the guard does not count them.
+pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
+    let unresolved = ctx.state.index.spaces.iter().any(|s| s.id.is_none());
+    if !ctx.scope_changed() || unresolved {
+        // A space whose id is not known may be the one that a page stands in.
+        return Ok(());
+    }
+    let states: Vec<PageState> = PageState::ALL
+        .into_iter()
+        .filter(|state| *state != PageState::Removed)
+        .collect();
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &states, after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(());
+        };
+        after = Some(last);
+        let _rows = ctx.rows.lock().await;
+        let mut outside = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        outside.retain(|page| {
+            !ctx.names.contains(&page.facts.space_id) || !ctx.kinds().contains(&page.kind)
+        });
+        let now = ctx.now();
+        for page in &mut outside {
+            let reason = "its space or its kind is no longer part of this index";
+            hide(page, now, reason);
+            if page.stored_hash.is_some() {
+                let removal = Removal { exempt: true };
+                ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+            } else {
+                page.state = PageState::Removed;
+            }
+        }
+        ctx.store().save_pages(&outside, &[], &[]).await?;
+    }
+}
+
+/// Hidden pages whose second look is due, for runs that do not list everything.
+pub(super) async fn due_for_a_second_look(
+    ctx: &RunCtx,
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut due = BTreeMap::new();
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &[PageState::Vanishing], after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(due);
+        };
+        let now = ctx.now();
+        let pages = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        due.extend(
+            pages
+                .into_iter()
+                .filter(|page| {
+                    page.vanished_at
+                        .is_none_or(|since| now - since >= vanish::CONFIRM_AFTER)
+                })
+                .map(|page| (page.page_id, page.kind)),
+        );
+        after = Some(last);
+    }
+}
+
+/// Writes the removals that this run found into the outbox, if the guard lets them. New content went before.
+pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
+    let removals = ctx.find(|f| std::mem::take(&mut f.removals));
+    let progress = &ctx.state.progress;
+    let suggested = removals.values().filter(|r| !r.exempt).count();
+    let suggested = i64::try_from(suggested).unwrap_or(i64::MAX);
+    let stored = ctx.store().stored_pages(ctx.index()).await?;
+    let verdict = judge(
+        stored,
+        suggested,
+        ctx.shared.settings.max_delete_percent,
+        progress.deletions_accepted,
+    );
+    let waits = progress.awaiting_confirmation.is_some()
+        && !progress.deletions_accepted
+        && suggested > 0;
+    let stopped = match verdict {
+        Verdict::Stop { vanishing, stored } => Some(format!(
+            "{vanishing} of {stored} documents would be removed at once, because Confluence no longer shows their pages to this account, or only as archived, trashed or restricted. They are hidden and stay until this is confirmed or refused"
+        )),
+        Verdict::Proceed if waits => Some(format!(
+            "{suggested} documents wait to be removed until the removals of an earlier run are confirmed or refused"
+        )),
+        Verdict::Proceed => None,
+    };
+    let may_go: Vec<(PageId, Removal)> = removals
+        .into_iter()
+        .filter(|(_, removal)| removal.exempt || stopped.is_none())
+        .collect();
+    if let Some(reason) = stopped {
+        tracing::warn!(index = %ctx.index(), reason, "the guard stopped removals");
+        ctx.find(|f| f.guard = Some(reason));
+    }
+    for chunk in may_go.chunks(CHUNK) {
+        let _rows = ctx.rows.lock().await;
+        let ids: Vec<PageId> = chunk.iter().map(|(id, _)| id.clone()).collect();
+        let mut pages = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        // One that came back while this run went on stays.
+        pages.retain(|page| matches!(page.state, PageState::Vanishing | PageState::Skipped));
+        let now = ctx.now();
+        let outbox: Vec<OutboxEntry> = pages
+            .iter()
+            .map(|page| OutboxEntry {
+                index_id: page.index_id,
+                page_id: page.page_id.clone(),
+                kind: page.kind,
+                op: OutboxOp::Delete,
+                hash: String::new(),
+                state: OutboxState::Waiting,
+                attempts: 0,
+                next_attempt_at: now,
+                last_error: None,
+            })
+            .collect();
+        for page in &mut pages {
+            // From here on the store is not relied on to hold it: if it comes back it is stored anew.
+            page.stored_hash = None;
+            page.changed_at = now;
+        }
+        ctx.store().save_pages(&pages, &outbox, &[]).await?;
+        ctx.shared.pass("after_removals_written");
+    }
+    ctx.hint_uploader();
+    Ok(())
+}

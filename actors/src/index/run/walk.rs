@@ -1,0 +1,283 @@
+//! One space from its first id to its last: with bodies where nothing of it is known, else to compare.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use domain::content::{ContentKind, ContentStatus, SourcePage};
+use domain::page::PageState;
+use domain::ports::source::{Batch, Cursor, ListOrder, ListQuery, MAX_BATCH};
+use domain::{Disposition, PageId, RunId, Timestamp};
+use futures_util::future::join;
+use serde::{Deserialize, Serialize};
+
+use super::context::SeenSpace;
+use super::convert::Links;
+use super::listed::record;
+use super::{Halt, RunCtx};
+
+/// A walk whose cursor is refused is begun again so often.
+const RESTARTS: u32 = 2;
+/// What is newest in answers of a run's first minute bounds what may have changed behind its back; the overlap of polls is
+/// ten times that.
+const NEWEST_COUNTS_FOR: Duration = Duration::from_secs(60);
+
+/// What a walk that ended without error named.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) seen: HashSet<PageId>,
+    /// Items whose place or title changed.
+    pub(super) moved: Vec<PageId>,
+}
+
+/// Where a walk with bodies is; kept, so that a restart resumes it.
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// Named in `seen_in_run` of everything that the walk has listed, over restarts.
+    walk: RunId,
+    /// The watermark that its beginning allows.
+    newest: Option<Timestamp>,
+    cursor: String,
+}
+
+/// Walks one kind of content of one space.
+pub(super) async fn walk(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+    kind: ContentKind,
+) -> Result<Walked, Halt> {
+    let name = format!("list/{}/{}", kind.as_str(), space.id);
+    let mark = mark(ctx, &name).await?;
+    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    let known = briefs
+        .iter()
+        .any(|brief| brief.kind == kind && brief.state != PageState::Removed);
+    let with_bodies = (mark.is_some() || !known) && !ctx.warm_spaces.contains(&space.id);
+    let mut walk = Walk {
+        ctx,
+        space,
+        kind,
+        name,
+        walk: ctx.run.id,
+        with_bodies,
+        limit: MAX_BATCH,
+        restarts: 0,
+        walked: Walked::default(),
+    };
+    let mut cursor = None;
+    if let Some(mark) = mark {
+        walk.walk = mark.walk;
+        cursor = Some(Cursor(mark.cursor));
+        ctx.find(|f| f.newest_at_most = earlier(f.newest_at_most, mark.newest));
+        walk.walked.seen = briefs
+            .into_iter()
+            .filter(|brief| brief.kind == kind && brief.seen_in_run == Some(mark.walk))
+            .map(|brief| brief.page_id)
+            .collect();
+        tracing::info!(index = %ctx.index(), space = %space.given, "a walk goes on where it was interrupted");
+    } else {
+        drop(briefs);
+    }
+    walk.to_the_end(cursor).await?;
+    Ok(walk.walked)
+}
+
+async fn mark(ctx: &RunCtx, name: &str) -> Result<Option<Mark>, Halt> {
+    let cursor = ctx.store().checkpoint(ctx.index(), name).await?;
+    Ok(cursor.and_then(|Cursor(text)| serde_json::from_str(&text).ok()))
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+struct Walk<'a> {
+    ctx: &'a RunCtx,
+    space: &'a SeenSpace,
+    kind: ContentKind,
+    name: String,
+    walk: RunId,
+    with_bodies: bool,
+    limit: usize,
+    restarts: u32,
+    walked: Walked,
+}
+
+impl Walk<'_> {
+    async fn to_the_end(&mut self, from: Option<Cursor>) -> Result<(), Halt> {
+        let mut at = from;
+        let mut answer = self.next_answer(&mut at).await?;
+        loop {
+            let next = answer.next.take();
+            if next.is_some() && next == at {
+                return Err(Halt::Source(turns_in_a_circle(self.space)));
+            }
+            at = next;
+            if at.is_none() {
+                self.take(answer.items).await?;
+                break;
+            }
+            // The next answer is on its way while this one is converted and written.
+            let items = std::mem::take(&mut answer.items);
+            let request = Request::of(self);
+            let (taken, fetched) = join(self.take(items), request.get(at.as_ref())).await;
+            taken?;
+            self.remember(at.as_ref()).await?;
+            answer = match fetched {
+                Ok(answer) => answer,
+                // Smaller pieces, or from the beginning: without haste.
+                Err(halt) => {
+                    self.adapt(halt, &mut at)?;
+                    self.next_answer(&mut at).await?
+                }
+            };
+        }
+        self.remember(None).await
+    }
+
+    /// One answer, in smaller pieces where it is too large.
+    async fn next_answer(&mut self, at: &mut Option<Cursor>) -> Result<Batch<SourcePage>, Halt> {
+        loop {
+            match Request::of(self).get(at.as_ref()).await {
+                Ok(answer) => {
+                    self.limit = (self.limit * 2).min(MAX_BATCH);
+                    return Ok(answer);
+                }
+                Err(halt) => self.adapt(halt, at)?,
+            }
+            if self.limit == 0 {
+                // One item cannot be had with its body: list it without; the body is tried by itself later.
+                self.limit = 1;
+                let request = Request {
+                    bodies: false,
+                    ..Request::of(self)
+                };
+                return request.get(at.as_ref()).await;
+            }
+        }
+    }
+
+    /// Decides how to go on after a failed request; the error where there is no way.
+    fn adapt(&mut self, halt: Halt, at: &mut Option<Cursor>) -> Result<(), Halt> {
+        let error = halt.only_this_part()?;
+        match error.disposition() {
+            Disposition::Split if self.limit > 1 => self.limit /= 2,
+            Disposition::Split if self.with_bodies => self.limit = 0,
+            Disposition::RestartWalk if self.restarts < RESTARTS => {
+                tracing::warn!(index = %self.ctx.index(), space = %self.space.given, %error, "a walk begins again");
+                self.restarts += 1;
+                *at = None;
+            }
+            _ => return Err(Halt::Source(error)),
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), Halt> {
+        let ctx = self.ctx;
+        ctx.shared.pass("after_listing_answer");
+        let new: i64 = items
+            .iter()
+            .map(|item| i64::from(self.walked.seen.insert(item.id.clone())))
+            .sum();
+        ctx.tally.count(|counts| counts.seen += new);
+        note_newest(ctx, &items);
+        // Only a walk that may be resumed has to leave marks on every row.
+        let seen_in = self.with_bodies.then_some(self.walk);
+        let recorded = record(ctx, items, seen_in, Links::AsKnown).await?;
+        self.walked.moved.extend(recorded.moved);
+        Ok(())
+    }
+
+    async fn remember(&self, at: Option<&Cursor>) -> Result<(), Halt> {
+        if !self.with_bodies {
+            return Ok(());
+        }
+        let ctx = self.ctx;
+        let mark = at.map(|Cursor(cursor)| Mark {
+            walk: self.walk,
+            newest: ctx.find(|f| earlier(f.newest, f.newest_at_most)),
+            cursor: cursor.clone(),
+        });
+        let mark = mark
+            .and_then(|mark| serde_json::to_string(&mark).ok())
+            .map(Cursor);
+        ctx.store()
+            .set_checkpoint(ctx.index(), &self.name, mark.as_ref())
+            .await?;
+        ctx.shared.pass("after_checkpoint");
+        Ok(())
+    }
+}
+
+/// One request of a walk, apart from the walk's state, so that it can be on its way meanwhile.
+struct Request<'a> {
+    ctx: &'a RunCtx,
+    space: &'a SeenSpace,
+    kind: ContentKind,
+    bodies: bool,
+    limit: usize,
+}
+
+impl<'a> Request<'a> {
+    fn of(walk: &Walk<'a>) -> Self {
+        Self {
+            ctx: walk.ctx,
+            space: walk.space,
+            kind: walk.kind,
+            bodies: walk.with_bodies,
+            limit: walk.limit.max(1),
+        }
+    }
+
+    async fn get(&self, at: Option<&Cursor>) -> Result<Batch<SourcePage>, Halt> {
+        let query = ListQuery {
+            kind: self.kind,
+            spaces: vec![self.space.id.clone()],
+            order: ListOrder::Id,
+            statuses: vec![ContentStatus::Current],
+            bodies: self.bodies,
+            limit: self.limit,
+        };
+        self.ctx.source.list(&query, at).await
+    }
+}
+
+fn note_newest(ctx: &RunCtx, items: &[SourcePage]) {
+    if ctx.started.elapsed() <= NEWEST_COUNTS_FOR {
+        let newest = items.iter().map(|item| item.modified).max();
+        ctx.find(|f| f.newest = f.newest.max(newest));
+    }
+}
+
+fn turns_in_a_circle(space: &SeenSpace) -> domain::ports::source::SourceError {
+    domain::ports::source::SourceError::BadCursor {
+        what: format!("the pages of {}", space.given),
+        detail: "the answer leads back to itself".to_owned(),
+    }
+}
+
+/// The newest modification in some spaces, before a long walk begins: one request a hundred spaces.
+pub(super) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+    for spaces in spaces.chunks(domain::ports::source::MAX_SPACES_PER_LISTING) {
+        let query = ListQuery {
+            kind: ContentKind::Page,
+            spaces: spaces.iter().map(|space| space.id.clone()).collect(),
+            order: ListOrder::NewestFirst,
+            statuses: vec![ContentStatus::Current],
+            bodies: false,
+            limit: 1,
+        };
+        match ctx.source.list(&query, None).await {
+            Ok(answer) => note_newest(ctx, &answer.items),
+            Err(halt) => {
+                // Without it the watermark stays behind: the next poll reads more, and misses nothing.
+                let error = halt.only_this_part()?;
+                tracing::debug!(index = %ctx.index(), %error, "the newest modification is not known");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! One look at the database: which indexes live, which runs are due, when to look again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use domain::ports::store::{OpenedRun, StoreError};
+use domain::{IndexId, Timestamp, schedule};
+
+use super::tombstones;
+use crate::shared::Shared;
+
+/// What one look found.
+#[derive(Debug, Default)]
+pub(super) struct Outlook {
+    /// Every living index.
+    pub(super) living: HashSet<IndexId>,
+    /// Those with an open run.
+    pub(super) activate: Vec<IndexId>,
+    /// When to look again.
+    pub(super) next: Duration,
+    /// Remote objects still to be removed.
+    pub(super) tombstones: usize,
+}
+
+/// No look follows another sooner, whatever is due.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// Looks, and records the runs that are due.
+pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
+    let now = shared.now();
+    let mut outlook = Outlook {
+        next: shared.settings.check_interval,
+        ..Outlook::default()
+    };
+    for state in shared.store.index_states().await? {
+        let index = &state.index;
+        outlook.living.insert(index.id);
+        if shared.store.open_run_of(index.id).await?.is_some() {
+            outlook.activate.push(index.id);
+            continue;
+        }
+        if !index.settings.enabled {
+            continue;
+        }
+        let interval = index.settings.interval_minutes;
+        if schedule::is_due(index.next_run_at, interval, now) {
+            let kind =
+                schedule::scheduled_kind(&state.progress, shared.settings.sweep_interval, now);
+            if let OpenedRun::New(run) = shared.store.open_run(index.id, kind, false, false).await?
+            {
+                tracing::info!(index = %index.id, name = %index.settings.name, run = %run.id, kind = kind.as_str(), "a scheduled run is due");
+            }
+            outlook.activate.push(index.id);
+        } else if let Some(due) = index.next_run_at {
+            outlook.next = outlook.next.min(until(due, now));
+        }
+    }
+    outlook.tombstones = tombstones::remove_due(shared).await?;
+    outlook.next = outlook.next.max(SHORTEST);
+    Ok(outlook)
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    (due - now).to_std().unwrap_or_default()
+}

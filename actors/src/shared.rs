@@ -1,0 +1,87 @@
+//! What every actor of one engine shares: ports, settings, the hub, the addresses of workers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::Addr;
+use domain::index::BackendKind;
+use domain::ports::clock::Clock;
+use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::source::ContentSource;
+use domain::ports::store::SyncStore;
+use domain::{IndexId, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::credits::FetcherPool;
+use crate::uploader::LlamaUploader;
+use crate::{Backends, EngineParts, EngineSettings, ProgressHub};
+
+/// Guards the rows of one index: whoever reads pages and writes them back whole holds it meanwhile (database work only, never
+/// the network), so that a run and the uploader do not undo one another.
+pub(crate) type RowsLock = Arc<tokio::sync::Mutex<()>>;
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn SyncStore>,
+    pub(crate) source: Arc<dyn ContentSource>,
+    pub(crate) backends: Backends,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) hub: ProgressHub,
+    pub(crate) fetchers: Arc<FetcherPool>,
+    /// Raised once, when the engine stops.
+    pub(crate) draining: CancellationToken,
+    uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
+    rows: Mutex<HashMap<IndexId, RowsLock>>,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: EngineParts) -> Arc<Self> {
+        Arc::new(Self {
+            hub: ProgressHub::new(Arc::clone(&parts.store)),
+            fetchers: FetcherPool::new(parts.settings.fetchers),
+            store: parts.store,
+            source: parts.source,
+            backends: parts.backends,
+            clock: parts.clock,
+            settings: parts.settings,
+            draining: CancellationToken::new(),
+            uploaders: Mutex::default(),
+            rows: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn backend(&self, kind: BackendKind) -> Option<Arc<dyn RetrievalBackend>> {
+        self.backends.get(&kind).cloned()
+    }
+
+    pub(crate) fn uploader(&self, kind: BackendKind) -> Option<Addr<LlamaUploader>> {
+        lock(&self.uploaders).get(&kind).cloned()
+    }
+
+    pub(crate) fn place_uploader(&self, kind: BackendKind, uploader: Addr<LlamaUploader>) {
+        lock(&self.uploaders).insert(kind, uploader);
+    }
+
+    pub(crate) fn rows_of(&self, index: IndexId) -> RowsLock {
+        Arc::clone(lock(&self.rows).entry(index).or_default())
+    }
+
+    /// The index is deleted: nobody guards its rows any more.
+    pub(crate) fn forget(&self, index: IndexId) {
+        lock(&self.rows).remove(&index);
+        self.hub.forget(index, None);
+    }
+
+    pub(crate) fn pass(&self, failpoint: &str) {
+        self.settings.failpoints.pass(failpoint);
+    }
+}
+
+/// A panic while the lock was held leaves whole values behind: every critical section is one insert or lookup.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

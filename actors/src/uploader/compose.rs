@@ -1,0 +1,145 @@
+//! From outbox rows to batches: documents are made of rows at the last moment, so that the newest content goes out.
+
+use std::collections::HashMap;
+
+use domain::PageId;
+use domain::document::Document;
+use domain::page::{CachedBody, PageRecord, PageState};
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome, OutboxState};
+
+use super::batch::Batch;
+use super::lane::Lane;
+use crate::document::SpaceNames;
+use crate::index::run::Halt;
+
+/// Rows whose page has a newer version without a body yet are looked at again after this long.
+const BLOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// Makes batches of rows, each at most `batch_size` documents and the store's bound in bytes. Rows that no longer say what
+/// is right are put right in the outbox instead; they come again.
+pub(super) async fn compose(
+    lane: &Lane,
+    due: Vec<OutboxEntry>,
+    batch_size: usize,
+) -> Result<Vec<Batch>, Halt> {
+    let capabilities = lane.backend.capabilities();
+    let (upserts, deletes): (Vec<_>, Vec<_>) = due
+        .into_iter()
+        .partition(|entry| entry.op == OutboxOp::Upsert);
+    let mut batches = Vec::new();
+    let mut corrected = Vec::new();
+    let mut blocked = Vec::new();
+    if !upserts.is_empty() {
+        // Held while rows are read and corrected; database only.
+        let _rows = lane.rows.lock().await;
+        let names = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
+        let mut current = Vec::new();
+        let mut bytes = 0;
+        for chunk in upserts.chunks(100) {
+            let (records, bodies) = load(lane, chunk).await?;
+            for entry in chunk {
+                let record = records.get(&entry.page_id);
+                match document(entry, record, bodies.get(&entry.page_id), &names) {
+                    Composed::Ready(document) => {
+                        let size = document.text.len();
+                        let full = current.len() >= batch_size
+                            || bytes + size > capabilities.max_batch_bytes;
+                        if full && !current.is_empty() {
+                            batches.push(Batch::Upsert(std::mem::take(&mut current)));
+                            bytes = 0;
+                        }
+                        bytes += size;
+                        current.push((entry.clone(), *document));
+                    }
+                    Composed::Corrected(entry) => corrected.push(entry),
+                    Composed::Blocked => blocked.push(entry.clone()),
+                }
+            }
+        }
+        if !current.is_empty() {
+            batches.push(Batch::Upsert(current));
+        }
+        if !corrected.is_empty() {
+            lane.shared.store.save_pages(&[], &corrected, &[]).await?;
+        }
+        if !blocked.is_empty() {
+            let now = lane.shared.now();
+            let outcomes: Vec<_> = blocked
+                .into_iter()
+                .map(|entry| {
+                    let outcome = OutboxOutcome::Retry {
+                        reason: "its newest version is still to be fetched".to_owned(),
+                        at: now + BLOCKED,
+                    };
+                    (entry, outcome)
+                })
+                .collect();
+            lane.shared.store.settle_outbox(&outcomes, now).await?;
+        }
+    }
+    let most = capabilities.max_batch_deletes.max(1);
+    batches.extend(deletes.chunks(most).map(|ids| Batch::Delete(ids.to_vec())));
+    Ok(batches)
+}
+
+type Loaded = (HashMap<PageId, PageRecord>, HashMap<PageId, CachedBody>);
+
+async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
+    let ids: Vec<PageId> = entries.iter().map(|entry| entry.page_id.clone()).collect();
+    let records = lane.shared.store.pages_by_id(lane.job.index, &ids).await?;
+    let bodies = lane.shared.store.bodies(&ids).await?;
+    Ok((
+        records
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect(),
+        bodies
+            .into_iter()
+            .map(|body| (body.page_id.clone(), body))
+            .collect(),
+    ))
+}
+
+enum Composed {
+    /// To be sent.
+    Ready(Box<Document>),
+    /// The row said something old; this is the row it should be.
+    Corrected(OutboxEntry),
+    /// The page has a newer version, whose body is still to come.
+    Blocked,
+}
+
+fn document(
+    entry: &OutboxEntry,
+    record: Option<&PageRecord>,
+    body: Option<&CachedBody>,
+    names: &SpaceNames,
+) -> Composed {
+    let out = |record: &PageRecord| {
+        matches!(
+            record.state,
+            PageState::Skipped | PageState::Vanishing | PageState::Removed
+        )
+    };
+    let Some(record) = record.filter(|record| !out(record)) else {
+        // It left after the row was written. The store may hold it already, so this is a removal.
+        return Composed::Corrected(OutboxEntry {
+            op: OutboxOp::Delete,
+            hash: String::new(),
+            state: OutboxState::Waiting,
+            ..entry.clone()
+        });
+    };
+    let Some(document) = body.and_then(|body| names.document(record, body)) else {
+        return Composed::Blocked;
+    };
+    if document.metadata.hash == entry.hash {
+        Composed::Ready(Box::new(document))
+    } else {
+        Composed::Corrected(OutboxEntry {
+            hash: document.metadata.hash,
+            state: OutboxState::Waiting,
+            ..entry.clone()
+        })
+    }
+}
