@@ -75,7 +75,7 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
     };
     match status {
         200..=299 => Verdict::Good,
-        300..=399 => Verdict::Final(redirected(what, headers)),
+        300..=399 => Verdict::Final(redirected(what, asked.gateway, headers)),
         // The same request was good without its cursor, or there would be none.
         400 if asked.cursor => Verdict::Final(SourceError::BadCursor { what, detail }),
         401 if asked.recently_limited && said.to_lowercase().contains("login required") => again(Trouble::Strange),
@@ -137,7 +137,7 @@ fn unauthorized(asked: Asked<'_>, said: &str, category: &str) -> String {
     )
 }
 
-fn redirected(what: String, headers: &HeaderMap) -> SourceError {
+fn redirected(what: String, gateway: bool, headers: &HeaderMap) -> SourceError {
     let location = headers
         .get("location")
         .and_then(|value| value.to_str().ok())
@@ -146,7 +146,7 @@ fn redirected(what: String, headers: &HeaderMap) -> SourceError {
     if lower.contains("login") || lower.contains("id.atlassian.com") {
         return SourceError::Unauthorized {
             what,
-            detail: nobody(false, "the site asks to log in"),
+            detail: nobody(gateway, "the site asks to log in"),
         };
     }
     let host = url::Url::parse(location)

@@ -178,4 +178,23 @@ mod tests {
             r#"space in ("ENG","~7") and type in (page, blogpost) and (title ~ "vpn gateway" or text ~ "vpn" or text ~ "gateway")"#
         );
     }
+
+    proptest::proptest! {
+        /// No text closes the literal it stands in: after taking escapes away, no quote is left inside.
+        #[test]
+        fn literals_hold_anything(text in ".{0,60}") {
+            let quoted = literal(&text);
+            let inside = &quoted[1..quoted.len() - 1];
+            let bare = inside.replace("\\\\", "").replace("\\\"", "");
+            proptest::prop_assert!(!bare.contains('"') && !bare.contains('\\'), "{}", quoted);
+            proptest::prop_assert!(quoted.starts_with('"') && quoted.ends_with('"'));
+        }
+
+        #[test]
+        fn words_are_bare(question in ".{0,80}") {
+            for word in words(&question) {
+                proptest::prop_assert!(word.chars().all(|c| c.is_alphanumeric() || c == '_' || !c.is_ascii()), "{}", word);
+            }
+        }
+    }
 }

@@ -277,4 +277,42 @@ mod tests {
         }
         assert!(trails.trails.len() <= MAX_TRAILS);
     }
+
+    proptest::proptest! {
+        /// Whatever the server writes as a cursor, however well it encodes it, comes back to it unchanged.
+        #[test]
+        fn cursors_survive_links_and_requests(cursor in "[ -~é]{1,60}", tail in "(&limit=[0-9]{1,3}|&cql=a%20b)?") {
+            let encoded: String = form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+            let link = format!("/wiki/api/v2/pages?depth=all&cursor={}{tail}", encoded.replace('+', "%20"));
+            proptest::prop_assert_eq!(next_cursor(Some(&link), []), Ok(Some(c(&cursor))));
+        }
+
+        #[test]
+        fn base64_needs_no_encoding(cursor in "[A-Za-z0-9+/]{1,40}={0,2}", header in proptest::bool::ANY) {
+            let link = format!("/wiki/api/v2/pages?limit=5&cursor={cursor}");
+            let header_text = format!("<{link}>; rel=\"next\"");
+            let got = if header { next_cursor(None, [header_text.as_str()]) } else { next_cursor(Some(&link), []) };
+            proptest::prop_assert_eq!(got, Ok(Some(c(&cursor))));
+        }
+
+        #[test]
+        fn nothing_makes_the_reader_fail(link in ".{0,80}", header in ".{0,80}") {
+            let _ = next_cursor(Some(&link), [header.as_str()]);
+            let _ = next_cursor(None, [header.as_str()]);
+        }
+
+        /// A walk that only goes forward is never taken for a circle, however often and by however many it is walked.
+        #[test]
+        fn forward_walks_are_never_circles(walks in proptest::collection::vec(proptest::collection::btree_set(1..500u32, 1..40), 1..6)) {
+            let mut trails = Trails::default();
+            for walk in &walks {
+                let mut from: Option<Cursor> = None;
+                for place in walk {
+                    let to = c(&place.to_string());
+                    proptest::prop_assert!(trails.step("w", from.as_ref(), Some(&to), false).is_ok());
+                    from = Some(to);
+                }
+            }
+        }
+    }
 }

@@ -306,3 +306,14 @@ fn messages_are_short_single_lines() {
     assert_eq!(message(b"<html><body>x</body></html>"), "a page of HTML");
     assert_eq!(message(&[0xff, 0xfe]), "\u{fffd}\u{fffd}");
 }
+
+proptest::proptest! {
+    /// No body, of whatever bytes, makes the reader fail, and what it says is one short line.
+    #[test]
+    fn any_body_is_read(body in proptest::collection::vec(proptest::num::u8::ANY, 0..300), text in "[<>/a-z{}\\[\\]\":]{0,80}") {
+        for body in [body.as_slice(), text.as_bytes()] {
+            let said = message(body);
+            proptest::prop_assert!(said.chars().count() <= MAX_MESSAGE && !said.contains('\n'));
+        }
+    }
+}

@@ -56,20 +56,19 @@ impl Official {
     }
 }
 
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
 /// The operation of a path, and what fills its template.
-fn find<'d>(
-    document: &'d Value,
-    path: &str,
-    method: &str,
-) -> Option<(Vec<(String, String)>, &'d Value)> {
-    let mut found: Vec<(usize, Vec<(String, String)>, &Value)> = Vec::new();
+fn find<'d>(document: &'d Value, path: &str, method: &str) -> Option<(Pairs, &'d Value)> {
+    let mut found: Vec<(usize, Pairs, &Value)> = Vec::new();
     for (template, operations) in document["paths"].as_object().unwrap() {
         let (left, right): (Vec<&str>, Vec<&str>) =
             (template.split('/').collect(), path.split('/').collect());
         let fits = |(t, p): (&&str, &&str)| t == p || (t.starts_with('{') && !p.is_empty());
         let operation = &operations[method.to_lowercase()];
         if left.len() == right.len() && left.iter().zip(&right).all(fits) && !operation.is_null() {
-            let fills: Vec<(String, String)> = left
+            let fills: Pairs = left
                 .iter()
                 .zip(&right)
                 .filter(|(t, _)| t.starts_with('{'))
@@ -109,7 +108,7 @@ fn check(
         .iter()
         .map(|p| resolved(document, p))
         .collect();
-    let query: Vec<(String, String)> = form_urlencoded::parse(request.query.as_bytes())
+    let query: Pairs = form_urlencoded::parse(request.query.as_bytes())
         .into_owned()
         .collect();
     for (place, given) in [("path", fills), ("query", query.as_slice())] {

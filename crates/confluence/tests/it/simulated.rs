@@ -43,13 +43,18 @@ struct Made {
 
 /// A space of more than two listings, a personal one, and one of everything.
 fn site() -> (Site, Made) {
+    site_of(520)
+}
+
+/// The same with so many plain pages.
+fn site_of(plain: usize) -> (Site, Made) {
     let site = Site::new();
     site.add_user("557058:ada", "Ada", "ada@example.com");
     site.add_space("ENG", "Engineering");
     site.add_space("~712020abc", "Ada's");
     let home = site.homepage("ENG");
     let folder = site.create_folder("ENG", Some(home), "Folder");
-    for n in 0..520 {
+    for n in 0..plain {
         let parent = if n % 3 == 0 { folder } else { home };
         site.create_page(
             "ENG",
@@ -156,8 +161,12 @@ fn sweep_of(space: &SpaceId, limit: usize) -> ListQuery {
     }
 }
 
-async fn sweep(client: &ConfluenceClient, space: &SpaceId) -> Result<Vec<SourcePage>, SourceError> {
-    let query = sweep_of(space, 250);
+async fn sweep(
+    client: &ConfluenceClient,
+    space: &SpaceId,
+    limit: usize,
+) -> Result<Vec<SourcePage>, SourceError> {
+    let query = sweep_of(space, limit);
     walk(|cursor| {
         let query = &query;
         async move { client.list(query, cursor.as_ref()).await }
@@ -208,7 +217,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         .collect();
     let mut seen = BTreeMap::new();
     for id in &ids {
-        for page in sweep(client, id).await.unwrap() {
+        for page in sweep(client, id, 250).await.unwrap() {
             assert_eq!(&page.space_id, id);
             assert!(
                 seen.insert(page.id.as_str().to_owned(), page).is_none(),
@@ -513,7 +522,7 @@ async fn every_endpoint_through_the_gateway() {
 
 #[tokio::test]
 async fn a_missing_scope_is_named() {
-    let (site, _) = site();
+    let (site, _) = site_of(120);
     let account = Account::scoped(
         "s@example.com",
         "scoped",
@@ -542,7 +551,7 @@ async fn a_missing_scope_is_named() {
 
 #[tokio::test]
 async fn wrong_credentials_are_named_in_every_mode() {
-    let (site, _) = site();
+    let (site, _) = site_of(120);
     let sim = start(&site).await;
     let space = eng(&client(&sim)).await;
     for mode in [
@@ -573,11 +582,11 @@ async fn wrong_credentials_are_named_in_every_mode() {
 
 #[tokio::test]
 async fn passing_faults_lose_nothing_and_double_nothing() {
-    let (site, made) = site();
+    let (site, made) = site_of(120);
     let sim = start(&site).await;
     let client = client(&sim);
     let space = eng(&client).await;
-    let whole = sweep(&client, &space).await.unwrap();
+    let whole = sweep(&client, &space, 60).await.unwrap();
     let known = facts(&client, "ENG").await.unwrap();
     assert!(whole.len() + 2 >= made.pages);
     for fault in [
@@ -598,7 +607,11 @@ async fn passing_faults_lose_nothing_and_double_nothing() {
     ] {
         // The second answer of each walk goes wrong.
         sim.fail_after("/spaces/{id}/pages", 1, 1, fault.clone());
-        assert_eq!(sweep(&client, &space).await.unwrap(), whole, "{fault:?}");
+        assert_eq!(
+            sweep(&client, &space, 60).await.unwrap(),
+            whole,
+            "{fault:?}"
+        );
         sim.fail_after("/content/search", 1, 1, fault.clone());
         assert_eq!(facts(&client, "ENG").await.unwrap(), known, "{fault:?}");
         assert_eq!(sim.pending_faults(), 0, "{fault:?} struck");
@@ -608,7 +621,7 @@ async fn passing_faults_lose_nothing_and_double_nothing() {
 
 #[tokio::test]
 async fn lasting_faults_have_their_names() {
-    let (site, _) = site();
+    let (site, _) = site_of(220);
     let sim = start(&site).await;
     let client = client(&sim);
     let space = eng(&client).await;
@@ -637,7 +650,7 @@ async fn lasting_faults_have_their_names() {
             sim.fail_after(endpoint, 1, 99, fault.clone());
             let error = match endpoint {
                 "/content/search" => facts(&client, "ENG").await.unwrap_err(),
-                _ => sweep(&client, &space).await.unwrap_err(),
+                _ => sweep(&client, &space, 60).await.unwrap_err(),
             };
             assert_eq!(name(&error), want, "{fault:?} at {endpoint}: {error}");
             sim.clear_faults();
@@ -655,7 +668,7 @@ async fn large_answers_that_fail_are_split_down_to_the_poison_page() {
         s.poison_pages.insert(made.labelled);
     });
     let mut todo: Vec<Vec<PageId>> = vec![
-        sweep(&client, &space)
+        sweep(&client, &space, 60)
             .await
             .unwrap()
             .into_iter()
@@ -706,18 +719,18 @@ async fn a_token_that_expires_in_mid_walk() {
         s.token_expires_after = Some(2);
         s.bad_credentials = BadCredentials::Unauthorized;
     });
-    let error = sweep(&client, &space).await.unwrap_err();
+    let error = sweep(&client, &space, 60).await.unwrap_err();
     assert_eq!(name(&error), "unauthorized");
 }
 
 #[tokio::test]
 async fn odd_data_is_tolerated() {
-    let (site, _) = site();
+    let (site, _) = site_of(120);
     let sim = start(&site).await;
     let client = client(&sim);
     let space = eng(&client).await;
     let ids = |pages: Vec<SourcePage>| pages.into_iter().map(|page| page.id).collect::<Vec<_>>();
-    let whole = ids(sweep(&client, &space).await.unwrap());
+    let whole = ids(sweep(&client, &space, 60).await.unwrap());
     sim.switches(|s| {
         s.unknown_fields = true;
         s.unknown_enums = true;
@@ -726,7 +739,7 @@ async fn odd_data_is_tolerated() {
         s.hide_emails = true;
         s.cql_empty_last_page = true;
     });
-    assert_eq!(ids(sweep(&client, &space).await.unwrap()), whole);
+    assert_eq!(ids(sweep(&client, &space, 60).await.unwrap()), whole);
     let bodies = client
         .by_ids(Page, &whole[..50], &[Current], true)
         .await
@@ -753,7 +766,7 @@ async fn the_site_is_never_pressed() {
     config.retry.patience = Duration::from_secs(20);
     let client = Arc::new(ConfluenceClient::new(&config).unwrap());
     let space = eng(&client).await;
-    let whole = sweep(&client, &space).await.unwrap().len();
+    let whole = sweep(&client, &space, 60).await.unwrap().len();
     // A site that refuses bursts: everyone gets through, and few requests are wasted on refusals.
     sim.switches(|s| {
         s.rate_limit = Some(RateLimit {
@@ -765,7 +778,7 @@ async fn the_site_is_never_pressed() {
     let mut walks = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let (client, space) = (Arc::clone(&client), space.clone());
-        walks.spawn(async move { sweep(&client, &space).await.map(|pages| pages.len()) });
+        walks.spawn(async move { sweep(&client, &space, 60).await.map(|pages| pages.len()) });
     }
     for result in walks.join_all().await {
         assert_eq!(result, Ok(whole));
@@ -785,7 +798,7 @@ async fn the_site_is_never_pressed() {
 
 #[tokio::test]
 async fn a_used_up_quota_is_told_and_nothing_more_is_sent() {
-    let (site, _) = site();
+    let (site, _) = site_of(120);
     // Only access tokens fall under the quota; the site's word for it is what matters here.
     let sim = start(&site).await;
     let client = client(&sim);
@@ -793,7 +806,7 @@ async fn a_used_up_quota_is_told_and_nothing_more_is_sent() {
     sim.fail_always("*", Fault::RateLimited(RetryAfter::Seconds(1800)));
     sim.reset_log();
     for _ in 0..5 {
-        let error = sweep(&client, &space).await.unwrap_err();
+        let error = sweep(&client, &space, 60).await.unwrap_err();
         let SourceError::RateLimited { retry_after, .. } = error else {
             panic!("{error}")
         };
@@ -807,12 +820,12 @@ async fn a_used_up_quota_is_told_and_nothing_more_is_sent() {
 
 #[tokio::test]
 async fn a_space_that_vanishes_is_named() {
-    let (site, _) = site();
+    let (site, _) = site_of(120);
     let sim = start(&site).await;
     let client = client(&sim);
     let space = eng(&client).await;
     site.delete_space("ENG");
-    let error = sweep(&client, &space).await.unwrap_err();
+    let error = sweep(&client, &space, 60).await.unwrap_err();
     assert_eq!(name(&error), "not found");
     assert_eq!(
         client
