@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod contract;
 mod subject;
 mod trouble;
