@@ -105,13 +105,19 @@ impl Call {
         url
     }
 
-    /// What stays the same over a walk.
+    /// What stays the same over a walk; its `limit` may be lowered on the way.
     pub fn walk(&self) -> String {
+        let same: Vec<String> = self
+            .query
+            .iter()
+            .filter(|(name, _)| *name != "limit")
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         format!(
             "{} {} {}",
             self.endpoint.name,
             self.fills.join("/"),
-            self.query_string(None)
+            same.join("&")
         )
     }
 

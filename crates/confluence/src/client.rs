@@ -1,7 +1,7 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 
 use async_trait::async_trait;
 use domain::content::{
@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::classify::nobody;
 use crate::config::{ConfigError, ConfluenceConfig};
 use crate::endpoint;
-use crate::facts::Containers;
+use crate::facts::{Containers, FACTS_PER_ANSWER};
 use crate::gate::RateGate;
 use crate::http::{http_client, root_cause};
 use crate::transport::Transport;
@@ -29,6 +29,8 @@ pub struct ConfluenceClient {
     /// For files, which another host serves: without credentials.
     pub(crate) media: reqwest::Client,
     pub(crate) containers: AtomicU8,
+    /// How many items the site can answer facts of at once, as far as is known.
+    pub(crate) facts_limit: AtomicUsize,
 }
 
 impl ConfluenceClient {
@@ -45,6 +47,7 @@ impl ConfluenceClient {
             transport,
             media,
             containers: AtomicU8::new(Containers::Untried as u8),
+            facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
         })
     }
 

@@ -159,14 +159,17 @@ impl ConfluenceClient {
             ListOrder::Id => "id",
             ListOrder::NewestFirst => "-modified-date",
         };
-        let mut call = call.with("sort", sort).with_all("status", statuses);
-        if query.bodies {
-            call = call.with("body-format", "storage");
-        }
-        let page = self
-            .transport
-            .page::<PageItem>(&call.limit(query.limit.clamp(1, MAX_BATCH)), cursor)
-            .await?;
+        let call = call.with("sort", sort).with_all("status", statuses);
+        let limit = query.limit.clamp(1, MAX_BATCH);
+        let call = if query.bodies {
+            let mut call = call.with("body-format", "storage").limit(limit);
+            // Even a single item can be asked for in less: without its body.
+            call.items = limit.max(2);
+            call
+        } else {
+            call.limit(limit)
+        };
+        let page = self.transport.page::<PageItem>(&call, cursor).await?;
         let base = self.base(page.base);
         let items = page
             .items

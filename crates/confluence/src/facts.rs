@@ -19,7 +19,7 @@ use crate::endpoint;
 use crate::wire::{Text, kind_of};
 
 /// Items of one bulk answer. Search caps answers with expansions at 200; half of that leaves room for long lists of users.
-const FACTS_PER_ANSWER: usize = 100;
+pub(crate) const FACTS_PER_ANSWER: usize = 100;
 /// Five of the eight expansions that one request may have.
 const EXPAND: &str = "metadata.labels,restrictions.read.restrictions.user,restrictions.read.restrictions.group,ancestors";
 
@@ -211,20 +211,36 @@ impl ConfluenceClient {
         Ok(batch)
     }
 
+    /// One answer, in smaller pieces where the site cannot make a large one. The size is found again step by step.
     async fn found_by(
         &self,
         cql: &str,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
-        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
-            .with("cql", cql)
-            .with("expand", EXPAND)
-            .limit(FACTS_PER_ANSWER);
-        let page = self.transport.page::<Item>(&call, cursor).await?;
-        Ok(Batch {
-            items: page.items.into_iter().map(Item::into_facts).collect(),
-            next: page.next,
-        })
+        loop {
+            let limit = self.facts_limit.load(Ordering::Relaxed);
+            let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
+                .with("cql", cql)
+                .with("expand", EXPAND)
+                .limit(limit);
+            match self.transport.page::<Item>(&call, cursor).await {
+                Ok(page) => {
+                    let larger = (limit * 2).min(FACTS_PER_ANSWER);
+                    self.facts_limit.fetch_max(larger, Ordering::Relaxed);
+                    let items = page.items.into_iter().map(Item::into_facts).collect();
+                    return Ok(Batch {
+                        items,
+                        next: page.next,
+                    });
+                }
+                Err(SourceError::TooLarge { .. }) if limit > 1 => {
+                    tracing::debug!(limit, "the site cannot make so large an answer of facts");
+                    self.facts_limit
+                        .fetch_min((limit / 4).max(1), Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(crate) async fn own_facts(

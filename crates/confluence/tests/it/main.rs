@@ -1,6 +1,6 @@
 //! The client against servers on loopback: canned answers for every shape of error, and the simulator for whole walks.
 
-#![allow(clippy::unwrap_used)] // a helper that unwraps fails its test, which is what it is for
+#![allow(clippy::unwrap_used)] // what unwraps in a test fails the test, as it should
 
 mod answers;
 mod downloads;

@@ -652,6 +652,13 @@ async fn lasting_faults_have_their_names() {
                 "/content/search" => facts(&client, "ENG").await.unwrap_err(),
                 _ => sweep(&client, &space, 60).await.unwrap_err(),
             };
+            // Facts are asked for in smaller pieces at once, down to one by one.
+            let heavy = matches!(fault, Fault::Status(500) | Fault::HtmlStatus(504));
+            let want = if heavy && endpoint == "/content/search" {
+                "unavailable"
+            } else {
+                want
+            };
             assert_eq!(name(&error), want, "{fault:?} at {endpoint}: {error}");
             sim.clear_faults();
         }
@@ -693,6 +700,18 @@ async fn large_answers_that_fail_are_split_down_to_the_poison_page() {
     }
     assert_eq!((read, poison), (249, vec![page_id(made.labelled)]));
 
+    // A listing that holds it can be asked for without bodies, even of one.
+    let newest = ListQuery {
+        order: ListOrder::NewestFirst,
+        bodies: true,
+        limit: 1,
+        ..sweep_of(&space, 1)
+    };
+    sim.fail_next("/wiki/api/v2/pages", 2, Fault::Status(500));
+    assert_eq!(
+        name(&client.list(&newest, None).await.unwrap_err()),
+        "too large"
+    );
     sim.switches(|s| s.fails_above_limit = Some((100, 504)));
     assert_eq!(
         name(&client.list(&sweep_of(&space, 250), None).await.unwrap_err()),
@@ -707,6 +726,48 @@ async fn large_answers_that_fail_are_split_down_to_the_poison_page() {
             .len(),
         100
     );
+}
+
+#[tokio::test]
+async fn facts_come_in_smaller_pieces_where_large_ones_fail() {
+    let (site, _) = site_of(120);
+    let sim = start(&site).await;
+    let client = client(&sim);
+    let whole = facts(&client, "ENG").await.unwrap();
+    sim.switches(|s| s.fails_above_limit = Some((30, 504)));
+    sim.reset_log();
+    assert_eq!(facts(&client, "ENG").await.unwrap(), whole);
+    sim.switches(|s| s.fails_above_limit = None);
+    facts(&client, "ENG").await.unwrap();
+    sim.reset_log();
+    assert_eq!(facts(&client, "ENG").await.unwrap(), whole);
+    assert_eq!(sim.request_count(), 2, "100 at a time again");
+}
+
+#[tokio::test]
+async fn a_quota_by_points_is_used_up_and_waited_for_by_the_caller() {
+    let (site, _) = site_of(120);
+    let sim = start(&site).await;
+    let client = client(&sim);
+    let space = eng(&client).await;
+    sim.switches(|s| s.points_per_hour = Some(150));
+    sim.reset_log();
+    let error = loop {
+        match sweep(&client, &space, 60).await {
+            Ok(_) => assert!(sim.request_count() < 20),
+            Err(error) => break error,
+        }
+    };
+    let SourceError::RateLimited { retry_after, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(retry_after <= Duration::from_secs(3660));
+    let sent = sim.request_count();
+    let until = client.health().paused_until;
+    if until.is_some_and(|until| until - chrono::Utc::now() > chrono::TimeDelta::seconds(5)) {
+        assert_eq!(name(&client.whoami().await.unwrap_err()), "rate limited");
+        assert_eq!(sim.request_count(), sent);
+    }
 }
 
 #[tokio::test]
