@@ -1,10 +1,21 @@
 //! The service: settings, wiring, HTTP, MCP, command line; thin over the engine in `actors`.
 //!
+//! * [`cli`]: the commands; `main` only hands over to it.
 //! * [`settings`]: what the environment says, checked as a whole.
-//! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may.
-//! * [`state`]: what handlers and tools work with.
+//! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
+//! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
+//! * [`state`]: what handlers and tools work with. [`notify`], [`telemetry`], [`shutdown`]: what their names say.
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod http;
+pub mod mcp;
+pub mod notify;
 pub mod settings;
+pub mod shutdown;
 pub mod state;
+pub mod telemetry;
+pub mod web;
+pub mod wiring;
+
+pub use wiring::App;

@@ -5,7 +5,7 @@
 //! [`Principal`] (anyone known) or [`Admin`].
 
 mod oauth;
-mod session;
+pub mod session;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use session::{COOKIE, close_session, configure, open_session, show_session};
+pub use session::configure;
 
 use super::problem::{ApiError, ApiResult};
 use crate::settings::Settings;

@@ -1,6 +1,43 @@
-//! REST, events, health, metrics and the API's description.
+//! REST, events, health, metrics and the API's description. [`configure`] is the one place where routes come together.
+//!
+//! Handlers are thin: they read and check a request ([`fields`]), know who asks ([`auth`]), ask the database or the engine,
+//! and answer; whatever goes wrong leaves as a problem ([`problem`]).
 
 pub mod auth;
+pub mod events;
 pub mod fields;
+pub mod guard;
+pub mod health;
+pub mod indexes;
+pub mod list;
+pub mod metrics;
+pub mod openapi;
+pub mod pages;
 pub mod problem;
+pub mod query;
 pub mod routes;
+pub mod runs;
+pub mod server;
+pub mod spaces;
+pub mod tokens;
+
+use actix_web::web;
+
+/// Registers every route. MCP comes first: its own paths must not be shadowed by a scope.
+pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::ServiceConfig)) {
+    config
+        .configure(mcp)
+        .configure(auth::configure)
+        .configure(events::configure)
+        .configure(runs::configure)
+        .configure(query::configure)
+        .configure(pages::configure)
+        .configure(tokens::configure)
+        .configure(indexes::configure)
+        .configure(spaces::configure)
+        .configure(health::configure)
+        .configure(metrics::configure)
+        .configure(openapi::configure)
+        .configure(crate::web::configure)
+        .default_service(web::to(problem::no_such_path));
+}

@@ -142,11 +142,14 @@ impl From<EngineError> for ApiError {
 }
 
 /// The path leads nowhere.
-pub async fn no_such_path(request: HttpRequest) -> ApiError {
-    ApiError::new(
+///
+/// # Errors
+/// Always: 404.
+pub async fn no_such_path(request: HttpRequest) -> ApiResult<HttpResponse> {
+    Err(ApiError::new(
         "not_found",
         format!("There is nothing at {}. GET /openapi.json lists every path.", request.path()),
-    )
+    ))
 }
 
 /// A resource answers other methods: says which.

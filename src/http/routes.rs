@@ -1,8 +1,8 @@
 //! Resources whose refusal of a method says which they take.
 
-use actix_web::{HttpRequest, Resource, Route, guard, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
-use super::problem::no_such_method;
+use super::problem::{ApiResult, no_such_method};
 
 /// `GET`.
 pub const GET: &str = "GET";
@@ -23,16 +23,12 @@ pub fn resource<const N: usize>(path: &str, routes: [(&'static str, Route); N]) 
     }
     let allowed = methods.join(", ");
     resource.default_service(web::to(move |request: HttpRequest| {
-        let refusal = no_such_method(&request, &allowed);
-        async move { refusal_response(refusal) }
+        let refusal: ApiResult<HttpResponse> = Err(no_such_method(&request, &allowed));
+        async move { refusal }
     }))
 }
 
 /// A route for GET that answers HEAD too, as probes like to ask.
 pub fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-fn refusal_response(refusal: super::problem::ApiError) -> Result<&'static str, super::problem::ApiError> {
-    Err(refusal)
 }

@@ -2,7 +2,7 @@
 //!
 //! Promises: every problem is reported at once, by the name of the variable and never by its value; a secret is a
 //! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, [`read`]
-//! checks them. This module must not know the database or HTTP.
+//! checks them. Nothing is opened or connected here.
 
 pub mod pairs;
 mod read;
@@ -17,10 +17,13 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use llamacloud::IndexApi;
+use metastore::DatabaseUrl;
 use secrecy::SecretString;
 use url::Url;
 
 pub use pairs::Pairs;
+pub use read::MAX_INTERVAL_MINUTES;
 
 /// Something wrong with one variable.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,17 +88,6 @@ pub struct ConfluenceSettings {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive concurrency.
     pub max_concurrent_requests: usize,
-}
-
-/// Which generation of LlamaCloud's index API to use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IndexApi {
-    /// What the account offers.
-    Auto,
-    /// Pipelines.
-    V1,
-    /// Directories and indexes.
-    V2,
 }
 
 /// The LlamaCloud account.
@@ -201,15 +193,6 @@ pub struct LogSettings {
     pub otlp_endpoint: Option<Url>,
 }
 
-/// Which database.
-#[derive(Clone, Debug)]
-pub struct DatabaseSettings {
-    /// `sqlite://…` or `postgres://…`; may hold a password.
-    pub url: SecretString,
-    /// The file, where it is SQLite.
-    pub sqlite_file: Option<PathBuf>,
-}
-
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -224,7 +207,7 @@ pub struct Settings {
     /// Who may.
     pub auth: AuthSettings,
     /// Which database.
-    pub database: DatabaseSettings,
+    pub database: DatabaseUrl,
     /// How syncing goes about.
     pub sync: SyncSettings,
     /// Stemming of the embedded index.

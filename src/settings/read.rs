@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use llamacloud::IndexApi;
+use metastore::DatabaseUrl;
 use secrecy::SecretString;
 use url::Url;
 
 use super::pairs::{Pairs, resolve, unknown};
 use super::variables::Raw;
 use super::{
-    AuthSettings, ConfluenceSettings, DatabaseSettings, HttpSettings, IndexApi, LlamaCloudSettings,
+    AuthSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings,
     LogFormat, LogSettings, Need, OAuthSettings, Settings, SettingsError, SyncSettings, Trouble, Warning,
 };
 
 /// The database when none is named.
 const DEFAULT_DATABASE_URL: &str = "sqlite:///./confluence_sync.db";
-/// Languages that the embedded index knows; the first stems.
-const SEARCH_LANGUAGES: &[(&str, &str)] = &[("english", "english"), ("none", "none")];
 
 pub(super) fn settings(
     pairs: &Pairs,
@@ -61,10 +61,10 @@ pub(super) fn settings(
     let database = database(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
-    let search_language = reader
-        .one_of("SEARCH_LANGUAGE", &raw.search_language, SEARCH_LANGUAGES)
-        .unwrap_or("english")
-        .to_owned();
+    let search_language = raw.search_language.as_deref().unwrap_or("english").to_ascii_lowercase();
+    if !search_language.bytes().all(|b| b.is_ascii_lowercase()) {
+        reader.fail("SEARCH_LANGUAGE", "must be one word: english (stemming), cjk, or another (words as they stand)");
+    }
     let https_proxy = reader.parsed::<Url>("HTTPS_PROXY", &raw.https_proxy, "an address such as http://proxy:3128");
     let extra_ca_file = raw.extra_ca_file.as_deref().map(PathBuf::from);
     if let Some(file) = extra_ca_file.as_deref().filter(|file| !file.is_file()) {
@@ -359,29 +359,11 @@ fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
     }
 }
 
-fn database(raw: &Raw, reader: &mut Reader) -> DatabaseSettings {
-    let url = raw.database_url.as_deref().unwrap_or(DEFAULT_DATABASE_URL);
-    let mut sqlite_file = None;
-    if let Some(rest) = url.strip_prefix("sqlite://") {
-        // `sqlite:///relative` and `sqlite://relative` are the same file; `sqlite:////absolute` has a slash of its own.
-        let path = rest.strip_prefix('/').unwrap_or(rest);
-        if path.is_empty() {
-            reader.fail("DATABASE_URL", "names no file: sqlite:///relative/path.db or sqlite:////absolute/path.db");
-        } else {
-            sqlite_file = Some(PathBuf::from(path));
-        }
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        reader.fail(
-            "DATABASE_URL",
-            "names PostgreSQL, which needs a build with that feature; this one has SQLite only",
-        );
-    } else {
-        reader.fail("DATABASE_URL", "must begin with sqlite:// or postgres://");
-    }
-    DatabaseSettings {
-        url: SecretString::from(url.to_owned()),
-        sqlite_file,
-    }
+fn database(raw: &Raw, reader: &mut Reader) -> DatabaseUrl {
+    DatabaseUrl::parse(raw.database_url.as_deref().unwrap_or(DEFAULT_DATABASE_URL)).unwrap_or_else(|error| {
+        reader.fail("DATABASE_URL", error.to_string());
+        DatabaseUrl::of_file("")
+    })
 }
 
 fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
@@ -437,7 +419,7 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
 }
 
 /// A year: longer intervals are a mistake in writing.
-pub(crate) const MAX_INTERVAL_MINUTES: u32 = 525_600;
+pub const MAX_INTERVAL_MINUTES: u32 = 525_600;
 
 fn log(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> LogSettings {
     let otlp_endpoint = reader.parsed::<Url>(

@@ -28,7 +28,7 @@ fn four_values_are_enough_to_serve() {
     assert_eq!(settings.confluence.unwrap().base_url.as_str(), "https://example.atlassian.net/");
     assert_eq!(settings.default_backend, BackendKind::LlamaCloud);
     assert_eq!((settings.http.host.to_string().as_str(), settings.http.port), ("127.0.0.1", 8001));
-    assert_eq!(settings.database.sqlite_file, Some(PathBuf::from("./confluence_sync.db")));
+    assert_eq!(settings.database.path(), std::path::Path::new("./confluence_sync.db"));
     assert_eq!(settings.sync.check_interval, Duration::from_secs(300));
 }
 
@@ -139,7 +139,7 @@ fn database_urls_name_files_as_documented() {
         ("sqlite://relative.db", "relative.db"),
     ] {
         let (settings, _) = Settings::from_pairs(&pairs(&[&[("DATABASE_URL", url)]]), Need::Local).unwrap();
-        assert_eq!(settings.database.sqlite_file, Some(PathBuf::from(file)), "{url}");
+        assert_eq!(settings.database.path(), std::path::Path::new(file), "{url}");
     }
     assert_eq!(troubles(&[&[("DATABASE_URL", "postgres://u:p@h/db")]], Need::Local), ["DATABASE_URL"]);
 }

@@ -1,0 +1,175 @@
+//! Whoever carries out orders of the command line: an engine of our own, or, where a service has the database, that
+//! service over HTTP.
+
+use std::time::Duration;
+
+use actors::SyncOrder;
+use domain::index::Index;
+use domain::ports::store::AdminStore;
+use domain::problem::Problem;
+use domain::query::{Answer, RetrievalQuery};
+use domain::run::Run;
+use domain::{AgentId, IndexId};
+use metastore::{LockError, LockHolder, Metastore};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{CliError, Which};
+use crate::settings::Settings;
+use crate::wiring::{Running, StartError};
+
+/// Who carries out orders.
+pub(super) enum Conductor {
+    /// An engine of our own.
+    Own(Box<Running>),
+    /// The service that has the database.
+    Service(Service),
+}
+
+/// A service over HTTP.
+pub(super) struct Service {
+    client: reqwest::Client,
+    address: String,
+    key: Option<String>,
+}
+
+impl Conductor {
+    /// Starts an engine, or finds the service that has the database already.
+    pub(super) async fn find(settings: &Settings, store: Metastore) -> Result<Self, CliError> {
+        match Running::start(settings, store).await {
+            Ok(running) => Ok(Self::Own(Box::new(running))),
+            Err(StartError::Locked(LockError::Held { database, holder })) => match holder {
+                Some(LockHolder { address: Some(address), .. }) => {
+                    eprintln!("The service at {address} has the database: it takes the order.");
+                    Ok(Self::Service(Service::new(address, settings)?))
+                }
+                holder => Err(LockError::Held { database, holder }).map_err(|error| CliError::from(StartError::Locked(error))),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn sync(&self, index: IndexId, order: SyncOrder) -> Result<Run, CliError> {
+        match self {
+            Self::Own(running) => running.engine.sync(index, order).await.map_err(CliError::failed),
+            Self::Service(service) => {
+                let mut body = json!({"dry_run": order.dry_run});
+                if let Some(full) = order.full {
+                    body["full"] = json!(full);
+                }
+                service.post(&format!("/api/indexes/{index}/sync"), &body).await
+            }
+        }
+    }
+
+    /// The run with its newest counters.
+    pub(super) async fn run(&self, run: &Run) -> Result<Run, CliError> {
+        match self {
+            Self::Own(running) => match running.engine.hub().live_run(run.index_id) {
+                Some(live) if live.id == run.id => Ok(live),
+                _ => Ok(running.store.run(run.id).await?),
+            },
+            Self::Service(service) => service.get(&format!("/api/runs/{}", run.id)).await,
+        }
+    }
+
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), CliError> {
+        match self {
+            Self::Own(running) => {
+                running.store.request_cancel(run.id).await?;
+                running.engine.cancel(run.id).await.map_err(CliError::failed)
+            }
+            Self::Service(service) => service
+                .post::<Run>(&format!("/api/runs/{}/cancel", run.id), &json!({}))
+                .await
+                .map(drop),
+        }
+    }
+
+    pub(super) async fn query(&self, index: &Index, query: RetrievalQuery) -> Result<Answer, CliError> {
+        match self {
+            Self::Own(running) => running.engine.search(index.id, query).await.map_err(CliError::failed),
+            Self::Service(service) => {
+                let path = format!("/api/indexes/agent/{}/query", index.settings.agent_id);
+                service.post(&path, &json!({"query": query.text, "top_k": query.top_k})).await
+            }
+        }
+    }
+
+    /// Ends an engine of our own; a service goes on.
+    pub(super) async fn stop(self) {
+        if let Self::Own(running) = self {
+            running.stop(Duration::from_secs(5)).await;
+        }
+    }
+}
+
+impl Service {
+    fn new(address: String, settings: &Settings) -> Result<Self, CliError> {
+        Ok(Self {
+            client: reqwest::Client::builder()
+                .timeout(Duration::from_secs(60))
+                .no_proxy()
+                .build()
+                .map_err(CliError::failed)?,
+            address,
+            key: settings.auth.api_key.as_ref().map(|key| key.expose_secret().to_owned()),
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        self.send(self.client.get(format!("{}{path}", self.address))).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &serde_json::Value) -> Result<T, CliError> {
+        self.send(self.client.post(format!("{}{path}", self.address)).json(body)).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: reqwest::RequestBuilder) -> Result<T, CliError> {
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        let unreachable = |error: reqwest::Error| {
+            CliError::failed(format!("the service at {} does not answer: {error}", self.address))
+        };
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(unreachable)?;
+        if status.is_success() {
+            return serde_json::from_str(&text)
+                .map_err(|error| CliError::failed(format!("the service's answer cannot be read: {error}")));
+        }
+        let said = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.detail);
+        let hint = if status == reqwest::StatusCode::UNAUTHORIZED {
+            " (API_KEY must be the running service's)"
+        } else {
+            ""
+        };
+        Err(CliError::failed(format!("the service at {} answers {status}: {said}{hint}", self.address)))
+    }
+}
+
+/// The indexes that a command is about: the one named, or all.
+pub(super) async fn indexes(store: &Metastore, which: &Which) -> Result<Vec<Index>, CliError> {
+    if let Some(agent) = &which.agent {
+        let id: AgentId = agent.parse().map_err(|error| CliError::usage(format!("--agent: {error}")))?;
+        return Ok(vec![store.index_by_agent(&id).await?]);
+    }
+    if let Some(index) = &which.index {
+        let id: IndexId = index
+            .parse()
+            .map_err(|_| CliError::usage(format!("--index: {index} is no id of an index")))?;
+        return Ok(vec![store.index(id).await?]);
+    }
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let listed = store.indexes(cursor.as_deref(), 500).await?;
+        all.extend(listed.items);
+        match listed.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The command line: what each command is, and how it ends.
+//!
+//! Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 partial; 4 needs confirmation; 130 interrupted. Each command is
+//! a module with one `run`; results go to standard output, everything else to standard error.
+
+mod backup;
+mod conductor;
+mod convert;
+mod demo;
+mod doctor;
+mod eval;
+mod healthcheck;
+mod serve;
+mod sync;
+mod table;
+mod token;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{Need, Settings, SettingsError, pairs};
+use crate::wiring::StartError;
+use crate::{http, telemetry};
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage or settings.
+pub const USAGE: u8 = 2;
+/// Some pages failed.
+pub const PARTIAL: u8 = 3;
+/// The mass-deletion guard waits for the administrator.
+pub const NEEDS_CONFIRMATION: u8 = 4;
+
+/// Keeps retrieval indexes in step with Confluence and serves them to AI agents over MCP and REST.
+#[derive(Parser, Debug)]
+#[command(name = "mcp-confluence", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the service (what happens without a command).
+    Serve,
+    /// Run the service against a simulated Confluence with sample spaces: no account, no key, nothing kept.
+    Demo(demo::DemoArgs),
+    /// Sync one index, or all, in sight; beside a running service the order is handed over and followed.
+    Sync(sync::SyncArgs),
+    /// Check settings, database, Confluence and the retrieval store, and say what is wrong.
+    Doctor,
+    /// Convert a page body to Markdown.
+    Convert(convert::ConvertArgs),
+    /// Ask an index a list of questions and say how well it answers (recall@k, MRR).
+    Eval(eval::EvalArgs),
+    /// Make, list and revoke agent tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Write a consistent copy of the database into a new file; the service may run meanwhile.
+    Backup {
+        /// The file to write.
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database; the service must not run.
+    Restore {
+        /// The file that `backup` wrote.
+        file: PathBuf,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Ask a running service whether it is ready (for containers).
+    Healthcheck,
+}
+
+/// Which index a command is about.
+#[derive(Args, Debug, Clone, Default)]
+#[group(multiple = false)]
+struct Which {
+    /// The index of this agent.
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
+    /// The index with this id.
+    #[arg(long, value_name = "ID")]
+    index: Option<String>,
+}
+
+/// In which form a page body comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum BodyForm {
+    /// Storage format, as editors keep it.
+    Storage,
+    /// Rendered HTML.
+    View,
+}
+
+/// Why a command did not do it: what to say, and the exit code.
+#[derive(Debug)]
+pub struct CliError {
+    code: u8,
+    message: String,
+}
+
+impl CliError {
+    fn failed(message: impl Display) -> Self {
+        Self {
+            code: FAILED,
+            message: message.to_string(),
+        }
+    }
+
+    fn usage(message: impl Display) -> Self {
+        Self {
+            code: USAGE,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Settings(error) => error.into(),
+            other => Self::failed(other),
+        }
+    }
+}
+
+impl From<domain::ports::store::StoreError> for CliError {
+    fn from(error: domain::ports::store::StoreError) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// The exit code of a command that came to its end.
+type CliResult = Result<u8, CliError>;
+
+/// Reads the command line, runs the command, answers its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = actix_web::rt::System::new().block_on(run(cli.command.unwrap_or(Command::Serve)));
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("mcp-confluence: {}", error.message);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+async fn run(command: Command) -> CliResult {
+    match command {
+        Command::Serve => serve::run().await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Sync(args) => sync::run(&args).await,
+        Command::Doctor => doctor::run().await,
+        Command::Convert(args) => convert::run(&args),
+        Command::Eval(args) => eval::run(&args).await,
+        Command::Token(command) => token::run(command).await,
+        Command::Backup { file } => backup::backup(&file).await,
+        Command::Restore { file } => backup::restore(&file),
+        Command::Openapi => openapi(),
+        Command::Healthcheck => healthcheck::run().await,
+    }
+}
+
+/// The settings of the environment and of `.env`; starts logging by them.
+fn settings(need: Need) -> Result<Settings, CliError> {
+    let pairs = pairs::from_environment(Path::new("."))?;
+    let (settings, warnings) = Settings::from_pairs(&pairs, need)?;
+    telemetry::start(&settings.log);
+    telemetry::warn_of(&warnings);
+    Ok(settings)
+}
+
+/// The settings of a command whose output is for a person or another program: only warnings and worse are logged.
+fn quiet_settings(need: Need) -> Result<Settings, CliError> {
+    let mut pairs = pairs::from_environment(Path::new("."))?;
+    pairs.entry("RUST_LOG".to_owned()).or_insert_with(|| "warn".to_owned());
+    let (settings, warnings) = Settings::from_pairs(&pairs, need)?;
+    telemetry::start(&settings.log);
+    telemetry::warn_of(&warnings);
+    Ok(settings)
+}
+
+fn openapi() -> CliResult {
+    let pairs = pairs::from_environment(Path::new("."))?;
+    let (settings, _) = Settings::from_pairs(&pairs, Need::Local)?;
+    let document = http::openapi::document(&settings.base_url(settings.http.port));
+    let text = serde_json::to_string_pretty(&document).map_err(CliError::failed)?;
+    print(&text);
+    Ok(DONE)
+}
+
+/// Prints a line; that the reader has gone is no error (`… | head`).
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_serves_by_default() {
+        Cli::command().debug_assert();
+        assert!(Cli::try_parse_from(["mcp-confluence"]).unwrap().command.is_none());
+        for good in [
+            &["sync", "--agent", "a", "--full", "--dry-run"][..],
+            &["convert", "-", "--from", "view"],
+            &["token", "create", "--agent", "a", "--name", "n"],
+            &["eval", "questions.yaml", "--agent", "a"],
+            &["healthcheck"],
+        ] {
+            let line = std::iter::once(&"mcp-confluence").chain(good);
+            assert!(Cli::try_parse_from(line).is_ok(), "{good:?}");
+        }
+        let both = ["mcp-confluence", "sync", "--agent", "a", "--index", "b"];
+        assert_eq!(Cli::try_parse_from(both).unwrap_err().exit_code(), i32::from(USAGE));
+    }
+}

@@ -1,0 +1,200 @@
+//! `sync`: runs in sight, with a bar each and a table at the end.
+
+use std::time::Duration;
+
+use actors::SyncOrder;
+use clap::Args;
+use domain::index::Index;
+use domain::run::{Run, RunStatus};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::conductor::{Conductor, indexes};
+use super::table::table;
+use super::{CliError, CliResult, DONE, FAILED, NEEDS_CONFIRMATION, PARTIAL, Which, quiet_settings};
+use crate::settings::Need;
+use crate::shutdown::{INTERRUPTED, Signals};
+use crate::wiring::open_store;
+
+/// How often counters are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long canceled runs may take to settle.
+const SETTLE: Duration = Duration::from_secs(8);
+
+#[derive(Args, Debug)]
+pub(super) struct SyncArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Also re-check every version and label by id.
+    #[arg(long)]
+    full: bool,
+    /// Only look, and say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(args: &SyncArgs) -> CliResult {
+    let settings = quiet_settings(Need::Confluence)?;
+    let store = open_store(&settings)?;
+    let wanted = indexes(&store, &args.which).await?;
+    if wanted.is_empty() {
+        return Err(CliError::failed("there is no index to sync; POST /api/indexes/ of the service creates one"));
+    }
+    let conductor = Conductor::find(&settings, store).await?;
+    let order = SyncOrder {
+        full: args.full.then_some(true),
+        dry_run: args.dry_run,
+    };
+    let outcome = follow(&conductor, wanted, order).await;
+    conductor.stop().await;
+    outcome
+}
+
+/// One index being synced.
+struct Followed {
+    index: Index,
+    run: Run,
+    bar: ProgressBar,
+}
+
+async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> CliResult {
+    let mut signals = Signals::take_over().map_err(CliError::failed)?;
+    let bars = MultiProgress::new();
+    let style = ProgressStyle::with_template("{prefix:24!} [{bar:30}] {pos}/{len} {msg}")
+        .map_err(CliError::failed)?
+        .progress_chars("=> ");
+    let mut followed = Vec::new();
+    for index in wanted {
+        let run = conductor.sync(index.id, order).await?;
+        let bar = bars.add(ProgressBar::new(0).with_style(style.clone()));
+        bar.set_prefix(index.settings.name.clone());
+        followed.push(Followed { index, run, bar });
+    }
+    let interrupted = tokio::select! {
+        result = until_over(conductor, &mut followed) => {
+            result?;
+            false
+        }
+        _ = signals.next() => true,
+    };
+    if interrupted {
+        eprintln!("Canceling; work in flight settles.");
+        for one in followed.iter().filter(|one| one.run.status.is_open()) {
+            // A run that just ended needs no canceling.
+            let _ = conductor.cancel(&one.run).await;
+        }
+        let _ = tokio::time::timeout(SETTLE, until_over(conductor, &mut followed)).await;
+    }
+    for one in &followed {
+        one.bar.finish_and_clear();
+    }
+    super::print(&summary(&followed));
+    Ok(if interrupted { INTERRUPTED } else { exit_code(followed.iter().map(|one| one.run.status)) })
+}
+
+async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<(), CliError> {
+    loop {
+        let mut open = false;
+        for one in followed.iter_mut().filter(|one| one.run.status.is_open()) {
+            one.run = conductor.run(&one.run).await?;
+            show(one);
+            open |= one.run.status.is_open();
+        }
+        if !open {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn show(one: &Followed) {
+    let counts = &one.run.counts;
+    let done = counts.searchable + counts.unchanged + counts.skipped + counts.failed;
+    one.bar.set_length(u64::try_from(counts.seen.max(done)).unwrap_or(0));
+    one.bar.set_position(u64::try_from(done).unwrap_or(0));
+    let eta = one.run.eta_seconds.map(|eta| format!(", about {eta} s more")).unwrap_or_default();
+    one.bar.set_message(format!(
+        "{} fetched, {} uploaded, {} failed{eta}",
+        counts.fetched, counts.uploaded, counts.failed
+    ));
+}
+
+/// The worst outcome decides: failed, then waiting, then partial.
+fn exit_code(statuses: impl Iterator<Item = RunStatus>) -> u8 {
+    let code = |status| match status {
+        RunStatus::Succeeded => (0, DONE),
+        RunStatus::Partial => (1, PARTIAL),
+        RunStatus::NeedsConfirmation => (2, NEEDS_CONFIRMATION),
+        RunStatus::Canceled | RunStatus::Canceling => (3, INTERRUPTED),
+        RunStatus::Failed | RunStatus::Interrupted | RunStatus::Pending | RunStatus::Running => (4, FAILED),
+    };
+    statuses.map(code).max().map_or(DONE, |(_, code)| code)
+}
+
+fn summary(followed: &[Followed]) -> String {
+    let planned = followed.iter().any(|one| one.run.plan.is_some());
+    let mut rows = Vec::new();
+    for one in followed {
+        let run = &one.run;
+        let seconds = match (run.started_at, run.finished_at) {
+            (Some(from), Some(to)) => format!("{:.1}", (to - from).as_seconds_f64()),
+            _ => String::new(),
+        };
+        let mut row = vec![
+            one.index.settings.agent_id.to_string(),
+            run.kind.as_str().to_owned(),
+            run.status.as_str().to_owned(),
+        ];
+        if planned {
+            let plan = run.plan.clone().unwrap_or_default();
+            row.extend([plan.add, plan.update, plan.remove, plan.unchanged, plan.confluence_requests].map(|n| n.to_string()));
+        } else {
+            let c = &run.counts;
+            row.extend(
+                [c.seen, c.fetched, c.searchable, c.deleted, c.unchanged, c.skipped, c.failed, run.requests.confluence]
+                    .map(|n| n.to_string()),
+            );
+        }
+        row.push(seconds);
+        rows.push(row);
+    }
+    let headings: &[&str] = if planned {
+        &["agent", "kind", "status", "add", "update", "remove", "unchanged", "requests", "seconds"]
+    } else {
+        &[
+            "agent", "kind", "status", "seen", "fetched", "searchable", "deleted", "unchanged", "skipped", "failed",
+            "requests", "seconds",
+        ]
+    };
+    let mut text = table(headings, &rows);
+    for one in followed {
+        if let Some(error) = &one.run.error {
+            text.push_str(&format!("\n{}: {}", one.index.settings.agent_id, error.detail));
+        }
+        if one.run.status == RunStatus::NeedsConfirmation {
+            text.push_str(&format!(
+                "\n{}: too many pages would go; answer with POST /api/runs/{}/confirm",
+                one.index.settings.agent_id, one.run.id
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_outcome_decides() {
+        use RunStatus::{Canceled, Failed, NeedsConfirmation, Partial, Succeeded};
+        for (statuses, code) in [
+            (vec![Succeeded], 0),
+            (vec![Succeeded, Partial], 3),
+            (vec![NeedsConfirmation, Partial], 4),
+            (vec![Failed, NeedsConfirmation], 1),
+            (vec![Canceled, Succeeded], 130),
+        ] {
+            assert_eq!(exit_code(statuses.clone().into_iter()), code, "{statuses:?}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `/api/events`: what happens, live, as server-sent events.
+//!
+//! A reader first gets `snapshot`, then numbered events. The number is global and kept in the database, so `Last-Event-ID`
+//! resumes also after a restart; where it cannot (too old, or from another database) a new `snapshot` comes. A reader that
+//! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, Responder, web};
+use actix_web_lab::sse;
+use domain::IndexId;
+use domain::event::Event;
+use domain::index::Index;
+use domain::ports::store::{RunFilter, StoreResult};
+use domain::run::Run;
+use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use super::auth::Principal;
+use super::indexes::{readable, with_live_run};
+use super::problem::ApiResult;
+use super::routes;
+use crate::state::AppState;
+
+/// A comment goes out when nothing else did for so long; proxies and browsers give up on silence.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+/// When a client should come back after a lost connection.
+const RETRY: Duration = Duration::from_secs(3);
+/// Events that wait for one slow client; beyond them it falls behind the hub and takes a snapshot.
+const CLIENT_BUFFER: usize = 16;
+/// Runs in a snapshot: those under way and the newest.
+const SNAPSHOT_RUNS: usize = 50;
+/// Events that one look into the database replays.
+const REPLAY_BATCH: usize = 500;
+/// A client further behind than this gets a snapshot instead of a replay.
+const MAX_REPLAY: i64 = 5_000;
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(routes::resource(
+            "/api/events",
+            [(routes::GET, web::get().to(all_events))],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/events",
+            [(routes::GET, web::get().to(index_events))],
+        ));
+}
+
+/// The state from which the events that follow go on.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Snapshot {
+    /// The number of the newest event that is in it.
+    id: i64,
+    /// Indexes.
+    indexes: Vec<Index>,
+    /// Runs under way, and the newest that are over.
+    runs: Vec<Run>,
+}
+
+/// Every event that the principal may see.
+#[utoipa::path(get, path = "/api/events", operation_id = "watch_events", tag = "events",
+    summary = "Watch indexes and syncs live (server-sent events).",
+    params(("Last-Event-ID" = Option<i64>, Header, description = "Resume after this event.")),
+    responses((status = 200, content_type = "text/event-stream", body = Snapshot,
+        description = "`snapshot` first, then `run_started`, `progress`, `page_failed`, `run_finished`, `index_changed`.")))]
+pub async fn all_events(principal: Principal, request: HttpRequest, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+    Ok(stream(&request, state, principal.only_index()))
+}
+
+/// The events of one index.
+#[utoipa::path(get, path = "/api/indexes/{id}/events", operation_id = "watch_index_events", tag = "events",
+    summary = "Watch one index live (server-sent events).",
+    params(("id" = String, Path, description = "The index."),
+        ("Last-Event-ID" = Option<i64>, Header, description = "Resume after this event.")),
+    responses((status = 200, content_type = "text/event-stream", body = Snapshot), (status = 404)))]
+pub async fn index_events(
+    principal: Principal,
+    request: HttpRequest,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let id = readable(&principal, &path)?;
+    state.store.index(id).await?;
+    Ok(stream(&request, state, Some(id)))
+}
+
+fn stream(request: &HttpRequest, state: web::Data<AppState>, only: Option<IndexId>) -> HttpResponse {
+    let last_seen = request
+        .headers()
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.trim().parse::<i64>().ok());
+    let (client, receiver) = mpsc::channel(CLIENT_BUFFER);
+    // Subscribed before anything is read, so that nothing falls between the snapshot and the first live event.
+    let events = state.engine.hub().subscribe();
+    let reader = Reader {
+        state: state.into_inner(),
+        only,
+        client,
+        position: 0,
+    };
+    actix_web::rt::spawn(reader.run(events, last_seen));
+    let mut response = sse::Sse::from_infallible_receiver(receiver)
+        .with_keep_alive(KEEP_ALIVE)
+        .with_retry_duration(RETRY)
+        .respond_to(request)
+        .map_into_boxed_body();
+    response.headers_mut().insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response
+}
+
+/// The client is gone.
+struct Gone;
+
+/// One client's stream.
+struct Reader {
+    state: Arc<AppState>,
+    only: Option<IndexId>,
+    client: mpsc::Sender<sse::Event>,
+    /// The number of the newest event that the client has, in a snapshot or by itself.
+    position: i64,
+}
+
+impl Reader {
+    async fn run(mut self, mut events: Receiver<Arc<Event>>, last_seen: Option<i64>) {
+        let shutdown = self.state.shutdown.clone();
+        let client = self.client.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {
+                // The connection closes after this; `retry` tells the client when to come back.
+                let _ = client.try_send(sse::Event::Comment("the service stops".into()));
+            }
+            () = client.closed() => {}
+            _ = self.follow(&mut events, last_seen) => {}
+        }
+    }
+
+    async fn follow(&mut self, events: &mut Receiver<Arc<Event>>, last_seen: Option<i64>) -> Result<(), Gone> {
+        if !self.resume(last_seen).await? {
+            self.snapshot().await?;
+        }
+        loop {
+            match events.recv().await {
+                Ok(event) => self.tell(&event).await?,
+                Err(RecvError::Lagged(_)) => {
+                    // What was missed and what waits is all older than the snapshot that follows.
+                    *events = events.resubscribe();
+                    self.snapshot().await?;
+                }
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    /// Replays what came after `last_seen`, where the database still has all of it.
+    async fn resume(&mut self, last_seen: Option<i64>) -> Result<bool, Gone> {
+        let Some(last_seen) = last_seen else {
+            return Ok(false);
+        };
+        let Ok((oldest, newest)) = self.state.store.event_range().await else {
+            return Ok(false);
+        };
+        let kept = last_seen >= oldest - 1 && last_seen <= newest;
+        if !kept || newest - last_seen > MAX_REPLAY {
+            return Ok(false);
+        }
+        self.position = last_seen;
+        loop {
+            let batch = self.state.store.events_after(self.position, self.only, REPLAY_BATCH).await;
+            match batch {
+                Ok(batch) if batch.is_empty() => return Ok(true),
+                Ok(batch) => {
+                    for event in &batch {
+                        self.tell(event).await?;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "events could not be replayed; a snapshot follows");
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    async fn snapshot(&mut self) -> Result<(), Gone> {
+        match self.take_snapshot().await {
+            Ok(snapshot) => {
+                self.position = snapshot.id;
+                self.send("snapshot", snapshot.id, &snapshot).await
+            }
+            Err(error) => {
+                // Ends the stream: the client comes back by itself.
+                tracing::warn!(%error, "a snapshot could not be made");
+                Err(Gone)
+            }
+        }
+    }
+
+    async fn take_snapshot(&self) -> StoreResult<Snapshot> {
+        let store = &self.state.store;
+        // The number first: what changes while the rest is read comes again as an event.
+        let (_, id) = store.event_range().await?;
+        let indexes = match self.only {
+            Some(index) => vec![store.index(index).await?],
+            None => every_index(&self.state).await?,
+        };
+        let filter = RunFilter {
+            index: self.only,
+            limit: SNAPSHOT_RUNS,
+            ..RunFilter::default()
+        };
+        let mut runs = store.runs(&filter).await?.items;
+        for run in &mut runs {
+            if let Some(live) = self.state.engine.hub().live_run(run.index_id)
+                && live.id == run.id
+                && run.status.is_open()
+            {
+                *run = live;
+            }
+        }
+        Ok(Snapshot {
+            id,
+            indexes: indexes
+                .into_iter()
+                .map(|index| with_live_run(&self.state, index))
+                .collect(),
+            runs,
+        })
+    }
+
+    async fn tell(&mut self, event: &Event) -> Result<(), Gone> {
+        let wanted = self.only.is_none_or(|only| only == event.event.index_id);
+        if event.seq <= self.position || !wanted {
+            return Ok(());
+        }
+        self.position = event.seq;
+        self.send(event.event.kind.as_str(), event.seq, &event.event.data).await
+    }
+
+    async fn send(&self, name: &str, id: i64, data: &impl Serialize) -> Result<(), Gone> {
+        let data = sse::Data::new_json(data).map_err(|_| Gone)?;
+        let event = sse::Event::Data(data.event(name.to_owned()).id(id.to_string()));
+        self.client.send(event).await.map_err(|_| Gone)
+    }
+}
+
+/// Every living index.
+pub(super) async fn every_index(state: &AppState) -> StoreResult<Vec<Index>> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let listed = state.store.indexes(cursor.as_deref(), REPLAY_BATCH).await?;
+        all.extend(listed.items);
+        match listed.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
+}

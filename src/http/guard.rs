@@ -1,0 +1,234 @@
+//! Which Host and Origin are answered: a page in somebody's browser must not reach this service under a name of its own
+//! (DNS rebinding), nor from an origin that nobody allowed.
+
+use std::net::IpAddr;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{HttpResponse, web};
+use url::Url;
+
+use super::problem::{ApiError, ApiResult};
+use crate::settings::Settings;
+
+/// The names and origins that are answered.
+#[derive(Clone, Debug)]
+pub struct Gatekeeper {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    unnamed: Unnamed,
+}
+
+/// What becomes of a Host that nobody named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unnamed {
+    /// Only this machine's own names: the service listens there alone.
+    Loopback,
+    /// Addresses and bare names such as `mcp-confluence` of a container network: no page on the web can have those.
+    NotOfTheWeb,
+    /// All: whoever asks needs credentials, which a rebinding page has not.
+    Any,
+    /// None: the operator said which.
+    None,
+}
+
+impl Gatekeeper {
+    /// For these settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let http = &settings.http;
+        let mut hosts = http.allowed_hosts.clone();
+        let mut origins = http.allowed_origins.clone();
+        if let Some(url) = &http.public_base_url {
+            hosts.extend(url.host_str().map(str::to_ascii_lowercase));
+            origins.push(url.origin().ascii_serialization());
+        }
+        let unnamed = if hosts.iter().any(|host| host == "*") {
+            Unnamed::Any
+        } else if http.host.is_loopback() {
+            Unnamed::Loopback
+        } else if !http.allowed_hosts.is_empty() {
+            Unnamed::None
+        } else if settings.auth.is_on() {
+            Unnamed::Any
+        } else {
+            Unnamed::NotOfTheWeb
+        };
+        Self {
+            hosts,
+            origins,
+            unnamed,
+        }
+    }
+
+    fn check(&self, headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<Option<HeaderValue>> {
+        let host = headers
+            .get(header::HOST)
+            .and_then(|value| value.to_str().ok())
+            .or(uri_host)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if !self.allows_host(&host) {
+            return Err(ApiError::new(
+                "host_not_allowed",
+                "The Host header names a host that this service does not answer to; ALLOWED_HOSTS or PUBLIC_BASE_URL adds one.",
+            ));
+        }
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Ok(None);
+        };
+        let text = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+        if same_origin(&text, &host) {
+            return Ok(None);
+        }
+        if self.origins.contains(&text) {
+            return Ok(Some(origin.clone()));
+        }
+        Err(ApiError::new(
+            "origin_not_allowed",
+            "The Origin header names a site that may not call this service; ALLOWED_ORIGINS adds one.",
+        ))
+    }
+
+    fn allows_host(&self, host: &str) -> bool {
+        let name = without_port(host);
+        if self.hosts.iter().any(|allowed| allowed == host || allowed == name) {
+            return true;
+        }
+        let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+        let is_local = name == "localhost" || address.is_some_and(|address| address.is_loopback());
+        match self.unnamed {
+            Unnamed::Any => true,
+            // The container's own health check asks under a local name.
+            Unnamed::Loopback | Unnamed::None => is_local,
+            Unnamed::NotOfTheWeb => is_local || address.is_some() || (!name.is_empty() && !name.contains('.')),
+        }
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Whether an origin is the one under which the request itself came. The scheme is not compared: TLS may end before us.
+fn same_origin(origin: &str, host: &str) -> bool {
+    let Ok(url) = Url::parse(origin) else {
+        return false;
+    };
+    let Some(name) = url.host_str() else {
+        return false;
+    };
+    match url.port() {
+        Some(port) => format!("{name}:{port}") == host,
+        None => name == without_port(host) && (host == name || host.ends_with(":80") || host.ends_with(":443")),
+    }
+}
+
+/// What a preflight is told that a browser may send.
+const CORS_METHODS: &str = "GET, POST, PATCH, DELETE";
+const CORS_HEADERS: &str =
+    "authorization, content-type, x-api-key, x-agent-id, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+
+/// Middleware: Host and Origin, and what browsers of allowed origins need to hear.
+///
+/// # Errors
+/// 403 as a problem.
+pub async fn check(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
+    // A client that looks for Streamable HTTP here must get its 405 before anything else.
+    let probe = request.path().trim_end_matches('/') == "/mcp/sse"
+        && (request.method() == Method::HEAD || request.method() == Method::POST);
+    let keeper = request.app_data::<web::Data<Gatekeeper>>().cloned();
+    let foreign = match keeper {
+        Some(keeper) if !probe => keeper.check(request.headers(), request.uri().host())?,
+        _ => None,
+    };
+    let Some(origin) = foreign else {
+        return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
+    };
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if preflight {
+        let (request, _) = request.into_parts();
+        let answer = HttpResponse::NoContent()
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, CORS_METHODS))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"))
+            .finish();
+        ServiceResponse::new(request, answer).map_into_right_body()
+    } else {
+        next.call(request).await?.map_into_boxed_body().map_into_left_body()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("mcp-session-id, location, retry-after"),
+    );
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Need, Pairs};
+
+    fn keeper(pairs: &[(&str, &str)]) -> Gatekeeper {
+        let pairs: Pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Gatekeeper::new(&Settings::from_pairs(&pairs, Need::Local).unwrap().0)
+    }
+
+    #[test]
+    fn on_loopback_only_local_names_are_answered() {
+        let keeper = keeper(&[("PUBLIC_BASE_URL", "https://sync.example.com")]);
+        for good in ["127.0.0.1:8001", "localhost:8001", "localhost", "[::1]:8001", "sync.example.com"] {
+            assert!(keeper.allows_host(good), "{good}");
+        }
+        for bad in ["evil.example.com", "127.0.0.1.evil.com:8001", "", "10.0.0.1"] {
+            assert!(!keeper.allows_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_open_address_without_credentials_answers_no_name_of_the_web() {
+        let keeper = keeper(&[("API_HOST", "0.0.0.0"), ("AUTH_DISABLED", "true")]);
+        for good in ["10.1.2.3:8001", "mcp-confluence:8001", "localhost", "[fd00::1]:8001"] {
+            assert!(keeper.allows_host(good), "{good}");
+        }
+        assert!(!keeper.allows_host("evil.example.com:8001"));
+    }
+
+    #[test]
+    fn with_credentials_any_name_is_answered_unless_names_were_given() {
+        let open = [("API_HOST", "0.0.0.0"), ("API_KEY", "long-enough")];
+        assert!(keeper(&open).allows_host("whatever.example.com"));
+        let named = keeper(&[open[0], open[1], ("ALLOWED_HOSTS", "a.example.com, b.example.com:81")]);
+        assert!(named.allows_host("a.example.com:8001") && named.allows_host("b.example.com:81"));
+        assert!(!named.allows_host("b.example.com:82") && !named.allows_host("c.example.com"));
+    }
+
+    #[test]
+    fn only_our_own_and_allowed_origins_are_answered() {
+        let keeper = keeper(&[("ALLOWED_ORIGINS", "https://chat.example.com")]);
+        let ask = |origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:8001"));
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            keeper.check(&headers, None)
+        };
+        assert_eq!(ask("http://127.0.0.1:8001").unwrap(), None);
+        assert!(ask("https://chat.example.com").unwrap().is_some());
+        for bad in ["http://127.0.0.1:9999", "https://evil.example.com", "null", "http://127.0.0.1"] {
+            assert_eq!(ask(bad).unwrap_err().problem.code, "origin_not_allowed", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `/metrics`: numbers for Prometheus. Requests and searches are counted as they happen, runs as they end; queues and the
+//! like are read when somebody asks.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{HttpResponse, web};
+use domain::index::IndexStatus;
+use domain::run::Run;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::auth::Admin;
+use super::events::every_index;
+use super::problem::ApiResult;
+use super::routes;
+use crate::state::AppState;
+
+const HTTP_REQUESTS: &str = "mcp_confluence_http_requests_total";
+const HTTP_SECONDS: &str = "mcp_confluence_http_request_seconds";
+const SEARCH_SECONDS: &str = "mcp_confluence_search_seconds";
+const RUNS: &str = "mcp_confluence_runs_total";
+const RUN_SECONDS: &str = "mcp_confluence_run_seconds";
+const RUN_PAGES: &str = "mcp_confluence_run_pages_total";
+const INDEXES: &str = "mcp_confluence_indexes";
+const DOCUMENTS: &str = "mcp_confluence_documents";
+const SYNC_AGE: &str = "mcp_confluence_index_sync_age_seconds";
+const OUTBOX: &str = "mcp_confluence_outbox_rows";
+const OUTBOX_AGE: &str = "mcp_confluence_outbox_oldest_age_seconds";
+const RUNNING: &str = "mcp_confluence_runs_under_way";
+const CONFLUENCE_REQUESTS: &str = "mcp_confluence_confluence_requests_total";
+const CONFLUENCE_IN_FLIGHT: &str = "mcp_confluence_confluence_in_flight";
+const CONFLUENCE_LIMIT: &str = "mcp_confluence_confluence_concurrency_limit";
+const CONFLUENCE_PAUSE: &str = "mcp_confluence_confluence_pause_seconds";
+const STORE_REQUESTS: &str = "mcp_confluence_store_requests_total";
+const STORE_IN_FLIGHT: &str = "mcp_confluence_store_batches_in_flight";
+const TOMBSTONES: &str = "mcp_confluence_tombstones";
+const RESPAWNS: &str = "mcp_confluence_actor_respawns_total";
+const DATABASE_BYTES: &str = "mcp_confluence_database_bytes";
+const BODIES_BYTES: &str = "mcp_confluence_cached_bodies_bytes";
+
+/// Upper bounds of time buckets, seconds: from an embedded search to a slow upload.
+const BUCKETS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// The same for whole runs.
+const RUN_BUCKETS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Starts counting, once per process; the answer renders what was counted.
+///
+/// # Errors
+/// When another recorder counts already, which would be a fault of ours.
+pub fn install() -> anyhow::Result<PrometheusHandle> {
+    let handle = RECORDER.get_or_init(|| {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(BUCKETS)
+            .ok()?
+            .set_buckets_for_metric(Matcher::Full(RUN_SECONDS.to_owned()), RUN_BUCKETS)
+            .ok()?
+            .build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).ok()?;
+        describe();
+        Some(handle)
+    });
+    handle
+        .clone()
+        .ok_or_else(|| anyhow::anyhow!("another metrics recorder is installed already"))
+}
+
+fn describe() {
+    describe_counter!(HTTP_REQUESTS, "HTTP requests, by route, method and status");
+    describe_histogram!(HTTP_SECONDS, "Time to the head of an answer, by route");
+    describe_histogram!(SEARCH_SECONDS, "Time of a search, by the way it was asked");
+    describe_counter!(RUNS, "Runs that are over, by kind and status");
+    describe_histogram!(RUN_SECONDS, "Time of a run, by kind");
+    describe_counter!(RUN_PAGES, "Pages that runs dealt with, by what was done");
+    describe_gauge!(INDEXES, "Indexes, by status");
+    describe_gauge!(DOCUMENTS, "Documents, by index");
+    describe_gauge!(SYNC_AGE, "Seconds since the last run of an index ended");
+    describe_gauge!(OUTBOX, "Pending changes of the store, by index and state");
+    describe_gauge!(OUTBOX_AGE, "Age of the oldest pending change, by index");
+    describe_gauge!(RUNNING, "Runs under way");
+    describe_gauge!(CONFLUENCE_REQUESTS, "Requests to Confluence since the start");
+    describe_gauge!(CONFLUENCE_IN_FLIGHT, "Requests to Confluence in flight");
+    describe_gauge!(CONFLUENCE_LIMIT, "How many requests to Confluence may be in flight");
+    describe_gauge!(CONFLUENCE_PAUSE, "Seconds until requests to Confluence go on");
+    describe_gauge!(STORE_REQUESTS, "Requests to a retrieval store since the start");
+    describe_gauge!(STORE_IN_FLIGHT, "Batches on their way to a retrieval store");
+    describe_gauge!(TOMBSTONES, "Deleted indexes whose remote object is still to be removed");
+    describe_gauge!(RESPAWNS, "How often an actor had to be started again");
+    describe_gauge!(DATABASE_BYTES, "Size of the database");
+    describe_gauge!(BODIES_BYTES, "Size of the cached bodies, compressed");
+}
+
+/// Registers the route.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(routes::resource(
+        "/metrics",
+        [(routes::GET, web::get().to(show_metrics))],
+    ));
+}
+
+/// Notes a search that was answered.
+pub fn searched(way: &'static str, took: Duration) {
+    histogram!(SEARCH_SECONDS, "way" => way).record(took);
+}
+
+/// Notes a run that is over.
+pub fn run_over(run: &Run) {
+    counter!(RUNS, "kind" => run.kind.as_str(), "status" => run.status.as_str()).increment(1);
+    if let (Some(from), Some(to)) = (run.started_at, run.finished_at) {
+        let took = (to - from).to_std().unwrap_or_default();
+        histogram!(RUN_SECONDS, "kind" => run.kind.as_str()).record(took);
+    }
+    for (what, count) in [
+        ("fetched", run.counts.fetched),
+        ("uploaded", run.counts.uploaded),
+        ("deleted", run.counts.deleted),
+        ("unchanged", run.counts.unchanged),
+        ("failed", run.counts.failed),
+    ] {
+        counter!(RUN_PAGES, "what" => what).increment(u64::try_from(count).unwrap_or(0));
+    }
+}
+
+/// Middleware: counts and times requests by route (never by path: ids would make a series each), and logs each once.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn measure(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let response = next.call(request).await?;
+    let took = began.elapsed();
+    let route = response
+        .request()
+        .match_pattern()
+        .unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16();
+    counter!(HTTP_REQUESTS, "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string())
+        .increment(1);
+    histogram!(HTTP_SECONDS, "route" => route.clone()).record(took);
+    let path = response.request().path();
+    let millis = took.as_secs_f64() * 1000.0;
+    if path.starts_with("/health") || path == "/metrics" {
+        tracing::debug!(%method, path, status, millis, "request");
+    } else {
+        tracing::info!(%method, path, status, millis, "request");
+    }
+    Ok(response)
+}
+
+/// The numbers.
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "health",
+    summary = "Numbers for Prometheus.", responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn show_metrics(_: Admin, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+    gather(&state).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(state.metrics.render()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+async fn gather(state: &AppState) -> ApiResult<()> {
+    let now = chrono::Utc::now();
+    let indexes = every_index(state).await?;
+    for status in IndexStatus::ALL {
+        let count = indexes.iter().filter(|index| index.status == status).count();
+        gauge!(INDEXES, "status" => status.as_str()).set(count as f64);
+    }
+    for index in &indexes {
+        let agent = index.settings.agent_id.as_str().to_owned();
+        gauge!(DOCUMENTS, "agent" => agent.clone()).set(index.document_count as f64);
+        let finished = index.last_run.as_ref().and_then(|run| run.finished_at);
+        if let Some(finished) = finished {
+            gauge!(SYNC_AGE, "agent" => agent.clone()).set((now - finished).num_seconds() as f64);
+        }
+        let outbox = state.store.outbox_counts(index.id).await?;
+        gauge!(OUTBOX, "agent" => agent.clone(), "state" => "waiting").set(outbox.waiting as f64);
+        gauge!(OUTBOX, "agent" => agent.clone(), "state" => "accepted").set(outbox.accepted as f64);
+        let age = if outbox.oldest == 0 { 0 } else { now.timestamp() - outbox.oldest };
+        gauge!(OUTBOX_AGE, "agent" => agent).set(age as f64);
+    }
+    let engine = state.engine.status().await;
+    let running = engine.indexes.iter().filter(|index| index.run.is_some()).count();
+    gauge!(RUNNING).set(running as f64);
+    gauge!(CONFLUENCE_REQUESTS).set(engine.source.requests as f64);
+    gauge!(CONFLUENCE_IN_FLIGHT).set(engine.source.in_flight as f64);
+    gauge!(CONFLUENCE_LIMIT).set(engine.source.concurrency_limit as f64);
+    let pause = engine.source.paused_until.map_or(0, |until| (until - now).num_seconds().max(0));
+    gauge!(CONFLUENCE_PAUSE).set(pause as f64);
+    for backend in &engine.backends {
+        gauge!(STORE_REQUESTS, "store" => backend.kind.as_str()).set(backend.health.requests as f64);
+        gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
+    }
+    gauge!(TOMBSTONES).set(engine.tombstones as f64);
+    gauge!(RESPAWNS).set(engine.respawns as f64);
+    let disk = state.store.disk_use().await?;
+    gauge!(DATABASE_BYTES).set(disk.database_bytes as f64);
+    gauge!(BODIES_BYTES).set(disk.bodies_bytes as f64);
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! The API's description: `/openapi.json`, a page to try it at `/docs`, and the table of problem codes.
+//!
+//! Assistants make a function of each operation: `operationId`s are short, summaries say what a model needs to know, and
+//! path, query and body names of one operation do not clash.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use domain::problem::{CODES, FieldError, Problem};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+use super::problem::{ApiError, ApiResult};
+use super::{auth, events, health, indexes, metrics, pages, query, routes, runs, spaces, tokens};
+use crate::state::AppState;
+
+/// Operations that only read, or answer a question: assistants need not ask before calling them.
+const HARMLESS: &[&str] = &["query_index"];
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "MCP Confluence Sync",
+        description = "Keeps retrieval indexes in step with Confluence and answers questions from them. Errors are RFC 9457 \
+                       problems with a stable `code`; `/docs/problems` lists the codes. Lists come as `{items, next_cursor}`; \
+                       times are RFC 3339 in UTC.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        query::query_index,
+        indexes::create_index,
+        indexes::list_indexes,
+        indexes::get_index,
+        indexes::get_index_by_agent,
+        indexes::change_index,
+        indexes::delete_index,
+        runs::sync_agent,
+        runs::sync_index,
+        runs::list_runs,
+        runs::get_run,
+        runs::cancel_run,
+        runs::confirm_run,
+        pages::list_pages,
+        pages::get_page,
+        pages::retry_page,
+        events::all_events,
+        events::index_events,
+        spaces::list_spaces,
+        tokens::create_token,
+        tokens::list_tokens,
+        tokens::revoke_token,
+        auth::session::show_session,
+        auth::session::open_session,
+        auth::session::close_session,
+        health::health_live,
+        health::health_ready,
+        health::health_summary,
+        metrics::show_metrics,
+    ),
+    components(schemas(indexes::IndexFields, Problem, FieldError))
+)]
+struct Described;
+
+/// The document, for a service that is reached at `base_url` (without a slash at the end).
+#[must_use]
+pub fn document(base_url: &str) -> Value {
+    static GENERATED: LazyLock<Value> =
+        LazyLock::new(|| serde_json::to_value(Described::openapi()).unwrap_or_default());
+    let mut document = GENERATED.clone();
+    document["servers"] = json!([{ "url": base_url }]);
+    let components = &mut document["components"];
+    components["securitySchemes"] = json!({
+        "key": {"type": "http", "scheme": "bearer", "description": "The administrator's key, an agent token or an OAuth access token."},
+        "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    });
+    let mut fields = components["schemas"]["IndexFields"].take();
+    if let Some(schemas) = components["schemas"].as_object_mut() {
+        schemas.remove("IndexFields");
+        fields["additionalProperties"] = json!(false);
+        let mut create = fields.clone();
+        create["required"] = json!(["name", "agent_id", "confluence_spaces"]);
+        schemas.insert("CreateIndex".to_owned(), create);
+        schemas.insert("ChangeIndex".to_owned(), fields);
+    }
+    document["security"] = json!([{ "key": [] }, { "api_key": [] }]);
+    let problem = json!({
+        "description": "A problem; `code` says which.",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    let paths = document["paths"].as_object_mut();
+    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).flat_map(|path| {
+        path.as_object_mut().into_iter().flat_map(|path| path.iter_mut())
+    });
+    for (method, operation) in operations {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        operation["x-openai-isConsequential"] = json!(method != "get" && !HARMLESS.contains(&id));
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            for (status, response) in responses.iter_mut() {
+                if status.starts_with(['4', '5']) && response.get("content").is_none() {
+                    let said = response["description"].as_str().filter(|said| !said.is_empty());
+                    let said = said.map_or_else(|| problem["description"].clone(), |said| json!(said));
+                    *response = problem.clone();
+                    response["description"] = said;
+                }
+            }
+            responses.insert("default".to_owned(), problem.clone());
+        }
+    }
+    document
+}
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    let get = |path: &str, route| routes::resource(path, [(routes::GET, route)]);
+    config
+        .service(get("/openapi.json", routes::get_or_head().to(show_document)))
+        .service(get("/docs", routes::get_or_head().to(show_page)))
+        .service(get("/docs/problems", routes::get_or_head().to(show_problems)))
+        .service(get("/docs/{file:.+}", routes::get_or_head().to(show_file)));
+}
+
+async fn show_document(state: web::Data<AppState>) -> web::Json<Value> {
+    web::Json(document(&state.base_url))
+}
+
+/// The path under which others see this service, without a slash at the end.
+fn prefix(state: &AppState) -> String {
+    state
+        .settings
+        .http
+        .public_base_url
+        .as_ref()
+        .map(|url| url.path().trim_end_matches('/').to_owned())
+        .unwrap_or_default()
+}
+
+fn swagger_file(state: &AppState, name: &str) -> ApiResult<HttpResponse> {
+    let prefix = prefix(state);
+    let config = utoipa_swagger_ui::Config::from(format!("{prefix}/openapi.json"));
+    let found = utoipa_swagger_ui::serve(name, Arc::new(config))
+        .map_err(|error| ApiError::new("internal", format!("The page cannot be made: {error}.")))?;
+    let file = found.ok_or_else(|| ApiError::not_found("file", name))?;
+    let mut response = HttpResponse::Ok();
+    response.content_type(file.content_type.as_str());
+    if file.gzpipped {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    if name != "index.html" {
+        return Ok(response.body(file.bytes.to_vec()));
+    }
+    // The page names its files relative to itself, and is served both with and without a slash at the end.
+    let page = String::from_utf8_lossy(&file.bytes).replacen("<head>", &format!("<head><base href=\"{prefix}/docs/\">"), 1);
+    Ok(response.body(page))
+}
+
+async fn show_page(state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+    swagger_file(&state, "index.html")
+}
+
+async fn show_file(path: web::Path<String>, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+    swagger_file(&state, &path)
+}
+
+/// The table of problem codes, made from the one that the service answers by.
+async fn show_problems() -> HttpResponse {
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problem codes</title>\
+         <style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}\
+         td,th{text-align:left;padding:.3rem 1rem .3rem 0;border-bottom:1px solid #8884}\
+         :target{background:#fd08}</style>\
+         <h1>Problem codes</h1><p>Every error is <code>application/problem+json</code> with one of these codes.</p>\
+         <table><tr><th>code</th><th>status</th><th>title</th></tr>",
+    );
+    for (code, status, title) in CODES {
+        // Writing into a String cannot fail.
+        let _ = write!(page, "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>");
+    }
+    page.push_str("</table></html>");
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page)
+}

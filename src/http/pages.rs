@@ -1,0 +1,99 @@
+//! `/api/indexes/{id}/pages`: what is indexed and what is not, and why.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::page::{Page, PageState};
+use domain::ports::store::PageFilter;
+use domain::{PageId, SpaceKey};
+
+use super::auth::{Admin, Principal};
+use super::fields::QueryString;
+use super::indexes::{index_id, readable};
+use super::list::{List, at_cursor};
+use super::problem::ApiResult;
+use super::routes;
+use super::runs::words;
+use crate::state::AppState;
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(routes::resource(
+            "/api/indexes/{id}/pages",
+            [(routes::GET, web::get().to(list_pages))],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/pages/{page_id}",
+            [(routes::GET, web::get().to(get_page))],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/pages/{page_id}/retry",
+            [(routes::POST, web::post().to(retry_page))],
+        ));
+}
+
+/// Lists pages.
+#[utoipa::path(get, path = "/api/indexes/{id}/pages", operation_id = "list_pages", tag = "pages",
+    summary = "List the pages of an index with their state, and why one is not in it.",
+    params(("id" = String, Path, description = "The index."),
+        ("state" = Option<String>, Query, description = "Only in these states, separated by commas."),
+        ("space" = Option<String>, Query, description = "Only of this space."),
+        ("title" = Option<String>, Query, description = "Only titles that contain this."),
+        ("limit" = Option<usize>, Query, description = "At most so many, 1 to 500."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the list before.")),
+    responses((status = 200, body = List<Page>), (status = 404)))]
+pub async fn list_pages(
+    principal: Principal,
+    request: HttpRequest,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<List<Page>>> {
+    let id = readable(&principal, &path)?;
+    let mut query = QueryString::of(&request)?;
+    let states = query.read("state", &words(&PageState::ALL.map(PageState::as_str)), |text| {
+        text.split(',').map(|word| PageState::parse(word.trim())).collect::<Option<Vec<_>>>()
+    });
+    let filter = PageFilter {
+        states: states.unwrap_or_default(),
+        space: query.text("space").map(SpaceKey::from),
+        title: query.text("title"),
+        changed_after: None,
+        limit: query.limit(),
+        cursor: query.text("cursor"),
+    };
+    query.done()?;
+    state.store.index(id).await?;
+    let listed = at_cursor(state.store.pages(id, &filter).await)?;
+    Ok(web::Json(listed.into()))
+}
+
+/// One page.
+#[utoipa::path(get, path = "/api/indexes/{id}/pages/{page_id}", operation_id = "get_indexed_page", tag = "pages",
+    summary = "Show how one page stands in an index.",
+    params(("id" = String, Path, description = "The index."), ("page_id" = String, Path, description = "The page.")),
+    responses((status = 200, body = Page), (status = 404)))]
+pub async fn get_page(
+    principal: Principal,
+    path: web::Path<(String, String)>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<Page>> {
+    let (index, page) = path.into_inner();
+    let id = readable(&principal, &index)?;
+    Ok(web::Json(state.store.page(id, &PageId::from(page)).await?))
+}
+
+/// Tries a page again.
+#[utoipa::path(post, path = "/api/indexes/{id}/pages/{page_id}/retry", operation_id = "retry_page", tag = "pages",
+    summary = "Try a failed page again now.",
+    params(("id" = String, Path, description = "The index."), ("page_id" = String, Path, description = "The page.")),
+    responses((status = 202, body = Page), (status = 404), (status = 409)))]
+pub async fn retry_page(
+    _: Admin,
+    path: web::Path<(String, String)>,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let (index, page) = path.into_inner();
+    let id = index_id(&index)?;
+    let page = state.store.retry_page(id, &PageId::from(page)).await?;
+    state.engine.index_changed(id);
+    Ok(HttpResponse::Accepted().json(page))
+}

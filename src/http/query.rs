@@ -1,0 +1,187 @@
+//! `POST /api/indexes/agent/{agent_id}/query`: questions to an index.
+
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use actix_web::http::header;
+use actix_web::web;
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery};
+use domain::{SpaceKey, TokenId};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+
+use super::auth::Principal;
+use super::fields::{Body, Check, Field, Unknown};
+use super::indexes::index_of_agent;
+use super::metrics;
+use super::problem::{ApiError, ApiResult};
+use super::routes;
+use crate::state::AppState;
+
+/// Characters that a question may have.
+const MAX_QUERY: usize = 4_000;
+/// Questions a second that one agent token may ask, and as many at once four times over.
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("50 is not 0");
+const BURST: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
+
+static AGENTS: LazyLock<DefaultKeyedRateLimiter<TokenId>> =
+    LazyLock::new(|| RateLimiter::keyed(Quota::per_second(PER_SECOND).allow_burst(BURST)));
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(routes::resource(
+        "/api/indexes/agent/{agent_id}/query",
+        [(routes::POST, web::post().to(query_index))],
+    ));
+}
+
+/// A question.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct QueryRequest {
+    /// The question, in words.
+    #[serde(default)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 4000, example = "how do we roll back a release?")]
+    query: Field<String>,
+    /// How many results at most, 1 to 50.
+    #[serde(default)]
+    #[schema(value_type = u32, minimum = 1, maximum = 50, default = 8)]
+    top_k: Field<u32>,
+    /// Which pages may answer.
+    #[serde(default)]
+    #[schema(value_type = QueryFilters)]
+    filters: Field<QueryFilters>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// Which pages may answer.
+#[derive(Deserialize, utoipa::ToSchema, Default)]
+pub struct QueryFilters {
+    /// Only this space (its key).
+    #[serde(default)]
+    #[schema(value_type = String)]
+    space: Field<String>,
+    /// Only pages with this label.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    label: Field<String>,
+    /// Only pages modified after this moment (RFC 3339) or day.
+    #[serde(default)]
+    #[schema(value_type = String, example = "2026-01-31T00:00:00Z")]
+    updated_after: Field<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+impl QueryRequest {
+    fn read(self) -> ApiResult<RetrievalQuery> {
+        let mut check = Check::default();
+        let text = check.required("query", self.query).map(|text| text.trim().to_owned());
+        if let Some(text) = &text {
+            if text.is_empty() {
+                check.fail("query", "must not be empty");
+            } else if text.chars().count() > MAX_QUERY {
+                check.fail("query", format!("must have at most {MAX_QUERY} characters"));
+            }
+        }
+        let top_k = check.optional("top_k", self.top_k).unwrap_or(DEFAULT_TOP_K);
+        if !(1..=MAX_TOP_K).contains(&top_k) {
+            check.fail("top_k", format!("must be from 1 to {MAX_TOP_K}"));
+        }
+        let filters = check.optional("filters", self.filters).unwrap_or_default();
+        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let updated_after = check.optional("filters.updated_after", filters.updated_after);
+        let updated_after = filled(updated_after).and_then(|text| {
+            let moment = moment(&text);
+            if moment.is_none() {
+                check.fail("filters.updated_after", "must be a time such as 2026-01-31T00:00:00Z, or a day such as 2026-01-31");
+            }
+            moment
+        });
+        let read = RetrievalQuery {
+            text: text.unwrap_or_default(),
+            top_k,
+            filters: Filters {
+                space: filled(check.optional("filters.space", filters.space)).map(SpaceKey::from),
+                label: filled(check.optional("filters.label", filters.label)),
+                updated_after,
+            },
+        };
+        check.unknown("filters.", &filters.unknown, &["space", "label", "updated_after"]);
+        check.unknown("", &self.unknown, &["query", "top_k", "filters"]);
+        check.done()?;
+        Ok(read)
+    }
+}
+
+/// A time of RFC 3339, or the beginning of a day in UTC.
+pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    DateTime::parse_from_rfc3339(text)
+        .map(|moment| moment.with_timezone(&Utc))
+        .ok()
+        .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+}
+
+/// Asks an index.
+#[utoipa::path(post, path = "/api/indexes/agent/{agent_id}/query", operation_id = "query_index", tag = "query",
+    summary = "Search the Confluence pages of an agent's index; answers passages with links, best first.",
+    params(("agent_id" = String, Path, description = "The agent.")), request_body = QueryRequest,
+    responses((status = 200, body = Answer), (status = 404), (status = 422), (status = 503)))]
+pub async fn query_index(
+    principal: Principal,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+    Body(body): Body<QueryRequest>,
+) -> ApiResult<web::Json<Answer>> {
+    if let Principal::Agent { token, .. } = &principal
+        && AGENTS.check_key(token).is_err()
+    {
+        return Err(ApiError::new("rate_limited", "This token asks too often; slow down.")
+            .with_header(header::RETRY_AFTER, "1"));
+    }
+    let query = body.read()?;
+    let index = index_of_agent(&state, &principal, &path).await?;
+    let began = Instant::now();
+    let answer = state.engine.search(index.id, query).await?;
+    metrics::searched("rest", began.elapsed());
+    Ok(web::Json(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: serde_json::Value) -> ApiResult<RetrievalQuery> {
+        serde_json::from_value::<QueryRequest>(json).unwrap().read()
+    }
+
+    #[test]
+    fn a_question_has_bounds_and_its_filters_are_read() {
+        let good = read(serde_json::json!({
+            "query": " how? ", "filters": {"space": "ENG", "label": null, "updated_after": "2026-01-31"}
+        }))
+        .unwrap();
+        assert_eq!((good.text.as_str(), good.top_k), ("how?", 8));
+        assert_eq!(good.filters.updated_after.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
+        assert_eq!(good.filters.label, None);
+
+        for (json, field) in [
+            (serde_json::json!({}), "query"),
+            (serde_json::json!({"query": "  "}), "query"),
+            (serde_json::json!({"query": "a", "top_k": 51}), "top_k"),
+            (serde_json::json!({"query": "a", "top_k": "many"}), "top_k"),
+            (serde_json::json!({"query": "a", "filters": {"colour": 1}}), "filters.colour"),
+            (serde_json::json!({"query": "a", "filters": {"updated_after": "soon"}}), "filters.updated_after"),
+            (serde_json::json!({"query": "a", "filters": 3}), "filters"),
+        ] {
+            let error = read(json.clone()).unwrap_err();
+            let fields: Vec<_> = error.problem.errors.iter().map(|e| e.field.as_str()).collect();
+            assert_eq!(fields, [field], "{json}");
+        }
+    }
+}

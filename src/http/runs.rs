@@ -1,0 +1,224 @@
+//! `/api/runs` and the orders that make runs: sync, cancel, confirm.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::SyncOrder;
+use domain::ports::store::RunFilter;
+use domain::run::{Run, RunStatus};
+use domain::{IndexId, RunId};
+use serde::Deserialize;
+
+use super::auth::{Admin, Principal};
+use super::fields::{Body, Check, Field, OptionalBody, QueryString, Unknown};
+use super::indexes::{index_id, index_of_agent};
+use super::list::{List, at_cursor};
+use super::problem::{ApiError, ApiResult};
+use super::routes;
+use crate::state::AppState;
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    let only_post = |path: &str, route| routes::resource(path, [(routes::POST, route)]);
+    let only_get = |path: &str, route| routes::resource(path, [(routes::GET, route)]);
+    config
+        .service(only_post("/api/indexes/agent/{agent_id}/sync", web::post().to(sync_agent)))
+        .service(only_post("/api/indexes/{id}/sync", web::post().to(sync_index)))
+        .service(only_get("/api/runs", web::get().to(list_runs)))
+        .service(only_get("/api/runs/{id}", web::get().to(get_run)))
+        .service(only_post("/api/runs/{id}/cancel", web::post().to(cancel_run)))
+        .service(only_post("/api/runs/{id}/confirm", web::post().to(confirm_run)));
+}
+
+/// How a run is asked for.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct SyncRequest {
+    /// true: also re-check every version and label by id; false: only poll; absent: compare everything listed.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    full: Field<bool>,
+    /// Only look and say what would be done.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    dry_run: Field<bool>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+impl SyncRequest {
+    fn order(self) -> ApiResult<SyncOrder> {
+        let mut check = Check::default();
+        let order = SyncOrder {
+            full: check.optional("full", self.full),
+            dry_run: check.optional("dry_run", self.dry_run).unwrap_or(false),
+        };
+        check.unknown("", &self.unknown, &["full", "dry_run"]);
+        check.done()?;
+        Ok(order)
+    }
+}
+
+/// The administrator's answer to the mass-deletion guard.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct ConfirmRequest {
+    /// `accept`: the pages may go. `refuse`: they stay.
+    #[serde(default)]
+    #[schema(value_type = Decision, required = true)]
+    decision: Field<Decision>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// Whether the pages may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// They may go.
+    Accept,
+    /// They stay.
+    Refuse,
+}
+
+async fn order(state: &AppState, index: IndexId, order: SyncOrder) -> ApiResult<HttpResponse> {
+    let run = state.engine.sync(index, order).await?;
+    Ok(HttpResponse::Accepted().json(run))
+}
+
+/// Syncs the index of an agent.
+#[utoipa::path(post, path = "/api/indexes/agent/{agent_id}/sync", operation_id = "sync_agent", tag = "runs",
+    summary = "Start a sync of an agent's index now.", params(("agent_id" = String, Path, description = "The agent.")),
+    request_body = Option<SyncRequest>,
+    responses((status = 202, body = Run, description = "The run; the one under way where there is one."), (status = 404)))]
+pub async fn sync_agent(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+    OptionalBody(body): OptionalBody<SyncRequest>,
+) -> ApiResult<HttpResponse> {
+    let wanted = body.order()?;
+    let index = index_of_agent(&state, &Principal::Admin, &path).await?;
+    order(&state, index.id, wanted).await
+}
+
+/// Syncs an index.
+#[utoipa::path(post, path = "/api/indexes/{id}/sync", operation_id = "sync_index", tag = "runs",
+    summary = "Start a sync of an index now.", params(("id" = String, Path, description = "The index.")),
+    request_body = Option<SyncRequest>,
+    responses((status = 202, body = Run, description = "The run; the one under way where there is one."), (status = 404)))]
+pub async fn sync_index(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+    OptionalBody(body): OptionalBody<SyncRequest>,
+) -> ApiResult<HttpResponse> {
+    let wanted = body.order()?;
+    let id = index_id(&path)?;
+    state.store.index(id).await?;
+    order(&state, id, wanted).await
+}
+
+/// The run with the newest counters.
+fn live(state: &AppState, run: Run) -> Run {
+    match state.engine.hub().live_run(run.index_id) {
+        Some(newer) if newer.id == run.id && run.status.is_open() => Run {
+            // A request to cancel is in the row before the engine hears of it.
+            status: run.status,
+            queued: run.queued,
+            ..newer
+        },
+        _ => run,
+    }
+}
+
+/// Lists runs.
+#[utoipa::path(get, path = "/api/runs", operation_id = "list_runs", tag = "runs",
+    summary = "List syncs, newest first.",
+    params(("index_id" = Option<String>, Query, description = "Only of this index."),
+        ("status" = Option<RunStatus>, Query, description = "Only in this state."),
+        ("limit" = Option<usize>, Query, description = "At most so many, 1 to 500."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the list before.")),
+    responses((status = 200, body = List<Run>)))]
+pub async fn list_runs(
+    principal: Principal,
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<List<Run>>> {
+    let mut query = QueryString::of(&request)?;
+    let index: Option<IndexId> = query.read("index_id", "the id of an index", |text| text.parse().ok());
+    let status = query.read("status", &words(&RunStatus::ALL.map(RunStatus::as_str)), RunStatus::parse);
+    let (limit, cursor) = (query.limit(), query.text("cursor"));
+    query.done()?;
+    if index.is_some_and(|index| !principal.may_read(index)) {
+        return Ok(web::Json(List::whole(Vec::new())));
+    }
+    let filter = RunFilter {
+        index: principal.only_index().or(index),
+        status,
+        cursor,
+        limit,
+    };
+    let listed = at_cursor(state.store.runs(&filter).await)?;
+    Ok(web::Json(List::from(listed).map(|run| live(&state, run))))
+}
+
+/// `one of a, b, c`.
+pub(super) fn words(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
+}
+
+fn run_id(text: &str) -> ApiResult<RunId> {
+    text.parse().map_err(|_| ApiError::not_found("run", text))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/api/runs/{id}", operation_id = "get_run", tag = "runs",
+    summary = "Show one sync with its counters.", params(("id" = String, Path, description = "The run.")),
+    responses((status = 200, body = Run), (status = 404)))]
+pub async fn get_run(
+    principal: Principal,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<Run>> {
+    let run = state.store.run(run_id(&path)?).await?;
+    if !principal.may_read(run.index_id) {
+        return Err(ApiError::not_found("run", path));
+    }
+    Ok(web::Json(live(&state, run)))
+}
+
+/// Cancels a run.
+#[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs",
+    summary = "Cancel a sync; work in flight settles.", params(("id" = String, Path, description = "The run.")),
+    responses((status = 202, body = Run), (status = 404), (status = 409, description = "It is over already.")))]
+pub async fn cancel_run(_: Admin, path: web::Path<String>, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+    let run = state.store.request_cancel(run_id(&path)?).await?;
+    state.engine.cancel(run.id).await?;
+    Ok(HttpResponse::Accepted().json(live(&state, run)))
+}
+
+/// Answers the mass-deletion guard.
+#[utoipa::path(post, path = "/api/runs/{id}/confirm", operation_id = "confirm_run", tag = "runs",
+    summary = "Answer the mass-deletion guard of a sync: let the pages go, or keep them.",
+    params(("id" = String, Path, description = "The run that waits.")), request_body = ConfirmRequest,
+    responses((status = 200, body = Run, description = "Refused: the run; the pages stay."),
+        (status = 202, body = Run, description = "Accepted: the new run that removes them."),
+        (status = 404), (status = 409, description = "It does not wait for an answer.")))]
+pub async fn confirm_run(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+    Body(body): Body<ConfirmRequest>,
+) -> ApiResult<HttpResponse> {
+    let mut check = Check::default();
+    let decision = check.required("decision", body.decision);
+    check.unknown("", &body.unknown, &["decision"]);
+    check.done()?;
+    let accept = decision == Some(Decision::Accept);
+    let answered = state.store.answer_guard(run_id(&path)?, accept).await?;
+    state.engine.index_changed(answered.index_id);
+    if accept {
+        order(&state, answered.index_id, SyncOrder::default()).await
+    } else {
+        Ok(HttpResponse::Ok().json(answered))
+    }
+}

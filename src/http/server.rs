@@ -1,0 +1,55 @@
+//! The HTTP server: middleware in order, workers, and how it stops.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::{App, HttpServer, web};
+use tracing_actix_web::TracingLogger;
+
+use super::{auth, guard, metrics, problem};
+use crate::state::AppState;
+
+/// Connections get this long to finish once the server stops; streams have ended before.
+const SHUTDOWN_SECONDS: u64 = 3;
+/// A request head must come within this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Idle connections are closed after this: longer than the pools of proxies, which would else race with us.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Starts to serve; the caller awaits or spawns what comes back.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> {
+    let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 4));
+    let keeper = web::Data::new(guard::Gatekeeper::new(&state.settings));
+    // Once for all workers: they share the sessions.
+    let mcp = crate::mcp::configure(&state);
+    let data = web::Data::new(state);
+    let server = HttpServer::new(move || {
+        let mcp = mcp.clone();
+        App::new()
+            .app_data(data.clone())
+            .app_data(keeper.clone())
+            .configure(move |config| super::configure(config, mcp))
+            // From the inside out: who asks, may this host and origin, errors as problems, numbers, one path for both
+            // spellings, the span.
+            .wrap(from_fn(auth::gate))
+            .wrap(from_fn(guard::check))
+            .wrap(from_fn(problem::fill))
+            .wrap(from_fn(metrics::measure))
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(TracingLogger::default())
+    })
+    .workers(workers)
+    .disable_signals()
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    // A peer that is gone is noticed at once, not at the next write.
+    .h1_allow_half_closed(false)
+    .listen(listener)?;
+    Ok(server.run())
+}

@@ -1,0 +1,117 @@
+//! `/api/indexes/{id}/tokens`: agent tokens, shown once and kept as a hash.
+
+use actix_web::{HttpResponse, web};
+use domain::TokenId;
+use domain::token::Token;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::auth::{Admin, new_token};
+use super::fields::{Check, Field, OptionalBody, Unknown};
+use super::indexes::index_id;
+use super::list::List;
+use super::problem::{ApiError, ApiResult};
+use super::routes;
+use crate::state::AppState;
+
+/// Registers the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(routes::resource(
+            "/api/indexes/{id}/tokens",
+            [
+                (routes::GET, web::get().to(list_tokens)),
+                (routes::POST, web::post().to(create_token)),
+            ],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/tokens/{token_id}",
+            [(routes::DELETE, web::delete().to(revoke_token))],
+        ));
+}
+
+/// A token to be made.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct TokenRequest {
+    /// A name for people, to tell tokens apart.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 100)]
+    name: Field<String>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Unknown,
+}
+
+/// A token just made, with its secret: the only time that it is shown.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CreatedToken {
+    /// The record.
+    #[serde(flatten)]
+    pub record: Token,
+    /// The secret: `Authorization: Bearer <token>`.
+    pub token: String,
+}
+
+/// Makes a token.
+#[utoipa::path(post, path = "/api/indexes/{id}/tokens", operation_id = "create_token", tag = "tokens",
+    summary = "Make a read-only token for one index; the secret is shown once.",
+    params(("id" = String, Path, description = "The index.")), request_body = Option<TokenRequest>,
+    responses((status = 201, body = CreatedToken), (status = 404)))]
+pub async fn create_token(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+    OptionalBody(body): OptionalBody<TokenRequest>,
+) -> ApiResult<HttpResponse> {
+    let id = index_id(&path)?;
+    let mut check = Check::default();
+    let name = check
+        .optional("name", body.name)
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "agent".to_owned());
+    if name.chars().count() > 100 {
+        check.fail("name", "must have at most 100 characters");
+    }
+    check.unknown("", &body.unknown, &["name"]);
+    check.done()?;
+    state.store.index(id).await?;
+    let token = new_token();
+    let record = state.store.create_token(id, &name, &token.prefix, &token.hash).await?;
+    Ok(HttpResponse::Created().json(CreatedToken {
+        record,
+        token: token.secret.expose_secret().to_owned(),
+    }))
+}
+
+/// Lists tokens.
+#[utoipa::path(get, path = "/api/indexes/{id}/tokens", operation_id = "list_tokens", tag = "tokens",
+    summary = "List the tokens of an index, without their secrets.",
+    params(("id" = String, Path, description = "The index.")),
+    responses((status = 200, body = List<Token>), (status = 404)))]
+pub async fn list_tokens(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<List<Token>>> {
+    let id = index_id(&path)?;
+    state.store.index(id).await?;
+    Ok(web::Json(List::whole(state.store.tokens(id).await?)))
+}
+
+/// Revokes a token.
+#[utoipa::path(delete, path = "/api/indexes/{id}/tokens/{token_id}", operation_id = "revoke_token", tag = "tokens",
+    summary = "Revoke a token.",
+    params(("id" = String, Path, description = "The index."), ("token_id" = String, Path, description = "The token.")),
+    responses((status = 204), (status = 404)))]
+pub async fn revoke_token(
+    _: Admin,
+    path: web::Path<(String, String)>,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let (index, token) = path.into_inner();
+    let id = index_id(&index)?;
+    let token_id: TokenId = token.parse().map_err(|_| ApiError::not_found("token", &token))?;
+    state.store.revoke_token(id, token_id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

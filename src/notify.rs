@@ -1,0 +1,88 @@
+//! Tells of runs that are over: numbers to `/metrics`, and trouble to the webhook (`NOTIFY_WEBHOOK_URL`).
+
+use std::time::Duration;
+
+use domain::event::EventKind;
+use domain::run::{Run, RunStatus};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::http::metrics;
+use crate::state::AppState;
+
+/// Tries of one message.
+const TRIES: u32 = 4;
+/// The wait before the second try; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// Follows the hub until the service stops.
+pub async fn follow(state: AppState) {
+    let mut events = state.engine.hub().subscribe();
+    let webhook = state.settings.sync.notify_webhook_url.clone();
+    loop {
+        let event = tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            event = events.recv() => event,
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "events were missed; counters of runs are too low by so many at most");
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if event.event.kind != EventKind::RunFinished {
+            continue;
+        }
+        let Ok(run) = serde_json::from_value::<Run>(event.event.data.clone()) else {
+            continue;
+        };
+        metrics::run_over(&run);
+        if let (true, Some(webhook)) = (is_trouble(run.status), &webhook) {
+            let (state, webhook) = (state.clone(), webhook.clone());
+            actix_web::rt::spawn(async move { tell(&state, &webhook, &run).await });
+        }
+    }
+}
+
+const fn is_trouble(status: RunStatus) -> bool {
+    matches!(
+        status,
+        RunStatus::Failed | RunStatus::Partial | RunStatus::NeedsConfirmation
+    )
+}
+
+async fn tell(state: &AppState, webhook: &SecretString, run: &Run) {
+    let index = state.store.index(run.index_id).await.ok();
+    let message = json!({
+        "event": "run_finished",
+        "status": run.status,
+        "index": index.as_ref().map(|index| json!({
+            "id": index.id, "name": index.settings.name, "agent_id": index.settings.agent_id,
+        })),
+        "run": run,
+        "url": format!("{}/api/runs/{}", state.base_url, run.id),
+    });
+    let client = match reqwest::Client::builder().timeout(Duration::from_secs(10)).build() {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::warn!(%error, "the webhook cannot be called");
+            return;
+        }
+    };
+    let mut wait = FIRST_WAIT;
+    for attempt in 1..=TRIES {
+        let sent = client.post(webhook.expose_secret()).json(&message).send().await;
+        // The address may hold a secret: it is in no log.
+        match sent.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url) {
+            Ok(_) => return,
+            Err(error) => tracing::warn!(attempt, %error, run = %run.id, "the webhook was not told"),
+        }
+        tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            () = tokio::time::sleep(wait) => wait *= 2,
+        }
+    }
+}

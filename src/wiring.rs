@@ -1,0 +1,300 @@
+//! Brings the parts together: database, Confluence, retrieval stores, engine, HTTP. The only place that knows which
+//! adapter stands behind a port.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings};
+use confluence::{ConfluenceClient, ConfluenceConfig};
+use domain::index::BackendKind;
+use domain::ports::clock::SystemClock;
+use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::source::ContentSource;
+use domain::ports::store::AdminStore;
+use llamacloud::{LlamaCloud, LlamaCloudConfig};
+use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
+use metastore::{EngineLock, LockError, Metastore, MetastoreOptions, OpenError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::auth::Authenticator;
+use crate::http::{metrics, server};
+use crate::notify;
+use crate::settings::{Settings, SettingsError, Trouble};
+use crate::state::AppState;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that only shows itself as unusable when it is used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// Another process works on the same database.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The embedded index.
+    #[error("the embedded index cannot be opened: {0}")]
+    LocalIndex(#[from] LocalIndexError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The address.
+    #[error("cannot listen at {address}: {source}; is another program there? API_PORT chooses another port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Something that should not happen.
+    #[error("the service cannot start: {0}")]
+    Other(String),
+}
+
+/// Opens the database.
+///
+/// # Errors
+/// When it cannot be opened, or a newer version made it.
+pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
+    Ok(Metastore::open(&settings.database, MetastoreOptions::default())?)
+}
+
+/// The Confluence client of the settings.
+///
+/// # Errors
+/// When a setting is missing or cannot be used.
+pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartError> {
+    let account = settings.confluence.as_ref().ok_or_else(|| {
+        unusable("CONFLUENCE_BASE_URL", "CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN are required to talk to Confluence")
+    })?;
+    let config = ConfluenceConfig {
+        cloud_id: account.cloud_id.clone(),
+        gateway_url: account.gateway_url.clone(),
+        max_requests_per_second: account.max_requests_per_second,
+        max_concurrent_requests: u32::try_from(account.max_concurrent_requests).unwrap_or(u32::MAX),
+        proxy: settings.https_proxy.clone(),
+        extra_ca_pem: extra_ca(settings)?,
+        ..ConfluenceConfig::new(account.base_url.clone(), account.email.clone(), account.api_token.clone())
+    };
+    ConfluenceClient::new(&config).map_err(|error| unusable("CONFLUENCE", &error.to_string()))
+}
+
+/// The retrieval stores of the settings: the embedded one always, LlamaCloud where there is a key.
+///
+/// # Errors
+/// When a setting or the file of the embedded index cannot be used.
+pub fn backends(settings: &Settings) -> Result<Backends, StartError> {
+    let mut backends = Backends::new();
+    let options = LocalIndexOptions {
+        language: settings.search_language.clone(),
+        ..LocalIndexOptions::default()
+    };
+    let local: Arc<dyn RetrievalBackend> =
+        Arc::new(LocalIndex::open(local_index_file(settings.database.path()), options)?);
+    backends.insert(BackendKind::Local, local);
+    if let Some(account) = &settings.llamacloud {
+        let usual = LlamaCloudConfig::new(account.api_key.clone());
+        let config = LlamaCloudConfig {
+            base_url: account.base_url.clone().unwrap_or_else(|| usual.base_url.clone()),
+            project_id: account.project_id.clone(),
+            index_api: account.index_api,
+            openai_api_key: account.openai_api_key.clone(),
+            max_requests_per_second: account.max_requests_per_second,
+            max_concurrent_requests: account.max_concurrent_requests,
+            proxy: settings.https_proxy.clone(),
+            extra_ca_pem: extra_ca(settings)?,
+            ..usual
+        };
+        let client = LlamaCloud::new(config).map_err(|error| unusable("LLAMA_CLOUD", &error.to_string()))?;
+        backends.insert(BackendKind::LlamaCloud, Arc::new(client));
+    }
+    Ok(backends)
+}
+
+/// The file of the embedded index: beside the database, `confluence_sync.index.db` for `confluence_sync.db`.
+#[must_use]
+pub fn local_index_file(database: &Path) -> PathBuf {
+    database.with_extension("index.db")
+}
+
+fn extra_ca(settings: &Settings) -> Result<Option<Vec<u8>>, StartError> {
+    settings
+        .extra_ca_file
+        .as_ref()
+        .map(|file| {
+            std::fs::read(file).map_err(|error| unusable("EXTRA_CA_FILE", &format!("cannot be read: {error}")))
+        })
+        .transpose()
+}
+
+fn unusable(variable: &str, message: &str) -> StartError {
+    StartError::Settings(SettingsError(vec![Trouble::new(variable, message)]))
+}
+
+fn engine_settings(settings: &Settings) -> EngineSettings {
+    let usual = EngineSettings::default();
+    let confluence = settings.confluence.as_ref();
+    EngineSettings {
+        check_interval: settings.sync.check_interval,
+        sweep_interval: settings.sync.sweep_interval,
+        max_delete_percent: settings.sync.max_delete_percent,
+        upload_deadline: settings.sync.upload_deadline,
+        retention: Duration::from_secs(u64::from(settings.sync.retention_days) * 24 * 60 * 60),
+        fetchers: confluence.map_or(usual.fetchers, |c| c.max_concurrent_requests),
+        requests_per_second: confluence.map_or(usual.requests_per_second, |c| c.max_requests_per_second),
+        verify_on_read: settings.sync.verify_on_read,
+        ..usual
+    }
+}
+
+/// A running engine with its database, which no other engine may use meanwhile.
+pub struct Running {
+    /// The database.
+    pub store: Metastore,
+    /// Confluence.
+    pub source: Arc<dyn ContentSource>,
+    /// The engine.
+    pub engine: Engine,
+    /// Released when dropped.
+    pub lock: EngineLock,
+}
+
+impl Running {
+    /// Takes the lock of an open database and starts the engine on it.
+    ///
+    /// # Errors
+    /// [`StartError::Locked`] names the process that has the database; others say what is wrong.
+    pub async fn start(settings: &Settings, store: Metastore) -> Result<Self, StartError> {
+        let lock = store.lock_engine()?;
+        let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
+        let engine = Engine::start(EngineParts {
+            store: Arc::new(store.clone()),
+            source: Arc::clone(&source),
+            backends: backends(settings)?,
+            clock: Arc::new(SystemClock),
+            settings: engine_settings(settings),
+        })
+        .await?;
+        Ok(Self {
+            store,
+            source,
+            engine,
+            lock,
+        })
+    }
+
+    /// Stops the engine and leaves the database whole.
+    pub async fn stop(self, patience: Duration) {
+        self.engine.drain(patience).await;
+        if let Err(error) = self.store.checkpoint_wal().await {
+            tracing::warn!(%error, "the database's log could not be folded in; the next start will do it");
+        }
+    }
+}
+
+/// The running service: what `serve`, `demo` and the tests start.
+pub struct App {
+    /// What handlers see.
+    pub state: AppState,
+    /// Where it listens.
+    pub address: SocketAddr,
+    running: Running,
+    server: ServerHandle,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+/// Streams have ended by then, so this is for requests in flight and for the engine's work in hand.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Starts everything on a listener that is bound already. To be called inside an actix system.
+    ///
+    /// # Errors
+    /// Says what is wrong, and what would help.
+    pub async fn start(settings: Settings, listener: TcpListener) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
+        let store = open_store(&settings)?;
+        let mut running = Running::start(&settings, store).await?;
+        let base_url = settings.base_url(address.port());
+        let state = AppState {
+            store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
+            engine: running.engine.clone(),
+            source: Arc::clone(&running.source),
+            auth: Arc::new(Authenticator::new(&settings, &base_url)),
+            settings: Arc::new(settings),
+            shutdown: CancellationToken::new(),
+            metrics,
+            base_url: base_url.into(),
+            started: Instant::now(),
+        };
+        actix_web::rt::spawn(notify::follow(state.clone()));
+        let server = server::start(listener, state.clone())
+            .map_err(|source| StartError::Listen { address, source })?;
+        let handle = server.handle();
+        let served = actix_web::rt::spawn(server);
+        running.lock.set_address(&local_url(address))?;
+        Ok(Self {
+            state,
+            address,
+            running,
+            server: handle,
+            served,
+        })
+    }
+
+    /// Where this machine reaches it: `http://127.0.0.1:8001`.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        local_url(self.address)
+    }
+
+    /// Resolves when the server ended by itself, which it should not.
+    pub async fn ended(&mut self) {
+        match (&mut self.served).await {
+            Ok(Ok(())) => tracing::error!("the HTTP server ended"),
+            Ok(Err(error)) => tracing::error!(%error, "the HTTP server ended"),
+            Err(error) => tracing::error!(%error, "the HTTP server ended"),
+        }
+    }
+
+    /// Stops in order: readiness fails and streams end; the engine settles what is in flight; open requests finish; the
+    /// database is left whole. What is not done by then waits in rows. Takes less than ten seconds.
+    pub async fn stop(self) {
+        self.state.shutdown.cancel();
+        self.running.engine.drain(PATIENCE).await;
+        let stopped = tokio::time::timeout(PATIENCE, self.server.stop(true)).await;
+        if stopped.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        self.running.stop(Duration::ZERO).await;
+    }
+}
+
+/// An address under which this machine reaches what listens at `address`.
+fn local_url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    format!("http://{address}")
+}
+
+/// Binds the address of the settings.
+///
+/// # Errors
+/// When the address is taken or is not one of this machine's.
+pub fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let address = SocketAddr::new(settings.http.host, settings.http.port);
+    TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
+}

@@ -1,0 +1,162 @@
+//! The event stream: a snapshot first, numbers that go on after a restart, and an end when the service stops.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{PATIENCE, Service, answer, assert_problem, id, site, start};
+
+#[derive(Debug)]
+struct Seen {
+    event: String,
+    id: i64,
+    data: Value,
+}
+
+struct Stream {
+    bytes: std::pin::Pin<Box<dyn futures_util::Stream<Item = Vec<u8>>>>,
+    buffer: String,
+}
+
+impl Stream {
+    async fn open(service: &Service, path: &str, last: Option<i64>) -> Self {
+        let mut request = service.request(Method::GET, path);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
+        assert_eq!(response.headers()["x-accel-buffering"], "no");
+        Self {
+            bytes: Box::pin(response.bytes_stream().map(|chunk| chunk.unwrap_or_default().to_vec())),
+            buffer: String::new(),
+        }
+    }
+
+    /// The next event; `None` when the stream ended. Comments are skipped.
+    async fn next(&mut self) -> Option<Seen> {
+        loop {
+            while let Some(end) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..end + 2).collect();
+                let field = |name: &str| {
+                    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+                };
+                if let (Some(event), Some(data)) = (field("event"), field("data")) {
+                    return Some(Seen {
+                        event: event.to_owned(),
+                        id: field("id").unwrap().parse().unwrap(),
+                        data: serde_json::from_str(data).unwrap(),
+                    });
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("an event in time")?;
+            self.buffer.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    async fn until(&mut self, event: &str) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        loop {
+            seen.push(self.next().await.expect("the stream goes on"));
+            if seen.last().unwrap().event == event {
+                return seen;
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_run_is_told_in_order_and_numbers_rise() {
+    let service = start(site(3), &[]).await;
+    let mut stream = Stream::open(&service, "/api/events", None).await;
+    let snapshot = stream.next().await.unwrap();
+    assert_eq!((snapshot.event.as_str(), &snapshot.data["indexes"]), ("snapshot", &json!([])));
+    assert_eq!(snapshot.data["id"], snapshot.id);
+
+    let index = service.index("a", &["OPS"]).await;
+    let seen = stream.until("run_finished").await;
+    let names: Vec<&str> = seen.iter().map(|seen| seen.event.as_str()).collect();
+    assert!(names.contains(&"run_started") && names.contains(&"index_changed"), "{names:?}");
+    assert!(seen.iter().map(|seen| seen.id).is_sorted_by(|a, b| a < b), "{seen:?}");
+    assert!(seen[0].id > snapshot.id);
+    let finished = &seen.last().unwrap().data;
+    assert_eq!((&finished["index_id"], finished["status"].as_str()), (&index["id"], Some("succeeded")));
+
+    let mut late = Stream::open(&service, "/api/events", None).await;
+    let snapshot = late.next().await.unwrap();
+    assert_eq!(snapshot.data["indexes"][0]["id"], index["id"]);
+    assert_eq!(snapshot.data["runs"][0]["id"], finished["id"]);
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn last_event_id_resumes_also_after_a_restart_or_brings_a_snapshot() {
+    let mut service = start(site(3), &[]).await;
+    let mut stream = Stream::open(&service, "/api/events", None).await;
+    let start_id = stream.next().await.unwrap().id;
+    service.index("a", &["OPS"]).await;
+    let told = stream.until("run_finished").await;
+    let last = told.last().unwrap().id;
+
+    let mut again = Stream::open(&service, "/api/events", Some(start_id)).await;
+    let replayed = again.until("run_finished").await;
+    let ids = |seen: &[Seen]| seen.iter().map(|seen| (seen.id, seen.event.clone())).collect::<Vec<_>>();
+    assert_eq!(ids(&replayed), ids(&told), "the same events with the same numbers");
+
+    service.restart(&[]).await;
+    let mut after = Stream::open(&service, "/api/events", Some(last - 1)).await;
+    assert_eq!(after.next().await.unwrap().id, last);
+    for impossible in [last + 1_000_000, -5] {
+        let mut stream = Stream::open(&service, "/api/events", Some(impossible)).await;
+        assert_eq!(stream.next().await.unwrap().event, "snapshot", "{impossible}");
+    }
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn the_stream_of_an_index_and_of_a_token_tells_of_that_index_only() {
+    let service = start(site(3), &[("API_KEY", "administrator-key")]).await;
+    let own = service.synced_index("own", &["OPS"]).await;
+    let (_, token) = service.post(&format!("/api/indexes/{}/tokens", id(&own)), json!({})).await;
+    let token = token["token"].as_str().unwrap().to_owned();
+    let mut of_index = Stream::open(&service, &format!("/api/indexes/{}/events", id(&own)), None).await;
+    let response = service.http.get(format!("{}/api/events", service.base)).bearer_auth(token).send().await.unwrap();
+    let mut of_token = Stream {
+        bytes: Box::pin(response.bytes_stream().map(|chunk| chunk.unwrap_or_default().to_vec())),
+        buffer: String::new(),
+    };
+    for stream in [&mut of_index, &mut of_token] {
+        let snapshot = stream.next().await.unwrap();
+        assert_eq!(snapshot.data["indexes"].as_array().unwrap().len(), 1);
+    }
+    service.synced_index("other", &["ENG"]).await;
+    service.post("/api/indexes/agent/own/sync", json!({})).await;
+    for stream in [&mut of_index, &mut of_token] {
+        for seen in stream.until("run_finished").await {
+            let about = seen.data.get("index_id").unwrap_or(&seen.data["id"]);
+            assert_eq!(about, &own["id"], "{seen:?}");
+        }
+    }
+    assert_problem(&answer(service.request(Method::GET, "/api/indexes/none/events")).await, 404, "not_found");
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn open_streams_end_at_once_when_the_service_stops() {
+    let service = start(site(1), &[]).await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        let mut stream = Stream::open(&service, "/api/events", None).await;
+        stream.next().await.unwrap();
+        streams.push(stream);
+    }
+    let began = Instant::now();
+    service.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+    for mut stream in streams {
+        assert!(stream.next().await.is_none());
+    }
+}

@@ -1,0 +1,202 @@
+//! A service with a simulated Confluence, in process, on ports that the system chose; and waiting with a bound.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use mcp_confluence::App;
+use mcp_confluence::settings::{Need, Pairs, Settings};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use simulators::confluence::{ConfluenceSim, Site};
+use tempfile::TempDir;
+
+/// Nothing here takes longer on a machine that is up to it at all.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+/// An HTTP client; installs the TLS provider first, without which building one panics.
+pub fn client() -> Client {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+}
+
+/// A site of two spaces: `ENG` with a runbook and a labelled page, `OPS` with `pages` pages.
+pub fn site(pages: usize) -> Site {
+    let site = Site::new();
+    site.add_space("ENG", "Engineering");
+    site.add_space("OPS", "Operations");
+    let handbook = site.create_page("ENG", None, "Handbook", "<p>Where everything begins.</p>");
+    let runbook = site.create_page(
+        "ENG",
+        Some(handbook),
+        "Rollback runbook",
+        "<h2>When a release goes wrong</h2><p>Roll back the deployment with the falcon tool.</p>",
+    );
+    site.label(runbook, "runbook");
+    for n in 0..pages {
+        site.create_page("OPS", None, &format!("Host {n}"), &format!("<p>Host number {n} is a zebra.</p>"));
+    }
+    site
+}
+
+/// A running service.
+pub struct Service {
+    pub app: Option<App>,
+    pub sim: ConfluenceSim,
+    pub base: String,
+    pub http: Client,
+    pub folder: TempDir,
+    key: Option<String>,
+}
+
+/// What the settings of a service in `folder` against `sim` are, `extra` on top.
+pub fn pairs(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> Pairs {
+    let database = format!("sqlite:///{}", folder.path().join("sync.db").display());
+    let mut pairs: Pairs = [
+        ("CONFLUENCE_BASE_URL", sim.base_url()),
+        ("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL),
+        ("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN),
+        ("CONFLUENCE_MAX_REQUESTS_PER_SECOND", "1000"),
+        ("DATABASE_URL", &database),
+        ("API_PORT", "0"),
+        ("RUST_LOG", "warn"),
+    ]
+    .into_iter()
+    .chain(extra.iter().copied())
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    if std::env::var_os("RUST_LOG").is_some() {
+        pairs.insert("RUST_LOG".to_owned(), std::env::var("RUST_LOG").unwrap());
+    }
+    pairs
+}
+
+pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
+    let http = client();
+    let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (app, key) = run(&sim, &folder, extra).await;
+    Service {
+        base: app.local_url(),
+        app: Some(app),
+        sim,
+        http,
+        folder,
+        key,
+    }
+}
+
+async fn run(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> (App, Option<String>) {
+    let pairs = pairs(sim, folder, extra);
+    let (settings, _) = Settings::from_pairs(&pairs, Need::Serve).unwrap();
+    mcp_confluence::telemetry::start(&settings.log);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    (App::start(settings, listener).await.unwrap(), pairs.get("API_KEY").cloned())
+}
+
+impl Service {
+    /// Stops the service and starts it again on the same database.
+    pub async fn restart(&mut self, extra: &[(&str, &str)]) {
+        self.app.take().unwrap().stop().await;
+        let (app, key) = run(&self.sim, &self.folder, extra).await;
+        self.base = app.local_url();
+        self.app = Some(app);
+        self.key = key;
+    }
+
+    /// A request with the administrator's key, if there is one.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    /// Creates an index and waits until its first run is over.
+    pub async fn synced_index(&self, agent: &str, spaces: &[&str]) -> Value {
+        let index = self.index(agent, spaces).await;
+        self.over(&index).await;
+        self.get(&format!("/api/indexes/{}", id(&index))).await.1
+    }
+
+    pub async fn index(&self, agent: &str, spaces: &[&str]) -> Value {
+        let body = json!({"name": format!("Index of {agent}"), "agent_id": agent, "confluence_spaces": spaces});
+        let (status, index) = self.post("/api/indexes/", body).await;
+        assert_eq!(status, StatusCode::CREATED, "{index}");
+        index
+    }
+
+    /// Waits until the newest run of an index is over; answers it.
+    pub async fn over(&self, index: &Value) -> Value {
+        let path = format!("/api/indexes/{}", id(index));
+        until("the run is over", async || {
+            let (_, index) = self.get(&path).await;
+            let run = index["last_run"].clone();
+            (!run["finished_at"].is_null()).then_some(run)
+        })
+        .await
+    }
+
+    pub async fn stop(mut self) {
+        self.app.take().unwrap().stop().await;
+    }
+}
+
+pub fn id(of: &Value) -> &str {
+    of["id"].as_str().unwrap()
+}
+
+pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+    let text = response.text().await.unwrap();
+    if status.is_client_error() || status.is_server_error() {
+        assert_eq!(kind.as_deref(), Some("application/problem+json"), "{status} {text}");
+    }
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Waits for something with a bound; `what` names it when it does not come.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited too long: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Checks the shape of a problem, and which one it is.
+pub fn assert_problem(answer: &(StatusCode, Value), status: u16, code: &str) {
+    let (got, body) = answer;
+    assert_eq!((got.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
+    assert_eq!(body["status"], status);
+    assert_eq!(body["type"], format!("/docs/problems#{code}"));
+    assert!(!body["title"].as_str().unwrap().is_empty() && !body["detail"].as_str().unwrap().is_empty(), "{body}");
+    assert!(body["errors"].is_array());
+}
+
+/// The fields that a problem names.
+pub fn fields(body: &Value) -> Vec<&str> {
+    body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect()
+}
