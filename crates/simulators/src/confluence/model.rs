@@ -361,6 +361,10 @@ impl State {
         Some(content)
     }
 
+    pub(crate) fn child_count(&self, id: ContentId) -> usize {
+        self.children.get(&id).map_or(0, BTreeSet::len)
+    }
+
     pub(crate) fn children_of(&self, id: ContentId) -> Vec<ContentId> {
         self.children
             .get(&id)

@@ -327,6 +327,14 @@ pub(crate) static ROUTES: &[Route<Endpoint>] = &[
     open("/", web::home),
 ];
 
+/// The API endpoints that answer: neither withdrawn nor for browsers.
+pub(crate) fn served() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES
+        .iter()
+        .filter(|r| !r.handler.open && !r.handler.scopes.is_empty())
+        .map(|r| (r.method, r.template))
+}
+
 fn gone(_: &Call<'_>) -> Answer {
     Err(errors::gone())
 }

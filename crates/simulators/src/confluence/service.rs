@@ -231,7 +231,7 @@ impl ConfluenceService {
             };
             return Some(limit.retry_after.apply_with(reply, seconds));
         }
-        let quota = sw.points_per_hour?;
+        let quota = sw.points_per_hour.filter(|_| !sw.quota_is_beta)?;
         let (_, reset) = hour_of(self.site.clock().now());
         meters.roll(self.site.clock().now());
         if meters.points < u64::from(quota) {
@@ -244,6 +244,7 @@ impl ConfluenceService {
                 quota,
                 meters.points,
                 reset,
+                false,
             )
             .with_header("Retry-After", wait.to_string())
             .with_header("RateLimit-Reason", "confluence-quota-global-based"),
@@ -259,7 +260,7 @@ impl ConfluenceService {
         match sw.points_per_hour.filter(|_| sw.quota_headers) {
             Some(quota) => {
                 let (_, reset) = hour_of(self.site.clock().now());
-                quota_headers(reply, quota, meters.points, reset)
+                quota_headers(reply, quota, meters.points, reset, sw.quota_is_beta)
             }
             None => reply,
         }
@@ -274,26 +275,35 @@ fn hour_of(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
     (start, start + chrono::Duration::hours(1))
 }
 
-fn quota_headers(reply: Reply, quota: u32, used: u64, reset: DateTime<Utc>) -> Reply {
+fn quota_headers(reply: Reply, quota: u32, used: u64, reset: DateTime<Utc>, beta: bool) -> Reply {
     let left = u64::from(quota).saturating_sub(used);
-    let reply = reply
-        .with_header("X-RateLimit-Limit", quota.to_string())
-        .with_header("X-RateLimit-Remaining", left.to_string())
+    let near = left * 5 < u64::from(quota);
+    let prefix = if beta { "Beta-" } else { "" };
+    let legacy = if beta {
+        "X-Beta-RateLimit"
+    } else {
+        "X-RateLimit"
+    };
+    let mut reply = reply
+        .with_header(&format!("{legacy}-Limit"), quota.to_string())
+        .with_header(&format!("{legacy}-Remaining"), left.to_string())
         .with_header(
-            "X-RateLimit-Reset",
+            &format!("{legacy}-Reset"),
             reset.format("%Y-%m-%dT%H:%MZ").to_string(),
         )
         .with_header(
-            "RateLimit-Policy",
+            &format!("{prefix}RateLimit-Policy"),
             format!("\"global-app-quota\";q={quota};w=3600"),
         );
-    if left * 5 < u64::from(quota) {
-        reply
-            .with_header("X-RateLimit-NearLimit", "true")
-            .with_header("RateLimit", format!("\"global-app-quota\";r={left}"))
-    } else {
-        reply
+    if near {
+        reply = reply
+            .with_header(&format!("{legacy}-NearLimit"), "true")
+            .with_header(
+                &format!("{prefix}RateLimit"),
+                format!("\"global-app-quota\";r={left}"),
+            );
     }
+    reply
 }
 
 impl Service for ConfluenceService {

@@ -195,6 +195,11 @@ impl ConfluenceSim {
         locked(&self.service.meters).points_total
     }
 
+    /// Method and template of every API endpoint that is served (withdrawn ones and web pages left out).
+    pub fn endpoints() -> Vec<(&'static str, &'static str)> {
+        super::routes::served().collect()
+    }
+
     /// Log and faults of the media host.
     pub fn media(&self) -> &Control {
         &self.media_control

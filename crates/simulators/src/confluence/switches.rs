@@ -17,6 +17,8 @@ pub struct Switches {
     pub points_per_hour: Option<u32>,
     /// Send `X-RateLimit-*` headers with every answer when a quota is set.
     pub quota_headers: bool,
+    /// The quota is only announced: structured headers carry the prefix `Beta-` and nothing is refused for it.
+    pub quota_is_beta: bool,
 
     /// Most results of a CQL page with expansions other than bodies.
     pub cql_cap: u32,
@@ -105,6 +107,7 @@ impl Default for Switches {
             rate_limit: None,
             points_per_hour: None,
             quota_headers: true,
+            quota_is_beta: false,
             cql_cap: 200,
             cql_body_cap: 50,
             cql_empty_last_page: false,

@@ -1,5 +1,6 @@
 //! Retrieval and the file tools (Index v2).
 
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Call, detail, invalid, missing, not_found};
@@ -166,40 +167,29 @@ fn file<'c>(call: &'c Call<'_>, body: &Value) -> Result<&'c ParsedFile, Reply> {
         .ok_or_else(|| not_found("File"))
 }
 
-/// A plain-text grep: the pattern is taken literally but for `|` between alternatives; case does not matter.
+/// Matches of a regular expression, with characters around them.
 pub(crate) fn grep(call: &mut Call<'_>) -> Answer {
     let body = call.body()?;
     let file = file(call, &body)?;
-    let pattern = text(&body, "pattern")?;
+    let pattern = Regex::new(text(&body, "pattern")?)
+        .map_err(|e| detail(400, &format!("Invalid pattern: {e}")))?;
     let context = body
         .get("context_chars")
         .and_then(Value::as_u64)
-        .unwrap_or(80);
-    let context = usize::try_from(context).unwrap_or(80);
+        .and_then(|n| usize::try_from(n).ok());
+    let context = context.unwrap_or(80);
     let chars: Vec<char> = file.text.chars().collect();
-    let lower: Vec<char> = chars
-        .iter()
-        .map(|c| c.to_lowercase().next().unwrap_or(*c))
+    let offset = |byte: usize| file.text[..byte].chars().count();
+    let all = pattern
+        .find_iter(&file.text)
+        .map(|found| {
+            let from = offset(found.start()).saturating_sub(context);
+            let to = (offset(found.end()) + context).min(chars.len());
+            let content: String = chars[from..to].iter().collect();
+            json!({"content": content, "start_char": from, "end_char": to})
+        })
         .collect();
-    let mut all = Vec::new();
-    for alternative in pattern.to_lowercase().split('|').filter(|a| !a.is_empty()) {
-        let wanted: Vec<char> = alternative.chars().collect();
-        for at in 0..(lower.len() + 1).saturating_sub(wanted.len()) {
-            if lower[at..at + wanted.len()] == wanted {
-                let (from, to) = (
-                    at.saturating_sub(context),
-                    (at + wanted.len() + context).min(chars.len()),
-                );
-                let content: String = chars[from..to].iter().collect();
-                all.push((
-                    from,
-                    json!({"content": content, "start_char": from, "end_char": to}),
-                ));
-            }
-        }
-    }
-    all.sort_by_key(|(from, _)| *from);
-    listed(call, &body, all.into_iter().map(|(_, v)| v).collect())
+    listed(call, &body, all)
 }
 
 pub(crate) fn read(call: &mut Call<'_>) -> Answer {

@@ -211,6 +211,10 @@ static ROUTES: &[Route<Handler>] = &[
     route("POST", "/api/v1/retrieval/files/read", retrieval::read),
 ];
 
+pub(crate) fn served() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES.iter().map(|r| (r.method, r.template))
+}
+
 pub(crate) struct LlamaCloudService {
     pub keys: Vec<String>,
     pub clock: Clock,

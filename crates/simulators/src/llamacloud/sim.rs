@@ -105,6 +105,11 @@ impl LlamaCloudSim {
         locked(&self.service.state).project_id.to_string()
     }
 
+    /// Method and template of every endpoint that is served.
+    pub fn endpoints() -> Vec<(&'static str, &'static str)> {
+        super::service::served().collect()
+    }
+
     /// The clock that jobs run by.
     pub fn clock(&self) -> &Clock {
         &self.service.clock

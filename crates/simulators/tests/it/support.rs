@@ -1,18 +1,27 @@
 //! A plain client with credentials.
 
+use std::sync::OnceLock;
+
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::llamacloud::LlamaCloudSim;
 
+/// One client for all tests. It keeps no connection: each test has a runtime of its own.
 pub fn client() -> Client {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-    Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let build = || {
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        let none = reqwest::redirect::Policy::none();
+        Client::builder()
+            .redirect(none)
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap()
+    };
+    CLIENT.get_or_init(build).clone()
 }
 
 pub async fn confluence(site: Site) -> ConfluenceSim {
