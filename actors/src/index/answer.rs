@@ -9,7 +9,8 @@ use domain::content::{ContentKind, ContentStatus};
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, RetrievalQuery};
-use domain::{IndexId, PageId, schedule};
+use domain::run::RunStatus;
+use domain::{IndexId, PageId, Timestamp, schedule};
 
 use super::live;
 use crate::document::SpaceNames;
@@ -40,7 +41,7 @@ pub(crate) async fn answer(
     fallback: Fallback,
 ) -> Result<Answer, EngineError> {
     let state = shared.store.index_state(index).await?;
-    let as_of = state.progress.synced_at;
+    let as_of = as_of(&state);
     let interval = state.index.settings.interval_minutes;
     let stale = schedule::is_stale(as_of, interval, shared.now());
     let mut answer = Answer {
@@ -97,6 +98,14 @@ pub(crate) async fn answer(
         }
     }
     check(shared, &state, answer).await
+}
+
+/// When the last succeeded or partial run ended.
+fn as_of(state: &IndexState) -> Option<Timestamp> {
+    let last = state.index.last_run.as_ref();
+    last.filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
+        .and_then(|run| run.finished_at)
+        .or(state.progress.synced_at)
 }
 
 fn wanted(query: &RetrievalQuery) -> usize {

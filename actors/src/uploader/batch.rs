@@ -1,12 +1,14 @@
 //! One batch: sent, split where it is too large or one of it is bad, acknowledged row by row.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::document::Document;
+use domain::page::PageState;
 use domain::ports::retrieval::{BackendError, ItemOutcome};
-use domain::ports::store::{OutboxEntry, OutboxOutcome};
-use domain::{Disposition, DocumentId};
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
+use domain::{Disposition, DocumentId, PageId};
 
 use super::lane::Lane;
 use crate::EngineError;
@@ -126,16 +128,16 @@ impl Lane {
         outcomes: Vec<ItemOutcome>,
     ) -> Result<(), Halt> {
         let immediate = self.backend.capabilities().immediate;
-        let mut settled = Vec::with_capacity(rows.len() * 2);
+        let mut settled = Vec::with_capacity(rows.len());
+        let mut accepted_at_once = 0;
         let mut outcomes = outcomes.into_iter();
         for entry in rows {
             match outcomes.next() {
-                Some(ItemOutcome::Accepted) => {
-                    settled.push((entry.clone(), OutboxOutcome::Accepted));
-                    if immediate {
-                        settled.push((entry, OutboxOutcome::Settled));
-                    }
+                Some(ItemOutcome::Accepted) if immediate => {
+                    accepted_at_once += i64::from(entry.op == OutboxOp::Upsert);
+                    settled.push((entry, OutboxOutcome::Settled));
                 }
+                Some(ItemOutcome::Accepted) => settled.push((entry, OutboxOutcome::Accepted)),
                 Some(ItemOutcome::Refused(reason)) => {
                     settled.push((entry, OutboxOutcome::Failed { reason }));
                 }
@@ -144,6 +146,9 @@ impl Lane {
             }
         }
         self.settle(settled).await?;
+        self.job
+            .tally
+            .count(|counts| counts.uploaded += accepted_at_once);
         self.shared.pass("after_ack");
         Ok(())
     }
@@ -160,6 +165,7 @@ impl Lane {
             let _rows = self.rows.lock().await;
             let now = self.shared.now();
             self.shared.store.settle_outbox(&outcomes, now).await?;
+            self.set_next_try(&outcomes).await?;
         }
         self.job.tally.outbox_settled(&outcomes);
         let failed: Vec<_> = outcomes
@@ -168,6 +174,32 @@ impl Lane {
             .map(|(entry, _)| entry.page_id)
             .collect();
         tell_failed(&self.shared, self.job.index, self.job.run, &failed).await;
+        Ok(())
+    }
+
+    /// Pages that failed are tried again later; one that the store accepted and then could not ingest is not in the store.
+    async fn set_next_try(&self, outcomes: &[(OutboxEntry, OutboxOutcome)]) -> Result<(), Halt> {
+        let failed: HashMap<&PageId, &OutboxEntry> = outcomes
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, OutboxOutcome::Failed { .. }))
+            .map(|(entry, _)| (&entry.page_id, entry))
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<PageId> = failed.keys().map(|id| (*id).clone()).collect();
+        let mut records = self.shared.store.pages_by_id(self.job.index, &ids).await?;
+        records.retain(|record| record.state == PageState::Failed);
+        for record in &mut records {
+            let failures = u32::try_from(record.attempts).unwrap_or(1);
+            let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
+            record.next_try_at = Some(self.shared.now() + wait);
+            let entry = failed.get(&record.page_id);
+            if entry.is_some_and(|entry| record.stored_hash.as_ref() == Some(&entry.hash)) {
+                record.stored_hash = None;
+            }
+        }
+        self.shared.store.save_pages(&records, &[], &[]).await?;
         Ok(())
     }
 

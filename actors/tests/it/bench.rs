@@ -1,0 +1,349 @@
+//! One engine with everything around it, and what a test does with it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
+use domain::content::{ContentKind, ContentStatus};
+use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
+use domain::page::{Page, PageState};
+use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::store::{AdminStore, NewIndex, SyncStore};
+use domain::query::{Answer, Filters, RetrievalQuery};
+use domain::run::{Run, RunStatus};
+use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
+use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use tempfile::TempDir;
+
+use crate::fakes::{FakeConfluence, FakeRetrieval, TestClock};
+
+/// Runs a test on one thread whose clock jumps to the next timer as soon as nothing else is to be done.
+pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
+    let system = actix_rt::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    });
+    system.block_on(test());
+}
+
+pub struct Bench {
+    pub clock: TestClock,
+    pub site: FakeConfluence,
+    pub shelf: FakeRetrieval,
+    pub store: Arc<Metastore>,
+    pub engine: Engine,
+    pub settings: EngineSettings,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::with(FakeRetrieval::immediate(), EngineSettings::default()).await
+    }
+
+    pub async fn with(shelf: FakeRetrieval, settings: EngineSettings) -> Self {
+        let clock = TestClock::new();
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
+        let options = MetastoreOptions {
+            clock: Arc::new(clock),
+            readers: 2,
+            ..MetastoreOptions::default()
+        };
+        let store = Arc::new(Metastore::open(&url, options).unwrap());
+        let site = FakeConfluence::new(clock);
+        site.space("10", "ENG");
+        let engine = start(&store, &site, &shelf, clock, &settings).await;
+        Self {
+            clock,
+            site,
+            shelf,
+            store,
+            engine,
+            settings,
+            _folder: folder,
+        }
+    }
+
+    /// Stops the engine as a restart of the process does, and starts another on the same database.
+    pub async fn restart(&mut self) {
+        self.engine.drain(Duration::from_secs(10)).await;
+        self.engine = start(
+            &self.store,
+            &self.site,
+            &self.shelf,
+            self.clock,
+            &self.settings,
+        )
+        .await;
+    }
+
+    pub fn index_settings(&self, agent: &str, spaces: &[&str]) -> IndexSettings {
+        IndexSettings {
+            name: format!("Index {agent}"),
+            agent_id: agent.parse().unwrap(),
+            confluence_spaces: spaces.iter().map(|key| SpaceKey::from(*key)).collect(),
+            interval_minutes: 60,
+            enabled: true,
+            backend: BackendKind::Local,
+            include_blog_posts: false,
+            include_comments: false,
+            include_attachments: false,
+            labels: Vec::new(),
+            exclude_labels: Vec::new(),
+            root_page_ids: Vec::new(),
+            restricted_pages: RestrictedPages::Skip,
+        }
+    }
+
+    pub fn spaces_of(&self, settings: &IndexSettings) -> Vec<IndexSpace> {
+        settings
+            .confluence_spaces
+            .iter()
+            .map(|key| {
+                let id = self.site.with(|site| {
+                    let space = site.spaces.iter().find(|(_, s)| s.key == key.as_str());
+                    space.map(|(id, _)| id.as_str().into())
+                });
+                IndexSpace {
+                    key: key.clone(),
+                    id,
+                    current_key: Some(key.clone()),
+                    name: None,
+                    url: None,
+                    state: SpaceState::New,
+                    reason: None,
+                    pages: 0,
+                    last_sync_at: None,
+                }
+            })
+            .collect()
+    }
+
+    /// Creates an index as the service does: rows first, then the hint.
+    pub async fn create(&self, settings: IndexSettings) -> Index {
+        let spaces = self.spaces_of(&settings);
+        let index = self
+            .store
+            .create_index(&NewIndex { settings, spaces })
+            .await
+            .unwrap();
+        self.engine.index_changed(index.id);
+        index
+    }
+
+    pub async fn patch(&self, index: IndexId, change: impl FnOnce(&mut IndexSettings)) {
+        let mut settings = self.index(index).await.settings;
+        change(&mut settings);
+        let spaces = self.spaces_of(&settings);
+        self.store
+            .update_index(index, &settings, &spaces)
+            .await
+            .unwrap();
+        self.engine.index_changed(index);
+    }
+
+    /// An index of the space ENG that has had its first sync.
+    pub async fn synced(&self) -> Index {
+        let index = self.create(self.index_settings("agent", &["ENG"])).await;
+        let run = self.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{run:?}");
+        self.site.take_log();
+        index
+    }
+
+    pub async fn index(&self, index: IndexId) -> Index {
+        self.store.index(index).await.unwrap()
+    }
+
+    /// Waits until no run is open any more; answers the newest.
+    pub async fn over(&self, index: IndexId) -> Run {
+        for _ in 0..20_000 {
+            let last = self.index(index).await.last_run;
+            if let Some(run) = last
+                && !run.status.is_open()
+                && self.store.open_run_of(index).await.unwrap().is_none()
+            {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("no run came to its end: {:?}", self.index(index).await);
+    }
+
+    pub async fn ended(&self, run: RunId) -> Run {
+        for _ in 0..20_000 {
+            let run = self.store.run(run).await.unwrap();
+            if !run.status.is_open() {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        panic!("the run did not end");
+    }
+
+    pub async fn order(&self, index: IndexId, full: Option<bool>) -> Run {
+        let order = SyncOrder {
+            full,
+            dry_run: false,
+        };
+        let run = self.engine.sync(index, order).await.unwrap();
+        self.ended(run.id).await
+    }
+
+    pub async fn sweep(&self, index: IndexId) -> Run {
+        self.order(index, None).await
+    }
+
+    pub async fn delta(&self, index: IndexId) -> Run {
+        self.order(index, Some(false)).await
+    }
+
+    pub async fn page(&self, index: IndexId, id: u64) -> Page {
+        let id = PageId::from(id.to_string());
+        self.store.page(index, &id).await.unwrap()
+    }
+
+    pub async fn state(&self, index: IndexId, id: u64) -> PageState {
+        self.page(index, id).await.state
+    }
+
+    pub async fn ask(&self, index: IndexId, text: &str) -> Answer {
+        let query = RetrievalQuery {
+            text: text.to_owned(),
+            top_k: 8,
+            filters: Filters::default(),
+        };
+        self.engine.search(index, query).await.unwrap()
+    }
+
+    pub async fn finds(&self, index: IndexId, text: &str) -> Vec<String> {
+        let answer = self.ask(index, text).await;
+        let ids = answer.results.into_iter();
+        ids.map(|result| result.page.page.id.to_string()).collect()
+    }
+
+    pub async fn wait(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// The texts that the store should hold by the rules of the contract, worked out from the site alone.
+    pub fn truth(&self, settings: &IndexSettings) -> BTreeMap<DocumentId, String> {
+        self.site.with(|site| {
+            let member = |id: u64| {
+                let page = &site.pages[&id];
+                let space = &site.spaces[&page.space];
+                let in_scope = settings
+                    .confluence_spaces
+                    .iter()
+                    .any(|key| key.as_str() == space.key);
+                let chain: Vec<_> = site
+                    .ancestors(id)
+                    .into_iter()
+                    .filter_map(|above| site.pages.get(&above))
+                    .collect();
+                let restricted = page.restricted || chain.iter().any(|above| above.restricted);
+                let roots = &settings.root_page_ids;
+                let under = roots.is_empty()
+                    || roots.contains(&id.to_string())
+                    || chain.iter().any(|a| roots.contains(&a.id.to_string()));
+                let labelled = settings.labels.is_empty()
+                    || settings.labels.iter().any(|l| page.labels.contains(l));
+                let excluded = settings
+                    .exclude_labels
+                    .iter()
+                    .any(|l| page.labels.contains(l));
+                let kind = page.kind == ContentKind::Page
+                    || page.kind == ContentKind::BlogPost && settings.include_blog_posts;
+                let may_read =
+                    settings.restricted_pages == RestrictedPages::Include || !restricted;
+                in_scope
+                    && kind
+                    && site.visible(page)
+                    && page.status == ContentStatus::Current
+                    && may_read
+                    && under
+                    && labelled
+                    && !excluded
+            };
+            site.pages
+                .values()
+                .filter(|page| page.kind != ContentKind::Container && member(page.id))
+                .map(|page| {
+                    let mut crumb = site.spaces[&page.space].name.clone();
+                    for above in site.ancestors(page.id) {
+                        if let Some(above) = site.pages.get(&above)
+                            && above.kind != ContentKind::Container
+                            && site.visible(above)
+                            && above.status == ContentStatus::Current
+                        {
+                            crumb = format!("{crumb} > {}", above.title);
+                        }
+                    }
+                    let mut labels = page.labels.clone();
+                    labels.sort();
+                    let id =
+                        DocumentId::of(page.kind, &PageId::from(page.id.to_string()));
+                    let text = format!(
+                        "v{} [{}] # {} / {crumb} / {}",
+                        page.version,
+                        labels.join(","),
+                        page.title,
+                        page.body.replace("<p>", "").replace("</p>", "")
+                    );
+                    (id, text)
+                })
+                .collect()
+        })
+    }
+
+    /// What the store holds, in the same words.
+    pub fn held(&self) -> BTreeMap<DocumentId, String> {
+        self.shelf
+            .documents()
+            .into_iter()
+            .map(|(id, document)| {
+                let body = document.text.splitn(5, '\n').nth(4).unwrap_or_default();
+                let m = &document.metadata;
+                let labels = m.labels.trim_matches('|').replace('|', ",");
+                let text = format!(
+                    "v{} [{labels}] # {} / {} / {}",
+                    m.version,
+                    m.title,
+                    m.breadcrumb,
+                    body.trim()
+                );
+                (id, text)
+            })
+            .collect()
+    }
+
+    pub async fn assert_true(&self, index: IndexId) {
+        let settings = self.index(index).await.settings;
+        assert_eq!(self.held(), self.truth(&settings));
+    }
+}
+
+async fn start(
+    store: &Arc<Metastore>,
+    site: &FakeConfluence,
+    shelf: &FakeRetrieval,
+    clock: TestClock,
+    settings: &EngineSettings,
+) -> Engine {
+    let backend: Arc<dyn RetrievalBackend> = Arc::new(shelf.clone());
+    Engine::start_here(EngineParts {
+        store: Arc::clone(store) as Arc<dyn SyncStore>,
+        source: Arc::new(site.clone()),
+        backends: Backends::from([(BackendKind::Local, backend)]),
+        clock: Arc::new(clock),
+        settings: settings.clone(),
+    })
+    .await
+    .unwrap()
+}

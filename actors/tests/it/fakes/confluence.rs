@@ -1,0 +1,573 @@
+//! A Confluence in memory: spaces, a tree of pages and folders, labels, restrictions, what the account may see, and faults.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::content::{
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourcePage,
+    Space,
+};
+use domain::ports::clock::Clock;
+use domain::ports::source::{
+    Batch, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError, SourceHealth,
+};
+use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
+
+use super::TestClock;
+
+#[derive(Clone, Debug)]
+pub struct FakePage {
+    pub id: u64,
+    pub kind: ContentKind,
+    pub status: ContentStatus,
+    pub title: String,
+    pub space: String,
+    pub parent: Option<u64>,
+    pub version: i32,
+    pub modified: Timestamp,
+    pub body: String,
+    pub labels: Vec<String>,
+    pub restricted: bool,
+    /// Restricted so that the account itself does not see it.
+    pub hidden: bool,
+    /// Search does not know it yet.
+    pub lags: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct FakeSpace {
+    pub key: String,
+    pub name: String,
+    pub archived: bool,
+    pub visible: bool,
+}
+
+/// What goes wrong with the next matching requests.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    Unavailable,
+    TooLarge,
+    BadCursor,
+    NotFound,
+    Forbidden,
+    Unauthorized,
+    RateLimited(u64),
+    Panic,
+    /// An answer without items and without a next one, as if there were nothing.
+    Empty,
+}
+
+#[derive(Default)]
+pub struct Site {
+    pub spaces: BTreeMap<String, FakeSpace>,
+    pub pages: BTreeMap<u64, FakePage>,
+    next_id: u64,
+    /// Requests made, in words.
+    pub log: Vec<String>,
+    faults: VecDeque<(String, usize, Fault)>,
+    /// Bodies of these cannot be had.
+    pub poison: HashSet<u64>,
+    /// Whether search names folders.
+    pub search_names_folders: bool,
+    pub latency: Duration,
+    /// Items in one answer of search.
+    pub facts_limit: usize,
+}
+
+#[derive(Clone)]
+pub struct FakeConfluence {
+    pub site: Arc<Mutex<Site>>,
+    clock: TestClock,
+}
+
+impl FakeConfluence {
+    pub fn new(clock: TestClock) -> Self {
+        let site = Site {
+            next_id: 1000,
+            facts_limit: 100,
+            search_names_folders: true,
+            ..Site::default()
+        };
+        Self {
+            site: Arc::new(Mutex::new(site)),
+            clock,
+        }
+    }
+
+    pub fn with<T>(&self, change: impl FnOnce(&mut Site) -> T) -> T {
+        change(&mut self.site.lock().unwrap())
+    }
+
+    pub fn space(&self, id: &str, key: &str) {
+        self.with(|site| {
+            let space = FakeSpace {
+                key: key.to_owned(),
+                name: format!("Space {key}"),
+                archived: false,
+                visible: true,
+            };
+            site.spaces.insert(id.to_owned(), space);
+        });
+    }
+
+    pub fn add(&self, space: &str, parent: Option<u64>, title: &str, body: &str) -> u64 {
+        self.add_kind(ContentKind::Page, space, parent, title, body)
+    }
+
+    pub fn add_kind(
+        &self,
+        kind: ContentKind,
+        space: &str,
+        parent: Option<u64>,
+        title: &str,
+        body: &str,
+    ) -> u64 {
+        let now = self.clock.now();
+        self.with(|site| {
+            site.next_id += 1;
+            let id = site.next_id;
+            site.pages.insert(
+                id,
+                FakePage {
+                    id,
+                    kind,
+                    status: ContentStatus::Current,
+                    title: title.to_owned(),
+                    space: space.to_owned(),
+                    parent,
+                    version: 1,
+                    modified: now,
+                    body: body.to_owned(),
+                    labels: Vec::new(),
+                    restricted: false,
+                    hidden: false,
+                    lags: false,
+                },
+            );
+            id
+        })
+    }
+
+    pub fn change(&self, id: u64, change: impl FnOnce(&mut FakePage)) {
+        self.with(|site| change(site.pages.get_mut(&id).unwrap()));
+    }
+
+    /// A new version with this body.
+    pub fn edit(&self, id: u64, body: &str) {
+        let now = self.clock.now();
+        self.change(id, |page| {
+            page.body = body.to_owned();
+            page.version += 1;
+            page.modified = now;
+        });
+    }
+
+    pub fn rename(&self, id: u64, title: &str) {
+        let now = self.clock.now();
+        self.change(id, |page| {
+            page.title = title.to_owned();
+            page.version += 1;
+            page.modified = now;
+        });
+    }
+
+    pub fn purge(&self, id: u64) {
+        self.with(|site| site.pages.remove(&id));
+    }
+
+    /// The next `times` requests whose words contain `what` go wrong.
+    pub fn fail(&self, what: &str, times: usize, fault: Fault) {
+        self.with(|site| site.faults.push_back((what.to_owned(), times, fault)));
+    }
+
+    pub fn heal(&self) {
+        self.with(|site| site.faults.clear());
+    }
+
+    /// Requests since the last call.
+    pub fn take_log(&self) -> Vec<String> {
+        self.with(|site| std::mem::take(&mut site.log))
+    }
+
+    async fn request(&self, words: String) -> Result<bool, SourceError> {
+        let (latency, fault) = self.with(|site| {
+            site.log.push(words.clone());
+            let at = site
+                .faults
+                .iter()
+                .position(|(what, left, _)| *left > 0 && words.contains(what.as_str()));
+            let fault = at.map(|at| {
+                site.faults[at].1 -= 1;
+                site.faults[at].2.clone()
+            });
+            (site.latency, fault)
+        });
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let what = words;
+        let detail = "a fault of the test".to_owned();
+        Err(match fault {
+            None => return Ok(true),
+            Some(Fault::Empty) => return Ok(false),
+            Some(Fault::Unavailable) => SourceError::Unavailable { what, detail },
+            Some(Fault::TooLarge) => SourceError::TooLarge { what, detail },
+            Some(Fault::BadCursor) => SourceError::BadCursor { what, detail },
+            Some(Fault::NotFound) => SourceError::NotFound { what },
+            Some(Fault::Forbidden) => SourceError::Forbidden { what, detail },
+            Some(Fault::Unauthorized) => SourceError::Unauthorized { what, detail },
+            Some(Fault::RateLimited(seconds)) => SourceError::RateLimited {
+                what,
+                retry_after: Duration::from_secs(seconds),
+            },
+            Some(Fault::Panic) => panic!("a bug in the source"),
+        })
+    }
+}
+
+impl Site {
+    pub fn visible(&self, page: &FakePage) -> bool {
+        !page.hidden && self.spaces.get(&page.space).is_some_and(|s| s.visible)
+    }
+
+    pub fn ancestors(&self, id: u64) -> Vec<u64> {
+        let mut above = Vec::new();
+        let mut next = self.pages.get(&id).and_then(|page| page.parent);
+        while let Some(id) = next {
+            if above.len() > 50 {
+                break;
+            }
+            above.push(id);
+            next = self.pages.get(&id).and_then(|page| page.parent);
+        }
+        above.reverse();
+        above
+    }
+
+    fn source(&self, page: &FakePage, body: bool) -> SourcePage {
+        SourcePage {
+            id: PageId::from(page.id.to_string()),
+            kind: page.kind,
+            status: page.status,
+            title: page.title.clone(),
+            space_id: SpaceId::from(page.space.as_str()),
+            parent_id: page.parent.map(|id| PageId::from(id.to_string())),
+            parent_kind: page.parent.map(|id| {
+                self.pages
+                    .get(&id)
+                    .map_or(ContentKind::Page, |parent| parent.kind)
+            }),
+            version: page.version,
+            modified: page.modified,
+            author: None,
+            url: format!("https://wiki.example/wiki/spaces/{}/pages/{}", page.space, page.id),
+            body: body.then(|| page.body.clone()),
+        }
+    }
+
+    fn facts(&self, page: &FakePage) -> ContentFacts {
+        let mut labels = page.labels.clone();
+        labels.sort();
+        ContentFacts {
+            id: PageId::from(page.id.to_string()),
+            kind: page.kind,
+            labels,
+            restriction: if page.restricted {
+                Restriction::Restricted
+            } else {
+                Restriction::Open
+            },
+            ancestors: Some(
+                self.ancestors(page.id)
+                    .into_iter()
+                    .map(|id| PageId::from(id.to_string()))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn as_space(id: &str, space: &FakeSpace) -> Space {
+        Space {
+            id: SpaceId::from(id),
+            key: SpaceKey::from(space.key.as_str()),
+            name: space.name.clone(),
+            kind: "global".to_owned(),
+            archived: space.archived,
+            url: format!("https://wiki.example/wiki/spaces/{}", space.key),
+        }
+    }
+
+    fn number(id: &PageId) -> u64 {
+        id.as_str().parse().unwrap()
+    }
+}
+
+/// Cuts one answer out of a whole list; the cursor is the order key of the last item given, as the site's own is.
+fn cut(all: &[SourcePage], cursor: Option<&Cursor>, limit: usize, newest: bool) -> Batch<SourcePage> {
+    let from = cursor.map_or(0, |Cursor(last)| {
+        let last: (i64, u64) = serde_json::from_str(last).unwrap();
+        let after = |item: &SourcePage| order_key(item, newest) > last;
+        all.iter().position(after).unwrap_or(all.len())
+    });
+    let items: Vec<SourcePage> = all.iter().skip(from).take(limit).cloned().collect();
+    let more = from + items.len() < all.len();
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|last| Cursor(serde_json::to_string(&order_key(last, newest)).unwrap()));
+    Batch { items, next }
+}
+
+fn order_key(item: &SourcePage, newest: bool) -> (i64, u64) {
+    let id = Site::number(&item.id);
+    if newest {
+        (-item.modified.timestamp_micros(), id)
+    } else {
+        (0, id)
+    }
+}
+
+#[async_trait]
+impl ContentSource for FakeConfluence {
+    async fn whoami(&self) -> Result<Account, SourceError> {
+        self.request("whoami".to_owned()).await?;
+        Ok(Account {
+            id: AccountId::from("me"),
+            display_name: "Sync".to_owned(),
+        })
+    }
+
+    async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {
+        let any = self.request("spaces by key".to_owned()).await?;
+        Ok(self.with(|site| {
+            site.spaces
+                .iter()
+                .filter(|(_, space)| any && space.visible)
+                .filter(|(_, space)| keys.iter().any(|key| key.as_str() == space.key))
+                .map(|(id, space)| Site::as_space(id, space))
+                .collect()
+        }))
+    }
+
+    async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, SourceError> {
+        let any = self.request("spaces by id".to_owned()).await?;
+        Ok(self.with(|site| {
+            site.spaces
+                .iter()
+                .filter(|(_, space)| any && space.visible)
+                .filter(|(id, _)| ids.iter().any(|wanted| wanted.as_str() == id.as_str()))
+                .map(|(id, space)| Site::as_space(id, space))
+                .collect()
+        }))
+    }
+
+    async fn visible_spaces(&self) -> Result<Vec<Space>, SourceError> {
+        let any = self.request("visible spaces".to_owned()).await?;
+        Ok(self.with(|site| {
+            site.spaces
+                .iter()
+                .filter(|(_, space)| any && space.visible)
+                .map(|(id, space)| Site::as_space(id, space))
+                .collect()
+        }))
+    }
+
+    async fn list(
+        &self,
+        query: &ListQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourcePage>, SourceError> {
+        let spaces: Vec<&str> = query.spaces.iter().map(SpaceId::as_str).collect();
+        let words = format!(
+            "list {} {:?} bodies={} limit={} {}",
+            query.kind.as_str(),
+            query.order,
+            query.bodies,
+            query.limit,
+            spaces.join(",")
+        );
+        let any = self.request(words.clone()).await?;
+        if !any {
+            return Ok(Batch {
+                items: Vec::new(),
+                next: None,
+            });
+        }
+        self.with(|site| {
+            if let [only] = query.spaces.as_slice()
+                && !site.spaces.get(only.as_str()).is_some_and(|s| s.visible)
+            {
+                return Err(SourceError::NotFound { what: words });
+            }
+            let mut all: Vec<SourcePage> = site
+                .pages
+                .values()
+                .filter(|page| page.kind == query.kind && site.visible(page))
+                .filter(|page| query.statuses.contains(&page.status))
+                .filter(|page| spaces.contains(&page.space.as_str()))
+                .map(|page| site.source(page, query.bodies))
+                .collect();
+            let newest = query.order == ListOrder::NewestFirst;
+            all.sort_by_key(|item| order_key(item, newest));
+            let batch = cut(&all, cursor, query.limit, newest);
+            let poisoned = batch
+                .items
+                .iter()
+                .any(|item| site.poison.contains(&Site::number(&item.id)));
+            if query.bodies && poisoned {
+                return Err(SourceError::TooLarge {
+                    what: words,
+                    detail: "a poison page".to_owned(),
+                });
+            }
+            Ok(batch)
+        })
+    }
+
+    async fn by_ids(
+        &self,
+        kind: ContentKind,
+        ids: &[PageId],
+        statuses: &[ContentStatus],
+        bodies: bool,
+    ) -> Result<Vec<SourcePage>, SourceError> {
+        let words = format!("by ids {} bodies={bodies} {}", kind.as_str(), ids.len());
+        let any = self.request(words.clone()).await?;
+        self.with(|site| {
+            let found: Vec<&FakePage> = ids
+                .iter()
+                .filter_map(|id| site.pages.get(&Site::number(id)))
+                .filter(|page| any && page.kind == kind && site.visible(page))
+                .filter(|page| statuses.contains(&page.status))
+                .collect();
+            if bodies && found.iter().any(|page| site.poison.contains(&page.id)) {
+                return Err(SourceError::TooLarge {
+                    what: words,
+                    detail: "a poison page".to_owned(),
+                });
+            }
+            Ok(found
+                .into_iter()
+                .map(|page| site.source(page, bodies))
+                .collect())
+        })
+    }
+
+    async fn one(&self, kind: ContentKind, id: &PageId) -> Result<Option<SourcePage>, SourceError> {
+        let any = self.request(format!("one {} {id}", kind.as_str())).await?;
+        Ok(self.with(|site| {
+            let page = site.pages.get(&Site::number(id))?;
+            (any && site.visible(page)).then(|| site.source(page, true))
+        }))
+    }
+
+    async fn facts(
+        &self,
+        query: &FactsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<ContentFacts>, SourceError> {
+        let words = match query {
+            FactsQuery::Space(key) => format!("facts of space {key}"),
+            FactsQuery::Ids(ids) => format!("facts of ids {}", ids.len()),
+        };
+        let any = self.request(words).await?;
+        Ok(self.with(|site| {
+            let wanted = |page: &FakePage| match query {
+                FactsQuery::Space(key) => {
+                    let space = site.spaces.get(&page.space);
+                    space.is_some_and(|space| space.key == key.as_str())
+                }
+                FactsQuery::Ids(ids) => ids.iter().any(|id| Site::number(id) == page.id),
+            };
+            let named = |page: &FakePage| {
+                page.kind != ContentKind::Container || site.search_names_folders
+            };
+            let all: Vec<ContentFacts> = site
+                .pages
+                .values()
+                .filter(|page| any && !page.lags && page.status == ContentStatus::Current)
+                .filter(|page| site.visible(page) && named(page) && wanted(page))
+                .map(|page| site.facts(page))
+                .collect();
+            let from: usize = cursor.map_or(0, |Cursor(text)| text.parse().unwrap());
+            let items: Vec<ContentFacts> =
+                all.iter().skip(from).take(site.facts_limit).cloned().collect();
+            let at = from + items.len();
+            let next = (at < all.len()).then(|| Cursor(at.to_string()));
+            Batch { items, next }
+        }))
+    }
+
+    async fn facts_of(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<ContentFacts>, SourceError> {
+        let any = self
+            .request(format!("facts of one {} {id}", kind.as_str()))
+            .await?;
+        Ok(self.with(|site| {
+            let page = site.pages.get(&Site::number(id))?;
+            let there = any && site.visible(page) && page.status != ContentStatus::Draft;
+            there.then(|| site.facts(page))
+        }))
+    }
+
+    async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {
+        self.request(format!("people {}", ids.len())).await?;
+        Ok(ids
+            .iter()
+            .map(|id| Person {
+                id: id.clone(),
+                display_name: format!("Name of {id}"),
+            })
+            .collect())
+    }
+
+    async fn rendered(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<String>, SourceError> {
+        self.request(format!("rendered {} {id}", kind.as_str()))
+            .await?;
+        Ok(None)
+    }
+
+    async fn search_live(
+        &self,
+        words: &str,
+        spaces: &[SpaceKey],
+        limit: usize,
+    ) -> Result<Vec<LiveHit>, SourceError> {
+        let any = self.request(format!("search {words}")).await?;
+        Ok(self.with(|site| {
+            site.pages
+                .values()
+                .filter(|page| any && page.status == ContentStatus::Current && site.visible(page))
+                .filter(|page| page.body.contains(words))
+                .filter_map(|page| {
+                    let space = site.spaces.get(&page.space)?;
+                    let key = SpaceKey::from(space.key.as_str());
+                    spaces.contains(&key).then(|| LiveHit {
+                        id: PageId::from(page.id.to_string()),
+                        kind: page.kind,
+                        title: page.title.clone(),
+                        space_key: key,
+                        url: format!("https://wiki.example/wiki/{}", page.id),
+                        excerpt: page.body.clone(),
+                        modified: Some(page.modified),
+                        version: Some(page.version),
+                    })
+                })
+                .take(limit)
+                .collect()
+        }))
+    }
+
+    fn health(&self) -> SourceHealth {
+        SourceHealth::default()
+    }
+}

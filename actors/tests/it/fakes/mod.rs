@@ -1,0 +1,9 @@
+//! In-memory stand-ins of the outside world, with faults on demand.
+
+pub mod clock;
+pub mod confluence;
+pub mod retrieval;
+
+pub use clock::TestClock;
+pub use confluence::{FakeConfluence, Fault};
+pub use retrieval::FakeRetrieval;

@@ -1,0 +1,313 @@
+//! A retrieval store in memory: immediate, or one that ingests only some questions after the commit.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::DocumentId;
+use domain::document::Document;
+use domain::index::{BackendKind, Remote};
+use domain::ports::retrieval::{
+    BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
+    StoreSpec, StoredDocument,
+};
+use domain::query::{Passage, RetrievalQuery};
+
+#[derive(Clone, Debug)]
+pub enum StoreFault {
+    Unavailable,
+    TooLarge,
+    NoCredits,
+    Panic,
+    /// It stores the documents, and then the answer is lost.
+    LostAnswer,
+}
+
+#[derive(Default)]
+pub struct Shelf {
+    /// What is stored, by remote object.
+    pub documents: BTreeMap<String, BTreeMap<DocumentId, Document>>,
+    /// What a question finds.
+    pub searchable: BTreeMap<String, BTreeSet<DocumentId>>,
+    /// Every document that was taken in, with its hash, in order.
+    pub uploads: Vec<(DocumentId, String)>,
+    pub deletes: Vec<DocumentId>,
+    pub commits: usize,
+    pub largest_batch: usize,
+    pub refuse: HashMap<String, String>,
+    /// Documents that the store accepts and then fails to ingest.
+    pub fail_ingestion: HashSet<String>,
+    /// Documents that it accepts and never ingests.
+    pub never_ingest: HashSet<String>,
+    pub faults: VecDeque<(usize, StoreFault)>,
+    pub objects: BTreeMap<String, u32>,
+    pub latency: Duration,
+    pub too_large_above: Option<usize>,
+}
+
+#[derive(Clone)]
+pub struct FakeRetrieval {
+    pub shelf: Arc<Mutex<Shelf>>,
+    pub immediate: bool,
+    pub batch: usize,
+}
+
+impl FakeRetrieval {
+    pub fn immediate() -> Self {
+        Self {
+            shelf: Arc::default(),
+            immediate: true,
+            batch: 50,
+        }
+    }
+
+    pub fn slow() -> Self {
+        Self {
+            immediate: false,
+            ..Self::immediate()
+        }
+    }
+
+    pub fn with<T>(&self, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        change(&mut self.shelf.lock().unwrap())
+    }
+
+    /// Everything stored under the one object there is, or nothing.
+    pub fn documents(&self) -> BTreeMap<DocumentId, Document> {
+        self.with(|shelf| {
+            shelf
+                .documents
+                .values()
+                .next()
+                .cloned()
+                .unwrap_or_default()
+        })
+    }
+
+    pub fn uploads(&self) -> usize {
+        self.with(|shelf| shelf.uploads.len())
+    }
+
+    pub fn fail(&self, times: usize, fault: StoreFault) {
+        self.with(|shelf| shelf.faults.push_back((times, fault)));
+    }
+
+    async fn request(&self) -> Result<bool, BackendError> {
+        let (latency, fault) = self.with(|shelf| {
+            let fault = shelf.faults.front_mut().map(|(left, fault)| {
+                *left -= 1;
+                fault.clone()
+            });
+            if shelf.faults.front().is_some_and(|(left, _)| *left == 0) {
+                shelf.faults.pop_front();
+            }
+            (shelf.latency, fault)
+        });
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let detail = "a fault of the test".to_owned();
+        match fault {
+            None => Ok(true),
+            Some(StoreFault::LostAnswer) => Ok(false),
+            Some(StoreFault::Unavailable) => Err(BackendError::Unavailable { detail }),
+            Some(StoreFault::TooLarge) => Err(BackendError::TooLarge { detail }),
+            Some(StoreFault::NoCredits) => Err(BackendError::NoCredits { detail }),
+            Some(StoreFault::Panic) => panic!("a bug in the backend"),
+        }
+    }
+}
+
+#[async_trait]
+impl RetrievalBackend for FakeRetrieval {
+    fn kind(&self) -> BackendKind {
+        BackendKind::Local
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            max_batch_documents: self.batch,
+            max_batch_bytes: 1_000_000,
+            max_batch_deletes: self.batch,
+            immediate: self.immediate,
+            filters_labels: false,
+            knows_sections: false,
+        }
+    }
+
+    async fn ensure(
+        &self,
+        spec: &StoreSpec,
+        known: Option<&Remote>,
+    ) -> Result<Remote, BackendError> {
+        self.request().await?;
+        Ok(self.with(|shelf| {
+            let name = spec.name();
+            let id = known
+                .map(|known| known.id.clone())
+                .filter(|id| shelf.documents.contains_key(id));
+            let id = id.unwrap_or_else(|| {
+                let generation = shelf.objects.entry(name.clone()).or_default();
+                *generation += 1;
+                format!("{name}#{generation}")
+            });
+            shelf.documents.entry(id.clone()).or_default();
+            Remote {
+                kind: "local".to_owned(),
+                id,
+                name,
+                extra: None,
+            }
+        }))
+    }
+
+    async fn remove(&self, _: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
+        self.request().await?;
+        self.with(|shelf| shelf.documents.remove(&remote.id));
+        Ok(())
+    }
+
+    async fn upsert(
+        &self,
+        remote: &Remote,
+        documents: &[Document],
+    ) -> Result<Vec<ItemOutcome>, BackendError> {
+        let answered = self.request().await?;
+        let outcomes = self.with(|shelf| {
+            if shelf.too_large_above.is_some_and(|most| documents.len() > most) {
+                return Err(BackendError::TooLarge {
+                    detail: "too many".to_owned(),
+                });
+            }
+            shelf.largest_batch = shelf.largest_batch.max(documents.len());
+            Ok(documents
+                .iter()
+                .map(|document| {
+                    if let Some(reason) = shelf.refuse.get(document.id.as_str()) {
+                        return ItemOutcome::Refused(reason.clone());
+                    }
+                    shelf
+                        .uploads
+                        .push((document.id.clone(), document.metadata.hash.clone()));
+                    let stored = shelf.documents.entry(remote.id.clone()).or_default();
+                    stored.insert(document.id.clone(), document.clone());
+                    ItemOutcome::Accepted
+                })
+                .collect())
+        })?;
+        if answered {
+            Ok(outcomes)
+        } else {
+            Err(BackendError::Unavailable {
+                detail: "the answer was lost".to_owned(),
+            })
+        }
+    }
+
+    async fn delete(
+        &self,
+        remote: &Remote,
+        ids: &[DocumentId],
+    ) -> Result<Vec<ItemOutcome>, BackendError> {
+        self.request().await?;
+        self.with(|shelf| {
+            for id in ids {
+                shelf.deletes.push(id.clone());
+                if let Some(stored) = shelf.documents.get_mut(&remote.id) {
+                    stored.remove(id);
+                }
+            }
+        });
+        Ok(vec![ItemOutcome::Accepted; ids.len()])
+    }
+
+    async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
+        self.request().await?;
+        self.with(|shelf| {
+            shelf.commits += 1;
+            let stored = shelf.documents.get(&remote.id);
+            let ids: BTreeSet<DocumentId> = stored
+                .into_iter()
+                .flat_map(|documents| documents.keys().cloned())
+                .collect();
+            shelf.searchable.insert(remote.id.clone(), ids);
+        });
+        Ok(())
+    }
+
+    async fn progress(
+        &self,
+        remote: &Remote,
+        uploads: &[DocumentId],
+        deletes: &[DocumentId],
+    ) -> Result<IngestionReport, BackendError> {
+        self.request().await?;
+        Ok(self.with(|shelf| {
+            let mut report = IngestionReport::default();
+            let searchable = shelf.searchable.get(&remote.id);
+            for id in uploads {
+                if shelf.fail_ingestion.contains(id.as_str()) {
+                    report.failed.push((id.clone(), "cannot be parsed".to_owned()));
+                } else if searchable.is_some_and(|ids| ids.contains(id))
+                    && !shelf.never_ingest.contains(id.as_str())
+                {
+                    report.searchable.push(id.clone());
+                } else {
+                    report.working.push(id.clone());
+                }
+            }
+            report.gone.extend(deletes.iter().cloned());
+            report
+        }))
+    }
+
+    async fn search(
+        &self,
+        remote: &Remote,
+        query: &RetrievalQuery,
+    ) -> Result<Vec<Passage>, BackendError> {
+        self.request().await?;
+        Ok(self.with(|shelf| {
+            let stored = shelf.documents.get(&remote.id);
+            stored
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .filter(|document| document.text.contains(&query.text))
+                .take(query.top_k as usize)
+                .map(|document| Passage {
+                    document: document.id.clone(),
+                    text: document.text.clone(),
+                    score: 1.0,
+                    heading_path: Vec::new(),
+                    anchor: None,
+                })
+                .collect()
+        }))
+    }
+
+    async fn list(
+        &self,
+        remote: &Remote,
+        _: Option<&str>,
+    ) -> Result<(Vec<StoredDocument>, Option<String>), BackendError> {
+        self.request().await?;
+        Ok(self.with(|shelf| {
+            let stored = shelf.documents.get(&remote.id);
+            let all = stored
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .map(|document| StoredDocument {
+                    id: document.id.clone(),
+                    hash: Some(document.metadata.hash.clone()),
+                    index: Some(document.metadata.index),
+                })
+                .collect();
+            (all, None)
+        }))
+    }
+
+    fn health(&self) -> BackendHealth {
+        BackendHealth::default()
+    }
+}
