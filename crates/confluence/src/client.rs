@@ -1,7 +1,8 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use domain::content::{
@@ -31,6 +32,8 @@ pub struct ConfluenceClient {
     pub(crate) containers: AtomicU8,
     /// How many items the site can answer facts of at once, as far as is known.
     pub(crate) facts_limit: AtomicUsize,
+    /// Until when people's names are not asked for, since the account may not see them.
+    pub(crate) no_names_until: Mutex<Option<Instant>>,
 }
 
 impl ConfluenceClient {
@@ -48,6 +51,7 @@ impl ConfluenceClient {
             media,
             containers: AtomicU8::new(Containers::Untried as u8),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
+            no_names_until: Mutex::new(None),
         })
     }
 

@@ -1,5 +1,8 @@
 //! Spaces, pages and blog posts: listings, bulk reads by id, single reads, rendered bodies, names of people.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use domain::content::{ContentKind, ContentStatus, Person, SourcePage, Space};
 use domain::ports::source::{
     Batch, Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING, SourceError,
@@ -277,14 +280,29 @@ impl ConfluenceClient {
         Ok(None)
     }
 
+    /// Names are an ornament: an account that may not see them gets none, and is not asked again for a while.
     pub(crate) async fn names(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {
         let mut people = Vec::with_capacity(ids.len());
+        if lock(&self.no_names_until).is_some_and(|until| Instant::now() < until) {
+            return Ok(people);
+        }
         for chunk in ids.chunks(MAX_BATCH) {
             let mut call = Call::new(&endpoint::USERS_BULK, &[]);
-            call.body = Some(
-                json!({ "accountIds": chunk.iter().map(AccountId::as_str).collect::<Vec<_>>() }),
-            );
-            let page = self.transport.page::<User>(&call, None).await?;
+            let ids: Vec<&str> = chunk.iter().map(AccountId::as_str).collect();
+            call.body = Some(json!({ "accountIds": ids }));
+            let page = match self.transport.page::<User>(&call, None).await {
+                Ok(page) => page,
+                Err(
+                    error @ (SourceError::Unauthorized { .. }
+                    | SourceError::Forbidden { .. }
+                    | SourceError::NotFound { .. }),
+                ) => {
+                    tracing::warn!(%error, "people's names are not to be had; pages will show none");
+                    *lock(&self.no_names_until) = Some(Instant::now() + NO_NAMES_FOR);
+                    return Ok(people);
+                }
+                Err(error) => return Err(error),
+            };
             people.extend(page.items.into_iter().filter_map(|mut user| {
                 let id = AccountId::new(user.account_id.take()?);
                 Some(Person {
@@ -295,6 +313,13 @@ impl ConfluenceClient {
         }
         Ok(people)
     }
+}
+
+/// How long an account that may not see names is not asked for any.
+const NO_NAMES_FOR: Duration = Duration::from_secs(600);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// 404 as nothing.

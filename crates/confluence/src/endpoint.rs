@@ -27,8 +27,9 @@ const ATTACHMENT: &str = "read:attachment:confluence";
 const DETAILS: &str = "read:content-details:confluence";
 
 pub(crate) static USER_CURRENT: Endpoint = of("GET /rest/api/user/current", DETAILS, true);
+/// A 404 here says that the account may not see people's profiles.
 pub(crate) static USERS_BULK: Endpoint =
-    of("POST /api/v2/users-bulk", "read:user:confluence", true);
+    of("POST /api/v2/users-bulk", "read:user:confluence", false);
 pub(crate) static SPACES: Endpoint = of("GET /api/v2/spaces", "read:space:confluence", true);
 pub(crate) static PAGES: Endpoint = of("GET /api/v2/pages", PAGE, true);
 pub(crate) static SPACE_PAGES: Endpoint = of("GET /api/v2/spaces/{id}/pages", PAGE, false);

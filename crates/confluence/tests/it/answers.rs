@@ -480,6 +480,24 @@ async fn names_of_people_250_at_a_time() {
 }
 
 #[tokio::test]
+async fn names_that_may_not_be_seen_fail_nothing_and_are_not_asked_for_again() {
+    let scope = r#"{"code":401,"message":"Unauthorized; scope does not match"}"#;
+    for refusal in [
+        raw(401, scope, "application/json"),
+        raw(403, "", "text/html"),
+        raw(404, "", "text/html"),
+    ] {
+        let server = MockServer::start().await;
+        always(&server, "/wiki/api/v2/users-bulk", refusal).await;
+        let client = client(&server);
+        for _ in 0..3 {
+            assert_eq!(client.people(&["a:1".into()]).await, Ok(vec![]));
+        }
+        assert_eq!(count(&server, "/wiki/api/v2/users-bulk").await, 1);
+    }
+}
+
+#[tokio::test]
 async fn rendered_bodies_fall_back() {
     let server = MockServer::start().await;
     let rendered = |id: u64, format: &str| {

@@ -297,6 +297,37 @@ async fn nobody_there_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_used_and_its_password_stays_secret() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let read = socket.read(&mut request).await.unwrap();
+        let _ = socket
+            .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        String::from_utf8_lossy(&request[..read]).into_owned()
+    });
+    let mut config = config("https://x.atlassian.net");
+    config.proxy = Some(format!("http://me:hush@{at}").parse().unwrap());
+    config.retry.retries = 0;
+    let error = ConfluenceClient::new(&config)
+        .unwrap()
+        .whoami()
+        .await
+        .unwrap_err();
+    assert_eq!(name(&error), "unavailable");
+    assert!(!format!("{error:?}").contains("hush"));
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("CONNECT x.atlassian.net:443"), "{asked}");
+    assert!(
+        !asked.contains(&BASIC[6..]),
+        "the site's credentials are not for the proxy"
+    );
+}
+
+#[tokio::test]
 async fn settings_are_checked_by_name() {
     let good = config("https://x.atlassian.net");
     let refused = |change: fn(&mut confluence::ConfluenceConfig)| {
