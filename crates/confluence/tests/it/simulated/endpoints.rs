@@ -1,0 +1,463 @@
+//! Every endpoint, at the site and through the gateway, and what bad credentials and odd data make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use confluence::ConfluenceClient;
+use confluence::comments::CommentPlace::{Footer, Inline};
+use domain::content::ContentKind::{BlogPost, Container, Page};
+use domain::content::ContentStatus::{Archived, Current, Trashed};
+use domain::content::{ContentFacts, Restriction, SourcePage};
+use domain::ports::source::{ContentSource, FactsQuery, ListOrder, ListQuery};
+use domain::{AccountId, PageId, SpaceId, SpaceKey};
+use simulators::confluence::{Account, BadCredentials, ConfluenceSim};
+
+use super::{
+    Made, SCOPES, client, eng, facts, page_id, settings, site, site_of, start, sweep, sweep_of,
+};
+use crate::official::Official;
+use crate::support::name;
+
+/// Uses every endpoint, and looks at what comes.
+async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &Made) {
+    let me = client.whoami().await.unwrap();
+    assert_eq!(me.id.as_str(), sim.account_id());
+
+    let spaces = client
+        .spaces_by_key(&["ENG".into(), "~712020abc".into(), "NONE".into()])
+        .await
+        .unwrap();
+    assert_eq!(
+        spaces
+            .iter()
+            .map(|space| space.key.as_str())
+            .collect::<BTreeSet<_>>(),
+        BTreeSet::from(["ENG", "~712020abc"])
+    );
+    assert!(spaces.iter().all(|space| space.url.starts_with("http")));
+    let ids: Vec<SpaceId> = spaces.iter().map(|space| space.id.clone()).collect();
+    assert_eq!(client.spaces_by_id(&ids).await.unwrap().len(), 2);
+    assert_eq!(client.visible_spaces().await.unwrap().len(), 2);
+
+    let truth: BTreeMap<String, _> = sim
+        .truth()
+        .into_iter()
+        .map(|page| (page.id.to_string(), page))
+        .collect();
+    let mut seen = BTreeMap::new();
+    for id in &ids {
+        for page in sweep(client, id, 250).await.unwrap() {
+            assert_eq!(&page.space_id, id);
+            assert!(
+                seen.insert(page.id.as_str().to_owned(), page).is_none(),
+                "each once"
+            );
+        }
+    }
+    assert_eq!(
+        seen.keys().collect::<Vec<_>>(),
+        truth.keys().collect::<Vec<_>>()
+    );
+    assert_eq!(seen.len(), made.pages);
+    for (id, page) in &seen {
+        let real = &truth[id];
+        assert_eq!(
+            (page.title.as_str(), page.version),
+            (real.title.as_str(), i32::try_from(real.version).unwrap())
+        );
+        assert_eq!(
+            page.parent_id.as_ref().map(PageId::as_str),
+            real.parent.map(|id| id.to_string()).as_deref()
+        );
+        assert!(
+            page.url.contains(id.as_str()) && page.url.starts_with("http"),
+            "{}",
+            page.url
+        );
+    }
+
+    let poll = ListQuery {
+        spaces: ids.clone(),
+        order: ListOrder::NewestFirst,
+        statuses: vec![Current, Archived],
+        bodies: true,
+        limit: 10,
+        ..sweep_of(&ids[0], 10)
+    };
+    let newest = client.list(&poll, None).await.unwrap();
+    assert!(
+        newest
+            .items
+            .windows(2)
+            .all(|pair| pair[0].modified >= pair[1].modified)
+    );
+    assert!(newest.items.iter().all(|page| page.body.is_some()) && newest.next.is_some());
+    let posts = ListQuery {
+        kind: BlogPost,
+        ..sweep_of(
+            &spaces.iter().find(|s| s.key.as_str() == "ENG").unwrap().id,
+            250,
+        )
+    };
+    assert_eq!(
+        client.list(&posts, None).await.unwrap().items[0].id,
+        page_id(made.post)
+    );
+    let posts = ListQuery {
+        order: ListOrder::NewestFirst,
+        spaces: ids.clone(),
+        ..posts
+    };
+    assert_eq!(client.list(&posts, None).await.unwrap().items.len(), 1);
+
+    let batch: Vec<PageId> = seen
+        .keys()
+        .take(250)
+        .map(|id| PageId::new(id.as_str()))
+        .collect();
+    let bodies = client.by_ids(Page, &batch, &[Current], true).await.unwrap();
+    assert_eq!(bodies.len(), 250);
+    assert!(
+        bodies
+            .iter()
+            .all(|page| page.body.as_deref() == Some(truth[page.id.as_str()].body.as_str()))
+    );
+    let lost = [made.trashed, made.archived, made.labelled].map(page_id);
+    let found = client
+        .by_ids(Page, &lost, &[Current, Archived, Trashed], false)
+        .await
+        .unwrap();
+    let found: BTreeMap<_, _> = found
+        .into_iter()
+        .map(|page| (page.id, page.status))
+        .collect();
+    assert_eq!(
+        found,
+        BTreeMap::from([
+            (lost[0].clone(), Trashed),
+            (lost[1].clone(), Archived),
+            (lost[2].clone(), Current)
+        ])
+    );
+    assert_eq!(
+        client
+            .by_ids(BlogPost, &[page_id(made.post)], &[Current], true)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        client.one(Page, &lost[0]).await.unwrap().unwrap().status,
+        Trashed
+    );
+    assert_eq!(
+        client
+            .one(BlogPost, &page_id(made.post))
+            .await
+            .unwrap()
+            .unwrap()
+            .kind,
+        BlogPost
+    );
+    assert_eq!(client.one(Page, &"1".into()).await.unwrap(), None);
+
+    let mut known: BTreeMap<PageId, ContentFacts> = BTreeMap::new();
+    for key in ["ENG", "~712020abc"] {
+        known.extend(
+            facts(client, key)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|facts| (facts.id.clone(), facts)),
+        );
+    }
+    for id in truth.keys() {
+        let facts = &known[&PageId::new(id.as_str())];
+        let restricted = if *id == made.restricted.to_string() {
+            Restriction::Restricted
+        } else {
+            Restriction::Open
+        };
+        assert_eq!(facts.restriction, restricted, "{id}");
+        assert_eq!(
+            facts.labels,
+            truth[id].labels.iter().cloned().collect::<Vec<_>>()
+        );
+        assert!(facts.ancestors.is_some());
+    }
+    assert_eq!(known[&page_id(made.folder)].kind, Container);
+    let some = FactsQuery::Ids(vec![page_id(made.labelled), page_id(made.restricted)]);
+    assert_eq!(client.facts(&some, None).await.unwrap().items.len(), 2);
+    for (kind, id) in [
+        (Page, made.restricted),
+        (Page, made.labelled),
+        (BlogPost, made.post),
+        (Container, made.folder),
+    ] {
+        let single = client.facts_of(kind, &page_id(id)).await.unwrap().unwrap();
+        let bulk = &known[&page_id(id)];
+        assert_eq!(
+            (single.restriction, &single.labels),
+            (bulk.restriction, &bulk.labels),
+            "{id}"
+        );
+    }
+    assert_eq!(client.facts_of(Page, &"1".into()).await.unwrap(), None);
+
+    let people = client
+        .people(&[AccountId::from("557058:ada"), AccountId::from("nobody")])
+        .await
+        .unwrap();
+    assert_eq!(
+        people
+            .iter()
+            .map(|person| person.display_name.as_str())
+            .collect::<Vec<_>>(),
+        ["Ada"]
+    );
+    assert!(
+        client
+            .rendered(Page, &page_id(made.labelled))
+            .await
+            .unwrap()
+            .unwrap()
+            .contains("Restart the gateway")
+    );
+    let hits = client
+        .search_live("how do I restart the VPN gateway?", &["ENG".into()], 5)
+        .await
+        .unwrap();
+    assert_eq!(hits[0].id, page_id(made.labelled));
+    assert_eq!((hits.len(), hits[0].space_key.as_str()), (5, "ENG"));
+    assert!(hits[0].excerpt.contains("Restart the gateway"));
+
+    let labelled = page_id(made.labelled);
+    for place in [Footer, Inline] {
+        assert_eq!(
+            client
+                .comments_of(Page, &labelled, place, None)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            1
+        );
+        assert!(
+            !client
+                .recent_comments(place, 25, None)
+                .await
+                .unwrap()
+                .items
+                .is_empty()
+        );
+        client
+            .comments_of(BlogPost, &page_id(made.post), place, None)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        client
+            .replies_to(Footer, &page_id(made.comment), None)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    let files = client
+        .attachments_of(Page, &labelled, None)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!((files.len(), files[0].title.as_str()), (1, "plan.txt"));
+    assert_eq!(
+        client
+            .recent_attachments(25, None)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    client
+        .attachments_of(BlogPost, &page_id(made.post), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        client.download(&labelled, &files[0].id, 100).await.unwrap(),
+        b"the plan"
+    );
+    assert_eq!(
+        files[0].id.as_str().trim_start_matches("att"),
+        made.file.to_string().trim_start_matches("att")
+    );
+}
+
+fn all_official(sim: &ConfluenceSim) {
+    let Some(official) = Official::load() else {
+        return;
+    };
+    let requests = sim.requests();
+    assert!(!requests.is_empty());
+    for request in requests {
+        let faults = official.faults(&request);
+        assert!(
+            faults.is_empty(),
+            "{} {}: {faults:?}",
+            request.method,
+            request.path_and_query()
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_at_the_site() {
+    let (site, made) = site();
+    let sim = start(&site).await;
+    use_everything(&client(&sim), &sim, &made).await;
+    all_official(&sim);
+}
+
+#[tokio::test]
+async fn every_endpoint_through_the_gateway() {
+    let (site, made) = site();
+    let account = Account::scoped("s@example.com", "scoped", SCOPES);
+    let sim = ConfluenceSim::builder()
+        .site(site)
+        .account(account)
+        .start()
+        .await
+        .unwrap();
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    let direct = ConfluenceClient::new(&config)
+        .unwrap()
+        .whoami()
+        .await
+        .unwrap_err();
+    assert_eq!(name(&direct), "unauthorized");
+    assert!(
+        direct.to_string().contains("CONFLUENCE_CLOUD_ID"),
+        "{direct}"
+    );
+    sim.reset_log();
+    config.cloud_id = Some(sim.cloud_id().to_owned());
+    config.gateway_url = Some(format!("{}/ex/confluence", sim.base_url()).parse().unwrap());
+    use_everything(&ConfluenceClient::new(&config).unwrap(), &sim, &made).await;
+    all_official(&sim);
+}
+
+#[tokio::test]
+async fn a_missing_scope_is_named() {
+    let (site, _) = site_of(120);
+    let account = Account::scoped(
+        "s@example.com",
+        "scoped",
+        &["read:content-details:confluence"],
+    );
+    let sim = ConfluenceSim::builder()
+        .site(site)
+        .account(account)
+        .start()
+        .await
+        .unwrap();
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    config.cloud_id = Some(sim.cloud_id().to_owned());
+    config.gateway_url = Some(format!("{}/ex/confluence", sim.base_url()).parse().unwrap());
+    let client = ConfluenceClient::new(&config).unwrap();
+    client.whoami().await.unwrap();
+    let error = client.visible_spaces().await.unwrap_err();
+    assert_eq!(name(&error), "unauthorized");
+    assert!(
+        error.to_string().contains("read:space:confluence"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_named_in_every_mode() {
+    let (site, _) = site_of(120);
+    let sim = start(&site).await;
+    let space = eng(&client(&sim)).await;
+    for mode in [
+        BadCredentials::ForbiddenAndNotFound,
+        BadCredentials::Unauthorized,
+        BadCredentials::HtmlUnauthorized,
+        BadCredentials::Anonymous,
+    ] {
+        sim.switches(|s| s.bad_credentials = mode);
+        let mut config = settings(&sim);
+        config.api_token = "wrong".to_owned().into();
+        let client = ConfluenceClient::new(&config).unwrap();
+        let error = client.whoami().await.unwrap_err();
+        assert_eq!(name(&error), "unauthorized", "{mode:?}");
+        if mode != BadCredentials::Anonymous {
+            let poll = ListQuery {
+                order: ListOrder::NewestFirst,
+                ..sweep_of(&space, 25)
+            };
+            assert_eq!(
+                name(&client.list(&poll, None).await.unwrap_err()),
+                "unauthorized",
+                "{mode:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn odd_data_is_tolerated() {
+    let (site, _) = site_of(120);
+    let sim = start(&site).await;
+    let client = client(&sim);
+    let space = eng(&client).await;
+    let ids = |pages: Vec<SourcePage>| pages.into_iter().map(|page| page.id).collect::<Vec<_>>();
+    let whole = ids(sweep(&client, &space, 60).await.unwrap());
+    sim.switches(|s| {
+        s.unknown_fields = true;
+        s.unknown_enums = true;
+        s.null_parents = true;
+        s.missing_body = true;
+        s.hide_emails = true;
+        s.cql_empty_last_page = true;
+    });
+    assert_eq!(ids(sweep(&client, &space, 60).await.unwrap()), whole);
+    let bodies = client
+        .by_ids(Page, &whole[..50], &[Current], true)
+        .await
+        .unwrap();
+    assert!(
+        bodies
+            .iter()
+            .all(|page| page.body.is_none() && page.parent_id.is_none())
+    );
+    assert!(facts(&client, "ENG").await.unwrap().len() >= whole.len());
+    assert_eq!(client.whoami().await.unwrap().id.as_str(), sim.account_id());
+    assert_eq!(client.visible_spaces().await.unwrap().len(), 2);
+    assert_eq!(
+        client.people(&["557058:ada".into()]).await.unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_space_that_vanishes_is_named() {
+    let (site, _) = site_of(120);
+    let sim = start(&site).await;
+    let client = client(&sim);
+    let space = eng(&client).await;
+    site.delete_space("ENG");
+    let error = sweep(&client, &space, 60).await.unwrap_err();
+    assert_eq!(name(&error), "not found");
+    assert_eq!(
+        client
+            .spaces_by_key(&[SpaceKey::from("ENG")])
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(client.spaces_by_id(&[space]).await.unwrap(), []);
+}
