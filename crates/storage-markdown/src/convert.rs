@@ -133,7 +133,12 @@ impl<'a> Converter<'a> {
         let tag = Tag::from_name(name);
         let id = if tag == Tag::Other { name_id(name) } else { 0 };
         self.imply_end(tag);
-        self.frames.push(Frame { tag, id, sink: self.sink, data: 0 });
+        self.frames.push(Frame {
+            tag,
+            id,
+            sink: self.sink,
+            data: 0,
+        });
         (tag, self.skip == 0)
     }
 
@@ -141,7 +146,9 @@ impl<'a> Converter<'a> {
     pub(crate) fn top_is(&self, name: &str) -> bool {
         let tag = Tag::from_name(name);
         let id = if tag == Tag::Other { name_id(name) } else { 0 };
-        self.frames.last().is_some_and(|f| f.tag == tag && f.id == id)
+        self.frames
+            .last()
+            .is_some_and(|f| f.tag == tag && f.id == id)
     }
 
     pub(crate) fn end(&mut self, name: &str) {
@@ -530,7 +537,7 @@ impl<'a> Converter<'a> {
                 let Some(start) = self.w.end_heading() else {
                     return;
                 };
-                let text = &self.w.out[start..];
+                let text = self.w.out.get(start..).unwrap_or("");
                 // Emphasis that spans the whole heading says nothing.
                 if let Some(inner) = text.strip_prefix("**").and_then(|t| t.strip_suffix("**")) {
                     if !inner.is_empty()
@@ -543,7 +550,7 @@ impl<'a> Converter<'a> {
                         self.w.out.push_str(&inner);
                     }
                 }
-                let text = plain(&self.w.out[start..]);
+                let text = plain(self.w.out.get(start..).unwrap_or(""));
                 let anchor = self.slugs.next(&text);
                 self.result.outline.push(Heading {
                     level,
@@ -731,7 +738,9 @@ impl<'a> Converter<'a> {
                 .or_else(|| attr(attrs, "data-emoji-shortname"))
                 .or_else(|| attr(attrs, "alt"));
             if let Some(text) = text {
-                self.w.text(&text);
+                self.w.text(
+                    crate::emoji::by_name(text.trim_matches([':', '(', ')'])).unwrap_or(&text),
+                );
             }
             return;
         }

@@ -73,7 +73,7 @@ fn unescape_utf16(text: &str) -> Option<String> {
 }
 
 /// Old names, Atlassian ids and their shortnames.
-fn by_name(name: &str) -> Option<&'static str> {
+pub(crate) fn by_name(name: &str) -> Option<&'static str> {
     Some(match name {
         "smile" => "🙂",
         "sad" => "🙁",

@@ -133,11 +133,13 @@ impl Writer {
                 }
                 b'&' => looks_like_reference(&text[at..]),
                 b'~' => {
+                    let word_follows = next.is_some_and(|b| b.is_ascii_alphanumeric() || b >= 0x80);
                     next == Some(b'~')
-                        || !matches!(
-                            prev_byte(bytes, at, from, &self.out),
-                            None | Some(b' ' | b'(' | b'\n')
-                        )
+                        || match prev_byte(bytes, at, from, &self.out) {
+                            None | Some(b' ' | b'\n') => false,
+                            Some(b'(') => !word_follows,
+                            Some(_) => true,
+                        }
                 }
                 b'\\' => next.is_none_or(|b| b.is_ascii_punctuation()),
                 0xc2 => {
@@ -376,7 +378,9 @@ pub(crate) fn plain(markdown: &str) -> String {
         .filter(|c| !c.is_control() || *c == '\n')
         .collect();
     let mut out = String::with_capacity(cleaned.len());
-    for event in Parser::new_ext(cleaned.trim_start(), Options::ENABLE_STRIKETHROUGH) {
+    // As a heading, so that nothing in it is taken for the start of a block.
+    let line = format!("# {}", cleaned.replace('\n', " ").trim());
+    for event in Parser::new_ext(&line, Options::ENABLE_STRIKETHROUGH) {
         match event {
             Event::Text(text) | Event::Code(text) => out.push_str(&text),
             Event::SoftBreak | Event::HardBreak => out.push(' '),

@@ -6,32 +6,31 @@ use quick_xml::events::Event;
 use crate::attrs::resolve;
 use crate::convert::Converter;
 
-/// Places where reading resumes are bounded, so that hostile input stays linear; after that the rest is read as text.
-const MAX_REPAIRS: usize = 64;
-
 /// Feeds all of `body` to the converter.
 pub(crate) fn drive(converter: &mut Converter<'_>) {
     let body = converter.body;
     let mut base = 0;
+    // Looking for the end of something that never ends reads the body to its own end; so that hostile input stays
+    // linear, this may happen a few times only. After that the rest is read as text.
+    let mut budget = body.len() * 8 + 65_536;
     while base < body.len() {
-        match run(converter, body, base) {
-            None => return,
-            Some(resume) => {
-                converter.result.diagnostics.repairs += 1;
-                base = resume.max(base + 1);
-                while !body.is_char_boundary(base) {
-                    base += 1;
-                }
-                if converter.result.diagnostics.repairs >= MAX_REPAIRS {
-                    return text_only(converter, &body[base..]);
-                }
-            }
+        let Some((resume, read)) = run(converter, body, base) else {
+            return;
+        };
+        converter.result.diagnostics.repairs += 1;
+        base = resume.max(base + 1);
+        while !body.is_char_boundary(base) {
+            base += 1;
+        }
+        match budget.checked_sub(read.saturating_sub(base) + 64) {
+            Some(left) => budget = left,
+            None => return text_only(converter, &body[base..]),
         }
     }
 }
 
-/// Reads events from `base` on. Returns where to resume after an error.
-fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<usize> {
+/// Reads events from `base` on. After an error, returns where to resume, and how far the reader had looked.
+fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<(usize, usize)> {
     let source = &body[base..];
     let mut reader = Reader::from_str(source);
     let config = reader.config_mut();
@@ -39,14 +38,19 @@ fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<
     config.check_comments = false;
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
+    // Where the event at hand begins.
     let mut last = 0;
     loop {
-        let event = reader.read_event();
-        match event {
+        match reader.read_event() {
             Ok(Event::Start(tag)) => {
                 converter.offset = base + reader.buffer_position() as usize;
+                let name = tag.name();
+                if !is_name(name.as_ref()) {
+                    converter.reference("<", " ");
+                    return Some((base + last + 1, 0));
+                }
                 let attrs = within(body, tag.attributes_raw());
-                converter.start(tag.name().as_ref(), attrs);
+                converter.start(name.as_ref(), attrs);
             }
             Ok(Event::End(tag)) => {
                 converter.offset = base + reader.buffer_position() as usize;
@@ -58,19 +62,14 @@ fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<
                 converter.start(tag.name().as_ref(), attrs);
                 converter.end(tag.name().as_ref());
             }
-            Ok(Event::Text(text)) => {
-                let text = text.into_inner();
-                converter.text(within(body, &text));
-            }
-            Ok(Event::CData(data)) => {
-                let data = data.into_inner();
-                converter.text(within(body, &data));
-            }
+            Ok(Event::Text(text)) => converter.text(within(body, &text.into_inner())),
+            Ok(Event::CData(data)) => converter.text(within(body, &data.into_inner())),
             Ok(Event::GeneralRef(reference)) => {
                 let name = reference.into_inner();
-                let after = reader.buffer_position() as usize;
+                let rest = source
+                    .get(reader.buffer_position() as usize..)
+                    .unwrap_or("");
                 let mut buffer = [0; 4];
-                let rest = source.get(after..).unwrap_or("");
                 match resolve(&name, &mut buffer) {
                     Some(text) => converter.reference(text, rest),
                     None => {
@@ -84,6 +83,7 @@ fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<
             Ok(Event::Eof) => return None,
             Err(_) => {
                 // What could not be read is skipped up to the next tag; a stray `<` is text.
+                let read = base + reader.buffer_position() as usize;
                 let position = (reader.error_position() as usize)
                     .max(last)
                     .min(source.len());
@@ -95,17 +95,23 @@ fn run<'a>(converter: &mut Converter<'a>, body: &'a str, base: usize) -> Option<
                 }
                 let next = rest
                     .get(skip..)
-                    .and_then(|r| memchr::memchr(b'<', r.as_bytes()))
-                    .map(|n| n + skip);
-                let end = next.unwrap_or(rest.len());
+                    .and_then(|r| memchr::memchr(b'<', r.as_bytes()));
+                let end = next.map_or(rest.len(), |n| n + skip);
                 if let Some(text) = body.get(from + skip..from + end) {
                     converter.text(text);
                 }
-                return Some(from + end);
+                return Some((from + end, read));
             }
         }
         last = reader.buffer_position() as usize;
     }
+}
+
+/// What follows a `<` is the name of an element.
+fn is_name(name: &str) -> bool {
+    name.as_bytes()
+        .first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b':' | 0x80..))
 }
 
 /// The rest of a body that is beyond repair: its text, without what looks like tags.

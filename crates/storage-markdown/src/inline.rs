@@ -18,6 +18,20 @@ pub(crate) enum Mark {
     Code,
 }
 
+impl Mark {
+    fn kind(self) -> usize {
+        match self {
+            Mark::Strong => 0,
+            Mark::Em => 1,
+            Mark::Strike => 2,
+            Mark::Sub => 3,
+            Mark::Sup => 4,
+            Mark::Link(_) => 5,
+            Mark::Code => 6,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     mark: Mark,
@@ -84,21 +98,24 @@ fn class_after(c: char) -> Class {
 
 impl Writer {
     pub(crate) fn push_mark(&mut self, mark: Mark) {
-        let mute = match mark {
-            Mark::Link(_) => self.wanted.iter().any(|w| matches!(w.mark, Mark::Link(_))),
-            Mark::Code => self.wanted.iter().any(|w| w.mark == Mark::Code),
-            _ => self
-                .wanted
-                .iter()
-                .any(|w| w.mark == mark || w.mark == Mark::Code),
-        };
+        let kind = mark.kind();
+        if self.wanted.iter().any(|w| w.mark.kind() == kind) {
+            self.repeated[kind] += 1;
+            return;
+        }
+        // Nothing but a link goes around a code span that has begun.
+        let in_code = self.wanted.iter().any(|w| w.mark == Mark::Code);
+        let mute = in_code && !matches!(mark, Mark::Link(_));
         self.wanted.push(Wanted { mark, mute });
         self.dirty = true;
     }
 
     /// Ends the latest of the wanted marks of this kind.
     pub(crate) fn pop_mark(&mut self, mark: Mark) {
-        if let Some(at) = self.wanted.iter().rposition(|w| w.mark == mark) {
+        let kind = mark.kind();
+        if self.repeated[kind] > 0 {
+            self.repeated[kind] -= 1;
+        } else if let Some(at) = self.wanted.iter().rposition(|w| w.mark.kind() == kind) {
             self.wanted.remove(at);
             self.dirty = true;
         }
@@ -150,7 +167,8 @@ impl Writer {
             }
         } else if self.space {
             self.space = false;
-            if !self.out.ends_with([' ', '\n'])
+            if !self.out.is_empty()
+                && !self.out.ends_with([' ', '\n'])
                 && !(self.mode == Mode::Cell && self.out.ends_with("<br>"))
             {
                 self.out.push(' ');
@@ -466,6 +484,7 @@ impl Writer {
 
     /// Writes inline Markdown that needs no escaping, such as `$x$`.
     pub(crate) fn verbatim(&mut self, text: &str) {
+        let text = &text.replace([LOCAL_OPEN, LOCAL_ANCHOR], "");
         if let Some(first) = text.chars().next() {
             self.ready(first);
             self.out.push_str(text);

@@ -403,7 +403,12 @@ impl<'a> Converter<'a> {
             Ri::Url { value } => crate::view::clean_url(value, self.resolver.site_base()),
             other => resolve(other, None, self.resolver).out.url,
         };
-        let alt = alt.as_deref().or(file.as_deref()).unwrap_or("");
+        // A name that says nothing is left out where the caption speaks.
+        let alt = alt
+            .as_deref()
+            .or(file.as_deref())
+            .filter(|_| told || !captioned)
+            .unwrap_or("");
         match url {
             Some(url) => self.w.image(alt, &url),
             None if alt.is_empty() => {}
@@ -537,7 +542,15 @@ pub(crate) fn is_telling(text: &str) -> bool {
 /// Named by a camera or a screenshot tool: a word or two and a date.
 fn is_dated(stem: &str) -> bool {
     let bytes = stem.as_bytes();
-    bytes.windows(10).any(|w| w.iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { matches!(b, b'-' | b'.' | b'_') } else { b.is_ascii_digit() }))
+    bytes.windows(10).any(|w| {
+        w.iter().enumerate().all(|(i, b)| {
+            if i == 4 || i == 7 {
+                matches!(b, b'-' | b'.' | b'_')
+            } else {
+                b.is_ascii_digit()
+            }
+        })
+    })
 }
 
 fn is_hex_id(stem: &str) -> bool {

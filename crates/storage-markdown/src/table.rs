@@ -54,7 +54,6 @@ pub(crate) struct Tables {
     open: Vec<Table>,
     rows: Vec<Row>,
     cells: Vec<Cell>,
-    scratch: String,
     grid: Vec<u32>,
     /// Bytes of repeated cell text that may still be written; keeps the output in proportion to the page.
     budget: usize,
@@ -189,10 +188,11 @@ impl Tables {
         }
         let rows: Vec<Row> = self.rows.drain(table.rows_from..).collect();
         let cells: Vec<Cell> = self.cells.drain(table.cells_from..).collect();
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        text.push_str(&w.out[table.start..]);
-        w.out.truncate(table.start);
+        let text = w.take_back(table.start);
+        // Text between cells has no place in a grid; it comes first.
+        if cells.iter().map(|c| c.end - c.start).sum::<usize>() < text.len() {
+            write_stray(w, &cells, &text, table.start);
+        }
         let source = source_end.saturating_sub(table.source_start);
         self.budget = self.budget.min(source * 4 + 65_536);
         let mut sheet = Sheet::lay_out(&table, &rows, &cells, &text, &mut self.grid);
@@ -210,7 +210,6 @@ impl Tables {
                 sheet.write_grid(w, &mut self.budget);
             }
         }
-        self.scratch = text;
         pairs
     }
 }
@@ -552,6 +551,21 @@ impl<'t> Sheet<'t> {
         w.end_list();
         found
     }
+}
+
+/// Writes what stands in a table but in none of its cells.
+fn write_stray(w: &mut Writer, cells: &[Cell], text: &str, base: usize) {
+    let mut at = base;
+    let bounds = cells
+        .iter()
+        .map(|c| (c.start, c.end))
+        .chain([(base + text.len(), 0)]);
+    let mut stray = String::new();
+    for (start, end) in bounds {
+        stray.push_str(text.get(at - base..start - base).unwrap_or(""));
+        at = end;
+    }
+    w.raw_block(&stray);
 }
 
 /// Places cells with spans. Returns the width that was needed, or nothing when it would be out of proportion.

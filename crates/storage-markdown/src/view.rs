@@ -27,8 +27,16 @@ pub fn convert_view(html: &str, options: &Options, resolver: &dyn Resolver) -> C
     convert_fragment(html, options, resolver)
 }
 
-pub(crate) fn convert_fragment(html: &str, options: &Options, resolver: &dyn Resolver) -> Conversion {
-    let state = RefCell::new(View { converter: Converter::new(html, options, resolver), pending: Vec::new(), text: String::new() });
+pub(crate) fn convert_fragment(
+    html: &str,
+    options: &Options,
+    resolver: &dyn Resolver,
+) -> Conversion {
+    let state = RefCell::new(View {
+        converter: Converter::new(html, options, resolver),
+        pending: Vec::new(),
+        text: String::new(),
+    });
     let failed = walk(html, &mut |event| state.borrow_mut().event(event));
     let mut view = state.into_inner();
     view.flush_text();
@@ -54,7 +62,8 @@ fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
     // End tags come through handlers that must be 'static: they go by way of a queue that is emptied at each event.
     let ends: Rc<RefCell<Vec<(String, Range<usize>)>>> = Rc::default();
     let sink = RefCell::new(sink);
-    let drain = |ends: &RefCell<Vec<(String, Range<usize>)>>, sink: &RefCell<&mut dyn FnMut(HtmlEvent<'_>)>| {
+    let drain = |ends: &RefCell<Vec<(String, Range<usize>)>>,
+                 sink: &RefCell<&mut dyn FnMut(HtmlEvent<'_>)>| {
         for (name, range) in ends.borrow_mut().drain(..) {
             (*sink.borrow_mut())(HtmlEvent::End(&name, range));
         }
@@ -75,9 +84,11 @@ fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
         if Tag::is_void(&name) || !el.can_have_content() {
             (*sink.borrow_mut())(HtmlEvent::End(&name, at));
         } else {
-            let ends = Rc::clone(&ends);
+            // The name is that of the element: the end tag that ends it may be its parent's.
+            let (ends, name) = (Rc::clone(&ends), name.clone());
             el.on_end_tag(end_tag!(move |end| {
-                ends.borrow_mut().push((end.name(), end.source_location().bytes()));
+                ends.borrow_mut()
+                    .push((name.clone(), end.source_location().bytes()));
                 Ok(())
             }))?;
         }
@@ -88,7 +99,9 @@ fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
         (*sink.borrow_mut())(HtmlEvent::Text(text.as_str(), text.last_in_text_node()));
         Ok(())
     });
-    let settings = Settings::new().append_element_content_handler(on_element).append_document_content_handler(on_text);
+    let settings = Settings::new()
+        .append_element_content_handler(on_element)
+        .append_document_content_handler(on_text);
     let failed = lol_html::rewrite_str(html, settings).is_err();
     drain(&ends, &sink);
     failed
@@ -183,7 +196,12 @@ impl View<'_> {
         let class = attr(attrs, "class").unwrap_or_default();
         let has = |wanted: &str| class.split_ascii_whitespace().any(|c| c == wanted);
         let c = &mut self.converter;
-        if has("toc-macro") || has("aui-icon") || has("expand-control-icon") || has("confluence-information-macro-icon") || has("client-side-toc-macro") {
+        if has("toc-macro")
+            || has("aui-icon")
+            || has("expand-control-icon")
+            || has("confluence-information-macro-icon")
+            || has("client-side-toc-macro")
+        {
             return c.skip_element();
         }
         if let Some(id) = attr(attrs, "id").filter(|_| tag.heading_level().is_some()) {
@@ -220,7 +238,9 @@ impl View<'_> {
             Tag::Div if has("panel") && !has("code") && !has("preformatted") => {
                 // The new editor's note panel has no name here, only its colour.
                 let style = attr(attrs, "style").unwrap_or_default().replace(' ', "");
-                if style.contains("rgb(234,230,255)") || style.to_ascii_lowercase().contains("#eae6ff") {
+                if style.contains("rgb(234,230,255)")
+                    || style.to_ascii_lowercase().contains("#eae6ff")
+                {
                     c.w.push_quote(Alert::Important);
                     self.then(Action::PopContainer);
                 } else {
@@ -249,10 +269,14 @@ impl View<'_> {
             }
             Tag::Span if has("jira-issue") || attr(attrs, "data-jira-key").is_some() => {
                 if let Some(key) = attr(attrs, "data-jira-key").filter(|k| !k.is_empty()) {
-                    let site = c.resolver.site_base().map(|b| b.strip_suffix("/wiki").unwrap_or(b).to_string());
+                    let site = c
+                        .resolver
+                        .site_base()
+                        .map(|b| b.strip_suffix("/wiki").unwrap_or(b).to_string());
                     match site {
                         Some(site) => {
-                            let mut resolved = resolve_href(&format!("{site}/browse/{key}"), c.resolver);
+                            let mut resolved =
+                                resolve_href(&format!("{site}/browse/{key}"), c.resolver);
                             resolved.text = Some(key.into_owned());
                             c.write_link(resolved);
                         }
@@ -265,32 +289,62 @@ impl View<'_> {
                 c.w.end_leaf();
                 c.buffer();
                 let parameters = attr(attrs, "data-syntaxhighlighter-params").unwrap_or_default();
-                let brush = parameters.split(';').find_map(|p| p.trim().strip_prefix("brush:")).map(str::trim).unwrap_or("");
-                self.then(Action::Code(LANGUAGES.iter().position(|l| *l == brush).unwrap_or(0)));
+                let brush = parameters
+                    .split(';')
+                    .find_map(|p| p.trim().strip_prefix("brush:"))
+                    .map(str::trim)
+                    .unwrap_or("");
+                self.then(Action::Code(
+                    LANGUAGES.iter().position(|l| *l == brush).unwrap_or(0),
+                ));
             }
             Tag::Li if attr(attrs, "data-inline-task-id").is_some() => {
-                c.w.push_item(if has("checked") { Lead::Done } else { Lead::ToDo });
+                c.w.push_item(if has("checked") {
+                    Lead::Done
+                } else {
+                    Lead::ToDo
+                });
             }
             Tag::A if has("user-mention") || has("confluence-userlink") => {
-                if let Some(id) = attr(attrs, "data-account-id").or_else(|| attr(attrs, "data-username")) {
+                if let Some(id) =
+                    attr(attrs, "data-account-id").or_else(|| attr(attrs, "data-username"))
+                {
                     c.note_user(&id);
                 }
                 c.w.text("@");
             }
             Tag::A => {
-                let id = attr(attrs, "data-linked-resource-id").filter(|_| matches!(attr(attrs, "data-linked-resource-type").as_deref(), Some("page" | "blogpost")));
+                let id = attr(attrs, "data-linked-resource-id").filter(|_| {
+                    matches!(
+                        attr(attrs, "data-linked-resource-type").as_deref(),
+                        Some("page" | "blogpost")
+                    )
+                });
                 if let Some(file) = attr(attrs, "data-linked-resource-default-alias") {
                     c.note_attachment(&file);
-                    let url = c.resolver.attachment(None, &file).or_else(|| clean_url(&attr(attrs, "href")?, c.resolver.site_base()));
-                    let mut resolved = resolve(&Ri::Attachment { file: file.clone(), page: None }, None, c.resolver);
+                    let url = c
+                        .resolver
+                        .attachment(None, &file)
+                        .or_else(|| clean_url(&attr(attrs, "href")?, c.resolver.site_base()));
+                    let mut resolved = resolve(
+                        &Ri::Attachment {
+                            file: file.clone(),
+                            page: None,
+                        },
+                        None,
+                        c.resolver,
+                    );
                     resolved.out.url = url.clone();
                     resolved.text = Some(file.into_owned());
                     if let Some(link) = &mut resolved.link {
                         link.url = url;
                     }
+                    c.w.space |= c.w.leaf_open;
                     c.write_link(resolved);
+                    c.w.space |= c.w.leaf_open;
                     c.skip_element();
-                } else if let Some(known) = id.and_then(|id| c.resolver.page_by_id(&id).map(|_| id)) {
+                } else if let Some(known) = id.and_then(|id| c.resolver.page_by_id(&id).map(|_| id))
+                {
                     let resolved = resolve(&Ri::Content { id: known }, None, c.resolver);
                     c.start_link(resolved);
                 } else {
@@ -337,9 +391,42 @@ impl View<'_> {
 
 /// Languages the syntax highlighter names; the first stands for none.
 const LANGUAGES: [&str; 36] = [
-    "", "java", "python", "bash", "sh", "sql", "xml", "html", "javascript", "js", "json", "yaml", "yml", "css", "php", "ruby", "go", "rust",
-    "scala", "kotlin", "swift", "csharp", "c#", "cpp", "c", "perl", "powershell", "groovy", "diff", "ini", "toml", "typescript", "markdown",
-    "dockerfile", "r", "vb",
+    "",
+    "java",
+    "python",
+    "bash",
+    "sh",
+    "sql",
+    "xml",
+    "html",
+    "javascript",
+    "js",
+    "json",
+    "yaml",
+    "yml",
+    "css",
+    "php",
+    "ruby",
+    "go",
+    "rust",
+    "scala",
+    "kotlin",
+    "swift",
+    "csharp",
+    "c#",
+    "cpp",
+    "c",
+    "perl",
+    "powershell",
+    "groovy",
+    "diff",
+    "ini",
+    "toml",
+    "typescript",
+    "markdown",
+    "dockerfile",
+    "r",
+    "vb",
 ];
 
 /// The dynamic macros in a rendered body, converted one by one.
@@ -356,7 +443,15 @@ pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Reso
             }
         }
         HtmlEvent::End(name, range) => {
-            let Some(at) = open.iter().rev().take(64).position(|(n, _, _)| n == name).map(|back| open.len() - 1 - back) else { return };
+            let Some(at) = open
+                .iter()
+                .rev()
+                .take(64)
+                .position(|(n, _, _)| n == name)
+                .map(|back| open.len() - 1 - back)
+            else {
+                return;
+            };
             for (_, start, this) in open.drain(at..) {
                 if let Some(this) = this {
                     found.push((this, start..range.end));
@@ -372,8 +467,13 @@ pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Reso
         let ordinal = ordinals.entry(this.name.clone()).or_default();
         let n = *ordinal;
         *ordinal += 1;
-        let Some(slice) = html.get(range) else { continue };
-        if slice.contains("class=\"error\"") || slice.contains("aui-message-error") || slice.contains("Getting issue details") {
+        let Some(slice) = html.get(range) else {
+            continue;
+        };
+        if slice.contains("class=\"error\"")
+            || slice.contains("aui-message-error")
+            || slice.contains("Getting issue details")
+        {
             continue;
         }
         let converted = convert_fragment(slice, options, resolver);
@@ -394,17 +494,31 @@ struct Found {
 
 impl Found {
     fn of(element: &str, attrs: &str) -> Option<Found> {
-        let own = |name| attr(attrs, name).map(|v| v.into_owned()).filter(|v| !v.is_empty());
+        let own = |name| {
+            attr(attrs, name)
+                .map(|v| v.into_owned())
+                .filter(|v| !v.is_empty())
+        };
         let name = own("data-macro-name").or_else(|| {
             let class = attr(attrs, "class")?;
-            class.split_ascii_whitespace().any(|c| c == "metadata-summary-macro").then(|| "detailssummary".to_string())
+            class
+                .split_ascii_whitespace()
+                .any(|c| c == "metadata-summary-macro")
+                .then(|| "detailssummary".to_string())
         })?;
         // A single issue in a line is no table of issues.
         if name == "jira" && element == "span" {
             return None;
         }
-        let wanted = matches!(Kind::of(&name), Kind::Include | Kind::ExcerptInclude | Kind::Report | Kind::ByLabel | Kind::Jira);
-        wanted.then(|| Found { name, macro_id: own("data-macro-id"), local_id: own("data-local-id") })
+        let wanted = matches!(
+            Kind::of(&name),
+            Kind::Include | Kind::ExcerptInclude | Kind::Report | Kind::ByLabel | Kind::Jira
+        );
+        wanted.then(|| Found {
+            name,
+            macro_id: own("data-macro-id"),
+            local_id: own("data-local-id"),
+        })
     }
 }
 
@@ -412,20 +526,45 @@ impl Found {
 pub(crate) fn clean_url(url: &str, base: Option<&str>) -> Option<String> {
     let url = url.trim();
     let lower = url.get(..11).unwrap_or(url).to_ascii_lowercase();
-    if url.is_empty() || lower.starts_with("data:") || lower.starts_with("javascript:") || lower.starts_with("blob:") {
+    if url.is_empty()
+        || lower.starts_with("data:")
+        || lower.starts_with("javascript:")
+        || lower.starts_with("blob:")
+    {
         return None;
     }
     let absolute = match (base, url.strip_prefix("/wiki/")) {
         (Some(base), Some(path)) => format!("{base}/{path}"),
         _ => url.to_string(),
     };
-    let Some((path, query)) = absolute.split_once('?') else { return Some(absolute) };
-    let kept: Vec<&str> = query.split('&').filter(|p| !is_transient(p.split('=').next().unwrap_or(""))).collect();
-    Some(if kept.is_empty() { path.to_string() } else { format!("{path}?{}", kept.join("&")) })
+    let Some((path, query)) = absolute.split_once('?') else {
+        return Some(absolute);
+    };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|p| !is_transient(p.split('=').next().unwrap_or("")))
+        .collect();
+    Some(if kept.is_empty() {
+        path.to_string()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    })
 }
 
 /// Query parameters that sign, size or date a download.
 fn is_transient(name: &str) -> bool {
-    let known = ["version", "modificationDate", "cacheVersion", "api", "client", "Signature", "Expires", "Key-Pair-Id", "Policy", "width", "height"];
+    let known = [
+        "version",
+        "modificationDate",
+        "cacheVersion",
+        "api",
+        "client",
+        "Signature",
+        "Expires",
+        "Key-Pair-Id",
+        "Policy",
+        "width",
+        "height",
+    ];
     known.contains(&name) || crate::macros::is_secret(name) || name.starts_with("X-Amz-")
 }

@@ -6,7 +6,7 @@
 //!
 //! The writer knows Markdown, not Confluence.
 
-use crate::inline::{LinkOut, Open, Wanted};
+use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN, LinkOut, Open, Wanted};
 
 /// Containers deeper than this are written at this level: deeper indentation carries nothing for a reader.
 pub(crate) const MAX_DEPTH: usize = 10;
@@ -91,10 +91,13 @@ struct Container {
     kind: Kind,
     /// Length of the line prefix outside of this container.
     prefix_len: usize,
-    /// Columns this container adds to the prefix, when it is an item.
-    width: usize,
     /// Too deep: written at the level of the deepest real item.
     flat: bool,
+    /// Spaces to put back into the prefix when a flat item ends.
+    restore: usize,
+    /// The deepest container around this one that is not flat, and how many those are.
+    real: Option<usize>,
+    depth: usize,
     last: Last,
 }
 
@@ -133,6 +136,7 @@ pub(crate) struct Aside {
     in_link: bool,
     in_code: bool,
     wanted: Vec<Wanted>,
+    repeated: [u32; 7],
     open: Vec<Open>,
     dirty: bool,
     cell_breaks: u32,
@@ -155,6 +159,8 @@ pub(crate) struct Writer {
     pub(crate) cell_breaks: u32,
     pub(crate) dirty: bool,
     pub(crate) wanted: Vec<Wanted>,
+    /// How often each kind of mark is wanted beyond the once that is written.
+    pub(crate) repeated: [u32; 7],
     pub(crate) open: Vec<Open>,
     pub(crate) links: Vec<LinkOut>,
     /// Inside a link whose text is being written.
@@ -186,6 +192,7 @@ impl Writer {
             cell_breaks: 0,
             dirty: false,
             wanted: Vec::new(),
+            repeated: [0; 7],
             open: Vec::new(),
             links: Vec::new(),
             in_link: false,
@@ -222,8 +229,10 @@ impl Writer {
         self.containers.push(Container {
             kind,
             prefix_len: self.prefix.len(),
-            width: 0,
             flat: false,
+            restore: 0,
+            real: None,
+            depth: 0,
             last: Last::Nothing,
         });
     }
@@ -240,19 +249,8 @@ impl Writer {
         if self.opened > self.containers.len() {
             self.opened = self.containers.len();
             if self.mode == Mode::Blocks {
-                if c.kind != Kind::Reopened {
-                    self.prefix.truncate(c.prefix_len);
-                    if c.flat {
-                        let width = self.containers[..self.opened]
-                            .iter()
-                            .rev()
-                            .find(|p| p.width > 0)
-                            .map_or(0, |p| p.width);
-                        self.push_spaces(width);
-                    }
-                } else {
-                    self.prefix.truncate(c.prefix_len);
-                }
+                self.prefix.truncate(c.prefix_len);
+                self.push_spaces(c.restore);
             }
         }
     }
@@ -292,11 +290,14 @@ impl Writer {
         if prefix_len != list.item_prefix {
             return false;
         }
+        let (real, depth) = (self.real(), self.depth());
         self.containers.push(Container {
             kind: Kind::Reopened,
             prefix_len,
-            width: list.item_width,
             flat: false,
+            restore: 0,
+            real,
+            depth,
             last: Last::Paragraph,
         });
         self.push_spaces(list.item_width);
@@ -311,11 +312,21 @@ impl Writer {
         }
     }
 
+    /// How many containers deep the output is.
     fn depth(&self) -> usize {
-        self.containers[..self.opened]
-            .iter()
-            .filter(|c| !c.flat)
-            .count()
+        self.opened
+            .checked_sub(1)
+            .map_or(0, |n| self.containers[n].depth)
+    }
+
+    /// The innermost open container that is written as one.
+    fn real(&self) -> Option<usize> {
+        let n = self.opened.checked_sub(1)?;
+        if self.containers[n].flat {
+            self.containers[n].real
+        } else {
+            Some(n)
+        }
     }
 
     fn push_spaces(&mut self, n: usize) {
@@ -423,7 +434,6 @@ impl Writer {
         }
         let mut wrote_flat = false;
         let mut prefix_written = false;
-        let mut depth = self.depth();
         for index in first_new..total {
             let Container { kind, .. } = self.containers[index];
             self.set_last(
@@ -434,20 +444,22 @@ impl Writer {
                     Last::Other
                 },
             );
+            let (real, depth) = (self.real(), self.depth());
             self.opened = index + 1;
+            self.containers[index].real = real;
+            self.containers[index].depth = depth;
+            self.containers[index].prefix_len = self.prefix.len();
             match kind {
                 Kind::Quote(alert) => {
-                    self.containers[index].prefix_len = self.prefix.len();
                     if depth >= MAX_DEPTH {
                         self.containers[index].flat = true;
-                        self.containers[index].width = 0;
                         continue;
                     }
                     if !prefix_written {
                         self.out.push_str(&self.prefix);
                         prefix_written = true;
                     }
-                    depth += 1;
+                    self.containers[index].depth = depth + 1;
                     self.prefix.push_str("> ");
                     self.out.push_str("> ");
                     if let Some(tag) = alert.tag() {
@@ -460,22 +472,18 @@ impl Writer {
                     if !self.lists[list].ordered && self.holds_task(index) =>
                 {
                     // `- - [ ] x` says no more than `- [ ] x`.
-                    self.containers[index].prefix_len = self.prefix.len();
                     self.lists[list].written = true;
                 }
                 Kind::Item(list, lead) => {
-                    let real_item = self.containers[..index].iter().rev().find(|c| !c.flat);
-                    let flat_base = match real_item {
-                        Some(c) if depth >= MAX_DEPTH && matches!(c.kind, Kind::Item(..)) => {
-                            Some(c.prefix_len)
-                        }
-                        _ => None,
-                    };
+                    let flat_base = real.map(|n| &self.containers[n]).and_then(|c| {
+                        (depth >= MAX_DEPTH && matches!(c.kind, Kind::Item(..)))
+                            .then_some(c.prefix_len)
+                    });
                     if let Some(base) = flat_base {
+                        self.containers[index].restore = self.prefix.len() - base;
                         self.containers[index].prefix_len = base;
                         self.containers[index].flat = true;
                         if wrote_flat {
-                            self.containers[index].width = 2;
                             self.lists[list].written = true;
                             continue;
                         }
@@ -485,8 +493,7 @@ impl Writer {
                             self.out.push('\n');
                         }
                     } else {
-                        self.containers[index].prefix_len = self.prefix.len();
-                        depth += 1;
+                        self.containers[index].depth = depth + 1;
                     }
                     if !prefix_written || flat_base.is_some() {
                         self.out.push_str(&self.prefix);
@@ -506,7 +513,6 @@ impl Writer {
                     self.out.push(' ');
                     let width = self.out.len() - before;
                     state.item_width = width;
-                    self.containers[index].width = width;
                     self.push_spaces(width);
                     match lead {
                         Lead::Done => self.out.push_str("[x] "),
@@ -663,6 +669,7 @@ impl Writer {
         if body.trim().is_empty() {
             return;
         }
+        let body = &*legal(body);
         self.end_leaf();
         match self.mode {
             Mode::Blocks => {
@@ -719,6 +726,7 @@ impl Writer {
         if markdown.trim().is_empty() {
             return;
         }
+        let markdown = &*legal(markdown);
         self.end_leaf();
         self.begin_block(Last::Other);
         match self.mode {
@@ -757,6 +765,10 @@ impl Writer {
     // ---- tables -----------------------------------------------------------------------------------------------
 
     pub(crate) fn begin_cell(&mut self) -> CellSave {
+        if self.leaf_open {
+            // In a heading marks outlive a block; not this one.
+            self.close_marks();
+        }
         self.end_leaf();
         let save = CellSave {
             mode: self.mode,
@@ -789,6 +801,16 @@ impl Writer {
         self.leaf_open = false;
     }
 
+    /// Takes back everything written from `at` on.
+    pub(crate) fn take_back(&mut self, at: usize) -> String {
+        self.close_marks();
+        self.leaf_open = false;
+        if self.heading_start.is_some_and(|start| start > at) {
+            self.heading_start = None;
+        }
+        self.out.split_off(at.min(self.out.len()))
+    }
+
     /// Puts the present paragraph aside, to write something (a footnote) that goes elsewhere.
     pub(crate) fn begin_aside(&mut self) -> Aside {
         let aside = Aside {
@@ -800,6 +822,7 @@ impl Writer {
             in_link: std::mem::take(&mut self.in_link),
             in_code: std::mem::take(&mut self.in_code),
             wanted: std::mem::take(&mut self.wanted),
+            repeated: std::mem::take(&mut self.repeated),
             open: std::mem::take(&mut self.open),
             dirty: std::mem::take(&mut self.dirty),
             cell_breaks: self.cell_breaks,
@@ -825,6 +848,7 @@ impl Writer {
         self.in_link = aside.in_link;
         self.in_code = aside.in_code;
         self.wanted = aside.wanted;
+        self.repeated = aside.repeated;
         self.open = aside.open;
         self.dirty = aside.dirty;
         self.cell_breaks = aside.cell_breaks;
@@ -835,6 +859,14 @@ impl Writer {
     pub(crate) fn push_raw(&mut self, text: &str) {
         self.out.push_str(text);
     }
+}
+
+/// Text without the two control characters that mark unsettled links; no page can hold them legally.
+fn legal(text: &str) -> std::borrow::Cow<'_, str> {
+    if memchr::memchr2(1, 2, text.as_bytes()).is_none() {
+        return std::borrow::Cow::Borrowed(text);
+    }
+    std::borrow::Cow::Owned(text.replace([LOCAL_OPEN, LOCAL_ANCHOR], ""))
 }
 
 fn push_decision(out: &mut String, lead: Lead) {

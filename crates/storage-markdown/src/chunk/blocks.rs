@@ -34,7 +34,9 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
         let text = line.trim_end();
         if let Some((mark, length)) = fence {
             extend(&mut out, at);
-            if fence_of(text).is_some_and(|(m, n)| m == mark && n >= length && text.trim().bytes().all(|b| b == mark)) {
+            if fence_of(text).is_some_and(|(m, n)| {
+                m == mark && n >= length && text.trim().bytes().all(|b| b == mark)
+            }) {
                 fence = None;
                 blank = true;
             }
@@ -56,9 +58,17 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
         } else if is_heading(text) {
             Some(Kind::Heading)
         } else if text.starts_with('|') {
-            if last == Some(Kind::Table) && !blank { None } else { Some(Kind::Table) }
+            if last == Some(Kind::Table) && !blank {
+                None
+            } else {
+                Some(Kind::Table)
+            }
         } else if text.starts_with('>') {
-            if last == Some(Kind::Quote) && !blank { None } else { Some(Kind::Quote) }
+            if last == Some(Kind::Quote) && !blank {
+                None
+            } else {
+                Some(Kind::Quote)
+            }
         } else if is_item(text) {
             Some(Kind::Item)
         } else if blank || matches!(last, None | Some(Kind::Heading | Kind::Fence | Kind::Table)) {
@@ -67,7 +77,10 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
             None
         };
         match kind {
-            Some(kind) => out.push(Block { kind, range: start..at }),
+            Some(kind) => out.push(Block {
+                kind,
+                range: start..at,
+            }),
             None => extend(&mut out, at),
         }
         blank = false;
@@ -83,9 +96,15 @@ fn extend(out: &mut [Block], end: usize) {
 
 /// Length of the YAML front matter at the start, if there is one.
 fn front_matter(markdown: &str) -> usize {
-    let Some(rest) = markdown.strip_prefix("---\n") else { return 0 };
+    let Some(rest) = markdown.strip_prefix("---\n") else {
+        return 0;
+    };
     // A rule at the start of a page is not front matter: that has keys.
-    if !rest.lines().next().is_some_and(|l| l.contains(':') && !l.starts_with(' ')) {
+    if !rest
+        .lines()
+        .next()
+        .is_some_and(|l| l.contains(':') && !l.starts_with(' '))
+    {
         return 0;
     }
     match rest.find("\n---\n") {
@@ -131,7 +150,9 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
         at = range.end;
         let inner = line.trim_start_matches([' ', '>']).trim_end();
         if let Some(open) = &mut fence {
-            if fence_of(inner).is_some_and(|(m, n)| m == open.mark && n >= open.length && inner.bytes().all(|b| b == m)) {
+            if fence_of(inner).is_some_and(|(m, n)| {
+                m == open.mark && n >= open.length && inner.bytes().all(|b| b == m)
+            }) {
                 let whole = open.line.start..range.end;
                 push_fence(markdown, open, whole, budget, &mut out);
                 fence = None;
@@ -139,7 +160,11 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
             continue;
         }
         if let Some((mark, length)) = fence_of(inner) {
-            fence = Some(Fence { line: range, mark, length });
+            fence = Some(Fence {
+                line: range,
+                mark,
+                length,
+            });
             continue;
         }
         if inner.starts_with('|') {
@@ -148,7 +173,17 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
                 1 => header = Some(range.clone()),
                 2 => header = header.map(|h| h.start..range.end),
                 _ => {
-                    push_long(markdown, Piece { range, before: header.clone(), after: "", prose: false }, budget, &mut out);
+                    push_long(
+                        markdown,
+                        Piece {
+                            range,
+                            before: header.clone(),
+                            after: "",
+                            prose: false,
+                        },
+                        budget,
+                        &mut out,
+                    );
                     continue;
                 }
             }
@@ -157,7 +192,17 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
         }
         table_line = 0;
         header = None;
-        push_long(markdown, Piece { range, before: None, after: "", prose }, budget, &mut out);
+        push_long(
+            markdown,
+            Piece {
+                range,
+                before: None,
+                after: "",
+                prose,
+            },
+            budget,
+            &mut out,
+        );
     }
     if let Some(open) = fence {
         let whole = open.line.start..block.range.end;
@@ -175,15 +220,38 @@ struct Fence {
 /// The two lines of a table header stay together.
 fn push_joined(out: &mut Vec<Piece>, range: Range<usize>) {
     match out.last_mut() {
-        Some(last) if last.range.end == range.start && last.before.is_none() && !last.prose && last.after.is_empty() => last.range.end = range.end,
-        _ => out.push(Piece { range, before: None, after: "", prose: false }),
+        Some(last)
+            if last.range.end == range.start
+                && last.before.is_none()
+                && !last.prose
+                && last.after.is_empty() =>
+        {
+            last.range.end = range.end
+        }
+        _ => out.push(Piece {
+            range,
+            before: None,
+            after: "",
+            prose: false,
+        }),
     }
 }
 
 /// A fence: whole when it fits, else cut between lines.
-fn push_fence(markdown: &str, fence: &Fence, whole: Range<usize>, budget: usize, out: &mut Vec<Piece>) {
+fn push_fence(
+    markdown: &str,
+    fence: &Fence,
+    whole: Range<usize>,
+    budget: usize,
+    out: &mut Vec<Piece>,
+) {
     if estimate_tokens(&markdown[whole.clone()]) <= budget {
-        out.push(Piece { range: whole, before: None, after: "", prose: false });
+        out.push(Piece {
+            range: whole,
+            before: None,
+            after: "",
+            prose: false,
+        });
         return;
     }
     // The closing of each part but the last, which has its own.
@@ -196,15 +264,24 @@ fn push_fence(markdown: &str, fence: &Fence, whole: Range<usize>, budget: usize,
     let body_start = fence.line.end;
     let mut part = whole.start..body_start;
     let mut tokens = 0;
-    let last_line = markdown[whole.clone()].trim_end().rfind('\n').map_or(whole.end, |n| whole.start + n + 1);
+    let last_line = markdown[whole.clone()]
+        .trim_end()
+        .rfind('\n')
+        .map_or(whole.end, |n| whole.start + n + 1);
     let mut at = body_start;
     let mut first = true;
     for line in markdown[body_start..whole.end].split_inclusive('\n') {
         let range = at..at + line.len();
         at = range.end;
         let cost = estimate_tokens(line);
-        if tokens > 0 && tokens + cost > budget.saturating_sub(12).max(8) && range.start < last_line {
-            out.push(Piece { range: part, before: (!first).then(|| fence.line.clone()), after: close, prose: false });
+        if tokens > 0 && tokens + cost > budget.saturating_sub(12).max(8) && range.start < last_line
+        {
+            out.push(Piece {
+                range: part,
+                before: (!first).then(|| fence.line.clone()),
+                after: close,
+                prose: false,
+            });
             first = false;
             part = range.clone();
             tokens = 0;
@@ -212,12 +289,21 @@ fn push_fence(markdown: &str, fence: &Fence, whole: Range<usize>, budget: usize,
         part.end = range.end;
         tokens += cost;
     }
-    out.push(Piece { range: part, before: (!first).then(|| fence.line.clone()), after: "", prose: false });
+    out.push(Piece {
+        range: part,
+        before: (!first).then(|| fence.line.clone()),
+        after: "",
+        prose: false,
+    });
 }
 
 /// A line over the budget is cut after sentences, then between words, then wherever a character ends.
 fn push_long(markdown: &str, piece: Piece, budget: usize, out: &mut Vec<Piece>) {
-    let limit = if piece.prose { budget } else { budget.saturating_mul(4) };
+    let limit = if piece.prose {
+        budget
+    } else {
+        budget.saturating_mul(4)
+    };
     let text = &markdown[piece.range.clone()];
     if estimate_tokens(text) <= limit {
         out.push(piece);
@@ -227,7 +313,12 @@ fn push_long(markdown: &str, piece: Piece, budget: usize, out: &mut Vec<Piece>) 
     while start < text.len() {
         let end = start + cut(&text[start..], budget);
         let range = piece.range.start + start..piece.range.start + end;
-        out.push(Piece { range, before: None, after: "", prose: piece.prose });
+        out.push(Piece {
+            range,
+            before: None,
+            after: "",
+            prose: piece.prose,
+        });
         start = end;
     }
 }
@@ -260,11 +351,19 @@ fn cut(text: &str, budget: usize) -> usize {
     if hard == text.len() {
         return hard;
     }
-    let found = if sentence > hard / 2 { sentence } else { sentence.max(word) };
+    let found = if sentence > hard / 2 {
+        sentence
+    } else {
+        sentence.max(word)
+    };
     if found > 0 {
         found
     } else {
         // One enormous word. Never nothing, or there would be no end.
-        if hard > 0 { hard } else { text.chars().next().map_or(text.len(), char::len_utf8) }
+        if hard > 0 {
+            hard
+        } else {
+            text.chars().next().map_or(text.len(), char::len_utf8)
+        }
     }
 }

@@ -24,7 +24,10 @@ pub struct ChunkOptions {
 
 impl Default for ChunkOptions {
     fn default() -> Self {
-        ChunkOptions { max_tokens: 400, overlap_tokens: 40 }
+        ChunkOptions {
+            max_tokens: 400,
+            overlap_tokens: 40,
+        }
     }
 }
 
@@ -48,8 +51,16 @@ pub struct Chunk {
 impl Chunk {
     /// The text under its place: breadcrumb and heading path on a first line, as one path.
     pub fn with_context(&self, breadcrumb: &[&str]) -> String {
-        let path: Vec<&str> = breadcrumb.iter().copied().chain(self.heading_path.iter().map(String::as_str)).collect();
-        if path.is_empty() { self.text.clone() } else { format!("{}\n\n{}", path.join(" > "), self.text) }
+        let path: Vec<&str> = breadcrumb
+            .iter()
+            .copied()
+            .chain(self.heading_path.iter().map(String::as_str))
+            .collect();
+        if path.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}\n\n{}", path.join(" > "), self.text)
+        }
     }
 }
 
@@ -134,9 +145,17 @@ impl Packer<'_> {
             return self.heading(block);
         }
         let tokens = self.tokens(&block.range);
-        let room = self.current.as_ref().map_or(self.max, |c| self.max.saturating_sub(c.tokens));
+        let room = self
+            .current
+            .as_ref()
+            .map_or(self.max, |c| self.max.saturating_sub(c.tokens));
         let prose = matches!(block.kind, Kind::Text | Kind::Item);
-        let whole = Piece { range: block.range.clone(), before: None, after: "", prose };
+        let whole = Piece {
+            range: block.range.clone(),
+            before: None,
+            after: "",
+            prose,
+        };
         if tokens <= room {
             return self.add(whole, tokens);
         }
@@ -144,10 +163,19 @@ impl Packer<'_> {
         if tokens <= self.max && !heading_only {
             return self.add(whole, tokens);
         }
-        let budget = if heading_only { room.max(self.max / 2) } else { self.max };
+        let budget = if heading_only {
+            room.max(self.max / 2)
+        } else {
+            self.max
+        };
         if tokens <= budget {
             return self.add(whole, tokens);
         }
+        let budget = if prose {
+            budget.saturating_sub(self.overlap).max(8)
+        } else {
+            budget
+        };
         for piece in blocks::split(self.markdown, block, budget) {
             let tokens = self.tokens(&piece.range);
             self.add(piece, tokens);
@@ -155,22 +183,45 @@ impl Packer<'_> {
     }
 
     fn heading(&mut self, block: &Block) {
-        while self.headings.get(self.next_heading).is_some_and(|h| h.line.start < block.range.start) {
+        while self
+            .headings
+            .get(self.next_heading)
+            .is_some_and(|h| h.line.start < block.range.start)
+        {
             self.next_heading += 1;
         }
         let index = self.next_heading;
-        let Some(found) = self.headings.get(index).filter(|h| h.line.start == block.range.start) else {
+        let Some(found) = self
+            .headings
+            .get(index)
+            .filter(|h| h.line.start == block.range.start)
+        else {
             let tokens = self.tokens(&block.range);
-            return self.add(Piece { range: block.range.clone(), before: None, after: "", prose: false }, tokens);
+            return self.add(
+                Piece {
+                    range: block.range.clone(),
+                    before: None,
+                    after: "",
+                    prose: false,
+                },
+                tokens,
+            );
         };
         self.next_heading += 1;
         let level = found.heading.level;
         // A heading ends the chunk, unless that has hardly anything in it yet and the heading belongs under it.
-        let joins = self.current.as_ref().is_some_and(|c| c.body == 0 && c.level != 0 || (c.body < self.max / 8 && level > c.level && c.level != 0));
+        let joins = self.current.as_ref().is_some_and(|c| {
+            c.body == 0 && c.level != 0
+                || (c.body < self.max / 8 && level > c.level && c.level != 0)
+        });
         if !joins {
             self.flush();
         }
-        while self.path.last().is_some_and(|&i| self.headings[i].heading.level >= level) {
+        while self
+            .path
+            .last()
+            .is_some_and(|&i| self.headings[i].heading.level >= level)
+        {
             self.path.pop();
         }
         self.path.push(index);
@@ -204,7 +255,11 @@ impl Packer<'_> {
     fn add(&mut self, piece: Piece, tokens: usize) {
         if let Some(current) = &self.current {
             if current.tokens + tokens > self.max && current.body > 0 {
-                let overlap = if current.prose && piece.prose { self.overlap_start(current) } else { None };
+                let overlap = if current.prose && piece.prose {
+                    self.overlap_start(current)
+                } else {
+                    None
+                };
                 self.flush();
                 if let Some(start) = overlap {
                     let repeated = self.tokens(&(start..piece.range.start));
@@ -261,7 +316,8 @@ impl Packer<'_> {
             if quarters > self.overlap * 4 {
                 break;
             }
-            let ends_sentence = matches!(c, '.' | '!' | '?') && after.is_whitespace() || matches!(c, '。' | '！' | '？');
+            let ends_sentence = matches!(c, '.' | '!' | '?') && after.is_whitespace()
+                || matches!(c, '。' | '！' | '？');
             let start = at + c.len_utf8();
             let starts_line = c == '\n';
             if (ends_sentence || starts_line) && !text[start..].trim().is_empty() {
@@ -275,7 +331,9 @@ impl Packer<'_> {
     }
 
     fn flush(&mut self) {
-        let Some(current) = self.current.take() else { return };
+        let Some(current) = self.current.take() else {
+            return;
+        };
         let own = self.markdown[current.start..current.end].trim_end();
         let lead = own.len() - own.trim_start_matches(['\n', '\r']).len();
         let own = &own[lead..];
@@ -291,7 +349,11 @@ impl Packer<'_> {
         text.push_str(current.after);
         let heading = current.path.last().map(|&i| &self.headings[i].heading);
         self.done.push(Chunk {
-            heading_path: current.path.iter().map(|&i| self.headings[i].heading.text.clone()).collect(),
+            heading_path: current
+                .path
+                .iter()
+                .map(|&i| self.headings[i].heading.text.clone())
+                .collect(),
             anchor: heading.map(|h| h.anchor.clone()),
             start: current.start + lead,
             end: current.start + lead + own.len(),

@@ -1,6 +1,15 @@
-//! What the converter promises, checked from outside.
+//! What the converter promises, checked from outside: a test for each row of the format, then the promises that hold
+//! for any input.
 
-#[path = "corpus.rs"]
+mod blocks;
+mod chunks;
+mod containers;
 mod corpus;
-#[path = "readback.rs"]
+mod inline;
+mod links;
+mod macros;
+mod promises;
 mod readback;
+mod site;
+mod tables;
+mod view;

@@ -1,0 +1,151 @@
+//! Marks, escapes, dates, emoji, what is invisible.
+
+use crate::site::check;
+
+#[test]
+fn marks_nest_merge_and_shed_spaces() {
+    check(&[
+        (
+            "<p><strong>bold </strong>then<em> spaced </em>end</p>",
+            "**bold** then *spaced* end",
+        ),
+        ("<p><b>a</b><strong>b</strong> <i>c</i></p>", "**ab** *c*"),
+        ("<p><strong><em>both</em></strong></p>", "***both***"),
+        ("<p>x<strong></strong><em> </em>y</p>", "x y"),
+        (
+            "<p><u>under</u> <s>a</s> <del>b</del> <span style=\"text-decoration: line-through;\">c</span></p>",
+            "under ~~a b c~~",
+        ),
+        (
+            "<p>H<sub>2</sub>O and x<sup>2</sup></p>",
+            "H<sub>2</sub>O and x<sup>2</sup>",
+        ),
+        (
+            "<p><span style=\"color: rgb(255,86,48);\">red</span> <span style=\"background-color: #ff0\">hi</span></p>",
+            "red hi",
+        ),
+        (
+            "<p>un<em>frigging</em>believable</p>",
+            "un*frigging*believable",
+        ),
+    ]);
+}
+
+#[test]
+fn delimiters_that_would_not_work_are_not_written() {
+    check(&[
+        ("<p><strong>Note:</strong>text</p>", "**Note**:text"),
+        ("<p><strong>\"quoted\"</strong>text</p>", "\"quoted\"text"),
+        (
+            "<p>word<strong>(aside)</strong> more</p>",
+            "word(aside) more",
+        ),
+        ("<p><strong>Note:</strong> text</p>", "**Note:** text"),
+        ("<p><strong>“설정”</strong>을 클릭</p>", "“설정”을 클릭"),
+    ]);
+}
+
+#[test]
+fn code_spans_keep_their_text() {
+    check(&[
+        ("<p><code>a ` b</code></p>", "``a ` b``"),
+        (
+            "<p><code>x &lt; y &amp;&amp; z_*</code></p>",
+            "`x < y && z_*`",
+        ),
+        (
+            "<p><code><strong>old</strong></code> <tt>tt</tt></p>",
+            "`old tt`",
+        ),
+        ("<p><code>`tick`</code></p>", "`` `tick` ``"),
+        ("<p>a<code> b </code>c</p>", "a `b` c"),
+        ("<p><strong><code>c</code></strong></p>", "**`c`**"),
+    ]);
+}
+
+#[test]
+fn escapes_only_where_markdown_would_act() {
+    check(&[
+        (
+            "<p>snake_case and __init__ and _private</p>",
+            "snake_case and \\_\\_init__ and \\_private",
+        ),
+        (
+            "<p>5 * 3 but *args and a*b</p>",
+            "5 * 3 but \\*args and a\\*b",
+        ),
+        ("<p>[x] [y](z) [w]: u</p>", "\\[x] [y\\](z) [w\\]: u"),
+        (
+            "<p>1. no list</p><p>- no bullet</p><p># no heading</p><p>+1</p><p>#4 is fine</p>",
+            "1\\. no list\n\n\\- no bullet\n\n\\# no heading\n\n+1\n\n#4 is fine",
+        ),
+        (
+            "<p>-&nbsp;bullet</p><p>1.&nbsp;x</p><p>1.</p><p>-</p>",
+            "\\- bullet\n\n1\\. x\n\n1\\.\n\n\\-",
+        ),
+        (
+            "<p>a|b `tick` ~tilde 1~2 ~~no~~</p>",
+            "a|b \\`tick\\` ~tilde 1\\~2 \\~\\~no\\~\\~",
+        ),
+        ("<p>C:\\Users\\me \\*</p>", "C:\\Users\\me \\\\\\*"),
+        (
+            "<p>see!<a href=\"https://e.com/x\">t</a></p>",
+            "see\\![t](https://e.com/x)",
+        ),
+        (
+            "<p>use &lt;T&gt; and a&lt;b and 1 &lt; 2</p>",
+            "use \\<T> and a\\<b and 1 < 2",
+        ),
+        (
+            "<p>a<br/>- b<br/>=== c<br/>===</p>",
+            "a\\\n\\- b\\\n=== c\\\n\\===",
+        ),
+    ]);
+}
+
+#[test]
+fn dates_stand_in_iso_form() {
+    check(&[
+        (
+            "<p>by <time datetime=\"2026-10-01\" /></p>",
+            "by 2026-10-01",
+        ),
+        (
+            "<p>on <time datetime=\"2026-09-17\">17 September 2026</time>.</p>",
+            "on 2026-09-17.",
+        ),
+        ("<p><time>soon</time></p>", "soon"),
+    ]);
+}
+
+#[test]
+fn comments_leave_no_trace_and_placeholders_vanish() {
+    check(&[
+        (
+            "<p>we <ac:inline-comment-marker ac:ref=\"8526d93f\">agr</ac:inline-comment-marker>eed</p>",
+            "we agreed",
+        ),
+        (
+            "<p>a <ac:placeholder ac:type=\"mention\">Type <b>here</b></ac:placeholder>b</p>",
+            "a b",
+        ),
+        (
+            "<!-- note --><p>x<!-- y -->z</p><style>p{}</style><script>1</script>",
+            "xz",
+        ),
+    ]);
+}
+
+#[test]
+fn emoji_of_every_form() {
+    check(&[
+        (
+            "<p><ac:emoticon ac:name=\"blue-star\" ac:emoji-shortname=\":rocket:\" ac:emoji-id=\"1f680\" ac:emoji-fallback=\"🚀\" /> <ac:emoticon ac:name=\"tick\" /><ac:emoticon ac:name=\"cross\" /></p>",
+            "🚀 ✅❌",
+        ),
+        (
+            "<p><ac:emoticon ac:name=\"blue-star\" ac:emoji-fallback=\"\\uD83D\\uDDD3\" /></p>",
+            "🗓",
+        ),
+    ]);
+}

@@ -1,0 +1,335 @@
+//! Links of every kind, images, files, mentions.
+
+use storage_markdown::{Images, LinkTarget, NoResolver, Options, convert_storage};
+
+use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site};
+
+const BASE: &str = "https://example.atlassian.net/wiki";
+
+#[test]
+fn targets_that_are_known_become_links() {
+    check_on_site(&[
+        (
+            "<p><ac:link><ri:page ri:content-title=\"Runbook\" ri:version-at-save=\"7\" /></ac:link></p>",
+            &format!("[Runbook]({BASE}/spaces/ENG/pages/42)"),
+        ),
+        (
+            "<p><ac:link><ri:page ri:space-key=\"OPS\" ri:content-title=\"Home &amp; Away\" /><ac:plain-text-link-body><![CDATA[the <home>]]></ac:plain-text-link-body></ac:link></p>",
+            &format!("[the \\<home>]({BASE}/spaces/OPS/pages/43)"),
+        ),
+        (
+            "<p><ac:link ac:anchor=\"Roll back\"><ri:page ri:content-title=\"Runbook\" /><ac:link-body><strong>roll</strong> back</ac:link-body></ac:link></p>",
+            &format!("[**roll** back]({BASE}/spaces/ENG/pages/42#Roll-back)"),
+        ),
+        (
+            "<p><ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link></p>",
+            &format!("[Runbook]({BASE}/spaces/ENG/pages/42)"),
+        ),
+        (
+            "<p><ac:link><ri:page ri:content-id=\"42\" /><ac:link-body>it</ac:link-body></ac:link></p>",
+            &format!("[it]({BASE}/spaces/ENG/pages/42)"),
+        ),
+        (
+            "<p><ac:link><ri:blog-post ri:space-key=\"ENG\" ri:content-title=\"Launch\" ri:posting-day=\"2025/01/31\" /></ac:link></p>",
+            &format!("[Launch]({BASE}/spaces/ENG/blog/2025/01/31/77)"),
+        ),
+        (
+            "<p><ac:link><ri:attachment ri:filename=\"spec v2.pdf\" /></ac:link></p>",
+            &format!("[spec v2.pdf]({BASE}/download/attachments/1/spec%20v2.pdf)"),
+        ),
+        (
+            "<p><ac:link><ri:attachment ri:filename=\"a.xlsx\"><ri:page ri:content-title=\"Data\" /></ri:attachment><ac:link-body>sheet</ac:link-body></ac:link></p>",
+            &format!("[sheet]({BASE}/download/attachments/43/a.xlsx)"),
+        ),
+        (
+            "<p><ac:link><ri:space ri:space-key=\"ENG\" /></ac:link></p>",
+            &format!("[Engineering]({BASE}/spaces/ENG)"),
+        ),
+        (
+            "<p>ask <ac:link><ri:user ri:account-id=\"557058:ana\" /></ac:link> or <ac:link><ri:user ri:userkey=\"8a7f\" /></ac:link></p>",
+            "ask @Ana Lima or @8a7f",
+        ),
+        (
+            "<p><ac:link><ri:url ri:value=\"https://e.com/\" /><ac:link-body>web</ac:link-body></ac:link></p>",
+            "[web](https://e.com/)",
+        ),
+    ]);
+}
+
+#[test]
+fn unknown_targets_stay_readable_and_are_reported() {
+    check(&[
+        (
+            "<p><ac:link><ri:page ri:content-title=\"Gone\" /></ac:link>!</p>",
+            "Gone!",
+        ),
+        (
+            "<p><ac:link><ri:page ri:content-title=\"Gone\" /><ac:link-body>here</ac:link-body></ac:link></p>",
+            "here (Gone)",
+        ),
+        (
+            "<p><ac:link><ri:page ri:content-title=\"Gone\" /><ac:link-body>see gone</ac:link-body></ac:link></p>",
+            "see gone",
+        ),
+        (
+            "<p><ac:link><ri:content-entity ri:content-id=\"9\" /><ac:link-body>by id</ac:link-body></ac:link></p>",
+            "by id",
+        ),
+        (
+            "<p><ac:link><ri:shortcut ri:key=\"jira\" ri:parameter=\"ABC-1\" /></ac:link></p>",
+            "ABC-1",
+        ),
+        (
+            "<p><ac:link><ac:link-body>no target</ac:link-body></ac:link></p>",
+            "no target",
+        ),
+    ]);
+    let found = convert(
+        "<p><ac:link><ri:page ri:space-key=\"X\" ri:content-title=\"Gone\" /></ac:link> <ac:link><ri:user ri:account-id=\"u1\" /></ac:link></p>",
+    );
+    assert_eq!(found.links.len(), 1);
+    assert_eq!(
+        found.links[0].target,
+        LinkTarget::Page {
+            space_key: Some("X".into()),
+            title: "Gone".into()
+        }
+    );
+    assert_eq!(
+        (
+            found.links[0].url.as_deref(),
+            found.diagnostics.unresolved_links
+        ),
+        (None, 1)
+    );
+    assert_eq!(found.users, ["u1"]);
+}
+
+#[test]
+fn anchors_lead_to_headings_in_every_form() {
+    check(&[
+        (
+            "<p><ac:link ac:anchor=\"Set-up\"><ac:link-body>x</ac:link-body></ac:link></p><h2>Set up</h2>",
+            "[x](#Set-up)\n\n## Set up",
+        ),
+        (
+            "<h2>Set up</h2><p><ac:link ac:anchor=\"MyPage-Setup\"><ac:plain-text-link-body><![CDATA[x]]></ac:plain-text-link-body></ac:link></p>",
+            "## Set up\n\n[x](#Set-up)",
+        ),
+        (
+            "<h2>Set up</h2><p><a href=\"#Set-up\">x</a></p>",
+            "## Set up\n\n[x](#Set-up)",
+        ),
+        (
+            "<h2>Deep<ac:structured-macro ac:name=\"anchor\"><ac:parameter ac:name=\"\">here</ac:parameter></ac:structured-macro></h2><p><ac:link ac:anchor=\"here\"><ac:link-body>go</ac:link-body></ac:link></p>",
+            "## Deep\n\n[go](#Deep)",
+        ),
+        (
+            "<p><ac:link ac:anchor=\"nowhere\"><ac:link-body>x</ac:link-body></ac:link></p>",
+            "x",
+        ),
+    ]);
+}
+
+#[test]
+fn web_links_take_the_form_that_reads_back() {
+    check(&[
+        (
+            "<p><a href=\"https://e.com/a_(b)?x=1&amp;y=2\">ext</a></p>",
+            "[ext](<https://e.com/a_(b)?x=1&y=2>)",
+        ),
+        (
+            "<p><a href=\"https://e.com/a_b\">https://e.com/a_b</a></p>",
+            "<https://e.com/a_b>",
+        ),
+        (
+            "<p><a href=\"mailto:a@e.com\">a@e.com</a> <a href=\"mailto:a@e.com\">write</a></p>",
+            "<a@e.com> [write](mailto:a@e.com)",
+        ),
+        (
+            "<p><a href=\"https://e.com/x y\">sp</a></p>",
+            "[sp](<https://e.com/x y>)",
+        ),
+        ("<p><a href=\"https://e.com/\"></a></p>", "<https://e.com/>"),
+        (
+            "<p><a href=\"javascript:x()\">bad</a> <a>bare</a> <a href=\"\">none</a></p>",
+            "bad bare none",
+        ),
+        (
+            "<p><a href=\"https://e.com/?a=1&amp;copy;=2\">c</a></p>",
+            "[c](https://e.com/?a=1&amp;copy;=2)",
+        ),
+        (
+            "<p><a href=\"https://e.com/\">a [b] c</a></p>",
+            "[a \\[b\\] c](https://e.com/)",
+        ),
+    ]);
+}
+
+#[test]
+fn smart_links_show_a_title() {
+    check_on_site(&[
+        (
+            &format!(
+                "<p><a href=\"{BASE}/spaces/ENG/pages/42/Old+Title?atlOrigin=abc\" data-card-appearance=\"inline\">{BASE}/spaces/ENG/pages/42/Old+Title?atlOrigin=abc</a></p>"
+            ),
+            &format!("[Runbook]({BASE}/spaces/ENG/pages/42)"),
+        ),
+        (
+            &format!(
+                "<p><a href=\"{BASE}/spaces/ENG/pages/99/Some+Page\" data-card-appearance=\"block\">{BASE}/spaces/ENG/pages/99/Some+Page</a></p>"
+            ),
+            &format!("[Some Page]({BASE}/spaces/ENG/pages/99)"),
+        ),
+        (
+            "<p><a href=\"https://youtu.be/abc\" data-card-appearance=\"embed\" data-width=\"100\">https://youtu.be/abc</a></p>",
+            "<https://youtu.be/abc>",
+        ),
+        (
+            "<p><a href=\"/wiki/x/KgAB\">tiny</a></p>",
+            &format!("[tiny]({BASE}/pages/viewpage.action?pageId=65578)"),
+        ),
+        (
+            "<p><a href=\"/display/ENG/Runbook\">old</a></p>",
+            &format!("[old]({BASE}/spaces/ENG/pages/42)"),
+        ),
+    ]);
+}
+
+#[test]
+fn datasource_links_name_their_query() {
+    let link = |id: &str, parameters: &str| {
+        let json = format!("{{\"id\":\"{id}\",\"parameters\":{{{parameters}}},\"views\":[]}}")
+            .replace('"', "&quot;");
+        format!(
+            "<p><a href=\"https://e.com/issues/?jql=x%20y\" data-card-appearance=\"block\" data-datasource=\"{json}\">https://e.com/issues/?jql=x%20y</a></p>"
+        )
+    };
+    check(&[
+        (
+            &link(
+                "d8b75300-dfda-4519-b6cd-e49abbd50401",
+                "\"cloudId\":\"11\",\"jql\":\"project = X\"",
+            ),
+            "[Jira issues: project = X](https://e.com/issues/?jql=x%20y)",
+        ),
+        (
+            &link(
+                "768fc736-3af4-4a8f-b27e-203602bff8ca",
+                "\"searchString\":\"how to\"",
+            ),
+            "[Confluence search: how to](https://e.com/issues/?jql=x%20y)",
+        ),
+        (
+            &link(
+                "361d618a-3c04-40ad-9b27-3c8ea6927020",
+                "\"aql\":\"type = host\"",
+            ),
+            "[Assets: type = host](https://e.com/issues/?jql=x%20y)",
+        ),
+        (
+            &link("00000000-0000-0000-0000-000000000000", "\"a\":\"b\""),
+            "<https://e.com/issues/?jql=x%20y>",
+        ),
+    ]);
+}
+
+const IMAGE: &str = "<ac:image ac:align=\"center\" ac:original-width=\"800\" ac:alt=\"Arch\" ac:width=\"760\"><ri:attachment ri:filename=\"arch.png\" ri:version-at-save=\"1\" /><ac:caption><p>Fig <em>1</em></p></ac:caption><ac:adf-mark key=\"border\" size=\"2\" color=\"#091e4224\" /></ac:image>";
+
+#[test]
+fn images_carry_alt_text_and_caption() {
+    let at = format!("{BASE}/download/attachments/1");
+    check_on_site(&[
+        (IMAGE, &format!("![Arch]({at}/arch.png)\\\n*Fig 1*")),
+        (
+            "<p>in <ac:image ac:inline=\"true\"><ri:attachment ri:filename=\"i.png\" /></ac:image> line</p>",
+            &format!("in ![i.png]({at}/i.png) line"),
+        ),
+        (
+            "<ac:image><ri:url ri:value=\"https://e.com/x.png\" /></ac:image>",
+            "![](https://e.com/x.png)",
+        ),
+        (
+            "<p><a href=\"https://e.com\"><ac:image><ri:url ri:value=\"https://e.com/x.png\" /></ac:image></a></p>",
+            "[![](https://e.com/x.png)](https://e.com)",
+        ),
+        (
+            "<ac:image><ri:attachment ri:filename=\"o.png\"><ri:page ri:content-title=\"Data\" /></ri:attachment></ac:image>",
+            &format!("![o.png]({BASE}/download/attachments/43/o.png)"),
+        ),
+        (
+            "<p>a</p><ac:image ac:alt=\"x\"><ri:attachment ri:filename=\"x.png\" /></ac:image><p>b</p>",
+            &format!("a\n\n![x]({at}/x.png)\n\nb"),
+        ),
+        // A picture nobody named says nothing.
+        (
+            "<p>a</p><ac:image><ri:attachment ri:filename=\"image-20240714-063656.png\" /></ac:image><p>b</p>",
+            "a\n\nb",
+        ),
+        (
+            "<ac:image><ri:attachment ri:filename=\"Screenshot 2024-07-14 at 06.36.56.png\" /></ac:image>",
+            "",
+        ),
+    ]);
+    check(&[
+        (IMAGE, "[Image: Arch]\\\n*Fig 1*"),
+        (
+            "<ac:image><ri:attachment ri:filename=\"image-1.png\" /><ac:caption>Bare caption</ac:caption></ac:image>",
+            "*Bare caption*",
+        ),
+    ]);
+    let all = Options {
+        images: Images::All,
+        ..Options::default()
+    };
+    check_with(
+        &[(
+            "<ac:image><ri:attachment ri:filename=\"image-1.png\" /></ac:image>",
+            &format!("![image-1.png]({at}/image-1.png)"),
+        )],
+        &Site,
+        &all,
+    );
+    let none = Options {
+        images: Images::None,
+        ..Options::default()
+    };
+    check_with(&[(IMAGE, "*Fig 1*")], &Site, &none);
+}
+
+#[test]
+fn files_are_listed_whether_shown_or_not() {
+    let body = format!(
+        "{IMAGE}<ac:image><ri:attachment ri:filename=\"image-1.png\" /></ac:image><p><ac:link><ri:attachment ri:filename=\"a.pdf\" /></ac:link></p><p class=\"media-group\"><ac:structured-macro ac:name=\"view-file\"><ac:parameter ac:name=\"name\"><ri:attachment ri:filename=\"b.docx\" /></ac:parameter></ac:structured-macro><ac:structured-macro ac:name=\"viewpdf\"><ac:parameter ac:name=\"name\">a.pdf</ac:parameter></ac:structured-macro></p>"
+    );
+    let found = convert_on_site(&body);
+    assert_eq!(
+        found.attachments,
+        ["arch.png", "image-1.png", "a.pdf", "b.docx"]
+    );
+    let at = format!("{BASE}/download/attachments/1");
+    assert!(
+        found
+            .markdown
+            .ends_with(&format!("[b.docx]({at}/b.docx) [a.pdf]({at}/a.pdf)\n")),
+        "{}",
+        found.markdown
+    );
+}
+
+#[test]
+fn a_link_never_loses_its_words() {
+    // Bodies that hold pictures, code, macros or several paragraphs; targets that come after the body.
+    for body in [
+        "<p><ac:link><ac:link-body>w1 <code>w2</code></ac:link-body><ri:page ri:content-title=\"T\" /></ac:link></p>",
+        "<p><a href=\"https://e.com\"><p>w1</p><p>w2</p></a></p>",
+        "<p><ac:link><ri:page ri:content-title=\"T\" /><ac:link-body>w1 <ac:structured-macro ac:name=\"status\"><ac:parameter ac:name=\"title\">w2</ac:parameter></ac:structured-macro></ac:link-body></ac:link></p>",
+        "<p><a href=\"https://e.com\">w1 <a href=\"https://f.com\">w2</a></a></p>",
+    ] {
+        let found = convert_storage(body, &Options::default(), &NoResolver).markdown;
+        assert!(
+            found.contains("w1") && found.contains("w2"),
+            "{body}: {found}"
+        );
+    }
+}

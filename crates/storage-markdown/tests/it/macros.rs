@@ -1,0 +1,537 @@
+//! Macros: with content, dynamic, unknown.
+
+use storage_markdown::{NoResolver, Options};
+
+use crate::site::{check, check_on_site, check_with, convert, convert_on_site, mac, plain, rich};
+
+#[test]
+fn code_is_byte_for_byte() {
+    check(&[
+        (
+            &mac(
+                "code",
+                &[
+                    ("language", "java"),
+                    ("title", "A \"b\".java"),
+                    ("linenumbers", "true"),
+                    ("collapse", "true"),
+                ],
+                &plain("if (a[b] > 1 && x < 2) { }"),
+            ),
+            "```java title=\"A 'b'.java\"\nif (a[b] > 1 && x < 2) { }\n```",
+        ),
+        (
+            &mac(
+                "code",
+                &[("language", "markdown")],
+                &plain("```sh\necho\n```"),
+            ),
+            "````markdown\n```sh\necho\n```\n````",
+        ),
+        (
+            &mac(
+                "code",
+                &[("language", "none")],
+                "<ac:plain-text-body>a &lt; b &amp;&amp; c&nbsp;d</ac:plain-text-body>",
+            ),
+            "```\na < b && c\u{a0}d\n```",
+        ),
+        (
+            &mac(
+                "code",
+                &[],
+                "<ac:plain-text-body><![CDATA[x ]]]]><![CDATA[> y]]></ac:plain-text-body>",
+            ),
+            "```\nx ]]> y\n```",
+        ),
+        (
+            &mac("code", &[], &plain("  indented\n\n\ttab  ")),
+            "```\n  indented\n\n\ttab  \n```",
+        ),
+        (&mac("code", &[], &plain("")), ""),
+        (
+            &mac("noformat", &[("nopanel", "true")], &plain("raw *stars*")),
+            "```\nraw *stars*\n```",
+        ),
+        (
+            &format!("<p>a {} b</p>", mac("code", &[("title", "T")], &plain("x"))),
+            "a\n\n```text title=\"T\"\nx\n```\n\nb",
+        ),
+    ]);
+    for (name, fence) in [
+        ("c#", "csharp"),
+        ("py", "python"),
+        ("js", "javascript"),
+        ("shell", "sh"),
+        ("yml", "yaml"),
+        ("text", ""),
+        ("sql", "sql"),
+    ] {
+        check(&[(
+            &mac("code", &[("language", name)], &plain("x")),
+            &format!("```{fence}\nx\n```"),
+        )]);
+    }
+}
+
+#[test]
+fn statuses_are_words() {
+    let on = mac("status", &[("colour", "Green"), ("title", "ON")], "");
+    check(&[
+        (&format!("<p>is {on}.</p>"), "is **ON**."),
+        (&format!("<p>{on}{on}</p>"), "**ON** **ON**"),
+        (
+            &format!("<p><strong>state {on}</strong></p>"),
+            "**state ON**",
+        ),
+        (
+            &format!("<p>{}</p>", mac("status", &[("colour", "Red")], "")),
+            "**RED**",
+        ),
+    ]);
+    let colours = Options {
+        status_colours: true,
+        ..Options::default()
+    };
+    check_with(
+        &[(&format!("<p>{on}</p>"), "**ON (green)**")],
+        &NoResolver,
+        &colours,
+    );
+}
+
+#[test]
+fn excerpts_are_text_and_kept_by_name() {
+    let body = mac(
+        "excerpt",
+        &[
+            ("name", "sla"),
+            ("hidden", "true"),
+            ("atlassian-macro-output-type", "INLINE"),
+        ],
+        &rich("<p>Always on.</p>"),
+    );
+    let found = convert(&body);
+    assert_eq!(found.markdown, "Always on.\n");
+    assert_eq!(
+        (
+            found.excerpts[0].name.as_deref(),
+            found.excerpts[0].markdown.as_str()
+        ),
+        (Some("sla"), "Always on.")
+    );
+}
+
+#[test]
+fn page_properties_are_a_list_and_facts() {
+    let body = mac(
+        "details",
+        &[("id", "meta")],
+        &rich(
+            "<table><tbody><tr><th><p>Owner:</p></th><td><p><ac:link><ri:user ri:account-id=\"557058:ana\" /></ac:link></p></td></tr><tr><th>Tier</th><td>a<br/>b</td></tr><tr><th>Empty</th><td></td></tr></tbody></table>",
+        ),
+    );
+    let found = convert_on_site(&body);
+    assert_eq!(
+        found.markdown,
+        "- **Owner:** @Ana Lima\n- **Tier:** a<br>b\n- **Empty:**\n"
+    );
+    let pairs: Vec<_> = found
+        .properties
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [("Owner", "@Ana Lima"), ("Tier", "a b"), ("Empty", "")]
+    );
+}
+
+#[test]
+fn formulas_diagrams_and_foreign_markup() {
+    check(&[
+        (
+            &format!(
+                "<p>Energy {} law</p>",
+                mac("mathinline", &[("body", "E = mc^2")], "")
+            ),
+            "Energy $E = mc^2$ law",
+        ),
+        (
+            &mac("mathblock", &[], &plain("\\int_0^1 x\\,dx")),
+            "$$\n\\int_0^1 x\\,dx\n$$",
+        ),
+        (
+            &mac(
+                "plantuml",
+                &[("atlassian-macro-output-type", "INLINE")],
+                &plain("@startuml\nA -> B\n@enduml"),
+            ),
+            "```plantuml\n@startuml\nA -> B\n@enduml\n```",
+        ),
+        (
+            &mac(
+                "mermaid-cloud",
+                &[("filename", "flow")],
+                &plain("graph TD; A-->B"),
+            ),
+            "```mermaid\ngraph TD; A-->B\n```",
+        ),
+        (
+            &mac(
+                "plantumlcloud",
+                &[("compressed", "false"), ("data", "QSAtPiBC")],
+                "",
+            ),
+            "```plantuml\nA -> B\n```",
+        ),
+        (
+            &mac("graphviz", &[], &plain("digraph {}")),
+            "```dot\ndigraph {}\n```",
+        ),
+        (
+            &mac("markdown", &[], &plain("## Native *md*\n\n- kept")),
+            "## Native *md*\n\n- kept",
+        ),
+        (&mac("markdown", &[], &plain("```\nopen")), "```\nopen\n```"),
+        (
+            &mac("html", &[], &plain("<b>raw</b><script>x()</script><p>para")),
+            "**raw**\n\npara",
+        ),
+        (
+            &mac(
+                "chart",
+                &[("title", "Sales"), ("type", "pie")],
+                &rich(
+                    "<table><tr><th>F</th><th>N</th></tr><tr><td>Apple</td><td>10</td></tr></table>",
+                ),
+            ),
+            "**Sales**\n\n| F | N |\n| --- | --- |\n| Apple | 10 |",
+        ),
+    ]);
+}
+
+#[test]
+fn small_content_macros() {
+    check(&[
+        (
+            &format!(
+                "<p>a{} b</p><h2>next</h2>",
+                mac("footnote", &[], &rich("<p>the <b>note</b></p>"))
+            ),
+            "a[^1] b\n\n[^1]: the **note**\n\n## next",
+        ),
+        (
+            &format!(
+                "<p>{}</p>",
+                mac("tooltip", &[("text", "long form")], &rich("short"))
+            ),
+            "short (long form)",
+        ),
+        (
+            &mac(
+                "sv-translation",
+                &[("language", "de")],
+                &rich("<p>Hallo</p>"),
+            ),
+            "**de**\n\nHallo",
+        ),
+        (
+            &mac("scroll-ignore", &[], &rich("<p>web only</p>")),
+            "web only",
+        ),
+        (
+            &mac(
+                "table-plus",
+                &[("width", "100")],
+                &rich("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>"),
+            ),
+            "| a | b |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            &format!(
+                "<p>{}</p>",
+                mac("button", &[("title", "Go"), ("link", "https://e.com/")], "")
+            ),
+            "[Go](https://e.com/)",
+        ),
+        (&mac("loremipsum", &[], ""), ""),
+        (&mac("spacer", &[("height", "10")], ""), ""),
+    ]);
+}
+
+#[test]
+fn navigation_says_nothing() {
+    for name in [
+        "toc",
+        "page-index",
+        "pagetree",
+        "livesearch",
+        "children",
+        "recently-updated",
+        "contributors",
+        "attachments",
+        "gallery",
+        "create-from-template",
+        "tasks-report-macro",
+        "popular-labels",
+    ] {
+        check(&[(
+            &mac(
+                name,
+                &[("max", "5"), ("root", "x"), ("buttonLabel", "New")],
+                "",
+            ),
+            "",
+        )]);
+    }
+    check(&[(
+        &mac("toc-zone", &[("location", "top")], &rich("<p>zone</p>")),
+        "zone",
+    )]);
+}
+
+#[test]
+fn dynamic_macros_leave_a_pointer() {
+    let page = |title: &str| format!("<ac:link><ri:page ri:content-title=\"{title}\" /></ac:link>");
+    check_on_site(&[
+        (
+            &mac("include", &[("", &page("Runbook"))], ""),
+            "[Included page: [Runbook](https://example.atlassian.net/wiki/spaces/ENG/pages/42)]",
+        ),
+        (
+            &mac("include", &[("", &page("Gone"))], ""),
+            "[Included page: Gone]",
+        ),
+        (
+            &mac("include", &[("", "ENG:Gone")], ""),
+            "[Included page: Gone]",
+        ),
+        (
+            &mac(
+                "excerpt-include",
+                &[("", &page("Gone")), ("name", "sla"), ("nopanel", "true")],
+                "",
+            ),
+            "[Excerpt \"sla\" of: Gone]",
+        ),
+        (
+            &mac(
+                "multiexcerpt-include-macro",
+                &[
+                    ("PageWithExcerpt", &page("Gone")),
+                    ("MultiExcerptName", "m"),
+                ],
+                "",
+            ),
+            "[Excerpt \"m\" of: Gone]",
+        ),
+        (
+            &mac(
+                "detailssummary",
+                &[
+                    ("firstcolumn", "Service"),
+                    ("headings", "Owner,Status"),
+                    ("cql", "label = \"s\""),
+                ],
+                "",
+            ),
+            "[Page properties report: label = \"s\"; columns: Service, Owner, Status]",
+        ),
+        (
+            &format!(
+                "<p>see {} now</p>",
+                mac(
+                    "jira",
+                    &[
+                        ("server", "System Jira"),
+                        ("serverId", "5aa69414-a9e9"),
+                        ("key", "OPS-1")
+                    ],
+                    ""
+                )
+            ),
+            "see [OPS-1](https://example.atlassian.net/browse/OPS-1) now",
+        ),
+        (
+            &mac(
+                "jira",
+                &[
+                    ("columns", "key,summary"),
+                    ("jqlQuery", "project = OPS AND status != Done"),
+                    ("serverId", "5aa6"),
+                ],
+                "",
+            ),
+            "[Jira issues: project = OPS AND status != Done]",
+        ),
+        (
+            &mac(
+                "jirachart",
+                &[("jql", "project%20%3D%20X"), ("chartType", "pie")],
+                "",
+            ),
+            "[Jira chart: project = X]",
+        ),
+        (
+            &mac("contentbylabel", &[("cql", "label = \"runbook\"")], ""),
+            "[Pages by label: label = \"runbook\"]",
+        ),
+        (
+            &mac(
+                "profile",
+                &[("user", "<ri:user ri:account-id=\"557058:ana\" />")],
+                "",
+            ),
+            "@Ana Lima",
+        ),
+        (
+            &mac(
+                "widget",
+                &[("url", "<ri:url ri:value=\"https://youtu.be/abc\" />")],
+                "",
+            ),
+            "<https://youtu.be/abc>",
+        ),
+        (
+            &mac("iframe", &[("src", "https://e.com/f")], ""),
+            "<https://e.com/f>",
+        ),
+        (
+            &mac(
+                "drawio",
+                &[
+                    ("diagramName", "topology"),
+                    ("revision", "4"),
+                    ("pageId", "123"),
+                ],
+                "",
+            ),
+            "[Diagram (draw.io): topology]",
+        ),
+        (
+            &mac("gliffy", &[("name", "Net plan"), ("macroId", "x")], ""),
+            "[Diagram (Gliffy): Net plan]",
+        ),
+        (
+            &mac(
+                "roadmap",
+                &[
+                    ("title", "Plan"),
+                    ("hash", "ab12"),
+                    (
+                        "source",
+                        "%7B%22lanes%22%3A%5B%7B%22title%22%3A%22Core%22%2C%22bars%22%3A%5B%7B%22title%22%3A%22v1%22%2C%22startDate%22%3A%222026-01-05%2000%3A00%3A00%22%7D%5D%7D%5D%7D",
+                    ),
+                ],
+                "",
+            ),
+            "[Roadmap: Plan]\n\n- Core\n  - v1 (from 2026-01-05)",
+        ),
+    ]);
+    let found = convert(&format!(
+        "{}{}{}",
+        mac("include", &[("", &page("A"))], ""),
+        mac("jira", &[("key", "A-1")], ""),
+        mac("jira", &[("jqlQuery", "x")], "")
+    ));
+    let dynamic: Vec<_> = found
+        .dynamic_macros
+        .iter()
+        .map(|m| (m.name.as_str(), m.macro_id.is_some(), m.ordinal, m.spliced))
+        .collect();
+    assert_eq!(
+        dynamic,
+        [("include", true, 0, false), ("jira", true, 0, false)]
+    );
+}
+
+#[test]
+fn unknown_macros_keep_their_body_and_are_counted() {
+    let body = [
+        mac("acme-board", &[("title", "Acme board"), ("apiToken", "tok-123")], &rich("<p>Visible.</p>")),
+        mac("acme-list", &[("name", "Orders"), ("depth", "4")], ""),
+        mac("acme-list", &[("depth", "4")], ""),
+        mac("acme-code", &[], &plain("x = 1")),
+        "<ac:macro ac:name=\"oldstyle\"><ac:default-parameter>dflt</ac:default-parameter><ac:rich-text-body><p>old body</p></ac:rich-text-body></ac:macro>".to_string(),
+    ]
+    .concat();
+    let found = convert(&body);
+    assert_eq!(
+        found.markdown,
+        "**Acme board**\n\nVisible.\n\n[Macro: acme-list — Orders]\n\n```\nx = 1\n```\n\nold body\n"
+    );
+    let expected = [
+        ("acme-board", 1),
+        ("acme-list", 2),
+        ("acme-code", 1),
+        ("oldstyle", 1),
+    ]
+    .map(|(n, c)| (n.to_string(), c));
+    assert_eq!(found.diagnostics.unknown_macros, expected);
+}
+
+#[test]
+fn secrets_and_ids_are_never_output() {
+    let names = [
+        "token",
+        "documentToken",
+        "clientSecret",
+        "password",
+        "serverId",
+        "appLink",
+        "api-key",
+    ];
+    for known in [
+        "acme-widget",
+        "lucidchart",
+        "jira",
+        "widget",
+        "include",
+        "button",
+        "drawio",
+        "code",
+        "panel",
+        "expand",
+        "chart",
+    ] {
+        for name in names {
+            let body = mac(
+                known,
+                &[
+                    (name, "hush-hush"),
+                    ("macroId", "hush-hush"),
+                    ("_parentId", "hush-hush"),
+                ],
+                &rich("<p>shown</p>"),
+            );
+            let found = convert(&body);
+            assert!(
+                !format!("{found:?}").contains("hush-hush"),
+                "{known} {name}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn macros_nest_in_anything() {
+    let status = mac("status", &[("title", "OK")], "");
+    let code = mac("code", &[], &plain("c"));
+    check(&[
+        (&format!("<h2>Head {status}</h2>"), "## Head **OK**"),
+        (&format!("<ul><li>a {status}</li></ul>"), "- a **OK**"),
+        (
+            &format!("<table><tr><td>{status}</td><td>{code}</td></tr></table>"),
+            "|  |  |\n| --- | --- |\n| **OK** | `c` |",
+        ),
+        (
+            &mac(
+                "info",
+                &[],
+                &rich(&mac("expand", &[("title", "T")], &rich(&code))),
+            ),
+            "> [!NOTE]\n> **T**\n>\n> ```\n> c\n> ```",
+        ),
+    ]);
+}

@@ -1,0 +1,256 @@
+//! What holds for every input: it converts, the same way each time, in proportion, and reads back.
+
+use std::time::Instant;
+
+use proptest::prelude::*;
+use storage_markdown::{
+    NoResolver, Options, content_hash, convert_storage, convert_view, plain_text,
+};
+
+use crate::readback::read;
+use crate::site::{Site, convert};
+
+/// Fragments that are put together at random: well-formed pieces, broken pieces, text.
+fn pieces() -> impl Strategy<Value = String> {
+    let names = prop::sample::select(vec![
+        "p",
+        "h1",
+        "h2",
+        "ul",
+        "ol",
+        "li",
+        "strong",
+        "em",
+        "code",
+        "a href=\"https://e.com/(x)\"",
+        "table",
+        "tr",
+        "td",
+        "th",
+        "td rowspan=\"3\"",
+        "td colspan=\"2\"",
+        "blockquote",
+        "pre",
+        "ac:link",
+        "ac:link-body",
+        "ac:structured-macro ac:name=\"code\"",
+        "ac:structured-macro ac:name=\"info\"",
+        "ac:structured-macro ac:name=\"expand\"",
+        "ac:structured-macro ac:name=\"footnote\"",
+        "ac:structured-macro ac:name=\"status\"",
+        "ac:structured-macro ac:name=\"details\"",
+        "ac:structured-macro ac:name=\"unknown\"",
+        "ac:parameter ac:name=\"title\"",
+        "ac:rich-text-body",
+        "ac:plain-text-body",
+        "ac:image",
+        "ac:caption",
+        "ac:task-list",
+        "ac:task",
+        "ac:task-body",
+        "ac:task-status",
+        "ac:adf-extension",
+        "ac:adf-node type=\"panel\"",
+        "ac:adf-node type=\"decision-list\"",
+        "ac:adf-node type=\"decision-item\"",
+        "ac:adf-content",
+        "ac:adf-fallback",
+        "sub",
+        "s",
+        "span",
+        "div",
+        "details",
+        "summary",
+        "dl",
+        "dt",
+    ]);
+    let piece = prop_oneof![
+        4 => names.clone().prop_map(|n| format!("<{n}>")),
+        4 => names.clone().prop_map(|n| format!("</{}>", n.split(' ').next().unwrap_or(n))),
+        1 => names.prop_map(|n| format!("<{n}/>")),
+        4 => "[a-z*_`#\\[\\]()|~>. 0-9-]{1,12}",
+        1 => prop::sample::select(vec!["<br/>", "<hr/>", "&nbsp;", "&lt;", "&amp;", "&bogus;", "<![CDATA[a]b]]>", "<!-- c -->", "<", ">", "&", "\"", "<ri:page ri:content-title=\"T\"/>", "<ri:attachment ri:filename=\"f.png\"/>", "<ri:user ri:account-id=\"u\"/>", "<![CDATA[", "]]>", "<!--", "<?x", "é", "설정", "\u{1}", "\u{2}"]).prop_map(str::to_string),
+    ];
+    prop::collection::vec(piece, 0..60).prop_map(|p| p.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_input_converts_the_same_way_each_time(body in pieces()) {
+        let first = convert_storage(&body, &Options::default(), &NoResolver);
+        prop_assert_eq!(&first, &convert_storage(&body, &Options::default(), &NoResolver));
+        prop_assert!(first.markdown.is_empty() || first.markdown.ends_with('\n'));
+        prop_assert!(!first.markdown.contains(['\u{1}', '\u{2}']), "{:?}", first.markdown);
+        let _ = convert_storage(&body, &Options::default(), &Site);
+        let _ = convert_view(&body, &Options::default(), &Site);
+        let _ = plain_text(&body);
+        let _ = content_hash(&body);
+    }
+
+    #[test]
+    fn any_text_at_all_is_taken(body in "\\PC{0,200}") {
+        let _ = convert(&body);
+        let _ = convert_view(&body, &Options::default(), &NoResolver);
+        let _ = content_hash(&body);
+    }
+
+    /// Text alone comes back letter by letter: escapes are neither missing nor visible.
+    #[test]
+    fn text_reads_back_as_it_was(words in prop::collection::vec("[a-zA-Z0-9*_`#\\[\\]()|~>.!&<:\\\\=+-]{1,8}", 1..12)) {
+        let text = words.join(" ");
+        let body = format!("<p>{}</p>", text.replace('&', "&amp;").replace('<', "&lt;"));
+        let markdown = convert(&body).markdown;
+        let back = read(&markdown);
+        prop_assert_eq!(back.text.trim(), &text, "{}", markdown);
+    }
+
+    /// The same with marks around words and nothing between them.
+    #[test]
+    fn marked_text_reads_back(words in prop::collection::vec((prop::sample::select(vec!["strong", "em", "s", "code", "span", "u"]), "[a-z*_.:!\"(-]{1,6}", prop::sample::select(vec!["", " "])), 1..8)) {
+        let body: String = words.iter().map(|(tag, text, gap)| format!("<{tag}>{text}</{tag}>{gap}")).collect();
+        let expected: String = words.iter().map(|(_, text, gap)| format!("{text}{gap}")).collect();
+        let markdown = convert(&format!("<p>{body}</p>")).markdown;
+        let squeeze = |s: &str| s.split_whitespace().collect::<String>();
+        let back = read(&markdown).text;
+        let letters = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        prop_assert_eq!(letters(&back), letters(&expected), "{}", markdown);
+        if !words.iter().any(|(tag, ..)| *tag == "code") {
+            prop_assert_eq!(squeeze(&back), squeeze(&expected), "{}", markdown);
+        }
+    }
+
+    #[test]
+    fn code_reads_back_byte_for_byte(code in "[ -~\\n\\t]{0,120}", place in 0usize..4) {
+        prop_assume!(!code.contains("]]>") && !code.trim().is_empty());
+        let block = format!("<ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[{code}]]></ac:plain-text-body></ac:structured-macro>");
+        let body = match place {
+            0 => block,
+            1 => format!("<ul><li><p>x</p>{block}</li></ul>"),
+            2 => format!("<blockquote><p>x</p>{block}</blockquote>"),
+            _ => format!("<ol><li><ul><li>x{block}</li></ul></li></ol>"),
+        };
+        let markdown = convert(&body).markdown;
+        let back = read(&markdown);
+        prop_assert_eq!(back.code.len(), 1, "{}", markdown);
+        prop_assert_eq!(&back.code[0].1, &format!("{code}\n"), "{}", markdown);
+    }
+
+    #[test]
+    fn structure_reads_back(
+        headings in prop::collection::vec((1u8..=6, "[A-Za-z*_#.:0-9-]{1,6}( [A-Za-z*_#.:0-9-]{1,6}){0,3}"), 0..4),
+        rows in prop::collection::vec(prop::collection::vec("[a-z|*_`.-]{1,6}", 3), 1..5),
+        tasks in prop::collection::vec(("[a-z|*_.\\[\\]-]{1,9}", any::<bool>()), 0..5),
+    ) {
+        let mut body = String::new();
+        for (level, text) in &headings {
+            body.push_str(&format!("<h{level}>{text}</h{level}>"));
+        }
+        body.push_str("<table>");
+        for (n, row) in rows.iter().enumerate() {
+            let cell = if n == 0 { "th" } else { "td" };
+            body.push_str(&format!("<tr>{}</tr>", row.iter().map(|c| format!("<{cell}>{c}</{cell}>")).collect::<String>()));
+        }
+        body.push_str("</table><ac:task-list>");
+        for (text, done) in &tasks {
+            let status = if *done { "complete" } else { "incomplete" };
+            body.push_str(&format!("<ac:task><ac:task-status>{status}</ac:task-status><ac:task-body>{text}</ac:task-body></ac:task>"));
+        }
+        body.push_str("</ac:task-list>");
+        let found = convert(&body);
+        let back = read(&found.markdown);
+        prop_assert_eq!(&back.headings, &headings, "{}", found.markdown);
+        prop_assert_eq!(&back.tables, &vec![rows], "{}", found.markdown);
+        prop_assert_eq!(&back.tasks, &tasks.iter().map(|t| t.1).collect::<Vec<_>>(), "{}", found.markdown);
+        let texts: Vec<_> = found.tasks.iter().map(|t| t.text.clone()).collect();
+        prop_assert_eq!(texts, tasks.iter().map(|t| t.0.clone()).collect::<Vec<_>>());
+        let outline: Vec<_> = found.outline.iter().map(|h| (h.level, h.text.clone())).collect();
+        prop_assert_eq!(outline, headings);
+    }
+}
+
+/// Bodies that grow sixteenfold may take about sixteen times as long, whatever they are made of.
+#[test]
+fn time_is_linear_in_size_and_depth() {
+    let makers: [(&str, fn(usize) -> String); 14] = [
+        ("nested lists", |n| {
+            format!("{}x{}", "<ul><li>a".repeat(n), "</li></ul>".repeat(n))
+        }),
+        ("nested quotes", |n| {
+            format!(
+                "{}x{}",
+                "<blockquote>a".repeat(n),
+                "</blockquote>".repeat(n)
+            )
+        }),
+        ("nested expands", |n| {
+            format!(
+                "{}x{}",
+                "<ac:structured-macro ac:name=\"expand\"><ac:rich-text-body>a".repeat(n),
+                "</ac:rich-text-body></ac:structured-macro>".repeat(n)
+            )
+        }),
+        ("nested tables", |n| {
+            format!(
+                "{}x{}",
+                "<table><tr><td>a</td><td>".repeat(n),
+                "</td></tr></table>".repeat(n)
+            )
+        }),
+        ("nested frames", |n| {
+            format!(
+                "{}x{}",
+                "<table><tr><td>a".repeat(n),
+                "</td></tr></table>".repeat(n)
+            )
+        }),
+        ("nested marks", |n| {
+            format!(
+                "{}x{}",
+                "<strong><em>a".repeat(n),
+                "</em></strong>".repeat(n)
+            )
+        }),
+        ("unclosed tags", |n| "<p>a <b>".repeat(n)),
+        ("stray ends", |n| "a</p></b></td>".repeat(n)),
+        ("open tags at the end", |n| "<a \"".repeat(n)),
+        ("open comments", |n| "<!-- ".repeat(n)),
+        ("open cdata", |n| "<![CDATA[ ".repeat(n)),
+        ("brackets", |n| "[a](".repeat(n)),
+        ("unclosed lists", |n| "<ul><li>a".repeat(n)),
+        ("footnotes", |n| {
+            "<ac:structured-macro ac:name=\"footnote\"><ac:rich-text-body>a</ac:rich-text-body></ac:structured-macro>".repeat(n)
+        }),
+    ];
+    for (name, make) in makers {
+        let time = |n: usize| {
+            let body = make(n);
+            (0..2)
+                .map(|_| {
+                    let start = Instant::now();
+                    std::hint::black_box(convert(&body));
+                    start.elapsed().as_secs_f64()
+                })
+                .fold(f64::MAX, f64::min)
+        };
+        // Quadratic would be 256 times. What else the machine does can only make it look worse, so it may try again.
+        let mut seen = Vec::new();
+        let linear = (0..5).any(|_| {
+            let (small, large) = (time(500), time(8_000));
+            seen.push((small, large));
+            large < small * 64.0
+        });
+        assert!(linear, "{name}: {seen:?} seconds");
+    }
+}
+
+#[test]
+fn output_is_in_proportion_to_the_input() {
+    let nested = format!(
+        "{}x{}",
+        "<ul><li><p>a</p><p>b</p>".repeat(2000),
+        "</li></ul>".repeat(2000)
+    );
+    assert!(convert(&nested).markdown.len() < nested.len() * 4);
+}

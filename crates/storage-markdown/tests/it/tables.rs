@@ -1,0 +1,216 @@
+//! Tables: grids, spans, headers, cells that hold blocks, record form.
+
+use storage_markdown::{NoResolver, Options};
+
+use crate::readback::read;
+use crate::site::{check, check_with, convert, mac, plain};
+
+#[test]
+fn headers_are_told_from_data() {
+    check(&[
+        (
+            "<table data-layout=\"wide\" ac:local-id=\"t\"><colgroup><col style=\"width: 1px\"/></colgroup><tbody><tr><th><p><strong>A</strong></p></th><th>B</th></tr><tr><td><p>1</p></td><td>2</td></tr></tbody></table>",
+            "| A | B |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            "<table><tbody><tr><th>k</th><td>v</td></tr><tr><th>l</th><td>w</td></tr></tbody></table>",
+            "|  |  |\n| --- | --- |\n| **k** | v |\n| **l** | w |",
+        ),
+        (
+            "<table><tbody><tr><th>h</th><th>i</th></tr><tr><th>r</th><td>x</td></tr></tbody></table>",
+            "| h | i |\n| --- | --- |\n| **r** | x |",
+        ),
+        (
+            "<table><tr><td>1</td><td>2</td></tr></table>",
+            "|  |  |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            "<table><thead><tr><td>a</td><td>b</td></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>",
+            "| a | b |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            "<table><tr><td class=\"numberingColumn\">1</td><td>x</td></tr></table>",
+            "|  |  |\n| --- | --- |\n| 1 | x |",
+        ),
+    ]);
+}
+
+#[test]
+fn merged_cells_repeat_so_that_rows_stand_alone() {
+    check(&[
+        (
+            "<table><tr><th>a</th><th colspan=\"2\">b</th></tr><tr><td rowspan=\"2\">x</td><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table>",
+            "| a | b | b |\n| --- | --- | --- |\n| x | 1 | 2 |\n| x | 3 | 4 |",
+        ),
+        // Rows that end early, spans that run out of the table.
+        (
+            "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td></tr><tr><td rowspan=\"99\">2</td><td>3</td></tr></table>",
+            "| a | b |\n| --- | --- |\n| 1 |  |\n| 2 | 3 |",
+        ),
+        (
+            "<table><tr><td colspan=\"1000\">x</td></tr><tr><td>1</td><td>2</td></tr></table>",
+            "|  |  |\n| --- | --- |\n| x | x |\n| 1 | 2 |",
+        ),
+    ]);
+}
+
+#[test]
+fn cells_hold_blocks_on_one_line() {
+    let cell = |inner: &str| format!("<table><tr><td>k</td><td>{inner}</td></tr></table>");
+    let row = |text: &str| format!("|  |  |\n| --- | --- |\n| k | {text} |");
+    check(&[
+        (&cell("<p>a</p><p>b</p>"), &row("a<br>b")),
+        (&cell("<p>a<br/>b</p>"), &row("a<br>b")),
+        (
+            &cell("<ul><li>a<ul><li>b</li></ul></li></ul>"),
+            &row("• a<br>  • b"),
+        ),
+        (&cell("<ol><li>a</li><li>b</li></ol>"), &row("1. a<br>2. b")),
+        (&cell("a | b <code>c|d</code>"), &row("a \\| b `c\\|d`")),
+        (
+            &cell(&mac("code", &[], &plain("x | y\n\nz"))),
+            &row("`x \\| y`<br>`z`"),
+        ),
+        (&cell("<h3>H</h3><p>t</p>"), &row("**H**<br>t")),
+        (
+            &cell(
+                "<ac:task-list><ac:task><ac:task-status>complete</ac:task-status><ac:task-body>t</ac:task-body></ac:task></ac:task-list>",
+            ),
+            &row("☑ t"),
+        ),
+        (
+            &cell("<table><tr><th>k</th><th>v</th></tr><tr><td>x</td><td>y</td></tr></table>"),
+            &row("k: x; v: y"),
+        ),
+        (&cell("# no heading"), &row("# no heading")),
+        (&cell("<blockquote><p>q</p></blockquote>"), &row("q")),
+        (
+            &cell(&mac(
+                "info",
+                &[("title", "T")],
+                "<ac:rich-text-body><p>x</p></ac:rich-text-body>",
+            )),
+            &row("**Note:** **T**<br>x"),
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_empty_goes() {
+    check(&[
+        (
+            "<table><tr><th>a</th><th></th><th>c</th></tr><tr><td>1</td><td><p /></td><td>2</td></tr><tr><td></td><td></td><td>&nbsp;</td></tr></table>",
+            "| a | c |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            "<p>x</p><table><tbody><tr><td><p /></td><td></td></tr></tbody></table><p>y</p>",
+            "x\n\ny",
+        ),
+    ]);
+}
+
+#[test]
+fn frames_are_no_tables() {
+    check(&[
+        (
+            "<table><tr><td><p>a</p><ul><li>b</li></ul></td></tr></table>",
+            "a\n\n- b",
+        ),
+        (
+            "<table><tr><td>a</td></tr><tr><td><table><tr><th>x</th><th>y</th></tr><tr><td>1</td><td>2</td></tr></table></td></tr></table>",
+            "a\n\n| x | y |\n| --- | --- |\n| 1 | 2 |",
+        ),
+        (
+            "<table><tr><th>Names</th></tr><tr><td>a</td></tr></table>",
+            "| Names |\n| --- |\n| a |",
+        ),
+    ]);
+}
+
+#[test]
+fn unreadable_grids_become_records() {
+    let mut wide = String::from("<table><tr>");
+    for n in 0..10 {
+        wide.push_str(&format!("<th>h{n}</th>"));
+    }
+    wide.push_str("</tr><tr>");
+    for n in 0..10 {
+        wide.push_str(&format!(
+            "<td>{}</td>",
+            if n == 3 {
+                String::new()
+            } else {
+                format!("v{n}")
+            }
+        ));
+    }
+    wide.push_str("</tr></table>");
+    assert_eq!(
+        convert(&wide).markdown,
+        "- **h0:** v0; **h1:** v1; **h2:** v2; **h4:** v4; **h5:** v5; **h6:** v6; **h7:** v7; **h8:** v8; **h9:** v9\n"
+    );
+    let grid = Options {
+        table_max_columns: 20,
+        ..Options::default()
+    };
+    check_with(&[("<p>x</p>", "x")], &NoResolver, &grid);
+    assert!(
+        storage_markdown::convert_storage(&wide, &grid, &NoResolver)
+            .markdown
+            .starts_with("| h0 | h1 |")
+    );
+    let long = format!(
+        "<table><tr><th>k</th><th>v</th></tr><tr><td>a</td><td><p>{}</p><p>b</p></td></tr></table>",
+        "word ".repeat(100)
+    );
+    assert!(
+        convert(&long)
+            .markdown
+            .starts_with("- **k:** a; **v:** word word")
+    );
+}
+
+#[test]
+fn colours_can_be_told() {
+    let body = "<table><tr><td>k</td><td data-highlight-colour=\"#ffebe6\"></td></tr><tr><td data-highlight-colour=\"#e3fcef\">l</td><td data-highlight-colour=\"#e3fcef\"></td></tr></table>";
+    let options = Options {
+        cell_colours: true,
+        ..Options::default()
+    };
+    check_with(
+        &[(body, "|  |  |\n| --- | --- |\n| k | red |\n| l | green |")],
+        &NoResolver,
+        &options,
+    );
+}
+
+#[test]
+fn absurd_tables_stay_in_proportion() {
+    let text = "long text ".repeat(1000);
+    let mut spans = format!("<table><tr><td rowspan=\"2000\" colspan=\"60\">{text}</td></tr>");
+    spans.push_str(&"<tr><td>x</td></tr>".repeat(2000));
+    spans.push_str("</table>");
+    let mut ragged = format!("<table><tr>{}</tr>", "<td>c</td>".repeat(5000));
+    ragged.push_str(&"<tr><td>r</td></tr>".repeat(5000));
+    ragged.push_str("</table>");
+    let nested = format!(
+        "{}x{}",
+        "<table><tr><td>a</td><td>".repeat(300),
+        "</td></tr></table>".repeat(300)
+    );
+    for body in [spans, ragged, nested] {
+        let markdown = convert(&body).markdown;
+        assert!(
+            markdown.len() < body.len() * 12 + 400_000,
+            "{} from {}",
+            markdown.len(),
+            body.len()
+        );
+    }
+}
+
+#[test]
+fn grids_read_back_cell_by_cell() {
+    let found = read(&convert("<table><tr><th>a*</th><th>b|c</th></tr><tr><td>1\\</td><td>[x](y) `z`</td></tr></table>").markdown);
+    assert_eq!(found.tables, [[["a*", "b|c"], ["1\\", "[x](y) `z`"]]]);
+}
