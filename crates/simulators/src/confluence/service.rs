@@ -173,10 +173,11 @@ impl ConfluenceService {
                 return Err(errors::gateway(401, "Unauthorized")
                     .with_header("X-Failure-Category", "FAILURE_CLIENT_AUTH_MISMATCH"));
             }
-            (Some(scopes), _) if !endpoint.scopes.is_empty() => {
-                if !endpoint.scopes.iter().any(|s| scopes.contains(*s)) {
-                    return Err(errors::scope_mismatch());
-                }
+            (Some(scopes), _)
+                if !endpoint.scopes.is_empty()
+                    && !endpoint.scopes.iter().any(|s| scopes.contains(*s)) =>
+            {
+                return Err(errors::scope_mismatch());
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use crate::server::Reply;
 
 fn directory_json(call: &Call<'_>, directory: &Directory) -> Value {
     json!({
-        "id": directory.id, "name": directory.name, "project_id": call.state.project_id, "type": directory.kind,
+        "id": directory.id, "name": directory.name, "description": directory.description, "project_id": call.state.project_id, "type": directory.kind,
         "connector_subscription_id": null, "system_metadata": null, "expires_at": null,
         "created_at": when(directory.created_at), "updated_at": when(directory.updated_at),
         "deleted_at": directory.deleted_at.map(when),
@@ -31,6 +31,7 @@ pub(crate) fn make(call: &mut Call<'_>, name: &str, kind: &str) -> String {
     call.state.directories.push(Directory {
         id: id.clone(),
         name: name.to_owned(),
+        description: None,
         kind: kind.to_owned(),
         created_at: call.now,
         updated_at: call.now,
@@ -61,10 +62,17 @@ pub(crate) fn create(call: &mut Call<'_>) -> Answer {
     }
     let id = make(call, name, kind);
     let at = position(call, &id)?;
+    call.state.directories[at].description = description(&body);
     Ok(Reply::json(
         201,
         directory_json(call, &call.state.directories[at]),
     ))
+}
+
+fn description(body: &Value) -> Option<String> {
+    body.get("description")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 fn position(call: &Call<'_>, id: &str) -> Result<usize, Reply> {
@@ -114,6 +122,9 @@ pub(crate) fn update(call: &mut Call<'_>) -> Answer {
     let directory = &mut call.state.directories[at];
     if let Some(name) = body.get("name").and_then(Value::as_str) {
         directory.name = name.to_owned();
+    }
+    if let Some(description) = description(&body) {
+        directory.description = Some(description);
     }
     directory.updated_at = now;
     Ok(Reply::ok(directory_json(call, &call.state.directories[at])))

@@ -125,6 +125,7 @@ pub(crate) struct StoredFile {
 pub(crate) struct Directory {
     pub id: String,
     pub name: String,
+    pub description: Option<String>,
     pub kind: String,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
