@@ -18,6 +18,9 @@ pub const FAILPOINTS: &[&str] = &[
     "before_run_finished",
 ];
 
+/// Stands for every hit.
+const ALWAYS: u32 = u32::MAX;
+
 /// What happens at a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailAction {
@@ -56,6 +59,12 @@ impl Failpoints {
         })))
     }
 
+    /// Dies each time that `place` is passed.
+    #[must_use]
+    pub fn always(place: &str, action: FailAction) -> Self {
+        Self::at(place, action, ALWAYS)
+    }
+
     /// Reads `place` or `place:hit` as an environment variable has it; dies by abort.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -72,10 +81,13 @@ impl Failpoints {
         if armed.place != place {
             return;
         }
-        let last = armed
+        let hits = armed
             .hits_left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if last == Ok(1) {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
+                ALWAYS => Some(ALWAYS),
+                left => left.checked_sub(1),
+            });
+        if matches!(hits, Ok(1 | ALWAYS)) {
             match armed.action {
                 FailAction::Panic => std::panic::panic_any(format!("failpoint {place}")),
                 FailAction::Abort => std::process::abort(),

@@ -3,4 +3,13 @@
 mod bench;
 mod fakes;
 
+mod answers;
+mod changes;
+mod faults;
 mod first_sync;
+mod model;
+mod removals;
+mod restrictions;
+mod runs;
+mod supervision;
+mod uploads;

@@ -1,0 +1,264 @@
+//! New and edited pages enter with the next run of any kind; renames, moves, labels and scope with the next sweep at the latest.
+
+use domain::content::ContentKind;
+use domain::index::SpaceState;
+use domain::page::PageState;
+use domain::run::{RunKind, RunStatus};
+
+use crate::bench::{self, Bench};
+
+#[test]
+fn a_poll_takes_up_new_and_edited_pages_and_nothing_else() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..60)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+            .collect();
+        let index = bench.synced().await;
+        bench.wait(3600 * 3).await;
+        bench.over(index.id).await;
+        bench.site.take_log();
+        let uploads = bench.shelf.uploads();
+
+        bench.site.edit(pages[7], "<p>seven anew</p>");
+        let new = bench.site.add("10", Some(pages[7]), "New", "<p>new</p>");
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.kind, RunKind::Delta);
+        assert_eq!((run.counts.fetched, run.counts.uploaded), (2, 2));
+        assert_eq!(bench.shelf.uploads(), uploads + 2);
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.state(index.id, new).await, PageState::Searchable);
+        // Who am I, spaces, the poll, facts, bodies.
+        let log = bench.site.take_log();
+        assert_eq!(log.len(), 5, "{log:#?}");
+    });
+}
+
+#[test]
+fn a_quiet_poll_of_twenty_spaces_is_three_requests() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let keys: Vec<String> = (0..20).map(|n| format!("S{n}")).collect();
+        for (n, key) in keys.iter().enumerate() {
+            let id = format!("{}", 100 + n);
+            bench.site.space(&id, key);
+            for page in 0..5 {
+                bench.site.add(&id, None, &format!("P{page}"), "<p>x</p>");
+            }
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let index = bench.create(bench.index_settings("agent", &keys)).await;
+        bench.over(index.id).await;
+        bench.wait(1800).await;
+        bench.site.take_log();
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded);
+        let log = bench.site.take_log();
+        assert!(log.len() <= 5, "{log:#?}");
+    });
+}
+
+#[test]
+fn a_renamed_ancestor_is_uploaded_again_with_all_below_it_and_no_body_is_fetched_for_them() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let top = bench.site.add("10", None, "Top", "<p>top</p>");
+        let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
+        bench.site.add("10", Some(middle), "Leaf", "<p>leaf</p>");
+        bench.site.add("10", None, "Aside", "<p>aside</p>");
+        let index = bench.synced().await;
+        let uploads = bench.shelf.uploads();
+        bench.wait(60).await;
+        bench.site.rename(top, "Summit");
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.counts.fetched, run.counts.uploaded), (1, 3));
+        assert_eq!(bench.shelf.uploads(), uploads + 3);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_move_that_keeps_version_and_date_is_found_by_the_sweep() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.space("11", "OPS");
+        let a = bench.site.add("10", None, "A", "<p>a</p>");
+        let b = bench.site.add("10", None, "B", "<p>b</p>");
+        let c = bench.site.add("10", Some(a), "C", "<p>c</p>");
+        let index = bench
+            .create(bench.index_settings("agent", &["ENG", "OPS"]))
+            .await;
+        bench.over(index.id).await;
+        bench.site.change(c, |page| page.parent = Some(b));
+        bench.site.change(a, |page| page.space = "11".into());
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.counts.fetched, run.counts.uploaded), (0, 2));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn labels_change_with_the_sweep_and_choose_pages() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let a = bench.site.add("10", None, "A", "<p>a</p>");
+        let b = bench.site.add("10", None, "B", "<p>b</p>");
+        bench.site.change(a, |page| page.labels = vec!["in".into()]);
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.labels = vec!["in".into()];
+        settings.exclude_labels = vec!["out".into()];
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+        let page = bench.page(index.id, b).await;
+        assert_eq!(page.state, PageState::Skipped);
+        assert!(page.reason.unwrap().contains("labels"));
+
+        bench.site.change(b, |page| page.labels = vec!["in".into()]);
+        bench.site.change(a, |page| page.labels = vec!["in".into(), "out".into()]);
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.counts.uploaded, run.counts.deleted), (1, 1));
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.state(index.id, a).await, PageState::Skipped);
+    });
+}
+
+#[test]
+fn a_renamed_space_is_followed_by_its_id() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "A", "<p>a</p>");
+        let index = bench.synced().await;
+        bench.site.with(|site| {
+            let space = site.spaces.get_mut("10").unwrap();
+            space.key = "BUILD".into();
+            space.name = "Build".into();
+        });
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
+        let index = bench.index(index.id).await;
+        assert_eq!(index.spaces[0].current_key, Some("BUILD".into()));
+        assert_eq!(index.spaces[0].state, SpaceState::Current);
+        let document = bench.shelf.documents().into_values().next().unwrap();
+        assert_eq!(document.metadata.space.as_str(), "BUILD");
+        assert!(document.text.contains("\n\nBuild\n\n"), "{}", document.text);
+    });
+}
+
+#[test]
+fn blog_posts_come_by_choice_and_leave_when_the_choice_changes() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "Page", "<p>page</p>");
+        bench
+            .site
+            .add_kind(ContentKind::BlogPost, "10", None, "Post", "<p>post</p>");
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_blog_posts = true;
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 2);
+        bench.patch(index.id, |s| s.include_blog_posts = false).await;
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 1);
+    });
+}
+
+#[test]
+fn a_change_of_scope_takes_effect_with_the_next_run_and_is_exempt_from_the_guard() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.space("11", "OPS");
+        let root = bench.site.add("10", None, "Root", "<p>root</p>");
+        for n in 0..30 {
+            bench.site.add("10", Some(root), &format!("E{n}"), "<p>e</p>");
+            bench.site.add("11", None, &format!("O{n}"), "<p>o</p>");
+        }
+        let index = bench
+            .create(bench.index_settings("agent", &["ENG", "OPS"]))
+            .await;
+        bench.over(index.id).await;
+        assert_eq!(bench.held().len(), 61);
+        bench
+            .patch(index.id, |s| s.confluence_spaces = vec!["ENG".into()])
+            .await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 30));
+        bench.assert_true(index.id).await;
+
+        let outside = bench.site.add("10", None, "Outside", "<p>x</p>");
+        bench.sweep(index.id).await;
+        bench
+            .patch(index.id, |s| s.root_page_ids = vec![root.to_string()])
+            .await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.state(index.id, outside).await, PageState::Skipped);
+    });
+}
+
+#[test]
+fn an_edit_during_the_upload_is_not_lost() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "A", "<p>first</p>");
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        bench.site.edit(page, "<p>second</p>");
+        bench.shelf.with(|shelf| shelf.latency = std::time::Duration::from_secs(30));
+        let order = actors::SyncOrder {
+            full: Some(false),
+            dry_run: false,
+        };
+        let run = bench.engine.sync(index.id, order).await.unwrap();
+        bench.wait(10).await;
+        bench.site.edit(page, "<p>third</p>");
+        bench.ended(run.id).await;
+        bench.shelf.with(|shelf| shelf.latency = std::time::Duration::ZERO);
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn two_indexes_share_bodies() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..40 {
+            bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+        }
+        bench.synced().await;
+        let second = bench.create(bench.index_settings("other", &["ENG"])).await;
+        let run = bench.over(second.id).await;
+        assert_eq!((run.status, run.counts.searchable), (RunStatus::Succeeded, 40));
+        let log = bench.site.take_log();
+        assert!(!log.iter().any(|l| l.contains("bodies=true")), "{log:#?}");
+        let held = bench.shelf.with(|shelf| {
+            let sizes = shelf.documents.values().map(|stored| stored.len());
+            sizes.collect::<Vec<_>>()
+        });
+        assert_eq!(held, [40, 40]);
+    });
+}
+
+#[test]
+fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Live", "<p>long text</p>");
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        bench.site.edit(page, "");
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.counts.uploaded, 0);
+        assert_eq!(bench.finds(index.id, "long text").await, [page.to_string()]);
+        assert!(bench.page(index.id, page).await.reason.unwrap().contains("empty"));
+        bench.wait(60).await;
+        bench.site.edit(page, "<p>longer text</p>");
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}

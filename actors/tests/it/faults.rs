@@ -1,0 +1,175 @@
+//! One bad page, space or answer stops nothing else: it is recorded with its reason, and tried again.
+
+use std::time::Duration;
+
+use domain::index::{IndexStatus, SpaceState};
+use domain::page::PageState;
+use domain::ports::store::AdminStore;
+use domain::run::RunStatus;
+use domain::PageId;
+
+use crate::bench::{self, Bench};
+use crate::fakes::Fault;
+
+#[test]
+fn a_poison_page_is_isolated_in_a_first_sync_and_retried() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..300)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+            .collect();
+        bench.site.with(|site| site.poison.insert(pages[100]));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
+        assert_eq!(bench.held().len(), 299);
+        let page = bench.page(index.id, pages[100]).await;
+        assert_eq!((page.state, page.attempts), (PageState::Failed, 1));
+        assert!(page.reason.unwrap().contains("body"));
+        assert!(page.next_try_at.is_some());
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Degraded);
+
+        bench.site.with(|site| site.poison.clear());
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.counts.uploaded, 0, "not due yet");
+        bench.wait(120).await;
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+    });
+}
+
+#[test]
+fn a_poison_page_among_edits_is_isolated_by_id_and_does_not_hold_the_watermark_back() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..60)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+            .collect();
+        let index = bench.synced().await;
+        bench.wait(3600 * 2).await;
+        bench.over(index.id).await;
+        for id in &pages[..40] {
+            bench.site.edit(*id, &format!("<p>edited {id}</p>"));
+        }
+        bench.site.with(|site| site.poison.insert(pages[20]));
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.fetched, run.counts.failed), (RunStatus::Partial, 39, 1));
+        bench.wait(1200).await;
+        bench.site.take_log();
+        bench.delta(index.id).await;
+        let log = bench.site.take_log();
+        let polls = log.iter().filter(|l| l.contains("NewestFirst")).count();
+        assert_eq!(polls, 1, "{log:#?}");
+        // Someone asks for it by hand.
+        bench.site.with(|site| site.poison.clear());
+        let id = PageId::from(pages[20].to_string());
+        bench.wait(5).await;
+        if bench.store.retry_page(index.id, &id).await.is_ok() {
+            bench.engine.index_changed(index.id);
+            bench.wait(30).await;
+            bench.over(index.id).await;
+        }
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_space_that_fails_does_not_stop_the_others() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.space("11", "OPS");
+        bench.site.add("10", None, "E", "<p>e</p>");
+        bench.site.add("11", None, "O", "<p>o</p>");
+        bench.site.fail("limit=250 11", 100, Fault::Forbidden);
+        let index = bench
+            .create(bench.index_settings("agent", &["ENG", "OPS"]))
+            .await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Partial);
+        assert!(run.error.as_ref().unwrap().detail.contains("OPS"));
+        assert_eq!(bench.held().len(), 1);
+        let now = bench.index(index.id).await;
+        assert_eq!(now.spaces[1].state, SpaceState::Failing);
+        assert_eq!(now.status, IndexStatus::Degraded);
+        bench.site.heal();
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.index(index.id).await.spaces[1].state, SpaceState::Current);
+    });
+}
+
+#[test]
+fn refused_credentials_end_the_run_at_once_and_say_so() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "E", "<p>e</p>");
+        let index = bench.synced().await;
+        bench.site.fail("whoami", 1, Fault::Unauthorized);
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "confluence_unauthorized");
+        assert_eq!(bench.site.take_log().len(), 1);
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Failed);
+        // Tried again soon, without anybody's help.
+        bench.wait(15 * 60).await;
+        bench.over(index.id).await;
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+    });
+}
+
+#[test]
+fn passing_trouble_is_waited_out() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "E", "<p>e</p>");
+        bench.site.fail("list", 2, Fault::Unavailable);
+        bench.site.fail("facts", 1, Fault::RateLimited(30));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn answers_that_are_too_large_come_in_smaller_pieces() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..300 {
+            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+        }
+        bench.site.fail("limit=250", 1, Fault::TooLarge);
+        bench.site.fail("limit=125", 1, Fault::TooLarge);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        assert_eq!(bench.held().len(), 300);
+        let log = bench.site.take_log();
+        assert!(log.iter().any(|l| l.contains("limit=62")), "{log:#?}");
+    });
+}
+
+#[test]
+fn a_refused_cursor_begins_the_walk_again() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..600 {
+            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+        }
+        bench.site.with(|site| site.latency = Duration::from_millis(5));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        for _ in 0..1000 {
+            let listed = bench.site.with(|site| {
+                site.log.iter().filter(|l| l.contains("bodies=true")).count() > 0
+            });
+            if listed {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        bench.site.fail("bodies=true", 1, Fault::BadCursor);
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.seen), (RunStatus::Succeeded, 600));
+        assert_eq!(bench.shelf.uploads(), 600);
+    });
+}

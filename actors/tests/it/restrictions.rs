@@ -1,0 +1,159 @@
+//! Restricted pages stay out, by their own restriction or any ancestor's; what is not known fails closed.
+
+use domain::content::{ContentKind, ContentStatus};
+use domain::index::RestrictedPages;
+use domain::page::PageState;
+use domain::run::RunStatus;
+
+use crate::bench::{self, Bench};
+use crate::fakes::Fault;
+
+#[test]
+fn a_restriction_counts_for_everything_below_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let top = bench.site.add("10", None, "Top", "<p>top</p>");
+        let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
+        let leaf = bench.site.add("10", Some(middle), "Leaf", "<p>leaf words</p>");
+        bench.site.change(middle, |page| page.restricted = true);
+        let index = bench.synced().await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 1);
+        assert_eq!(bench.state(index.id, leaf).await, PageState::Skipped);
+
+        bench.site.change(middle, |page| page.restricted = false);
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.counts.uploaded, run.counts.fetched), (2, 0), "bodies are kept");
+        bench.assert_true(index.id).await;
+
+        bench.site.change(top, |page| page.restricted = true);
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 3));
+        assert!(bench.finds(index.id, "leaf words").await.is_empty());
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
+    for named in [true, false] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            bench.site.with(|site| site.search_names_folders = named);
+            let outer = bench
+                .site
+                .add_kind(ContentKind::Container, "10", None, "Outer", "");
+            let inner = bench
+                .site
+                .add_kind(ContentKind::Container, "10", Some(outer), "Inner", "");
+            bench.site.add("10", Some(inner), "Deep", "<p>deep</p>");
+            let open = bench
+                .site
+                .add_kind(ContentKind::Container, "10", None, "Open", "");
+            bench.site.add("10", Some(open), "Shallow", "<p>shallow</p>");
+            bench.site.change(outer, |page| page.restricted = true);
+            let index = bench.synced().await;
+            bench.assert_true(index.id).await;
+            assert_eq!(bench.held().len(), 1, "named: {named}");
+        });
+    }
+}
+
+#[test]
+fn a_draft_above_a_page_restricts_nobody() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let draft = bench.site.add("10", None, "Draft", "<p>draft</p>");
+        bench.site.change(draft, |page| page.status = ContentStatus::Draft);
+        bench.site.add("10", Some(draft), "Below", "<p>below</p>");
+        let index = bench.synced().await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 1);
+    });
+}
+
+#[test]
+fn what_search_does_not_know_yet_stays_out_until_it_is_known() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..60)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+            .collect();
+        for id in &pages {
+            bench.site.change(*id, |page| page.lags = true);
+        }
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded);
+        assert_eq!(bench.held().len(), 25, "as many as may be asked for one by one");
+        let waiting = bench.page(index.id, pages[59]).await;
+        assert_eq!(waiting.state, PageState::Pending);
+        assert!(waiting.reason.unwrap().contains("who may read it"));
+        for id in &pages {
+            bench.site.change(*id, |page| page.lags = false);
+        }
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 60);
+    });
+}
+
+#[test]
+fn when_restrictions_cannot_be_read_new_pages_wait_and_stored_ones_stay() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let old = bench.site.add("10", None, "Old", "<p>old</p>");
+        let index = bench.synced().await;
+        let new = bench.site.add("10", None, "New", "<p>new</p>");
+        bench.site.fail("facts", 100, Fault::Unavailable);
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::Partial, "{run:?}");
+        assert_eq!(bench.state(index.id, new).await, PageState::Pending);
+        assert_eq!(bench.state(index.id, old).await, PageState::Searchable);
+        assert_eq!(bench.held().len(), 1);
+        bench.site.heal();
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_administrator_may_vouch_for_everyone() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Secret", "<p>secret</p>");
+        bench.site.change(page, |page| {
+            page.restricted = true;
+            page.labels = vec!["l".into()];
+        });
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.restricted_pages = RestrictedPages::Include;
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 1);
+        bench
+            .patch(index.id, |s| s.restricted_pages = RestrictedPages::Skip)
+            .await;
+        bench.sweep(index.id).await;
+        assert!(bench.held().is_empty());
+    });
+}
+
+#[test]
+fn a_page_restricted_between_polls_leaves_with_the_poll_that_sees_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "A", "<p>a</p>");
+        let below = bench.site.add("10", Some(page), "B", "<p>b</p>");
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        bench.site.edit(page, "<p>now secret</p>");
+        bench.site.change(page, |page| page.restricted = true);
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.state(index.id, below).await, PageState::Skipped);
+        let log = bench.site.take_log();
+        assert!(!log.iter().any(|l| l.contains("bodies=true")), "no body of a page that stays out: {log:#?}");
+    });
+}

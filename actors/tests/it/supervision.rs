@@ -1,0 +1,83 @@
+//! Actors that die are replaced, and what they worked on goes on.
+
+use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints};
+use domain::index::IndexStatus;
+use domain::run::RunStatus;
+
+use crate::bench::{self, Bench};
+use crate::fakes::{FakeRetrieval, Fault};
+
+#[test]
+fn a_fetcher_that_dies_is_replaced_and_the_run_goes_on() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "A", "<p>a</p>");
+        bench.site.fail("list", 1, Fault::Panic);
+        bench.site.fail("facts", 1, Fault::Panic);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+        bench.wait(5).await;
+        let status = bench.engine.status().await;
+        assert_eq!((status.respawns, status.fetchers), (2, 8));
+    });
+}
+
+#[test]
+fn a_run_that_dies_at_any_place_is_taken_up_and_ends_where_an_undisturbed_one_does() {
+    for place in FAILPOINTS {
+        for hit in [1, 2] {
+            bench::run(move || async move {
+                let settings = EngineSettings {
+                    failpoints: Failpoints::at(place, FailAction::Panic, hit),
+                    ..EngineSettings::default()
+                };
+                let bench = Bench::with(FakeRetrieval::slow(), settings).await;
+                let top = bench.site.add("10", None, "Top", "<p>top</p>");
+                let mut pages = Vec::new();
+                for n in 0..300 {
+                    pages.push(bench.site.add("10", Some(top), &format!("P{n}"), &format!("<p>t{n}</p>")));
+                }
+                let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+                let run = bench.over(index.id).await;
+                assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
+                bench.assert_true(index.id).await;
+                bench.site.purge(pages[7]);
+                bench.site.change(pages[8], |p| p.status = domain::content::ContentStatus::Trashed);
+                bench.site.rename(top, "Summit");
+                bench.sweep(index.id).await;
+                bench.wait(120).await;
+                let run = bench.sweep(index.id).await;
+                assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
+                bench.assert_true(index.id).await;
+                let doubles = bench.shelf.with(|shelf| shelf.uploads.len()) as i64 - 301 - 299;
+                // At most what was in flight is repeated.
+                assert!(doubles <= 4 * 50, "{place}: {doubles} uploads too many");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_run_that_dies_again_and_again_is_given_up_and_an_order_tries_anew() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "A", "<p>a</p>");
+        let index = bench.synced().await;
+        // The uploader and the index's own actor are apart: here the run itself dies each time.
+        let mut settings = bench.settings.clone();
+        settings.failpoints = Failpoints::always("after_run_started", FailAction::Panic);
+        let other = Bench::with(FakeRetrieval::immediate(), settings).await;
+        other.site.add("10", None, "A", "<p>a</p>");
+        let dying = other.create(other.index_settings("agent", &["ENG"])).await;
+        let run = other.over(dying.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "internal");
+        let now = other.index(dying.id).await;
+        assert_eq!(now.status, IndexStatus::Failed);
+        assert!(now.next_run_at.is_some());
+        let status = other.engine.status().await;
+        assert!(status.ready && status.indexes[0].given_up, "{status:?}");
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
+    });
+}

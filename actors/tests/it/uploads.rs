@@ -1,0 +1,149 @@
+//! Uploads are confirmed, batches shrink, one bad document stops nothing, and nothing is uploaded twice.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use actors::EngineSettings;
+use domain::index::IndexStatus;
+use domain::page::PageState;
+use domain::run::RunStatus;
+
+use crate::bench::{self, Bench};
+use crate::fakes::FakeRetrieval;
+use crate::fakes::retrieval::StoreFault;
+
+async fn hundred(bench: &Bench) -> Vec<u64> {
+    (0..100)
+        .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+        .collect()
+}
+
+#[test]
+fn a_run_ends_when_its_documents_are_searchable_or_have_failed() {
+    bench::run(|| async {
+        let settings = EngineSettings {
+            upload_deadline: Duration::from_secs(300),
+            ..EngineSettings::default()
+        };
+        let bench = Bench::with(FakeRetrieval::slow(), settings).await;
+        let pages = hundred(&bench).await;
+        bench.shelf.with(|shelf| {
+            shelf.fail_ingestion.insert(format!("confluence-page-{}", pages[3]));
+            shelf.never_ingest.insert(format!("confluence-page-{}", pages[4]));
+            shelf
+                .refuse
+                .insert(format!("confluence-page-{}", pages[5]), "no".to_owned());
+        });
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Partial);
+        assert_eq!((run.counts.uploaded, run.counts.searchable, run.counts.failed), (99, 97, 3));
+        assert_eq!(bench.shelf.with(|shelf| shelf.commits), 1, "once per run");
+        let reason = |page: domain::page::Page| page.reason.unwrap();
+        assert!(reason(bench.page(index.id, pages[3]).await).contains("parsed"));
+        assert!(reason(bench.page(index.id, pages[4]).await).contains("300 s"));
+        assert!(reason(bench.page(index.id, pages[5]).await).contains("no"));
+
+        bench.shelf.with(|shelf| {
+            shelf.fail_ingestion.clear();
+            shelf.never_ingest.clear();
+            shelf.refuse.clear();
+        });
+        bench.wait(600).await;
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.searchable), (RunStatus::Succeeded, 3));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn batches_halve_until_the_store_takes_them() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        bench.shelf.with(|shelf| shelf.too_large_above = Some(9));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        assert_eq!(bench.held().len(), 100);
+        assert!(bench.shelf.with(|shelf| shelf.largest_batch) <= 9);
+    });
+}
+
+#[test]
+fn a_store_that_is_down_fails_the_run_and_the_rest_waits_in_rows() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        let index = bench.synced().await;
+        let page = bench.site.add("10", None, "New", "<p>new</p>");
+        bench.wait(1).await;
+        // `ensure` works, and then nothing does.
+        bench.shelf.fail(1, StoreFault::LostAnswer);
+        bench.shelf.fail(1000, StoreFault::Unavailable);
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.status, RunStatus::Failed, "{run:?}");
+        assert_eq!(run.error.unwrap().code, "store_unreachable");
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Failed);
+        assert_eq!(bench.state(index.id, page).await, PageState::Pending);
+        bench.shelf.with(|shelf| shelf.faults.clear());
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded, run.counts.fetched), (RunStatus::Succeeded, 1, 0));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_answer_that_was_lost_is_repeated_under_the_same_id() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        bench.shelf.fail(1, StoreFault::LostAnswer);
+        bench.shelf.fail(1, StoreFault::LostAnswer);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+        let distinct: HashSet<_> = bench.shelf.with(|shelf| shelf.uploads.iter().cloned().collect());
+        assert_eq!(distinct.len(), 100, "the same content under the same id");
+    });
+}
+
+#[test]
+fn no_credits_end_the_run_with_the_reason() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        bench.shelf.fail(1, StoreFault::LostAnswer);
+        bench.shelf.fail(100, StoreFault::NoCredits);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "store_credits");
+    });
+}
+
+#[test]
+fn a_store_object_that_is_gone_is_made_and_filled_again() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        let index = bench.synced().await;
+        bench.shelf.with(|shelf| shelf.documents.clear());
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded, run.counts.fetched), (RunStatus::Succeeded, 100, 0));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_uploader_that_dies_is_replaced_and_the_run_goes_on() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        hundred(&bench).await;
+        bench.shelf.fail(1, StoreFault::LostAnswer);
+        bench.shelf.fail(1, StoreFault::Panic);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+        assert!(bench.engine.status().await.respawns >= 1);
+    });
+}
