@@ -1,11 +1,10 @@
 //! Bodies on disk: one byte that names the form, then the bytes. Deflate at its fastest: bodies are written in the hot path
 //! of a first sync and are mostly markup, which shrinks well at any level.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::error::{Done, failed};
 
@@ -14,25 +13,38 @@ const DEFLATE: u8 = 1;
 /// Below this many bytes compression gains nothing.
 const SMALL: usize = 64;
 
-pub(crate) fn pack(text: &str) -> Vec<u8> {
-    let plain = || {
-        let mut bytes = Vec::with_capacity(text.len() + 1);
-        bytes.push(PLAIN);
-        bytes.extend_from_slice(text.as_bytes());
-        bytes
-    };
-    if text.len() < SMALL {
-        return plain();
+/// Packs many texts with one compressor, whose tables cost more to make than a small body takes to pack.
+pub(crate) struct Packer(Compress);
+
+impl Packer {
+    pub(crate) fn new() -> Self {
+        Self(Compress::new(Compression::fast(), false))
     }
-    let mut target = Vec::with_capacity(text.len() / 3 + 16);
-    target.push(DEFLATE);
-    let mut encoder = DeflateEncoder::new(target, Compression::fast());
-    match encoder
-        .write_all(text.as_bytes())
-        .and_then(|()| encoder.finish())
-    {
-        Ok(bytes) if bytes.len() <= text.len() => bytes,
-        _ => plain(),
+
+    pub(crate) fn pack(&mut self, text: &str) -> Vec<u8> {
+        let plain = || {
+            let mut bytes = Vec::with_capacity(text.len() + 1);
+            bytes.push(PLAIN);
+            bytes.extend_from_slice(text.as_bytes());
+            bytes
+        };
+        if text.len() < SMALL {
+            return plain();
+        }
+        // Room for what is worth keeping compressed; what does not fit is kept plain.
+        let mut bytes = Vec::with_capacity(text.len());
+        bytes.push(DEFLATE);
+        self.0.reset();
+        let packed = self
+            .0
+            .compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Finish);
+        match packed {
+            Ok(Status::StreamEnd) => {
+                bytes.shrink_to_fit();
+                bytes
+            }
+            _ => plain(),
+        }
     }
 }
 
@@ -57,11 +69,19 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_back() {
+        let mut packer = Packer::new();
         let markup = "<p>Grüße aus der <strong>Küche</strong></p>".repeat(200);
         for text in ["", "x", "ein kurzer Satz", markup.as_str()] {
-            assert_eq!(unpack(&pack(text)).unwrap(), text);
+            assert_eq!(unpack(&packer.pack(text)).unwrap(), text);
         }
-        assert!(pack(&markup).len() * 10 < markup.len());
+        // What does not shrink is kept plain, at one byte more.
+        let noise: String = (0..4_000_u32)
+            .map(|n| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap_or('?'))
+            .collect();
+        let kept = packer.pack(&noise);
+        assert!(kept.len() <= noise.len() + 1);
+        assert_eq!(unpack(&kept).unwrap(), noise);
+        assert!(packer.pack(&markup).len() * 10 < markup.len());
     }
 
     #[test]

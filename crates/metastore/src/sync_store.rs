@@ -13,9 +13,10 @@ use domain::ports::store::{
 use domain::run::{Counts, Requests, Run, RunKind};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 
+use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    bodies, events, facts, indexes, links, outbox, pages, prune, runs, small, spaces,
+    bodies, events, facts, indexes, links, outbox, pages, prune, runs, settle, small, spaces,
 };
 use crate::rows::{BodyRow, OutboxRow, PageRow};
 
@@ -126,7 +127,12 @@ impl SyncStore for Metastore {
             Vec::new()
         } else {
             let bodies = bodies.to_vec();
-            blocking(move || Ok(bodies.iter().map(BodyRow::from).collect())).await?
+            blocking(move || {
+                let mut packer = Packer::new();
+                let rows = bodies.iter().map(|body| BodyRow::pack(&mut packer, body));
+                Ok(rows.collect())
+            })
+            .await?
         };
         if pages.is_empty() && outbox.is_empty() && packed.is_empty() {
             return Ok(());
@@ -244,7 +250,7 @@ impl SyncStore for Metastore {
             return Ok(());
         }
         let outcomes = outcomes.to_vec();
-        self.write(move |c| outbox::settle(c, &outcomes, now)).await
+        self.write(move |c| settle::settle(c, &outcomes, now)).await
     }
 
     async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts> {

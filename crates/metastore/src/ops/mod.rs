@@ -10,6 +10,7 @@ pub(crate) mod outbox;
 pub(crate) mod pages;
 pub(crate) mod prune;
 pub(crate) mod runs;
+pub(crate) mod settle;
 pub(crate) mod small;
 pub(crate) mod spaces;
 pub(crate) mod tokens;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use domain::content::ContentKind;
 use domain::page::CachedBody;
 
-use crate::codec::{pack, unpack};
+use crate::codec::{Packer, unpack};
 use crate::convert::word;
 use crate::dialect::Db;
 use crate::error::{Done, Fault};
@@ -23,10 +23,10 @@ pub(crate) struct BodyRow {
     pub storage: Vec<u8>,
 }
 
-impl From<&CachedBody> for BodyRow {
-    fn from(body: &CachedBody) -> Self {
-        let markdown = pack(&body.markdown);
-        let storage = pack(&body.storage);
+impl BodyRow {
+    pub(crate) fn pack(packer: &mut Packer, body: &CachedBody) -> Self {
+        let markdown = packer.pack(&body.markdown);
+        let storage = packer.pack(&body.storage);
         Self {
             page_id: body.page_id.to_string(),
             kind: body.kind.as_str().to_owned(),

@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome, OutboxState, SyncStore};
+use domain::ports::store::{
+    AdminStore, OutboxEntry, OutboxOp, OutboxOutcome, OutboxState, SyncStore,
+};
 use proptest::prelude::*;
 
 use crate::bed::{Bed, entry, noon, page};
@@ -324,4 +326,90 @@ proptest! {
             assert_eq!(left, model);
         });
     }
+}
+
+#[tokio::test]
+async fn many_outcomes_of_different_kinds_are_applied_each_in_its_way() {
+    let bed = Bed::new();
+    let (index, other) = (bed.index("a").await.id, bed.index("b").await.id);
+    let mut pages: Vec<_> = (0..1_200)
+        .map(|n| page(index, &n.to_string(), PageState::Pending))
+        .collect();
+    pages[5].state = PageState::Vanishing;
+    pages.push(page(other, "0", PageState::Pending));
+    let rows: Vec<_> = pages
+        .iter()
+        .map(|page| entry(page, OutboxOp::Upsert, &format!("h{}", page.page_id)))
+        .collect();
+    bed.store.save_pages(&pages, &rows, &[]).await.unwrap();
+    let outcomes: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .map(|(n, row)| {
+            let outcome = match n {
+                3 => OutboxOutcome::Failed {
+                    reason: "no".into(),
+                },
+                4 => OutboxOutcome::Retry {
+                    reason: "later".into(),
+                    at: noon(),
+                },
+                n if n % 2 == 0 => OutboxOutcome::Accepted,
+                _ => OutboxOutcome::Settled,
+            };
+            (row.clone(), outcome)
+        })
+        .collect();
+    bed.store.settle_outbox(&outcomes, bed.now()).await.unwrap();
+    for (id, state, hash) in [
+        ("0", PageState::Uploaded, Some("h0")),
+        ("3", PageState::Failed, None),
+        ("4", PageState::Pending, None),
+        ("5", PageState::Vanishing, Some("h5")),
+        ("1198", PageState::Uploaded, Some("h1198")),
+        ("1199", PageState::Searchable, Some("h1199")),
+    ] {
+        let page = bed.page(index, id).await;
+        assert_eq!(
+            (page.state, page.stored_hash.as_deref()),
+            (state, hash),
+            "{id}"
+        );
+    }
+    assert_eq!(bed.page(other, "0").await.state, PageState::Uploaded);
+    let counts = bed.store.outbox_counts(index).await.unwrap();
+    assert_eq!((counts.waiting, counts.accepted), (1, 599));
+    assert_eq!(bed.store.index(index).await.unwrap().document_count, 1_197);
+}
+
+#[tokio::test]
+async fn several_outcomes_of_one_page_are_applied_in_their_order() {
+    let bed = Bed::new();
+    let index = bed.index("a").await.id;
+    let record = page(index, "1", PageState::Pending);
+    let row = entry(&record, OutboxOp::Upsert, "h");
+    bed.store
+        .save_pages(&[record], std::slice::from_ref(&row), &[])
+        .await
+        .unwrap();
+    let outcomes = [
+        (
+            row.clone(),
+            OutboxOutcome::Retry {
+                reason: "later".into(),
+                at: noon(),
+            },
+        ),
+        (row.clone(), OutboxOutcome::Accepted),
+        (row.clone(), OutboxOutcome::Settled),
+        (
+            row,
+            OutboxOutcome::Failed {
+                reason: "too late".into(),
+            },
+        ),
+    ];
+    bed.store.settle_outbox(&outcomes, bed.now()).await.unwrap();
+    let page = bed.page(index, "1").await;
+    assert_eq!((page.state, page.reason), (PageState::Searchable, None));
 }
