@@ -9,3 +9,4 @@ mod demo;
 mod llamacloud;
 mod model;
 mod support;
+mod switches;

@@ -2,6 +2,7 @@
 
 mod eval;
 mod parse;
+mod text;
 
 pub(crate) use eval::{Hit, Search, SortKey};
 pub(crate) use parse::parse;
