@@ -422,6 +422,9 @@ async fn permission_checks_ask_about_everything() {
     assert_eq!(ask("ada").await, false, "a closed account may nothing");
 }
 
+/// Turns a switch.
+type Change = fn(&mut simulators::llamacloud::Switches);
+
 async fn pipeline(sim: &LlamaCloudSim) -> String {
     let made = llama_json(sim, "PUT", "/api/v1/pipelines", Some(json!({"name": "p"}))).await;
     format!("/api/v1/pipelines/{}", made["id"].as_str().unwrap())
@@ -480,7 +483,7 @@ async fn llamacloud_switches() {
         llama_json(&sim, "GET", &format!("{documents}/d1/status"), None).await["status"],
         "QUEUED"
     );
-    let refusals: [(u16, fn(&mut simulators::llamacloud::Switches)); 5] = [
+    let refusals: [(u16, Change); 5] = [
         (404, |s| s.v1_enabled = false),
         (402, |s| s.out_of_credits = true),
         (401, |s| s.wrong_region = true),

@@ -247,7 +247,7 @@ impl Site {
         self.set_status(id, Status::Current);
     }
 
-    /// Moves content to the trash. What becomes of its children says [`Switches::orphans`].
+    /// Moves content to the trash. What becomes of its children says [`Switches::orphans`](crate::confluence::Switches::orphans).
     pub fn trash(&self, id: ContentId) {
         let orphans = self.switches().orphans;
         let (parent, children) = {
@@ -281,7 +281,8 @@ impl Site {
         self.set_status(id, Status::Trashed);
     }
 
-    /// Brings content back from the trash; as a new version if [`Switches::restore_bumps_version`] says so.
+    /// Brings content back from the trash; as a new version if
+    /// [`Switches::restore_bumps_version`](crate::confluence::Switches::restore_bumps_version) says so.
     pub fn restore(&self, id: ContentId) {
         if self.switches().restore_bumps_version {
             self.edit_with(
