@@ -113,7 +113,9 @@ pub struct PageRecord {
     pub body_version: Option<i32>,
     /// Hash of that body's Markdown, as 64 hex digits.
     pub markdown_hash: Option<String>,
-    /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it.
+    /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it. Empty: the
+    /// store accepted a document and then failed with it, so it may hold something under this id, but nothing to rely on:
+    /// it equals no document's hash, and a removal still has to ask the store.
     pub stored_hash: Option<String>,
     /// How far it has come.
     pub state: PageState,

@@ -152,7 +152,7 @@ pub enum OutboxOutcome {
     /// The store accepted it: page becomes `uploaded` with `stored_hash` (upsert); the row waits for confirmation.
     Accepted,
     /// The store finds it (upsert): page becomes `searchable`, row goes. For a deletion: gone, page becomes `removed`
-    /// (or `skipped`, when that is why it left), `stored_hash` empty, row goes.
+    /// (or `skipped`, when that is why it left; a page that is `pending` again stays so), `stored_hash` `None`, row goes.
     Settled,
     /// It failed and is tried again then; the page keeps its state but shows the reason.
     Retry {
@@ -161,7 +161,8 @@ pub enum OutboxOutcome {
         /// When.
         at: Timestamp,
     },
-    /// It failed for good (until the page changes or someone asks for a retry): page becomes `failed`, row goes.
+    /// It failed for good (until the page changes or someone asks for a retry): page becomes `failed`, row goes. Where the
+    /// store had accepted this very document, `stored_hash` becomes the empty text, so that a retry stores it again.
     Failed {
         /// In words.
         reason: String,
@@ -428,7 +429,7 @@ pub struct PageFilter {
     pub limit: usize,
 }
 
-/// A page of a list.
+/// A page of a list. A cursor that is none of the list's own is answered with [`StoreError::NotFound`] that says so.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Listed<T> {
     /// The items.
