@@ -85,7 +85,8 @@ where
                     .default_service(web::to(async || only("GET"))),
             )
             .service(
-                web::resource(["/mcp/messages", "/mcp/messages/"])
+                // The second is where the relative endpoint leads when the stream was opened with a slash at its end.
+                web::resource(["/mcp/messages", "/mcp/sse/messages"])
                     .app_data(web::PayloadConfig::new(MAX_MESSAGE))
                     .route(web::post().to(post))
                     .default_service(web::to(async || only("POST"))),
@@ -105,8 +106,7 @@ where
         let id = Uuid::new_v4();
         let (outbound, events) = mpsc::channel(QUEUE);
         // Nothing may come before this event. It is relative, so that it holds under any prefix of a proxy.
-        let up = if request.path().ends_with('/') { "../" } else { "" };
-        let endpoint = framing::Data::new(format!("{up}messages?sessionId={id}")).event("endpoint");
+        let endpoint = framing::Data::new(format!("messages?sessionId={id}")).event("endpoint");
         if outbound.try_send(endpoint.into()).is_err() {
             return later("The session cannot be opened.");
         }

@@ -1,0 +1,131 @@
+//! The page at `/`: indexes and their progress live, a form for a new one, a search box. Plain HTML, CSS and JavaScript,
+//! embedded in the binary; nothing is loaded from elsewhere, and nothing runs that is not one of these files.
+
+use actix_web::http::header;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, guard};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// The files of `assets/`.
+#[derive(RustEmbed)]
+#[folder = "src/web/assets"]
+struct Assets;
+
+/// What the page may do: its own files, its own API, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Registers the page and its files.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(get("/").to_file(|_| "index.html".to_owned()))
+        .service(get("/favicon.ico").to_file(|_| "icon.svg".to_owned()))
+        .service(get("/assets/{file}").to_file(|request| request.match_info().query("file").to_owned()));
+}
+
+struct Get(&'static str);
+
+const fn get(path: &'static str) -> Get {
+    Get(path)
+}
+
+impl Get {
+    fn to_file(self, name: fn(&HttpRequest) -> String) -> actix_web::Resource {
+        let methods = guard::Any(guard::Get()).or(guard::Head());
+        web::resource(self.0)
+            .route(web::route().guard(methods).to(move |request: HttpRequest| async move { file(&request, &name(&request)) }))
+    }
+}
+
+fn file(request: &HttpRequest, name: &str) -> HttpResponse {
+    let Some(found) = Assets::get(name) else {
+        return HttpResponse::NotFound().finish();
+    };
+    let tag = tag(&found);
+    let known = request.headers().get(header::IF_NONE_MATCH);
+    let unchanged = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut response = if unchanged {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    response
+        .insert_header((header::ETAG, tag))
+        // Asked for anew each time, so that an update of the binary is an update of the page.
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
+        .content_type(kind(name));
+    if unchanged {
+        response.finish()
+    } else {
+        response.body(found.data.into_owned())
+    }
+}
+
+fn tag(file: &EmbeddedFile) -> String {
+    let hash: String = file.metadata.sha256_hash()[..12]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\"{hash}\"")
+}
+
+fn kind(name: &str) -> String {
+    let guessed = mime_guess::from_path(name).first_or_octet_stream();
+    match guessed.type_() {
+        mime_guess::mime::TEXT => format!("{guessed}; charset=utf-8"),
+        _ => guessed.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, test};
+
+    #[actix_web::test]
+    async fn the_page_and_its_files_are_there_and_locked_down() {
+        let app = test::init_service(App::new().configure(configure)).await;
+        for (path, kind) in [
+            ("/", "text/html; charset=utf-8"),
+            ("/assets/app.js", "text/javascript; charset=utf-8"),
+            ("/assets/app.css", "text/css; charset=utf-8"),
+            ("/favicon.ico", "image/svg+xml"),
+        ] {
+            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(response.status(), 200, "{path}");
+            let headers = response.headers().clone();
+            assert_eq!(headers[header::CONTENT_TYPE], kind);
+            assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'"));
+            let again = test::TestRequest::get()
+                .uri(path)
+                .insert_header((header::IF_NONE_MATCH, headers[header::ETAG].clone()));
+            assert_eq!(test::call_service(&app, again.to_request()).await.status(), 304, "{path}");
+        }
+        for path in ["/assets/none.js", "/assets/..%2fmod.rs"] {
+            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(response.status(), 404, "{path}");
+        }
+    }
+
+    /// Whatever a file of the page names is a file of the page, and nothing is inline.
+    #[test]
+    fn the_page_is_complete_by_itself() {
+        let page = String::from_utf8(Assets::get("index.html").unwrap().data.into_owned()).unwrap();
+        for part in page.split(['"', '\'']).filter(|part| part.starts_with("/assets/")) {
+            assert!(Assets::get(part.trim_start_matches("/assets/")).is_some(), "{part}");
+        }
+        for inline in ["style=\"", "<style", "onclick=", "<script>", "javascript:"] {
+            assert!(!page.contains(inline), "{inline}");
+        }
+        for name in Assets::iter() {
+            let text = String::from_utf8(Assets::get(&name).unwrap().data.into_owned()).unwrap();
+            for line in text.lines().filter(|line| line.contains("://")) {
+                assert!(line.contains("http://www.w3.org/") || line.contains("example") || line.contains("${"), "{name}: {line}");
+            }
+        }
+    }
+}
