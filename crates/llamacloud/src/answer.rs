@@ -32,14 +32,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused { status, .. } => Some(*status),
-            Self::Limited { .. } => Some(429),
-            Self::Broken { status, .. } => *status,
-        }
-    }
-
     /// The thing asked for is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(

@@ -9,16 +9,46 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::query::{Passage, RetrievalQuery};
+use tokio::sync::OnceCell;
 
 use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
 use crate::http::Http;
-use crate::v1::Pipelines;
+use crate::v1::{self, Pipelines};
+use crate::v2::{self, Directories};
 
 /// A LlamaCloud account as a retrieval backend.
 pub struct LlamaCloud {
     http: Http,
     index_api: IndexApi,
+    /// What the account offers, once asked.
+    offered: OnceCell<Generation>,
     pipelines: Pipelines,
+    directories: Directories,
+}
+
+/// A generation of the index API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Generation {
+    Pipelines,
+    Directories,
+}
+
+impl Generation {
+    /// The generation of an object that exists.
+    fn of(remote: &Remote) -> Option<Self> {
+        match remote.kind.as_str() {
+            v1::KIND => Some(Self::Pipelines),
+            v2::KIND => Some(Self::Directories),
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pipelines => "pipelines (v1)",
+            Self::Directories => "directories and indexes (v2)",
+        }
+    }
 }
 
 impl LlamaCloud {
@@ -29,10 +59,53 @@ impl LlamaCloud {
     pub fn new(config: LlamaCloudConfig) -> Result<Self, ConfigError> {
         let http = Http::new(&config)?;
         let pipelines = Pipelines::new(http.clone(), config.openai_api_key);
+        let directories = Directories::new(http.clone());
         Ok(Self {
             http,
             index_api: config.index_api,
+            offered: OnceCell::new(),
             pipelines,
+            directories,
+        })
+    }
+
+    /// The generation that a new index gets. With [`IndexApi::Auto`] the account is asked once: pipelines, which take
+    /// text as it is and tell the state of each document, where they are served; else directories and indexes.
+    async fn generation(&self) -> Result<Generation, BackendError> {
+        let find_out = || async {
+            if self.pipelines.is_offered().await? {
+                return Ok(Generation::Pipelines);
+            }
+            if self.directories.is_offered().await? {
+                return Ok(Generation::Directories);
+            }
+            Err(BackendError::Rejected {
+                detail: format!(
+                    "{} serves neither pipelines nor indexes; check LLAMA_CLOUD_BASE_URL",
+                    self.http.host()
+                ),
+            })
+        };
+        match self.index_api {
+            IndexApi::V1 => Ok(Generation::Pipelines),
+            IndexApi::V2 => Ok(Generation::Directories),
+            IndexApi::Auto => {
+                let offered = *self.offered.get_or_try_init(find_out).await?;
+                tracing::info!(
+                    host = self.http.host(),
+                    generation = offered.name(),
+                    "LlamaCloud offers"
+                );
+                Ok(offered)
+            }
+        }
+    }
+
+    /// The generation that holds an object.
+    fn holder(remote: &Remote) -> Result<Generation, BackendError> {
+        // An object of another backend is none of this one.
+        Generation::of(remote).ok_or_else(|| BackendError::ObjectGone {
+            id: remote.id.clone(),
         })
     }
 }
@@ -59,11 +132,23 @@ impl RetrievalBackend for LlamaCloud {
         spec: &StoreSpec,
         known: Option<&Remote>,
     ) -> Result<Remote, BackendError> {
-        self.pipelines.ensure(spec, known).await
+        // An index stays in its generation until it is moved.
+        let generation = match known.and_then(Generation::of) {
+            Some(generation) => generation,
+            None => self.generation().await?,
+        };
+        match generation {
+            Generation::Pipelines => self.pipelines.ensure(spec, known).await,
+            Generation::Directories => self.directories.ensure(spec, known).await,
+        }
     }
 
     async fn remove(&self, spec: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
-        self.pipelines.remove(spec, remote).await
+        match Generation::of(remote) {
+            Some(Generation::Pipelines) => self.pipelines.remove(spec, remote).await,
+            Some(Generation::Directories) => self.directories.remove(spec, remote).await,
+            None => Ok(()),
+        }
     }
 
     async fn upsert(
@@ -71,7 +156,10 @@ impl RetrievalBackend for LlamaCloud {
         remote: &Remote,
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
-        self.pipelines.upsert(remote, documents).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.upsert(remote, documents).await,
+            Generation::Directories => self.directories.upsert(remote, documents).await,
+        }
     }
 
     async fn delete(
@@ -79,11 +167,17 @@ impl RetrievalBackend for LlamaCloud {
         remote: &Remote,
         ids: &[DocumentId],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
-        self.pipelines.delete(remote, ids).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.delete(remote, ids).await,
+            Generation::Directories => self.directories.delete(remote, ids).await,
+        }
     }
 
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
-        self.pipelines.commit(remote).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.commit(remote).await,
+            Generation::Directories => self.directories.commit(remote).await,
+        }
     }
 
     async fn progress(
@@ -92,7 +186,10 @@ impl RetrievalBackend for LlamaCloud {
         uploads: &[DocumentId],
         deletes: &[DocumentId],
     ) -> Result<IngestionReport, BackendError> {
-        self.pipelines.progress(remote, uploads, deletes).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.progress(remote, uploads, deletes).await,
+            Generation::Directories => self.directories.progress(remote, uploads, deletes).await,
+        }
     }
 
     async fn search(
@@ -100,7 +197,10 @@ impl RetrievalBackend for LlamaCloud {
         remote: &Remote,
         query: &RetrievalQuery,
     ) -> Result<Vec<Passage>, BackendError> {
-        self.pipelines.search(remote, query).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.search(remote, query).await,
+            Generation::Directories => self.directories.search(remote, query).await,
+        }
     }
 
     async fn list(
@@ -108,14 +208,23 @@ impl RetrievalBackend for LlamaCloud {
         remote: &Remote,
         cursor: Option<&str>,
     ) -> Result<(Vec<StoredDocument>, Option<String>), BackendError> {
-        self.pipelines.list(remote, cursor).await
+        match Self::holder(remote)? {
+            Generation::Pipelines => self.pipelines.list(remote, cursor).await,
+            Generation::Directories => self.directories.list(remote).await,
+        }
     }
 
     fn health(&self) -> BackendHealth {
+        let generation = match self.index_api {
+            IndexApi::V1 => Some(Generation::Pipelines),
+            IndexApi::V2 => Some(Generation::Directories),
+            IndexApi::Auto => self.offered.get().copied(),
+        };
+        let generation = generation.map_or("generation not asked for yet", Generation::name);
         BackendHealth {
             requests: self.http.requests(),
             trouble: self.http.trouble(),
-            description: format!("LlamaCloud at {}", self.http.host()),
+            description: format!("LlamaCloud at {}, {generation}", self.http.host()),
         }
     }
 }

@@ -48,6 +48,7 @@ pub(crate) struct Call {
     body: Body,
     repeat: Repeat,
     retries_conflict: bool,
+    retries_limit: bool,
     takes_project: bool,
 }
 
@@ -61,6 +62,7 @@ impl Call {
             body: Body::None,
             repeat: Repeat::Always,
             retries_conflict: true,
+            retries_limit: true,
             takes_project: true,
         }
     }
@@ -89,6 +91,12 @@ impl Call {
     pub(crate) fn conflict_is_an_answer(mut self) -> Self {
         self.retries_conflict = false;
         self
+    }
+
+    /// So is 429: it is said of a busy object, too.
+    pub(crate) fn busy_is_an_answer(mut self) -> Self {
+        self.retries_limit = false;
+        self.conflict_is_an_answer()
     }
 
     /// The official document lists no `project_id` for this call.
@@ -358,6 +366,7 @@ impl Http {
             return Tried::Final(refused);
         }
         match code {
+            429 if !call.retries_limit => Tried::Final(refused),
             429 => {
                 // Without a hint: half a minute, the pace of the smallest plan.
                 let retry_after = at_least.unwrap_or(Duration::from_secs(30));

@@ -18,6 +18,7 @@ mod gate;
 mod http;
 mod mark;
 mod v1;
+mod v2;
 
 pub use backend::LlamaCloud;
 pub use config::{ConfigError, IndexApi, LlamaCloudConfig, Timeouts};

@@ -25,6 +25,26 @@ pub(crate) fn of_pipeline(pipeline: &Value) -> Option<IndexId> {
     ours.get("value")?.as_str()?.parse().ok()
 }
 
+/// Begins the description of a directory of ours.
+const DIRECTORY: &str = "Kept by MCP Confluence Sync; index ";
+
+/// For a directory: its description says whose it is, to people in the dashboard too.
+pub(crate) fn description(index: IndexId) -> String {
+    format!("{DIRECTORY}{index}")
+}
+
+/// The index whose mark a directory bears.
+pub(crate) fn of_directory(directory: &Value) -> Option<IndexId> {
+    let description = directory.get("description")?.as_str()?;
+    description
+        .split_once(DIRECTORY)?
+        .1
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +61,27 @@ mod tests {
             json!(null),
         ] {
             assert_eq!(of_pipeline(&foreign), None);
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_directory_outlives_what_people_write_around_it() {
+        let index = IndexId::generate();
+        for description in [
+            description(index),
+            format!("Ask Kim. {} (do not touch)", description(index)),
+        ] {
+            assert_eq!(
+                of_directory(&json!({"description": description})),
+                Some(index)
+            );
+        }
+        for foreign in [
+            json!({}),
+            json!({"description": null}),
+            json!({"description": "mine"}),
+        ] {
+            assert_eq!(of_directory(&foreign), None);
         }
     }
 }

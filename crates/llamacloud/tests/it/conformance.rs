@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use llamacloud::IndexApi;
-use simulators::llamacloud::{NodeMetadata, Switches};
+use simulators::llamacloud::{DuplicateId, IndexIds, NodeMetadata, Switches};
 
 use crate::subject::{Account, MS, account};
 
@@ -37,6 +37,35 @@ mod slow_pipelines {
 
     async fn drifting() -> Account {
         account(IndexApi::V1, slow()).await
+    }
+
+    backend_conformance::suite!(drifting);
+}
+
+mod directories {
+    use super::*;
+
+    async fn quick() -> Account {
+        account(IndexApi::V2, Switches::default()).await
+    }
+
+    backend_conformance::suite!(quick);
+}
+
+mod slow_directories {
+    use super::*;
+
+    async fn drifting() -> Account {
+        let switches = Switches {
+            index_sync_takes: 60 * MS,
+            stale_ready_for: 20 * MS,
+            sync_running_status: 429,
+            index_ids: IndexIds::ByOperation,
+            duplicate_unique_id: DuplicateId::SecondEntry,
+            parser_page_bytes: Some(64 << 10),
+            ..slow()
+        };
+        account(IndexApi::V2, switches).await
     }
 
     backend_conformance::suite!(drifting);

@@ -20,8 +20,7 @@ async fn every_request_is_in_the_official_document() {
         return;
     };
     let official = official.unwrap();
-    let apis = [IndexApi::V1];
-    for api in apis {
+    for api in [IndexApi::V1, IndexApi::V2] {
         let account = account(
             api,
             Switches {
@@ -55,11 +54,9 @@ async fn every_request_is_in_the_official_document() {
             .document(spec.index),
         );
         account.sim.switches(|switches| {
-            drop(
-                switches
-                    .failing_documents
-                    .insert(documents[1].id.to_string()),
-            )
+            switches
+                .failing_documents
+                .insert(documents[1].id.to_string());
         });
         backend.upsert(&remote, &documents).await.unwrap();
         backend.upsert(&remote, &documents[..1]).await.unwrap();

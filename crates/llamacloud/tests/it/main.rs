@@ -4,5 +4,6 @@
 
 mod conformance;
 mod contract;
+mod directories;
 mod subject;
 mod trouble;

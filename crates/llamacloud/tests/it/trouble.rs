@@ -136,6 +136,12 @@ async fn a_project_is_sent_when_named_and_never_empty() {
 
 #[tokio::test]
 async fn every_call_outlives_passing_faults() {
+    for api in [IndexApi::V1, IndexApi::V2] {
+        outlives_passing_faults(api).await;
+    }
+}
+
+async fn outlives_passing_faults(api: IndexApi) {
     for fault in [
         Fault::Status(500),
         Fault::HtmlStatus(502),
@@ -149,7 +155,7 @@ async fn every_call_outlives_passing_faults() {
         Fault::RateLimited(RetryAfter::Missing),
         Fault::Status(408),
     ] {
-        let account = quick().await;
+        let account = account(api, Switches::default()).await;
         // Every second request fails, whichever it is.
         account.sim.fail(simulators::FaultRule {
             matcher: Matcher::any(),
@@ -159,7 +165,7 @@ async fn every_call_outlives_passing_faults() {
         });
         whole_life(&account, &spec())
             .await
-            .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+            .unwrap_or_else(|error| panic!("{api:?}, {fault:?}: {error}"));
         assert!(
             account
                 .sim
@@ -282,9 +288,9 @@ async fn failed_documents_are_ingested_again_once_a_run() {
     let (spec, remote) = index(&account).await;
     let documents = pages(&spec, 30);
     let bad = documents[7].id.clone();
-    account
-        .sim
-        .switches(|switches| drop(switches.failing_documents.replace(bad.as_str().to_owned())));
+    account.sim.switches(|switches| {
+        switches.failing_documents.insert(bad.as_str().to_owned());
+    });
     account.backend.upsert(&remote, &documents).await.unwrap();
     account.backend.commit(&remote).await.unwrap();
     let report = settle(&account.backend, &remote, &ids(&documents), &[]).await;
@@ -345,11 +351,9 @@ async fn without_the_newer_calls_single_reads_and_syncs_do() {
         .fail_always("/documents/force-sync-all", Fault::Status(404));
     let documents = pages(&spec, 4);
     account.sim.switches(|switches| {
-        drop(
-            switches
-                .failing_documents
-                .insert(documents[1].id.to_string()),
-        )
+        switches
+            .failing_documents
+            .insert(documents[1].id.to_string());
     });
     account.backend.upsert(&remote, &documents).await.unwrap();
     account.backend.commit(&remote).await.unwrap();
@@ -372,9 +376,9 @@ async fn one_stuck_document_holds_up_nobody_else() {
     let account = quick().await;
     let (spec, remote) = index(&account).await;
     let documents = pages(&spec, 40);
-    account
-        .sim
-        .switches(|switches| drop(switches.stuck_documents.insert(documents[3].id.to_string())));
+    account.sim.switches(|switches| {
+        switches.stuck_documents.insert(documents[3].id.to_string());
+    });
     account.backend.upsert(&remote, &documents).await.unwrap();
     account.backend.commit(&remote).await.unwrap();
     let mut searchable = BTreeSet::new();

@@ -13,9 +13,10 @@ use rand::{Rng, SeedableRng};
 /// The most frequent words of English prose, which lead every frequency list.
 const COMMON: &[&str] = &[
     "the", "of", "to", "and", "a", "in", "is", "for", "that", "on", "with", "as", "this", "are",
-    "be", "it", "by", "or", "from", "can", "if", "not", "an", "you", "when", "will", "use",
-    "which", "has", "used", "service", "page", "data", "set", "team", "run", "file", "new",
-    "value", "server", "name", "request", "system", "change", "user", "default", "version", "time",
+    "be", "it", "by", "or", "from", "can", "if", "not", "an", "you", "when", "how", "do", "i",
+    "what", "we", "will", "use", "which", "has", "used", "service", "page", "data", "set", "team",
+    "run", "file", "new", "value", "server", "name", "request", "system", "change", "user",
+    "default", "version", "time",
 ];
 
 /// Words by falling frequency.

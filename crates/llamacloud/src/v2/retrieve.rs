@@ -1,0 +1,151 @@
+//! Questions to an index.
+
+use domain::content::ContentKind;
+use domain::document::keys;
+use domain::index::Remote;
+use domain::ports::retrieval::BackendError;
+use domain::query::{Filters, Passage, RetrievalQuery};
+use domain::{DocumentId, PageId};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::Directories;
+use super::index_id::Operation;
+use crate::answer::Failure;
+use crate::http::Call;
+
+impl Directories {
+    /// Asks by meaning and by words at once, reranked, which is this generation's default.
+    pub(crate) async fn search(
+        &self,
+        remote: &Remote,
+        query: &RetrievalQuery,
+    ) -> Result<Vec<Passage>, BackendError> {
+        let call = |id: &str| {
+            Call::new(Method::POST, ["v1", "retrieval", "retrieve"])
+                .json(&question(id, query))
+                .conflict_is_an_answer()
+        };
+        match self.try_index(remote, Operation::Retrieve, call).await {
+            Ok(answer) => {
+                let results = answer.get("results").and_then(Value::as_array);
+                let results = results.ok_or_else(|| BackendError::Unavailable {
+                    detail: "an answer came without results".to_owned(),
+                })?;
+                let mut passages: Vec<Passage> = results.iter().filter_map(to_passage).collect();
+                passages.sort_by(|a, b| b.score.total_cmp(&a.score));
+                passages.truncate(wanted(query) as usize);
+                Ok(passages)
+            }
+            // Not built yet: there is nothing in it.
+            Err(Failure::Refused { status: 409, .. }) => Ok(Vec::new()),
+            Err(failure) => Err(self.told(remote, failure)),
+        }
+    }
+}
+
+/// How many passages to ask for: more where we filter ourselves afterwards.
+fn wanted(query: &RetrievalQuery) -> u32 {
+    let top_k = query.top_k.max(1);
+    if query.filters.label.is_some() {
+        (top_k * 5).clamp(30, 100)
+    } else {
+        top_k.min(100)
+    }
+}
+
+fn question(index: &str, query: &RetrievalQuery) -> Value {
+    let wanted = wanted(query);
+    let mut body = json!({
+        "index_id": index,
+        "query": query.text,
+        "top_k": (wanted * 3).clamp(30, 500),
+        "rerank": {"enabled": true, "top_n": wanted},
+    });
+    let filters = filters(&query.filters);
+    if !filters.is_empty() {
+        body["custom_filters"] = Value::Object(filters);
+    }
+    body
+}
+
+fn filters(filters: &Filters) -> Map<String, Value> {
+    let mut all = Map::new();
+    if let Some(space) = &filters.space {
+        all.insert(
+            keys::SPACE.to_owned(),
+            json!({"operator": "eq", "value": space.as_str()}),
+        );
+    }
+    if let Some(after) = filters.updated_after {
+        all.insert(
+            keys::UPDATED.to_owned(),
+            json!({"operator": "gt", "value": after.timestamp()}),
+        );
+    }
+    all
+}
+
+/// The id of the parsed file is not that of our file: only our own metadata leads back to the page.
+fn to_passage(result: &Value) -> Option<Passage> {
+    let metadata = result.get("metadata")?;
+    let kind = ContentKind::parse(metadata.get(keys::KIND)?.as_str()?)?;
+    let page = metadata.get(keys::PAGE_ID)?;
+    let page = page
+        .as_str()
+        .map_or_else(|| page.to_string(), str::to_owned);
+    let score = ["rerank_score", "score"]
+        .iter()
+        .find_map(|name| result.get(name)?.as_f64());
+    Some(Passage {
+        document: DocumentId::of(kind, &PageId::from(page)),
+        text: result.get("content")?.as_str()?.trim().to_owned(),
+        score: score.unwrap_or(0.0),
+        heading_path: Vec::new(),
+        anchor: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::SpaceKey;
+
+    #[test]
+    fn filters_speak_in_words_and_keep_their_types() {
+        let filters = Filters {
+            space: Some(SpaceKey::from("~me")),
+            label: Some("a".into()),
+            updated_after: chrono::DateTime::from_timestamp(86_400, 0),
+        };
+        let body = question(
+            "exc-1",
+            &RetrievalQuery {
+                text: "x".into(),
+                top_k: 8,
+                filters,
+            },
+        );
+        assert_eq!(
+            body,
+            json!({
+                "index_id": "exc-1", "query": "x", "top_k": 120, "rerank": {"enabled": true, "top_n": 40},
+                "custom_filters": {
+                    "cf_space": {"operator": "eq", "value": "~me"},
+                    "cf_updated": {"operator": "gt", "value": 86_400},
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_reranker_has_the_last_word() {
+        let result = json!({"content": " t ", "score": 0.9, "rerank_score": 0.2, "metadata": {"cf_kind": "page", "cf_page_id": "1"}});
+        let passage = to_passage(&result).unwrap();
+        assert_eq!((passage.score, passage.text.as_str()), (0.2, "t"));
+        assert_eq!(
+            to_passage(&json!({"content": "t", "score": 0.9, "metadata": {"file_name": "x"}})),
+            None
+        );
+    }
+}
