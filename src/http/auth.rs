@@ -10,7 +10,7 @@ pub mod session;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
@@ -294,20 +294,23 @@ fn is_open(method: &Method, path: &str) -> bool {
 /// Middleware: finds out who asks, and lets nobody unknown through to what is not open.
 ///
 /// # Errors
-/// 401 as a problem.
+/// Those of the inner service; a refusal is an answer.
 pub async fn gate(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
     if !is_open(request.method(), request.path()) {
         let state = request.app_data::<web::Data<AppState>>().cloned();
-        let Some(state) = state else {
-            return Err(ApiError::new("internal", "The service is not set up.").into());
+        let principal = match &state {
+            Some(state) => state.auth.principal(request.request(), &state.store).await,
+            None => Err(ApiError::new("internal", "The service is not set up.")),
         };
-        let principal = state.auth.principal(request.request(), &state.store).await?;
-        request.extensions_mut().insert(principal);
+        match principal {
+            Ok(principal) => request.extensions_mut().insert(principal),
+            Err(refusal) => return Ok(request.into_response(refusal.response()).map_into_right_body()),
+        };
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body())
 }
 
 #[cfg(test)]

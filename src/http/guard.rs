@@ -138,7 +138,7 @@ const CORS_HEADERS: &str =
 /// Middleware: Host and Origin, and what browsers of allowed origins need to hear.
 ///
 /// # Errors
-/// 403 as a problem.
+/// Those of the inner service; a refusal is an answer.
 pub async fn check(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -147,9 +147,13 @@ pub async fn check(
     let probe = request.path().trim_end_matches('/') == "/mcp/sse"
         && (request.method() == Method::HEAD || request.method() == Method::POST);
     let keeper = request.app_data::<web::Data<Gatekeeper>>().cloned();
-    let foreign = match keeper {
-        Some(keeper) if !probe => keeper.check(request.headers(), request.uri().host())?,
-        _ => None,
+    let checked = match keeper {
+        Some(keeper) if !probe => keeper.check(request.headers(), request.uri().host()),
+        _ => Ok(None),
+    };
+    let foreign = match checked {
+        Ok(foreign) => foreign,
+        Err(refusal) => return Ok(request.into_response(refusal.response()).map_into_right_body()),
     };
     let Some(origin) = foreign else {
         return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());

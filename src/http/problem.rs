@@ -57,7 +57,9 @@ impl ApiError {
         self
     }
 
-    fn response(&self) -> HttpResponse {
+    /// The answer.
+    #[must_use]
+    pub fn response(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.problem.status)
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
@@ -164,16 +166,13 @@ pub(super) fn no_such_method(request: &HttpRequest, allowed: &str) -> ApiError {
 /// Middleware: whatever error leaves without being a problem becomes one. MCP speaks its own language and is left alone.
 ///
 /// # Errors
-/// Never; errors of inner services become responses.
+/// Those of inner services that are no answer yet; ours answer by themselves.
 pub async fn fill(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
-    let http_request = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(http_request, error.error_response()),
-    };
+    // No clone of the request may live meanwhile: routing needs it for itself.
+    let response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     let speaks_for_itself = response.request().path().starts_with("/mcp")

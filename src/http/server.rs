@@ -34,14 +34,14 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .app_data(data.clone())
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
-            // From the inside out: who asks, may this host and origin, errors as problems, numbers, one path for both
-            // spellings, the span.
+            // From the inside out: who asks, may this host and origin, errors as problems, numbers, the span, one path
+            // for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
             .wrap(from_fn(auth::gate))
             .wrap(from_fn(guard::check))
             .wrap(from_fn(problem::fill))
             .wrap(from_fn(metrics::measure))
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(TracingLogger::default())
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
     })
     .workers(workers)
     .disable_signals()

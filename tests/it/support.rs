@@ -1,6 +1,5 @@
 //! A service with a simulated Confluence, in process, on ports that the system chose; and waiting with a bound.
 
-use std::future::Future;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -175,7 +174,7 @@ pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
 }
 
 /// Waits for something with a bound; `what` names it when it does not come.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look().await {

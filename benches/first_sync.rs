@@ -1,0 +1,228 @@
+//! A first sync as an operator sees it: the real program against simulated services with latency, at the usual quota.
+//!
+//! `cargo bench --bench first_sync -- [PAGES…] [--llamacloud] [--confluence-latency MS] [--store-latency MS]`
+//!
+//! Prints a Markdown table: start to ready, first sync, quiet poll, sweep, and memory of the program from `/proc` (the
+//! simulators live in this process, so theirs is not in it).
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use simulators::confluence::{ConfluenceSim, Site};
+use simulators::llamacloud::LlamaCloudSim;
+
+/// Spaces that the pages are spread over.
+const SPACES: usize = 20;
+/// No sync takes longer.
+const BOUND: Duration = Duration::from_secs(1800);
+
+struct Options {
+    pages: Vec<usize>,
+    llamacloud: bool,
+    confluence: Duration,
+    store: Duration,
+}
+
+fn options() -> Options {
+    let mut options = Options {
+        pages: Vec::new(),
+        llamacloud: false,
+        confluence: Duration::from_millis(40),
+        store: Duration::from_millis(100),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut millis = || Duration::from_millis(arguments.next().and_then(|n| n.parse().ok()).expect("milliseconds"));
+        match argument.as_str() {
+            // Cargo's own.
+            "--bench" => {}
+            "--llamacloud" => options.llamacloud = true,
+            "--confluence-latency" => options.confluence = millis(),
+            "--store-latency" => options.store = millis(),
+            pages => options.pages.push(pages.parse().expect("a number of pages")),
+        }
+    }
+    if options.pages.is_empty() {
+        options.pages = vec![1_000, 10_000];
+    }
+    options
+}
+
+/// Pages of some 3 kB with headings, a table, code and a link, in a tree; every tenth has a label.
+fn site(pages: usize) -> Site {
+    let site = Site::new();
+    for space in 0..SPACES {
+        site.add_space(&format!("SP{space}"), &format!("Space {space}"));
+    }
+    let mut parents = vec![None; SPACES];
+    for n in 0..pages {
+        let space = n % SPACES;
+        let filler = format!("Service {n} keeps the queue of region {} in step and reports to team {}. ", n % 13, n % 29).repeat(8);
+        let body = format!(
+            "<h2>Purpose</h2><p>{filler}</p><h2>Settings</h2><table><tbody><tr><th>Name</th><th>Value</th></tr>\
+             <tr><td>replicas</td><td>{}</td></tr><tr><td>region</td><td>{}</td></tr></tbody></table>\
+             <ac:structured-macro ac:name=\"code\"><ac:parameter ac:name=\"language\">sh</ac:parameter><ac:plain-text-body>\
+             <![CDATA[restart service-{n} --region {}]]></ac:plain-text-body></ac:structured-macro>\
+             <h2>Failures</h2><p>{filler}</p><ul><li>{filler}</li><li>See <a href=\"https://example.com/{n}\">the log</a>.</li></ul>",
+            n % 7,
+            n % 13,
+            n % 13,
+        );
+        let id = site.create_page(&format!("SP{space}"), parents[space], &format!("Service {n}"), &body);
+        if n / SPACES % 25 == 0 {
+            parents[space] = Some(id);
+        }
+        if n % 10 == 0 {
+            site.label(id, "runbook");
+        }
+    }
+    site
+}
+
+/// The program; ended when dropped.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Program {
+    /// Megabytes: `VmRSS` now, `VmHWM` at its highest.
+    fn megabytes(&self, line: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let kilobytes = status
+            .lines()
+            .find_map(|text| text.strip_prefix(line)?.trim_start_matches(':').split_whitespace().next()?.parse::<f64>().ok());
+        kilobytes.unwrap_or(f64::NAN) / 1024.0
+    }
+
+    /// Seconds of processor time, all threads.
+    fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |place: usize| fields.get(place).and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+async fn get(http: &Client, url: &str) -> Option<Value> {
+    http.get(url).send().await.ok()?.error_for_status().ok()?.json().await.ok()
+}
+
+async fn post(http: &Client, url: &str, body: &Value) -> Value {
+    let answer = http.post(url).json(body).send().await.expect("the service answers");
+    let status = answer.status();
+    let body: Value = answer.json().await.expect("JSON");
+    assert!(status.is_success(), "{status} {body}");
+    body
+}
+
+async fn until_over(http: &Client, base: &str, run: &Value) -> Value {
+    let url = format!("{base}/api/runs/{}", run["id"].as_str().expect("an id"));
+    let began = Instant::now();
+    loop {
+        let run = get(http, &url).await.expect("the run");
+        if !run["finished_at"].is_null() {
+            assert_eq!(run["status"], "succeeded", "{run}");
+            return run;
+        }
+        assert!(began.elapsed() < BOUND, "{run}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn seconds(run: &Value) -> f64 {
+    let moment = |name: &str| {
+        chrono::DateTime::parse_from_rfc3339(run[name].as_str().expect("a time")).expect("RFC 3339")
+    };
+    (moment("finished_at") - moment("started_at")).as_seconds_f64()
+}
+
+async fn measure(options: &Options, pages: usize) -> String {
+    let http = Client::builder().no_proxy().build().expect("a client");
+    let site = site(pages);
+    site.set_switches(|switches| switches.latency = options.confluence);
+    let sim = ConfluenceSim::builder().site(site.clone()).start().await.expect("a port");
+    let store = LlamaCloudSim::builder().start().await.expect("a port");
+    store.switches(|switches| switches.latency = options.store);
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let base = format!("http://127.0.0.1:{port}");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
+    command
+        .env_clear()
+        .current_dir(folder.path())
+        .env("CONFLUENCE_BASE_URL", sim.base_url())
+        .env("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL)
+        .env("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN)
+        .env("API_PORT", port.to_string())
+        .env("DEFAULT_SYNC_INTERVAL_MINUTES", "600")
+        .env("RUST_LOG", "warn")
+        .stderr(Stdio::inherit());
+    if options.llamacloud {
+        command.env("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY).env("LLAMA_CLOUD_BASE_URL", store.base_url());
+    }
+    let began = Instant::now();
+    let program = Program(command.spawn().expect("the program starts"));
+    while get(&http, &format!("{base}/health/ready")).await.is_none() {
+        assert!(began.elapsed() < Duration::from_secs(30), "not ready");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let ready = began.elapsed();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let idle = program.megabytes("VmRSS");
+
+    let spaces: Vec<String> = (0..SPACES).map(|n| format!("SP{n}")).collect();
+    let body = json!({"name": "bench", "agent_id": "bench", "confluence_spaces": spaces});
+    let index = post(&http, &format!("{base}/api/indexes/"), &body).await;
+    let first = until_over(&http, &base, &index["last_run"]).await;
+    let (took, cpu, peak) = (seconds(&first), program.cpu_seconds(), program.megabytes("VmHWM"));
+    let counts = &first["counts"];
+    let searchable = counts["searchable"].as_f64().expect("a number");
+
+    let sync = format!("{base}/api/indexes/agent/bench/sync");
+    let poll = post(&http, &sync, &json!({"full": false})).await;
+    let poll = until_over(&http, &base, &poll).await;
+    let sweep = post(&http, &sync, &json!({})).await;
+    let sweep = until_over(&http, &base, &sweep).await;
+    assert_eq!(sweep["counts"]["uploaded"], 0, "nothing is uploaded twice: {sweep}");
+    format!(
+        "| {pages} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {cpu:.1} s | {} ({:.1} s) | {} ({:.1} s) | {idle:.0} MB | {peak:.0} MB |",
+        ready.as_secs_f64() * 1000.0,
+        searchable / took,
+        first["requests"]["confluence"],
+        first["requests"]["store"],
+        poll["requests"]["confluence"],
+        seconds(&poll),
+        sweep["requests"]["confluence"],
+        seconds(&sweep),
+    )
+}
+
+fn main() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let options = options();
+    actix_web::rt::System::new().block_on(async {
+        println!(
+            "{} store, Confluence {} ms, {} spaces\n",
+            if options.llamacloud {
+                format!("LlamaCloud ({} ms)", options.store.as_millis())
+            } else {
+                "embedded".to_owned()
+            },
+            options.confluence.as_millis(),
+            SPACES
+        );
+        println!("| pages | start to ready | first sync | pages/s | requests to Confluence | to the store | CPU | quiet poll: requests | sweep: requests | idle | peak |");
+        println!("|---|---|---|---|---|---|---|---|---|---|---|");
+        for pages in &options.pages {
+            println!("{}", measure(&options, *pages).await);
+        }
+    });
+}
