@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::anchors::{Slugs, settle};
 use crate::attrs::attr;
 use crate::escape::plain;
-use crate::inline::Mark;
+use crate::inline::{LinkOut, Mark};
 use crate::links::{Resolved, Ri, resolve, resolve_href};
 use crate::macros::{Macro, Param};
 use crate::model::{Conversion, Heading, Images, Options, Resolver};
@@ -210,6 +210,10 @@ impl<'a> Converter<'a> {
         if !markdown.is_empty() {
             markdown.push('\n');
         }
+        let links = std::mem::take(&mut self.w.links)
+            .into_iter()
+            .filter_map(|l| l.link);
+        self.result.links.extend(links);
         self.result.words = crate::document::count_words(&markdown);
         self.result.markdown = markdown;
         self.result
@@ -664,9 +668,10 @@ impl<'a> Converter<'a> {
         let Some(id) = frame.data.checked_sub(1) else {
             return;
         };
-        if !self.w.links[id as usize].used && self.w.links[id as usize].url.is_some() {
-            let link = &self.w.links[id as usize];
-            if let Some(text) = link.instead.clone().or_else(|| link.url.clone()) {
+        let link = &self.w.links[id as usize];
+        if !link.used {
+            let text = link.instead.as_deref().or_else(|| link.url());
+            if let Some(text) = text.map(str::to_string) {
                 self.w.text(&text);
             }
         }
@@ -676,11 +681,8 @@ impl<'a> Converter<'a> {
     /// Registers a link; its text is what is written while its mark is wanted.
     pub(crate) fn add_link(&mut self, resolved: Resolved) -> u32 {
         self.local_links |= resolved.out.local;
-        if let Some(link) = resolved.link {
-            if link.url.is_none() && !resolved.out.local {
-                self.result.diagnostics.unresolved_links += 1;
-            }
-            self.result.links.push(link);
+        if resolved.out.link.is_some() && resolved.out.url().is_none() {
+            self.result.diagnostics.unresolved_links += 1;
         }
         let id = self.w.links.len() as u32;
         self.w.links.push(resolved.out);
@@ -689,7 +691,7 @@ impl<'a> Converter<'a> {
 
     /// Writes a link that has its whole text already.
     pub(crate) fn write_link(&mut self, resolved: Resolved) {
-        let Some(text) = resolved.text.clone() else {
+        let Some(text) = resolved.text().map(str::to_string) else {
             return;
         };
         let id = self.add_link(resolved);
@@ -829,7 +831,9 @@ impl<'a> Converter<'a> {
             }
         }
         self.w.raw_block(&inner.markdown);
-        self.result.links.extend(inner.links);
+        self.w
+            .links
+            .extend(inner.links.into_iter().map(LinkOut::told));
         for file in inner.attachments {
             self.note_attachment(&file);
         }

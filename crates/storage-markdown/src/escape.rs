@@ -343,17 +343,7 @@ fn reference_tail(rest: &str) -> bool {
     name > 0 && matches!(bytes.get(name), Some(b';'))
 }
 
-/// `text` as Markdown on one line, for titles that come from elsewhere.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut w = Writer::new(text.len() + 8);
-    w.mode = Mode::Line;
-    w.leaf_open = true;
-    w.line_start = false;
-    w.text(text);
-    w.out
-}
-
-/// The same between brackets, as in the text of a link or an image.
+/// `text` as Markdown on one line between brackets, as in the text of a link or an image.
 pub(crate) fn escaped_in_brackets(text: &str) -> String {
     let mut w = Writer::new(text.len() + 8);
     w.mode = Mode::Line;
@@ -367,11 +357,13 @@ pub(crate) fn escaped_in_brackets(text: &str) -> String {
 /// The words of a piece of inline Markdown: marks, escapes, link targets and tags taken away.
 pub(crate) fn plain(markdown: &str) -> String {
     use pulldown_cmark::{Event, Options, Parser};
-    let simple = !markdown
-        .bytes()
-        .any(|b| b < b' ' || matches!(b, b'\\' | b'*' | b'`' | b'[' | b'<' | b'~' | b'&'));
-    if simple {
-        return markdown.trim().to_string();
+    let bytes = markdown.as_bytes();
+    let marked = bytes
+        .iter()
+        .any(|b| *b < b' ' || matches!(b, b'*' | b'`' | b'<' | b'~'))
+        || markdown.contains("](");
+    if !marked {
+        return unescaped(markdown.trim());
     }
     let cleaned: String = markdown
         .chars()
@@ -389,4 +381,23 @@ pub(crate) fn plain(markdown: &str) -> String {
         }
     }
     out.trim().to_string()
+}
+
+/// `text` without the backslashes that escape something.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let escapes = rest
+            .as_bytes()
+            .get(at + 1)
+            .is_some_and(u8::is_ascii_punctuation);
+        let from = if escapes { at + 1 } else { at };
+        let end = (from + 1).min(rest.len());
+        out.push_str(&rest[from..end]);
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
 }

@@ -4,6 +4,7 @@
 //! move outside of marks, equal neighbours merge, and an empty mark leaves nothing. A delimiter that CommonMark would
 //! not read as one (`**"x"**y`) is not written: the words stay, the emphasis goes.
 
+use crate::model::Link;
 use crate::writer::{Last, Mode, Writer, longest_run, push_code_span};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,8 +50,10 @@ pub(crate) struct Open {
 /// Where a link goes, and what was written of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LinkOut {
-    /// Destination as it stands between the parentheses; `None` leaves the text without a link.
-    pub(crate) url: Option<String>,
+    /// What is told about it beside the Markdown.
+    pub(crate) link: Option<Link>,
+    /// Destination as it stands between the parentheses, when it is not that of `link`.
+    pub(crate) own_url: Option<String>,
     /// Text was written inside.
     pub(crate) used: bool,
     /// Anchor in this page, still to be found: written between control characters, settled at the end.
@@ -59,6 +62,24 @@ pub(crate) struct LinkOut {
     pub(crate) instead: Option<String>,
     /// What the text is compared with: the address as the page's author saw it.
     pub(crate) raw: Option<String>,
+}
+
+impl LinkOut {
+    /// A link that stands in the Markdown already.
+    pub(crate) fn told(link: Link) -> Self {
+        LinkOut {
+            link: Some(link),
+            used: true,
+            ..LinkOut::default()
+        }
+    }
+
+    /// Destination as it stands between the parentheses; without one the text has no link.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.own_url
+            .as_deref()
+            .or_else(|| self.link.as_ref()?.url.as_deref())
+    }
 }
 
 /// Stands before the `[` of a link whose anchor is looked up when the whole page is known.
@@ -226,7 +247,7 @@ impl Writer {
                 Mark::Sup => self.open_with(mark, "<sup>"),
                 Mark::Link(id) => {
                     self.links[id as usize].used = true;
-                    if self.links[id as usize].url.is_some() {
+                    if self.links[id as usize].url().is_some() {
                         self.guard_bracket();
                         let at = self.out.len();
                         if self.links[id as usize].local {
@@ -426,48 +447,47 @@ impl Writer {
 
     fn close_link(&mut self, at: usize, id: u32) {
         let link = &self.links[id as usize];
+        let out = &mut self.out;
         let bracket = if link.local {
             at + LOCAL_OPEN.len_utf8()
         } else {
             at
         };
-        let Some(url) = link.url.clone() else {
-            self.out.replace_range(at..bracket + 1, "");
+        let Some(url) = link.url() else {
+            out.replace_range(at..bracket + 1, "");
             return;
         };
-        let text = &self.out[bracket + 1..];
-        let address = link.instead.is_some()
+        let text = &out[bracket + 1..];
+        let web = link.instead.is_some()
             && (text.starts_with("https://") || text.starts_with("http://"))
             && !text.contains(' ');
-        if address
+        if web
             || link
                 .raw
                 .as_deref()
                 .is_some_and(|raw| same_address(text, raw))
-            || same_address(text, &url)
+            || same_address(text, url)
         {
-            if let Some(title) = link.instead.clone() {
-                self.out.truncate(bracket + 1);
-                let title = crate::escape::escaped(&title);
-                self.out.push_str(&title);
-            } else if is_autolink(&url) {
-                self.out.truncate(at);
-                self.out.push('<');
-                self.out
-                    .push_str(url.strip_prefix("mailto:").unwrap_or(&url));
-                self.out.push('>');
+            if let Some(title) = &link.instead {
+                out.truncate(bracket + 1);
+                out.push_str(&crate::escape::escaped_in_brackets(title));
+            } else if is_autolink(url) {
+                out.truncate(at);
+                out.push('<');
+                out.push_str(url.strip_prefix("mailto:").unwrap_or(url));
+                out.push('>');
                 return;
             }
         }
-        self.out.push_str("](");
+        out.push_str("](");
         if link.local {
-            self.out.push(LOCAL_ANCHOR);
-            self.out.push_str(&url);
-            self.out.push(LOCAL_ANCHOR);
+            out.push(LOCAL_ANCHOR);
+            out.push_str(url);
+            out.push(LOCAL_ANCHOR);
         } else {
-            push_destination(&mut self.out, &url);
+            push_destination(out, url);
         }
-        self.out.push(')');
+        out.push(')');
     }
 
     /// An image; the address has been made ready by the caller.

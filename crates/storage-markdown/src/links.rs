@@ -103,10 +103,25 @@ impl<'a> Ri<'a> {
 /// A link ready to be written.
 pub(crate) struct Resolved {
     pub(crate) out: LinkOut,
-    /// Text to use when the link has none.
+    /// Text to use when the link has none; its address if there is none here either.
     pub(crate) text: Option<String>,
-    /// What goes into the list of links; nothing for people and shortcuts.
-    pub(crate) link: Option<Link>,
+}
+
+impl Resolved {
+    /// The text of a link that brings none of its own.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.text.as_deref().or_else(|| self.out.url())
+    }
+
+    fn new(link: Option<Link>, text: Option<String>) -> Self {
+        Resolved {
+            out: LinkOut {
+                link,
+                ..LinkOut::default()
+            },
+            text,
+        }
+    }
 }
 
 /// Resolves a resource identifier, with the anchor of the link around it.
@@ -180,14 +195,7 @@ pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver
         Ri::User { .. } => (None, None, None),
         Ri::Url { value } => return resolve_href(value, resolver),
     };
-    Resolved {
-        out: LinkOut {
-            url: known.clone(),
-            ..LinkOut::default()
-        },
-        text,
-        link: target.map(|target| Link { target, url: known }),
-    }
+    Resolved::new(target.map(|target| Link { target, url: known }), text)
 }
 
 /// Resolves an address as it stands in an `href`.
@@ -208,26 +216,17 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
             Some("javascript" | "data" | "vbscript" | "blob")
         )
     {
-        return Resolved {
-            out: LinkOut::default(),
-            text: None,
-            link: None,
-        };
+        return Resolved::new(None, None);
     }
     let internal = internal_path(href, resolver.site_base());
     let Some(path) = internal else {
-        let url = href.to_string();
-        return Resolved {
-            out: LinkOut {
-                url: Some(url.clone()),
-                ..LinkOut::default()
-            },
-            text: Some(url.clone()),
-            link: Some(Link {
+        return Resolved::new(
+            Some(Link {
                 target: LinkTarget::Url,
-                url: Some(url),
+                url: Some(href.to_string()),
             }),
-        };
+            None,
+        );
     };
     let place = Place::parse(path);
     let known = match &place.page {
@@ -261,37 +260,30 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
             _ => LinkTarget::Url,
         },
     };
-    Resolved {
-        out: LinkOut {
-            url: Some(url.clone()),
-            raw: Some(href.to_string()),
-            instead: instead.clone(),
-            ..LinkOut::default()
-        },
-        text: instead.or_else(|| Some(url.clone())),
-        link: Some(Link {
+    let mut resolved = Resolved::new(
+        Some(Link {
             target,
             url: Some(url),
         }),
-    }
+        instead.clone(),
+    );
+    resolved.out.raw = Some(href.to_string());
+    resolved.out.instead = instead;
+    resolved
 }
 
 /// A link to a place in this page; settled when all headings are known.
 pub(crate) fn resolve_local(name: &str) -> Resolved {
-    Resolved {
-        out: LinkOut {
-            url: Some(name.to_string()),
-            local: true,
-            ..LinkOut::default()
+    let link = Link {
+        target: LinkTarget::Anchor {
+            name: name.to_string(),
         },
-        text: Some(name.to_string()),
-        link: Some(Link {
-            target: LinkTarget::Anchor {
-                name: name.to_string(),
-            },
-            url: None,
-        }),
-    }
+        url: None,
+    };
+    let mut resolved = Resolved::new(Some(link), Some(name.to_string()));
+    resolved.out.own_url = Some(name.to_string());
+    resolved.out.local = true;
+    resolved
 }
 
 /// The part of an address behind the context path `/wiki`, when it is one of a wiki page.
@@ -497,15 +489,11 @@ mod tests {
             "https://x.atlassian.net/wiki/x/Kg",
             "/spaces/K/pages/42/Old",
         ] {
-            assert_eq!(
-                resolve_href(href, &Site).out.url.as_deref(),
-                Some(one),
-                "{href}"
-            );
+            assert_eq!(resolve_href(href, &Site).out.url(), Some(one), "{href}");
         }
         let other = resolve_href("/wiki/spaces/K/pages/7/Some%20Page#A-b", &Site);
         assert_eq!(
-            other.out.url.as_deref(),
+            other.out.url(),
             Some("https://x.atlassian.net/wiki/spaces/K/pages/7#A-b")
         );
         assert_eq!(other.out.instead.as_deref(), Some("Some Page"));
@@ -516,14 +504,11 @@ mod tests {
         assert!(
             resolve_href("javascript:alert(1)", &NoResolver)
                 .out
-                .url
+                .url()
                 .is_none()
         );
         assert_eq!(
-            resolve_href("https://example.com/wiki/x", &Site)
-                .out
-                .url
-                .as_deref(),
+            resolve_href("https://example.com/wiki/x", &Site).out.url(),
             Some("https://example.com/wiki/x")
         );
     }

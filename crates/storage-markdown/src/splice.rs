@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Conversion, Options, Resolver};
+use crate::model::Conversion;
 
 /// Converted content of rendered macros, by what identifies them.
 #[derive(Debug, Default)]
@@ -27,16 +27,4 @@ impl Rendered {
             .or_else(|| self.by_ordinal.get(&(name.to_string(), ordinal)))
             .filter(|c| c.words > 0)
     }
-}
-
-/// Converts `storage`, with the content of dynamic macros (includes, reports, issue tables) taken from the rendered
-/// form of the same page. What the rendered form does not hold stays as storage says it.
-pub fn splice_rendered(
-    storage: &str,
-    rendered_view: &str,
-    options: &Options,
-    resolver: &dyn Resolver,
-) -> Conversion {
-    let rendered = crate::view::rendered_macros(rendered_view, options, resolver);
-    crate::convert_with(storage, options, resolver, Some(&rendered))
 }

@@ -292,7 +292,7 @@ impl<'a> Converter<'a> {
         };
         let id = match resolved {
             Some(resolved) => {
-                self.link_frames[index].text = resolved.text.clone();
+                self.link_frames[index].text = resolved.text().map(str::to_string);
                 self.add_link(resolved)
             }
             None => u32::MAX,
@@ -343,7 +343,7 @@ impl<'a> Converter<'a> {
             return;
         }
         // A link that leads nowhere we know of: what it was meant for stays readable.
-        let unresolved = id != u32::MAX && self.w.links[id as usize].url.is_none();
+        let unresolved = id != u32::MAX && self.w.links[id as usize].url().is_none();
         if let (
             true,
             Some(
@@ -401,7 +401,10 @@ impl<'a> Converter<'a> {
                 .resolver
                 .attachment(page.as_ref().map(|(s, t)| (s.as_deref(), t.as_ref())), file),
             Ri::Url { value } => crate::view::clean_url(value, self.resolver.site_base()),
-            other => resolve(other, None, self.resolver).out.url,
+            other => resolve(other, None, self.resolver)
+                .out
+                .url()
+                .map(str::to_string),
         };
         // A name that says nothing is left out where the caption speaks.
         let alt = alt

@@ -228,6 +228,8 @@ struct Sheet<'t> {
     columns: Vec<usize>,
     header: bool,
     heavy: bool,
+    /// Some cell stands in more than one place.
+    merged: bool,
 }
 
 impl<'t> Sheet<'t> {
@@ -335,6 +337,7 @@ impl<'t> Sheet<'t> {
             columns,
             header,
             heavy,
+            merged: !table.simple,
         }
     }
 
@@ -362,7 +365,7 @@ impl<'t> Sheet<'t> {
     fn place_text(&self, r: usize, column: usize, budget: &mut usize) -> &'t str {
         let c = self.row(r)[column];
         let text = self.cell_text(c);
-        if c != BLANK && !text.is_empty() {
+        if self.merged && c != BLANK && !text.is_empty() {
             let repeated = (column > 0 && self.row(r)[column - 1] == c)
                 || (r > 0 && self.row(r - 1)[column] == c);
             if repeated {

@@ -6,11 +6,7 @@ macro_rules! tags {
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub(crate) enum Tag { $($variant,)* Other }
 
-        impl Tag {
-            pub(crate) fn from_name(name: &str) -> Tag {
-                match name { $($($name)|+ => Tag::$variant,)* _ => Tag::Other }
-            }
-        }
+        const NAMES: &[(&str, Tag)] = &[$($(($name, Tag::$variant),)+)*];
     };
 }
 
@@ -88,7 +84,53 @@ tags! {
     AdfMark = "ac:adf-mark";
 }
 
+/// Slots of the hash table below; a few times the number of names, so that probes are short.
+const SLOTS: usize = 1024;
+
+/// Index into `NAMES` plus one, by hash of the name. Two lookups happen per element, so this is worth a table.
+static TABLE: [u8; SLOTS] = {
+    let mut table = [0u8; SLOTS];
+    let mut n = 0;
+    assert!(NAMES.len() < 255);
+    while n < NAMES.len() {
+        let mut slot = hash(NAMES[n].0.as_bytes());
+        while table[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
+        }
+        table[slot] = n as u8 + 1;
+        n += 1;
+    }
+    table
+};
+
+const fn hash(name: &[u8]) -> usize {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    let (first, middle, last) = (
+        name[0] as usize,
+        name[len / 2] as usize,
+        name[len - 1] as usize,
+    );
+    let fourth = if len > 3 { name[3] as usize } else { 0 };
+    (len * 131 + first * 7 + middle * 37 + last * 269 + fourth * 53) % SLOTS
+}
+
 impl Tag {
+    pub(crate) fn from_name(name: &str) -> Tag {
+        let mut slot = hash(name.as_bytes());
+        loop {
+            let Some((known, tag)) = (TABLE[slot] as usize).checked_sub(1).map(|n| NAMES[n]) else {
+                return Tag::Other;
+            };
+            if known == name {
+                return tag;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
     pub(crate) fn heading_level(self) -> Option<u8> {
         Some(match self {
             Tag::H1 => 1,
@@ -128,4 +170,19 @@ pub(crate) fn name_id(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, |hash, b| {
         (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        for (name, tag) in NAMES {
+            assert_eq!(Tag::from_name(name), *tag, "{name}");
+        }
+        for name in ["", "x", "pp", "ac:", "ac:structured-macros", "td2"] {
+            assert_eq!(Tag::from_name(name), Tag::Other, "{name}");
+        }
+    }
 }

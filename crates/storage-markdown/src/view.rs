@@ -21,12 +21,7 @@ use crate::splice::Rendered;
 use crate::tag::Tag;
 use crate::writer::{Alert, Lead, Mode};
 
-/// Converts rendered HTML. Never fails; what lol_html cannot read is left out and counted in
-/// [`crate::Diagnostics::repairs`].
-pub fn convert_view(html: &str, options: &Options, resolver: &dyn Resolver) -> Conversion {
-    convert_fragment(html, options, resolver)
-}
-
+/// Converts rendered HTML, a whole body or a part of one.
 pub(crate) fn convert_fragment(
     html: &str,
     options: &Options,
@@ -334,9 +329,8 @@ impl View<'_> {
                         None,
                         c.resolver,
                     );
-                    resolved.out.url = url.clone();
                     resolved.text = Some(file.into_owned());
-                    if let Some(link) = &mut resolved.link {
+                    if let Some(link) = &mut resolved.out.link {
                         link.url = url;
                     }
                     c.w.space |= c.w.leaf_open;

@@ -16,25 +16,30 @@ impl<'a> Converter<'a> {
         let Some(current) = self.macros.pop() else {
             return;
         };
-        let params: Vec<Param<'a>> = self
-            .params
-            .drain(current.params_from.min(self.params.len())..)
-            .collect();
-        if current.kind.is_dynamic(&params) && self.splice(&current) {
-            return;
+        // Closing a macro reads no other's parameters: the list can be lent out meanwhile.
+        let mut all = std::mem::take(&mut self.params);
+        let from = current.params_from.min(all.len());
+        let params = &all[from..];
+        if !(current.kind.is_dynamic(params) && self.splice(&current)) {
+            self.leave(&current, params);
         }
+        all.truncate(from);
+        self.params = all;
+    }
+
+    fn leave(&mut self, current: &Macro<'a>, params: &[Param<'a>]) {
         let body = current.body.as_deref();
         match current.kind {
-            Kind::Code | Kind::NoFormat => self.close_code(&current, &params),
+            Kind::Code | Kind::NoFormat => self.close_code(current, params),
             Kind::Callout(_) | Kind::Panel | Kind::Titled | Kind::Conditional => {
                 if !current.opened {
                     // A body that came as plain text, or none: the title still says something.
                     if let Some(body) = body {
-                        self.open_macro_body_of(&current, &params);
+                        self.open_macro_body_of(current, params);
                         self.w.text(body);
                         self.w.end_leaf();
                     } else if current.kind == Kind::Titled {
-                        self.bold_line(value(&params, "title"));
+                        self.bold_line(value(params, "title"));
                     }
                     return;
                 }
@@ -44,26 +49,26 @@ impl<'a> Converter<'a> {
                     self.w.end_leaf()
                 }
             }
-            Kind::Status => self.close_status(&params),
+            Kind::Status => self.close_status(params),
             Kind::Excerpt => {
                 if !self.w.nested() && current.opened && self.w.out.len() > current.start {
                     let markdown = self.w.out[current.start..].trim().to_string();
-                    let name = value(&params, "name")
-                        .or_else(|| value(&params, "MultiExcerptName"))
+                    let name = value(params, "name")
+                        .or_else(|| value(params, "MultiExcerptName"))
                         .map(str::to_string);
                     self.result.excerpts.push(Excerpt { name, markdown });
                 }
-                self.plain_body(&current);
+                self.plain_body(current);
             }
             Kind::Details => {
                 self.details = self.details.saturating_sub(usize::from(current.opened));
                 self.w.end_leaf();
             }
-            Kind::Unwrap => self.plain_body(&current),
+            Kind::Unwrap => self.plain_body(current),
             Kind::Markdown => {
                 let source = body
                     .map(Cow::Borrowed)
-                    .or_else(|| value(&params, "body").map(Cow::Borrowed));
+                    .or_else(|| value(params, "body").map(Cow::Borrowed));
                 if let Some(source) = source {
                     self.markdown_block(&source);
                 }
@@ -76,8 +81,8 @@ impl<'a> Converter<'a> {
             }
             Kind::MathBlock => {
                 if let Some(body) = body
-                    .or_else(|| value(&params, "body"))
-                    .or_else(|| value(&params, "data"))
+                    .or_else(|| value(params, "body"))
+                    .or_else(|| value(params, "data"))
                     .filter(|b| !b.trim().is_empty())
                 {
                     self.w.end_leaf();
@@ -90,7 +95,7 @@ impl<'a> Converter<'a> {
                 }
             }
             Kind::MathInline => {
-                if let Some(body) = value(&params, "body")
+                if let Some(body) = value(params, "body")
                     .or(body)
                     .filter(|b| !b.trim().is_empty())
                 {
@@ -100,9 +105,9 @@ impl<'a> Converter<'a> {
             Kind::Source(language) => {
                 let source = body.filter(|b| !b.trim().is_empty()).map(Cow::Borrowed);
                 let source = source.or_else(|| {
-                    let compressed = value(&params, "compressed").is_some_and(|c| c == "true");
-                    value(&params, "data")
-                        .or_else(|| value(&params, "code"))
+                    let compressed = value(params, "compressed").is_some_and(|c| c == "true");
+                    value(params, "data")
+                        .or_else(|| value(params, "code"))
                         .and_then(|data| diagram::decode(data, compressed))
                         .map(Cow::Owned)
                 });
@@ -114,35 +119,34 @@ impl<'a> Converter<'a> {
                     None => self.bracket(
                         "Diagram",
                         Some(language),
-                        value(&params, "filename").or_else(|| value(&params, "name")),
+                        value(params, "filename").or_else(|| value(params, "name")),
                     ),
                 }
             }
             Kind::Footnote => self.close_footnote(),
             Kind::Tooltip => {
-                if let Some(text) = value(&params, "text") {
+                if let Some(text) = value(params, "text") {
                     self.w.text(&format!(" ({text})"));
                 }
             }
-            Kind::Button => self.close_button(&params),
+            Kind::Button => self.close_button(params),
             Kind::Anchor => {
-                if let Some(name) = value(&params, "") {
+                if let Some(name) = value(params, "") {
                     let name = name.to_string();
                     self.name_anchor(&name);
                 }
             }
-            Kind::Include | Kind::ExcerptInclude => self.close_include(&current, &params),
+            Kind::Include | Kind::ExcerptInclude => self.close_include(current, params),
             Kind::Report => {
-                let mut text = value(&params, "cql").map(str::to_string);
+                let mut text = value(params, "cql").map(str::to_string);
                 if text.is_none() {
-                    text = value(&params, "label").map(|l| format!("label = {l}"));
+                    text = value(params, "label").map(|l| format!("label = {l}"));
                 }
                 let mut text = text.unwrap_or_default();
-                let columns: Vec<&str> =
-                    [value(&params, "firstcolumn"), value(&params, "headings")]
-                        .into_iter()
-                        .flatten()
-                        .collect();
+                let columns: Vec<&str> = [value(params, "firstcolumn"), value(params, "headings")]
+                    .into_iter()
+                    .flatten()
+                    .collect();
                 if !columns.is_empty() {
                     text.push_str("; columns: ");
                     text.push_str(&columns.join(", ").replace(',', ", ").replace(",  ", ", "));
@@ -153,9 +157,9 @@ impl<'a> Converter<'a> {
                     Some(text.trim_start_matches("; ")).filter(|t| !t.is_empty()),
                 );
             }
-            Kind::Jira => self.close_jira(&params),
+            Kind::Jira => self.close_jira(params),
             Kind::JiraChart => {
-                let jql = value(&params, "jql").or_else(|| value(&params, "jqlQuery"));
+                let jql = value(params, "jql").or_else(|| value(params, "jqlQuery"));
                 if let Some(jql) = jql {
                     let decoded = if jql.contains('%') {
                         crate::attrs::percent_decoded(jql, true)
@@ -166,9 +170,9 @@ impl<'a> Converter<'a> {
                 }
             }
             Kind::ByLabel => {
-                let labels = value(&params, "cql")
-                    .or_else(|| value(&params, "labels"))
-                    .or_else(|| value(&params, "label"));
+                let labels = value(params, "cql")
+                    .or_else(|| value(params, "labels"))
+                    .or_else(|| value(params, "label"));
                 if labels.is_some() {
                     self.bracket("Pages by label", None, labels);
                 }
@@ -184,15 +188,15 @@ impl<'a> Converter<'a> {
                 }
             }
             Kind::File => {
-                let file = target(&params, "name").cloned().or_else(|| {
-                    value(&params, "name").map(|n| Ri::Attachment {
+                let file = target(params, "name").cloned().or_else(|| {
+                    value(params, "name").map(|n| Ri::Attachment {
                         file: Cow::Owned(n.to_string()),
                         page: None,
                     })
                 });
                 if let Some(mut file) = file {
                     if let (Ri::Attachment { page, .. }, Some(Ri::Page { space, title })) =
-                        (&mut file, target(&params, "page"))
+                        (&mut file, target(params, "page"))
                     {
                         *page = Some((space.clone(), title.clone()));
                     }
@@ -202,8 +206,8 @@ impl<'a> Converter<'a> {
                     self.w.space |= self.w.leaf_open;
                 }
             }
-            Kind::Widget => self.close_widget(&params),
-            Kind::Roadmap => self.close_roadmap(&params),
+            Kind::Widget => self.close_widget(params),
+            Kind::Roadmap => self.close_roadmap(params),
             Kind::Drawing(tool) => {
                 let name = [
                     "diagramDisplayName",
@@ -213,13 +217,13 @@ impl<'a> Converter<'a> {
                     "filename",
                 ]
                 .into_iter()
-                .find_map(|n| value(&params, n));
+                .find_map(|n| value(params, n));
                 let name = name.map(str::to_string);
                 self.bracket("Diagram", Some(tool), name.as_deref());
-                self.plain_body(&current);
+                self.plain_body(current);
             }
-            Kind::Nothing => self.plain_body(&current),
-            Kind::Unknown => self.close_unknown(&current, &params),
+            Kind::Nothing => self.plain_body(current),
+            Kind::Unknown => self.close_unknown(current, params),
         }
     }
 

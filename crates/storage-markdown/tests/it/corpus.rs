@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use storage_markdown::{NoResolver, Options, convert_storage, plain_text};
+use storage_markdown::outline::outline;
+use storage_markdown::{NoResolver, Options, chunk, convert_storage, convert_view, plain_text};
 
 use crate::readback::read;
 
@@ -85,5 +86,147 @@ fn no_word_of_a_page_is_lost() {
             (lost as f64) <= total as f64 * 0.005,
             "{lost} of {total} words lost"
         );
+    }
+}
+
+#[test]
+fn nothing_internal_is_visible() {
+    for (name, body) in bodies("storage", ".xml") {
+        let page = convert_storage(&body, &Options::default(), &NoResolver);
+        // What the page's own text says may be said; markup may not.
+        let visible = plain_text(&body);
+        for token in page
+            .markdown
+            .split(|c: char| c.is_whitespace() || matches!(c, '"' | '(' | ')' | '<' | '>' | '`'))
+        {
+            let markup = ["ac:", "ri:", "CDATA", "local-id", "macro-id", "adf-"]
+                .iter()
+                .any(|m| token.contains(m));
+            assert!(
+                !(markup || is_uuid(token))
+                    || visible.contains(
+                        token.trim_matches(['*', '.', ',', ':', ';', '\\', '/', '=', '"'])
+                    ),
+                "{name}: {token:?}"
+            );
+        }
+        assert_eq!(page.diagnostics.repairs, 0, "{name} is well-formed");
+    }
+}
+
+fn is_uuid(token: &str) -> bool {
+    let bytes = token.as_bytes();
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(i, b)| {
+            if matches!(i, 8 | 13 | 18 | 23) {
+                *b == b'-'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        })
+}
+
+#[test]
+fn headings_code_and_tables_read_back() {
+    for (name, body) in bodies("storage", ".xml") {
+        let page = convert_storage(&body, &Options::default(), &NoResolver);
+        let back = read(&page.markdown);
+        let headings: Vec<(u8, String)> = page
+            .outline
+            .iter()
+            .map(|h| (h.level, h.text.clone()))
+            .collect();
+        let squeeze = |found: &[(u8, String)]| -> Vec<(u8, String)> {
+            found
+                .iter()
+                .map(|(l, t)| (*l, t.split_whitespace().collect()))
+                .collect()
+        };
+        assert_eq!(squeeze(&back.headings), squeeze(&headings), "{name}");
+        assert_eq!(outline(&page.markdown), page.outline, "{name}");
+        assert!(
+            back.code.iter().all(|(info, _)| info != "INDENTED"),
+            "{name} has text that reads as code"
+        );
+        assert!(
+            !back.text.contains("RAWHTML"),
+            "{name} has text that reads as HTML: {}",
+            &back.text[back.text.find("RAWHTML").unwrap_or(0)..]
+        );
+        for (_, code) in &back.code {
+            let lines: Vec<&str> = code
+                .lines()
+                .map(str::trim)
+                .filter(|l| !l.is_empty())
+                .collect();
+            let visible = plain_text(&body);
+            assert!(
+                lines.iter().all(|l| visible.contains(l)),
+                "{name} changed code"
+            );
+        }
+        for table in &back.tables {
+            assert!(
+                table.iter().all(|row| row.len() == table[0].len()),
+                "{name} has a ragged table"
+            );
+        }
+    }
+}
+
+#[test]
+fn chunks_of_pages_are_within_bounds() {
+    for (name, body) in bodies("storage", ".xml") {
+        let page = convert_storage(&body, &Options::default(), &NoResolver);
+        let found = chunk::chunks(&page.markdown, &chunk::ChunkOptions::default());
+        let over = found.iter().filter(|c| c.tokens > 440).count();
+        assert!(
+            over * 20 <= found.len() + 19,
+            "{name}: {over} of {} chunks are too large",
+            found.len()
+        );
+        assert!(
+            found.iter().all(|c| c.text.matches("\n```").count()
+                + usize::from(c.text.starts_with("```"))
+                > 0
+                || !c.text.contains("```\n")),
+            "{name}"
+        );
+    }
+}
+
+/// The rendered form of a page says what its stored form says.
+#[test]
+fn rendered_bodies_give_the_same_words() {
+    for (name, html) in bodies("view", ".view.html") {
+        let root = std::env::var_os("CONFLUENCE_CORPUS_DIR").unwrap();
+        let stored = PathBuf::from(root)
+            .join("storage")
+            .join(name.replace(".view.html", ".xml"));
+        let stored = convert_storage(
+            &std::fs::read_to_string(stored).unwrap(),
+            &Options::default(),
+            &NoResolver,
+        );
+        let rendered = convert_view(&html, &Options::default(), &NoResolver);
+        assert_eq!(rendered.diagnostics.repairs, 0, "{name}");
+        let have: std::collections::HashSet<String> =
+            words(&rendered.markdown).into_iter().collect();
+        let wanted = words(&read(&stored.markdown).text);
+        let missing: Vec<&String> = wanted.iter().filter(|w| !have.contains(*w)).collect();
+        assert!(
+            missing.len() * 50 <= wanted.len(),
+            "{name}: {} of {}: {:?}",
+            missing.len(),
+            wanted.len(),
+            &missing[..missing.len().min(20)]
+        );
+        let levels = |c: &storage_markdown::Conversion| {
+            c.outline
+                .iter()
+                .map(|h| (h.level, h.text.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(levels(&rendered), levels(&stored), "{name}");
     }
 }
