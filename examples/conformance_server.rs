@@ -1,7 +1,10 @@
 //! Both of our MCP transports before the handler that the official conformance suite expects: its tools, resources and
 //! prompts have fixed names, so that the suite can run whole. `cargo run --example conformance_server -- 8090`
 
-#![allow(deprecated, reason = "the suite still asks for logging, sampling and subscriptions")]
+#![allow(
+    deprecated,
+    reason = "the suite still asks for logging, sampling and subscriptions"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,26 +52,47 @@ fn tools() -> Vec<Tool> {
         ("test_image_content", "Answers an image"),
         ("test_audio_content", "Answers a sound"),
         ("test_embedded_resource", "Answers a resource"),
-        ("test_multiple_content_types", "Answers a text, an image and a resource"),
+        (
+            "test_multiple_content_types",
+            "Answers a text, an image and a resource",
+        ),
         ("test_tool_with_logging", "Logs while it works"),
         ("test_error_handling", "Always fails"),
         ("test_tool_with_progress", "Tells its progress"),
-        ("test_elicitation_sep1034_defaults", "Asks for input with defaults"),
-        ("test_elicitation_sep1330_enums", "Asks for input with choices"),
+        (
+            "test_elicitation_sep1034_defaults",
+            "Asks for input with defaults",
+        ),
+        (
+            "test_elicitation_sep1330_enums",
+            "Asks for input with choices",
+        ),
         ("test_reconnection", "Takes a while"),
     ];
     let mut tools: Vec<Tool> = with_nothing
         .into_iter()
         .map(|(name, description)| Tool::new(name, description, schema(nothing())))
         .collect();
-    tools.push(Tool::new("test_sampling", "Asks the client's model", schema(one("prompt"))));
-    tools.push(Tool::new("test_elicitation", "Asks the client's user", schema(one("message"))));
+    tools.push(Tool::new(
+        "test_sampling",
+        "Asks the client's model",
+        schema(one("prompt")),
+    ));
+    tools.push(Tool::new(
+        "test_elicitation",
+        "Asks the client's user",
+        schema(one("message")),
+    ));
     let newest = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
         "$defs": {"address": {"type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}},
         "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}}, "additionalProperties": false
     });
-    tools.push(Tool::new("json_schema_2020_12_tool", "Has a schema of 2020-12", schema(newest)));
+    tools.push(Tool::new(
+        "json_schema_2020_12_tool",
+        "Has a schema of 2020-12",
+        schema(newest),
+    ));
     tools
 }
 
@@ -85,25 +109,46 @@ fn failed(error: impl std::fmt::Display) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
-async fn ask_user(context: &RequestContext<RoleServer>, message: &str, wanted: Value) -> Result<String, ErrorData> {
-    let params = serde_json::from_value(json!({"mode": "form", "message": message, "requestedSchema": wanted})).map_err(failed)?;
+async fn ask_user(
+    context: &RequestContext<RoleServer>,
+    message: &str,
+    wanted: Value,
+) -> Result<String, ErrorData> {
+    let params = serde_json::from_value(
+        json!({"mode": "form", "message": message, "requestedSchema": wanted}),
+    )
+    .map_err(failed)?;
     let request = ServerRequest::ElicitRequest(ElicitRequest::new(params));
     let answer = context.peer.send_request(request).await.map_err(failed)?;
     let answer = serde_json::to_value(&answer).map_err(failed)?;
-    Ok(format!("action={}, content={}", answer["action"].as_str().unwrap_or("?"), answer["content"]))
+    Ok(format!(
+        "action={}, content={}",
+        answer["action"].as_str().unwrap_or("?"),
+        answer["content"]
+    ))
 }
 
-async fn ask_model(context: &RequestContext<RoleServer>, prompt: &str) -> Result<String, ErrorData> {
+async fn ask_model(
+    context: &RequestContext<RoleServer>,
+    prompt: &str,
+) -> Result<String, ErrorData> {
     let params = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
     let answer = context.peer.create_message(params).await.map_err(failed)?;
     let answer = serde_json::to_value(&answer).map_err(failed)?;
-    Ok(format!("LLM response: {}", answer["content"]["text"].as_str().unwrap_or("?")))
+    Ok(format!(
+        "LLM response: {}",
+        answer["content"]["text"].as_str().unwrap_or("?")
+    ))
 }
 
 fn choices() -> Value {
     let titled = |words: [&str; 3], name: &str| -> Vec<Value> {
         let title = |at: usize| format!("{} {name}", ["First", "Second", "Third"][at]);
-        words.iter().enumerate().map(|(at, word)| json!({"const": word, "title": title(at)})).collect()
+        words
+            .iter()
+            .enumerate()
+            .map(|(at, word)| json!({"const": word, "title": title(at)}))
+            .collect()
     };
     let plain = ["option1", "option2", "option3"];
     let values = ["value1", "value2", "value3"];
@@ -140,20 +185,39 @@ impl ServerHandler for Fixtures {
             .enable_resources_subscribe()
             .enable_tools()
             .build();
-        ServerConfig::new(capabilities).with_server_info(Implementation::new("mcp-confluence-conformance", "1"))
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("mcp-confluence-conformance", "1"))
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(tools()))
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let argument = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let argument = |name: &str| {
+            arguments
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let result = match request.name.as_ref() {
             "test_simple_text" => text("This is a simple text response for testing."),
-            "test_image_content" => CallToolResult::success(vec![ContentBlock::image(PNG, "image/png")]),
-            "test_audio_content" => CallToolResult::success(vec![ContentBlock::audio(wav(), "audio/wav")]),
+            "test_image_content" => {
+                CallToolResult::success(vec![ContentBlock::image(PNG, "image/png")])
+            }
+            "test_audio_content" => {
+                CallToolResult::success(vec![ContentBlock::audio(wav(), "audio/wav")])
+            }
             "test_embedded_resource" => CallToolResult::success(vec![embedded(
                 "test://embedded-resource",
                 "text/plain",
@@ -162,22 +226,31 @@ impl ServerHandler for Fixtures {
             "test_multiple_content_types" => CallToolResult::success(vec![
                 ContentBlock::text("Multiple content types test:"),
                 ContentBlock::image(PNG, "image/png"),
-                embedded("test://mixed-content-resource", "application/json", r#"{"test":"data","value":123}"#),
+                embedded(
+                    "test://mixed-content-resource",
+                    "application/json",
+                    r#"{"test":"data","value":123}"#,
+                ),
             ]),
             "test_tool_with_logging" => {
-                for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+                for message in [
+                    "Tool execution started",
+                    "Tool processing data",
+                    "Tool execution completed",
+                ] {
                     log(&context, message).await;
                     pause().await;
                 }
                 text("Logged three messages.")
             }
-            "test_error_handling" => {
-                CallToolResult::error(vec![ContentBlock::text("This tool intentionally returns an error for testing")])
-            }
+            "test_error_handling" => CallToolResult::error(vec![ContentBlock::text(
+                "This tool intentionally returns an error for testing",
+            )]),
             "test_tool_with_progress" => {
                 for progress in [0.0, 50.0, 100.0] {
                     if let Some(token) = context.meta.get_progress_token() {
-                        let told = ProgressNotificationParam::new(token, progress).with_total(100.0);
+                        let told =
+                            ProgressNotificationParam::new(token, progress).with_total(100.0);
                         _ = context.peer.notify_progress(told).await;
                     }
                     pause().await;
@@ -190,26 +263,44 @@ impl ServerHandler for Fixtures {
                     "username": {"type": "string", "description": "User's response"},
                     "email": {"type": "string", "description": "User's email address"}
                 }});
-                text(format!("User response: {}", ask_user(&context, &argument("message"), wanted).await?))
+                text(format!(
+                    "User response: {}",
+                    ask_user(&context, &argument("message"), wanted).await?
+                ))
             }
-            "test_elicitation_sep1034_defaults" => {
-                text(format!("Elicitation completed: {}", ask_user(&context, "Please check", defaults()).await?))
-            }
-            "test_elicitation_sep1330_enums" => {
-                text(format!("Elicitation completed: {}", ask_user(&context, "Please choose", choices()).await?))
-            }
+            "test_elicitation_sep1034_defaults" => text(format!(
+                "Elicitation completed: {}",
+                ask_user(&context, "Please check", defaults()).await?
+            )),
+            "test_elicitation_sep1330_enums" => text(format!(
+                "Elicitation completed: {}",
+                ask_user(&context, "Please choose", choices()).await?
+            )),
             "test_reconnection" => {
                 pause().await;
                 text("Answered after a while.")
             }
             "json_schema_2020_12_tool" => text(Value::Object(arguments).to_string()),
-            other => return Err(ErrorData::invalid_params(format!("Unknown tool: {other}"), None)),
+            other => {
+                return Err(ErrorData::invalid_params(
+                    format!("Unknown tool: {other}"),
+                    None,
+                ));
+            }
         };
         Ok(result.into())
     }
 
-    async fn list_resources(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
-        let resource = |uri: &str, mime: &str| Resource::new(uri, uri).with_description("A fixture").with_mime_type(mime);
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let resource = |uri: &str, mime: &str| {
+            Resource::new(uri, uri)
+                .with_description("A fixture")
+                .with_mime_type(mime)
+        };
         Ok(ListResourcesResult::with_all_items(vec![
             resource("test://static-text", "text/plain"),
             resource("test://static-binary", "image/png"),
@@ -223,74 +314,146 @@ impl ServerHandler for Fixtures {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         Ok(ListResourceTemplatesResult::with_all_items(vec![
-            ResourceTemplate::new("test://template/{id}/data", "template").with_mime_type("application/json"),
+            ResourceTemplate::new("test://template/{id}/data", "template")
+                .with_mime_type("application/json"),
         ]))
     }
 
-    async fn read_resource(&self, request: ReadResourceRequestParams, _: RequestContext<RoleServer>) -> Result<ReadResourceResponse, ErrorData> {
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
         let uri = request.uri.as_str();
         let contents = match uri {
-            "test://static-text" => ResourceContents::text("This is the content of the static text resource.", uri),
+            "test://static-text" => {
+                ResourceContents::text("This is the content of the static text resource.", uri)
+            }
             "test://watched-resource" => ResourceContents::text("Watched.", uri),
             "test://static-binary" => ResourceContents::blob(PNG, uri).with_mime_type("image/png"),
             _ => {
-                let id = uri.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data"));
-                let id = id.ok_or_else(|| ErrorData::resource_not_found(format!("There is no {uri}"), None))?;
-                let data = json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
+                let id = uri
+                    .strip_prefix("test://template/")
+                    .and_then(|rest| rest.strip_suffix("/data"));
+                let id = id.ok_or_else(|| {
+                    ErrorData::resource_not_found(format!("There is no {uri}"), None)
+                })?;
+                let data =
+                    json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
                 ResourceContents::text(data.to_string(), uri).with_mime_type("application/json")
             }
         };
         Ok(ReadResourceResult::new(vec![contents]).into())
     }
 
-    async fn subscribe(&self, _: SubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn subscribe(
+        &self,
+        _: SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         Ok(())
     }
 
-    async fn unsubscribe(&self, _: UnsubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn unsubscribe(
+        &self,
+        _: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         Ok(())
     }
 
-    async fn set_level(&self, _: SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn set_level(
+        &self,
+        _: SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         Ok(())
     }
 
-    async fn complete(&self, request: CompleteRequestParams, _: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
-        let fitting = ["paris", "park", "party", "test"].into_iter().filter(|word| word.starts_with(&request.argument.value));
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let fitting = ["paris", "park", "party", "test"]
+            .into_iter()
+            .filter(|word| word.starts_with(&request.argument.value));
         let values = fitting.map(str::to_owned).collect();
-        CompletionInfo::with_all_values(values).map(CompleteResult::new).map_err(failed)
+        CompletionInfo::with_all_values(values)
+            .map(CompleteResult::new)
+            .map_err(failed)
     }
 
-    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
-        let argument = |name: &str| PromptArgument::new(name).with_description("A fixture").with_required(true);
-        let prompt = |name: &str, arguments: Option<Vec<PromptArgument>>| Prompt::new(name, Some("A fixture"), arguments);
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let argument = |name: &str| {
+            PromptArgument::new(name)
+                .with_description("A fixture")
+                .with_required(true)
+        };
+        let prompt = |name: &str, arguments: Option<Vec<PromptArgument>>| {
+            Prompt::new(name, Some("A fixture"), arguments)
+        };
         Ok(ListPromptsResult::with_all_items(vec![
             prompt("test_simple_prompt", None),
-            prompt("test_prompt_with_arguments", Some(vec![argument("arg1"), argument("arg2")])),
-            prompt("test_prompt_with_embedded_resource", Some(vec![argument("resourceUri")])),
+            prompt(
+                "test_prompt_with_arguments",
+                Some(vec![argument("arg1"), argument("arg2")]),
+            ),
+            prompt(
+                "test_prompt_with_embedded_resource",
+                Some(vec![argument("resourceUri")]),
+            ),
             prompt("test_prompt_with_image", None),
         ]))
     }
 
-    async fn get_prompt(&self, request: GetPromptRequestParams, _: RequestContext<RoleServer>) -> Result<GetPromptResponse, ErrorData> {
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let argument = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let argument = |name: &str| {
+            arguments
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let words = |words: &str| PromptMessage::new_text(Role::User, words);
         let messages = match request.name.as_str() {
             "test_simple_prompt" => vec![words("This is a simple prompt for testing.")],
             "test_prompt_with_arguments" => {
                 let (first, second) = (argument("arg1"), argument("arg2"));
-                vec![words(&format!("Prompt with arguments: arg1='{first}', arg2='{second}'"))]
+                vec![words(&format!(
+                    "Prompt with arguments: arg1='{first}', arg2='{second}'"
+                ))]
             }
             "test_prompt_with_embedded_resource" => {
-                let block = embedded(&argument("resourceUri"), "text/plain", "Embedded resource content for testing.");
-                vec![PromptMessage::new(Role::User, block), words("Please process the embedded resource above.")]
+                let block = embedded(
+                    &argument("resourceUri"),
+                    "text/plain",
+                    "Embedded resource content for testing.",
+                );
+                vec![
+                    PromptMessage::new(Role::User, block),
+                    words("Please process the embedded resource above."),
+                ]
             }
             "test_prompt_with_image" => vec![
                 PromptMessage::new(Role::User, ContentBlock::image(PNG, "image/png")),
                 words("Please analyze the image above."),
             ],
-            other => return Err(ErrorData::invalid_params(format!("Unknown prompt: {other}"), None)),
+            other => {
+                return Err(ErrorData::invalid_params(
+                    format!("Unknown prompt: {other}"),
+                    None,
+                ));
+            }
         };
         Ok(GetPromptResult::new(messages).into())
     }
@@ -298,7 +461,10 @@ impl ServerHandler for Fixtures {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let port: u16 = std::env::args().nth(1).unwrap_or_else(|| "0".to_owned()).parse()?;
+    let port: u16 = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "0".to_owned())
+        .parse()?;
     let (settings, _) = Settings::from_pairs(&Pairs::default(), Need::Local)?;
     let keeper = web::Data::new(Gatekeeper::new(&settings));
     let anybody: mcp::Identify = Arc::new(|request| Some(Caller::of(Reader::Everything, request)));

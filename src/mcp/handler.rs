@@ -67,7 +67,9 @@ impl ConfluenceHandler {
         work: impl Future<Output = Result<T, ToolError>>,
     ) -> Result<T, ToolError> {
         let busy = |_| {
-            ToolError::new("the service is answering many questions right now; ask again in a few seconds.")
+            ToolError::new(
+                "the service is answering many questions right now; ask again in a few seconds.",
+            )
         };
         let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(busy)?;
@@ -109,7 +111,9 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
                 .and_then(|hooked| hooked.get::<Caller>())
         })
         .cloned()
-        .ok_or_else(|| ErrorData::internal_error("the request reached the tools without an identity", None))
+        .ok_or_else(|| {
+            ErrorData::internal_error("the request reached the tools without an identity", None)
+        })
 }
 
 fn answered(result: Result<ToolAnswer, ToolError>) -> CallToolResult {
@@ -186,7 +190,12 @@ impl ServerHandler for ConfluenceHandler {
         let took = started.elapsed();
         metrics::counter!("mcp_tool_calls_total", "tool" => name.to_owned(), "ok" => if result.is_ok() { "true" } else { "false" }).increment(1);
         metrics::histogram!("mcp_tool_seconds", "tool" => name.to_owned()).record(took);
-        tracing::debug!(tool = name, ok = result.is_ok(), ms = took.as_millis() as u64, "tool called");
+        tracing::debug!(
+            tool = name,
+            ok = result.is_ok(),
+            ms = took.as_millis() as u64,
+            "tool called"
+        );
         Ok(answered(result).into())
     }
 

@@ -98,7 +98,12 @@ fn space_key(index: &Index, record: &PageRecord) -> SpaceKey {
         .spaces
         .iter()
         .find(|space| space.id.as_ref() == Some(&record.facts.space_id))
-        .map(|space| space.current_key.clone().unwrap_or_else(|| space.key.clone()))
+        .map(|space| {
+            space
+                .current_key
+                .clone()
+                .unwrap_or_else(|| space.key.clone())
+        })
         .unwrap_or_else(|| SpaceKey::new("?"))
 }
 
@@ -129,7 +134,11 @@ impl KnowledgeBase for Indexed {
         let Some(record) = self.record(index, id).await? else {
             return Ok(None);
         };
-        let bodies = self.store.bodies(std::slice::from_ref(id)).await.map_err(store)?;
+        let bodies = self
+            .store
+            .bodies(std::slice::from_ref(id))
+            .await
+            .map_err(store)?;
         let Some(body) = bodies.into_iter().next() else {
             return Ok(None);
         };
@@ -203,7 +212,11 @@ impl KnowledgeBase for Indexed {
         };
         let pages = self.listed(index, &filter).await?;
         let ids: Vec<PageId> = pages.iter().map(|page| page.id.clone()).collect();
-        let records = self.store.pages_by_id(index.id, &ids).await.map_err(store)?;
+        let records = self
+            .store
+            .pages_by_id(index.id, &ids)
+            .await
+            .map_err(store)?;
         Ok(pages
             .into_iter()
             .filter_map(|page| {
@@ -215,7 +228,9 @@ impl KnowledgeBase for Indexed {
                 })
             })
             // A first sync writes every row; what its author last touched before is no change to a reader.
-            .filter(|change| change.page.state == PageState::Removed || change.page.last_modified > since)
+            .filter(|change| {
+                change.page.state == PageState::Removed || change.page.last_modified > since
+            })
             .collect())
     }
 

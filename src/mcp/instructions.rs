@@ -31,7 +31,14 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
     );
     let now = kb.now();
     match scope.indexes.iter().filter_map(synced_at).min() {
-        Some(at) => _ = write!(out, " Last synced {} ({}).", when::minute(at), when::ago(at, now)),
+        Some(at) => {
+            _ = write!(
+                out,
+                " Last synced {} ({}).",
+                when::minute(at),
+                when::ago(at, now)
+            )
+        }
         None => out.push_str(" The first sync is still to come."),
     }
     out

@@ -26,7 +26,10 @@ pub fn list() -> Vec<Prompt> {
         Prompt::new(
             TOPIC,
             Some("What Confluence says about a topic, with sources"),
-            Some(vec![argument("topic", "The topic or question", true), space()]),
+            Some(vec![
+                argument("topic", "The topic or question", true),
+                space(),
+            ]),
         )
         .with_title("Summarize a topic"),
         Prompt::new(
@@ -65,7 +68,8 @@ pub async fn get(
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
     let required = |key: &str| {
-        value(key).ok_or_else(|| ToolError::new(format!("the prompt {name} needs the argument `{key}`.")))
+        value(key)
+            .ok_or_else(|| ToolError::new(format!("the prompt {name} needs the argument `{key}`.")))
     };
     match name {
         TOPIC => {
@@ -123,7 +127,11 @@ pub async fn get(
         }
         _ => {
             let known: Vec<String> = list().into_iter().map(|p| p.name).collect();
-            Err(ToolError::new(format!("there is no prompt \"{}\"; the prompts are {}.", inline(name), known.join(", "))))
+            Err(ToolError::new(format!(
+                "there is no prompt \"{}\"; the prompts are {}.",
+                inline(name),
+                known.join(", ")
+            )))
         }
     }
 }

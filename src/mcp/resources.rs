@@ -42,8 +42,9 @@ pub async fn list(
     let scope = tools::scope(kb, caller).await.map_err(refused)?;
     let (at, inner) = match cursor {
         None => (0, None),
-        Some(cursor) => decode(cursor)
-            .ok_or_else(|| ErrorData::invalid_params("this cursor is none that the list gave out", None))?,
+        Some(cursor) => decode(cursor).ok_or_else(|| {
+            ErrorData::invalid_params("this cursor is none that the list gave out", None)
+        })?,
     };
     let Some(index) = scope.indexes.get(at) else {
         return Ok(ListResourcesResult::default());
@@ -85,19 +86,24 @@ pub async fn read(
     caller: &Caller,
     uri: &str,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let id = uri.strip_prefix(PREFIX).and_then(|id| match target::read(id) {
-        Ok(Target::Id { id, host: None, .. }) => Some(id),
-        _ => None,
-    });
+    let id = uri
+        .strip_prefix(PREFIX)
+        .and_then(|id| match target::read(id) {
+            Ok(Target::Id { id, host: None, .. }) => Some(id),
+            _ => None,
+        });
     let Some(id) = id else {
         return Err(ErrorData::resource_not_found(
-            format!("Resources are {PREFIX}<page id>; there is no {}", cut::snippet(&text::inline(uri), 200)),
+            format!(
+                "Resources are {PREFIX}<page id>; there is no {}",
+                cut::snippet(&text::inline(uri), 200)
+            ),
             None,
         ));
     };
-    let contents = page(kb, caller, &id).await.map_err(|error| {
-        ErrorData::resource_not_found(error.text(), None)
-    })?;
+    let contents = page(kb, caller, &id)
+        .await
+        .map_err(|error| ErrorData::resource_not_found(error.text(), None))?;
     Ok(ReadResourceResult::new(vec![
         ResourceContents::text(contents, format!("{PREFIX}{id}")).with_mime_type(MIME),
     ]))
@@ -145,7 +151,10 @@ mod tests {
 
     #[test]
     fn cursors_come_back_as_they_were() {
-        assert_eq!(decode(&encode(3, Some("a:b"))), Some((3, Some("a:b".into()))));
+        assert_eq!(
+            decode(&encode(3, Some("a:b"))),
+            Some((3, Some("a:b".into())))
+        );
         assert_eq!(decode(&encode(0, None)), Some((0, None)));
         assert_eq!(decode("~"), None);
     }

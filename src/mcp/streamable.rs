@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::ServiceConfig;
 use actix_web::{Error, HttpResponse};
@@ -132,9 +132,11 @@ where
             _ => {}
         }
         let ends = *request.method() == Method::DELETE;
-        let response = next.call(request).await?;
+        let mut response = next.call(request).await?;
         if let (true, Some(id)) = (ends && response.status().is_success(), &session) {
             self.owners.forget(id);
+            // The SDK's 202 is taken for a failure by the Python client, which then warns of it.
+            *response.response_mut().status_mut() = StatusCode::OK;
         }
         let given = response.headers().get(SESSION_HEADER);
         if let Some(id) = given.and_then(|id| id.to_str().ok()) {
@@ -227,6 +229,8 @@ impl SessionBook {
             }
             loop {
                 tokio::select! {
+                    // What changed last is written, also when the service stops.
+                    biased;
                     () = kept.changed.notified() => {}
                     () = shutdown.cancelled() => break,
                 }
@@ -248,15 +252,19 @@ impl SessionBook {
         self.with(|entries| {
             let mut all: Vec<(&String, &(u64, SessionState))> = entries.states.iter().collect();
             all.sort_by_key(|(_, (order, _))| *order);
-            let all: Vec<(&String, &SessionState)> =
-                all.into_iter().map(|(id, (_, state))| (id, state)).collect();
+            let all: Vec<(&String, &SessionState)> = all
+                .into_iter()
+                .map(|(id, (_, state))| (id, state))
+                .collect();
             super::tools::to_value(&all).to_string()
         })
     }
 
     fn fill(&self, text: &str) {
         let Ok(all) = serde_json::from_str::<Vec<(String, SessionState)>>(text) else {
-            tracing::warn!("the remembered MCP sessions cannot be read; clients will initialize again");
+            tracing::warn!(
+                "the remembered MCP sessions cannot be read; clients will initialize again"
+            );
             return;
         };
         self.with(|entries| {

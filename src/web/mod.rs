@@ -20,7 +20,9 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(get("/").to_file(|_| "index.html".to_owned()))
         .service(get("/favicon.ico").to_file(|_| "icon.svg".to_owned()))
-        .service(get("/assets/{file}").to_file(|request| request.match_info().query("file").to_owned()));
+        .service(
+            get("/assets/{file}").to_file(|request| request.match_info().query("file").to_owned()),
+        );
 }
 
 struct Get(&'static str);
@@ -32,8 +34,11 @@ const fn get(path: &'static str) -> Get {
 impl Get {
     fn to_file(self, name: fn(&HttpRequest) -> String) -> actix_web::Resource {
         let methods = guard::Any(guard::Get()).or(guard::Head());
-        web::resource(self.0)
-            .route(web::route().guard(methods).to(move |request: HttpRequest| async move { file(&request, &name(&request)) }))
+        web::resource(self.0).route(
+            web::route()
+                .guard(methods)
+                .to(move |request: HttpRequest| async move { file(&request, &name(&request)) }),
+        )
     }
 }
 
@@ -95,18 +100,29 @@ mod tests {
             ("/assets/app.css", "text/css; charset=utf-8"),
             ("/favicon.ico", "image/svg+xml"),
         ] {
-            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            let response =
+                test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
             assert_eq!(response.status(), 200, "{path}");
             let headers = response.headers().clone();
             assert_eq!(headers[header::CONTENT_TYPE], kind);
-            assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'"));
+            assert!(
+                headers[header::CONTENT_SECURITY_POLICY]
+                    .to_str()
+                    .unwrap()
+                    .contains("default-src 'none'")
+            );
             let again = test::TestRequest::get()
                 .uri(path)
                 .insert_header((header::IF_NONE_MATCH, headers[header::ETAG].clone()));
-            assert_eq!(test::call_service(&app, again.to_request()).await.status(), 304, "{path}");
+            assert_eq!(
+                test::call_service(&app, again.to_request()).await.status(),
+                304,
+                "{path}"
+            );
         }
         for path in ["/assets/none.js", "/assets/..%2fmod.rs"] {
-            let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+            let response =
+                test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
             assert_eq!(response.status(), 404, "{path}");
         }
     }
@@ -115,8 +131,14 @@ mod tests {
     #[test]
     fn the_page_is_complete_by_itself() {
         let page = String::from_utf8(Assets::get("index.html").unwrap().data.into_owned()).unwrap();
-        for part in page.split(['"', '\'']).filter(|part| part.starts_with("/assets/")) {
-            assert!(Assets::get(part.trim_start_matches("/assets/")).is_some(), "{part}");
+        for part in page
+            .split(['"', '\''])
+            .filter(|part| part.starts_with("/assets/"))
+        {
+            assert!(
+                Assets::get(part.trim_start_matches("/assets/")).is_some(),
+                "{part}"
+            );
         }
         for inline in ["style=\"", "<style", "onclick=", "<script>", "javascript:"] {
             assert!(!page.contains(inline), "{inline}");
@@ -124,7 +146,12 @@ mod tests {
         for name in Assets::iter() {
             let text = String::from_utf8(Assets::get(&name).unwrap().data.into_owned()).unwrap();
             for line in text.lines().filter(|line| line.contains("://")) {
-                assert!(line.contains("http://www.w3.org/") || line.contains("example") || line.contains("${"), "{name}: {line}");
+                assert!(
+                    line.contains("http://www.w3.org/")
+                        || line.contains("example")
+                        || line.contains("${"),
+                    "{name}: {line}"
+                );
             }
         }
     }

@@ -2,9 +2,12 @@
 
 mod auth;
 mod events;
+mod main_job;
+mod mcp_service;
 mod mcp_sse;
 mod mcp_streamable;
 mod mcp_support;
+mod oauth;
 mod openapi;
 mod process;
 mod rest;

@@ -15,23 +15,42 @@ async fn a_session_opens_lists_and_calls() {
     assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
     assert_eq!(answer["result"]["serverInfo"]["name"], "mcp-confluence");
     let instructions = answer["result"]["instructions"].as_str().unwrap();
-    assert!(instructions.contains("ENG (Engineering)") && instructions.contains("Last synced 2026-11-20"), "{instructions}");
+    assert!(
+        instructions.contains("ENG (Engineering)")
+            && instructions.contains("Last synced 2026-11-20"),
+        "{instructions}"
+    );
     let list = client.ask(1, "tools/list", json!({})).await;
     assert_eq!(list["result"]["tools"].as_array().unwrap().len(), 4);
     let found = client.search(2, "vpn").await;
     assert_eq!(found["result"]["isError"], false);
-    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("> About vpn"));
+    assert!(
+        found["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("> About vpn")
+    );
     assert_eq!(found["result"]["structuredContent"]["source"], "index");
     let unknown = client.ask(3, "tools/call", json!({"name": "nope"})).await;
     assert_eq!(unknown["error"]["code"], -32602);
-    assert!(unknown["error"]["message"].as_str().unwrap().starts_with("Unknown tool: nope"));
+    assert!(
+        unknown["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Unknown tool: nope")
+    );
 }
 
 #[actix_web::test]
 async fn the_endpoint_holds_behind_a_trailing_slash() {
     let server = start(|_| {});
     let client = Client::open(&server.base, "/", "admin").await;
-    assert_eq!(client.post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string()).await, 202);
+    assert_eq!(
+        client
+            .post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string())
+            .await,
+        202
+    );
 }
 
 #[actix_web::test]
@@ -59,15 +78,35 @@ async fn what_is_no_message_is_refused() {
     let server = start(|_| {});
     let client = Client::open(&server.base, "", "admin").await;
     assert_eq!(client.post("{").await, 400);
-    assert_eq!(client.post(json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]).to_string()).await, 400);
+    assert_eq!(
+        client
+            .post(json!([{"jsonrpc": "2.0", "id": 1, "method": "ping"}]).to_string())
+            .await,
+        400
+    );
     assert_eq!(client.post(json!({"hello": 1}).to_string()).await, 400);
     assert_eq!(client.post("x".repeat(2 * 1024 * 1024)).await, 413);
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
-    let post = |path: String| http().post(path).bearer_auth("admin").body(ping.clone()).send();
-    let status = async |path: &str| post(format!("{}{path}", server.base)).await.unwrap().status().as_u16();
+    let post = |path: String| {
+        http()
+            .post(path)
+            .bearer_auth("admin")
+            .body(ping.clone())
+            .send()
+    };
+    let status = async |path: &str| {
+        post(format!("{}{path}", server.base))
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
     assert_eq!(status("/mcp/messages").await, 400);
     assert_eq!(status("/mcp/messages?sessionId=nonsense").await, 404);
-    assert_eq!(status("/mcp/messages?sessionId=11d3afd6-a48a-4416-bb0d-e524d23f93ba").await, 404);
+    assert_eq!(
+        status("/mcp/messages?sessionId=11d3afd6-a48a-4416-bb0d-e524d23f93ba").await,
+        404
+    );
     // The session lives on.
     assert_eq!(client.post(ping.clone()).await, 202);
 }
@@ -122,21 +161,44 @@ async fn the_agent_is_named_on_the_stream_and_an_unknown_one_is_a_tool_error() {
         client.search(1, "vpn").await["result"].clone()
     };
     let found = title("?agent_id=hr", "admin").await;
-    assert!(found["content"][0]["text"].as_str().unwrap().contains("vpn in 00000000-0000-0000-0000-000000000002"));
+    assert!(
+        found["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("vpn in 00000000-0000-0000-0000-000000000002")
+    );
     let ghost = title("?agent_id=ghost", "admin").await;
     assert_eq!(ghost["isError"], true);
-    assert!(ghost["content"][0]["text"].as_str().unwrap().contains("Known agent ids: support, hr"));
+    assert!(
+        ghost["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Known agent ids: support, hr")
+    );
     // A token's own index, whatever the address names.
     let own = title("?agent_id=support", "2").await;
-    assert!(own["content"][0]["text"].as_str().unwrap().contains("vpn in 00000000-0000-0000-0000-000000000002"));
+    assert!(
+        own["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("vpn in 00000000-0000-0000-0000-000000000002")
+    );
 }
 
 #[actix_web::test]
 async fn an_idle_stream_is_kept_alive_by_comments() {
     let server = start(|options| options.keep_alive = Duration::from_millis(100));
     // A client that gives up when no byte comes for half a second.
-    let impatient = reqwest::Client::builder().read_timeout(Duration::from_millis(500)).build().unwrap();
-    let response = impatient.get(format!("{}/mcp/sse", server.base)).bearer_auth("admin").send().await.unwrap();
+    let impatient = reqwest::Client::builder()
+        .read_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    let response = impatient
+        .get(format!("{}/mcp/sse", server.base))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
     let mut stream = Stream::of(response);
     stream.event().await;
     for _ in 0..8 {
@@ -147,11 +209,19 @@ async fn an_idle_stream_is_kept_alive_by_comments() {
 #[actix_web::test]
 async fn a_peer_that_is_gone_is_noticed_at_once() {
     let server = start(|_| {});
-    let Client { stream, endpoint, .. } = Client::open(&server.base, "", "admin").await;
+    let Client {
+        stream, endpoint, ..
+    } = Client::open(&server.base, "", "admin").await;
     server.until_sessions(1).await;
     drop(stream);
     server.until_sessions(0).await;
-    let response = http().post(endpoint).bearer_auth("admin").body("{}").send().await.unwrap();
+    let response = http()
+        .post(endpoint)
+        .bearer_auth("admin")
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 404);
 }
 
@@ -166,7 +236,10 @@ async fn clients_side_by_side_get_their_own_answers() {
             for call in 1..5 {
                 let query = format!("q{n}x{call}");
                 let found = client.search(call, &query).await;
-                let text = found["result"]["content"][0]["text"].as_str().unwrap().to_owned();
+                let text = found["result"]["content"][0]["text"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned();
                 assert!(text.contains(&format!("About {query}")), "{text}");
             }
         }
@@ -188,8 +261,16 @@ async fn a_hundred_streams_opened_and_dropped_leave_nothing() {
 #[actix_web::test]
 async fn the_number_of_sessions_is_bounded_and_never_429() {
     let server = start(|options| options.max_sessions = 2);
-    let _open = (Client::open(&server.base, "", "admin").await, Client::open(&server.base, "", "admin").await);
-    let response = http().get(format!("{}/mcp/sse", server.base)).bearer_auth("admin").send().await.unwrap();
+    let _open = (
+        Client::open(&server.base, "", "admin").await,
+        Client::open(&server.base, "", "admin").await,
+    );
+    let response = http()
+        .get(format!("{}/mcp/sse", server.base))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 503);
     assert!(response.headers().contains_key("retry-after"));
 }
@@ -213,7 +294,11 @@ async fn open_streams_do_not_hold_up_a_stop() {
     let started = Instant::now();
     server.shutdown.cancel();
     server.handle.stop(true).await;
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
     while client.stream.next().await != Seen::End {}
     drop(silent);
 }

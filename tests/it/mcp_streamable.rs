@@ -16,14 +16,19 @@ async fn post(server: &Server, bearer: &str, session: Option<&str>, message: Val
         .header("accept", "application/json, text/event-stream")
         .json(&message);
     if let Some(session) = session {
-        request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+        request = request
+            .header("mcp-session-id", session)
+            .header("mcp-protocol-version", "2025-11-25");
     }
     request.send().await.unwrap()
 }
 
 async fn answer(response: Response, id: u64) -> Value {
     assert_eq!(response.status(), 200);
-    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+    let kind = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     if kind.starts_with("application/json") {
         return response.json().await.unwrap();
     }
@@ -40,13 +45,20 @@ async fn answer(response: Response, id: u64) -> Value {
 }
 
 async fn open(server: &Server, bearer: &str) -> String {
-    let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello("2025-11-25")});
+    let message =
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello("2025-11-25")});
     let response = post(server, bearer, None, message).await;
-    let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let session = response.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let told = answer(response, 0).await;
     assert_eq!(told["result"]["serverInfo"]["name"], "mcp-confluence");
     let noted = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    assert_eq!(post(server, bearer, Some(&session), noted).await.status(), 202);
+    assert_eq!(
+        post(server, bearer, Some(&session), noted).await.status(),
+        202
+    );
     session
 }
 
@@ -59,11 +71,27 @@ async fn a_session_opens_calls_and_ends() {
     let server = start(|_| {});
     let session = open(&server, "admin").await;
     let found = answer(post(&server, "admin", Some(&session), search(1)).await, 1).await;
-    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("> About vpn"));
+    assert!(
+        found["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("> About vpn")
+    );
     let url = format!("{}/mcp", server.base);
-    let ended = http().delete(&url).bearer_auth("admin").header("mcp-session-id", &session).send().await.unwrap();
+    let ended = http()
+        .delete(&url)
+        .bearer_auth("admin")
+        .header("mcp-session-id", &session)
+        .send()
+        .await
+        .unwrap();
     assert!(ended.status().is_success());
-    assert_eq!(post(&server, "admin", Some(&session), search(2)).await.status(), 404);
+    assert_eq!(
+        post(&server, "admin", Some(&session), search(2))
+            .await
+            .status(),
+        404
+    );
 }
 
 #[actix_web::test]
@@ -72,11 +100,27 @@ async fn identity_is_taken_from_each_request() {
     assert_eq!(post(&server, "", None, search(1)).await.status(), 401);
     let session = open(&server, "2").await;
     let found = answer(post(&server, "2", Some(&session), search(1)).await, 1).await;
-    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("000000000002"));
+    assert!(
+        found["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("000000000002")
+    );
     for other in ["1", "admin"] {
-        assert_eq!(post(&server, other, Some(&session), search(2)).await.status(), 404, "{other}");
+        assert_eq!(
+            post(&server, other, Some(&session), search(2))
+                .await
+                .status(),
+            404,
+            "{other}"
+        );
     }
-    assert_eq!(post(&server, "2", Some("unknown"), search(3)).await.status(), 404);
+    assert_eq!(
+        post(&server, "2", Some("unknown"), search(3))
+            .await
+            .status(),
+        404
+    );
 }
 
 #[actix_web::test]
@@ -115,7 +159,12 @@ async fn the_newest_revision_needs_no_session() {
     assert!(!response.headers().contains_key("mcp-session-id"));
     let found = answer(response, 1).await;
     assert_eq!(found["result"]["resultType"], "complete", "{found}");
-    assert!(found["result"]["content"][0]["text"].as_str().unwrap().contains("000000000002"));
+    assert!(
+        found["result"]["content"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("000000000002")
+    );
 }
 
 #[actix_web::test]
@@ -134,14 +183,28 @@ async fn an_open_stream_does_not_hold_up_a_stop() {
     let started = Instant::now();
     server.shutdown.cancel();
     server.handle.stop(true).await;
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[actix_web::test]
 async fn the_older_transport_is_not_shadowed() {
     let server = start(|_| {});
-    let response = http().get(format!("{}/mcp/sse", server.base)).bearer_auth("admin").send().await.unwrap();
+    let response = http()
+        .get(format!("{}/mcp/sse", server.base))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let response = http().put(format!("{}/mcp", server.base)).bearer_auth("admin").send().await.unwrap();
+    let response = http()
+        .put(format!("{}/mcp", server.base))
+        .bearer_auth("admin")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 405);
 }

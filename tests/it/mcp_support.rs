@@ -101,15 +101,32 @@ impl KnowledgeBase for Small {
         Ok(None)
     }
 
-    async fn page_by_title(&self, _: &Index, _: &SpaceKey, _: &str) -> Result<Option<PageId>, Trouble> {
+    async fn page_by_title(
+        &self,
+        _: &Index,
+        _: &SpaceKey,
+        _: &str,
+    ) -> Result<Option<PageId>, Trouble> {
         Ok(None)
     }
 
-    async fn similar_titles(&self, _: &Index, _: Option<&SpaceKey>, _: &str, _: usize) -> Result<Vec<Page>, Trouble> {
+    async fn similar_titles(
+        &self,
+        _: &Index,
+        _: Option<&SpaceKey>,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<Page>, Trouble> {
         Ok(Vec::new())
     }
 
-    async fn changes(&self, _: &Index, _: Timestamp, _: Option<&SpaceKey>, _: usize) -> Result<Vec<ChangedPage>, Trouble> {
+    async fn changes(
+        &self,
+        _: &Index,
+        _: Timestamp,
+        _: Option<&SpaceKey>,
+        _: usize,
+    ) -> Result<Vec<ChangedPage>, Trouble> {
         Ok(Vec::new())
     }
 
@@ -145,7 +162,9 @@ pub struct Server {
 
 /// Starts a server whose graceful stop waits for 30 s, so that a stream which does not end by itself is seen.
 pub fn start(change: impl FnOnce(&mut Options)) -> Server {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     let shutdown = CancellationToken::new();
     let mut options = Options::new(shutdown.clone());
     change(&mut options);
@@ -190,7 +209,10 @@ impl Server {
             }
         });
         if waited.await.is_err() {
-            panic!("{} sessions are open, not {wanted}", self.legacy.sessions().await);
+            panic!(
+                "{} sessions are open, not {wanted}",
+                self.legacy.sessions().await
+            );
         }
     }
 }
@@ -212,7 +234,11 @@ pub struct Stream {
 impl Stream {
     pub fn of(response: reqwest::Response) -> Self {
         Self {
-            body: Box::pin(response.bytes_stream().map(|part| part.map(|bytes| bytes.to_vec()))),
+            body: Box::pin(
+                response
+                    .bytes_stream()
+                    .map(|part| part.map(|bytes| bytes.to_vec())),
+            ),
             buffer: String::new(),
         }
     }
@@ -227,8 +253,13 @@ impl Stream {
                 }
                 continue;
             }
-            match tokio::time::timeout(SOON, self.body.next()).await.expect("nothing came over the stream") {
-                Some(Ok(bytes)) => self.buffer.push_str(&String::from_utf8_lossy(&bytes).replace("\r\n", "\n")),
+            match tokio::time::timeout(SOON, self.body.next())
+                .await
+                .expect("nothing came over the stream")
+            {
+                Some(Ok(bytes)) => self
+                    .buffer
+                    .push_str(&String::from_utf8_lossy(&bytes).replace("\r\n", "\n")),
                 _ => return Seen::End,
             }
         }
@@ -296,7 +327,13 @@ impl Client {
     pub async fn open(base: &str, query: &str, bearer: &str) -> Self {
         let http = http();
         let url: reqwest::Url = format!("{base}/mcp/sse{query}").parse().unwrap();
-        let response = http.get(url.clone()).bearer_auth(bearer).header("accept", "text/event-stream").send().await.unwrap();
+        let response = http
+            .get(url.clone())
+            .bearer_auth(bearer)
+            .header("accept", "text/event-stream")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
@@ -316,8 +353,16 @@ impl Client {
 
     /// Posts a text; answers the status.
     pub async fn post(&self, body: impl Into<reqwest::Body>) -> u16 {
-        let request = self.http.post(self.endpoint.clone()).bearer_auth(&self.bearer);
-        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        let request = self
+            .http
+            .post(self.endpoint.clone())
+            .bearer_auth(&self.bearer);
+        let response = request
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         response.status().as_u16()
     }
 
@@ -340,7 +385,12 @@ impl Client {
 
     /// Asks the search tool.
     pub async fn search(&mut self, id: u64, query: &str) -> Value {
-        self.ask(id, "tools/call", json!({"name": "search_confluence", "arguments": {"query": query}})).await
+        self.ask(
+            id,
+            "tools/call",
+            json!({"name": "search_confluence", "arguments": {"query": query}}),
+        )
+        .await
     }
 }
 

@@ -29,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub fn parse(body: &[u8]) -> Result<Inbound, String> {
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     if first == Some(&b'[') {
-        return Err("Send one JSON-RPC message at a time; batches are not part of this transport.".into());
+        return Err(
+            "Send one JSON-RPC message at a time; batches are not part of this transport.".into(),
+        );
     }
     serde_json::from_slice(body).map_err(|error| {
         // serde's account of an untagged enum says nothing; that of the JSON itself does.
@@ -69,12 +71,8 @@ pub async fn serve<H>(
             }
         } else {
             // The client's event source has reconnected by itself, and the client goes on where it was.
-            let running = serve_directly_with_ct(
-                handler,
-                transport,
-                Some(reconnected()),
-                ct.clone(),
-            );
+            let running =
+                serve_directly_with_ct(handler, transport, Some(reconnected()), ct.clone());
             _ = running.waiting().await;
         }
     };

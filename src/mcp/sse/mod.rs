@@ -98,7 +98,10 @@ where
             return nobody();
         };
         if !accepts_events(&request) {
-            return plain(406, "This address answers with text/event-stream; send `Accept: text/event-stream`.");
+            return plain(
+                406,
+                "This address answers with text/event-stream; send `Accept: text/event-stream`.",
+            );
         }
         if self.options.shutdown.is_cancelled() {
             return later("The service is stopping.");
@@ -126,7 +129,11 @@ where
             .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
             .insert_header((header::CONTENT_TYPE, "text/event-stream"))
             .insert_header((header::CONTENT_ENCODING, "identity"))
-            .body(body(framing::Sse::from_infallible_receiver(events).with_keep_alive(self.options.keep_alive), &request))
+            .body(body(
+                framing::Sse::from_infallible_receiver(events)
+                    .with_keep_alive(self.options.keep_alive),
+                &request,
+            ))
     }
 
     async fn post(&self, request: &HttpRequest, posted: Posted, body: &[u8]) -> HttpResponse {
@@ -134,7 +141,10 @@ where
             return nobody();
         };
         let Some(id) = posted.session else {
-            return plain(400, "The address of a session ends in ?sessionId=…; the `endpoint` event of GET /mcp/sse names it.");
+            return plain(
+                400,
+                "The address of a session ends in ?sessionId=…; the `endpoint` event of GET /mcp/sse names it.",
+            );
         };
         let known = match Uuid::parse_str(&id) {
             Ok(id) => self.registry.send(Find(id)).await.ok().flatten(),
@@ -176,7 +186,13 @@ fn accepts_events(request: &HttpRequest) -> bool {
         || named
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .map(|kind| kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
+            .map(|kind| {
+                kind.split(';')
+                    .next()
+                    .unwrap_or("")
+                    .trim()
+                    .to_ascii_lowercase()
+            })
             .any(|kind| matches!(kind.as_str(), "text/event-stream" | "text/*" | "*/*" | ""))
 }
 
@@ -192,19 +208,27 @@ fn only(method: &str) -> HttpResponse {
     HttpResponse::MethodNotAllowed()
         .insert_header((header::ALLOW, method))
         .content_type("text/plain; charset=utf-8")
-        .body(format!("This address takes {method}. GET /mcp/sse opens a session; Streamable HTTP is at /mcp."))
+        .body(format!(
+            "This address takes {method}. GET /mcp/sse opens a session; Streamable HTTP is at /mcp."
+        ))
 }
 
 fn later(text: &str) -> HttpResponse {
     // Never 429: LibreChat would not come back.
     HttpResponse::ServiceUnavailable()
-        .insert_header((header::RETRY_AFTER, Duration::from_secs(5).as_secs().to_string()))
+        .insert_header((
+            header::RETRY_AFTER,
+            Duration::from_secs(5).as_secs().to_string(),
+        ))
         .content_type("text/plain; charset=utf-8")
         .body(text.to_owned())
 }
 
 fn unknown_session() -> HttpResponse {
-    plain(404, "There is no such session: it ended, or it was never opened by this caller. Open GET /mcp/sse again.")
+    plain(
+        404,
+        "There is no such session: it ended, or it was never opened by this caller. Open GET /mcp/sse again.",
+    )
 }
 
 fn nobody() -> HttpResponse {

@@ -13,7 +13,10 @@ pub struct Cleaned {
 /// between two characters that are not ASCII.
 #[must_use]
 pub fn clean(text: &str) -> Cleaned {
-    if text.bytes().all(|b| b >= 0x20 && b < 0x7f || b == b'\n' || b == b'\t') {
+    if text
+        .bytes()
+        .all(|b| b >= 0x20 && b < 0x7f || b == b'\n' || b == b'\t')
+    {
         return Cleaned {
             text: text.to_owned(),
             removed: 0,
@@ -49,7 +52,9 @@ pub fn clean(text: &str) -> Cleaned {
 }
 
 fn joins(before: Option<char>, after: Option<char>) -> bool {
-    let carries = |c: char| !c.is_ascii() && !c.is_whitespace() && !invisible(c) && c != '\u{200C}' && c != '\u{200D}';
+    let carries = |c: char| {
+        !c.is_ascii() && !c.is_whitespace() && !invisible(c) && c != '\u{200C}' && c != '\u{200D}'
+    };
     before.is_some_and(carries) && after.is_some_and(carries)
 }
 
@@ -89,13 +94,21 @@ mod tests {
         ];
         for (input, text, removed) in table {
             let cleaned = clean(input);
-            assert_eq!((cleaned.text.as_str(), cleaned.removed), (*text, *removed), "{input:?}");
+            assert_eq!(
+                (cleaned.text.as_str(), cleaned.removed),
+                (*text, *removed),
+                "{input:?}"
+            );
         }
     }
 
     #[test]
     fn scripts_and_emoji_keep_what_they_need() {
-        for text in ["👩\u{200D}💻 ❤\u{FE0F} 1\u{FE0F}\u{20E3}", "می\u{200C}خواهم", "Größe – naïve 日本語"] {
+        for text in [
+            "👩\u{200D}💻 ❤\u{FE0F} 1\u{FE0F}\u{20E3}",
+            "می\u{200C}خواهم",
+            "Größe – naïve 日本語",
+        ] {
             let cleaned = clean(text);
             assert_eq!((cleaned.text.as_str(), cleaned.removed), (text, 0));
         }

@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn snippets_end_where_a_reader_would_stop() {
         assert_eq!(snippet(" short ", 20), "short");
-        assert_eq!(snippet("One sentence. Another one that is long", 20), "One sentence. …");
+        assert_eq!(
+            snippet("One sentence. Another one that is long", 20),
+            "One sentence. …"
+        );
         let umlauts = "ä".repeat(50);
         let cut = snippet(&umlauts, 21);
         assert!(cut.len() <= 21 && cut.ends_with('…'), "{cut}");
@@ -112,7 +115,11 @@ mod tests {
 
     #[test]
     fn code_blocks_are_not_torn_while_there_is_another_place() {
-        let text = format!("{}\n\n```\n# no heading\n{}\n```\nafter", "p".repeat(60), "c\n".repeat(30));
+        let text = format!(
+            "{}\n\n```\n# no heading\n{}\n```\nafter",
+            "p".repeat(60),
+            "c\n".repeat(30)
+        );
         let end = part(&text, 90, usize::MAX);
         assert_eq!(&text[end..end + 3], "```");
     }

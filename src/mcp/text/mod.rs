@@ -154,7 +154,10 @@ mod tests {
 
     #[test]
     fn anchors_are_added_once() {
-        assert_eq!(place("https://x/p#old", Some("New One")), "https://x/p#New%20One");
+        assert_eq!(
+            place("https://x/p#old", Some("New One")),
+            "https://x/p#New%20One"
+        );
         assert_eq!(place("https://x/p", None), "https://x/p");
     }
 }

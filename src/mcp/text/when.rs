@@ -4,8 +4,7 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use domain::Timestamp;
 
 /// What [`parse`] takes, for messages.
-pub const FORMS: &str =
-    "a date (2026-11-02), a time with zone (2026-11-02T08:00:00Z), or a span back from now (24h, 7d, 2w, 3m, 1y)";
+pub const FORMS: &str = "a date (2026-11-02), a time with zone (2026-11-02T08:00:00Z), or a span back from now (24h, 7d, 2w, 3m, 1y)";
 
 /// Reads a moment: see [`FORMS`]; also `today`, `yesterday` and `7 days ago`.
 #[must_use]
@@ -74,7 +73,9 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Timestamp {
-        DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+        DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .with_timezone(&Utc)
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl Args {
     /// # Errors
     /// Everything that is wrong.
     pub fn finish(mut self) -> Result<(), ToolError> {
-        for name in self.map.keys().filter(|n| !self.known.contains(&n.as_str())) {
+        for name in self
+            .map
+            .keys()
+            .filter(|n| !self.known.contains(&n.as_str()))
+        {
             self.wrong.push(format!(
                 "there is no argument `{}`; {} takes {}",
                 clean(name).text,

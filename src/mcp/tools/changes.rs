@@ -86,14 +86,27 @@ pub async fn call(
     changes.truncate(limit);
     let as_of = scope.indexes.iter().filter_map(synced_at).min();
 
-    let place = space.as_ref().map_or_else(|| scope.space_list(12), |key| format!("space {key}"));
+    let place = space
+        .as_ref()
+        .map_or_else(|| scope.space_list(12), |key| format!("space {key}"));
     let mut out = match changes.len() {
-        0 => format!("Nothing changed since {} in {place}.\n", when::minute(since)),
+        0 => format!(
+            "Nothing changed since {} in {place}.\n",
+            when::minute(since)
+        ),
         1 => format!("1 page changed since {} in {place}.\n", when::minute(since)),
-        n => format!("{n} pages changed since {} in {place}, newest first.\n", when::minute(since)),
+        n => format!(
+            "{n} pages changed since {} in {place}, newest first.\n",
+            when::minute(since)
+        ),
     };
     if let Some(as_of) = as_of {
-        _ = writeln!(out, "From the index, as of {} ({}).", when::minute(as_of), when::ago(as_of, now));
+        _ = writeln!(
+            out,
+            "From the index, as of {} ({}).",
+            when::minute(as_of),
+            when::ago(as_of, now)
+        );
     }
     if changes.is_empty() {
         out.push_str("An earlier `since` reaches further back, for example since=\"30d\".\n");
@@ -152,7 +165,11 @@ fn line(change: &ChangedPage, what: What) -> String {
     let day = when::minute(moment(change));
     let title = cut::snippet(&page.title, 200);
     match what {
-        What::Removed => format!("- {} · space {} · noticed {day}\n", text::inline(&title), page.space_key),
+        What::Removed => format!(
+            "- {} · space {} · noticed {day}\n",
+            text::inline(&title),
+            page.space_key
+        ),
         _ => format!(
             "- {} · space {} · {day} · version {} · page_id {}\n",
             text::link(&title, &page.url),

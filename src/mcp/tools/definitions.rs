@@ -61,7 +61,9 @@ fn make() -> Vec<Tool> {
             "List indexed spaces",
             "List the indexed Confluence spaces: key, name, pages, last sync.",
             json!({"type": "object", "properties": {}}),
-            items_schema(json!({"key": {"type": "string"}, "name": {"type": ["string", "null"]}, "pages": {"type": "integer"}, "last_sync_at": {"type": ["string", "null"]}})),
+            items_schema(
+                json!({"key": {"type": "string"}, "name": {"type": ["string", "null"]}, "pages": {"type": "integer"}, "last_sync_at": {"type": ["string", "null"]}}),
+            ),
         ),
         tool(
             "recent_changes",
@@ -72,8 +74,10 @@ fn make() -> Vec<Tool> {
                 "space": {"type": "string", "description": "Only this space (key)"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
             }}),
-            items_schema(json!({"id": {"type": "string"}, "title": {"type": "string"}, "url": {"type": "string"},
-                "change": {"enum": ["added", "edited", "removed"]}, "changed_at": {"type": "string"}})),
+            items_schema(
+                json!({"id": {"type": "string"}, "title": {"type": "string"}, "url": {"type": "string"},
+                "change": {"enum": ["added", "edited", "removed"]}, "changed_at": {"type": "string"}}),
+            ),
         ),
     ]
 }
@@ -136,7 +140,12 @@ mod tests {
         for tool in tools() {
             let hints = tool.annotations.unwrap();
             assert_eq!(
-                (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint),
+                (
+                    hints.read_only_hint,
+                    hints.destructive_hint,
+                    hints.idempotent_hint,
+                    hints.open_world_hint
+                ),
                 (Some(true), Some(false), Some(true), Some(false))
             );
             assert!(tool.output_schema.is_some() && tool.title.is_some());

@@ -9,10 +9,7 @@ const K: f64 = 60.0;
 
 /// Fuses lists, best first, by reciprocal rank. An item that several lists name (by `key`) is kept once, from the list that
 /// has it highest, with the sum of its shares as its score. Ties keep the order of the lists.
-pub fn by_rank<T, I: Eq + Hash>(
-    lists: Vec<Vec<T>>,
-    key: impl Fn(&T) -> I,
-) -> Vec<(f64, T)> {
+pub fn by_rank<T, I: Eq + Hash>(lists: Vec<Vec<T>>, key: impl Fn(&T) -> I) -> Vec<(f64, T)> {
     let mut places: HashMap<I, usize> = HashMap::new();
     let mut fused: Vec<(f64, usize, T)> = Vec::new();
     for list in lists {
@@ -35,7 +32,10 @@ pub fn by_rank<T, I: Eq + Hash>(
         }
     }
     fused.sort_by(|a, b| b.0.total_cmp(&a.0));
-    fused.into_iter().map(|(score, _, item)| (score, item)).collect()
+    fused
+        .into_iter()
+        .map(|(score, _, item)| (score, item))
+        .collect()
 }
 
 #[cfg(test)]
@@ -43,12 +43,18 @@ mod tests {
     use super::*;
 
     fn order(lists: Vec<Vec<&str>>) -> Vec<&str> {
-        by_rank(lists, |s| (*s).to_owned()).into_iter().map(|(_, s)| s).collect()
+        by_rank(lists, |s| (*s).to_owned())
+            .into_iter()
+            .map(|(_, s)| s)
+            .collect()
     }
 
     #[test]
     fn lists_are_interleaved_and_agreement_wins() {
-        assert_eq!(order(vec![vec!["a", "b", "c"], vec!["x", "y"]]), ["a", "x", "b", "y", "c"]);
+        assert_eq!(
+            order(vec![vec!["a", "b", "c"], vec!["x", "y"]]),
+            ["a", "x", "b", "y", "c"]
+        );
         assert_eq!(order(vec![vec!["a", "b"], vec!["x", "b"]])[0], "b");
         assert_eq!(order(vec![vec![], vec!["x"]]), ["x"]);
         assert!(order(vec![]).is_empty());

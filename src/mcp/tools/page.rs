@@ -59,9 +59,13 @@ fn wish(arguments: Map<String, Value>) -> Result<Wish, ToolError> {
     let space = args.text("space", 255);
     let section = args.text("section", 500);
     let max_chars = args.number("max_chars", MIN_CHARS as u64, MAX_CHARS as u64);
-    let cursor = args.text("cursor", 2_000).map(|text| PageCursor::decode(&text));
+    let cursor = args
+        .text("cursor", 2_000)
+        .map(|text| PageCursor::decode(&text));
     if matches!(cursor, Some(None)) {
-        args.complain("`cursor` is none that get_page gave out; leave it out to read from the beginning");
+        args.complain(
+            "`cursor` is none that get_page gave out; leave it out to read from the beginning",
+        );
     }
     let cursor = cursor.flatten();
     let mut named = Vec::new();
@@ -69,7 +73,9 @@ fn wish(arguments: Map<String, Value>) -> Result<Wish, ToolError> {
         if let Some(value) = value {
             match target::read(value) {
                 Ok(target) => named.push(target),
-                Err(why) => args.complain(format!("`{name}` \"{}\" {why}", cut::snippet(value, 200))),
+                Err(why) => {
+                    args.complain(format!("`{name}` \"{}\" {why}", cut::snippet(value, 200)))
+                }
             }
         }
     }
@@ -95,10 +101,9 @@ fn wish(arguments: Map<String, Value>) -> Result<Wish, ToolError> {
         }
     }
     args.finish()?;
-    let target = named
-        .into_iter()
-        .next()
-        .ok_or_else(|| ToolError::new("name a page by `page_id`, by `url`, or by `title` and `space`."))?;
+    let target = named.into_iter().next().ok_or_else(|| {
+        ToolError::new("name a page by `page_id`, by `url`, or by `title` and `space`.")
+    })?;
     Ok(Wish {
         target,
         section,
@@ -120,7 +125,12 @@ async fn find<'a>(
                     return Ok((index, found));
                 }
             }
-            Err(not_found(scope, &format!("page id {id}"), host.as_deref(), ""))
+            Err(not_found(
+                scope,
+                &format!("page id {id}"),
+                host.as_deref(),
+                "",
+            ))
         }
         Target::Title {
             space, title, host, ..
@@ -136,7 +146,11 @@ async fn find<'a>(
             let mut similar = Vec::new();
             for index in &scope.indexes {
                 for page in kb.similar_titles(index, Some(&key), title, 5).await? {
-                    let line = format!("{} (page_id {})", text::link(&page.title, &page.url), page.id);
+                    let line = format!(
+                        "{} (page_id {})",
+                        text::link(&page.title, &page.url),
+                        page.id
+                    );
                     if !similar.contains(&line) {
                         similar.push(line);
                     }
@@ -172,7 +186,11 @@ fn not_found(scope: &Scope, what: &str, host: Option<&str>, hint: &str) -> ToolE
     ToolError::new(format!(
         "no readable page found. Tried: {what} in {} ({}).{foreign}{hint} The page may be outside the indexed spaces ({}), \
          deleted, restricted, or not synced yet. search_confluence finds pages by their words.",
-        if names.len() == 1 { "the index" } else { "the indexes" },
+        if names.len() == 1 {
+            "the index"
+        } else {
+            "the indexes"
+        },
         names.join(", "),
         scope.space_list(12)
     ))
@@ -243,7 +261,10 @@ fn read(
         head.push_str(&outline(&found.outline));
     }
     if cleaned.removed > 0 {
-        notes.push(format!("{} invisible characters were removed.", cleaned.removed));
+        notes.push(format!(
+            "{} invisible characters were removed.",
+            cleaned.removed
+        ));
     }
     // Fence, notes and the line about the next part.
     let spare = 900 + notes.iter().map(|n| n.len() + 1).sum::<usize>();
@@ -341,12 +362,22 @@ fn head(
         when::day(page.last_modified)
     );
     if !page.labels.is_empty() {
-        let labels: Vec<String> = page.labels.iter().take(20).map(|l| text::inline(l)).collect();
+        let labels: Vec<String> = page
+            .labels
+            .iter()
+            .take(20)
+            .map(|l| text::inline(l))
+            .collect();
         _ = write!(out, " · labels {}", labels.join(", "));
     }
     _ = write!(out, " · page_id {}", page.id);
     if let Some(as_of) = as_of {
-        _ = write!(out, " · as of {} ({})", when::minute(as_of), when::ago(as_of, now));
+        _ = write!(
+            out,
+            " · as of {} ({})",
+            when::minute(as_of),
+            when::ago(as_of, now)
+        );
     }
     out.push_str("\n\n");
     out
@@ -406,7 +437,9 @@ fn section(found: &FoundPage, wanted: &str) -> Result<usize, ToolError> {
         .or_else(|| position(&|h| key.len() >= 3 && plain(&h.title).contains(&key)))
         .ok_or_else(|| {
             if found.outline.is_empty() {
-                return ToolError::new("the page has no headings, so it has no sections; leave `section` out.");
+                return ToolError::new(
+                    "the page has no headings, so it has no sections; leave `section` out.",
+                );
             }
             let mut names = String::new();
             for heading in &found.outline {

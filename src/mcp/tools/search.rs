@@ -39,7 +39,9 @@ pub async fn call(
     let mut args = Args::new("search_confluence", arguments, KNOWN);
     let query = args.text("query", 1_000);
     if query.is_none() {
-        args.complain("`query` is missing: give the words or the question to look for, up to 1000 characters");
+        args.complain(
+            "`query` is missing: give the words or the question to look for, up to 1000 characters",
+        );
     }
     let limit = args.number("limit", 1, u64::from(MAX_TOP_K));
     let space = args.text("space", 255);
@@ -93,7 +95,15 @@ pub async fn search(
     let mut answer = merge(given);
     let (hits, removed) = tidy(std::mem::take(&mut answer.results), limit as usize);
     Ok(tell(
-        kb, scope, query, limit, &filters, answer, hits, removed, &incomplete,
+        kb,
+        scope,
+        query,
+        limit,
+        &filters,
+        answer,
+        hits,
+        removed,
+        &incomplete,
     ))
 }
 
@@ -208,7 +218,11 @@ fn tell(
     out.push_str(&freshness(&answer, now));
     if !incomplete.is_empty() {
         let names: Vec<String> = incomplete.iter().map(|n| text::inline(n)).collect();
-        _ = writeln!(out, "Not asked, since they cannot answer now: {}.", names.join(", "));
+        _ = writeln!(
+            out,
+            "Not asked, since they cannot answer now: {}.",
+            names.join(", ")
+        );
     }
     let mut told = Vec::new();
     if hits.is_empty() {
@@ -227,10 +241,16 @@ fn tell(
         told.push(hit.result);
     }
     if left_out > 0 {
-        _ = write!(out, "\n{left_out} more did not fit; ask with a smaller `limit` or a narrower `query`.\n");
+        _ = write!(
+            out,
+            "\n{left_out} more did not fit; ask with a smaller `limit` or a narrower `query`.\n"
+        );
     }
     if removed > 0 {
-        _ = write!(out, "\n{removed} invisible characters were removed from the passages.\n");
+        _ = write!(
+            out,
+            "\n{removed} invisible characters were removed from the passages.\n"
+        );
     }
     if !told.is_empty() {
         out.push_str("\nRead a whole page with get_page(page_id). Cite the links above.");
@@ -263,11 +283,17 @@ fn restrictions(filters: &Filters) -> String {
 /// Where the answer comes from and how old it is.
 fn freshness(answer: &Answer, now: domain::Timestamp) -> String {
     let as_of = answer.as_of.map(|moment| {
-        format!("as of {} ({})", when::minute(moment), when::ago(moment, now))
+        format!(
+            "as of {} ({})",
+            when::minute(moment),
+            when::ago(moment, now)
+        )
     });
     match (answer.source, as_of) {
         (AnswerSource::Index, Some(as_of)) if answer.stale => {
-            format!("From the index, {as_of}; the index is overdue, so newer edits may be missing.\n")
+            format!(
+                "From the index, {as_of}; the index is overdue, so newer edits may be missing.\n"
+            )
         }
         (AnswerSource::Index, Some(as_of)) => format!("From the index, {as_of}.\n"),
         (AnswerSource::Index, None) => "The index has not been synced yet.\n".to_owned(),
@@ -275,7 +301,8 @@ fn freshness(answer: &Answer, now: domain::Timestamp) -> String {
             "From Confluence's own search just now, since the index (last synced {as_of}) could not answer.\n",
         ),
         (AnswerSource::Live, None) => {
-            "From Confluence's own search just now, since the index has not been synced yet.\n".to_owned()
+            "From Confluence's own search just now, since the index has not been synced yet.\n"
+                .to_owned()
         }
         (AnswerSource::Both, as_of) => format!(
             "From the index ({}) and from Confluence's own search just now for what changed since.\n",
@@ -317,7 +344,10 @@ fn block(number: usize, hit: &Hit) -> String {
         None => page.title.clone(),
     };
     let url = text::place(&page.url, place.anchor.as_deref());
-    let mut out = format!("\n{number}. {}\n", text::link(&cut::snippet(&title, 300), &url));
+    let mut out = format!(
+        "\n{number}. {}\n",
+        text::link(&cut::snippet(&title, 300), &url)
+    );
     out.push_str("   ");
     if !page.breadcrumb.is_empty() {
         let crumbs: Vec<String> = page.breadcrumb.iter().map(|c| text::inline(c)).collect();
@@ -333,7 +363,12 @@ fn block(number: usize, hit: &Hit) -> String {
     );
     out.push_str(&text::quote(&hit.result.text, "   "));
     if !hit.also.is_empty() {
-        let links: Vec<String> = hit.also.iter().take(5).map(|(t, u)| text::link(t, u)).collect();
+        let links: Vec<String> = hit
+            .also
+            .iter()
+            .take(5)
+            .map(|(t, u)| text::link(t, u))
+            .collect();
         _ = writeln!(out, "   The same text also stands on {}.", links.join(", "));
     }
     out

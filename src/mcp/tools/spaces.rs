@@ -19,7 +19,11 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
     let mut out = format!(
         "{} {} indexed, {pages} pages.\n\n| Key | Space | Pages | Last sync | Remarks |\n| --- | --- | ---: | --- | --- |\n",
         spaces.len(),
-        if spaces.len() == 1 { "space is" } else { "spaces are" },
+        if spaces.len() == 1 {
+            "space is"
+        } else {
+            "spaces are"
+        },
     );
     let mut left_out = 0;
     for space in &spaces {

@@ -92,11 +92,7 @@ pub fn read(text: &str) -> Result<Target, String> {
     by_path(&parts, anchor, host)
 }
 
-fn by_path(
-    parts: &[&str],
-    anchor: Option<String>,
-    host: Option<String>,
-) -> Result<Target, String> {
+fn by_path(parts: &[&str], anchor: Option<String>, host: Option<String>) -> Result<Target, String> {
     let after = |name: &str| {
         parts
             .iter()
@@ -218,19 +214,43 @@ mod tests {
             (" att98400 ".into(), "att98400"),
             ("confluence://page/98312".into(), "98312"),
             (format!("{site}/spaces/ENG/pages/98312/VPN+setup"), "98312"),
-            (format!("{site}/spaces/ENG/pages/98312/VPN+setup#Install-it"), "98312#Install-it"),
+            (
+                format!("{site}/spaces/ENG/pages/98312/VPN+setup#Install-it"),
+                "98312#Install-it",
+            ),
             (format!("{site}/spaces/ENG/pages/98312"), "98312"),
-            (format!("{site}/spaces/~712020a/pages/edit-v2/98312?draft=1"), "98312"),
-            (format!("{site}/spaces/ENG/blog/2024/01/31/98313/News"), "98313"),
-            (format!("{site}/spaces/ENG/pages/98312/2024+Plan?focusedCommentId=5"), "98312"),
-            (format!("{site}/pages/viewpage.action?pageId=98312"), "98312"),
-            (format!("{site}/pages/viewpage.action?spaceKey=ENG&title=VPN+setup"), "ENG:VPN setup"),
+            (
+                format!("{site}/spaces/~712020a/pages/edit-v2/98312?draft=1"),
+                "98312",
+            ),
+            (
+                format!("{site}/spaces/ENG/blog/2024/01/31/98313/News"),
+                "98313",
+            ),
+            (
+                format!("{site}/spaces/ENG/pages/98312/2024+Plan?focusedCommentId=5"),
+                "98312",
+            ),
+            (
+                format!("{site}/pages/viewpage.action?pageId=98312"),
+                "98312",
+            ),
+            (
+                format!("{site}/pages/viewpage.action?spaceKey=ENG&title=VPN+setup"),
+                "ENG:VPN setup",
+            ),
             (format!("{site}/display/ENG/VPN+setup%3F"), "ENG:VPN setup?"),
             (format!("{site}/display/ENG/C%2B%2B"), "ENG:C++"),
-            (format!("{site}/api/v2/pages/98312?body-format=storage"), "98312"),
+            (
+                format!("{site}/api/v2/pages/98312?body-format=storage"),
+                "98312",
+            ),
             (format!("{site}/rest/api/content/98312"), "98312"),
             ("/wiki/spaces/ENG/pages/98312/x".into(), "98312"),
-            ("example.atlassian.net/wiki/spaces/ENG/pages/98312".into(), "98312"),
+            (
+                "example.atlassian.net/wiki/spaces/ENG/pages/98312".into(),
+                "98312",
+            ),
             (format!("<{site}/spaces/ENG/pages/98312>"), "98312"),
             // 98312 = 0x018008, bytes 08 80 01 → "CIAB"; 131073 = 01 00 02 → "AQAC".
             (format!("{site}/x/CIAB"), "98312"),
@@ -243,7 +263,14 @@ mod tests {
 
     #[test]
     fn short_links_hold_every_id() {
-        for number in [1_u64, 255, 98_312, 4_294_967_296, 9_007_199_254_740_993, u64::MAX] {
+        for number in [
+            1_u64,
+            255,
+            98_312,
+            4_294_967_296,
+            9_007_199_254_740_993,
+            u64::MAX,
+        ] {
             let code = STANDARD
                 .encode(number.to_le_bytes())
                 .trim_end_matches('=')

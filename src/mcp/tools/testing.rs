@@ -127,13 +127,18 @@ impl FakeKnowledge {
     /// One index `support` of ENG and HR.
     pub fn small() -> Self {
         Self {
-            indexes: vec![index(1, "support", &[("ENG", "Engineering", 40), ("HR", "People", 2)])],
+            indexes: vec![index(
+                1,
+                "support",
+                &[("ENG", "Engineering", 40), ("HR", "People", 2)],
+            )],
             ..Self::default()
         }
     }
 
     pub fn answering(mut self, number: u128, answer: Answer) -> Self {
-        self.answers.insert(IndexId(Uuid::from_u128(number)), Ok(answer));
+        self.answers
+            .insert(IndexId(Uuid::from_u128(number)), Ok(answer));
         self
     }
 
@@ -215,7 +220,12 @@ impl KnowledgeBase for FakeKnowledge {
     ) -> Result<Vec<Page>, Trouble> {
         let title = title.to_lowercase();
         let similar = |p: &Page| {
-            let words: Vec<String> = p.title.to_lowercase().split(' ').map(str::to_owned).collect();
+            let words: Vec<String> = p
+                .title
+                .to_lowercase()
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
             words.iter().any(|w| title.contains(w.as_str()))
         };
         Ok(self

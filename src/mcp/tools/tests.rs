@@ -15,8 +15,18 @@ fn text(error: Result<super::ToolAnswer, ToolError>) -> String {
 
 #[actix_web::test]
 async fn a_hit_has_link_breadcrumb_date_version_and_as_of() {
-    let kb = FakeKnowledge::small().answering(1, answer(vec![result("98312", "VPN [setup]", "Open the app.\n\nSign in.")]));
-    let answer = kb.call("search_confluence", json!({"query": "vpn"})).await.unwrap();
+    let kb = FakeKnowledge::small().answering(
+        1,
+        answer(vec![result(
+            "98312",
+            "VPN [setup]",
+            "Open the app.\n\nSign in.",
+        )]),
+    );
+    let answer = kb
+        .call("search_confluence", json!({"query": "vpn"}))
+        .await
+        .unwrap();
     insta::assert_snapshot!(answer.markdown, @r#"
     1 passage for "vpn" in ENG (Engineering), HR (People).
     From the index, as of 2026-11-23 09:48 UTC (12 min ago).
@@ -33,21 +43,42 @@ async fn a_hit_has_link_breadcrumb_date_version_and_as_of() {
     let rest = &answer.structured;
     assert_eq!(rest["results"][0]["page"]["id"], "98312");
     assert_eq!(rest["results"][0]["page"]["anchor"], "Install-it");
-    assert_eq!((&rest["source"], &rest["stale"]), (&json!("index"), &json!(false)));
+    assert_eq!(
+        (&rest["source"], &rest["stale"]),
+        (&json!("index"), &json!(false))
+    );
     assert_eq!(rest["as_of"], "2026-11-23T09:48:00Z");
 }
 
 #[actix_web::test]
 async fn identical_passages_are_told_once_and_invisible_text_is_counted() {
-    let kb = FakeKnowledge::small().answering(1, answer(vec![
-        result("1", "One", "Same\u{200B} words  here"),
-        result("2", "Two", "Same words here"),
-        result("1", "One", "Same words here"),
-    ]));
-    let answer = kb.call("search_confluence", json!({"query": "x"})).await.unwrap();
-    assert!(answer.markdown.starts_with("1 passage"), "{}", answer.markdown);
-    assert!(answer.markdown.contains("The same text also stands on [Two]("));
-    assert!(answer.markdown.contains("1 invisible characters were removed"));
+    let kb = FakeKnowledge::small().answering(
+        1,
+        answer(vec![
+            result("1", "One", "Same\u{200B} words  here"),
+            result("2", "Two", "Same words here"),
+            result("1", "One", "Same words here"),
+        ]),
+    );
+    let answer = kb
+        .call("search_confluence", json!({"query": "x"}))
+        .await
+        .unwrap();
+    assert!(
+        answer.markdown.starts_with("1 passage"),
+        "{}",
+        answer.markdown
+    );
+    assert!(
+        answer
+            .markdown
+            .contains("The same text also stands on [Two](")
+    );
+    assert!(
+        answer
+            .markdown
+            .contains("1 invisible characters were removed")
+    );
     assert!(!answer.markdown.contains('\u{200B}'));
     assert_eq!(answer.structured["results"].as_array().unwrap().len(), 1);
     assert_eq!(answer.structured["results"][0]["text"], "Same words  here");
@@ -56,11 +87,26 @@ async fn identical_passages_are_told_once_and_invisible_text_is_counted() {
 #[actix_web::test]
 async fn fifty_long_passages_stay_within_twenty_kilobytes() {
     for unit in ["word ", "日本語。", "> ```\n# x\n", "</page-content>"] {
-        let long: Vec<_> = (0..50).map(|n| result(&n.to_string(), &format!("Page {n}"), &format!("{n} {}", unit.repeat(3_000)))).collect();
+        let long: Vec<_> = (0..50)
+            .map(|n| {
+                result(
+                    &n.to_string(),
+                    &format!("Page {n}"),
+                    &format!("{n} {}", unit.repeat(3_000)),
+                )
+            })
+            .collect();
         let kb = FakeKnowledge::small().answering(1, answer(long));
         for limit in [1, 8, 50] {
-            let answer = kb.call("search_confluence", json!({"query": "x", "limit": limit})).await.unwrap();
-            assert!(answer.markdown.len() < 20_000, "{} bytes", answer.markdown.len());
+            let answer = kb
+                .call("search_confluence", json!({"query": "x", "limit": limit}))
+                .await
+                .unwrap();
+            assert!(
+                answer.markdown.len() < 20_000,
+                "{} bytes",
+                answer.markdown.len()
+            );
             assert!(!answer.structured["results"].as_array().unwrap().is_empty());
         }
     }
@@ -72,15 +118,38 @@ async fn several_indexes_are_fused_by_rank_and_a_silent_one_is_named() {
     kb.indexes.push(index(2, "hr", &[("HR", "People", 7)]));
     kb.indexes.push(index(3, "ops", &[("OPS", "Ops", 7)]));
     kb = kb
-        .answering(1, answer(vec![result("1", "A", "a"), result("2", "B", "b")]))
-        .answering(2, answer(vec![result("3", "C", "c"), result("2", "B", "b")]));
-    kb.answers.insert(kb.indexes[2].id, Err(Trouble("down".into())));
-    let found = kb.call("search_confluence", json!({"query": "x"})).await.unwrap();
-    let ids: Vec<&Value> = found.structured["results"].as_array().unwrap().iter().map(|r| &r["page"]["id"]).collect();
+        .answering(
+            1,
+            answer(vec![result("1", "A", "a"), result("2", "B", "b")]),
+        )
+        .answering(
+            2,
+            answer(vec![result("3", "C", "c"), result("2", "B", "b")]),
+        );
+    kb.answers
+        .insert(kb.indexes[2].id, Err(Trouble("down".into())));
+    let found = kb
+        .call("search_confluence", json!({"query": "x"}))
+        .await
+        .unwrap();
+    let ids: Vec<&Value> = found.structured["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["page"]["id"])
+        .collect();
     assert_eq!(ids, ["2", "1", "3"]);
-    assert!(found.markdown.contains("Not asked, since they cannot answer now: Index 3."), "{}", found.markdown);
+    assert!(
+        found
+            .markdown
+            .contains("Not asked, since they cannot answer now: Index 3."),
+        "{}",
+        found.markdown
+    );
     // Only the index that holds the space is asked.
-    let found = kb.call("search_confluence", json!({"query": "x", "space": "OPS"})).await;
+    let found = kb
+        .call("search_confluence", json!({"query": "x", "space": "OPS"}))
+        .await;
     assert!(text(found).contains("the knowledge base cannot answer now: down"));
 }
 
@@ -88,7 +157,12 @@ async fn several_indexes_are_fused_by_rank_and_a_silent_one_is_named() {
 async fn the_answer_says_which_way_it_came() {
     for (source, stale, as_of, words) in [
         (AnswerSource::Index, true, true, "the index is overdue"),
-        (AnswerSource::Live, false, true, "From Confluence's own search just now, since the index (last synced as of"),
+        (
+            AnswerSource::Live,
+            false,
+            true,
+            "From Confluence's own search just now, since the index (last synced as of",
+        ),
         (AnswerSource::Live, false, false, "has not been synced yet"),
         (AnswerSource::Both, true, true, "for what changed since"),
         (AnswerSource::Index, false, false, "has not been synced yet"),
@@ -98,7 +172,11 @@ async fn the_answer_says_which_way_it_came() {
         if !as_of {
             given.as_of = None;
         }
-        let told = FakeKnowledge::small().answering(1, given).call("search_confluence", json!({"query": "x"})).await.unwrap();
+        let told = FakeKnowledge::small()
+            .answering(1, given)
+            .call("search_confluence", json!({"query": "x"}))
+            .await
+            .unwrap();
         assert!(told.markdown.contains(words), "{}", told.markdown);
     }
 }
@@ -106,8 +184,18 @@ async fn the_answer_says_which_way_it_came() {
 #[actix_web::test]
 async fn nothing_found_is_an_answer_with_a_way_on() {
     let kb = FakeKnowledge::small();
-    let answer = kb.call("search_confluence", json!({"query": "unicorn", "space": "people", "label": "#X"})).await.unwrap();
-    for part in ["No passages found for \"unicorn\" in space HR, label x", "leave out `space`, `label`", "42 pages in 2 spaces"] {
+    let answer = kb
+        .call(
+            "search_confluence",
+            json!({"query": "unicorn", "space": "people", "label": "#X"}),
+        )
+        .await
+        .unwrap();
+    for part in [
+        "No passages found for \"unicorn\" in space HR, label x",
+        "leave out `space`, `label`",
+        "42 pages in 2 spaces",
+    ] {
         assert!(answer.markdown.contains(part), "{}", answer.markdown);
     }
 }
@@ -117,20 +205,55 @@ async fn wrong_arguments_name_what_is_right() {
     let kb = FakeKnowledge::small();
     for (tool, arguments, words) in [
         ("search_confluence", json!({}), "`query` is missing"),
-        ("search_confluence", json!({"query": "x".repeat(1001)}), "at most 1000 characters, not 1001"),
-        ("search_confluence", json!({"query": "x", "limit": 51}), "from 1 to 50, not 51"),
-        ("search_confluence", json!({"query": "x", "space": "NOPE"}), "Indexed spaces: ENG (Engineering), HR (People)"),
-        ("search_confluence", json!({"query": "x", "updated_after": "soon"}), "24h, 7d"),
-        ("search_confluence", json!({"query": "x", "top_k": 3}), "there is no argument `top_k`"),
+        (
+            "search_confluence",
+            json!({"query": "x".repeat(1001)}),
+            "at most 1000 characters, not 1001",
+        ),
+        (
+            "search_confluence",
+            json!({"query": "x", "limit": 51}),
+            "from 1 to 50, not 51",
+        ),
+        (
+            "search_confluence",
+            json!({"query": "x", "space": "NOPE"}),
+            "Indexed spaces: ENG (Engineering), HR (People)",
+        ),
+        (
+            "search_confluence",
+            json!({"query": "x", "updated_after": "soon"}),
+            "24h, 7d",
+        ),
+        (
+            "search_confluence",
+            json!({"query": "x", "top_k": 3}),
+            "there is no argument `top_k`",
+        ),
         ("get_page", json!({}), "name a page by"),
         ("get_page", json!({"title": "T"}), "`title` needs `space`"),
-        ("get_page", json!({"url": "https://x/browse/A-1"}), "is not one of the known forms"),
-        ("get_page", json!({"page_id": "1", "max_chars": 5}), "from 200 to 18000"),
-        ("get_page", json!({"page_id": "1", "cursor": "zzz"}), "`cursor` is none that get_page gave out"),
+        (
+            "get_page",
+            json!({"url": "https://x/browse/A-1"}),
+            "is not one of the known forms",
+        ),
+        (
+            "get_page",
+            json!({"page_id": "1", "max_chars": 5}),
+            "from 200 to 18000",
+        ),
+        (
+            "get_page",
+            json!({"page_id": "1", "cursor": "zzz"}),
+            "`cursor` is none that get_page gave out",
+        ),
         ("recent_changes", json!({"limit": 0}), "from 1 to 100"),
     ] {
         let told = text(kb.call(tool, arguments.clone()).await);
-        assert!(told.starts_with("Error: ") && told.contains(words), "{tool} {arguments}: {told}");
+        assert!(
+            told.starts_with("Error: ") && told.contains(words),
+            "{tool} {arguments}: {told}"
+        );
     }
 }
 
@@ -138,27 +261,64 @@ async fn wrong_arguments_name_what_is_right() {
 async fn an_agent_gets_its_own_index() {
     let mut kb = FakeKnowledge::small();
     kb.indexes.push(index(2, "hr", &[("HR", "People", 7)]));
-    let as_agent = |reader, agent: Option<&str>| Caller { reader, agent: agent.map(str::to_owned) };
-    let spaces = async |caller: Caller| {
-        let answer = kb.call_as(&caller, "list_spaces", json!({"dummy": 1})).await.unwrap();
-        answer.structured["items"].as_array().unwrap().iter().map(|i| i["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    let as_agent = |reader, agent: Option<&str>| Caller {
+        reader,
+        agent: agent.map(str::to_owned),
     };
-    assert_eq!(spaces(as_agent(Reader::Everything, None)).await, ["ENG", "HR"]);
-    assert_eq!(spaces(as_agent(Reader::Everything, Some("hr"))).await, ["HR"]);
+    let spaces = async |caller: Caller| {
+        let answer = kb
+            .call_as(&caller, "list_spaces", json!({"dummy": 1}))
+            .await
+            .unwrap();
+        answer.structured["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["key"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        spaces(as_agent(Reader::Everything, None)).await,
+        ["ENG", "HR"]
+    );
+    assert_eq!(
+        spaces(as_agent(Reader::Everything, Some("hr"))).await,
+        ["HR"]
+    );
     // A token's own index, whatever the request names.
-    assert_eq!(spaces(as_agent(Reader::Index(kb.indexes[1].id), Some("support"))).await, ["HR"]);
-    let told = text(kb.call_as(&as_agent(Reader::Everything, Some("ghost")), "list_spaces", json!({})).await);
-    assert!(told.contains("no index for the agent id \"ghost\"") && told.contains("support, hr"), "{told}");
+    assert_eq!(
+        spaces(as_agent(Reader::Index(kb.indexes[1].id), Some("support"))).await,
+        ["HR"]
+    );
+    let told = text(
+        kb.call_as(
+            &as_agent(Reader::Everything, Some("ghost")),
+            "list_spaces",
+            json!({}),
+        )
+        .await,
+    );
+    assert!(
+        told.contains("no index for the agent id \"ghost\"") && told.contains("support, hr"),
+        "{told}"
+    );
     let gone = as_agent(Reader::Index(domain::IndexId::generate()), None);
-    assert!(text(kb.call_as(&gone, "list_spaces", json!({})).await).contains("no index has been created"));
+    assert!(
+        text(kb.call_as(&gone, "list_spaces", json!({})).await)
+            .contains("no index has been created")
+    );
 }
 
-const LONG: &str = "Intro.\n\n# Install it\n\nDownload.\n\n## Linux\n\nUse apt.\n\n# Remove it\n\nDelete.\n";
+const LONG: &str =
+    "Intro.\n\n# Install it\n\nDownload.\n\n## Linux\n\nUse apt.\n\n# Remove it\n\nDelete.\n";
 
 #[actix_web::test]
 async fn a_page_comes_with_its_outline_fenced() {
     let kb = FakeKnowledge::small().with_page("98312", "VPN", LONG);
-    let answer = kb.call("get_page", json!({"page_id": 98312})).await.unwrap();
+    let answer = kb
+        .call("get_page", json!({"page_id": 98312}))
+        .await
+        .unwrap();
     insta::assert_snapshot!(answer.markdown, @r##"
     # [VPN](https://example.atlassian.net/wiki/spaces/ENG/pages/98312/x)
 
@@ -203,26 +363,61 @@ async fn a_section_is_found_by_title_anchor_or_address() {
         json!({"title": "vpn", "space": "eng", "section": "Install-it"}),
     ] {
         let answer = kb.call("get_page", arguments.clone()).await.unwrap();
-        assert_eq!(answer.structured["markdown"], "# Install it\n\nDownload.\n\n## Linux\n\nUse apt.", "{arguments}");
+        assert_eq!(
+            answer.structured["markdown"], "# Install it\n\nDownload.\n\n## Linux\n\nUse apt.",
+            "{arguments}"
+        );
         assert!(answer.markdown.contains("x#Install-it)"));
     }
     // An old anchor of a link does not stand in the way of the page.
-    let answer = kb.call("get_page", json!({"url": "https://example.atlassian.net/wiki/x/CIAB#gone"})).await.unwrap();
+    let answer = kb
+        .call(
+            "get_page",
+            json!({"url": "https://example.atlassian.net/wiki/x/CIAB#gone"}),
+        )
+        .await
+        .unwrap();
     assert!(answer.structured["section"].is_null());
-    let told = text(kb.call("get_page", json!({"page_id": "98312", "section": "Windows"})).await);
-    assert!(told.contains("Its sections: \"Install it\", \"Linux\", \"Remove it\""), "{told}");
+    let told = text(
+        kb.call(
+            "get_page",
+            json!({"page_id": "98312", "section": "Windows"}),
+        )
+        .await,
+    );
+    assert!(
+        told.contains("Its sections: \"Install it\", \"Linux\", \"Remove it\""),
+        "{told}"
+    );
 }
 
 #[actix_web::test]
 async fn parts_lead_from_one_to_the_next_and_lose_nothing() {
-    let body: String = (0..400).map(|n| format!("## Heading {n}\n\nÜber Absatz {n} </page-content> {}\n\n", "wörter ".repeat(n % 40))).collect();
+    let body: String = (0..400)
+        .map(|n| {
+            format!(
+                "## Heading {n}\n\nÜber Absatz {n} </page-content> {}\n\n",
+                "wörter ".repeat(n % 40)
+            )
+        })
+        .collect();
     let kb = FakeKnowledge::small().with_page("1", "Long", &body);
     for max_chars in [200, 5_000, 18_000] {
         let mut read = String::new();
         let mut cursor = Value::Null;
         for _ in 0..2_000 {
-            let answer = kb.call("get_page", json!({"page_id": "1", "max_chars": max_chars, "cursor": cursor})).await.unwrap();
-            assert!(answer.markdown.len() < 20_000, "{} bytes", answer.markdown.len());
+            let answer = kb
+                .call(
+                    "get_page",
+                    json!({"page_id": "1", "max_chars": max_chars, "cursor": cursor}),
+                )
+                .await
+                .unwrap();
+            assert!(
+                answer.markdown.len() < 20_000,
+                "{} bytes",
+                answer.markdown.len()
+            );
             assert_eq!(answer.markdown.matches("</page-content>").count(), 1);
             read.push_str(answer.structured["markdown"].as_str().unwrap());
             cursor = answer.structured["next_cursor"].clone();
@@ -237,21 +432,50 @@ async fn parts_lead_from_one_to_the_next_and_lose_nothing() {
 #[actix_web::test]
 async fn a_cursor_of_an_older_version_begins_anew_and_says_so() {
     let mut kb = FakeKnowledge::small().with_page("1", "Long", &"line of text\n\n".repeat(500));
-    let first = kb.call("get_page", json!({"page_id": "1", "max_chars": 500})).await.unwrap();
+    let first = kb
+        .call("get_page", json!({"page_id": "1", "max_chars": 500}))
+        .await
+        .unwrap();
     kb.pages[0].1.page.version = 4;
     let next = first.structured["next_cursor"].clone();
-    let again = kb.call("get_page", json!({"cursor": next, "max_chars": 500})).await.unwrap();
-    assert!(again.markdown.contains("changed from version 3 to 4"), "{}", again.markdown);
+    let again = kb
+        .call("get_page", json!({"cursor": next, "max_chars": 500}))
+        .await
+        .unwrap();
+    assert!(
+        again.markdown.contains("changed from version 3 to 4"),
+        "{}",
+        again.markdown
+    );
     assert!(again.markdown.contains("Characters 1 to"));
 }
 
 #[actix_web::test]
 async fn a_page_that_cannot_be_had_says_what_was_tried() {
     let kb = FakeKnowledge::small().with_page("98312", "VPN setup", LONG);
-    let told = text(kb.call("get_page", json!({"title": "VPN", "space": "ENG"})).await);
-    assert!(told.contains("Tried: title \"VPN\" in space ENG") && told.contains("Similar titles there: [VPN setup]"), "{told}");
-    let told = text(kb.call("get_page", json!({"url": "https://other.atlassian.net/wiki/spaces/ENG/pages/5/x"})).await);
-    assert!(told.contains("page id 5") && told.contains("is on other.atlassian.net, but what is indexed is on example.atlassian.net"), "{told}");
+    let told = text(
+        kb.call("get_page", json!({"title": "VPN", "space": "ENG"}))
+            .await,
+    );
+    assert!(
+        told.contains("Tried: title \"VPN\" in space ENG")
+            && told.contains("Similar titles there: [VPN setup]"),
+        "{told}"
+    );
+    let told = text(
+        kb.call(
+            "get_page",
+            json!({"url": "https://other.atlassian.net/wiki/spaces/ENG/pages/5/x"}),
+        )
+        .await,
+    );
+    assert!(
+        told.contains("page id 5")
+            && told.contains(
+                "is on other.atlassian.net, but what is indexed is on example.atlassian.net"
+            ),
+        "{told}"
+    );
 }
 
 #[actix_web::test]
@@ -261,13 +485,43 @@ async fn changes_are_grouped_and_dated() {
     let change = |id: &str, title: &str, version, state, day: &str| {
         let mut page = page(id, title);
         (page.version, page.state, page.last_modified) = (version, state, at(day));
-        (own, ChangedPage { page, changed_at: at(day) })
+        (
+            own,
+            ChangedPage {
+                page,
+                changed_at: at(day),
+            },
+        )
     };
     kb.changes = vec![
-        change("1", "New one", 1, PageState::Searchable, "2026-11-22T08:00:00Z"),
-        change("2", "Edited one", 4, PageState::Searchable, "2026-11-21T08:00:00Z"),
-        change("3", "Gone one", 2, PageState::Removed, "2026-11-20T08:00:00Z"),
-        change("4", "Old one", 2, PageState::Searchable, "2026-10-01T08:00:00Z"),
+        change(
+            "1",
+            "New one",
+            1,
+            PageState::Searchable,
+            "2026-11-22T08:00:00Z",
+        ),
+        change(
+            "2",
+            "Edited one",
+            4,
+            PageState::Searchable,
+            "2026-11-21T08:00:00Z",
+        ),
+        change(
+            "3",
+            "Gone one",
+            2,
+            PageState::Removed,
+            "2026-11-20T08:00:00Z",
+        ),
+        change(
+            "4",
+            "Old one",
+            2,
+            PageState::Searchable,
+            "2026-10-01T08:00:00Z",
+        ),
     ];
     let answer = kb.call("recent_changes", json!({})).await.unwrap();
     insta::assert_snapshot!(answer.markdown, @r"
@@ -283,15 +537,26 @@ async fn changes_are_grouped_and_dated() {
     Removed from Confluence:
     - Gone one · space ENG · noticed 2026-11-20 08:00 UTC
     ");
-    let words: Vec<&Value> = answer.structured["items"].as_array().unwrap().iter().map(|i| &i["change"]).collect();
+    let words: Vec<&Value> = answer.structured["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| &i["change"])
+        .collect();
     assert_eq!(words, ["added", "edited", "removed"]);
-    let fewer = kb.call("recent_changes", json!({"limit": 2, "since": "30d"})).await.unwrap();
+    let fewer = kb
+        .call("recent_changes", json!({"limit": 2, "since": "30d"}))
+        .await
+        .unwrap();
     assert!(fewer.markdown.contains("There are more"));
 }
 
 #[actix_web::test]
 async fn spaces_are_listed_with_their_freshness() {
-    let answer = FakeKnowledge::small().call("list_spaces", json!({})).await.unwrap();
+    let answer = FakeKnowledge::small()
+        .call("list_spaces", json!({}))
+        .await
+        .unwrap();
     insta::assert_snapshot!(answer.markdown, @r"
     2 spaces are indexed, 42 pages.
 
@@ -303,10 +568,30 @@ async fn spaces_are_listed_with_their_freshness() {
     Use a key as the `space` argument of search_confluence or recent_changes.
     ");
     assert!(answer.structured["items"][0].get("reason").is_none());
-    let many: Vec<(String, String)> = (0..600).map(|n| (format!("KEY{n}"), format!("A space with a rather long name {n}"))).collect();
-    let spaces: Vec<(&str, &str, i64)> = many.iter().map(|(k, n)| (k.as_str(), n.as_str(), 1)).collect();
-    let kb = FakeKnowledge { indexes: vec![index(1, "a", &spaces)], ..FakeKnowledge::default() };
-    assert!(kb.call("list_spaces", json!({})).await.unwrap().markdown.len() <= MAX_ANSWER_BYTES);
+    let many: Vec<(String, String)> = (0..600)
+        .map(|n| {
+            (
+                format!("KEY{n}"),
+                format!("A space with a rather long name {n}"),
+            )
+        })
+        .collect();
+    let spaces: Vec<(&str, &str, i64)> = many
+        .iter()
+        .map(|(k, n)| (k.as_str(), n.as_str(), 1))
+        .collect();
+    let kb = FakeKnowledge {
+        indexes: vec![index(1, "a", &spaces)],
+        ..FakeKnowledge::default()
+    };
+    assert!(
+        kb.call("list_spaces", json!({}))
+            .await
+            .unwrap()
+            .markdown
+            .len()
+            <= MAX_ANSWER_BYTES
+    );
 }
 
 #[actix_web::test]
@@ -320,7 +605,10 @@ async fn structured_content_keeps_the_promised_schema() {
         ("list_spaces", json!({})),
         ("recent_changes", json!({})),
     ] {
-        let definition = super::definitions::tools().into_iter().find(|t| t.name == tool).unwrap();
+        let definition = super::definitions::tools()
+            .into_iter()
+            .find(|t| t.name == tool)
+            .unwrap();
         let schema = Value::Object((*definition.output_schema.unwrap()).clone());
         let answer = kb.call(tool, arguments).await.unwrap();
         conforms(&schema, &answer.structured, tool);
@@ -343,11 +631,19 @@ fn conforms(schema: &Value, value: &Value, place: &str) {
         "boolean" => value.is_boolean(),
         _ => value.is_null(),
     };
-    assert!(kinds.is_empty() || kinds.iter().any(fits), "{place}: {value} is none of {kinds:?}");
+    assert!(
+        kinds.is_empty() || kinds.iter().any(fits),
+        "{place}: {value} is none of {kinds:?}"
+    );
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(value), "{place}: {value}");
     }
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         assert!(value.get(name).is_some(), "{place} lacks {name}");
     }
     for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
@@ -355,7 +651,12 @@ fn conforms(schema: &Value, value: &Value, place: &str) {
             conforms(inner, value, &format!("{place}.{name}"));
         }
     }
-    for item in value.as_array().into_iter().flatten().filter(|_| schema.get("items").is_some()) {
+    for item in value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|_| schema.get("items").is_some())
+    {
         conforms(&schema["items"], item, &format!("{place}[]"));
     }
 }

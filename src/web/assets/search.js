@@ -3,7 +3,7 @@
 import * as api from "/assets/api.js";
 import { $, el, link, time } from "/assets/dom.js";
 
-const TOP = 10;
+const TOP = 6;
 let indexes = [];
 let asked = 0;
 
@@ -78,15 +78,19 @@ function show(words, answers, took) {
 function block({ text, page }, words) {
   const title = page.section && page.section !== page.title ? `${page.title} › ${page.section}` : page.title;
   const url = page.anchor ? `${page.url.split("#")[0]}#${page.anchor}` : page.url;
-  const body = el("div", { class: "passage" }, ...marked(readable(text), words));
+  const body = el("div", { class: "passage" }, ...marked(readable(text, page.section), words));
   const meta = el("p", { class: "dim meta" },
     [page.space_key, ...page.breadcrumb].join(" › "), " · version ", String(page.version), " · ", time(page.last_modified));
   return el("li", { class: "card hit" }, el("h3", {}, link(title, url)), meta, body);
 }
 
-/// Markdown with its noisiest marks taken away; it is shown as text.
-function readable(text) {
-  return text
+/// Markdown with its noisiest marks taken away, and without the heading that already stands above; it is shown as text.
+function readable(text, section) {
+  const lines = text.trim().split("\n");
+  if (section && lines[0].replace(/^#+\s*/, "").trim() === section) lines.shift();
+  return lines
+    .filter((line) => !/^\s*(```|~~~)/.test(line))
+    .join("\n")
     .replace(/^#{1,6}\s+/gm, "")
     .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
     .replace(/\*\*|__|`/g, "")

@@ -1,0 +1,414 @@
+//! MCP of the whole service: a simulated Confluence is synced, and agents ask.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulators::confluence::Site;
+
+use crate::mcp_support::{Client, http};
+use crate::support::{Service, id, start, until};
+
+const KEY: &str = "administrator-key";
+const ON: &[(&str, &str)] = &[("API_KEY", KEY), ("SYNC_CHECK_INTERVAL_SECONDS", "1")];
+
+struct World {
+    service: Service,
+    site: Site,
+    runbook: String,
+    secret: String,
+    page: simulators::confluence::ContentId,
+}
+
+/// `ENG` with a runbook of two sections and hidden characters, and a restricted page.
+async fn world() -> World {
+    let site = Site::new();
+    site.add_space("ENG", "Engineering");
+    site.add_space("OPS", "Operations");
+    let page = site.create_page(
+        "ENG",
+        None,
+        "Rollback runbook",
+        "<p>Before\u{200B} you begin.</p><h2>When a release goes wrong</h2><p>Roll back with the falcon tool.</p>\
+         <h2>Afterwards</h2><p>Write it down.</p>",
+    );
+    let secret = site.create_page("ENG", None, "Salaries", "<p>The falcon earns much.</p>");
+    site.create_page(
+        "OPS",
+        None,
+        "Zebra host",
+        "<p>A zebra lives on this host.</p>",
+    );
+    let service = start(site.clone(), ON).await;
+    // The service's own account may read it, others may not: it stays out.
+    site.restrict_to_user(secret, &service.sim.account_id());
+    World {
+        service,
+        site,
+        runbook: page.to_string(),
+        secret: secret.to_string(),
+        page,
+    }
+}
+
+async fn call(
+    client: &mut Client,
+    number: u64,
+    tool: &str,
+    arguments: Value,
+) -> (bool, String, Value) {
+    let answer = client
+        .ask(
+            number,
+            "tools/call",
+            json!({"name": tool, "arguments": arguments}),
+        )
+        .await;
+    let result = &answer["result"];
+    let text = result["content"][0]["text"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    (
+        result["isError"] == true,
+        text,
+        result["structuredContent"].clone(),
+    )
+}
+
+#[actix_web::test]
+async fn an_agent_finds_reads_and_cites() {
+    let world = world().await;
+    world.service.synced_index("eng", &["ENG"]).await;
+    let mut client = Client::open(&world.service.base, "?agent_id=eng", KEY).await;
+    let hello = client.initialize().await;
+    assert!(
+        hello["result"]["instructions"]
+            .as_str()
+            .unwrap()
+            .contains("ENG (Engineering)")
+    );
+
+    let (failed, text, answer) = call(
+        &mut client,
+        1,
+        "search_confluence",
+        json!({"query": "release goes wrong falcon"}),
+    )
+    .await;
+    assert!(!failed, "{text}");
+    assert!(
+        text.contains("Rollback runbook") && text.contains("> Roll back with the falcon tool."),
+        "{text}"
+    );
+    assert!(text.contains("From the index, as of "), "{text}");
+    assert!(!text.contains("Salaries"), "{text}");
+    let url = answer["results"][0]["page"]["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    for arguments in [
+        json!({"page_id": world.runbook}),
+        json!({"url": url}),
+        json!({"title": "rollback RUNBOOK", "space": "ENG"}),
+    ] {
+        let (failed, text, read) = call(&mut client, 2, "get_page", arguments).await;
+        assert!(!failed, "{text}");
+        assert_eq!(read["page"]["id"], world.runbook.as_str());
+        assert!(
+            text.contains("- When a release goes wrong\n")
+                && text.contains("1 invisible characters were removed"),
+            "{text}"
+        );
+    }
+    let (_, _, read) = call(
+        &mut client,
+        3,
+        "get_page",
+        json!({"page_id": world.runbook, "section": "afterwards"}),
+    )
+    .await;
+    assert!(
+        read["markdown"]
+            .as_str()
+            .unwrap()
+            .contains("Write it down.")
+    );
+    assert!(!read["markdown"].as_str().unwrap().contains("falcon"));
+
+    // A restricted page is not there by any way.
+    for arguments in [
+        json!({"page_id": world.secret}),
+        json!({"title": "Salaries", "space": "ENG"}),
+    ] {
+        let (failed, text, _) = call(&mut client, 4, "get_page", arguments).await;
+        assert!(failed && !text.contains("earns"), "{text}");
+        assert!(!text.contains("[Salaries]"), "{text}");
+    }
+    let read = client
+        .ask(
+            5,
+            "resources/read",
+            json!({"uri": format!("confluence://page/{}", world.secret)}),
+        )
+        .await;
+    assert_eq!(read["error"]["code"], -32002, "{read}");
+    let list = client.ask(6, "resources/list", json!({})).await.to_string();
+    assert!(
+        list.contains("Rollback runbook") && !list.contains("Salaries"),
+        "{list}"
+    );
+    let read = client
+        .ask(
+            7,
+            "resources/read",
+            json!({"uri": format!("confluence://page/{}", world.runbook)}),
+        )
+        .await;
+    assert!(
+        read["result"]["contents"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("falcon")
+    );
+    let prompt = client
+        .ask(
+            8,
+            "prompts/get",
+            json!({"name": "summarize_topic", "arguments": {"topic": "falcon"}}),
+        )
+        .await;
+    assert!(
+        prompt["result"]["messages"][1]["content"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Rollback runbook"),
+        "{prompt}"
+    );
+    world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_trashed_leaves_every_answer_and_is_told_as_removed() {
+    let world = world().await;
+    let index = world.service.synced_index("eng", &["ENG"]).await;
+    let mut client = Client::open(&world.service.base, "", KEY).await;
+    client.initialize().await;
+    world.site.trash(world.page);
+    let (status, _) = world
+        .service
+        .post(&format!("/api/indexes/{}/sync", id(&index)), json!({}))
+        .await;
+    assert_eq!(status, 202);
+    let gone = until("the page is gone from answers", async || {
+        let (failed, text, _) = call(
+            &mut client,
+            1,
+            "get_page",
+            json!({"page_id": world.runbook}),
+        )
+        .await;
+        failed.then_some(text)
+    });
+    assert!(gone.await.contains("no readable page found"));
+    let (_, text, _) = call(
+        &mut client,
+        2,
+        "search_confluence",
+        json!({"query": "falcon"}),
+    )
+    .await;
+    assert!(!text.contains("Roll back with"), "{text}");
+    until("the removal is told", async || {
+        let (_, text, changes) =
+            call(&mut client, 3, "recent_changes", json!({"since": "1d"})).await;
+        let removed = changes["items"]
+            .as_array()?
+            .iter()
+            .any(|item| item["change"] == "removed");
+        (removed && text.contains("Removed from Confluence:\n- Rollback runbook")).then_some(())
+    })
+    .await;
+    world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_reads_its_own_index_over_both_transports() {
+    let world = world().await;
+    let own = world.service.synced_index("ops", &["OPS"]).await;
+    world.service.synced_index("eng", &["ENG"]).await;
+    let (_, token) = world
+        .service
+        .post(
+            &format!("/api/indexes/{}/tokens", id(&own)),
+            json!({"name": "t"}),
+        )
+        .await;
+    let token = token["token"].as_str().unwrap();
+    let mut client = Client::open(&world.service.base, "?agent_id=eng", token).await;
+    client.initialize().await;
+    let (_, text, spaces) = call(&mut client, 1, "list_spaces", json!({})).await;
+    assert_eq!(spaces["items"].as_array().unwrap().len(), 1, "{text}");
+    assert_eq!(spaces["items"][0]["key"], "OPS");
+    let (failed, _, _) = call(
+        &mut client,
+        2,
+        "get_page",
+        json!({"page_id": world.runbook}),
+    )
+    .await;
+    assert!(failed);
+    // The administrator sees both, fused.
+    let mut client = Client::open(&world.service.base, "", KEY).await;
+    let (_, _, spaces) = call(&mut client, 1, "list_spaces", json!({})).await;
+    assert_eq!(spaces["items"].as_array().unwrap().len(), 2);
+    let (_, text, _) = call(
+        &mut client,
+        2,
+        "search_confluence",
+        json!({"query": "zebra or falcon"}),
+    )
+    .await;
+    assert!(
+        text.contains("Zebra host") && text.contains("Rollback runbook"),
+        "{text}"
+    );
+    world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn hosts_origins_and_credentials_are_checked_on_all_three_routes() {
+    let world = world().await;
+    let base = &world.service.base;
+    for path in ["/mcp/sse", "/mcp"] {
+        let get = |headers: &[(&'static str, &str)]| {
+            let mut request = http()
+                .get(format!("{base}{path}"))
+                .header("accept", "text/event-stream");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.send()
+        };
+        let bearer = format!("Bearer {KEY}");
+        assert_eq!(get(&[]).await.unwrap().status(), 401, "{path}");
+        assert_eq!(
+            get(&[("authorization", "Bearer wrong")])
+                .await
+                .unwrap()
+                .status(),
+            401,
+            "{path}"
+        );
+        assert_eq!(
+            get(&[
+                ("authorization", &bearer),
+                ("origin", "https://evil.example")
+            ])
+            .await
+            .unwrap()
+            .status(),
+            403,
+            "{path}"
+        );
+        assert_eq!(
+            get(&[("authorization", &bearer), ("host", "evil.example")])
+                .await
+                .unwrap()
+                .status(),
+            403,
+            "{path}"
+        );
+    }
+    let messages = http()
+        .post(format!("{base}/mcp/messages?sessionId=x"))
+        .body("{}");
+    assert_eq!(messages.send().await.unwrap().status(), 401);
+    let foreign = http()
+        .post(format!("{base}/mcp/messages?sessionId=x"))
+        .bearer_auth(KEY)
+        .header("origin", "https://evil.example");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
+    // LibreChat's probe, without any of its headers.
+    for probe in [
+        http().head(format!("{base}/mcp/sse")),
+        http().post(format!("{base}/mcp/sse")).body("{}"),
+    ] {
+        let response = probe
+            .header("origin", "https://evil.example")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 405);
+        assert!(!response.headers().contains_key("www-authenticate"));
+    }
+    world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn before_the_first_sync_confluence_itself_is_asked() {
+    let world = world().await;
+    // Listings fail, search works: the index stays empty.
+    world
+        .site
+        .set_switches(|switches| switches.latency = Duration::from_millis(800));
+    world.service.index("eng", &["ENG"]).await;
+    let mut client = Client::open(&world.service.base, "", KEY).await;
+    client.initialize().await;
+    let (failed, text, answer) = call(
+        &mut client,
+        1,
+        "search_confluence",
+        json!({"query": "falcon"}),
+    )
+    .await;
+    assert!(!failed, "{text}");
+    if answer["source"] == "live" {
+        assert!(
+            text.contains("From Confluence's own search just now"),
+            "{text}"
+        );
+        assert!(!text.contains("earns"), "{text}");
+    }
+    world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_restart_costs_streamable_clients_nothing() {
+    let mut world = world().await;
+    world.service.synced_index("ops", &["OPS"]).await;
+    let post = async |base: &str, session: Option<&str>, message: Value| {
+        let mut request = http()
+            .post(format!("{base}/mcp"))
+            .bearer_auth(KEY)
+            .header("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            request = request
+                .header("mcp-session-id", session)
+                .header("mcp-protocol-version", "2025-06-18");
+        }
+        request.json(&message).send().await.unwrap()
+    };
+    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": crate::mcp_support::hello("2025-06-18")});
+    let opened = post(&world.service.base, None, hello).await;
+    let session = opened.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    drop(opened.text().await);
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert_eq!(
+        post(&world.service.base, Some(&session), ready)
+            .await
+            .status(),
+        202
+    );
+    world.service.restart(ON).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "search_confluence", "arguments": {"query": "zebra"}}});
+    let answer = until("the remembered sessions are read", async || {
+        let response = post(&world.service.base, Some(&session), call.clone()).await;
+        (response.status() == 200).then_some(response)
+    });
+    assert!(answer.await.text().await.unwrap().contains("Zebra host"));
+    world.service.stop().await;
+}
