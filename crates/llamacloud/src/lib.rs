@@ -17,6 +17,7 @@ pub mod config;
 mod gate;
 mod http;
 mod mark;
+mod passages;
 mod v1;
 mod v2;
 

@@ -49,22 +49,22 @@ impl Pipelines {
                     body,
                 }) => {
                     let blamed: HashMap<usize, String> = blamed_items(&body).into_iter().collect();
-                    let (bad, good): (Vec<(usize, usize)>, Vec<(usize, usize)>) = batch
-                        .iter()
-                        .copied()
-                        .enumerate()
-                        .partition(|(position, _)| {
-                            blamed.contains_key(position) || batch.len() == 1
-                        });
-                    for (position, at) in &bad {
-                        let reason = blamed.get(position).unwrap_or(&detail);
-                        outcomes.insert(
-                            *at,
-                            ItemOutcome::Refused(format!("the store refuses it: {reason}")),
-                        );
+                    let mut good = Vec::new();
+                    for (position, at) in batch.iter().copied().enumerate() {
+                        // A batch of one has nobody else to blame.
+                        match blamed
+                            .get(&position)
+                            .or(Some(&detail).filter(|_| batch.len() == 1))
+                        {
+                            Some(reason) => {
+                                let told =
+                                    ItemOutcome::Refused(format!("the store refuses it: {reason}"));
+                                outcomes.insert(at, told);
+                            }
+                            None => good.push(at),
+                        }
                     }
-                    let good: Vec<usize> = good.into_iter().map(|(_, at)| at).collect();
-                    if bad.is_empty() {
+                    if good.len() == batch.len() {
                         let (first, second) = good.split_at(good.len() / 2);
                         open.extend([first.to_vec(), second.to_vec()]);
                     } else {

@@ -5,14 +5,11 @@ use domain::document::keys;
 use domain::index::Remote;
 use domain::ports::retrieval::BackendError;
 use domain::query::{Filters, Passage, RetrievalQuery};
-use domain::{PageId, content::ContentKind};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Pipelines;
-
-/// The most that the service gives for one question.
-const MOST: u32 = 100;
+use crate::passages::{self, MOST, wanted};
 
 impl Pipelines {
     /// Asks by meaning and by words at once, reranked.
@@ -37,16 +34,6 @@ impl Pipelines {
         passages.sort_by(|a, b| b.score.total_cmp(&a.score));
         passages.truncate(wanted(query) as usize);
         Ok(passages)
-    }
-}
-
-/// How many passages to ask for: more where we filter ourselves afterwards.
-fn wanted(query: &RetrievalQuery) -> u32 {
-    let top_k = query.top_k.max(1);
-    if query.filters.label.is_some() {
-        (top_k * 5).max(30).min(MOST)
-    } else {
-        top_k.min(MOST)
     }
 }
 
@@ -84,18 +71,10 @@ fn filters(filters: &Filters) -> Option<Value> {
 /// Our own metadata leads back to the page; the relationship to the source document is the second way.
 fn to_passage(scored: &Value) -> Option<Passage> {
     let node = scored.get("node")?;
-    let of = |key: &str| {
+    let by_metadata = || {
         ["extra_info", "metadata"]
             .iter()
-            .find_map(|map| node.get(map)?.get(key))
-    };
-    let by_metadata = || {
-        let kind = ContentKind::parse(of(keys::KIND)?.as_str()?)?;
-        let page = of(keys::PAGE_ID)?;
-        let page = page
-            .as_str()
-            .map_or_else(|| page.to_string(), str::to_owned);
-        Some(DocumentId::of(kind, &PageId::from(page)))
+            .find_map(|map| passages::document(node.get(map)?))
     };
     let by_source = || {
         let source = DocumentId::from(node.pointer("/relationships/1/node_id")?.as_str()?);

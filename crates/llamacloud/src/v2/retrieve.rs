@@ -1,11 +1,9 @@
 //! Questions to an index.
 
-use domain::content::ContentKind;
 use domain::document::keys;
 use domain::index::Remote;
 use domain::ports::retrieval::BackendError;
 use domain::query::{Filters, Passage, RetrievalQuery};
-use domain::{DocumentId, PageId};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +11,7 @@ use super::Directories;
 use super::index_id::Operation;
 use crate::answer::Failure;
 use crate::http::Call;
+use crate::passages::{self, wanted};
 
 impl Directories {
     /// Asks by meaning and by words at once, reranked, which is this generation's default.
@@ -41,16 +40,6 @@ impl Directories {
             Err(Failure::Refused { status: 409, .. }) => Ok(Vec::new()),
             Err(failure) => Err(self.told(remote, failure)),
         }
-    }
-}
-
-/// How many passages to ask for: more where we filter ourselves afterwards.
-fn wanted(query: &RetrievalQuery) -> u32 {
-    let top_k = query.top_k.max(1);
-    if query.filters.label.is_some() {
-        (top_k * 5).clamp(30, 100)
-    } else {
-        top_k.min(100)
     }
 }
 
@@ -88,17 +77,11 @@ fn filters(filters: &Filters) -> Map<String, Value> {
 
 /// The id of the parsed file is not that of our file: only our own metadata leads back to the page.
 fn to_passage(result: &Value) -> Option<Passage> {
-    let metadata = result.get("metadata")?;
-    let kind = ContentKind::parse(metadata.get(keys::KIND)?.as_str()?)?;
-    let page = metadata.get(keys::PAGE_ID)?;
-    let page = page
-        .as_str()
-        .map_or_else(|| page.to_string(), str::to_owned);
     let score = ["rerank_score", "score"]
         .iter()
         .find_map(|name| result.get(name)?.as_f64());
     Some(Passage {
-        document: DocumentId::of(kind, &PageId::from(page)),
+        document: passages::document(result.get("metadata")?)?,
         text: result.get("content")?.as_str()?.trim().to_owned(),
         score: score.unwrap_or(0.0),
         heading_path: Vec::new(),

@@ -335,6 +335,6 @@ async fn another_process_finishes_what_the_first_began() {
         .collect();
     assert_eq!(indexed.len(), 2);
     let never = DocumentId::from("confluence-page-never");
-    let report = settle(&second, &remote, &[never.clone()], &[]).await;
+    let report = settle(&second, &remote, std::slice::from_ref(&never), &[]).await;
     assert_eq!(report.failed.len(), 1, "{report:?}");
 }

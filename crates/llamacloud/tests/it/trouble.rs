@@ -329,15 +329,15 @@ async fn failed_documents_are_ingested_again_once_a_run() {
     account.backend.commit(&remote).await.unwrap();
     let first = account
         .backend
-        .progress(&remote, &[bad.clone()], &[])
+        .progress(&remote, std::slice::from_ref(&bad), &[])
         .await
         .unwrap();
-    assert_eq!(first.working, [bad.clone()]);
+    assert_eq!(first.working, std::slice::from_ref(&bad));
     account
         .sim
         .switches(|switches| switches.failing_documents.clear());
     account.backend.commit(&remote).await.unwrap();
-    let report = settle(&account.backend, &remote, &[bad.clone()], &[]).await;
+    let report = settle(&account.backend, &remote, std::slice::from_ref(&bad), &[]).await;
     assert_eq!(report.searchable, [bad]);
 }
 
@@ -471,11 +471,17 @@ async fn what_others_put_into_our_pipeline_is_listed_not_answered_and_can_be_del
     assert_eq!((&stranger.hash, &stranger.index), (&None, &None));
     account
         .backend
-        .delete(&remote, &[stranger.id.clone()])
+        .delete(&remote, std::slice::from_ref(&stranger.id))
         .await
         .unwrap();
-    let report = settle(&account.backend, &remote, &[], &[stranger.id.clone()]).await;
-    assert_eq!(report.gone, [stranger.id.clone()]);
+    let report = settle(
+        &account.backend,
+        &remote,
+        &[],
+        std::slice::from_ref(&stranger.id),
+    )
+    .await;
+    assert_eq!(report.gone, std::slice::from_ref(&stranger.id));
     assert_eq!(
         account.backend.list(&remote, None).await.unwrap().0.len(),
         1

@@ -1,0 +1,31 @@
+//! What questions and answers of both generations have in common.
+
+use domain::content::ContentKind;
+use domain::document::keys;
+use domain::query::RetrievalQuery;
+use domain::{DocumentId, PageId};
+use serde_json::Value;
+
+/// The most passages that are asked for at once.
+pub(crate) const MOST: u32 = 100;
+
+/// How many passages to ask for: more where we filter ourselves afterwards.
+pub(crate) fn wanted(query: &RetrievalQuery) -> u32 {
+    let top_k = query.top_k.clamp(1, MOST);
+    if query.filters.label.is_some() {
+        (top_k * 5).clamp(30, MOST)
+    } else {
+        top_k
+    }
+}
+
+/// The document that a passage's metadata leads back to; `None` when it is none of ours.
+pub(crate) fn document(metadata: &Value) -> Option<DocumentId> {
+    let kind = ContentKind::parse(metadata.get(keys::KIND)?.as_str()?)?;
+    let page = metadata.get(keys::PAGE_ID)?;
+    // Some stores turn digits into numbers.
+    let page = page
+        .as_str()
+        .map_or_else(|| page.to_string(), str::to_owned);
+    Some(DocumentId::of(kind, &PageId::from(page)))
+}
