@@ -18,7 +18,10 @@ impl SpaceNames {
                 .spaces
                 .iter()
                 .filter_map(|space| {
-                    let key = space.current_key.clone().unwrap_or_else(|| space.key.clone());
+                    let key = space
+                        .current_key
+                        .clone()
+                        .unwrap_or_else(|| space.key.clone());
                     let name = space.name.clone().unwrap_or_else(|| key.to_string());
                     Some((space.id.clone()?, (key, name)))
                 })
@@ -69,6 +72,10 @@ impl SpaceNames {
             return None;
         }
         let facts = self.facts(record)?;
-        Some(document::compose(&facts, &body.markdown, &body.markdown_hash))
+        Some(document::compose(
+            &facts,
+            &body.markdown,
+            &body.markdown_hash,
+        ))
     }
 }

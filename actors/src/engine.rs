@@ -216,7 +216,9 @@ impl Engine {
     pub async fn drain(&self, deadline: Duration) {
         let quiet = self.scheduler.send(BeginDrain);
         if tokio::time::timeout(deadline, quiet).await.is_err() {
-            tracing::warn!("work was still in flight at the deadline; it is taken up at the next start");
+            tracing::warn!(
+                "work was still in flight at the deadline; it is taken up at the next start"
+            );
         }
         self.end.cancel();
     }

@@ -10,12 +10,12 @@ use domain::ports::source::{Batch, Cursor, FactsQuery, ListQuery, SourceError};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, SpaceKey};
 
+use crate::EngineError;
 use crate::credits::Lease;
 use crate::index::{Fallback, IndexActor};
 use crate::status::{EngineStatus, IndexGauge};
 use crate::supervise::Child;
 use crate::uploader::{LaneReport, UploadJob};
-use crate::EngineError;
 
 // --- to the SchedulerActor
 

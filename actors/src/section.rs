@@ -41,8 +41,14 @@ mod tests {
     #[test]
     fn a_passage_stands_under_its_headings() {
         let path = |passage| of_passage(PAGE, passage).map(|(path, _)| path.join(" / "));
-        assert_eq!(path("Words further down."), Some("First part / Deeper down".into()));
-        assert_eq!(path("Words of the second part."), Some("Second part".into()));
+        assert_eq!(
+            path("Words further down."),
+            Some("First part / Deeper down".into())
+        );
+        assert_eq!(
+            path("Words of the second part."),
+            Some("Second part".into())
+        );
         assert_eq!(path("# Second part\n\nWords"), Some("Second part".into()));
         assert_eq!(path("Opening words of it."), None);
         assert_eq!(path("words that are nowhere here"), None);

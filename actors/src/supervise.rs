@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use actix::Recipient;
+use domain::IndexId;
 use domain::backoff::Backoff;
 use domain::index::BackendKind;
-use domain::IndexId;
 use tokio::time::Instant;
 
 use crate::messages::ChildGone;

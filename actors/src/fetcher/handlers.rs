@@ -6,8 +6,8 @@ use actix::{AtomicResponse, Handler, WrapFuture};
 
 use super::ConfluenceFetcher;
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces, SpacesBy,
-    WhoAmI,
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces,
+    SpacesBy, WhoAmI,
 };
 
 macro_rules! handle {

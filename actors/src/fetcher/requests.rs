@@ -17,8 +17,8 @@ use super::ConfluenceFetcher;
 use crate::credits::{FetcherPool, Lease};
 use crate::index::run::{Halt, Stop, Tally};
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces, SpacesBy,
-    WhoAmI,
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces,
+    SpacesBy, WhoAmI,
 };
 
 /// The source retries by itself; what it gives up on is tried so often in all, since a run is worth more patience than a
@@ -166,11 +166,7 @@ impl Fetchers {
         self.ask_times(TRIES, message).await
     }
 
-    async fn ask_times<M, T>(
-        &self,
-        tries: u32,
-        message: impl Fn(Lease) -> M,
-    ) -> Result<T, Halt>
+    async fn ask_times<M, T>(&self, tries: u32, message: impl Fn(Lease) -> M) -> Result<T, Halt>
     where
         M: actix::Message<Result = Result<T, SourceError>> + Send + 'static,
         T: Send + 'static,

@@ -66,18 +66,26 @@ impl IndexActor {
         let shared = Arc::clone(&self.shared);
         let index = self.index;
         let find = async move { shared.store.open_run_of(index).await };
-        ctx.spawn(find.into_actor(self).map(move |found, this, ctx| match found {
-            Ok(Some(run)) => this.work(run, stop, ctx),
-            Ok(None) => this.idle(None, ctx),
-            Err(error) => this.idle(Some(error), ctx),
-        }));
+        ctx.spawn(
+            find.into_actor(self)
+                .map(move |found, this, ctx| match found {
+                    Ok(Some(run)) => this.work(run, stop, ctx),
+                    Ok(None) => this.idle(None, ctx),
+                    Err(error) => this.idle(Some(error), ctx),
+                }),
+        );
     }
 
     fn work(&mut self, run: Run, stop: Stop, ctx: &mut Context<Self>) {
         if let Some(current) = &mut self.current {
             current.run = Some(run.id);
         }
-        let work = run::execute(Arc::clone(&self.shared), run, stop, Arc::clone(&self.credits));
+        let work = run::execute(
+            Arc::clone(&self.shared),
+            run,
+            stop,
+            Arc::clone(&self.credits),
+        );
         ctx.spawn(work.into_actor(self).map(|ended, this, ctx| match ended {
             // A follow-up may be open by now.
             Ok(Ended::Over) => {

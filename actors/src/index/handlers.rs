@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix::{
-    ActorContext, ActorFutureExt, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
-    AsyncContext,
+    ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture,
+    WrapFuture,
 };
 use domain::ports::store::StoreError;
 use tokio::sync::oneshot;
@@ -12,9 +12,7 @@ use tokio::sync::oneshot;
 use super::actor::{IndexActor, open_if_called_for};
 use super::answer;
 use crate::EngineError;
-use crate::messages::{
-    Activate, Cancel, Drain, GetIndexStatus, Look, Retire, Search,
-};
+use crate::messages::{Activate, Cancel, Drain, GetIndexStatus, Look, Retire, Search};
 use crate::status::IndexGauge;
 use domain::query::Answer;
 
@@ -84,7 +82,9 @@ impl Handler<Search> for IndexActor {
     fn handle(&mut self, search: Search, _: &mut Context<Self>) -> Self::Result {
         let shared = Arc::clone(&self.shared);
         let index = self.index;
-        Box::pin(async move { answer::answer(&shared, index, &search.query, search.fallback).await })
+        Box::pin(
+            async move { answer::answer(&shared, index, &search.query, search.fallback).await },
+        )
     }
 }
 

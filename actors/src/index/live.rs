@@ -9,7 +9,7 @@ use domain::index::RestrictedPages;
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::FactsQuery;
 use domain::ports::store::IndexState;
-use domain::query::{QueryResult, RetrievalQuery, ResultPage};
+use domain::query::{QueryResult, ResultPage, RetrievalQuery};
 use domain::scope::{Candidate, Place, place};
 use domain::tree::join;
 use domain::{PageId, SpaceKey};
@@ -30,7 +30,12 @@ pub(super) async fn search(
         .index
         .spaces
         .iter()
-        .map(|space| space.current_key.clone().unwrap_or_else(|| space.key.clone()))
+        .map(|space| {
+            space
+                .current_key
+                .clone()
+                .unwrap_or_else(|| space.key.clone())
+        })
         .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == key))
         .collect();
     if spaces.is_empty() {

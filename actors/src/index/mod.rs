@@ -33,10 +33,9 @@ pub(crate) async fn announce(shared: &Shared, index: IndexId) -> bool {
             }
             (true, serde_json::to_value(&state.index).unwrap_or_default())
         }
-        Err(StoreError::NotFound { .. }) => (
-            false,
-            serde_json::json!({ "id": index, "deleted": true }),
-        ),
+        Err(StoreError::NotFound { .. }) => {
+            (false, serde_json::json!({ "id": index, "deleted": true }))
+        }
         Err(error) => {
             tracing::warn!(%index, %error, "a change cannot be looked at now");
             return true;
@@ -105,10 +104,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
 }
 
 /// A failed run is tried again within ten minutes, or at its interval if that is shorter.
-pub(crate) fn next_after_failure(
-    shared: &Shared,
-    state: &IndexState,
-) -> Option<domain::Timestamp> {
+pub(crate) fn next_after_failure(shared: &Shared, state: &IndexState) -> Option<domain::Timestamp> {
     let settings = &state.index.settings;
     settings.enabled.then(|| {
         let minutes = settings.interval_minutes.min(10);

@@ -223,7 +223,11 @@ impl SchedulerActor {
         self.respawns += 1;
         match life.restarts.died(Instant::now(), rand::random()) {
             Some(wait) => {
-                tracing::error!(?who, wait_ms = wait.as_millis(), "an actor died; another is started");
+                tracing::error!(
+                    ?who,
+                    wait_ms = wait.as_millis(),
+                    "an actor died; another is started"
+                );
                 ctx.notify_later(Respawn(who), wait);
             }
             None => self.give_up(who, ctx),
@@ -245,7 +249,10 @@ impl SchedulerActor {
             }
             // Nothing runs without them: keep trying, at the longest pace.
             Child::Fetcher(_) | Child::Uploader(_) => {
-                tracing::error!(?who, "an actor died too often; the next start waits a minute");
+                tracing::error!(
+                    ?who,
+                    "an actor died too often; the next start waits a minute"
+                );
                 ctx.notify_later(Respawn(who), Duration::from_secs(60));
             }
         }

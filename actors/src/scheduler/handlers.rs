@@ -9,13 +9,13 @@ use actix::{
 use futures_util::future::join_all;
 
 use super::SchedulerActor;
+use crate::EngineError;
 use crate::index::IndexActor;
 use crate::messages::{
     Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetInFlight,
     GetIndexStatus, GetStatus, IndexAddr, IndexChanged, Look, Respawn, Tick,
 };
 use crate::status::{BackendStatus, EngineStatus, IndexGauge};
-use crate::EngineError;
 
 /// How long the status waits for one actor; a busy one is left out rather than waited for.
 const PATIENCE: Duration = Duration::from_millis(500);

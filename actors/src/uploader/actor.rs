@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::{Actor, ActorFutureExt, Context, Handler, MessageResult, ResponseActFuture, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, Context, Handler, MessageResult, ResponseActFuture, WrapFuture,
+};
 use domain::index::{BackendKind, Remote};
 use domain::{IndexId, RunId};
 use tokio::sync::{Notify, Semaphore};
@@ -91,21 +93,17 @@ impl Handler<OpenLane> for LlamaUploader {
             handle.clone(),
             Arc::clone(&self.permits),
         );
-        Box::pin(
-            lane.work()
-                .into_actor(self)
-                .map(move |report, this, _| {
-                    // A newer lane of the same index stays.
-                    let own = this
-                        .lanes
-                        .get(&index)
-                        .is_some_and(|lane| Arc::ptr_eq(&lane.wake, &handle.wake));
-                    if own {
-                        this.lanes.remove(&index);
-                    }
-                    report
-                }),
-        )
+        Box::pin(lane.work().into_actor(self).map(move |report, this, _| {
+            // A newer lane of the same index stays.
+            let own = this
+                .lanes
+                .get(&index)
+                .is_some_and(|lane| Arc::ptr_eq(&lane.wake, &handle.wake));
+            if own {
+                this.lanes.remove(&index);
+            }
+            report
+        }))
     }
 }
 

@@ -68,15 +68,11 @@ impl Confirmation {
             }
         };
         self.troubled = 0;
-        let done: HashSet<DocumentId> = report
-            .searchable
-            .into_iter()
-            .chain(report.gone)
-            .collect();
+        let done: HashSet<DocumentId> = report.searchable.into_iter().chain(report.gone).collect();
         let mut failed: HashMap<DocumentId, String> = report.failed.into_iter().collect();
         let now = lane.shared.now();
-        let deadline = TimeDelta::from_std(lane.shared.settings.upload_deadline)
-            .unwrap_or(TimeDelta::MAX);
+        let deadline =
+            TimeDelta::from_std(lane.shared.settings.upload_deadline).unwrap_or(TimeDelta::MAX);
         let outcomes: Vec<_> = accepted
             .into_iter()
             .filter_map(|entry| {
@@ -106,13 +102,12 @@ impl Confirmation {
         Ok(false)
     }
 
-    fn bear(
-        &mut self,
-        error: &domain::ports::retrieval::BackendError,
-    ) -> Result<(), Halt> {
+    fn bear(&mut self, error: &domain::ports::retrieval::BackendError) -> Result<(), Halt> {
         self.troubled += 1;
-        if matches!(error.disposition(), Disposition::FailRun | Disposition::Fatal)
-            || self.troubled >= TROUBLED
+        if matches!(
+            error.disposition(),
+            Disposition::FailRun | Disposition::Fatal
+        ) || self.troubled >= TROUBLED
         {
             return Err(Halt::Failed(error.clone().into()));
         }

@@ -70,8 +70,8 @@ impl Lane {
         let mut confirmation = Confirmation::default();
         loop {
             self.job.stop.check()?;
-            let window = (batch_size * self.shared.settings.upload_batches.max(1))
-                .clamp(1, LARGEST_ROUND);
+            let window =
+                (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
             let due = self
                 .shared
                 .store

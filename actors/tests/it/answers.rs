@@ -25,7 +25,9 @@ fn before_the_first_sync_the_index_answers_nothing_and_live_search_may() {
         let bench = Bench::new().await;
         let open = bench.site.add("10", None, "A", "<p>words</p>");
         let closed = bench.site.add("10", None, "B", "<p>words too</p>");
-        bench.site.add("10", Some(closed), "C", "<p>words below</p>");
+        bench
+            .site
+            .add("10", Some(closed), "C", "<p>words below</p>");
         bench.site.change(closed, |page| page.restricted = true);
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.enabled = false;
@@ -33,10 +35,22 @@ fn before_the_first_sync_the_index_answers_nothing_and_live_search_may() {
         bench.wait(1).await;
         let answer = bench.ask(index.id, "words").await;
         assert!(answer.results.is_empty() && answer.as_of.is_none());
-        let answer = bench.engine.search_or_live(index.id, query("words")).await.unwrap();
+        let answer = bench
+            .engine
+            .search_or_live(index.id, query("words"))
+            .await
+            .unwrap();
         assert_eq!(answer.source, AnswerSource::Live);
-        let ids: Vec<_> = answer.results.iter().map(|r| r.page.page.id.to_string()).collect();
-        assert_eq!(ids, [open.to_string()], "neither the restricted page nor the one below it");
+        let ids: Vec<_> = answer
+            .results
+            .iter()
+            .map(|r| r.page.page.id.to_string())
+            .collect();
+        assert_eq!(
+            ids,
+            [open.to_string()],
+            "neither the restricted page nor the one below it"
+        );
     });
 }
 
@@ -47,7 +61,9 @@ fn a_store_that_is_down_is_replaced_by_live_search() {
         let page = bench.site.add("10", None, "A", "<p>words</p>");
         let gone = bench.site.add("10", None, "B", "<p>words gone</p>");
         let index = bench.synced().await;
-        bench.site.change(gone, |page| page.status = ContentStatus::Trashed);
+        bench
+            .site
+            .change(gone, |page| page.status = ContentStatus::Trashed);
         bench.sweep(index.id).await;
         bench.shelf.fail(1, StoreFault::Unavailable);
         let answer = bench.ask(index.id, "words").await;
@@ -56,7 +72,11 @@ fn a_store_that_is_down_is_replaced_by_live_search() {
         assert_eq!(answer.results[0].page.page.id.as_str(), page.to_string());
         bench.shelf.fail(1, StoreFault::Unavailable);
         bench.site.fail("search", 1, Fault::Unavailable);
-        let error = bench.engine.search(index.id, query("words")).await.unwrap_err();
+        let error = bench
+            .engine
+            .search(index.id, query("words"))
+            .await
+            .unwrap_err();
         assert_eq!(error.problem().code, "store_unreachable");
     });
 }
@@ -87,8 +107,14 @@ fn a_question_does_not_wait_for_a_sync() {
         let bench = Bench::new().await;
         bench.site.add("10", None, "A", "<p>words</p>");
         let index = bench.synced().await;
-        bench.site.with(|site| site.latency = Duration::from_secs(30));
-        bench.engine.sync(index.id, actors::SyncOrder::default()).await.unwrap();
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(30));
+        bench
+            .engine
+            .sync(index.id, actors::SyncOrder::default())
+            .await
+            .unwrap();
         bench.wait(5).await;
         let asked = Instant::now();
         assert_eq!(bench.finds(index.id, "words").await.len(), 1);

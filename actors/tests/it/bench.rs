@@ -260,8 +260,7 @@ impl Bench {
                     .any(|l| page.labels.contains(l));
                 let kind = page.kind == ContentKind::Page
                     || page.kind == ContentKind::BlogPost && settings.include_blog_posts;
-                let may_read =
-                    settings.restricted_pages == RestrictedPages::Include || !restricted;
+                let may_read = settings.restricted_pages == RestrictedPages::Include || !restricted;
                 in_scope
                     && kind
                     && site.visible(page)
@@ -287,8 +286,7 @@ impl Bench {
                     }
                     let mut labels = page.labels.clone();
                     labels.sort();
-                    let id =
-                        DocumentId::of(page.kind, &PageId::from(page.id.to_string()));
+                    let id = DocumentId::of(page.kind, &PageId::from(page.id.to_string()));
                     let text = format!(
                         "v{} [{}] # {} / {crumb} / {}",
                         page.version,

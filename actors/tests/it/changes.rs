@@ -12,11 +12,17 @@ fn a_poll_takes_up_new_and_edited_pages_and_nothing_else() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let pages: Vec<u64> = (0..60)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+            .map(|n| {
+                bench
+                    .site
+                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+            })
             .collect();
         let index = bench.synced().await;
-        bench.wait(3600 * 3).await;
-        bench.over(index.id).await;
+        // All pages are older than what the next poll reads again.
+        bench.wait(3600).await;
+        bench.site.edit(pages[0], "<p>zero anew</p>");
+        bench.sweep(index.id).await;
         bench.site.take_log();
         let uploads = bench.shelf.uploads();
 
@@ -115,7 +121,9 @@ fn labels_change_with_the_sweep_and_choose_pages() {
         assert!(page.reason.unwrap().contains("labels"));
 
         bench.site.change(b, |page| page.labels = vec!["in".into()]);
-        bench.site.change(a, |page| page.labels = vec!["in".into(), "out".into()]);
+        bench
+            .site
+            .change(a, |page| page.labels = vec!["in".into(), "out".into()]);
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.uploaded, run.counts.deleted), (1, 1));
         bench.assert_true(index.id).await;
@@ -159,7 +167,9 @@ fn blog_posts_come_by_choice_and_leave_when_the_choice_changes() {
         bench.over(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.held().len(), 2);
-        bench.patch(index.id, |s| s.include_blog_posts = false).await;
+        bench
+            .patch(index.id, |s| s.include_blog_posts = false)
+            .await;
         bench.sweep(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.held().len(), 1);
@@ -173,7 +183,9 @@ fn a_change_of_scope_takes_effect_with_the_next_run_and_is_exempt_from_the_guard
         bench.site.space("11", "OPS");
         let root = bench.site.add("10", None, "Root", "<p>root</p>");
         for n in 0..30 {
-            bench.site.add("10", Some(root), &format!("E{n}"), "<p>e</p>");
+            bench
+                .site
+                .add("10", Some(root), &format!("E{n}"), "<p>e</p>");
             bench.site.add("11", None, &format!("O{n}"), "<p>o</p>");
         }
         let index = bench
@@ -208,7 +220,9 @@ fn an_edit_during_the_upload_is_not_lost() {
         let index = bench.synced().await;
         bench.wait(60).await;
         bench.site.edit(page, "<p>second</p>");
-        bench.shelf.with(|shelf| shelf.latency = std::time::Duration::from_secs(30));
+        bench
+            .shelf
+            .with(|shelf| shelf.latency = std::time::Duration::from_secs(30));
         let order = actors::SyncOrder {
             full: Some(false),
             dry_run: false,
@@ -217,7 +231,9 @@ fn an_edit_during_the_upload_is_not_lost() {
         bench.wait(10).await;
         bench.site.edit(page, "<p>third</p>");
         bench.ended(run.id).await;
-        bench.shelf.with(|shelf| shelf.latency = std::time::Duration::ZERO);
+        bench
+            .shelf
+            .with(|shelf| shelf.latency = std::time::Duration::ZERO);
         bench.delta(index.id).await;
         bench.assert_true(index.id).await;
     });
@@ -228,12 +244,17 @@ fn two_indexes_share_bodies() {
     bench::run(|| async {
         let bench = Bench::new().await;
         for n in 0..40 {
-            bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+            bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
         }
         bench.synced().await;
         let second = bench.create(bench.index_settings("other", &["ENG"])).await;
         let run = bench.over(second.id).await;
-        assert_eq!((run.status, run.counts.searchable), (RunStatus::Succeeded, 40));
+        assert_eq!(
+            (run.status, run.counts.searchable),
+            (RunStatus::Succeeded, 40)
+        );
         let log = bench.site.take_log();
         assert!(!log.iter().any(|l| l.contains("bodies=true")), "{log:#?}");
         let held = bench.shelf.with(|shelf| {
@@ -255,7 +276,14 @@ fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
         let run = bench.delta(index.id).await;
         assert_eq!(run.counts.uploaded, 0);
         assert_eq!(bench.finds(index.id, "long text").await, [page.to_string()]);
-        assert!(bench.page(index.id, page).await.reason.unwrap().contains("empty"));
+        assert!(
+            bench
+                .page(index.id, page)
+                .await
+                .reason
+                .unwrap()
+                .contains("empty")
+        );
         bench.wait(60).await;
         bench.site.edit(page, "<p>longer text</p>");
         bench.delta(index.id).await;

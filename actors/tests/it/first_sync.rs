@@ -14,12 +14,22 @@ fn everything_enters_once_with_breadcrumbs_and_labels() {
         let child = bench
             .site
             .add("10", Some(top), "Runbook", "<p>restart it</p>");
-        bench.site.change(child, |page| page.labels = vec!["ops".into(), "a".into()]);
+        bench
+            .site
+            .change(child, |page| page.labels = vec!["ops".into(), "a".into()]);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
-        assert_eq!((run.kind, run.status), (RunKind::First, RunStatus::Succeeded));
         assert_eq!(
-            (run.counts.seen, run.counts.fetched, run.counts.uploaded, run.counts.searchable),
+            (run.kind, run.status),
+            (RunKind::First, RunStatus::Succeeded)
+        );
+        assert_eq!(
+            (
+                run.counts.seen,
+                run.counts.fetched,
+                run.counts.uploaded,
+                run.counts.searchable
+            ),
             (2, 2, 2, 2)
         );
         bench.assert_true(index.id).await;
@@ -27,7 +37,10 @@ fn everything_enters_once_with_breadcrumbs_and_labels() {
         let index = bench.index(index.id).await;
         assert_eq!(index.status, IndexStatus::Ok);
         assert!(index.next_run_at.is_some());
-        assert_eq!(bench.finds(index.id, "restart it").await, [child.to_string()]);
+        assert_eq!(
+            bench.finds(index.id, "restart it").await,
+            [child.to_string()]
+        );
     });
 }
 
@@ -39,15 +52,25 @@ fn six_hundred_pages_in_three_spaces_cost_few_requests_and_a_second_run_uploads_
             bench.site.space(id, key);
             let top = bench.site.add(id, None, "Top", "<p>top</p>");
             for n in 1..200 {
-                let page = bench.site.add(id, Some(top), &format!("Page {n}"), &format!("<p>text {n}</p>"));
-                bench.site.change(page, |page| page.labels = vec!["l".into()]);
+                let page = bench.site.add(
+                    id,
+                    Some(top),
+                    &format!("Page {n}"),
+                    &format!("<p>text {n}</p>"),
+                );
+                bench
+                    .site
+                    .change(page, |page| page.labels = vec!["l".into()]);
             }
         }
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS", "HR"]))
             .await;
         let run = bench.over(index.id).await;
-        assert_eq!((run.status, run.counts.searchable), (RunStatus::Succeeded, 600));
+        assert_eq!(
+            (run.status, run.counts.searchable),
+            (RunStatus::Succeeded, 600)
+        );
         let log = bench.site.take_log();
         assert!(log.len() <= 25, "{} requests: {log:#?}", log.len());
         assert_eq!(run.requests.confluence, i64::try_from(log.len()).unwrap());
@@ -55,14 +78,27 @@ fn six_hundred_pages_in_three_spaces_cost_few_requests_and_a_second_run_uploads_
         assert_eq!(bench.shelf.uploads(), 600);
 
         let run = bench.sweep(index.id).await;
-        assert_eq!((run.kind, run.status), (RunKind::Sweep, RunStatus::Succeeded));
-        assert_eq!((run.counts.uploaded, run.counts.fetched, run.counts.unchanged), (0, 0, 600));
+        assert_eq!(
+            (run.kind, run.status),
+            (RunKind::Sweep, RunStatus::Succeeded)
+        );
+        assert_eq!(
+            (
+                run.counts.uploaded,
+                run.counts.fetched,
+                run.counts.unchanged
+            ),
+            (0, 0, 600)
+        );
         let log = bench.site.take_log();
         assert!(log.len() <= 15, "{} requests: {log:#?}", log.len());
         assert_eq!(bench.shelf.uploads(), 600);
 
         let run = bench.delta(index.id).await;
-        assert_eq!((run.kind, run.status), (RunKind::Delta, RunStatus::Succeeded));
+        assert_eq!(
+            (run.kind, run.status),
+            (RunKind::Delta, RunStatus::Succeeded)
+        );
         // Pages made within the overlap of the poll are read again, in one more answer or two; nothing is asked of them.
         let log = bench.site.take_log();
         assert!(log.len() <= 6, "{log:#?}");
@@ -80,7 +116,9 @@ fn links_lead_to_pages_that_are_listed_later_and_people_have_names() {
             "<p><ac:link><ri:page ri:content-title=\"Last\" /></ac:link> by <ac:link><ri:user ri:account-id=\"557058:aa\" /></ac:link></p>",
         );
         for n in 0..300 {
-            bench.site.add("10", None, &format!("Between {n}"), "<p>x</p>");
+            bench
+                .site
+                .add("10", None, &format!("Between {n}"), "<p>x</p>");
         }
         let last = bench.site.add("10", None, "Last", "<p>the end</p>");
         let index = bench.synced().await;

@@ -9,6 +9,9 @@ use crate::bench::{self, Bench};
 use crate::fakes::retrieval::StoreFault;
 use crate::fakes::{FakeRetrieval, Fault};
 
+/// The title of the pages that nothing happens to.
+const KEPT: &str = "Kept";
+
 /// A small generator, so that a seed means the same for ever.
 struct Luck(u64);
 
@@ -26,8 +29,12 @@ impl Luck {
 }
 
 fn seeds() -> std::ops::Range<u64> {
-    let count = std::env::var("MODEL_SEEDS").ok().and_then(|n| n.parse().ok());
-    let from = std::env::var("MODEL_FROM").ok().and_then(|n| n.parse().ok());
+    let count = std::env::var("MODEL_SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    let from = std::env::var("MODEL_FROM")
+        .ok()
+        .and_then(|n| n.parse().ok());
     let from = from.unwrap_or(1);
     from..from + count.unwrap_or(60)
 }
@@ -55,11 +62,17 @@ async fn sequence(seed: u64) {
         site.search_names_folders = luck.next(2) == 0;
         site.facts_limit = 3 + luck.next(10);
     });
+    // An empty listing concludes nothing, so each space keeps one page.
+    for space in ["10", "11"] {
+        bench.site.add(space, None, KEPT, "<p>kept</p>");
+    }
     for _ in 0..8 + luck.next(25) {
         add(&bench, &mut luck);
     }
     let mut settings = bench.index_settings("agent", &["ENG", "OPS"]);
     settings.include_blog_posts = luck.next(3) == 0;
+    // Runs are ordered here; scheduled ones come rarely between.
+    settings.interval_minutes = luck.pick(&[60, 24 * 60]).unwrap();
     if luck.next(4) == 0 {
         settings.exclude_labels = vec!["l1".into()];
     }
@@ -78,7 +91,10 @@ async fn sequence(seed: u64) {
             0 => bench.restart().await,
             1 => bench.wait(luck.next(7200) as u64).await,
             2 => {
-                let order = actors::SyncOrder { full: Some(false), dry_run: false };
+                let order = actors::SyncOrder {
+                    full: Some(false),
+                    dry_run: false,
+                };
                 let run = bench.engine.sync(index, order).await.unwrap();
                 bench.wait(luck.next(4) as u64).await;
                 if bench.store.request_cancel(run.id).await.is_ok() {
@@ -107,6 +123,9 @@ async fn settle(bench: &Bench, index: IndexId, seed: u64) {
         }
     });
     let wanted = bench.truth(&bench.index(index).await.settings);
+    bench
+        .patch(index, |s| s.interval_minutes = 7 * 24 * 60)
+        .await;
     let mut last = None;
     for _ in 0..6 {
         // Beyond every back-off of a page that failed once or twice.
@@ -121,7 +140,11 @@ async fn settle(bench: &Bench, index: IndexId, seed: u64) {
     let run = last.unwrap();
     assert_eq!(run.status, RunStatus::Succeeded, "seed {seed}: {run:?}");
     assert_eq!(bench.held(), wanted, "seed {seed}");
-    assert_eq!((run.counts.uploaded, run.counts.fetched), (0, 0), "seed {seed}: at rest");
+    assert_eq!(
+        (run.counts.uploaded, run.counts.fetched),
+        (0, 0),
+        "seed {seed}: at rest"
+    );
 }
 
 async fn accept(bench: &Bench, run: RunId) {
@@ -150,14 +173,19 @@ fn add(bench: &Bench, luck: &mut Luck) {
         page.space == space
             && page.kind != ContentKind::BlogPost
             && page.status == ContentStatus::Current
+            && page.title != KEPT
     });
     let parent = (kind != ContentKind::BlogPost && luck.next(3) > 0)
         .then(|| luck.pick(&above))
         .flatten();
     let number = luck.next(100_000);
-    let id = bench
-        .site
-        .add_kind(kind, space, parent, &format!("Title {number}"), &format!("<p>body {number}</p>"));
+    let id = bench.site.add_kind(
+        kind,
+        space,
+        parent,
+        &format!("Title {number}"),
+        &format!("<p>body {number}</p>"),
+    );
     let lags = luck.next(4) == 0;
     let restricted = luck.next(8) == 0;
     let labelled = luck.next(4) == 0;
@@ -180,14 +208,20 @@ fn tree(bench: &Bench, top: u64) -> Vec<u64> {
 
 fn disturb(bench: &Bench, luck: &mut Luck) {
     let current = ids(bench, |page| {
-        page.status == ContentStatus::Current && page.kind != ContentKind::Container
+        page.status == ContentStatus::Current
+            && page.kind != ContentKind::Container
+            && page.title != KEPT
     });
     let Some(id) = luck.pick(&current) else {
         return add(bench, luck);
     };
     match luck.next(14) {
-        0..=2 => bench.site.edit(id, &format!("<p>edit {}</p>", luck.next(100_000))),
-        3 => bench.site.rename(id, &format!("Renamed {}", luck.next(100_000))),
+        0..=2 => bench
+            .site
+            .edit(id, &format!("<p>edit {}</p>", luck.next(100_000))),
+        3 => bench
+            .site
+            .rename(id, &format!("Renamed {}", luck.next(100_000))),
         4 => {
             // Within or between spaces; version and date stay. A page cannot stand below itself.
             let own = tree(bench, id);
@@ -199,21 +233,29 @@ fn disturb(bench: &Bench, luck: &mut Luck) {
                     && page.status == ContentStatus::Current
                     && !own.contains(&page.id)
             });
-            let parent = (kind == ContentKind::Page).then(|| luck.pick(&above)).flatten();
+            let parent = (kind == ContentKind::Page)
+                .then(|| luck.pick(&above))
+                .flatten();
             for moved in &own {
-                bench.site.change(*moved, |page| page.space = space.to_owned());
+                bench
+                    .site
+                    .change(*moved, |page| page.space = space.to_owned());
             }
             bench.site.change(id, |page| page.parent = parent);
         }
         5 => {
             // The tree goes to the trash.
             for id in tree(bench, id) {
-                bench.site.change(id, |page| page.status = ContentStatus::Trashed);
+                bench
+                    .site
+                    .change(id, |page| page.status = ContentStatus::Trashed);
             }
         }
         6 => {
             for id in tree(bench, id) {
-                bench.site.change(id, |page| page.status = ContentStatus::Archived);
+                bench
+                    .site
+                    .change(id, |page| page.status = ContentStatus::Archived);
             }
         }
         7 => {
@@ -233,7 +275,9 @@ fn disturb(bench: &Bench, luck: &mut Luck) {
                 });
             }
         }
-        9 => bench.site.change(id, |page| page.restricted = !page.restricted),
+        9 => bench
+            .site
+            .change(id, |page| page.restricted = !page.restricted),
         10 => {
             // What the account does not see it sees nothing below, either.
             let hidden = bench.site.with(|site| !site.pages[&id].hidden);
@@ -258,7 +302,9 @@ fn disturb(bench: &Bench, luck: &mut Luck) {
 
 fn fault(bench: &Bench, luck: &mut Luck) {
     let what = luck
-        .pick(&["list", "by ids", "facts", "one", "spaces", "whoami", "people"])
+        .pick(&[
+            "list", "by ids", "facts", "one", "spaces", "whoami", "people",
+        ])
         .unwrap();
     let fault = luck
         .pick(&[
@@ -275,7 +321,12 @@ fn fault(bench: &Bench, luck: &mut Luck) {
     match luck.next(4) {
         0 => {
             let fault = luck
-                .pick(&[StoreFault::Unavailable, StoreFault::TooLarge, StoreFault::LostAnswer, StoreFault::Panic])
+                .pick(&[
+                    StoreFault::Unavailable,
+                    StoreFault::TooLarge,
+                    StoreFault::LostAnswer,
+                    StoreFault::Panic,
+                ])
                 .unwrap();
             bench.shelf.fail(1 + luck.next(3), fault);
         }

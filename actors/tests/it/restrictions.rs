@@ -14,7 +14,9 @@ fn a_restriction_counts_for_everything_below_it() {
         let bench = Bench::new().await;
         let top = bench.site.add("10", None, "Top", "<p>top</p>");
         let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
-        let leaf = bench.site.add("10", Some(middle), "Leaf", "<p>leaf words</p>");
+        let leaf = bench
+            .site
+            .add("10", Some(middle), "Leaf", "<p>leaf words</p>");
         bench.site.change(middle, |page| page.restricted = true);
         let index = bench.synced().await;
         bench.assert_true(index.id).await;
@@ -23,7 +25,11 @@ fn a_restriction_counts_for_everything_below_it() {
 
         bench.site.change(middle, |page| page.restricted = false);
         let run = bench.sweep(index.id).await;
-        assert_eq!((run.counts.uploaded, run.counts.fetched), (2, 0), "bodies are kept");
+        assert_eq!(
+            (run.counts.uploaded, run.counts.fetched),
+            (2, 0),
+            "bodies are kept"
+        );
         bench.assert_true(index.id).await;
 
         bench.site.change(top, |page| page.restricted = true);
@@ -50,7 +56,9 @@ fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
             let open = bench
                 .site
                 .add_kind(ContentKind::Container, "10", None, "Open", "");
-            bench.site.add("10", Some(open), "Shallow", "<p>shallow</p>");
+            bench
+                .site
+                .add("10", Some(open), "Shallow", "<p>shallow</p>");
             bench.site.change(outer, |page| page.restricted = true);
             let index = bench.synced().await;
             bench.assert_true(index.id).await;
@@ -64,7 +72,9 @@ fn a_draft_above_a_page_restricts_nobody() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let draft = bench.site.add("10", None, "Draft", "<p>draft</p>");
-        bench.site.change(draft, |page| page.status = ContentStatus::Draft);
+        bench
+            .site
+            .change(draft, |page| page.status = ContentStatus::Draft);
         bench.site.add("10", Some(draft), "Below", "<p>below</p>");
         let index = bench.synced().await;
         bench.assert_true(index.id).await;
@@ -85,7 +95,11 @@ fn what_search_does_not_know_yet_stays_out_until_it_is_known() {
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
         assert_eq!(run.status, RunStatus::Succeeded);
-        assert_eq!(bench.held().len(), 25, "as many as may be asked for one by one");
+        assert_eq!(
+            bench.held().len(),
+            25,
+            "as many as may be asked for one by one"
+        );
         let waiting = bench.page(index.id, pages[59]).await;
         assert_eq!(waiting.state, PageState::Pending);
         assert!(waiting.reason.unwrap().contains("who may read it"));
@@ -154,6 +168,9 @@ fn a_page_restricted_between_polls_leaves_with_the_poll_that_sees_it() {
         bench.assert_true(index.id).await;
         assert_eq!(bench.state(index.id, below).await, PageState::Skipped);
         let log = bench.site.take_log();
-        assert!(!log.iter().any(|l| l.contains("bodies=true")), "no body of a page that stays out: {log:#?}");
+        assert!(
+            !log.iter().any(|l| l.contains("bodies=true")),
+            "no body of a page that stays out: {log:#?}"
+        );
     });
 }

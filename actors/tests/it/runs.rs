@@ -12,7 +12,9 @@ use crate::bench::{self, Bench};
 
 async fn pages(bench: &Bench, count: usize) {
     for n in 0..count {
-        bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+        bench
+            .site
+            .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
     }
 }
 
@@ -22,19 +24,43 @@ fn an_order_during_a_run_is_that_run_and_a_full_one_follows_it() {
         let bench = Bench::new().await;
         pages(&bench, 10).await;
         let index = bench.synced().await;
-        bench.site.with(|site| site.latency = Duration::from_secs(1));
-        let first = bench.engine.sync(index.id, SyncOrder::default()).await.unwrap();
-        let same = bench.engine.sync(index.id, SyncOrder::default()).await.unwrap();
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(1));
+        let first = bench
+            .engine
+            .sync(index.id, SyncOrder::default())
+            .await
+            .unwrap();
+        let same = bench
+            .engine
+            .sync(index.id, SyncOrder::default())
+            .await
+            .unwrap();
         assert_eq!((same.id, same.queued), (first.id, false));
-        let full = SyncOrder { full: Some(true), dry_run: false };
+        let full = SyncOrder {
+            full: Some(true),
+            dry_run: false,
+        };
         let queued = bench.engine.sync(index.id, full).await.unwrap();
         assert_eq!((queued.id, queued.queued), (first.id, true));
         bench.ended(first.id).await;
         let last = bench.over(index.id).await;
-        assert_eq!((last.kind, last.status), (RunKind::Full, RunStatus::Succeeded));
+        assert_eq!(
+            (last.kind, last.status),
+            (RunKind::Full, RunStatus::Succeeded)
+        );
         assert_ne!(last.id, first.id);
         assert_eq!(last.counts.uploaded, 0);
-        let all = bench.store.runs(&RunFilter { index: Some(index.id), limit: 50, ..RunFilter::default() }).await.unwrap();
+        let all = bench
+            .store
+            .runs(&RunFilter {
+                index: Some(index.id),
+                limit: 50,
+                ..RunFilter::default()
+            })
+            .await
+            .unwrap();
         assert_eq!(all.items.len(), 3);
     });
 }
@@ -44,7 +70,9 @@ fn a_canceled_run_puts_its_work_down_and_the_next_takes_it_up() {
     bench::run(|| async {
         let bench = Bench::new().await;
         pages(&bench, 1000).await;
-        bench.site.with(|site| site.latency = Duration::from_secs(5));
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(5));
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.wait(17).await;
         let run = bench.store.open_run_of(index.id).await.unwrap().unwrap();
@@ -81,12 +109,18 @@ fn a_dry_run_plans_and_changes_nothing() {
         bench.site.add("10", None, "New", "<p>new</p>");
         let before = bench.index(index.id).await;
         let uploads = bench.shelf.uploads();
-        let dry = SyncOrder { full: None, dry_run: true };
+        let dry = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
         let run = bench.engine.sync(index.id, dry).await.unwrap();
         let run = bench.ended(run.id).await;
         assert_eq!(run.status, RunStatus::Succeeded);
         let plan = run.plan.unwrap();
-        assert_eq!((plan.add, plan.update, plan.remove, plan.unchanged), (1, 1, 1, 30));
+        assert_eq!(
+            (plan.add, plan.update, plan.remove, plan.unchanged),
+            (1, 1, 1, 30)
+        );
         assert!(plan.confluence_requests > 0 && plan.store_requests > 0 && plan.minutes > 0.0);
         assert_eq!(bench.shelf.uploads(), uploads);
         let after = bench.index(index.id).await;
@@ -105,12 +139,24 @@ fn scheduled_runs_poll_between_sweeps_and_never_overlap() {
         let index = bench.create(settings).await;
         bench.over(index.id).await;
         bench.wait(3 * 3600).await;
-        let filter = RunFilter { index: Some(index.id), limit: 50, ..RunFilter::default() };
+        let filter = RunFilter {
+            index: Some(index.id),
+            limit: 50,
+            ..RunFilter::default()
+        };
         let runs = bench.store.runs(&filter).await.unwrap().items;
         let count = |kind| runs.iter().filter(|run| run.kind == kind).count();
         assert_eq!(count(RunKind::First), 1);
-        assert!((2..=3).contains(&count(RunKind::Sweep)), "{}", count(RunKind::Sweep));
-        assert!((4..=7).contains(&count(RunKind::Delta)), "{}", count(RunKind::Delta));
+        assert!(
+            (2..=3).contains(&count(RunKind::Sweep)),
+            "{}",
+            count(RunKind::Sweep)
+        );
+        assert!(
+            (4..=7).contains(&count(RunKind::Delta)),
+            "{}",
+            count(RunKind::Delta)
+        );
         assert!(runs.iter().all(|run| run.status == RunStatus::Succeeded));
     });
 }
@@ -125,7 +171,11 @@ fn a_disabled_index_does_not_run_by_itself() {
         bench.wait(5 * 3600).await;
         assert!(bench.site.take_log().is_empty());
         assert_eq!(bench.index(index.id).await.next_run_at, None);
-        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded, "by hand it does");
+        assert_eq!(
+            bench.sweep(index.id).await.status,
+            RunStatus::Succeeded,
+            "by hand it does"
+        );
         assert_eq!(bench.index(index.id).await.status, IndexStatus::Disabled);
     });
 }
@@ -135,15 +185,23 @@ fn a_restart_goes_on_where_the_first_sync_was() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
         pages(&bench, 1000).await;
-        bench.site.with(|site| site.latency = Duration::from_secs(5));
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(5));
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.wait(22).await;
         let run = bench.store.open_run_of(index.id).await.unwrap().unwrap();
         bench.restart().await;
         bench.site.with(|site| site.latency = Duration::ZERO);
-        assert_eq!(bench.store.run(run.id).await.unwrap().status, RunStatus::Interrupted);
+        assert_eq!(
+            bench.store.run(run.id).await.unwrap().status,
+            RunStatus::Interrupted
+        );
         let last = bench.over(index.id).await;
-        assert_eq!((last.kind, last.status), (RunKind::First, RunStatus::Succeeded));
+        assert_eq!(
+            (last.kind, last.status),
+            (RunKind::First, RunStatus::Succeeded)
+        );
         bench.assert_true(index.id).await;
         assert_eq!(bench.shelf.uploads(), 1000, "each page once");
         let log = bench.site.take_log();
@@ -158,7 +216,9 @@ fn a_deleted_index_leaves_a_tombstone_until_its_object_is_removed() {
         let bench = Bench::new().await;
         pages(&bench, 5).await;
         let index = bench.synced().await;
-        bench.shelf.fail(1, crate::fakes::retrieval::StoreFault::Unavailable);
+        bench
+            .shelf
+            .fail(1, crate::fakes::retrieval::StoreFault::Unavailable);
         bench.store.delete_index(index.id).await.unwrap();
         bench.engine.index_changed(index.id);
         bench.wait(5).await;
@@ -175,7 +235,9 @@ fn deleting_an_index_stops_its_run() {
     bench::run(|| async {
         let bench = Bench::new().await;
         pages(&bench, 500).await;
-        bench.site.with(|site| site.latency = Duration::from_secs(5));
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(5));
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.wait(12).await;
         bench.store.delete_index(index.id).await.unwrap();
@@ -205,7 +267,11 @@ fn events_are_numbered_and_kept() {
         }
         assert_eq!(kinds.first(), Some(&EventKind::IndexChanged));
         assert!(kinds.contains(&EventKind::RunStarted) && kinds.contains(&EventKind::RunFinished));
-        let kept = bench.store.events_after(0, Some(index.id), 1000).await.unwrap();
+        let kept = bench
+            .store
+            .events_after(0, Some(index.id), 1000)
+            .await
+            .unwrap();
         assert_eq!(kept.len(), kinds.len());
         assert!(bench.engine.hub().live_runs().is_empty());
     });
@@ -216,7 +282,9 @@ fn a_run_under_way_tells_its_counters() {
     bench::run(|| async {
         let bench = Bench::new().await;
         pages(&bench, 1500).await;
-        bench.site.with(|site| site.latency = Duration::from_secs(3));
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(3));
         let mut events = bench.engine.hub().subscribe();
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.wait(20).await;

@@ -36,14 +36,21 @@ fn a_run_that_dies_at_any_place_is_taken_up_and_ends_where_an_undisturbed_one_do
                 let top = bench.site.add("10", None, "Top", "<p>top</p>");
                 let mut pages = Vec::new();
                 for n in 0..300 {
-                    pages.push(bench.site.add("10", Some(top), &format!("P{n}"), &format!("<p>t{n}</p>")));
+                    pages.push(bench.site.add(
+                        "10",
+                        Some(top),
+                        &format!("P{n}"),
+                        &format!("<p>t{n}</p>"),
+                    ));
                 }
                 let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
                 let run = bench.over(index.id).await;
                 assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
                 bench.assert_true(index.id).await;
                 bench.site.purge(pages[7]);
-                bench.site.change(pages[8], |p| p.status = domain::content::ContentStatus::Trashed);
+                bench.site.change(pages[8], |p| {
+                    p.status = domain::content::ContentStatus::Trashed
+                });
                 bench.site.rename(top, "Summit");
                 bench.sweep(index.id).await;
                 bench.wait(120).await;

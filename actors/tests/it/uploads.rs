@@ -14,7 +14,11 @@ use crate::fakes::retrieval::StoreFault;
 
 async fn hundred(bench: &Bench) -> Vec<u64> {
     (0..100)
-        .map(|n| bench.site.add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>")))
+        .map(|n| {
+            bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+        })
         .collect()
 }
 
@@ -28,8 +32,12 @@ fn a_run_ends_when_its_documents_are_searchable_or_have_failed() {
         let bench = Bench::with(FakeRetrieval::slow(), settings).await;
         let pages = hundred(&bench).await;
         bench.shelf.with(|shelf| {
-            shelf.fail_ingestion.insert(format!("confluence-page-{}", pages[3]));
-            shelf.never_ingest.insert(format!("confluence-page-{}", pages[4]));
+            shelf
+                .fail_ingestion
+                .insert(format!("confluence-page-{}", pages[3]));
+            shelf
+                .never_ingest
+                .insert(format!("confluence-page-{}", pages[4]));
             shelf
                 .refuse
                 .insert(format!("confluence-page-{}", pages[5]), "no".to_owned());
@@ -37,7 +45,14 @@ fn a_run_ends_when_its_documents_are_searchable_or_have_failed() {
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
         assert_eq!(run.status, RunStatus::Partial);
-        assert_eq!((run.counts.uploaded, run.counts.searchable, run.counts.failed), (99, 97, 3));
+        assert_eq!(
+            (
+                run.counts.uploaded,
+                run.counts.searchable,
+                run.counts.failed
+            ),
+            (99, 97, 3)
+        );
         assert_eq!(bench.shelf.with(|shelf| shelf.commits), 1, "once per run");
         let reason = |page: domain::page::Page| page.reason.unwrap();
         assert!(reason(bench.page(index.id, pages[3]).await).contains("parsed"));
@@ -51,7 +66,10 @@ fn a_run_ends_when_its_documents_are_searchable_or_have_failed() {
         });
         bench.wait(600).await;
         let run = bench.delta(index.id).await;
-        assert_eq!((run.status, run.counts.searchable), (RunStatus::Succeeded, 3));
+        assert_eq!(
+            (run.status, run.counts.searchable),
+            (RunStatus::Succeeded, 3)
+        );
         bench.assert_true(index.id).await;
     });
 }
@@ -87,7 +105,10 @@ fn a_store_that_is_down_fails_the_run_and_the_rest_waits_in_rows() {
         assert_eq!(bench.state(index.id, page).await, PageState::Pending);
         bench.shelf.with(|shelf| shelf.faults.clear());
         let run = bench.delta(index.id).await;
-        assert_eq!((run.status, run.counts.uploaded, run.counts.fetched), (RunStatus::Succeeded, 1, 0));
+        assert_eq!(
+            (run.status, run.counts.uploaded, run.counts.fetched),
+            (RunStatus::Succeeded, 1, 0)
+        );
         bench.assert_true(index.id).await;
     });
 }
@@ -102,7 +123,9 @@ fn an_answer_that_was_lost_is_repeated_under_the_same_id() {
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
         bench.assert_true(index.id).await;
-        let distinct: HashSet<_> = bench.shelf.with(|shelf| shelf.uploads.iter().cloned().collect());
+        let distinct: HashSet<_> = bench
+            .shelf
+            .with(|shelf| shelf.uploads.iter().cloned().collect());
         assert_eq!(distinct.len(), 100, "the same content under the same id");
     });
 }
@@ -129,7 +152,10 @@ fn a_store_object_that_is_gone_is_made_and_filled_again() {
         let index = bench.synced().await;
         bench.shelf.with(|shelf| shelf.documents.clear());
         let run = bench.sweep(index.id).await;
-        assert_eq!((run.status, run.counts.uploaded, run.counts.fetched), (RunStatus::Succeeded, 100, 0));
+        assert_eq!(
+            (run.status, run.counts.uploaded, run.counts.fetched),
+            (RunStatus::Succeeded, 100, 0)
+        );
         bench.assert_true(index.id).await;
     });
 }

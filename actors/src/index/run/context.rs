@@ -212,7 +212,10 @@ impl SeenSpace {
         Some(Self {
             id: space.id.clone()?,
             given: space.key.clone(),
-            key: space.current_key.clone().unwrap_or_else(|| space.key.clone()),
+            key: space
+                .current_key
+                .clone()
+                .unwrap_or_else(|| space.key.clone()),
         })
     }
 }

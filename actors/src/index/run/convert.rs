@@ -64,7 +64,9 @@ pub(super) async fn convert(
     let mut complete = vec![true; bodies.len()];
     if asked.iter().any(|asked| !asked.is_empty()) {
         let known = Arc::new(look_up(ctx, &asked, links).await?);
-        let again: Vec<usize> = (0..bodies.len()).filter(|at| !asked[*at].is_empty()).collect();
+        let again: Vec<usize> = (0..bodies.len())
+            .filter(|at| !asked[*at].is_empty())
+            .collect();
         for at in &again {
             complete[*at] = links == Links::Resolve || asked[*at].all_in(&known);
         }
@@ -144,8 +146,7 @@ fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Aske
         .iter()
         .map(|body| {
             let resolver = Lookup::new(body, spaces, &nothing);
-            let markdown =
-                convert_storage(&body.storage, &Options::default(), &resolver).markdown;
+            let markdown = convert_storage(&body.storage, &Options::default(), &resolver).markdown;
             (markdown, resolver.asked.into_inner())
         })
         .unzip()
@@ -179,7 +180,12 @@ async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, H
             .collect();
     }
     if !people.is_empty() {
-        known.people = ctx.store().known_people(&people).await?.into_iter().collect();
+        known.people = ctx
+            .store()
+            .known_people(&people)
+            .await?
+            .into_iter()
+            .collect();
         if links == Links::Resolve {
             ask_for_people(ctx, &people, &mut known.people).await?;
         }

@@ -9,6 +9,7 @@ use domain::page::PageState;
 use super::context::SeenSpace;
 use super::facts;
 use super::poll::poll;
+use super::vanish::Absence;
 use super::{Halt, RunCtx, retry, stages, vanish};
 
 /// Pages of unknown restriction that one poll asks for in bulk.
@@ -46,7 +47,8 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     touched.extend(unsettled.into_iter().map(|record| record.page_id));
 
     let hidden = vanish::due_for_a_second_look(ctx).await?;
-    touched.extend(vanish::confirm(ctx, hidden).await?);
+    let confirmed = vanish::confirm(ctx, hidden, Absence::Counts).await?;
+    touched.extend(confirmed.back);
     stages::decide(ctx, &moved, &touched).await
 }
 
@@ -58,7 +60,11 @@ async fn learn(
 ) -> Result<Vec<PageId>, Halt> {
     let mut ids: Vec<PageId> = touched.iter().cloned().collect();
     let waiting = unknown.into_iter().map(|(id, _)| id);
-    ids.extend(waiting.filter(|id| !touched.contains(id)).take(UNKNOWN_AT_ONCE));
+    ids.extend(
+        waiting
+            .filter(|id| !touched.contains(id))
+            .take(UNKNOWN_AT_ONCE),
+    );
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -79,8 +85,7 @@ async fn learn(
             records
                 .into_iter()
                 .filter(|record| {
-                    record.restriction == Restriction::Unknown
-                        && record.state != PageState::Removed
+                    record.restriction == Restriction::Unknown && record.state != PageState::Removed
                 })
                 .map(|record| (record.page_id, record.kind)),
         );

@@ -106,11 +106,7 @@ async fn compare_space(
     }
 }
 
-async fn absent(
-    ctx: &RunCtx,
-    space: &SeenSpace,
-    seen: &HashSet<PageId>,
-) -> Result<i64, Halt> {
+async fn absent(ctx: &RunCtx, space: &SeenSpace, seen: &HashSet<PageId>) -> Result<i64, Halt> {
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let absent = briefs
         .iter()

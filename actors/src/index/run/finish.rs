@@ -7,9 +7,9 @@ use domain::problem::Problem;
 use domain::run::{RunStatus, final_status};
 use domain::{Timestamp, schedule};
 
+use super::Halt;
 use super::context::Findings;
 use super::stages::{Ended, Life};
-use super::Halt;
 use crate::index::{announce, next_after_failure};
 
 /// Closes the run's row, unless the engine stops.
@@ -108,11 +108,10 @@ fn end_of(
     let shared = &life.shared;
     let counts = life.tally.counts();
     let now = shared.now();
-    let regular = state
-        .index
-        .settings
-        .enabled
-        .then(|| schedule::next_run_at(state.index.id, state.index.settings.interval_minutes, now));
+    let regular =
+        state.index.settings.enabled.then(|| {
+            schedule::next_run_at(state.index.id, state.index.settings.interval_minutes, now)
+        });
     let mut end = RunEnd {
         status: RunStatus::Failed,
         counts,
@@ -127,7 +126,8 @@ fn end_of(
     match outcome {
         Err(Halt::Stopped) => {
             end.status = RunStatus::Canceled;
-            (end.index_status, end.index_reason) = as_before(life, state, "the last run was canceled");
+            (end.index_status, end.index_reason) =
+                as_before(life, state, "the last run was canceled");
         }
         Err(halt) => {
             let error = halt.into_error().problem();
@@ -157,7 +157,10 @@ fn end_well(
     failed_pages: usize,
     end: &mut RunEnd,
 ) {
-    let visible = life.ctx.as_ref().map_or(0, |ctx| ctx.visible_spaces().len());
+    let visible = life
+        .ctx
+        .as_ref()
+        .map_or(0, |ctx| ctx.visible_spaces().len());
     let trouble = &findings.space_trouble;
     end.status = final_status(&end.counts, false, findings.guard.is_some());
     if !trouble.is_empty() {

@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use domain::PageId;
 use domain::change::PollWalk;
 use domain::content::{ContentKind, ContentStatus};
-use domain::ports::source::{
-    Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING,
-};
+use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING};
 
 use super::context::SeenSpace;
 use super::convert::Links;

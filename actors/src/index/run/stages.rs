@@ -269,7 +269,8 @@ async fn with_lane(
         biased;
         report = &mut lane => match report {
             LaneReport::Trouble(error) => Err(Halt::Failed(error)),
-            LaneReport::Stopped => Err(Halt::Stopped),
+            // What is in flight settles: the work ends by itself at its next request.
+            LaneReport::Stopped => work.await.and(Err(Halt::Stopped)),
             // It ends by itself only after it was closed.
             LaneReport::Settled => work.await,
         },

@@ -17,6 +17,7 @@ use super::convert::Links;
 use super::facts::{self, FactsWalk};
 use super::listed::record;
 use super::reconcile::{Reconciler, Which};
+use super::vanish::Absence;
 use super::walk::{newest_before, walk};
 use super::{Halt, RunCtx, stages, vanish};
 use crate::messages::SpacesBy;
@@ -40,15 +41,12 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     }
     drop(walks);
     absent.extend(of_gone_spaces(ctx, spaces).await?);
-    let back = vanish::confirm(ctx, absent).await?;
-    stages::decide(ctx, &HashSet::new(), &back).await
+    let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
+    stages::decide(ctx, &HashSet::new(), &confirmed.back).await
 }
 
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
-async fn one_space(
-    ctx: &RunCtx,
-    space: &SeenSpace,
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
     for kind in ctx.kinds() {
         match walk(ctx, space, *kind).await {
@@ -126,9 +124,7 @@ async fn absent(
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let members = briefs
         .into_iter()
-        .filter(|brief| {
-            brief.kind != ContentKind::Container && brief.state != PageState::Removed
-        })
+        .filter(|brief| brief.kind != ContentKind::Container && brief.state != PageState::Removed)
         .filter(|brief| ctx.kinds().contains(&brief.kind));
     let mut stored = 0;
     let mut absent = BTreeMap::new();
@@ -138,14 +134,17 @@ async fn absent(
             absent.insert(brief.page_id, brief.kind);
         }
     }
-    if is_suspiciously_empty(seen.len(), stored) {
+    if !is_suspiciously_empty(seen.len(), stored) {
+        return Ok(absent);
+    }
+    let confirmed = vanish::confirm(ctx, absent, Absence::SaysNothing).await?;
+    if confirmed.unexplained > 0 {
         ctx.trouble_with(
             space,
-            "its listing was empty although pages of it are stored: nothing is concluded from that",
+            "its listing was empty although pages of it are stored: nothing is concluded from that. If it is empty indeed, take it out of the index",
         );
-        return Ok(BTreeMap::new());
     }
-    Ok(absent)
+    Ok(BTreeMap::new())
 }
 
 /// Asks for every page by its id, and compares.

@@ -25,14 +25,32 @@ const EVERYWHERE: &[ContentStatus] = &[
 ];
 const CHUNK: usize = 250;
 
-/// Asks for pages that a complete listing did not name, and does with each what the answer allows. Answers those that are
-/// there after all, to be decided again.
+/// What may be concluded from a page's absence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// A complete listing left it out: it is hidden, and later removed.
+    Counts,
+    /// The listing named nothing at all: only what is said of a page itself counts.
+    SaysNothing,
+}
+
+/// What came of asking for pages that were not listed.
+#[derive(Default)]
+pub(super) struct Confirmed {
+    /// There after all, under other facts: to be decided again.
+    pub(super) back: HashSet<PageId>,
+    /// Pages of which nothing could be concluded, or that are there although they were not listed.
+    pub(super) unexplained: usize,
+}
+
+/// Asks for pages that a listing did not name, and does with each what the answer allows.
 pub(super) async fn confirm(
     ctx: &RunCtx,
     absent: BTreeMap<PageId, ContentKind>,
-) -> Result<HashSet<PageId>, Halt> {
+    absence: Absence,
+) -> Result<Confirmed, Halt> {
     let scope: HashSet<SpaceId> = scope_of(ctx);
-    let mut back = HashSet::new();
+    let mut all = Confirmed::default();
     let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
     for (id, kind) in absent {
         by_kind.entry(kind).or_default().push(id);
@@ -41,12 +59,15 @@ pub(super) async fn confirm(
         for ids in ids.chunks(MAX_BATCH) {
             let Some(answers) = ask(ctx, kind, ids).await? else {
                 // A question that failed concludes nothing: these pages stay as they are.
+                all.unexplained += ids.len();
                 continue;
             };
-            back.extend(apply(ctx, ids, answers, &scope).await?);
+            let some = apply(ctx, ids, answers, &scope, absence).await?;
+            all.back.extend(some.back);
+            all.unexplained += some.unexplained;
         }
     }
-    Ok(back)
+    Ok(all)
 }
 
 fn scope_of(ctx: &RunCtx) -> HashSet<SpaceId> {
@@ -102,15 +123,21 @@ async fn apply(
     ids: &[PageId],
     mut answers: HashMap<PageId, SourcePage>,
     scope: &HashSet<SpaceId>,
-) -> Result<HashSet<PageId>, Halt> {
+    absence: Absence,
+) -> Result<Confirmed, Halt> {
     let now = ctx.now();
     let mut there = Vec::new();
+    let mut unexplained = 0;
     {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let mut changed = Vec::new();
         for mut page in records {
             let answer = answers.remove(&page.page_id);
+            if answer.is_none() && absence == Absence::SaysNothing {
+                unexplained += 1;
+                continue;
+            }
             let since = (page.state == PageState::Vanishing)
                 .then_some(page.vanished_at)
                 .flatten();
@@ -147,8 +174,12 @@ async fn apply(
         }
         ctx.store().save_pages(&changed, &[], &[]).await?;
     }
+    unexplained += there.len();
     let recorded = record(ctx, there, None, Links::Resolve).await?;
-    Ok(recorded.touched.into_iter().collect())
+    Ok(Confirmed {
+        back: recorded.touched.into_iter().collect(),
+        unexplained,
+    })
 }
 
 fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
@@ -245,9 +276,8 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         ctx.shared.settings.max_delete_percent,
         progress.deletions_accepted,
     );
-    let waits = progress.awaiting_confirmation.is_some()
-        && !progress.deletions_accepted
-        && suggested > 0;
+    let waits =
+        progress.awaiting_confirmation.is_some() && !progress.deletions_accepted && suggested > 0;
     let stopped = match verdict {
         Verdict::Stop { vanishing, stored } => Some(format!(
             "{vanishing} of {stored} documents would be removed at once, because Confluence no longer shows their pages to this account, or only as archived, trashed or restricted. They are hidden and stay until this is confirmed or refused"

@@ -262,7 +262,10 @@ impl Site {
             version: page.version,
             modified: page.modified,
             author: None,
-            url: format!("https://wiki.example/wiki/spaces/{}/pages/{}", page.space, page.id),
+            url: format!(
+                "https://wiki.example/wiki/spaces/{}/pages/{}",
+                page.space, page.id
+            ),
             body: body.then(|| page.body.clone()),
         }
     }
@@ -305,7 +308,12 @@ impl Site {
 }
 
 /// Cuts one answer out of a whole list; the cursor is the order key of the last item given, as the site's own is.
-fn cut(all: &[SourcePage], cursor: Option<&Cursor>, limit: usize, newest: bool) -> Batch<SourcePage> {
+fn cut(
+    all: &[SourcePage],
+    cursor: Option<&Cursor>,
+    limit: usize,
+    newest: bool,
+) -> Batch<SourcePage> {
     let from = cursor.map_or(0, |Cursor(last)| {
         let last: (i64, u64) = serde_json::from_str(last).unwrap();
         let after = |item: &SourcePage| order_key(item, newest) > last;
@@ -481,9 +489,8 @@ impl ContentSource for FakeConfluence {
                 }
                 FactsQuery::Ids(ids) => ids.iter().any(|id| Site::number(id) == page.id),
             };
-            let named = |page: &FakePage| {
-                page.kind != ContentKind::Container || site.search_names_folders
-            };
+            let named =
+                |page: &FakePage| page.kind != ContentKind::Container || site.search_names_folders;
             let all: Vec<ContentFacts> = site
                 .pages
                 .values()
@@ -492,8 +499,12 @@ impl ContentSource for FakeConfluence {
                 .map(|page| site.facts(page))
                 .collect();
             let from: usize = cursor.map_or(0, |Cursor(text)| text.parse().unwrap());
-            let items: Vec<ContentFacts> =
-                all.iter().skip(from).take(site.facts_limit).cloned().collect();
+            let items: Vec<ContentFacts> = all
+                .iter()
+                .skip(from)
+                .take(site.facts_limit)
+                .cloned()
+                .collect();
             let at = from + items.len();
             let next = (at < all.len()).then(|| Cursor(at.to_string()));
             Batch { items, next }

@@ -75,14 +75,7 @@ impl FakeRetrieval {
 
     /// Everything stored under the one object there is, or nothing.
     pub fn documents(&self) -> BTreeMap<DocumentId, Document> {
-        self.with(|shelf| {
-            shelf
-                .documents
-                .values()
-                .next()
-                .cloned()
-                .unwrap_or_default()
-        })
+        self.with(|shelf| shelf.documents.values().next().cloned().unwrap_or_default())
     }
 
     pub fn uploads(&self) -> usize {
@@ -175,7 +168,10 @@ impl RetrievalBackend for FakeRetrieval {
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let answered = self.request().await?;
         let outcomes = self.with(|shelf| {
-            if shelf.too_large_above.is_some_and(|most| documents.len() > most) {
+            if shelf
+                .too_large_above
+                .is_some_and(|most| documents.len() > most)
+            {
                 return Err(BackendError::TooLarge {
                     detail: "too many".to_owned(),
                 });
@@ -248,7 +244,9 @@ impl RetrievalBackend for FakeRetrieval {
             let searchable = shelf.searchable.get(&remote.id);
             for id in uploads {
                 if shelf.fail_ingestion.contains(id.as_str()) {
-                    report.failed.push((id.clone(), "cannot be parsed".to_owned()));
+                    report
+                        .failed
+                        .push((id.clone(), "cannot be parsed".to_owned()));
                 } else if searchable.is_some_and(|ids| ids.contains(id))
                     && !shelf.never_ingest.contains(id.as_str())
                 {
