@@ -34,9 +34,10 @@ impl<'a> Converter<'a> {
             Tag::AdfAttribute | Tag::AdfParameter => {
                 let key = attr(attrs, "key").unwrap_or_default();
                 if let Some(node) = self.nodes.last_mut() {
-                    self.frames
-                        .last_mut()
-                        .map(|f| f.data = node.attributes.len() as u32 + 1);
+                    let index = node.attributes.len() as u32 + 1;
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.data = index;
+                    }
                     node.attributes.push((key, Cow::Borrowed("")));
                 }
                 self.buffer();
@@ -85,10 +86,9 @@ impl<'a> Converter<'a> {
                 let value = self.take_buffer();
                 if let (Some(node), Some(index)) =
                     (self.nodes.last_mut(), frame.data.checked_sub(1))
+                    && let Some(slot) = node.attributes.get_mut(index as usize)
                 {
-                    if let Some(slot) = node.attributes.get_mut(index as usize) {
-                        slot.1 = value;
-                    }
+                    slot.1 = value;
                 }
             }
             Tag::AdfContent => self.w.end_leaf(),

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 /// The text of an `ac:emoticon` with these attributes, if it has any.
 pub(crate) fn emoticon(attrs: &str) -> Option<Cow<'_, str>> {
     let fallback = attr(attrs, "ac:emoji-fallback").filter(|f| !f.trim().is_empty());
-    if let Some(text) = &fallback {
-        if !is_shortname(text) {
-            return Some(match unescape_utf16(text) {
-                Some(decoded) => Cow::Owned(decoded),
-                None => Cow::Owned(text.to_string()),
-            });
-        }
+    if let Some(text) = &fallback
+        && !is_shortname(text)
+    {
+        return Some(match unescape_utf16(text) {
+            Some(decoded) => Cow::Owned(decoded),
+            None => Cow::Owned(text.to_string()),
+        });
     }
     if let Some(id) = attr(attrs, "ac:emoji-id") {
         if let Some(name) = id.strip_prefix("atlassian-") {

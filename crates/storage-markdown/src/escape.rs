@@ -143,11 +143,7 @@ impl Writer {
                 }
                 b'\\' => next.is_none_or(|b| b.is_ascii_punctuation()),
                 0xc2 => {
-                    let drop = match next {
-                        Some(0xa0) => true,
-                        Some(0xad) => true,
-                        _ => false,
-                    };
+                    let drop = matches!(next, Some(0xa0 | 0xad));
                     if !drop {
                         at += 1;
                         continue;
@@ -292,7 +288,7 @@ impl Writer {
                     self.space |= self.leaf_open;
                 }
             }
-            "<" | "&" if !(self.in_code && !self.dirty) => {
+            "<" | "&" if !self.in_code || self.dirty => {
                 let c = if decoded == "<" { '<' } else { '&' };
                 self.ready(c);
                 if self.in_code {

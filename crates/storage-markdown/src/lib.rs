@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod aclink;
 mod adf;
 mod anchors;
+mod aside;
 mod attrs;
 pub mod chunk;
 mod convert;
@@ -10,11 +12,15 @@ mod emoji;
 mod escape;
 mod events;
 mod hash;
+mod html;
+mod images;
 mod inline;
 mod links;
 mod macros;
 mod model;
 pub mod outline;
+mod place;
+mod references;
 mod shape;
 mod splice;
 mod storage;
@@ -22,6 +28,7 @@ mod table;
 mod tag;
 mod view;
 mod visible;
+mod walk;
 mod writer;
 
 pub use document::{PageFacts, count_words, front_matter, page_document};
@@ -52,7 +59,7 @@ pub fn splice_rendered(
     options: &Options,
     resolver: &dyn Resolver,
 ) -> Conversion {
-    let rendered = view::rendered_macros(rendered_view, options, resolver);
+    let rendered = splice::rendered_macros(rendered_view, options, resolver);
     with_front_matter(
         convert_with(storage, options, resolver, Some(&rendered)),
         options,

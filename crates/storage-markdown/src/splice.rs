@@ -1,8 +1,14 @@
 //! Rendered content in place of dynamic macros.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use crate::model::Conversion;
+use crate::attrs::attr;
+use crate::macros::Kind;
+use crate::model::{Conversion, Options, Resolver};
+use crate::tag::Tag;
+use crate::view::convert_fragment;
+use crate::walk::{HtmlEvent, walk};
 
 /// Converted content of rendered macros, by what identifies them.
 #[derive(Debug, Default)]
@@ -26,5 +32,98 @@ impl Rendered {
         by_id
             .or_else(|| self.by_ordinal.get(&(name.to_string(), ordinal)))
             .filter(|c| c.words > 0)
+    }
+}
+
+/// The dynamic macros in a rendered body, converted one by one.
+pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Resolver) -> Rendered {
+    let mut open: Vec<(String, usize, Option<Found>)> = Vec::new();
+    let mut found: Vec<(Found, Range<usize>)> = Vec::new();
+    walk(html, &mut |event| match event {
+        HtmlEvent::Start(name, attrs, range) => {
+            // A macro inside of one that is taken as a whole comes with it.
+            let inside = open.iter().any(|(_, _, f)| f.is_some());
+            let this = if inside { None } else { Found::of(name, attrs) };
+            if !Tag::is_void(name) {
+                open.push((name.to_string(), range.start, this));
+            }
+        }
+        HtmlEvent::End(name, range) => {
+            let Some(at) = open
+                .iter()
+                .rev()
+                .take(64)
+                .position(|(n, _, _)| n == name)
+                .map(|back| open.len() - 1 - back)
+            else {
+                return;
+            };
+            for (_, start, this) in open.drain(at..) {
+                if let Some(this) = this {
+                    found.push((this, start..range.end));
+                }
+            }
+        }
+        HtmlEvent::Text(..) => {}
+    });
+    found.sort_by_key(|(_, range)| range.start);
+    let mut rendered = Rendered::default();
+    let mut ordinals: HashMap<String, usize> = HashMap::new();
+    for (this, range) in found {
+        let ordinal = ordinals.entry(this.name.clone()).or_default();
+        let n = *ordinal;
+        *ordinal += 1;
+        let Some(slice) = html.get(range) else {
+            continue;
+        };
+        if slice.contains("class=\"error\"")
+            || slice.contains("aui-message-error")
+            || slice.contains("Getting issue details")
+        {
+            continue;
+        }
+        let converted = convert_fragment(slice, options, resolver);
+        for id in [this.macro_id, this.local_id].into_iter().flatten() {
+            rendered.by_id.insert(id, converted.clone());
+        }
+        rendered.by_ordinal.insert((this.name, n), converted);
+    }
+    rendered
+}
+
+/// A rendered macro worth taking over.
+struct Found {
+    name: String,
+    macro_id: Option<String>,
+    local_id: Option<String>,
+}
+
+impl Found {
+    fn of(element: &str, attrs: &str) -> Option<Found> {
+        let own = |name| {
+            attr(attrs, name)
+                .map(|v| v.into_owned())
+                .filter(|v| !v.is_empty())
+        };
+        let name = own("data-macro-name").or_else(|| {
+            let class = attr(attrs, "class")?;
+            class
+                .split_ascii_whitespace()
+                .any(|c| c == "metadata-summary-macro")
+                .then(|| "detailssummary".to_string())
+        })?;
+        // A single issue in a line is no table of issues.
+        if name == "jira" && element == "span" {
+            return None;
+        }
+        let wanted = matches!(
+            Kind::of(&name),
+            Kind::Include | Kind::ExcerptInclude | Kind::Report | Kind::ByLabel | Kind::Jira
+        );
+        wanted.then(|| Found {
+            name,
+            macro_id: own("data-macro-id"),
+            local_id: own("data-local-id"),
+        })
     }
 }

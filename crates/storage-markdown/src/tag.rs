@@ -143,6 +143,11 @@ impl Tag {
         })
     }
 
+    /// Elements of the storage format itself, not of HTML.
+    pub(crate) fn is_confluence(self) -> bool {
+        self as u8 >= Tag::Parameter as u8 && self != Tag::Other
+    }
+
     /// Elements of HTML that never have an end tag.
     pub(crate) fn is_void(name: &str) -> bool {
         matches!(

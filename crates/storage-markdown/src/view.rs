@@ -5,20 +5,15 @@
 //! never hash them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ops::Range;
-use std::rc::Rc;
-
-use lol_html::{Settings, doc_text, element, end_tag};
 
 use crate::attrs::{attr, decode};
-use crate::convert::{Converter, Sink};
+use crate::convert::{Converter, Sink, UNREAD};
 use crate::inline::Mark;
 use crate::links::{Ri, resolve, resolve_href};
-use crate::macros::Kind;
 use crate::model::{Conversion, Options, Resolver};
-use crate::splice::Rendered;
+use crate::place::clean_url;
 use crate::tag::Tag;
+use crate::walk::{HtmlEvent, walk};
 use crate::writer::{Alert, Lead, Mode};
 
 /// Converts rendered HTML, a whole body or a part of one.
@@ -40,66 +35,6 @@ pub(crate) fn convert_fragment(
     }
     view.converter.result.diagnostics.repairs += usize::from(failed);
     view.converter.finish()
-}
-
-/// What the parser meets.
-enum HtmlEvent<'e> {
-    /// Name, attributes as `name="value"` pairs, end offset of the tag.
-    Start(&'e str, &'e str, Range<usize>),
-    /// Name, range of the tag.
-    End(&'e str, Range<usize>),
-    /// Raw text (references not decoded), and whether it is the last part of it.
-    Text(&'e str, bool),
-}
-
-/// Reads `html`; returns whether it could not be read to its end.
-fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
-    // End tags come through handlers that must be 'static: they go by way of a queue that is emptied at each event.
-    let ends: Rc<RefCell<Vec<(String, Range<usize>)>>> = Rc::default();
-    let sink = RefCell::new(sink);
-    let drain = |ends: &RefCell<Vec<(String, Range<usize>)>>,
-                 sink: &RefCell<&mut dyn FnMut(HtmlEvent<'_>)>| {
-        for (name, range) in ends.borrow_mut().drain(..) {
-            (*sink.borrow_mut())(HtmlEvent::End(&name, range));
-        }
-    };
-    let on_element = element!("*", |el| {
-        drain(&ends, &sink);
-        let name = el.tag_name();
-        let mut attrs = String::new();
-        for attribute in el.attributes() {
-            attrs.push(' ');
-            attrs.push_str(&attribute.name());
-            attrs.push_str("=\"");
-            attrs.push_str(&attribute.value().replace('"', "&quot;"));
-            attrs.push('"');
-        }
-        let at = el.source_location().bytes();
-        (*sink.borrow_mut())(HtmlEvent::Start(&name, &attrs, at.clone()));
-        if Tag::is_void(&name) || !el.can_have_content() {
-            (*sink.borrow_mut())(HtmlEvent::End(&name, at));
-        } else {
-            // The name is that of the element: the end tag that ends it may be its parent's.
-            let (ends, name) = (Rc::clone(&ends), name.clone());
-            el.on_end_tag(end_tag!(move |end| {
-                ends.borrow_mut()
-                    .push((name.clone(), end.source_location().bytes()));
-                Ok(())
-            }))?;
-        }
-        Ok(())
-    });
-    let on_text = doc_text!(|text| {
-        drain(&ends, &sink);
-        (*sink.borrow_mut())(HtmlEvent::Text(text.as_str(), text.last_in_text_node()));
-        Ok(())
-    });
-    let settings = Settings::new()
-        .append_element_content_handler(on_element)
-        .append_document_content_handler(on_text);
-    let failed = lol_html::rewrite_str(html, settings).is_err();
-    drain(&ends, &sink);
-    failed
 }
 
 /// What remains to be done when an element ends.
@@ -188,6 +123,9 @@ impl View<'_> {
         if !known {
             return;
         }
+        if tag.is_confluence() {
+            return self.converter.set_data(UNREAD);
+        }
         let class = attr(attrs, "class").unwrap_or_default();
         let has = |wanted: &str| class.split_ascii_whitespace().any(|c| c == wanted);
         let c = &mut self.converter;
@@ -218,13 +156,13 @@ impl View<'_> {
                 self.then(Action::PopContainer);
             }
             Tag::Div if has("codeHeader") || has("panelHeader") || has("preformattedHeader") => {
-                if has("panelHeader") && !has("codeHeader") {
-                    if let Some((_, Action::Panel(seen))) = self.pending.last_mut() {
-                        if !*seen {
-                            *seen = true;
-                            c.w.push_quote(Alert::None);
-                        }
-                    }
+                if has("panelHeader")
+                    && !has("codeHeader")
+                    && let Some((_, Action::Panel(seen))) = self.pending.last_mut()
+                    && !*seen
+                {
+                    *seen = true;
+                    c.w.push_quote(Alert::None);
                 }
                 c.w.end_leaf();
                 c.w.push_mark(Mark::Strong);
@@ -422,143 +360,3 @@ const LANGUAGES: [&str; 36] = [
     "r",
     "vb",
 ];
-
-/// The dynamic macros in a rendered body, converted one by one.
-pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Resolver) -> Rendered {
-    let mut open: Vec<(String, usize, Option<Found>)> = Vec::new();
-    let mut found: Vec<(Found, Range<usize>)> = Vec::new();
-    walk(html, &mut |event| match event {
-        HtmlEvent::Start(name, attrs, range) => {
-            // A macro inside of one that is taken as a whole comes with it.
-            let inside = open.iter().any(|(_, _, f)| f.is_some());
-            let this = if inside { None } else { Found::of(name, attrs) };
-            if !Tag::is_void(name) {
-                open.push((name.to_string(), range.start, this));
-            }
-        }
-        HtmlEvent::End(name, range) => {
-            let Some(at) = open
-                .iter()
-                .rev()
-                .take(64)
-                .position(|(n, _, _)| n == name)
-                .map(|back| open.len() - 1 - back)
-            else {
-                return;
-            };
-            for (_, start, this) in open.drain(at..) {
-                if let Some(this) = this {
-                    found.push((this, start..range.end));
-                }
-            }
-        }
-        HtmlEvent::Text(..) => {}
-    });
-    found.sort_by_key(|(_, range)| range.start);
-    let mut rendered = Rendered::default();
-    let mut ordinals: HashMap<String, usize> = HashMap::new();
-    for (this, range) in found {
-        let ordinal = ordinals.entry(this.name.clone()).or_default();
-        let n = *ordinal;
-        *ordinal += 1;
-        let Some(slice) = html.get(range) else {
-            continue;
-        };
-        if slice.contains("class=\"error\"")
-            || slice.contains("aui-message-error")
-            || slice.contains("Getting issue details")
-        {
-            continue;
-        }
-        let converted = convert_fragment(slice, options, resolver);
-        for id in [this.macro_id, this.local_id].into_iter().flatten() {
-            rendered.by_id.insert(id, converted.clone());
-        }
-        rendered.by_ordinal.insert((this.name, n), converted);
-    }
-    rendered
-}
-
-/// A rendered macro worth taking over.
-struct Found {
-    name: String,
-    macro_id: Option<String>,
-    local_id: Option<String>,
-}
-
-impl Found {
-    fn of(element: &str, attrs: &str) -> Option<Found> {
-        let own = |name| {
-            attr(attrs, name)
-                .map(|v| v.into_owned())
-                .filter(|v| !v.is_empty())
-        };
-        let name = own("data-macro-name").or_else(|| {
-            let class = attr(attrs, "class")?;
-            class
-                .split_ascii_whitespace()
-                .any(|c| c == "metadata-summary-macro")
-                .then(|| "detailssummary".to_string())
-        })?;
-        // A single issue in a line is no table of issues.
-        if name == "jira" && element == "span" {
-            return None;
-        }
-        let wanted = matches!(
-            Kind::of(&name),
-            Kind::Include | Kind::ExcerptInclude | Kind::Report | Kind::ByLabel | Kind::Jira
-        );
-        wanted.then(|| Found {
-            name,
-            macro_id: own("data-macro-id"),
-            local_id: own("data-local-id"),
-        })
-    }
-}
-
-/// The address of an image or file without what changes from call to call.
-pub(crate) fn clean_url(url: &str, base: Option<&str>) -> Option<String> {
-    let url = url.trim();
-    let lower = url.get(..11).unwrap_or(url).to_ascii_lowercase();
-    if url.is_empty()
-        || lower.starts_with("data:")
-        || lower.starts_with("javascript:")
-        || lower.starts_with("blob:")
-    {
-        return None;
-    }
-    let absolute = match (base, url.strip_prefix("/wiki/")) {
-        (Some(base), Some(path)) => format!("{base}/{path}"),
-        _ => url.to_string(),
-    };
-    let Some((path, query)) = absolute.split_once('?') else {
-        return Some(absolute);
-    };
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|p| !is_transient(p.split('=').next().unwrap_or("")))
-        .collect();
-    Some(if kept.is_empty() {
-        path.to_string()
-    } else {
-        format!("{path}?{}", kept.join("&"))
-    })
-}
-
-/// Query parameters that sign, size or date a download.
-fn is_transient(name: &str) -> bool {
-    let known = [
-        "version",
-        "modificationDate",
-        "cacheVersion",
-        "api",
-        "client",
-        "Signature",
-        "Expires",
-        "Key-Pair-Id",
-        "Policy",
-        "width",
-        "height",
-    ];
-    known.contains(&name) || crate::macros::is_secret(name) || name.starts_with("X-Amz-")
-}

@@ -148,7 +148,7 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
     for line in markdown[block.range.clone()].split_inclusive('\n') {
         let range = at..at + line.len();
         at = range.end;
-        let inner = line.trim_start_matches([' ', '>']).trim_end();
+        let inner = inside(line).trim_end();
         if let Some(open) = &mut fence {
             if fence_of(inner).is_some_and(|(m, n)| {
                 m == open.mark && n >= open.length && inner.bytes().all(|b| b == m)
@@ -178,7 +178,7 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
                         Piece {
                             range,
                             before: header.clone(),
-                            after: "",
+                            after: String::new(),
                             prose: false,
                         },
                         budget,
@@ -197,7 +197,7 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
             Piece {
                 range,
                 before: None,
-                after: "",
+                after: String::new(),
                 prose,
             },
             budget,
@@ -209,6 +209,22 @@ pub(super) fn split(markdown: &str, block: &Block, budget: usize) -> Vec<Piece> 
         push_fence(markdown, &open, whole, budget, &mut out);
     }
     out
+}
+
+/// A line without the quote marks, list markers and spaces it begins with.
+fn inside(line: &str) -> &str {
+    let mut rest = line.trim_start_matches([' ', '>']);
+    loop {
+        let after = match rest.as_bytes() {
+            [b'-' | b'*' | b'+', b' ', ..] => 2,
+            [b'0'..=b'9', ..] if is_item(rest) => rest.find(' ').map_or(0, |n| n + 1),
+            _ => 0,
+        };
+        if after == 0 {
+            return rest;
+        }
+        rest = rest[after..].trim_start_matches([' ', '>']);
+    }
 }
 
 struct Fence {
@@ -231,7 +247,7 @@ fn push_joined(out: &mut Vec<Piece>, range: Range<usize>) {
         _ => out.push(Piece {
             range,
             before: None,
-            after: "",
+            after: String::new(),
             prose: false,
         }),
     }
@@ -249,18 +265,17 @@ fn push_fence(
         out.push(Piece {
             range: whole,
             before: None,
-            after: "",
+            after: String::new(),
             prose: false,
         });
         return;
     }
-    // The closing of each part but the last, which has its own.
-    let close = match (fence.mark, fence.length) {
-        (b'`', 3) => "\n```",
-        (b'`', 4) => "\n````",
-        (b'`', _) => "\n``````````",
-        _ => "\n~~~",
-    };
+    // The closing of each part but the last, which has its own; with what stands before the fence, markers as spaces.
+    let line = &markdown[fence.line.clone()];
+    let prefix = &line[..line.len() - inside(line).len()];
+    let mut close = String::from("\n");
+    close.extend(prefix.chars().map(|c| if c == '>' { '>' } else { ' ' }));
+    close.extend(std::iter::repeat_n(char::from(fence.mark), fence.length));
     let body_start = fence.line.end;
     let mut part = whole.start..body_start;
     let mut tokens = 0;
@@ -279,7 +294,7 @@ fn push_fence(
             out.push(Piece {
                 range: part,
                 before: (!first).then(|| fence.line.clone()),
-                after: close,
+                after: close.clone(),
                 prose: false,
             });
             first = false;
@@ -292,7 +307,7 @@ fn push_fence(
     out.push(Piece {
         range: part,
         before: (!first).then(|| fence.line.clone()),
-        after: "",
+        after: String::new(),
         prose: false,
     });
 }
@@ -316,7 +331,7 @@ fn push_long(markdown: &str, piece: Piece, budget: usize, out: &mut Vec<Piece>) 
         out.push(Piece {
             range,
             before: None,
-            after: "",
+            after: String::new(),
             prose: piece.prose,
         });
         start = end;

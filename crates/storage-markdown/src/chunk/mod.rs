@@ -106,7 +106,7 @@ struct Piece {
     /// What must stand before it when a chunk begins with it.
     before: Option<Range<usize>>,
     /// What must stand behind it when a chunk ends with it.
-    after: &'static str,
+    after: String,
     prose: bool,
 }
 
@@ -114,7 +114,7 @@ struct Current {
     start: usize,
     end: usize,
     before: Option<Range<usize>>,
-    after: &'static str,
+    after: String,
     tokens: usize,
     /// Tokens that are not headings.
     body: usize,
@@ -153,7 +153,7 @@ impl Packer<'_> {
         let whole = Piece {
             range: block.range.clone(),
             before: None,
-            after: "",
+            after: String::new(),
             prose,
         };
         if tokens <= room {
@@ -201,7 +201,7 @@ impl Packer<'_> {
                 Piece {
                     range: block.range.clone(),
                     before: None,
-                    after: "",
+                    after: String::new(),
                     prose: false,
                 },
                 tokens,
@@ -233,7 +233,7 @@ impl Packer<'_> {
                 if current.body == 0 {
                     current.path.clone_from(&self.path);
                 }
-                current.after = "";
+                current.after.clear();
                 current.prose = false;
             }
             None => {
@@ -241,7 +241,7 @@ impl Packer<'_> {
                     start: block.range.start,
                     end: block.range.end,
                     before: None,
-                    after: "",
+                    after: String::new(),
                     tokens,
                     body: 0,
                     level,
@@ -253,20 +253,21 @@ impl Packer<'_> {
     }
 
     fn add(&mut self, piece: Piece, tokens: usize) {
-        if let Some(current) = &self.current {
-            if current.tokens + tokens > self.max && current.body > 0 {
-                let overlap = if current.prose && piece.prose {
-                    self.overlap_start(current)
-                } else {
-                    None
-                };
-                self.flush();
-                if let Some(start) = overlap {
-                    let repeated = self.tokens(&(start..piece.range.start));
-                    if repeated + tokens <= self.max {
-                        self.begin(piece, tokens + repeated, Some(start));
-                        return;
-                    }
+        if let Some(current) = &self.current
+            && current.tokens + tokens > self.max
+            && current.body > 0
+        {
+            let overlap = if current.prose && piece.prose {
+                self.overlap_start(current)
+            } else {
+                None
+            };
+            self.flush();
+            if let Some(start) = overlap {
+                let repeated = self.tokens(&(start..piece.range.start));
+                if repeated + tokens <= self.max {
+                    self.begin(piece, tokens + repeated, Some(start));
+                    return;
                 }
             }
         }
@@ -346,7 +347,7 @@ impl Packer<'_> {
             text.push('\n');
         }
         text.push_str(own);
-        text.push_str(current.after);
+        text.push_str(&current.after);
         let heading = current.path.last().map(|&i| &self.headings[i].heading);
         self.done.push(Chunk {
             heading_path: current

@@ -2,6 +2,7 @@
 
 mod close;
 mod diagram;
+mod dynamic;
 mod open;
 
 use std::borrow::Cow;

@@ -1,6 +1,8 @@
 //! What the converter promises, checked from outside: a test for each row of the format, then the promises that hold
 //! for any input.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+
 mod blocks;
 mod chunks;
 mod containers;

@@ -170,10 +170,13 @@ proptest! {
     }
 }
 
+/// Makes a body of this many parts.
+type Maker = fn(usize) -> String;
+
 /// Bodies that grow sixteenfold may take about sixteen times as long, whatever they are made of.
 #[test]
 fn time_is_linear_in_size_and_depth() {
-    let makers: [(&str, fn(usize) -> String); 14] = [
+    let makers: [(&str, Maker); 14] = [
         ("nested lists", |n| {
             format!("{}x{}", "<ul><li>a".repeat(n), "</li></ul>".repeat(n))
         }),

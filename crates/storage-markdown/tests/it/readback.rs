@@ -94,12 +94,11 @@ pub fn read(markdown: &str) -> ReadBack {
                 }
             }
             Event::TaskListMarker(done) => found.tasks.push(done),
-            Event::End(_) | Event::Start(Tag::Item) => {
-                if matches!(event, Event::End(TagEnd::Paragraph | TagEnd::Item))
-                    || matches!(event, Event::Start(Tag::Item))
-                {
-                    found.text.push('\n');
-                }
+            Event::End(_) | Event::Start(Tag::Item)
+                if (matches!(event, Event::End(TagEnd::Paragraph | TagEnd::Item))
+                    || matches!(event, Event::Start(Tag::Item))) =>
+            {
+                found.text.push('\n');
             }
             _ => {}
         }

@@ -1,0 +1,318 @@
+//! What the elements of HTML mean, in storage and in rendered bodies alike.
+
+use crate::attrs::attr;
+use crate::convert::{Converter, Frame, Sink};
+use crate::escape::plain;
+use crate::inline::Mark;
+use crate::model::{Heading, Images};
+use crate::table::{MAX_NESTING, Rules};
+use crate::tag::Tag;
+use crate::writer::{Alert, Lead, Mode};
+
+impl Converter<'_> {
+    pub(crate) fn start_html(&mut self, tag: Tag, attrs: &str) {
+        match tag {
+            Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
+            Tag::Strong => self.w.push_mark(Mark::Strong),
+            Tag::Em => self.w.push_mark(Mark::Em),
+            Tag::Strike => self.w.push_mark(Mark::Strike),
+            Tag::Sub => self.w.push_mark(Mark::Sub),
+            Tag::Sup => self.w.push_mark(Mark::Sup),
+            Tag::Code => self.w.push_mark(Mark::Code),
+            Tag::Span
+                if !attrs.is_empty()
+                    && attr(attrs, "style").is_some_and(|s| s.contains("line-through")) =>
+            {
+                self.w.push_mark(Mark::Strike);
+                self.set_data(1);
+            }
+            Tag::Br => self.line_break(),
+            Tag::Hr => self.w.rule(),
+            Tag::H1 | Tag::H2 | Tag::H3 | Tag::H4 | Tag::H5 | Tag::H6 => self.start_heading(tag),
+            Tag::Blockquote => self.w.push_quote(Alert::None),
+            Tag::Pre => {
+                self.w.end_leaf();
+                self.buffer();
+            }
+            Tag::Ul | Tag::Ol => {
+                if matches!(self.parent(), Tag::Ul | Tag::Ol) && self.w.reopen_item() {
+                    self.set_data(1);
+                }
+                let start = attr(attrs, "start")
+                    .and_then(|s| s.trim().parse().ok())
+                    .unwrap_or(1);
+                self.w.start_list(tag == Tag::Ol, start);
+            }
+            Tag::Li => self.w.push_item(Lead::None),
+            Tag::Dt | Tag::Summary => {
+                self.w.end_leaf();
+                self.w.push_mark(Mark::Strong);
+            }
+            Tag::Caption => {
+                self.w.end_leaf();
+                self.w.push_mark(Mark::Em);
+            }
+            Tag::Table => self.start_table(),
+            Tag::Thead => self.tables.head(true),
+            Tag::Tbody => self.tables.head(false),
+            Tag::Tr => self.tables.start_row(&mut self.w),
+            Tag::Td | Tag::Th => self.start_cell(tag == Tag::Th, attrs),
+            Tag::A => self.start_anchor(attrs),
+            Tag::Img => self.html_image(attrs),
+            Tag::Time => {
+                if let Some(date) = attr(attrs, "datetime").filter(|d| !d.trim().is_empty()) {
+                    self.w.text(date.trim());
+                    self.skip_element();
+                }
+            }
+            Tag::Noise => self.skip_element(),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn end_html(&mut self, frame: Frame) {
+        match frame.tag {
+            Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
+            Tag::Strong => self.w.pop_mark(Mark::Strong),
+            Tag::Em => self.w.pop_mark(Mark::Em),
+            Tag::Strike => self.w.pop_mark(Mark::Strike),
+            Tag::Sub => self.w.pop_mark(Mark::Sub),
+            Tag::Sup => self.w.pop_mark(Mark::Sup),
+            Tag::Code => self.w.pop_mark(Mark::Code),
+            Tag::Span if frame.data == 1 => {
+                self.w.pop_mark(Mark::Strike);
+            }
+            Tag::H1 | Tag::H2 | Tag::H3 | Tag::H4 | Tag::H5 | Tag::H6 => self.end_heading(frame),
+            Tag::Blockquote | Tag::Li => self.w.pop_container(),
+            Tag::Pre => {
+                let body = self.take_buffer();
+                self.w
+                    .code_block("", body.strip_suffix('\n').unwrap_or(&body));
+            }
+            Tag::Ul | Tag::Ol => {
+                self.w.end_list();
+                if frame.data == 1 {
+                    self.w.pop_container();
+                }
+            }
+            Tag::Dt | Tag::Summary => {
+                self.w.end_leaf();
+                self.w.pop_mark(Mark::Strong);
+            }
+            Tag::Caption => {
+                self.w.end_leaf();
+                self.w.pop_mark(Mark::Em);
+            }
+            Tag::Table => self.end_table(frame),
+            Tag::Thead => self.tables.head(false),
+            Tag::Td | Tag::Th => {
+                if frame.data & 1 == 1 {
+                    let empty = COLOURS
+                        .get((frame.data >> 1) as usize)
+                        .copied()
+                        .unwrap_or("");
+                    self.tables
+                        .end_cell(&mut self.w, self.options.table_max_cell_chars, empty);
+                } else {
+                    self.w.end_leaf();
+                }
+            }
+            Tag::A => self.end_anchor(frame),
+            _ => {}
+        }
+    }
+
+    fn line_break(&mut self) {
+        if self.sink == Sink::Buffer {
+            if let Some(buffer) = self.buffers.last_mut() {
+                buffer.to_mut().push('\n');
+            }
+        } else if self.w.leaf_open {
+            self.w.interrupt_code();
+            self.w.breaks = self.w.breaks.saturating_add(1);
+        }
+    }
+
+    fn start_heading(&mut self, tag: Tag) {
+        match self.w.mode {
+            Mode::Blocks => {
+                if !self.w.nested() {
+                    self.flush_footnotes();
+                }
+                self.w.start_heading(tag.heading_level().unwrap_or(6));
+            }
+            Mode::Cell => {
+                self.w.end_leaf();
+                self.w.push_mark(Mark::Strong);
+                self.set_data(1);
+            }
+            Mode::Line => {
+                self.w.end_leaf();
+                self.set_data(2);
+            }
+        }
+    }
+
+    fn end_heading(&mut self, frame: Frame) {
+        match frame.data {
+            1 => {
+                self.w.end_leaf();
+                self.w.pop_mark(Mark::Strong);
+            }
+            2 => self.w.end_leaf(),
+            _ => {
+                let level = frame.tag.heading_level().unwrap_or(6);
+                let Some(start) = self.w.end_heading() else {
+                    return;
+                };
+                let text = self.w.out.get(start..).unwrap_or("");
+                // Emphasis that spans the whole heading says nothing.
+                if let Some(inner) = text.strip_prefix("**").and_then(|t| t.strip_suffix("**"))
+                    && !inner.is_empty()
+                    && !inner.contains("**")
+                    && !inner.starts_with('*')
+                    && !inner.ends_with(['*', '\\'])
+                {
+                    let inner = inner.to_string();
+                    self.w.out.truncate(start);
+                    self.w.out.push_str(&inner);
+                }
+                let text = plain(self.w.out.get(start..).unwrap_or(""));
+                let anchor = self.slugs.next(&text);
+                self.result.outline.push(Heading {
+                    level,
+                    text,
+                    anchor,
+                });
+            }
+        }
+    }
+
+    fn start_table(&mut self) {
+        if self.tables.depth() >= MAX_NESTING || self.sink == Sink::Buffer {
+            self.w.end_leaf();
+            self.set_data(1);
+            return;
+        }
+        let nested_real = self.w.mode != Mode::Blocks;
+        let layout = !nested_real
+            && (self.tables.layout_depth() > 3
+                || crate::shape::is_layout(&self.body[self.offset.min(self.body.len())..]));
+        self.tables.start(&mut self.w, layout, self.offset);
+    }
+
+    fn end_table(&mut self, frame: Frame) {
+        if frame.data == 1 {
+            return self.w.end_leaf();
+        }
+        let rules = Rules {
+            max_columns: self.options.table_max_columns,
+            properties: self.details > 0,
+        };
+        let pairs = self.tables.end(&mut self.w, rules, self.offset);
+        self.result.properties.extend(pairs);
+    }
+
+    fn start_cell(&mut self, header: bool, attrs: &str) {
+        // Cells of an unwrapped table are blocks.
+        let unwrapped = self
+            .frames
+            .iter()
+            .rev()
+            .take(8)
+            .find(|f| f.tag == Tag::Table)
+            .is_none_or(|f| f.data == 1);
+        if unwrapped || self.tables.top().is_none_or(|t| t.layout) {
+            return self.w.end_leaf();
+        }
+        let (mut columns, mut rows, mut colour) = (1, 1, 0);
+        if !attrs.is_empty() {
+            for (name, value) in crate::attrs::Attrs::new(attrs) {
+                match name {
+                    "colspan" => columns = value.trim().parse().unwrap_or(1).max(1),
+                    "rowspan" => rows = value.trim().parse().unwrap_or(1),
+                    "data-highlight-colour" if self.options.cell_colours => {
+                        colour = colour_word(value)
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.set_data(1 | colour << 1);
+        self.tables.start_cell(&mut self.w, header, columns, rows);
+    }
+
+    fn html_image(&mut self, attrs: &str) {
+        if attrs.contains("emoticon") {
+            let text =
+                attr(attrs, "data-emoji-fallback").filter(|f| !f.is_empty() && !f.starts_with(':'));
+            let text = text
+                .or_else(|| attr(attrs, "data-emoji-shortname"))
+                .or_else(|| attr(attrs, "alt"));
+            if let Some(text) = text {
+                self.w.text(
+                    crate::emoji::by_name(text.trim_matches([':', '(', ')'])).unwrap_or(&text),
+                );
+            }
+            return;
+        }
+        let file = attr(attrs, "data-linked-resource-default-alias");
+        let alt = attr(attrs, "alt").filter(|a| !a.trim().is_empty());
+        if let Some(file) = &file {
+            self.note_attachment(file);
+        }
+        let source = attr(attrs, "data-image-src").or_else(|| attr(attrs, "src"));
+        let told = alt
+            .as_deref()
+            .or(file.as_deref())
+            .filter(|t| crate::images::is_telling(t));
+        let shown = match self.options.images {
+            Images::All => true,
+            Images::None => false,
+            Images::Informative => told.is_some(),
+        };
+        if !shown {
+            return;
+        }
+        let resolved = file
+            .as_deref()
+            .and_then(|f| self.resolver.attachment(None, f))
+            .or_else(|| {
+                let source = source.as_deref()?;
+                crate::place::clean_url(source, self.resolver.site_base())
+            });
+        let alt = alt.as_deref().or(file.as_deref()).unwrap_or("");
+        match resolved {
+            Some(url) => self.w.image(alt, &url),
+            None => self.w.text(&format!("[Image: {alt}]")),
+        }
+    }
+}
+
+const COLOURS: [&str; 7] = ["", "red", "yellow", "green", "blue", "purple", "teal"];
+
+/// Index into [`COLOURS`] for a cell's background; greys and whites say nothing.
+fn colour_word(value: &str) -> u32 {
+    let hex = value.trim().trim_start_matches('#');
+    if hex.len() == 6 && hex.is_ascii() {
+        let part = |n: usize| i32::from_str_radix(&hex[n..n + 2], 16).unwrap_or(0);
+        let (r, g, b) = (part(0), part(2), part(4));
+        let (low, high) = (r.min(g).min(b), r.max(g).max(b));
+        if high - low < 12 {
+            return 0;
+        }
+        let near = |x: i32| (high - x) * 3 < high - low;
+        return match (near(r), near(g), near(b)) {
+            (true, true, _) => 2,
+            (true, _, true) | (false, false, true) if r > g => 5,
+            (_, true, true) => 6,
+            (true, ..) => 1,
+            (_, true, _) => 3,
+            _ => 4,
+        };
+    }
+    COLOURS
+        .iter()
+        .position(|c| !c.is_empty() && value.eq_ignore_ascii_case(c))
+        .unwrap_or(0) as u32
+}
