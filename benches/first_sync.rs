@@ -34,14 +34,23 @@ fn options() -> Options {
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut millis = || Duration::from_millis(arguments.next().and_then(|n| n.parse().ok()).expect("milliseconds"));
+        let mut millis = || {
+            Duration::from_millis(
+                arguments
+                    .next()
+                    .and_then(|n| n.parse().ok())
+                    .expect("milliseconds"),
+            )
+        };
         match argument.as_str() {
             // Cargo's own.
             "--bench" => {}
             "--llamacloud" => options.llamacloud = true,
             "--confluence-latency" => options.confluence = millis(),
             "--store-latency" => options.store = millis(),
-            pages => options.pages.push(pages.parse().expect("a number of pages")),
+            pages => options
+                .pages
+                .push(pages.parse().expect("a number of pages")),
         }
     }
     if options.pages.is_empty() {
@@ -59,7 +68,12 @@ fn site(pages: usize) -> Site {
     let mut parents = vec![None; SPACES];
     for n in 0..pages {
         let space = n % SPACES;
-        let filler = format!("Service {n} keeps the queue of region {} in step and reports to team {}. ", n % 13, n % 29).repeat(8);
+        let filler = format!(
+            "Service {n} keeps the queue of region {} in step and reports to team {}. ",
+            n % 13,
+            n % 29
+        )
+        .repeat(8);
         let body = format!(
             "<h2>Purpose</h2><p>{filler}</p><h2>Settings</h2><table><tbody><tr><th>Name</th><th>Value</th></tr>\
              <tr><td>replicas</td><td>{}</td></tr><tr><td>region</td><td>{}</td></tr></tbody></table>\
@@ -70,7 +84,12 @@ fn site(pages: usize) -> Site {
             n % 13,
             n % 13,
         );
-        let id = site.create_page(&format!("SP{space}"), parents[space], &format!("Service {n}"), &body);
+        let id = site.create_page(
+            &format!("SP{space}"),
+            parents[space],
+            &format!("Service {n}"),
+            &body,
+        );
         if n / SPACES % 25 == 0 {
             parents[space] = Some(id);
         }
@@ -94,28 +113,58 @@ impl Drop for Program {
 impl Program {
     /// Megabytes: `VmRSS` now, `VmHWM` at its highest.
     fn megabytes(&self, line: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
-        let kilobytes = status
-            .lines()
-            .find_map(|text| text.strip_prefix(line)?.trim_start_matches(':').split_whitespace().next()?.parse::<f64>().ok());
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let kilobytes = status.lines().find_map(|text| {
+            text.strip_prefix(line)?
+                .trim_start_matches(':')
+                .split_whitespace()
+                .next()?
+                .parse::<f64>()
+                .ok()
+        });
         kilobytes.unwrap_or(f64::NAN) / 1024.0
     }
 
     /// Seconds of processor time, all threads.
     fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |place: usize| fields.get(place).and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |place: usize| {
+            fields
+                .get(place)
+                .and_then(|n| n.parse::<f64>().ok())
+                .unwrap_or(f64::NAN)
+        };
         (ticks(11) + ticks(12)) / 100.0
     }
 }
 
 async fn get(http: &Client, url: &str) -> Option<Value> {
-    http.get(url).send().await.ok()?.error_for_status().ok()?.json().await.ok()
+    http.get(url)
+        .send()
+        .await
+        .ok()?
+        .error_for_status()
+        .ok()?
+        .json()
+        .await
+        .ok()
 }
 
 async fn post(http: &Client, url: &str, body: &Value) -> Value {
-    let answer = http.post(url).json(body).send().await.expect("the service answers");
+    let answer = http
+        .post(url)
+        .json(body)
+        .send()
+        .await
+        .expect("the service answers");
     let status = answer.status();
     let body: Value = answer.json().await.expect("JSON");
     assert!(status.is_success(), "{status} {body}");
@@ -147,11 +196,18 @@ async fn measure(options: &Options, pages: usize) -> String {
     let http = Client::builder().no_proxy().build().expect("a client");
     let site = site(pages);
     site.set_switches(|switches| switches.latency = options.confluence);
-    let sim = ConfluenceSim::builder().site(site.clone()).start().await.expect("a port");
+    let sim = ConfluenceSim::builder()
+        .site(site.clone())
+        .start()
+        .await
+        .expect("a port");
     let store = LlamaCloudSim::builder().start().await.expect("a port");
     store.switches(|switches| switches.latency = options.store);
     let folder = tempfile::tempdir().expect("a folder");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a port")
+        .port();
     let base = format!("http://127.0.0.1:{port}");
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
@@ -166,7 +222,9 @@ async fn measure(options: &Options, pages: usize) -> String {
         .env("RUST_LOG", "warn")
         .stderr(Stdio::inherit());
     if options.llamacloud {
-        command.env("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY).env("LLAMA_CLOUD_BASE_URL", store.base_url());
+        command
+            .env("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY)
+            .env("LLAMA_CLOUD_BASE_URL", store.base_url());
     }
     let began = Instant::now();
     let program = Program(command.spawn().expect("the program starts"));
@@ -182,7 +240,11 @@ async fn measure(options: &Options, pages: usize) -> String {
     let body = json!({"name": "bench", "agent_id": "bench", "confluence_spaces": spaces});
     let index = post(&http, &format!("{base}/api/indexes/"), &body).await;
     let first = until_over(&http, &base, &index["last_run"]).await;
-    let (took, cpu, peak) = (seconds(&first), program.cpu_seconds(), program.megabytes("VmHWM"));
+    let (took, cpu, peak) = (
+        seconds(&first),
+        program.cpu_seconds(),
+        program.megabytes("VmHWM"),
+    );
     let counts = &first["counts"];
     let searchable = counts["searchable"].as_f64().expect("a number");
 
@@ -191,7 +253,10 @@ async fn measure(options: &Options, pages: usize) -> String {
     let poll = until_over(&http, &base, &poll).await;
     let sweep = post(&http, &sync, &json!({})).await;
     let sweep = until_over(&http, &base, &sweep).await;
-    assert_eq!(sweep["counts"]["uploaded"], 0, "nothing is uploaded twice: {sweep}");
+    assert_eq!(
+        sweep["counts"]["uploaded"], 0,
+        "nothing is uploaded twice: {sweep}"
+    );
     format!(
         "| {pages} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {cpu:.1} s | {} ({:.1} s) | {} ({:.1} s) | {idle:.0} MB | {peak:.0} MB |",
         ready.as_secs_f64() * 1000.0,
@@ -206,7 +271,9 @@ async fn measure(options: &Options, pages: usize) -> String {
 }
 
 fn main() {
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     let options = options();
     actix_web::rt::System::new().block_on(async {
         println!(

@@ -28,7 +28,10 @@ pub async fn follow(state: AppState) {
         let event = match event {
             Ok(event) => event,
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "events were missed; counters of runs are too low by so many at most");
+                tracing::warn!(
+                    missed,
+                    "events were missed; counters of runs are too low by so many at most"
+                );
                 continue;
             }
             Err(RecvError::Closed) => return,
@@ -65,7 +68,10 @@ async fn tell(state: &AppState, webhook: &SecretString, run: &Run) {
         "run": run,
         "url": format!("{}/api/runs/{}", state.base_url, run.id),
     });
-    let client = match reqwest::Client::builder().timeout(Duration::from_secs(10)).build() {
+    let client = match reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .build()
+    {
         Ok(client) => client,
         Err(error) => {
             tracing::warn!(%error, "the webhook cannot be called");
@@ -74,11 +80,20 @@ async fn tell(state: &AppState, webhook: &SecretString, run: &Run) {
     };
     let mut wait = FIRST_WAIT;
     for attempt in 1..=TRIES {
-        let sent = client.post(webhook.expose_secret()).json(&message).send().await;
+        let sent = client
+            .post(webhook.expose_secret())
+            .json(&message)
+            .send()
+            .await;
         // The address may hold a secret: it is in no log.
-        match sent.and_then(reqwest::Response::error_for_status).map_err(reqwest::Error::without_url) {
+        match sent
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(reqwest::Error::without_url)
+        {
             Ok(_) => return,
-            Err(error) => tracing::warn!(attempt, %error, run = %run.id, "the webhook was not told"),
+            Err(error) => {
+                tracing::warn!(attempt, %error, run = %run.id, "the webhook was not told")
+            }
         }
         tokio::select! {
             () = state.shutdown.cancelled() => return,

@@ -22,6 +22,11 @@ pub fn start(settings: &LogSettings) {
 /// Tells warnings about settings.
 pub fn warn_of(warnings: &[Warning]) {
     for warning in warnings {
-        tracing::warn!(variable = warning.variable, "{}: {}", warning.variable, warning.message);
+        tracing::warn!(
+            variable = warning.variable,
+            "{}: {}",
+            warning.variable,
+            warning.message
+        );
     }
 }

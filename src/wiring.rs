@@ -45,7 +45,9 @@ pub enum StartError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The address.
-    #[error("cannot listen at {address}: {source}; is another program there? API_PORT chooses another port")]
+    #[error(
+        "cannot listen at {address}: {source}; is another program there? API_PORT chooses another port"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -62,7 +64,10 @@ pub enum StartError {
 /// # Errors
 /// When it cannot be opened, or a newer version made it.
 pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
-    Ok(Metastore::open(&settings.database, MetastoreOptions::default())?)
+    Ok(Metastore::open(
+        &settings.database,
+        MetastoreOptions::default(),
+    )?)
 }
 
 /// The Confluence client of the settings.
@@ -71,7 +76,10 @@ pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
 /// When a setting is missing or cannot be used.
 pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartError> {
     let account = settings.confluence.as_ref().ok_or_else(|| {
-        unusable("CONFLUENCE_BASE_URL", "CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN are required to talk to Confluence")
+        unusable(
+            "CONFLUENCE_BASE_URL",
+            "CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN are required to talk to Confluence",
+        )
     })?;
     let config = ConfluenceConfig {
         cloud_id: account.cloud_id.clone(),
@@ -80,7 +88,11 @@ pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartE
         max_concurrent_requests: u32::try_from(account.max_concurrent_requests).unwrap_or(u32::MAX),
         proxy: settings.https_proxy.clone(),
         extra_ca_pem: extra_ca(settings)?,
-        ..ConfluenceConfig::new(account.base_url.clone(), account.email.clone(), account.api_token.clone())
+        ..ConfluenceConfig::new(
+            account.base_url.clone(),
+            account.email.clone(),
+            account.api_token.clone(),
+        )
     };
     ConfluenceClient::new(&config).map_err(|error| unusable("CONFLUENCE", &error.to_string()))
 }
@@ -95,13 +107,18 @@ pub fn backends(settings: &Settings) -> Result<Backends, StartError> {
         language: settings.search_language.clone(),
         ..LocalIndexOptions::default()
     };
-    let local: Arc<dyn RetrievalBackend> =
-        Arc::new(LocalIndex::open(local_index_file(settings.database.path()), options)?);
+    let local: Arc<dyn RetrievalBackend> = Arc::new(LocalIndex::open(
+        local_index_file(settings.database.path()),
+        options,
+    )?);
     backends.insert(BackendKind::Local, local);
     if let Some(account) = &settings.llamacloud {
         let usual = LlamaCloudConfig::new(account.api_key.clone());
         let config = LlamaCloudConfig {
-            base_url: account.base_url.clone().unwrap_or_else(|| usual.base_url.clone()),
+            base_url: account
+                .base_url
+                .clone()
+                .unwrap_or_else(|| usual.base_url.clone()),
             project_id: account.project_id.clone(),
             index_api: account.index_api,
             openai_api_key: account.openai_api_key.clone(),
@@ -111,7 +128,8 @@ pub fn backends(settings: &Settings) -> Result<Backends, StartError> {
             extra_ca_pem: extra_ca(settings)?,
             ..usual
         };
-        let client = LlamaCloud::new(config).map_err(|error| unusable("LLAMA_CLOUD", &error.to_string()))?;
+        let client =
+            LlamaCloud::new(config).map_err(|error| unusable("LLAMA_CLOUD", &error.to_string()))?;
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
     Ok(backends)
@@ -128,7 +146,8 @@ fn extra_ca(settings: &Settings) -> Result<Option<Vec<u8>>, StartError> {
         .extra_ca_file
         .as_ref()
         .map(|file| {
-            std::fs::read(file).map_err(|error| unusable("EXTRA_CA_FILE", &format!("cannot be read: {error}")))
+            std::fs::read(file)
+                .map_err(|error| unusable("EXTRA_CA_FILE", &format!("cannot be read: {error}")))
         })
         .transpose()
 }
@@ -147,7 +166,8 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         upload_deadline: settings.sync.upload_deadline,
         retention: Duration::from_secs(u64::from(settings.sync.retention_days) * 24 * 60 * 60),
         fetchers: confluence.map_or(usual.fetchers, |c| c.max_concurrent_requests),
-        requests_per_second: confluence.map_or(usual.requests_per_second, |c| c.max_requests_per_second),
+        requests_per_second: confluence
+            .map_or(usual.requests_per_second, |c| c.max_requests_per_second),
         verify_on_read: settings.sync.verify_on_read,
         ..usual
     }
@@ -218,7 +238,9 @@ impl App {
     /// # Errors
     /// Says what is wrong, and what would help.
     pub async fn start(settings: Settings, listener: TcpListener) -> Result<Self, StartError> {
-        let address = listener.local_addr().map_err(|error| StartError::Other(error.to_string()))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Other(error.to_string()))?;
         let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
         let store = open_store(&settings)?;
         let mut running = Running::start(&settings, store).await?;

@@ -40,11 +40,15 @@ impl Conductor {
         match Running::start(settings, store).await {
             Ok(running) => Ok(Self::Own(Box::new(running))),
             Err(StartError::Locked(LockError::Held { database, holder })) => match holder {
-                Some(LockHolder { address: Some(address), .. }) => {
+                Some(LockHolder {
+                    address: Some(address),
+                    ..
+                }) => {
                     eprintln!("The service at {address} has the database: it takes the order.");
                     Ok(Self::Service(Service::new(address, settings)?))
                 }
-                holder => Err(LockError::Held { database, holder }).map_err(|error| CliError::from(StartError::Locked(error))),
+                holder => Err(LockError::Held { database, holder })
+                    .map_err(|error| CliError::from(StartError::Locked(error))),
             },
             Err(error) => Err(error.into()),
         }
@@ -52,13 +56,19 @@ impl Conductor {
 
     pub(super) async fn sync(&self, index: IndexId, order: SyncOrder) -> Result<Run, CliError> {
         match self {
-            Self::Own(running) => running.engine.sync(index, order).await.map_err(CliError::failed),
+            Self::Own(running) => running
+                .engine
+                .sync(index, order)
+                .await
+                .map_err(CliError::failed),
             Self::Service(service) => {
                 let mut body = json!({"dry_run": order.dry_run});
                 if let Some(full) = order.full {
                     body["full"] = json!(full);
                 }
-                service.post(&format!("/api/indexes/{index}/sync"), &body).await
+                service
+                    .post(&format!("/api/indexes/{index}/sync"), &body)
+                    .await
             }
         }
     }
@@ -78,7 +88,11 @@ impl Conductor {
         match self {
             Self::Own(running) => {
                 running.store.request_cancel(run.id).await?;
-                running.engine.cancel(run.id).await.map_err(CliError::failed)
+                running
+                    .engine
+                    .cancel(run.id)
+                    .await
+                    .map_err(CliError::failed)
             }
             Self::Service(service) => service
                 .post::<Run>(&format!("/api/runs/{}/cancel", run.id), &json!({}))
@@ -87,12 +101,22 @@ impl Conductor {
         }
     }
 
-    pub(super) async fn query(&self, index: &Index, query: RetrievalQuery) -> Result<Answer, CliError> {
+    pub(super) async fn query(
+        &self,
+        index: &Index,
+        query: RetrievalQuery,
+    ) -> Result<Answer, CliError> {
         match self {
-            Self::Own(running) => running.engine.search(index.id, query).await.map_err(CliError::failed),
+            Self::Own(running) => running
+                .engine
+                .search(index.id, query)
+                .await
+                .map_err(CliError::failed),
             Self::Service(service) => {
                 let path = format!("/api/indexes/agent/{}/query", index.settings.agent_id);
-                service.post(&path, &json!({"query": query.text, "top_k": query.top_k})).await
+                service
+                    .post(&path, &json!({"query": query.text, "top_k": query.top_k}))
+                    .await
             }
         }
     }
@@ -114,31 +138,52 @@ impl Service {
                 .build()
                 .map_err(CliError::failed)?,
             address,
-            key: settings.auth.api_key.as_ref().map(|key| key.expose_secret().to_owned()),
+            key: settings
+                .auth
+                .api_key
+                .as_ref()
+                .map(|key| key.expose_secret().to_owned()),
         })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        self.send(self.client.get(format!("{}{path}", self.address))).await
+        self.send(self.client.get(format!("{}{path}", self.address)))
+            .await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &serde_json::Value) -> Result<T, CliError> {
-        self.send(self.client.post(format!("{}{path}", self.address)).json(body)).await
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, CliError> {
+        self.send(
+            self.client
+                .post(format!("{}{path}", self.address))
+                .json(body),
+        )
+        .await
     }
 
-    async fn send<T: DeserializeOwned>(&self, mut request: reqwest::RequestBuilder) -> Result<T, CliError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        mut request: reqwest::RequestBuilder,
+    ) -> Result<T, CliError> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
         let unreachable = |error: reqwest::Error| {
-            CliError::failed(format!("the service at {} does not answer: {error}", self.address))
+            CliError::failed(format!(
+                "the service at {} does not answer: {error}",
+                self.address
+            ))
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let text = answer.text().await.map_err(unreachable)?;
         if status.is_success() {
-            return serde_json::from_str(&text)
-                .map_err(|error| CliError::failed(format!("the service's answer cannot be read: {error}")));
+            return serde_json::from_str(&text).map_err(|error| {
+                CliError::failed(format!("the service's answer cannot be read: {error}"))
+            });
         }
         let said = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.detail);
         let hint = if status == reqwest::StatusCode::UNAUTHORIZED {
@@ -146,14 +191,19 @@ impl Service {
         } else {
             ""
         };
-        Err(CliError::failed(format!("the service at {} answers {status}: {said}{hint}", self.address)))
+        Err(CliError::failed(format!(
+            "the service at {} answers {status}: {said}{hint}",
+            self.address
+        )))
     }
 }
 
 /// The indexes that a command is about: the one named, or all.
 pub(super) async fn indexes(store: &Metastore, which: &Which) -> Result<Vec<Index>, CliError> {
     if let Some(agent) = &which.agent {
-        let id: AgentId = agent.parse().map_err(|error| CliError::usage(format!("--agent: {error}")))?;
+        let id: AgentId = agent
+            .parse()
+            .map_err(|error| CliError::usage(format!("--agent: {error}")))?;
         return Ok(vec![store.index_by_agent(&id).await?]);
     }
     if let Some(index) = &which.index {

@@ -21,7 +21,8 @@ pub(super) fn run(args: &ConvertArgs) -> CliResult {
     let mut bytes = Vec::new();
     match args.file.as_deref().filter(|file| file.as_os_str() != "-") {
         Some(file) => {
-            bytes = std::fs::read(file).map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
+            bytes = std::fs::read(file)
+                .map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
         }
         None => {
             std::io::stdin()

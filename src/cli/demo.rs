@@ -41,7 +41,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("mcp-confluence-demo-{}", uuid::Uuid::new_v4()));
+        let path =
+            std::env::temp_dir().join(format!("mcp-confluence-demo-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&path)?;
         Ok(Self(path))
     }
@@ -62,8 +63,11 @@ pub(super) async fn run(args: &DemoArgs) -> CliResult {
         .site(site.clone())
         .start()
         .await
-        .map_err(|error| CliError::failed(format!("the simulated Confluence does not start: {error}")))?;
-    let listener = free_port(args.port).map_err(|error| CliError::failed(format!("no port is free: {error}")))?;
+        .map_err(|error| {
+            CliError::failed(format!("the simulated Confluence does not start: {error}"))
+        })?;
+    let listener = free_port(args.port)
+        .map_err(|error| CliError::failed(format!("no port is free: {error}")))?;
     let settings = settings(&sim, &folder)?;
     telemetry::start(&settings.log);
     let app = App::start(settings, listener).await?;
@@ -79,7 +83,9 @@ pub(super) async fn run(args: &DemoArgs) -> CliResult {
     let _ = progress.await;
     super::print(&what_to_try(&base));
     let story = Story::new(site)
-        .run(Duration::from_secs(args.every), |told| super::print(&format!("Confluence: {told}")))
+        .run(Duration::from_secs(args.every), |told| {
+            super::print(&format!("Confluence: {told}"))
+        })
         .map_err(CliError::failed)?;
     let outcome = serve::until_told(app).await;
     drop(story);
@@ -118,7 +124,10 @@ fn settings(sim: &ConfluenceSim, folder: &Folder) -> Result<Settings, CliError> 
 
 /// Over REST, as anybody would.
 async fn create_index(base: &str) -> Result<(), CliError> {
-    let client = reqwest::Client::builder().no_proxy().build().map_err(CliError::failed)?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(CliError::failed)?;
     let answer = client
         .post(format!("{base}/api/indexes/"))
         .json(&json!({"name": "Sample company", "agent_id": "demo", "confluence_spaces": SPACES}))
@@ -129,11 +138,15 @@ async fn create_index(base: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let said = answer.text().await.unwrap_or_default();
-    Err(CliError::failed(format!("the sample index could not be created: {said}")))
+    Err(CliError::failed(format!(
+        "the sample index could not be created: {said}"
+    )))
 }
 
 /// One line for each look at the first run, until it is over.
-async fn tell_progress(mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<domain::event::Event>>) {
+async fn tell_progress(
+    mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<domain::event::Event>>,
+) {
     loop {
         let event = match events.recv().await {
             Ok(event) => event,
@@ -153,7 +166,10 @@ async fn tell_progress(mut events: tokio::sync::broadcast::Receiver<std::sync::A
             EventKind::RunFinished => {
                 super::print(&format!(
                     "First sync {}: {} pages searchable with {} requests to Confluence; restricted and unpublished ones stay out ({} skipped).",
-                    run.status.as_str(), counts.searchable, run.requests.confluence, counts.skipped
+                    run.status.as_str(),
+                    counts.searchable,
+                    run.requests.confluence,
+                    counts.skipped
                 ));
                 return;
             }

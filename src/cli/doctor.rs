@@ -35,7 +35,13 @@ pub(super) async fn run() -> CliResult {
             return Ok(USAGE);
         }
     };
-    findings.good("settings", &format!("complete; store of new indexes: {}", settings.default_backend));
+    findings.good(
+        "settings",
+        &format!(
+            "complete; store of new indexes: {}",
+            settings.default_backend
+        ),
+    );
 
     match open_store(&settings) {
         Ok(store) => {
@@ -55,12 +61,25 @@ pub(super) async fn run() -> CliResult {
                 Some(holder) => findings.good("service", &format!("runs: {holder}")),
                 None => findings.good("service", "does not run on this database"),
             }
-            let indexes = store.indexes(None, 500).await.map(|listed| listed.items).unwrap_or_default();
+            let indexes = store
+                .indexes(None, 500)
+                .await
+                .map(|listed| listed.items)
+                .unwrap_or_default();
             for index in indexes {
                 let what = format!("index of {}", index.settings.agent_id);
                 match index.status_reason {
-                    None => findings.good(&what, &format!("{}, {} documents", index.status.as_str(), index.document_count)),
-                    Some(reason) => findings.bad(&what, format!("{}: {reason}", index.status.as_str())),
+                    None => findings.good(
+                        &what,
+                        &format!(
+                            "{}, {} documents",
+                            index.status.as_str(),
+                            index.document_count
+                        ),
+                    ),
+                    Some(reason) => {
+                        findings.bad(&what, format!("{}: {reason}", index.status.as_str()))
+                    }
                 }
             }
         }
@@ -70,10 +89,16 @@ pub(super) async fn run() -> CliResult {
     match confluence_client(&settings) {
         Ok(client) => match client.whoami().await {
             Ok(account) => {
-                findings.good("Confluence", &format!("answers {} ({})", account.display_name, account.id));
+                findings.good(
+                    "Confluence",
+                    &format!("answers {} ({})", account.display_name, account.id),
+                );
                 match client.visible_spaces().await {
                     Ok(spaces) if spaces.is_empty() => {
-                        findings.bad("spaces", "the account sees none; give it access to the spaces to be indexed");
+                        findings.bad(
+                            "spaces",
+                            "the account sees none; give it access to the spaces to be indexed",
+                        );
                     }
                     Ok(spaces) => findings.good("spaces", &format!("{} can be seen", spaces.len())),
                     Err(error) => findings.bad("spaces", error),

@@ -43,7 +43,10 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
     let questions: Vec<Question> = serde_norway::from_str(&text)
         .map_err(|error| CliError::usage(format!("{}: {error}", args.questions.display())))?;
     if questions.is_empty() {
-        return Err(CliError::usage(format!("{} holds no question", args.questions.display())));
+        return Err(CliError::usage(format!(
+            "{} holds no question",
+            args.questions.display()
+        )));
     }
     let settings = quiet_settings(Need::Confluence)?;
     let store = open_store(&settings)?;
@@ -79,19 +82,28 @@ async fn ask_all(
         millis.push(began.elapsed().as_secs_f64() * 1000.0);
         let mut pages: Vec<(&str, &str)> = Vec::new();
         for result in &answer.results {
-            let page = (result.page.page.id.as_str(), result.page.page.title.as_str());
+            let page = (
+                result.page.page.id.as_str(),
+                result.page.page.title.as_str(),
+            );
             if !pages.contains(&page) {
                 pages.push(page);
             }
         }
         let is_right = |(id, title): &(&str, &str)| {
-            question.pages.iter().any(|wanted| wanted == id || wanted.eq_ignore_ascii_case(title))
+            question
+                .pages
+                .iter()
+                .any(|wanted| wanted == id || wanted.eq_ignore_ascii_case(title))
         };
         let rank = pages.iter().position(is_right).map(|position| position + 1);
         rows.push(vec![
             rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             question.question.clone(),
-            pages.first().map(|(_, title)| (*title).to_owned()).unwrap_or_default(),
+            pages
+                .first()
+                .map(|(_, title)| (*title).to_owned())
+                .unwrap_or_default(),
         ]);
         ranks.push(rank);
     }
@@ -107,7 +119,10 @@ async fn ask_all(
 }
 
 /// Share of questions whose page was among the results, and the mean of one over its place.
-#[expect(clippy::cast_precision_loss, reason = "numbers of questions and places are small")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "numbers of questions and places are small"
+)]
 fn scores(ranks: &[Option<usize>]) -> (f64, f64) {
     let count = ranks.len().max(1) as f64;
     let found = ranks.iter().flatten().count() as f64;

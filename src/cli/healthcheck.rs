@@ -15,7 +15,10 @@ pub(super) async fn run() -> CliResult {
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    let address = format!("http://{}/health/ready", SocketAddr::new(host, settings.http.port));
+    let address = format!(
+        "http://{}/health/ready",
+        SocketAddr::new(host, settings.http.port)
+    );
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .no_proxy()
@@ -32,6 +35,8 @@ pub(super) async fn run() -> CliResult {
         super::print(&body);
         Ok(DONE)
     } else {
-        Err(CliError::failed(format!("{address} answers {status}: {body}")))
+        Err(CliError::failed(format!(
+            "{address} answers {status}: {body}"
+        )))
     }
 }

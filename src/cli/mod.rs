@@ -188,7 +188,9 @@ fn settings(need: Need) -> Result<Settings, CliError> {
 /// The settings of a command whose output is for a person or another program: only warnings and worse are logged.
 fn quiet_settings(need: Need) -> Result<Settings, CliError> {
     let mut pairs = pairs::from_environment(Path::new("."))?;
-    pairs.entry("RUST_LOG".to_owned()).or_insert_with(|| "warn".to_owned());
+    pairs
+        .entry("RUST_LOG".to_owned())
+        .or_insert_with(|| "warn".to_owned());
     let (settings, warnings) = Settings::from_pairs(&pairs, need)?;
     telemetry::start(&settings.log);
     telemetry::warn_of(&warnings);
@@ -207,7 +209,9 @@ fn openapi() -> CliResult {
 /// Prints a line; that the reader has gone is no error (`… | head`).
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    let _ = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"));
 }
 
 #[cfg(test)]
@@ -218,7 +222,12 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_serves_by_default() {
         Cli::command().debug_assert();
-        assert!(Cli::try_parse_from(["mcp-confluence"]).unwrap().command.is_none());
+        assert!(
+            Cli::try_parse_from(["mcp-confluence"])
+                .unwrap()
+                .command
+                .is_none()
+        );
         for good in [
             &["sync", "--agent", "a", "--full", "--dry-run"][..],
             &["convert", "-", "--from", "view"],
@@ -230,6 +239,9 @@ mod tests {
             assert!(Cli::try_parse_from(line).is_ok(), "{good:?}");
         }
         let both = ["mcp-confluence", "sync", "--agent", "a", "--index", "b"];
-        assert_eq!(Cli::try_parse_from(both).unwrap_err().exit_code(), i32::from(USAGE));
+        assert_eq!(
+            Cli::try_parse_from(both).unwrap_err().exit_code(),
+            i32::from(USAGE)
+        );
     }
 }

@@ -10,7 +10,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::conductor::{Conductor, indexes};
 use super::table::table;
-use super::{CliError, CliResult, DONE, FAILED, NEEDS_CONFIRMATION, PARTIAL, Which, quiet_settings};
+use super::{
+    CliError, CliResult, DONE, FAILED, NEEDS_CONFIRMATION, PARTIAL, Which, quiet_settings,
+};
 use crate::settings::Need;
 use crate::shutdown::{INTERRUPTED, Signals};
 use crate::wiring::open_store;
@@ -37,7 +39,9 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
     let store = open_store(&settings)?;
     let wanted = indexes(&store, &args.which).await?;
     if wanted.is_empty() {
-        return Err(CliError::failed("there is no index to sync; POST /api/indexes/ of the service creates one"));
+        return Err(CliError::failed(
+            "there is no index to sync; POST /api/indexes/ of the service creates one",
+        ));
     }
     let conductor = Conductor::find(&settings, store).await?;
     let order = SyncOrder {
@@ -88,7 +92,11 @@ async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> 
         one.bar.finish_and_clear();
     }
     super::print(&summary(&followed));
-    Ok(if interrupted { INTERRUPTED } else { exit_code(followed.iter().map(|one| one.run.status)) })
+    Ok(if interrupted {
+        INTERRUPTED
+    } else {
+        exit_code(followed.iter().map(|one| one.run.status))
+    })
 }
 
 async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<(), CliError> {
@@ -109,9 +117,14 @@ async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<
 fn show(one: &Followed) {
     let counts = &one.run.counts;
     let done = counts.searchable + counts.unchanged + counts.skipped + counts.failed;
-    one.bar.set_length(u64::try_from(counts.seen.max(done)).unwrap_or(0));
+    one.bar
+        .set_length(u64::try_from(counts.seen.max(done)).unwrap_or(0));
     one.bar.set_position(u64::try_from(done).unwrap_or(0));
-    let eta = one.run.eta_seconds.map(|eta| format!(", about {eta} s more")).unwrap_or_default();
+    let eta = one
+        .run
+        .eta_seconds
+        .map(|eta| format!(", about {eta} s more"))
+        .unwrap_or_default();
     one.bar.set_message(format!(
         "{} fetched, {} uploaded, {} failed{eta}",
         counts.fetched, counts.uploaded, counts.failed
@@ -125,7 +138,9 @@ fn exit_code(statuses: impl Iterator<Item = RunStatus>) -> u8 {
         RunStatus::Partial => (1, PARTIAL),
         RunStatus::NeedsConfirmation => (2, NEEDS_CONFIRMATION),
         RunStatus::Canceled | RunStatus::Canceling => (3, INTERRUPTED),
-        RunStatus::Failed | RunStatus::Interrupted | RunStatus::Pending | RunStatus::Running => (4, FAILED),
+        RunStatus::Failed | RunStatus::Interrupted | RunStatus::Pending | RunStatus::Running => {
+            (4, FAILED)
+        }
     };
     statuses.map(code).max().map_or(DONE, |(_, code)| code)
 }
@@ -146,29 +161,70 @@ fn summary(followed: &[Followed]) -> String {
         ];
         if planned {
             let plan = run.plan.clone().unwrap_or_default();
-            row.extend([plan.add, plan.update, plan.remove, plan.unchanged, plan.confluence_requests].map(|n| n.to_string()));
+            row.extend(
+                [
+                    plan.add,
+                    plan.update,
+                    plan.remove,
+                    plan.unchanged,
+                    plan.confluence_requests,
+                ]
+                .map(|n| n.to_string()),
+            );
         } else {
             let c = &run.counts;
             row.extend(
-                [c.seen, c.fetched, c.searchable, c.deleted, c.unchanged, c.skipped, c.failed, run.requests.confluence]
-                    .map(|n| n.to_string()),
+                [
+                    c.seen,
+                    c.fetched,
+                    c.searchable,
+                    c.deleted,
+                    c.unchanged,
+                    c.skipped,
+                    c.failed,
+                    run.requests.confluence,
+                ]
+                .map(|n| n.to_string()),
             );
         }
         row.push(seconds);
         rows.push(row);
     }
     let headings: &[&str] = if planned {
-        &["agent", "kind", "status", "add", "update", "remove", "unchanged", "requests", "seconds"]
+        &[
+            "agent",
+            "kind",
+            "status",
+            "add",
+            "update",
+            "remove",
+            "unchanged",
+            "requests",
+            "seconds",
+        ]
     } else {
         &[
-            "agent", "kind", "status", "seen", "fetched", "searchable", "deleted", "unchanged", "skipped", "failed",
-            "requests", "seconds",
+            "agent",
+            "kind",
+            "status",
+            "seen",
+            "fetched",
+            "searchable",
+            "deleted",
+            "unchanged",
+            "skipped",
+            "failed",
+            "requests",
+            "seconds",
         ]
     };
     let mut text = table(headings, &rows);
     for one in followed {
         if let Some(error) = &one.run.error {
-            text.push_str(&format!("\n{}: {}", one.index.settings.agent_id, error.detail));
+            text.push_str(&format!(
+                "\n{}: {}",
+                one.index.settings.agent_id, error.detail
+            ));
         }
         if one.run.status == RunStatus::NeedsConfirmation {
             text.push_str(&format!(
@@ -194,7 +250,11 @@ mod tests {
             (vec![Failed, NeedsConfirmation], 1),
             (vec![Canceled, Succeeded], 130),
         ] {
-            assert_eq!(exit_code(statuses.clone().into_iter()), code, "{statuses:?}");
+            assert_eq!(
+                exit_code(statuses.clone().into_iter()),
+                code,
+                "{statuses:?}"
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         let mut text = String::new();
         for (cell, width) in cells.iter().zip(&widths) {
             let pad = " ".repeat(width - cell.chars().count());
-            let is_number = numbers && !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || c == '.');
+            let is_number =
+                numbers && !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || c == '.');
             if is_number {
                 text.push_str(&pad);
                 text.push_str(cell);
@@ -35,7 +36,10 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_line_up() {
-        let rows = vec![vec!["a".to_owned(), "5".to_owned()], vec!["long".to_owned(), "10".to_owned()]];
+        let rows = vec![
+            vec!["a".to_owned(), "5".to_owned()],
+            vec!["long".to_owned(), "10".to_owned()],
+        ];
         assert_eq!(
             super::table(&["name", "pages"], &rows),
             "name  pages\n----  -----\na         5\nlong     10"

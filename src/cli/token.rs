@@ -48,7 +48,9 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
             }
             for index in indexes(&store, &which).await? {
                 let token = new_token();
-                let record = store.create_token(index.id, name, &token.prefix, &token.hash).await?;
+                let record = store
+                    .create_token(index.id, name, &token.prefix, &token.hash)
+                    .await?;
                 eprintln!(
                     "Token {} ({name}) reads the index of {}. It is shown only now:",
                     record.id, index.settings.agent_id
@@ -66,18 +68,29 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
                         token.name,
                         format!("{}…", token.prefix),
                         token.created_at.format("%Y-%m-%d").to_string(),
-                        token
-                            .last_used_at
-                            .map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
+                        token.last_used_at.map_or_else(
+                            || "never".to_owned(),
+                            |at| at.format("%Y-%m-%d %H:%M").to_string(),
+                        ),
                     ]);
                 }
             }
-            super::print(&table(&["id", "agent", "name", "token", "created", "last used"], &rows));
+            super::print(&table(
+                &["id", "agent", "name", "token", "created", "last used"],
+                &rows,
+            ));
         }
         TokenCommand::Revoke { id } => {
-            let token: TokenId = id.parse().map_err(|_| CliError::usage(format!("{id} is no id of a token")))?;
+            let token: TokenId = id
+                .parse()
+                .map_err(|_| CliError::usage(format!("{id} is no id of a token")))?;
             for index in indexes(&store, &Which::default()).await? {
-                if store.tokens(index.id).await?.iter().any(|known| known.id == token) {
+                if store
+                    .tokens(index.id)
+                    .await?
+                    .iter()
+                    .any(|known| known.id == token)
+                {
                     store.revoke_token(index.id, token).await?;
                     eprintln!("Token {token} is revoked.");
                     return Ok(DONE);

@@ -24,11 +24,16 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-pub use session::configure;
-
 use super::problem::{ApiError, ApiResult};
 use crate::settings::Settings;
 use crate::state::AppState;
+
+/// Registers the routes of sessions and of OAuth's metadata.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .configure(session::configure)
+        .configure(oauth::configure);
+}
 
 /// How every agent token begins, so that people and scanners know one when they see it.
 const TOKEN_PREFIX: &str = "mcs_";
@@ -95,7 +100,9 @@ impl FromRequest for Principal {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let known = request.extensions().get::<Self>().cloned();
         // Only an open path has none; a handler there has no business asking.
-        ready(known.ok_or_else(|| ApiError::new("unauthorized", "No credentials were checked here.")))
+        ready(
+            known.ok_or_else(|| ApiError::new("unauthorized", "No credentials were checked here.")),
+        )
     }
 }
 
@@ -109,7 +116,11 @@ impl FromRequest for Admin {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let principal = Principal::from_request(request, payload).into_inner();
-        ready(principal.and_then(|principal| principal.require_admin()).map(|()| Self))
+        ready(
+            principal
+                .and_then(|principal| principal.require_admin())
+                .map(|()| Self),
+        )
     }
 }
 
@@ -240,7 +251,9 @@ impl Authenticator {
     fn refusal(&self, detail: &str, wrong: bool) -> ApiError {
         let mut challenge = "Bearer realm=\"mcp-confluence\"".to_owned();
         if let Some(metadata) = &self.resource_metadata {
-            challenge.push_str(&format!(", resource_metadata=\"{metadata}\", scope=\"confluence:read\""));
+            challenge.push_str(&format!(
+                ", resource_metadata=\"{metadata}\", scope=\"confluence:read\""
+            ));
         }
         if wrong {
             challenge.push_str(", error=\"invalid_token\"");
@@ -262,7 +275,9 @@ fn presented(request: &HttpRequest) -> Presented {
             .to_str()
             .ok()
             .and_then(|text| text.trim().split_once(' '))
-            .filter(|(scheme, secret)| scheme.eq_ignore_ascii_case("bearer") && !secret.trim().is_empty())
+            .filter(|(scheme, secret)| {
+                scheme.eq_ignore_ascii_case("bearer") && !secret.trim().is_empty()
+            })
             .map_or(Presented::Unreadable, |(_, secret)| {
                 Presented::Secret(secret.trim().to_owned())
             });
@@ -279,8 +294,8 @@ fn presented(request: &HttpRequest) -> Presented {
 fn is_open(method: &Method, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     match path {
-        "" | "/health" | "/health/live" | "/health/ready" | "/openapi.json" | "/docs" | "/api/session"
-        | "/favicon.ico" | "/robots.txt" => true,
+        "" | "/health" | "/health/live" | "/health/ready" | "/openapi.json" | "/docs"
+        | "/api/session" | "/favicon.ico" | "/robots.txt" => true,
         // A client that probes for Streamable HTTP here must learn before anything else that this is the other transport.
         "/mcp/sse" => *method == Method::HEAD || *method == Method::POST,
         _ => {
@@ -307,10 +322,18 @@ pub async fn gate(
         };
         match principal {
             Ok(principal) => request.extensions_mut().insert(principal),
-            Err(refusal) => return Ok(request.into_response(refusal.response()).map_into_right_body()),
+            Err(refusal) => {
+                return Ok(request
+                    .into_response(refusal.response())
+                    .map_into_right_body());
+            }
         };
     }
-    Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body())
+    Ok(next
+        .call(request)
+        .await?
+        .map_into_boxed_body()
+        .map_into_left_body())
 }
 
 #[cfg(test)]
@@ -319,10 +342,28 @@ mod tests {
 
     #[test]
     fn only_what_is_named_is_open() {
-        for open in ["/", "/health", "/health/", "/health/ready", "/openapi.json", "/docs", "/docs/problems", "/assets/app.js"] {
+        for open in [
+            "/",
+            "/health",
+            "/health/",
+            "/health/ready",
+            "/openapi.json",
+            "/docs",
+            "/docs/problems",
+            "/assets/app.js",
+        ] {
             assert!(is_open(&Method::GET, open), "{open}");
         }
-        for closed in ["/metrics", "/api/indexes", "/api", "/mcp", "/mcp/sse", "/mcp/messages", "/healthy", "/docsx"] {
+        for closed in [
+            "/metrics",
+            "/api/indexes",
+            "/api",
+            "/mcp",
+            "/mcp/sse",
+            "/mcp/messages",
+            "/healthy",
+            "/docsx",
+        ] {
             assert!(!is_open(&Method::GET, closed), "{closed}");
         }
         assert!(is_open(&Method::POST, "/mcp/sse") && !is_open(&Method::POST, "/mcp"));

@@ -69,7 +69,11 @@ pub struct Snapshot {
     params(("Last-Event-ID" = Option<i64>, Header, description = "Resume after this event.")),
     responses((status = 200, content_type = "text/event-stream", body = Snapshot,
         description = "`snapshot` first, then `run_started`, `progress`, `page_failed`, `run_finished`, `index_changed`.")))]
-pub async fn all_events(principal: Principal, request: HttpRequest, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+pub async fn all_events(
+    principal: Principal,
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
     Ok(stream(&request, state, principal.only_index()))
 }
 
@@ -90,7 +94,11 @@ pub async fn index_events(
     Ok(stream(&request, state, Some(id)))
 }
 
-fn stream(request: &HttpRequest, state: web::Data<AppState>, only: Option<IndexId>) -> HttpResponse {
+fn stream(
+    request: &HttpRequest,
+    state: web::Data<AppState>,
+    only: Option<IndexId>,
+) -> HttpResponse {
     let last_seen = request
         .headers()
         .get("last-event-id")
@@ -145,7 +153,11 @@ impl Reader {
         }
     }
 
-    async fn follow(&mut self, events: &mut Receiver<Arc<Event>>, last_seen: Option<i64>) -> Result<(), Gone> {
+    async fn follow(
+        &mut self,
+        events: &mut Receiver<Arc<Event>>,
+        last_seen: Option<i64>,
+    ) -> Result<(), Gone> {
         if !self.resume(last_seen).await? {
             self.snapshot().await?;
         }
@@ -176,7 +188,11 @@ impl Reader {
         }
         self.position = last_seen;
         loop {
-            let batch = self.state.store.events_after(self.position, self.only, REPLAY_BATCH).await;
+            let batch = self
+                .state
+                .store
+                .events_after(self.position, self.only, REPLAY_BATCH)
+                .await;
             match batch {
                 Ok(batch) if batch.is_empty() => return Ok(true),
                 Ok(batch) => {
@@ -244,7 +260,8 @@ impl Reader {
             return Ok(());
         }
         self.position = event.seq;
-        self.send(event.event.kind.as_str(), event.seq, &event.event.data).await
+        self.send(event.event.kind.as_str(), event.seq, &event.event.data)
+            .await
     }
 
     async fn send(&self, name: &str, id: i64, data: &impl Serialize) -> Result<(), Gone> {

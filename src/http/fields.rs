@@ -159,7 +159,10 @@ async fn read(mut payload: Payload) -> ApiResult<web::BytesMut> {
     let mut bytes = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
-            ApiError::new("bad_request", format!("The body could not be read: {error}."))
+            ApiError::new(
+                "bad_request",
+                format!("The body could not be read: {error}."),
+            )
         })?;
         if bytes.len() + chunk.len() > MAX_BODY {
             return Err(ApiError::new(
@@ -181,14 +184,21 @@ fn check_type(request: &HttpRequest) -> ApiResult<()> {
         Some(_) => format!("The Content-Type is {kind}"),
         None => "There is no Content-Type".to_owned(),
     };
-    Err(ApiError::new("unsupported_media_type", format!("{said}; send application/json.")))
+    Err(ApiError::new(
+        "unsupported_media_type",
+        format!("{said}; send application/json."),
+    ))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| ApiError::new("malformed_json", format!("The body is not JSON: {error}.")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::new("malformed_json", format!("The body is not JSON: {error}."))
+    })?;
     if !value.is_object() {
-        return Err(ApiError::new("invalid_field", "The body must be a JSON object."));
+        return Err(ApiError::new(
+            "invalid_field",
+            "The body must be a JSON object.",
+        ));
     }
     serde_json::from_value(value).map_err(|error| ApiError::new("invalid_field", error.to_string()))
 }
@@ -207,7 +217,12 @@ impl QueryString {
     /// 400 when it cannot be decoded.
     pub fn of(request: &HttpRequest) -> ApiResult<Self> {
         let values = web::Query::<BTreeMap<String, String>>::from_query(request.query_string())
-            .map_err(|error| ApiError::new("bad_request", format!("The query string cannot be read: {error}.")))?
+            .map_err(|error| {
+                ApiError::new(
+                    "bad_request",
+                    format!("The query string cannot be read: {error}."),
+                )
+            })?
             .into_inner();
         Ok(Self {
             values,
@@ -239,9 +254,15 @@ impl QueryString {
 
     /// `limit`, 1 to [`MAX_LIMIT`].
     pub fn limit(&mut self) -> usize {
-        self.read("limit", &format!("a whole number from 1 to {MAX_LIMIT}"), |text| {
-            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
-        })
+        self.read(
+            "limit",
+            &format!("a whole number from 1 to {MAX_LIMIT}"),
+            |text| {
+                text.parse()
+                    .ok()
+                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            },
+        )
         .unwrap_or(DEFAULT_LIMIT)
     }
 
@@ -281,7 +302,12 @@ mod tests {
         check.unknown("", &sample.unknown, &["name", "count"]);
         match check.done() {
             Ok(()) => Vec::new(),
-            Err(error) => error.problem.errors.into_iter().map(|e| (e.field, e.message)).collect(),
+            Err(error) => error
+                .problem
+                .errors
+                .into_iter()
+                .map(|e| (e.field, e.message))
+                .collect(),
         }
     }
 
@@ -296,7 +322,11 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for (json, code) in [("{", "malformed_json"), ("", "malformed_json"), ("[]", "invalid_field")] {
+        for (json, code) in [
+            ("{", "malformed_json"),
+            ("", "malformed_json"),
+            ("[]", "invalid_field"),
+        ] {
             let error = parse::<Sample>(json.as_bytes()).err().unwrap();
             assert_eq!(error.problem.code, code, "{json}");
         }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use url::Url;
@@ -95,7 +95,11 @@ impl Gatekeeper {
 
     fn allows_host(&self, host: &str) -> bool {
         let name = without_port(host);
-        if self.hosts.iter().any(|allowed| allowed == host || allowed == name) {
+        if self
+            .hosts
+            .iter()
+            .any(|allowed| allowed == host || allowed == name)
+        {
             return true;
         }
         let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
@@ -104,7 +108,9 @@ impl Gatekeeper {
             Unnamed::Any => true,
             // The container's own health check asks under a local name.
             Unnamed::Loopback | Unnamed::None => is_local,
-            Unnamed::NotOfTheWeb => is_local || address.is_some() || (!name.is_empty() && !name.contains('.')),
+            Unnamed::NotOfTheWeb => {
+                is_local || address.is_some() || (!name.is_empty() && !name.contains('.'))
+            }
         }
     }
 }
@@ -126,14 +132,16 @@ fn same_origin(origin: &str, host: &str) -> bool {
     };
     match url.port() {
         Some(port) => format!("{name}:{port}") == host,
-        None => name == without_port(host) && (host == name || host.ends_with(":80") || host.ends_with(":443")),
+        None => {
+            name == without_port(host)
+                && (host == name || host.ends_with(":80") || host.ends_with(":443"))
+        }
     }
 }
 
 /// What a preflight is told that a browser may send.
 const CORS_METHODS: &str = "GET, POST, PATCH, DELETE";
-const CORS_HEADERS: &str =
-    "authorization, content-type, x-api-key, x-agent-id, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
+const CORS_HEADERS: &str = "authorization, content-type, x-api-key, x-agent-id, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
 
 /// Middleware: Host and Origin, and what browsers of allowed origins need to hear.
 ///
@@ -153,13 +161,23 @@ pub async fn check(
     };
     let foreign = match checked {
         Ok(foreign) => foreign,
-        Err(refusal) => return Ok(request.into_response(refusal.response()).map_into_right_body()),
+        Err(refusal) => {
+            return Ok(request
+                .into_response(refusal.response())
+                .map_into_right_body());
+        }
     };
     let Some(origin) = foreign else {
-        return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
+        return Ok(next
+            .call(request)
+            .await?
+            .map_into_boxed_body()
+            .map_into_left_body());
     };
     let preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight {
         let (request, _) = request.into_parts();
         let answer = HttpResponse::NoContent()
@@ -169,7 +187,10 @@ pub async fn check(
             .finish();
         ServiceResponse::new(request, answer).map_into_right_body()
     } else {
-        next.call(request).await?.map_into_boxed_body().map_into_left_body()
+        next.call(request)
+            .await?
+            .map_into_boxed_body()
+            .map_into_left_body()
     };
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -187,17 +208,31 @@ mod tests {
     use crate::settings::{Need, Pairs};
 
     fn keeper(pairs: &[(&str, &str)]) -> Gatekeeper {
-        let pairs: Pairs = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let pairs: Pairs = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Gatekeeper::new(&Settings::from_pairs(&pairs, Need::Local).unwrap().0)
     }
 
     #[test]
     fn on_loopback_only_local_names_are_answered() {
         let keeper = keeper(&[("PUBLIC_BASE_URL", "https://sync.example.com")]);
-        for good in ["127.0.0.1:8001", "localhost:8001", "localhost", "[::1]:8001", "sync.example.com"] {
+        for good in [
+            "127.0.0.1:8001",
+            "localhost:8001",
+            "localhost",
+            "[::1]:8001",
+            "sync.example.com",
+        ] {
             assert!(keeper.allows_host(good), "{good}");
         }
-        for bad in ["evil.example.com", "127.0.0.1.evil.com:8001", "", "10.0.0.1"] {
+        for bad in [
+            "evil.example.com",
+            "127.0.0.1.evil.com:8001",
+            "",
+            "10.0.0.1",
+        ] {
             assert!(!keeper.allows_host(bad), "{bad}");
         }
     }
@@ -205,7 +240,12 @@ mod tests {
     #[test]
     fn an_open_address_without_credentials_answers_no_name_of_the_web() {
         let keeper = keeper(&[("API_HOST", "0.0.0.0"), ("AUTH_DISABLED", "true")]);
-        for good in ["10.1.2.3:8001", "mcp-confluence:8001", "localhost", "[fd00::1]:8001"] {
+        for good in [
+            "10.1.2.3:8001",
+            "mcp-confluence:8001",
+            "localhost",
+            "[fd00::1]:8001",
+        ] {
             assert!(keeper.allows_host(good), "{good}");
         }
         assert!(!keeper.allows_host("evil.example.com:8001"));
@@ -215,7 +255,11 @@ mod tests {
     fn with_credentials_any_name_is_answered_unless_names_were_given() {
         let open = [("API_HOST", "0.0.0.0"), ("API_KEY", "long-enough")];
         assert!(keeper(&open).allows_host("whatever.example.com"));
-        let named = keeper(&[open[0], open[1], ("ALLOWED_HOSTS", "a.example.com, b.example.com:81")]);
+        let named = keeper(&[
+            open[0],
+            open[1],
+            ("ALLOWED_HOSTS", "a.example.com, b.example.com:81"),
+        ]);
         assert!(named.allows_host("a.example.com:8001") && named.allows_host("b.example.com:81"));
         assert!(!named.allows_host("b.example.com:82") && !named.allows_host("c.example.com"));
     }
@@ -231,8 +275,17 @@ mod tests {
         };
         assert_eq!(ask("http://127.0.0.1:8001").unwrap(), None);
         assert!(ask("https://chat.example.com").unwrap().is_some());
-        for bad in ["http://127.0.0.1:9999", "https://evil.example.com", "null", "http://127.0.0.1"] {
-            assert_eq!(ask(bad).unwrap_err().problem.code, "origin_not_allowed", "{bad}");
+        for bad in [
+            "http://127.0.0.1:9999",
+            "https://evil.example.com",
+            "null",
+            "http://127.0.0.1",
+        ] {
+            assert_eq!(
+                ask(bad).unwrap_err().problem.code,
+                "origin_not_allowed",
+                "{bad}"
+            );
         }
     }
 }

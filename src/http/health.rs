@@ -135,14 +135,20 @@ struct NotReady {
 pub async fn health_summary(state: web::Data<AppState>) -> ApiResult<web::Json<Summary>> {
     let found = diagnose(&state).await;
     let indexes = every_index(&state).await.unwrap_or_default();
-    let mut by_status: BTreeMap<&'static str, usize> =
-        IndexStatus::ALL.iter().map(|status| (status.as_str(), 0)).collect();
+    let mut by_status: BTreeMap<&'static str, usize> = IndexStatus::ALL
+        .iter()
+        .map(|status| (status.as_str(), 0))
+        .collect();
     for index in &indexes {
         *by_status.entry(index.status.as_str()).or_default() += 1;
     }
-    let troubled = [IndexStatus::Degraded, IndexStatus::Failed, IndexStatus::NeedsConfirmation]
-        .iter()
-        .any(|status| by_status[status.as_str()] > 0);
+    let troubled = [
+        IndexStatus::Degraded,
+        IndexStatus::Failed,
+        IndexStatus::NeedsConfirmation,
+    ]
+    .iter()
+    .any(|status| by_status[status.as_str()] > 0);
     let status = if !found.blocking.is_empty() {
         "down"
     } else if troubled || !found.elsewhere.is_empty() {
@@ -157,6 +163,11 @@ pub async fn health_summary(state: web::Data<AppState>) -> ApiResult<web::Json<S
         reasons: found.blocking.into_iter().chain(found.elsewhere).collect(),
         indexes: by_status,
         documents: indexes.iter().map(|index| index.document_count).sum(),
-        running: found.engine.indexes.iter().filter(|index| index.run.is_some()).count(),
+        running: found
+            .engine
+            .indexes
+            .iter()
+            .filter(|index| index.run.is_some())
+            .count(),
     }))
 }

@@ -86,13 +86,28 @@ fn describe() {
     describe_gauge!(OUTBOX, "Pending changes of the store, by index and state");
     describe_gauge!(OUTBOX_AGE, "Age of the oldest pending change, by index");
     describe_gauge!(RUNNING, "Runs under way");
-    describe_gauge!(CONFLUENCE_REQUESTS, "Requests to Confluence since the start");
+    describe_gauge!(
+        CONFLUENCE_REQUESTS,
+        "Requests to Confluence since the start"
+    );
     describe_gauge!(CONFLUENCE_IN_FLIGHT, "Requests to Confluence in flight");
-    describe_gauge!(CONFLUENCE_LIMIT, "How many requests to Confluence may be in flight");
-    describe_gauge!(CONFLUENCE_PAUSE, "Seconds until requests to Confluence go on");
-    describe_gauge!(STORE_REQUESTS, "Requests to a retrieval store since the start");
+    describe_gauge!(
+        CONFLUENCE_LIMIT,
+        "How many requests to Confluence may be in flight"
+    );
+    describe_gauge!(
+        CONFLUENCE_PAUSE,
+        "Seconds until requests to Confluence go on"
+    );
+    describe_gauge!(
+        STORE_REQUESTS,
+        "Requests to a retrieval store since the start"
+    );
     describe_gauge!(STORE_IN_FLIGHT, "Batches on their way to a retrieval store");
-    describe_gauge!(TOMBSTONES, "Deleted indexes whose remote object is still to be removed");
+    describe_gauge!(
+        TOMBSTONES,
+        "Deleted indexes whose remote object is still to be removed"
+    );
     describe_gauge!(RESPAWNS, "How often an actor had to be started again");
     describe_gauge!(DATABASE_BYTES, "Size of the database");
     describe_gauge!(BODIES_BYTES, "Size of the cached bodies, compressed");
@@ -169,12 +184,18 @@ pub async fn show_metrics(_: Admin, state: web::Data<AppState>) -> ApiResult<Htt
         .body(state.metrics.render()))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floats; counts stay far below 2^52"
+)]
 async fn gather(state: &AppState) -> ApiResult<()> {
     let now = chrono::Utc::now();
     let indexes = every_index(state).await?;
     for status in IndexStatus::ALL {
-        let count = indexes.iter().filter(|index| index.status == status).count();
+        let count = indexes
+            .iter()
+            .filter(|index| index.status == status)
+            .count();
         gauge!(INDEXES, "status" => status.as_str()).set(count as f64);
     }
     for index in &indexes {
@@ -187,19 +208,31 @@ async fn gather(state: &AppState) -> ApiResult<()> {
         let outbox = state.store.outbox_counts(index.id).await?;
         gauge!(OUTBOX, "agent" => agent.clone(), "state" => "waiting").set(outbox.waiting as f64);
         gauge!(OUTBOX, "agent" => agent.clone(), "state" => "accepted").set(outbox.accepted as f64);
-        let age = if outbox.oldest == 0 { 0 } else { now.timestamp() - outbox.oldest };
+        let age = if outbox.oldest == 0 {
+            0
+        } else {
+            now.timestamp() - outbox.oldest
+        };
         gauge!(OUTBOX_AGE, "agent" => agent).set(age as f64);
     }
     let engine = state.engine.status().await;
-    let running = engine.indexes.iter().filter(|index| index.run.is_some()).count();
+    let running = engine
+        .indexes
+        .iter()
+        .filter(|index| index.run.is_some())
+        .count();
     gauge!(RUNNING).set(running as f64);
     gauge!(CONFLUENCE_REQUESTS).set(engine.source.requests as f64);
     gauge!(CONFLUENCE_IN_FLIGHT).set(engine.source.in_flight as f64);
     gauge!(CONFLUENCE_LIMIT).set(engine.source.concurrency_limit as f64);
-    let pause = engine.source.paused_until.map_or(0, |until| (until - now).num_seconds().max(0));
+    let pause = engine
+        .source
+        .paused_until
+        .map_or(0, |until| (until - now).num_seconds().max(0));
     gauge!(CONFLUENCE_PAUSE).set(pause as f64);
     for backend in &engine.backends {
-        gauge!(STORE_REQUESTS, "store" => backend.kind.as_str()).set(backend.health.requests as f64);
+        gauge!(STORE_REQUESTS, "store" => backend.kind.as_str())
+            .set(backend.health.requests as f64);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
     }
     gauge!(TOMBSTONES).set(engine.tombstones as f64);

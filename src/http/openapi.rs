@@ -90,17 +90,25 @@ pub fn document(base_url: &str) -> Value {
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     });
     let paths = document["paths"].as_object_mut();
-    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).flat_map(|path| {
-        path.as_object_mut().into_iter().flat_map(|path| path.iter_mut())
-    });
+    let operations = paths
+        .into_iter()
+        .flat_map(|paths| paths.values_mut())
+        .flat_map(|path| {
+            path.as_object_mut()
+                .into_iter()
+                .flat_map(|path| path.iter_mut())
+        });
     for (method, operation) in operations {
         let id = operation["operationId"].as_str().unwrap_or_default();
         operation["x-openai-isConsequential"] = json!(method != "get" && !HARMLESS.contains(&id));
         if let Some(responses) = operation["responses"].as_object_mut() {
             for (status, response) in responses.iter_mut() {
                 if status.starts_with(['4', '5']) && response.get("content").is_none() {
-                    let said = response["description"].as_str().filter(|said| !said.is_empty());
-                    let said = said.map_or_else(|| problem["description"].clone(), |said| json!(said));
+                    let said = response["description"]
+                        .as_str()
+                        .filter(|said| !said.is_empty());
+                    let said =
+                        said.map_or_else(|| problem["description"].clone(), |said| json!(said));
                     *response = problem.clone();
                     response["description"] = said;
                 }
@@ -115,9 +123,15 @@ pub fn document(base_url: &str) -> Value {
 pub fn configure(config: &mut web::ServiceConfig) {
     let get = |path: &str, route| routes::resource(path, [(routes::GET, route)]);
     config
-        .service(get("/openapi.json", routes::get_or_head().to(show_document)))
+        .service(get(
+            "/openapi.json",
+            routes::get_or_head().to(show_document),
+        ))
         .service(get("/docs", routes::get_or_head().to(show_page)))
-        .service(get("/docs/problems", routes::get_or_head().to(show_problems)))
+        .service(get(
+            "/docs/problems",
+            routes::get_or_head().to(show_problems),
+        ))
         .service(get("/docs/{file:.+}", routes::get_or_head().to(show_file)));
 }
 
@@ -151,7 +165,11 @@ fn swagger_file(state: &AppState, name: &str) -> ApiResult<HttpResponse> {
         return Ok(response.body(file.bytes.to_vec()));
     }
     // The page names its files relative to itself, and is served both with and without a slash at the end.
-    let page = String::from_utf8_lossy(&file.bytes).replacen("<head>", &format!("<head><base href=\"{prefix}/docs/\">"), 1);
+    let page = String::from_utf8_lossy(&file.bytes).replacen(
+        "<head>",
+        &format!("<head><base href=\"{prefix}/docs/\">"),
+        1,
+    );
     Ok(response.body(page))
 }
 
@@ -175,8 +193,13 @@ async fn show_problems() -> HttpResponse {
     );
     for (code, status, title) in CODES {
         // Writing into a String cannot fail.
-        let _ = write!(page, "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>");
+        let _ = write!(
+            page,
+            "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td></tr>"
+        );
     }
     page.push_str("</table></html>");
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(page)
 }

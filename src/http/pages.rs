@@ -49,9 +49,15 @@ pub async fn list_pages(
 ) -> ApiResult<web::Json<List<Page>>> {
     let id = readable(&principal, &path)?;
     let mut query = QueryString::of(&request)?;
-    let states = query.read("state", &words(&PageState::ALL.map(PageState::as_str)), |text| {
-        text.split(',').map(|word| PageState::parse(word.trim())).collect::<Option<Vec<_>>>()
-    });
+    let states = query.read(
+        "state",
+        &words(&PageState::ALL.map(PageState::as_str)),
+        |text| {
+            text.split(',')
+                .map(|word| PageState::parse(word.trim()))
+                .collect::<Option<Vec<_>>>()
+        },
+    );
     let filter = PageFilter {
         states: states.unwrap_or_default(),
         space: query.text("space").map(SpaceKey::from),

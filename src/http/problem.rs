@@ -9,11 +9,11 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use actors::EngineError;
+use domain::Disposition;
 use domain::ports::retrieval::BackendError;
 use domain::ports::source::SourceError;
 use domain::ports::store::StoreError;
 use domain::problem::{FieldError, Problem};
-use domain::Disposition;
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -60,8 +60,8 @@ impl ApiError {
     /// The answer.
     #[must_use]
     pub fn response(&self) -> HttpResponse {
-        let status = StatusCode::from_u16(self.problem.status)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
         response.content_type(PROBLEM_JSON);
         for (name, value) in &self.headers {
@@ -93,7 +93,11 @@ impl ResponseError for ApiError {
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         if problem.status >= 500 {
-            tracing::warn!(code = problem.code, detail = problem.detail, "a request could not be served");
+            tracing::warn!(
+                code = problem.code,
+                detail = problem.detail,
+                "a request could not be served"
+            );
         }
         Self {
             problem: Box::new(problem),
@@ -150,7 +154,10 @@ impl From<EngineError> for ApiError {
 pub async fn no_such_path(request: HttpRequest) -> ApiResult<HttpResponse> {
     Err(ApiError::new(
         "not_found",
-        format!("There is nothing at {}. GET /openapi.json lists every path.", request.path()),
+        format!(
+            "There is nothing at {}. GET /openapi.json lists every path.",
+            request.path()
+        ),
     ))
 }
 
@@ -158,7 +165,11 @@ pub async fn no_such_path(request: HttpRequest) -> ApiResult<HttpResponse> {
 pub(super) fn no_such_method(request: &HttpRequest, allowed: &str) -> ApiError {
     ApiError::new(
         "method_not_allowed",
-        format!("{} takes {allowed}, not {}.", request.path(), request.method()),
+        format!(
+            "{} takes {allowed}, not {}.",
+            request.path(),
+            request.method()
+        ),
     )
     .with_header(header::ALLOW, allowed)
 }
@@ -194,7 +205,11 @@ pub async fn fill(
         400..=499 => "bad_request",
         _ => "internal",
     };
-    let detail = format!("{} {}: {status}", http_method(&response), response.request().path());
+    let detail = format!(
+        "{} {}: {status}",
+        http_method(&response),
+        response.request().path()
+    );
     let mut problem = Problem::new(code, detail);
     problem.status = status.as_u16();
     let replacement = ApiError::from(problem).response();

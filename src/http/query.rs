@@ -80,7 +80,9 @@ pub struct QueryFilters {
 impl QueryRequest {
     fn read(self) -> ApiResult<RetrievalQuery> {
         let mut check = Check::default();
-        let text = check.required("query", self.query).map(|text| text.trim().to_owned());
+        let text = check
+            .required("query", self.query)
+            .map(|text| text.trim().to_owned());
         if let Some(text) = &text {
             if text.is_empty() {
                 check.fail("query", "must not be empty");
@@ -98,7 +100,10 @@ impl QueryRequest {
         let updated_after = filled(updated_after).and_then(|text| {
             let moment = moment(&text);
             if moment.is_none() {
-                check.fail("filters.updated_after", "must be a time such as 2026-01-31T00:00:00Z, or a day such as 2026-01-31");
+                check.fail(
+                    "filters.updated_after",
+                    "must be a time such as 2026-01-31T00:00:00Z, or a day such as 2026-01-31",
+                );
             }
             moment
         });
@@ -111,7 +116,11 @@ impl QueryRequest {
                 updated_after,
             },
         };
-        check.unknown("filters.", &filters.unknown, &["space", "label", "updated_after"]);
+        check.unknown(
+            "filters.",
+            &filters.unknown,
+            &["space", "label", "updated_after"],
+        );
         check.unknown("", &self.unknown, &["query", "top_k", "filters"]);
         check.done()?;
         Ok(read)
@@ -124,7 +133,14 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.with_timezone(&Utc))
         .ok()
-        .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+        .or_else(|| {
+            Some(
+                text.parse::<NaiveDate>()
+                    .ok()?
+                    .and_hms_opt(0, 0, 0)?
+                    .and_utc(),
+            )
+        })
 }
 
 /// Asks an index.
@@ -141,8 +157,10 @@ pub async fn query_index(
     if let Principal::Agent { token, .. } = &principal
         && AGENTS.check_key(token).is_err()
     {
-        return Err(ApiError::new("rate_limited", "This token asks too often; slow down.")
-            .with_header(header::RETRY_AFTER, "1"));
+        return Err(
+            ApiError::new("rate_limited", "This token asks too often; slow down.")
+                .with_header(header::RETRY_AFTER, "1"),
+        );
     }
     let query = body.read()?;
     let index = index_of_agent(&state, &principal, &path).await?;
@@ -167,7 +185,10 @@ mod tests {
         }))
         .unwrap();
         assert_eq!((good.text.as_str(), good.top_k), ("how?", 8));
-        assert_eq!(good.filters.updated_after.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
+        assert_eq!(
+            good.filters.updated_after.unwrap().to_rfc3339(),
+            "2026-01-31T00:00:00+00:00"
+        );
         assert_eq!(good.filters.label, None);
 
         for (json, field) in [
@@ -175,12 +196,23 @@ mod tests {
             (serde_json::json!({"query": "  "}), "query"),
             (serde_json::json!({"query": "a", "top_k": 51}), "top_k"),
             (serde_json::json!({"query": "a", "top_k": "many"}), "top_k"),
-            (serde_json::json!({"query": "a", "filters": {"colour": 1}}), "filters.colour"),
-            (serde_json::json!({"query": "a", "filters": {"updated_after": "soon"}}), "filters.updated_after"),
+            (
+                serde_json::json!({"query": "a", "filters": {"colour": 1}}),
+                "filters.colour",
+            ),
+            (
+                serde_json::json!({"query": "a", "filters": {"updated_after": "soon"}}),
+                "filters.updated_after",
+            ),
             (serde_json::json!({"query": "a", "filters": 3}), "filters"),
         ] {
             let error = read(json.clone()).unwrap_err();
-            let fields: Vec<_> = error.problem.errors.iter().map(|e| e.field.as_str()).collect();
+            let fields: Vec<_> = error
+                .problem
+                .errors
+                .iter()
+                .map(|e| e.field.as_str())
+                .collect();
             assert_eq!(fields, [field], "{json}");
         }
     }

@@ -20,12 +20,24 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let only_post = |path: &str, route| routes::resource(path, [(routes::POST, route)]);
     let only_get = |path: &str, route| routes::resource(path, [(routes::GET, route)]);
     config
-        .service(only_post("/api/indexes/agent/{agent_id}/sync", web::post().to(sync_agent)))
-        .service(only_post("/api/indexes/{id}/sync", web::post().to(sync_index)))
+        .service(only_post(
+            "/api/indexes/agent/{agent_id}/sync",
+            web::post().to(sync_agent),
+        ))
+        .service(only_post(
+            "/api/indexes/{id}/sync",
+            web::post().to(sync_index),
+        ))
         .service(only_get("/api/runs", web::get().to(list_runs)))
         .service(only_get("/api/runs/{id}", web::get().to(get_run)))
-        .service(only_post("/api/runs/{id}/cancel", web::post().to(cancel_run)))
-        .service(only_post("/api/runs/{id}/confirm", web::post().to(confirm_run)));
+        .service(only_post(
+            "/api/runs/{id}/cancel",
+            web::post().to(cancel_run),
+        ))
+        .service(only_post(
+            "/api/runs/{id}/confirm",
+            web::post().to(confirm_run),
+        ));
 }
 
 /// How a run is asked for.
@@ -144,8 +156,13 @@ pub async fn list_runs(
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<List<Run>>> {
     let mut query = QueryString::of(&request)?;
-    let index: Option<IndexId> = query.read("index_id", "the id of an index", |text| text.parse().ok());
-    let status = query.read("status", &words(&RunStatus::ALL.map(RunStatus::as_str)), RunStatus::parse);
+    let index: Option<IndexId> =
+        query.read("index_id", "the id of an index", |text| text.parse().ok());
+    let status = query.read(
+        "status",
+        &words(&RunStatus::ALL.map(RunStatus::as_str)),
+        RunStatus::parse,
+    );
     let (limit, cursor) = (query.limit(), query.text("cursor"));
     query.done()?;
     if index.is_some_and(|index| !principal.may_read(index)) {
@@ -190,7 +207,11 @@ pub async fn get_run(
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs",
     summary = "Cancel a sync; work in flight settles.", params(("id" = String, Path, description = "The run.")),
     responses((status = 202, body = Run), (status = 404), (status = 409, description = "It is over already.")))]
-pub async fn cancel_run(_: Admin, path: web::Path<String>, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
+pub async fn cancel_run(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
     let run = state.store.request_cancel(run_id(&path)?).await?;
     state.engine.cancel(run.id).await?;
     Ok(HttpResponse::Accepted().json(live(&state, run)))

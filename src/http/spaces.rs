@@ -4,6 +4,7 @@ use actix_web::web;
 use domain::content::Space;
 
 use super::auth::Admin;
+use super::indexes::in_time;
 use super::list::List;
 use super::problem::ApiResult;
 use super::routes;
@@ -21,8 +22,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
 #[utoipa::path(get, path = "/api/spaces", operation_id = "list_confluence_spaces", tag = "spaces",
     summary = "List the Confluence spaces that an index could be made of.",
     responses((status = 200, body = List<Space>), (status = 503)))]
-pub async fn list_spaces(_: Admin, state: web::Data<AppState>) -> ApiResult<web::Json<List<Space>>> {
-    let mut spaces = state.source.visible_spaces().await?;
+pub async fn list_spaces(
+    _: Admin,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<List<Space>>> {
+    let mut spaces = in_time(state.source.visible_spaces()).await?;
     spaces.sort_by_key(|space| (space.name.to_lowercase(), space.key.clone()));
     Ok(web::Json(List::whole(spaces)))
 }

@@ -77,7 +77,10 @@ pub async fn create_token(
     check.done()?;
     state.store.index(id).await?;
     let token = new_token();
-    let record = state.store.create_token(id, &name, &token.prefix, &token.hash).await?;
+    let record = state
+        .store
+        .create_token(id, &name, &token.prefix, &token.hash)
+        .await?;
     Ok(HttpResponse::Created().json(CreatedToken {
         record,
         token: token.secret.expose_secret().to_owned(),
@@ -111,7 +114,9 @@ pub async fn revoke_token(
 ) -> ApiResult<HttpResponse> {
     let (index, token) = path.into_inner();
     let id = index_id(&index)?;
-    let token_id: TokenId = token.parse().map_err(|_| ApiError::not_found("token", &token))?;
+    let token_id: TokenId = token
+        .parse()
+        .map_err(|_| ApiError::not_found("token", &token))?;
     state.store.revoke_token(id, token_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,11 +1,12 @@
 //! The settings: what the environment says, checked as a whole, as types.
 //!
 //! Promises: every problem is reported at once, by the name of the variable and never by its value; a secret is a
-//! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, [`read`]
+//! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, `read`
 //! checks them. Nothing is opened or connected here.
 
 pub mod pairs;
 mod read;
+mod reader;
 #[cfg(test)]
 mod tests;
 pub mod variables;

@@ -35,8 +35,9 @@ pub fn from_environment(directory: &Path) -> Result<Pairs, SettingsError> {
         }
     }
     pairs.extend(
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
     );
     Ok(pairs)
 }
@@ -88,9 +89,9 @@ pub(super) fn unknown(pairs: &Pairs) -> Vec<Warning> {
         .filter(|name| OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
         .filter(|name| !accepted.contains(name))
         .map(|name| {
-            let nearest = accepted
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+            let nearest = accepted.iter().max_by(|a, b| {
+                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+            });
             Warning {
                 variable: name.clone(),
                 message: match nearest {

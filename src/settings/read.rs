@@ -1,10 +1,7 @@
 //! From text to types, with every problem collected.
 
-use std::fmt::Display;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use actors::VerifyOnRead;
@@ -15,10 +12,11 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::pairs::{Pairs, resolve, unknown};
+use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuthSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings,
-    LogFormat, LogSettings, Need, OAuthSettings, Settings, SettingsError, SyncSettings, Trouble, Warning,
+    AuthSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings,
+    Need, OAuthSettings, Settings, SettingsError, SyncSettings, Trouble, Warning,
 };
 
 /// The database when none is named.
@@ -52,7 +50,12 @@ pub(super) fn settings(
              or set AUTH_DISABLED=true to leave the service open",
         );
     }
-    if auth.oauth.as_ref().is_some_and(|oauth| oauth.audience.is_none()) && http.public_base_url.is_none() {
+    if auth
+        .oauth
+        .as_ref()
+        .is_some_and(|oauth| oauth.audience.is_none())
+        && http.public_base_url.is_none()
+    {
         reader.fail(
             "OAUTH_AUDIENCE",
             "is needed with OAUTH_ISSUER unless PUBLIC_BASE_URL is set: tokens for other services must be refused",
@@ -61,14 +64,28 @@ pub(super) fn settings(
     let database = database(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
-    let search_language = raw.search_language.as_deref().unwrap_or("english").to_ascii_lowercase();
+    let search_language = raw
+        .search_language
+        .as_deref()
+        .unwrap_or("english")
+        .to_ascii_lowercase();
     if !search_language.bytes().all(|b| b.is_ascii_lowercase()) {
-        reader.fail("SEARCH_LANGUAGE", "must be one word: english (stemming), cjk, or another (words as they stand)");
+        reader.fail(
+            "SEARCH_LANGUAGE",
+            "must be one word: english (stemming), cjk, or another (words as they stand)",
+        );
     }
-    let https_proxy = reader.parsed::<Url>("HTTPS_PROXY", &raw.https_proxy, "an address such as http://proxy:3128");
+    let https_proxy = reader.parsed::<Url>(
+        "HTTPS_PROXY",
+        &raw.https_proxy,
+        "an address such as http://proxy:3128",
+    );
     let extra_ca_file = raw.extra_ca_file.as_deref().map(PathBuf::from);
     if let Some(file) = extra_ca_file.as_deref().filter(|file| !file.is_file()) {
-        reader.fail("EXTRA_CA_FILE", format!("there is no file {}", file.display()));
+        reader.fail(
+            "EXTRA_CA_FILE",
+            format!("there is no file {}", file.display()),
+        );
     }
 
     if !reader.troubles.is_empty() {
@@ -90,81 +107,6 @@ pub(super) fn settings(
     Ok((settings, warnings))
 }
 
-#[derive(Default)]
-struct Reader {
-    troubles: Vec<Trouble>,
-}
-
-impl Reader {
-    fn fail(&mut self, variable: &str, message: impl Into<String>) {
-        self.troubles.push(Trouble::new(variable, message));
-    }
-
-    fn parsed<T: FromStr>(&mut self, variable: &str, text: &Option<String>, wanted: &str) -> Option<T> {
-        let parsed = text.as_deref()?.parse().ok();
-        if parsed.is_none() {
-            self.fail(variable, format!("must be {wanted}"));
-        }
-        parsed
-    }
-
-    fn number<T>(&mut self, variable: &str, text: &Option<String>, default: T, range: RangeInclusive<T>) -> T
-    where
-        T: FromStr + PartialOrd + Display + Copy,
-    {
-        let Some(text) = text.as_deref() else {
-            return default;
-        };
-        match text.parse::<T>() {
-            Ok(number) if range.contains(&number) => number,
-            _ => {
-                self.fail(
-                    variable,
-                    format!("must be a whole number from {} to {}", range.start(), range.end()),
-                );
-                default
-            }
-        }
-    }
-
-    fn one_of<T: Copy>(&mut self, variable: &str, text: &Option<String>, words: &[(&str, T)]) -> Option<T> {
-        let text = text.as_deref()?.to_ascii_lowercase();
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            self.fail(variable, format!("must be one of {}", known.join(", ")));
-        }
-        found
-    }
-
-    /// An address of a service: https, or http on this machine only, since credentials travel there.
-    fn service_url(&mut self, variable: &str, text: &Option<String>, example: &str) -> Option<Url> {
-        let url = self.parsed::<Url>(variable, text, &format!("an address such as {example}"))?;
-        if url.host_str().is_none() || !matches!(url.scheme(), "http" | "https") {
-            self.fail(variable, format!("must be an address such as {example}"));
-            return None;
-        }
-        if url.scheme() == "http" && !is_loopback(&url) {
-            self.fail(variable, "must begin with https:// (http:// is for this machine only)");
-            return None;
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            self.fail(variable, "must not hold credentials");
-            return None;
-        }
-        Some(url)
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 fn list(text: &Option<String>) -> Vec<String> {
     text.as_deref()
         .unwrap_or_default()
@@ -177,7 +119,11 @@ fn list(text: &Option<String>) -> Vec<String> {
 
 fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSettings> {
     let base_url = reader
-        .service_url("CONFLUENCE_BASE_URL", &raw.confluence_base_url, "https://your-domain.atlassian.net")
+        .service_url(
+            "CONFLUENCE_BASE_URL",
+            &raw.confluence_base_url,
+            "https://your-domain.atlassian.net",
+        )
         .map(site_root);
     let gateway_url = reader.service_url(
         "CONFLUENCE_GATEWAY_URL",
@@ -204,7 +150,10 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
     if need != Need::Local {
         for (variable, value) in required {
             // A NAME_FILE that could not be read has been reported already.
-            let reported = reader.troubles.iter().any(|t| t.variable.starts_with(variable));
+            let reported = reader
+                .troubles
+                .iter()
+                .any(|t| t.variable.starts_with(variable));
             if value.is_none() && !reported {
                 reader.fail(variable, "is required to talk to Confluence");
             }
@@ -239,7 +188,11 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         .one_of(
             "LLAMA_CLOUD_INDEX_API",
             &raw.llama_cloud_index_api,
-            &[("auto", IndexApi::Auto), ("v1", IndexApi::V1), ("v2", IndexApi::V2)],
+            &[
+                ("auto", IndexApi::Auto),
+                ("v1", IndexApi::V1),
+                ("v2", IndexApi::V2),
+            ],
         )
         .unwrap_or(IndexApi::Auto);
     let max_requests_per_second = reader.number(
@@ -277,7 +230,10 @@ fn default_backend(raw: &Raw, has_key: bool, reader: &mut Reader) -> BackendKind
     );
     match named.flatten() {
         Some(BackendKind::LlamaCloud) if !has_key => {
-            reader.fail("LLAMA_CLOUD_API_KEY", "is required with RETRIEVAL_BACKEND=llamacloud");
+            reader.fail(
+                "LLAMA_CLOUD_API_KEY",
+                "is required with RETRIEVAL_BACKEND=llamacloud",
+            );
             BackendKind::LlamaCloud
         }
         Some(kind) => kind,
@@ -291,13 +247,23 @@ fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
     let host = if host_text.eq_ignore_ascii_case("localhost") {
         IpAddr::from([127, 0, 0, 1])
     } else {
-        host_text.trim_matches(['[', ']']).parse().unwrap_or_else(|_| {
-            reader.fail("API_HOST", "must be an IP address to listen at, such as 127.0.0.1 or 0.0.0.0");
-            IpAddr::from([127, 0, 0, 1])
-        })
+        host_text
+            .trim_matches(['[', ']'])
+            .parse()
+            .unwrap_or_else(|_| {
+                reader.fail(
+                    "API_HOST",
+                    "must be an IP address to listen at, such as 127.0.0.1 or 0.0.0.0",
+                );
+                IpAddr::from([127, 0, 0, 1])
+            })
     };
     let public_base_url = reader
-        .parsed::<Url>("PUBLIC_BASE_URL", &raw.public_base_url, "an address such as https://confluence-sync.example.com")
+        .parsed::<Url>(
+            "PUBLIC_BASE_URL",
+            &raw.public_base_url,
+            "an address such as https://confluence-sync.example.com",
+        )
         .filter(|url| {
             let usable = matches!(url.scheme(), "http" | "https")
                 && url.host_str().is_some()
@@ -305,7 +271,10 @@ fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
                 && url.fragment().is_none()
                 && url.username().is_empty();
             if !usable {
-                reader.fail("PUBLIC_BASE_URL", "must be an address such as https://confluence-sync.example.com");
+                reader.fail(
+                    "PUBLIC_BASE_URL",
+                    "must be an address such as https://confluence-sync.example.com",
+                );
             }
             usable
         });
@@ -347,7 +316,10 @@ fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
         reader.fail("OAUTH_ISSUER", "is required with OAUTH_AUDIENCE");
     }
     if raw.api_key.as_deref().is_some_and(|key| key.len() < 8) {
-        reader.fail("API_KEY", "must have at least 8 characters; `openssl rand -hex 32` makes a good one");
+        reader.fail(
+            "API_KEY",
+            "must have at least 8 characters; `openssl rand -hex 32` makes a good one",
+        );
     }
     AuthSettings {
         api_key: raw.api_key.clone().map(SecretString::from),
@@ -360,15 +332,21 @@ fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
 }
 
 fn database(raw: &Raw, reader: &mut Reader) -> DatabaseUrl {
-    DatabaseUrl::parse(raw.database_url.as_deref().unwrap_or(DEFAULT_DATABASE_URL)).unwrap_or_else(|error| {
-        reader.fail("DATABASE_URL", error.to_string());
-        DatabaseUrl::of_file("")
-    })
+    DatabaseUrl::parse(raw.database_url.as_deref().unwrap_or(DEFAULT_DATABASE_URL)).unwrap_or_else(
+        |error| {
+            reader.fail("DATABASE_URL", error.to_string());
+            DatabaseUrl::of_file("")
+        },
+    )
 }
 
 fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
     let notify_webhook_url = reader
-        .parsed::<Url>("NOTIFY_WEBHOOK_URL", &raw.notify_webhook_url, "an http or https address")
+        .parsed::<Url>(
+            "NOTIFY_WEBHOOK_URL",
+            &raw.notify_webhook_url,
+            "an http or https address",
+        )
         .filter(|url| {
             let usable = matches!(url.scheme(), "http" | "https");
             if !usable {
@@ -403,14 +381,24 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
                 0..=u64::from(MAX_INTERVAL_MINUTES),
             ),
         ),
-        max_delete_percent: reader.number("SYNC_MAX_DELETE_PERCENT", &raw.sync_max_delete_percent, 30, 0..=100),
+        max_delete_percent: reader.number(
+            "SYNC_MAX_DELETE_PERCENT",
+            &raw.sync_max_delete_percent,
+            30,
+            0..=100,
+        ),
         upload_deadline: Duration::from_secs(reader.number(
             "SYNC_UPLOAD_DEADLINE_SECONDS",
             &raw.sync_upload_deadline_seconds,
             900,
             1..=86_400,
         )),
-        retention_days: reader.number("SYNC_RETENTION_DAYS", &raw.sync_retention_days, 90, 1..=36_500),
+        retention_days: reader.number(
+            "SYNC_RETENTION_DAYS",
+            &raw.sync_retention_days,
+            90,
+            1..=36_500,
+        ),
         verify_on_read: reader
             .one_of("VERIFY_ON_READ", &raw.verify_on_read, &verify_words)
             .unwrap_or(VerifyOnRead::Off),
@@ -435,11 +423,18 @@ fn log(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> LogSettin
     }
     let filter = raw.rust_log.clone().unwrap_or_else(|| "info".to_owned());
     if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
-        reader.fail("RUST_LOG", "must be a filter such as info or mcp_confluence=debug,info");
+        reader.fail(
+            "RUST_LOG",
+            "must be a filter such as info or mcp_confluence=debug,info",
+        );
     }
     LogSettings {
         format: reader
-            .one_of("LOG_FORMAT", &raw.log_format, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+            .one_of(
+                "LOG_FORMAT",
+                &raw.log_format,
+                &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            )
             .unwrap_or(LogFormat::Text),
         filter,
         otlp_endpoint,

@@ -17,7 +17,11 @@ fn pairs(of: &[&[(&str, &str)]]) -> Pairs {
 fn troubles(of: &[&[(&str, &str)]], need: Need) -> Vec<String> {
     match Settings::from_pairs(&pairs(of), need) {
         Ok(_) => Vec::new(),
-        Err(error) => error.0.into_iter().map(|trouble| trouble.variable).collect(),
+        Err(error) => error
+            .0
+            .into_iter()
+            .map(|trouble| trouble.variable)
+            .collect(),
     }
 }
 
@@ -25,10 +29,19 @@ fn troubles(of: &[&[(&str, &str)]], need: Need) -> Vec<String> {
 fn four_values_are_enough_to_serve() {
     let (settings, warnings) = Settings::from_pairs(&pairs(&[FOUR]), Need::Serve).unwrap();
     assert!(warnings.is_empty());
-    assert_eq!(settings.confluence.unwrap().base_url.as_str(), "https://example.atlassian.net/");
+    assert_eq!(
+        settings.confluence.unwrap().base_url.as_str(),
+        "https://example.atlassian.net/"
+    );
     assert_eq!(settings.default_backend, BackendKind::LlamaCloud);
-    assert_eq!((settings.http.host.to_string().as_str(), settings.http.port), ("127.0.0.1", 8001));
-    assert_eq!(settings.database.path(), std::path::Path::new("./confluence_sync.db"));
+    assert_eq!(
+        (settings.http.host.to_string().as_str(), settings.http.port),
+        ("127.0.0.1", 8001)
+    );
+    assert_eq!(
+        settings.database.path(),
+        std::path::Path::new("./confluence_sync.db")
+    );
     assert_eq!(settings.sync.check_interval, Duration::from_secs(300));
 }
 
@@ -37,7 +50,10 @@ fn without_a_key_for_llamacloud_the_embedded_index_is_used() {
     let (settings, _) = Settings::from_pairs(&pairs(&[&FOUR[..3]]), Need::Serve).unwrap();
     assert_eq!(settings.default_backend, BackendKind::Local);
     assert_eq!(
-        troubles(&[&FOUR[..3], &[("RETRIEVAL_BACKEND", "llamacloud")]], Need::Serve),
+        troubles(
+            &[&FOUR[..3], &[("RETRIEVAL_BACKEND", "llamacloud")]],
+            Need::Serve
+        ),
         ["LLAMA_CLOUD_API_KEY"]
     );
 }
@@ -52,7 +68,11 @@ fn every_problem_is_named_at_once_and_no_value_is_shown() {
         ("DATABASE_URL", "mysql://user:pass-4711@db"),
     ];
     let error = Settings::from_pairs(&pairs(&[&bad]), Need::Serve).unwrap_err();
-    let mut named: Vec<_> = error.0.iter().map(|trouble| trouble.variable.as_str()).collect();
+    let mut named: Vec<_> = error
+        .0
+        .iter()
+        .map(|trouble| trouble.variable.as_str())
+        .collect();
     named.sort_unstable();
     assert_eq!(
         named,
@@ -74,7 +94,11 @@ fn commands_without_confluence_need_no_account() {
     assert!(troubles(&[&[]], Need::Local).is_empty());
     assert_eq!(
         troubles(&[&[]], Need::Confluence),
-        ["CONFLUENCE_BASE_URL", "CONFLUENCE_EMAIL", "CONFLUENCE_API_TOKEN"]
+        [
+            "CONFLUENCE_BASE_URL",
+            "CONFLUENCE_EMAIL",
+            "CONFLUENCE_API_TOKEN"
+        ]
     );
 }
 
@@ -90,12 +114,22 @@ fn an_address_reachable_from_outside_needs_credentials() {
     }
     assert!(
         troubles(
-            &[FOUR, &outside, &[("OAUTH_ISSUER", "https://idp.example.com"), ("OAUTH_AUDIENCE", "us")]],
+            &[
+                FOUR,
+                &outside,
+                &[
+                    ("OAUTH_ISSUER", "https://idp.example.com"),
+                    ("OAUTH_AUDIENCE", "us")
+                ]
+            ],
             Need::Serve
         )
         .is_empty()
     );
-    assert!(troubles(&[FOUR, &outside], Need::Confluence).is_empty(), "`sync` does not listen");
+    assert!(
+        troubles(&[FOUR, &outside], Need::Confluence).is_empty(),
+        "`sync` does not listen"
+    );
 }
 
 #[test]
@@ -106,14 +140,27 @@ fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
     let file = file.to_str().unwrap();
     let by_file = [("CONFLUENCE_API_TOKEN_FILE", file)];
 
-    let (settings, warnings) = Settings::from_pairs(&pairs(&[&FOUR[..2], &by_file]), Need::Serve).unwrap();
+    let (settings, warnings) =
+        Settings::from_pairs(&pairs(&[&FOUR[..2], &by_file]), Need::Serve).unwrap();
     assert!(warnings.is_empty());
     let token = settings.confluence.unwrap().api_token;
-    assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "from-the-file");
-
-    assert_eq!(troubles(&[FOUR, &by_file], Need::Serve), ["CONFLUENCE_API_TOKEN"]);
     assert_eq!(
-        troubles(&[&FOUR[..2], &[("CONFLUENCE_API_TOKEN_FILE", "/nowhere/at/all")]], Need::Serve),
+        secrecy::ExposeSecret::expose_secret(&token),
+        "from-the-file"
+    );
+
+    assert_eq!(
+        troubles(&[FOUR, &by_file], Need::Serve),
+        ["CONFLUENCE_API_TOKEN"]
+    );
+    assert_eq!(
+        troubles(
+            &[
+                &FOUR[..2],
+                &[("CONFLUENCE_API_TOKEN_FILE", "/nowhere/at/all")]
+            ],
+            Need::Serve
+        ),
         ["CONFLUENCE_API_TOKEN_FILE"]
     );
 }
@@ -121,13 +168,26 @@ fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
 #[test]
 fn an_unknown_variable_is_a_warning_that_names_the_nearest() {
     let (_, warnings) = Settings::from_pairs(
-        &pairs(&[FOUR, &[("CONFLUENCE_API_TOKN", "x"), ("PATH", "/bin"), ("SYNC_RETENTION", "3")]]),
+        &pairs(&[
+            FOUR,
+            &[
+                ("CONFLUENCE_API_TOKN", "x"),
+                ("PATH", "/bin"),
+                ("SYNC_RETENTION", "3"),
+            ],
+        ]),
         Need::Serve,
     )
     .unwrap();
-    let said: Vec<_> = warnings.iter().map(|w| format!("{} {}", w.variable, w.message)).collect();
+    let said: Vec<_> = warnings
+        .iter()
+        .map(|w| format!("{} {}", w.variable, w.message))
+        .collect();
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("CONFLUENCE_API_TOKN ") && said[0].ends_with("CONFLUENCE_API_TOKEN?"), "{said:?}");
+    assert!(
+        said[0].contains("CONFLUENCE_API_TOKN ") && said[0].ends_with("CONFLUENCE_API_TOKEN?"),
+        "{said:?}"
+    );
     assert!(said[1].ends_with("SYNC_RETENTION_DAYS?"), "{said:?}");
 }
 
@@ -138,17 +198,34 @@ fn database_urls_name_files_as_documented() {
         ("sqlite:////absolute/a.db", "/absolute/a.db"),
         ("sqlite://relative.db", "relative.db"),
     ] {
-        let (settings, _) = Settings::from_pairs(&pairs(&[&[("DATABASE_URL", url)]]), Need::Local).unwrap();
-        assert_eq!(settings.database.path(), std::path::Path::new(file), "{url}");
+        let (settings, _) =
+            Settings::from_pairs(&pairs(&[&[("DATABASE_URL", url)]]), Need::Local).unwrap();
+        assert_eq!(
+            settings.database.path(),
+            std::path::Path::new(file),
+            "{url}"
+        );
     }
-    assert_eq!(troubles(&[&[("DATABASE_URL", "postgres://u:p@h/db")]], Need::Local), ["DATABASE_URL"]);
+    assert_eq!(
+        troubles(&[&[("DATABASE_URL", "postgres://u:p@h/db")]], Need::Local),
+        ["DATABASE_URL"]
+    );
 }
 
 #[test]
 fn secrets_are_not_printed() {
-    let with_key = [("API_KEY", "the-admin-secret"), ("NOTIFY_WEBHOOK_URL", "https://hooks.example.com/hook-secret")];
+    let with_key = [
+        ("API_KEY", "the-admin-secret"),
+        (
+            "NOTIFY_WEBHOOK_URL",
+            "https://hooks.example.com/hook-secret",
+        ),
+    ];
     let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &with_key]), Need::Serve).unwrap();
-    assert!(!format!("{settings:?}").contains("secret\""), "{settings:?}");
+    assert!(
+        !format!("{settings:?}").contains("secret\""),
+        "{settings:?}"
+    );
     assert!(!format!("{settings:?}").contains("hook-secret"));
 }
 
@@ -161,7 +238,8 @@ fn the_example_file_documents_every_setting() {
         .lines()
         .filter_map(|line| {
             let (name, _) = line.trim_start_matches("# ").split_once('=')?;
-            let is_name = name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && !name.is_empty();
+            let is_name =
+                name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && !name.is_empty();
             is_name.then(|| name.to_owned())
         })
         .collect();
@@ -170,7 +248,10 @@ fn the_example_file_documents_every_setting() {
     known.sort_unstable();
     assert_eq!(documented, known);
 
-    let set: Pairs = dotenvy::from_path_iter(path).unwrap().collect::<Result<_, _>>().unwrap();
+    let set: Pairs = dotenvy::from_path_iter(path)
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
     let (_, warnings) = Settings::from_pairs(&set, Need::Local).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
 }

@@ -28,10 +28,19 @@ impl Stream {
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
-        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/event-stream")
+        );
         assert_eq!(response.headers()["x-accel-buffering"], "no");
         Self {
-            bytes: Box::pin(response.bytes_stream().map(|chunk| chunk.unwrap_or_default().to_vec())),
+            bytes: Box::pin(
+                response
+                    .bytes_stream()
+                    .map(|chunk| chunk.unwrap_or_default().to_vec()),
+            ),
             buffer: String::new(),
         }
     }
@@ -42,7 +51,10 @@ impl Stream {
             while let Some(end) = self.buffer.find("\n\n") {
                 let block: String = self.buffer.drain(..end + 2).collect();
                 let field = |name: &str| {
-                    block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+                    block
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                        .map(str::trim)
                 };
                 if let (Some(event), Some(data)) = (field("event"), field("data")) {
                     return Some(Seen {
@@ -52,7 +64,9 @@ impl Stream {
                     });
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next()).await.expect("an event in time")?;
+            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next())
+                .await
+                .expect("an event in time")?;
             self.buffer.push_str(&String::from_utf8_lossy(&chunk));
         }
     }
@@ -73,17 +87,29 @@ async fn a_run_is_told_in_order_and_numbers_rise() {
     let service = start(site(3), &[]).await;
     let mut stream = Stream::open(&service, "/api/events", None).await;
     let snapshot = stream.next().await.unwrap();
-    assert_eq!((snapshot.event.as_str(), &snapshot.data["indexes"]), ("snapshot", &json!([])));
+    assert_eq!(
+        (snapshot.event.as_str(), &snapshot.data["indexes"]),
+        ("snapshot", &json!([]))
+    );
     assert_eq!(snapshot.data["id"], snapshot.id);
 
     let index = service.index("a", &["OPS"]).await;
     let seen = stream.until("run_finished").await;
     let names: Vec<&str> = seen.iter().map(|seen| seen.event.as_str()).collect();
-    assert!(names.contains(&"run_started") && names.contains(&"index_changed"), "{names:?}");
-    assert!(seen.iter().map(|seen| seen.id).is_sorted_by(|a, b| a < b), "{seen:?}");
+    assert!(
+        names.contains(&"run_started") && names.contains(&"index_changed"),
+        "{names:?}"
+    );
+    assert!(
+        seen.iter().map(|seen| seen.id).is_sorted_by(|a, b| a < b),
+        "{seen:?}"
+    );
     assert!(seen[0].id > snapshot.id);
     let finished = &seen.last().unwrap().data;
-    assert_eq!((&finished["index_id"], finished["status"].as_str()), (&index["id"], Some("succeeded")));
+    assert_eq!(
+        (&finished["index_id"], finished["status"].as_str()),
+        (&index["id"], Some("succeeded"))
+    );
 
     let mut late = Stream::open(&service, "/api/events", None).await;
     let snapshot = late.next().await.unwrap();
@@ -103,15 +129,27 @@ async fn last_event_id_resumes_also_after_a_restart_or_brings_a_snapshot() {
 
     let mut again = Stream::open(&service, "/api/events", Some(start_id)).await;
     let replayed = again.until("run_finished").await;
-    let ids = |seen: &[Seen]| seen.iter().map(|seen| (seen.id, seen.event.clone())).collect::<Vec<_>>();
-    assert_eq!(ids(&replayed), ids(&told), "the same events with the same numbers");
+    let ids = |seen: &[Seen]| {
+        seen.iter()
+            .map(|seen| (seen.id, seen.event.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids(&replayed),
+        ids(&told),
+        "the same events with the same numbers"
+    );
 
     service.restart(&[]).await;
     let mut after = Stream::open(&service, "/api/events", Some(last - 1)).await;
     assert_eq!(after.next().await.unwrap().id, last);
     for impossible in [last + 1_000_000, -5] {
         let mut stream = Stream::open(&service, "/api/events", Some(impossible)).await;
-        assert_eq!(stream.next().await.unwrap().event, "snapshot", "{impossible}");
+        assert_eq!(
+            stream.next().await.unwrap().event,
+            "snapshot",
+            "{impossible}"
+        );
     }
     service.stop().await;
 }
@@ -120,12 +158,25 @@ async fn last_event_id_resumes_also_after_a_restart_or_brings_a_snapshot() {
 async fn the_stream_of_an_index_and_of_a_token_tells_of_that_index_only() {
     let service = start(site(3), &[("API_KEY", "administrator-key")]).await;
     let own = service.synced_index("own", &["OPS"]).await;
-    let (_, token) = service.post(&format!("/api/indexes/{}/tokens", id(&own)), json!({})).await;
+    let (_, token) = service
+        .post(&format!("/api/indexes/{}/tokens", id(&own)), json!({}))
+        .await;
     let token = token["token"].as_str().unwrap().to_owned();
-    let mut of_index = Stream::open(&service, &format!("/api/indexes/{}/events", id(&own)), None).await;
-    let response = service.http.get(format!("{}/api/events", service.base)).bearer_auth(token).send().await.unwrap();
+    let mut of_index =
+        Stream::open(&service, &format!("/api/indexes/{}/events", id(&own)), None).await;
+    let response = service
+        .http
+        .get(format!("{}/api/events", service.base))
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap();
     let mut of_token = Stream {
-        bytes: Box::pin(response.bytes_stream().map(|chunk| chunk.unwrap_or_default().to_vec())),
+        bytes: Box::pin(
+            response
+                .bytes_stream()
+                .map(|chunk| chunk.unwrap_or_default().to_vec()),
+        ),
         buffer: String::new(),
     };
     for stream in [&mut of_index, &mut of_token] {
@@ -140,7 +191,11 @@ async fn the_stream_of_an_index_and_of_a_token_tells_of_that_index_only() {
             assert_eq!(about, &own["id"], "{seen:?}");
         }
     }
-    assert_problem(&answer(service.request(Method::GET, "/api/indexes/none/events")).await, 404, "not_found");
+    assert_problem(
+        &answer(service.request(Method::GET, "/api/indexes/none/events")).await,
+        404,
+        "not_found",
+    );
     service.stop().await;
 }
 
@@ -155,7 +210,11 @@ async fn open_streams_end_at_once_when_the_service_stops() {
     }
     let began = Instant::now();
     service.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "took {:?}",
+        began.elapsed()
+    );
     for mut stream in streams {
         assert!(stream.next().await.is_none());
     }

@@ -13,7 +13,11 @@ use crate::support::{Service, pairs, site, start, until};
 /// The program, in `folder`, with nothing of this environment.
 fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
-    command.current_dir(folder.path()).env_clear().args(arguments).envs(settings.iter().copied());
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .args(arguments)
+        .envs(settings.iter().copied());
     command
 }
 
@@ -27,24 +31,46 @@ fn text(bytes: &[u8]) -> String {
 
 /// What a program beside `service` is set to.
 fn beside(service: &Service) -> Vec<(String, String)> {
-    pairs(&service.sim, &service.folder, &[]).into_iter().collect()
+    pairs(&service.sim, &service.folder, &[])
+        .into_iter()
+        .collect()
 }
 
 fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
-    settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 #[test]
 fn every_problem_of_the_settings_is_told_at_once_and_no_value() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(".env"), "API_PORT=sesame\nCONFLUENCE_EMAIL=a@example.com\nLOG_FORMAT=xml\n").unwrap();
-    let ended = run(&folder, &[], &[("LOG_FORMAT", "yaml"), ("API_HOST", "0.0.0.0")]);
+    std::fs::write(
+        folder.path().join(".env"),
+        "API_PORT=sesame\nCONFLUENCE_EMAIL=a@example.com\nLOG_FORMAT=xml\n",
+    )
+    .unwrap();
+    let ended = run(
+        &folder,
+        &[],
+        &[("LOG_FORMAT", "yaml"), ("API_HOST", "0.0.0.0")],
+    );
     assert_eq!(ended.status.code(), Some(2));
     let said = text(&ended.stderr);
-    for named in ["API_PORT", "LOG_FORMAT", "CONFLUENCE_BASE_URL", "CONFLUENCE_API_TOKEN", "API_HOST"] {
+    for named in [
+        "API_PORT",
+        "LOG_FORMAT",
+        "CONFLUENCE_BASE_URL",
+        "CONFLUENCE_API_TOKEN",
+        "API_HOST",
+    ] {
         assert!(said.contains(named), "{named} in {said}");
     }
-    assert!(!said.contains("CONFLUENCE_EMAIL") && !said.contains("sesame") && !said.contains("yaml"), "{said}");
+    assert!(
+        !said.contains("CONFLUENCE_EMAIL") && !said.contains("sesame") && !said.contains("yaml"),
+        "{said}"
+    );
     assert_eq!(run(&folder, &["frobnicate"], &[]).status.code(), Some(2));
     assert_eq!(run(&folder, &["--version"], &[]).status.code(), Some(0));
 }
@@ -57,19 +83,41 @@ fn small_commands_need_no_account() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(b"<h2>Hi</h2><p>A <strong>bold</strong> word.</p>").unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"<h2>Hi</h2><p>A <strong>bold</strong> word.</p>")
+        .unwrap();
     let ended = child.wait_with_output().unwrap();
-    assert_eq!((ended.status.code(), text(&ended.stdout).as_str()), (Some(0), "## Hi\n\nA **bold** word.\n"));
+    assert_eq!(
+        (ended.status.code(), text(&ended.stdout).as_str()),
+        (Some(0), "## Hi\n\nA **bold** word.\n")
+    );
     std::fs::write(folder.path().join("page.html"), "<p>from <em>view</em></p>").unwrap();
     let ended = run(&folder, &["convert", "page.html", "--from", "view"], &[]);
     assert_eq!(text(&ended.stdout), "from *view*\n");
-    assert_eq!(run(&folder, &["convert", "missing.html"], &[]).status.code(), Some(1));
+    assert_eq!(
+        run(&folder, &["convert", "missing.html"], &[])
+            .status
+            .code(),
+        Some(1)
+    );
 
-    let ended = run(&folder, &["openapi"], &[("PUBLIC_BASE_URL", "https://sync.example.com")]);
+    let ended = run(
+        &folder,
+        &["openapi"],
+        &[("PUBLIC_BASE_URL", "https://sync.example.com")],
+    );
     let document: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!(document["servers"][0]["url"], "https://sync.example.com");
     // Nobody listens there.
-    assert_eq!(run(&folder, &["healthcheck"], &[("API_PORT", "1")]).status.code(), Some(1));
+    assert_eq!(
+        run(&folder, &["healthcheck"], &[("API_PORT", "1")])
+            .status
+            .code(),
+        Some(1)
+    );
 }
 
 #[actix_web::test]
@@ -79,7 +127,10 @@ async fn a_second_service_on_one_database_names_the_first() {
     let ended = run(&service.folder, &["serve"], &borrowed(&settings));
     let said = text(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains(&std::process::id().to_string()) && said.contains(&service.base), "{said}");
+    assert!(
+        said.contains(&std::process::id().to_string()) && said.contains(&service.base),
+        "{said}"
+    );
     service.stop().await;
 }
 
@@ -90,12 +141,25 @@ async fn sync_beside_a_service_hands_its_order_over_and_follows_the_run() {
     let settings = beside(&service);
     let folder = service.folder.path().to_owned();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
-    command.current_dir(folder).env_clear().envs(borrowed(&settings)).args(["sync", "--agent", "a", "--full"]);
-    let ended = actix_web::web::block(move || command.output().unwrap()).await.unwrap();
+    command
+        .current_dir(folder)
+        .env_clear()
+        .envs(borrowed(&settings))
+        .args(["sync", "--agent", "a", "--full"]);
+    let ended = actix_web::web::block(move || command.output().unwrap())
+        .await
+        .unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
-    assert!(text(&ended.stderr).contains(&service.base), "{}", text(&ended.stderr));
+    assert!(
+        text(&ended.stderr).contains(&service.base),
+        "{}",
+        text(&ended.stderr)
+    );
     let table = text(&ended.stdout);
-    assert!(table.contains("full") && table.contains("succeeded"), "{table}");
+    assert!(
+        table.contains("full") && table.contains("succeeded"),
+        "{table}"
+    );
     let (_, runs) = service.get("/api/runs?limit=1").await;
     assert_eq!(runs["items"][0]["kind"], "full", "the service made the run");
     service.stop().await;
@@ -106,70 +170,176 @@ async fn alone_sync_works_tokens_are_made_and_a_backup_is_restored() {
     let service = start(site(3), &[]).await;
     service.index("a", &["OPS"]).await;
     let settings = beside(&service);
-    let Service { app, sim, folder, .. } = service;
+    let Service {
+        app, sim, folder, ..
+    } = service;
     app.unwrap().stop().await;
     let run = async |arguments: &[&str]| {
         let mut command = program(&folder, arguments, &borrowed(&settings));
-        actix_web::web::block(move || command.output().unwrap()).await.unwrap()
+        actix_web::web::block(move || command.output().unwrap())
+            .await
+            .unwrap()
     };
     let ended = run(&["sync"]).await;
-    assert_eq!(ended.status.code(), Some(0), "{}{}", text(&ended.stdout), text(&ended.stderr));
-    assert!(text(&ended.stdout).contains("succeeded"), "{}", text(&ended.stdout));
-    assert_eq!(run(&["sync", "--agent", "nobody"]).await.status.code(), Some(1));
+    assert_eq!(
+        ended.status.code(),
+        Some(0),
+        "{}{}",
+        text(&ended.stdout),
+        text(&ended.stderr)
+    );
+    assert!(
+        text(&ended.stdout).contains("succeeded"),
+        "{}",
+        text(&ended.stdout)
+    );
+    assert_eq!(
+        run(&["sync", "--agent", "nobody"]).await.status.code(),
+        Some(1)
+    );
 
     let ended = run(&["token", "create", "--agent", "a", "--name", "librechat"]).await;
-    assert!(text(&ended.stdout).starts_with("mcs_"), "{}", text(&ended.stderr));
+    assert!(
+        text(&ended.stdout).starts_with("mcs_"),
+        "{}",
+        text(&ended.stderr)
+    );
     let listed = text(&run(&["token", "list"]).await.stdout);
-    let token = listed.lines().last().unwrap().split_whitespace().next().unwrap().to_owned();
+    let token = listed
+        .lines()
+        .last()
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned();
     assert!(listed.contains("librechat"), "{listed}");
-    assert_eq!(run(&["token", "revoke", &token]).await.status.code(), Some(0));
-    assert_eq!(run(&["token", "revoke", &token]).await.status.code(), Some(1));
+    assert_eq!(
+        run(&["token", "revoke", &token]).await.status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        run(&["token", "revoke", &token]).await.status.code(),
+        Some(1)
+    );
 
     let backup = folder.path().join("backup.db");
     let backup = backup.to_str().unwrap();
     assert_eq!(run(&["backup", backup]).await.status.code(), Some(0));
-    assert_eq!(run(&["backup", backup]).await.status.code(), Some(1), "a backup replaces nothing");
+    assert_eq!(
+        run(&["backup", backup]).await.status.code(),
+        Some(1),
+        "a backup replaces nothing"
+    );
     let restored = run(&["restore", backup]).await;
-    assert_eq!(restored.status.code(), Some(0), "{}", text(&restored.stderr));
+    assert_eq!(
+        restored.status.code(),
+        Some(0),
+        "{}",
+        text(&restored.stderr)
+    );
     let doctor = run(&["doctor"]).await;
     assert_eq!(doctor.status.code(), Some(0), "{}", text(&doctor.stdout));
 
     let questions = folder.path().join("questions.yaml");
-    std::fs::write(&questions, "- question: which host is number 2?\n  pages: [\"Host 2\"]\n").unwrap();
+    std::fs::write(
+        &questions,
+        "- question: which host is number 2?\n  pages: [\"Host 2\"]\n",
+    )
+    .unwrap();
     let ended = run(&["eval", questions.to_str().unwrap(), "--agent", "a"]).await;
-    assert!(text(&ended.stdout).contains("recall@8 1.000"), "{}{}", text(&ended.stdout), text(&ended.stderr));
+    assert!(
+        text(&ended.stdout).contains("recall@8 1.000"),
+        "{}{}",
+        text(&ended.stdout),
+        text(&ended.stderr)
+    );
     drop(sim);
 }
 
 #[actix_web::test]
 async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
-    let sim = ConfluenceSim::builder().site(site(0)).start().await.unwrap();
+    let sim = ConfluenceSim::builder()
+        .site(site(0))
+        .start()
+        .await
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let settings: Vec<_> = pairs(&sim, &folder, &[("RUST_LOG", "info"), ("LOG_FORMAT", "json"), ("API_KEY", "the-admin-key")])
-        .into_iter()
-        .collect();
-    let mut child = program(&folder, &[], &borrowed(&settings)).stderr(Stdio::piped()).spawn().unwrap();
-    let database = settings.iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1.clone();
+    let settings: Vec<_> = pairs(
+        &sim,
+        &folder,
+        &[
+            ("RUST_LOG", "info"),
+            ("LOG_FORMAT", "json"),
+            ("API_KEY", "the-admin-key"),
+        ],
+    )
+    .into_iter()
+    .collect();
+    let mut child = program(&folder, &[], &borrowed(&settings))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let database = settings
+        .iter()
+        .find(|(name, _)| name == "DATABASE_URL")
+        .unwrap()
+        .1
+        .clone();
     let lock = format!("{}.lock", database.trim_start_matches("sqlite:///"));
     let address = until("the service says where it is", async || {
-        let holder: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
+        let holder: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
         holder["address"].as_str().map(str::to_owned)
     })
     .await;
     let http = crate::support::client();
-    let stream = http.get(format!("{address}/api/events")).bearer_auth("the-admin-key").send().await.unwrap();
+    let stream = http
+        .get(format!("{address}/api/events"))
+        .bearer_auth("the-admin-key")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(stream.status(), 200);
-    assert_eq!(http.post(format!("{address}/api/indexes")).bearer_auth("wrong-key-4711").json(&json!({})).send().await.unwrap().status(), 401);
+    assert_eq!(
+        http.post(format!("{address}/api/indexes"))
+            .bearer_auth("wrong-key-4711")
+            .json(&json!({}))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
 
     let began = Instant::now();
-    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let told = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(told.success());
     let code = until("the process ended", async || child.try_wait().unwrap()).await;
     assert_eq!(code.code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "took {:?}",
+        began.elapsed()
+    );
     stream.bytes().await.ok();
     let log = text(&child.wait_with_output().unwrap().stderr);
-    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(!log.contains("the-admin-key") && !log.contains("4711") && !log.contains(ConfluenceSim::TOKEN), "{log}");
-    assert!(log.contains("\"path\":\"/api/indexes\""), "requests are logged: {log}");
+    assert!(
+        log.lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "{log}"
+    );
+    assert!(
+        !log.contains("the-admin-key")
+            && !log.contains("4711")
+            && !log.contains(ConfluenceSim::TOKEN),
+        "{log}"
+    );
+    assert!(
+        log.contains("\"path\":\"/api/indexes\""),
+        "requests are logged: {log}"
+    );
 }

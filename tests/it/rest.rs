@@ -11,7 +11,12 @@ use crate::support::{answer, assert_problem, fields, id, site, start};
 async fn an_index_lives_from_its_creation_to_its_end() {
     let service = start(site(3), &[]).await;
     let body = json!({"name": "All", "agent_id": "agent_1", "confluence_spaces": ["ENG", "OPS"], "interval_minutes": 30});
-    let response = service.request(Method::POST, "/api/indexes/").json(&body).send().await.unwrap();
+    let response = service
+        .request(Method::POST, "/api/indexes/")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 201);
     let location = response.headers()["location"].to_str().unwrap().to_owned();
     let created: Value = response.json().await.unwrap();
@@ -32,37 +37,81 @@ async fn an_index_lives_from_its_creation_to_its_end() {
     for nullable in ["remote", "last_run", "next_run_at", "status_reason"] {
         assert!(created.get(nullable).is_some(), "{nullable} is present");
     }
-    assert_eq!(created["last_run"]["kind"], "first", "its first run starts at once");
+    assert_eq!(
+        created["last_run"]["kind"], "first",
+        "its first run starts at once"
+    );
     assert!(created["created_at"].as_str().unwrap().ends_with('Z'));
 
     let run = service.over(&created).await;
     assert_eq!(run["status"], "succeeded", "{run}");
     assert_eq!(run["run_id"], run["id"]);
     let (_, index) = service.get(&location).await;
-    assert_eq!((index["status"].as_str(), index["document_count"].as_i64()), (Some("ok"), run["counts"]["searchable"].as_i64()));
+    assert_eq!(
+        (index["status"].as_str(), index["document_count"].as_i64()),
+        (Some("ok"), run["counts"]["searchable"].as_i64())
+    );
     assert_eq!(index["remote"]["name"], "confluence-agent_1");
-    assert_eq!(service.get("/api/indexes/agent/agent_1").await.1["id"], created["id"]);
+    assert_eq!(
+        service.get("/api/indexes/agent/agent_1").await.1["id"],
+        created["id"]
+    );
     let (_, list) = service.get("/api/indexes/").await;
-    assert_eq!((list["items"].as_array().unwrap().len(), &list["next_cursor"]), (1, &Value::Null));
+    assert_eq!(
+        (
+            list["items"].as_array().unwrap().len(),
+            &list["next_cursor"]
+        ),
+        (1, &Value::Null)
+    );
 
-    let (status, found) = service.post("/api/indexes/agent/agent_1/query", json!({"query": "roll back falcon"})).await;
+    let (status, found) = service
+        .post(
+            "/api/indexes/agent/agent_1/query",
+            json!({"query": "roll back falcon"}),
+        )
+        .await;
     assert_eq!(status, 200);
-    assert_eq!((found["source"].as_str(), found["stale"].as_bool()), (Some("index"), Some(false)));
+    assert_eq!(
+        (found["source"].as_str(), found["stale"].as_bool()),
+        (Some("index"), Some(false))
+    );
     assert_eq!(found["as_of"], run["finished_at"]);
     let first = &found["results"][0];
     assert_eq!(first["page"]["title"], "Rollback runbook", "{found}");
     assert_eq!(first["page"]["section"], "When a release goes wrong");
-    assert_eq!((&first["page"]["labels"], &first["page"]["space_key"]), (&json!(["runbook"]), &json!("ENG")));
-    assert!(first["score"].is_number() && first["page"]["url"].as_str().unwrap().starts_with("http"));
+    assert_eq!(
+        (&first["page"]["labels"], &first["page"]["space_key"]),
+        (&json!(["runbook"]), &json!("ENG"))
+    );
+    assert!(
+        first["score"].is_number() && first["page"]["url"].as_str().unwrap().starts_with("http")
+    );
     assert!(first["page"]["version"].is_i64());
 
-    let (status, changed) = service.patch(&location, json!({"name": "Less", "confluence_spaces": ["ENG"]})).await;
-    assert_eq!((status.as_u16(), &changed["name"], &changed["confluence_spaces"]), (200, &json!("Less"), &json!(["ENG"])));
+    let (status, changed) = service
+        .patch(
+            &location,
+            json!({"name": "Less", "confluence_spaces": ["ENG"]}),
+        )
+        .await;
+    assert_eq!(
+        (
+            status.as_u16(),
+            &changed["name"],
+            &changed["confluence_spaces"]
+        ),
+        (200, &json!("Less"), &json!(["ENG"]))
+    );
     assert_eq!(changed["interval_minutes"], 30, "what is not named stays");
 
     assert_eq!(service.delete(&location).await.0, 204);
     assert_problem(&service.get(&location).await, 404, "not_found");
-    assert_problem(&service.get("/api/indexes/agent/agent_1").await, 404, "not_found");
+    assert_problem(
+        &service.get("/api/indexes/agent/agent_1").await,
+        404,
+        "not_found",
+    );
     assert_problem(&service.delete(&location).await, 404, "not_found");
     service.index("agent_1", &["ENG"]).await;
     service.stop().await;
@@ -74,40 +123,78 @@ async fn creating_is_checked_fields_first_then_the_agent_then_the_spaces() {
     service.index("taken", &["ENG"]).await;
     let create = |body: Value| service.post("/api/indexes/", body);
 
-    let bad = create(json!({"name": "", "agent_id": "taken", "confluence_spaces": ["NOPE"], "colour": "red"})).await;
+    let bad = create(
+        json!({"name": "", "agent_id": "taken", "confluence_spaces": ["NOPE"], "colour": "red"}),
+    )
+    .await;
     assert_problem(&bad, 422, "invalid_field");
     assert_eq!(fields(&bad.1), ["colour", "name"]);
-    for body in [json!({}), json!({"name": "n", "agent_id": "ä", "confluence_spaces": ["ENG"]}),
+    for body in [
+        json!({}),
+        json!({"name": "n", "agent_id": "ä", "confluence_spaces": ["ENG"]}),
         json!({"name": "n", "agent_id": "x", "confluence_spaces": []}),
         json!({"name": "n", "agent_id": "x", "confluence_spaces": ["ENG"], "interval_minutes": 0}),
-        json!({"name": "n", "agent_id": "x", "confluence_spaces": ["ENG", "ENG"]})]
-    {
+        json!({"name": "n", "agent_id": "x", "confluence_spaces": ["ENG", "ENG"]}),
+    ] {
         assert_problem(&create(body).await, 422, "invalid_field");
     }
-    let taken = create(json!({"name": "n", "agent_id": "taken", "confluence_spaces": ["NOPE"]})).await;
+    let taken =
+        create(json!({"name": "n", "agent_id": "taken", "confluence_spaces": ["NOPE"]})).await;
     assert_problem(&taken, 409, "agent_id_taken");
-    let unseen = create(json!({"name": "n", "agent_id": "free", "confluence_spaces": ["ENG", "NOPE", "~gone"]})).await;
+    let unseen = create(
+        json!({"name": "n", "agent_id": "free", "confluence_spaces": ["ENG", "NOPE", "~gone"]}),
+    )
+    .await;
     assert_problem(&unseen, 422, "spaces_not_visible");
     let detail = unseen.1["detail"].as_str().unwrap();
-    assert!(detail.contains("NOPE") && detail.contains("~gone") && !detail.contains("ENG"), "{detail}");
+    assert!(
+        detail.contains("NOPE") && detail.contains("~gone") && !detail.contains("ENG"),
+        "{detail}"
+    );
     let missing = create(json!({"name": "n", "agent_id": "free", "confluence_spaces": ["ENG"], "backend": "llamacloud"})).await;
     assert_problem(&missing, 422, "needs_settings");
-    assert_eq!(service.get("/api/indexes").await.1["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        service.get("/api/indexes").await.1["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     service.stop().await;
 }
 
 #[actix_web::test]
 async fn while_confluence_is_away_nothing_is_stored() {
     let service = start(site(0), &[]).await;
-    service.sim.fail_always(simulators::Matcher::any(), Fault::Unauthorized);
+    service
+        .sim
+        .fail_always(simulators::Matcher::any(), Fault::Unauthorized);
     let body = json!({"name": "n", "agent_id": "a", "confluence_spaces": ["ENG"]});
-    assert_problem(&service.post("/api/indexes/", body.clone()).await, 503, "confluence_unauthorized");
-    assert_problem(&service.get("/api/spaces").await, 503, "confluence_unauthorized");
+    assert_problem(
+        &service.post("/api/indexes/", body.clone()).await,
+        503,
+        "confluence_unauthorized",
+    );
+    assert_problem(
+        &service.get("/api/spaces").await,
+        503,
+        "confluence_unauthorized",
+    );
     service.sim.clear_faults();
-    service.sim.fail_always(simulators::Matcher::any(), Fault::Status(404));
-    assert_problem(&service.post("/api/indexes/", body).await, 503, "confluence_unreachable");
+    service
+        .sim
+        .fail_always(simulators::Matcher::any(), Fault::Reset);
+    assert_problem(
+        &service.post("/api/indexes/", body).await,
+        503,
+        "confluence_unreachable",
+    );
     assert_eq!(service.get("/api/indexes").await.1["items"], json!([]));
-    assert_eq!(service.get("/health/ready").await.0, 200, "faults elsewhere do not make it unready");
+    assert_eq!(
+        service.get("/health/ready").await.0,
+        200,
+        "faults elsewhere do not make it unready"
+    );
     service.stop().await;
 }
 
@@ -115,20 +202,84 @@ async fn while_confluence_is_away_nothing_is_stored() {
 async fn what_is_no_request_is_a_problem_with_the_right_status() {
     let service = start(Site::new(), &[]).await;
     let post = |path: &str| service.request(Method::POST, path);
-    assert_problem(&answer(post("/api/indexes/").header("content-type", "application/json").body("{")).await, 400, "malformed_json");
-    assert_problem(&answer(post("/api/indexes/").header("content-type", "text/plain").body("{}")).await, 415, "unsupported_media_type");
-    assert_problem(&answer(post("/api/indexes/").body("{}")).await, 415, "unsupported_media_type");
-    assert_problem(&answer(post("/api/indexes/").json(&json!([]))).await, 422, "invalid_field");
+    assert_problem(
+        &answer(
+            post("/api/indexes/")
+                .header("content-type", "application/json")
+                .body("{"),
+        )
+        .await,
+        400,
+        "malformed_json",
+    );
+    assert_problem(
+        &answer(
+            post("/api/indexes/")
+                .header("content-type", "text/plain")
+                .body("{}"),
+        )
+        .await,
+        415,
+        "unsupported_media_type",
+    );
+    assert_problem(
+        &answer(post("/api/indexes/").body("{}")).await,
+        415,
+        "unsupported_media_type",
+    );
+    assert_problem(
+        &answer(post("/api/indexes/").json(&json!([]))).await,
+        422,
+        "invalid_field",
+    );
     let large = json!({"name": "x".repeat(300 * 1024)}).to_string();
-    assert_problem(&answer(post("/api/indexes/").header("content-type", "application/json").body(large)).await, 413, "payload_too_large");
+    assert_problem(
+        &answer(
+            post("/api/indexes/")
+                .header("content-type", "application/json")
+                .body(large),
+        )
+        .await,
+        413,
+        "payload_too_large",
+    );
     assert_problem(&service.get("/api/nowhere").await, 404, "not_found");
     assert_problem(&service.get("/nowhere/at/all").await, 404, "not_found");
-    assert_problem(&service.get("/api/indexes/not-an-id").await, 404, "not_found");
-    assert_problem(&service.get("/api/indexes/agent/no%20agent").await, 404, "not_found");
-    let refused = service.request(Method::PUT, "/api/indexes").send().await.unwrap();
-    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "GET, POST"));
-    assert_problem(&answer(service.request(Method::PUT, "/api/indexes")).await, 405, "method_not_allowed");
-    for query in ["limit=0", "limit=many", "status=done", "index_id=7", "colour=red", "cursor=%7B"] {
+    assert_problem(
+        &service.get("/api/indexes/not-an-id").await,
+        404,
+        "not_found",
+    );
+    assert_problem(
+        &service.get("/api/indexes/agent/no%20agent").await,
+        404,
+        "not_found",
+    );
+    let refused = service
+        .request(Method::PUT, "/api/indexes")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            refused.status().as_u16(),
+            refused.headers()["allow"].to_str().unwrap()
+        ),
+        (405, "GET, POST")
+    );
+    assert_problem(
+        &answer(service.request(Method::PUT, "/api/indexes")).await,
+        405,
+        "method_not_allowed",
+    );
+    for query in [
+        "limit=0",
+        "limit=many",
+        "status=done",
+        "index_id=7",
+        "colour=red",
+        "cursor=%7B",
+    ] {
         let refused = service.get(&format!("/api/runs?{query}")).await;
         assert_problem(&refused, 422, "invalid_field");
         assert_eq!(fields(&refused.1), [query.split('=').next().unwrap()]);
@@ -166,7 +317,11 @@ async fn every_path_answers_with_and_without_a_slash_at_the_end() {
         }
     }
     for path in ["/api/indexes/agent/a/query", "/api/indexes/agent/a/query/"] {
-        assert_eq!(service.post(path, json!({"query": "zebra"})).await.0, 200, "{path}");
+        assert_eq!(
+            service.post(path, json!({"query": "zebra"})).await.0,
+            200,
+            "{path}"
+        );
     }
     service.stop().await;
 }
@@ -180,29 +335,81 @@ async fn a_query_has_bounds_and_filters() {
 
     let (_, found) = ask(json!({"query": "zebra"})).await;
     assert_eq!(count(&found), 8, "eight when nobody says");
-    assert_eq!(count(&ask(json!({"query": "zebra", "top_k": 3})).await.1), 3);
-    let scores: Vec<f64> = found["results"].as_array().unwrap().iter().map(|r| r["score"].as_f64().unwrap()).collect();
+    assert_eq!(
+        count(&ask(json!({"query": "zebra", "top_k": 3})).await.1),
+        3
+    );
+    let scores: Vec<f64> = found["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["score"].as_f64().unwrap())
+        .collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "best first: {scores:?}");
-    assert_eq!(count(&ask(json!({"query": "zebra", "filters": {"space": "ENG"}})).await.1), 0);
-    assert_eq!(count(&ask(json!({"query": "falcon", "filters": {"label": "runbook"}})).await.1), 1);
-    assert_eq!(count(&ask(json!({"query": "falcon", "filters": {"label": "run"}})).await.1), 0);
-    assert_eq!(count(&ask(json!({"query": "zebra", "filters": {"updated_after": "2999-01-01"}})).await.1), 0);
+    assert_eq!(
+        count(
+            &ask(json!({"query": "zebra", "filters": {"space": "ENG"}}))
+                .await
+                .1
+        ),
+        0
+    );
+    assert_eq!(
+        count(
+            &ask(json!({"query": "falcon", "filters": {"label": "runbook"}}))
+                .await
+                .1
+        ),
+        1
+    );
+    assert_eq!(
+        count(
+            &ask(json!({"query": "falcon", "filters": {"label": "run"}}))
+                .await
+                .1
+        ),
+        0
+    );
+    assert_eq!(
+        count(
+            &ask(json!({"query": "zebra", "filters": {"updated_after": "2999-01-01"}}))
+                .await
+                .1
+        ),
+        0
+    );
 
     for (body, field) in [
         (json!({"query": " "}), "query"),
         (json!({}), "query"),
         (json!({"query": "a", "top_k": 0}), "top_k"),
         (json!({"query": "a", "top_k": 51}), "top_k"),
-        (json!({"query": "a", "filters": {"updated_after": "soon"}}), "filters.updated_after"),
+        (
+            json!({"query": "a", "filters": {"updated_after": "soon"}}),
+            "filters.updated_after",
+        ),
         (json!({"query": "a", "limit": 3}), "limit"),
     ] {
         let refused = ask(body).await;
         assert_problem(&refused, 422, "invalid_field");
         assert_eq!(fields(&refused.1), [field]);
     }
-    assert_problem(&service.post("/api/indexes/agent/b/query", json!({"query": "a"})).await, 404, "not_found");
+    assert_problem(
+        &service
+            .post("/api/indexes/agent/b/query", json!({"query": "a"}))
+            .await,
+        404,
+        "not_found",
+    );
     // Punctuation of every search syntax is just words.
-    for query in ["\"", "zebra AND", "a* OR (", "'; DROP TABLE pages; --", "NEAR(", "🦓"] {
+    for query in [
+        "\"",
+        "zebra AND",
+        "a* OR (",
+        "'; DROP TABLE pages; --",
+        "NEAR(",
+        "🦓",
+    ] {
         assert_eq!(ask(json!({"query": query})).await.0, 200, "{query}");
     }
     service.stop().await;
@@ -211,12 +418,21 @@ async fn a_query_has_bounds_and_filters() {
 #[actix_web::test]
 async fn before_its_first_sync_an_index_answers_nothing() {
     let service = start(site(1), &[]).await;
-    let body = json!({"name": "n", "agent_id": "a", "confluence_spaces": ["ENG"], "enabled": false});
+    let body =
+        json!({"name": "n", "agent_id": "a", "confluence_spaces": ["ENG"], "enabled": false});
     let (status, index) = service.post("/api/indexes/", body).await;
-    assert_eq!((status.as_u16(), index["enabled"].as_bool()), (201, Some(false)));
-    let (status, found) = service.post("/api/indexes/agent/a/query", json!({"query": "falcon"})).await;
+    assert_eq!(
+        (status.as_u16(), index["enabled"].as_bool()),
+        (201, Some(false))
+    );
+    let (status, found) = service
+        .post("/api/indexes/agent/a/query", json!({"query": "falcon"}))
+        .await;
     assert_eq!(status, 200);
-    assert_eq!((&found["results"], &found["as_of"]), (&json!([]), &Value::Null));
+    assert_eq!(
+        (&found["results"], &found["as_of"]),
+        (&json!([]), &Value::Null)
+    );
     service.stop().await;
 }
 
@@ -230,21 +446,51 @@ async fn pages_tell_what_is_indexed_and_what_is_not() {
     let path = format!("/api/indexes/{}/pages", id(&index));
 
     let (_, all) = service.get(&path).await;
-    let titles: Vec<&str> = all["items"].as_array().unwrap().iter().map(|p| p["title"].as_str().unwrap()).collect();
+    let titles: Vec<&str> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["title"].as_str().unwrap())
+        .collect();
     assert!(titles.contains(&"Host 3"), "{titles:?}");
-    let (_, searchable) = service.get(&format!("{path}?state=searchable&title=host&limit=2")).await;
+    let (_, searchable) = service
+        .get(&format!("{path}?state=searchable&title=host&limit=2"))
+        .await;
     assert_eq!(searchable["items"].as_array().unwrap().len(), 2);
     let cursor = searchable["next_cursor"].as_str().expect("there is more");
-    let (_, more) = service.get(&format!("{path}?state=searchable&title=host&limit=50&cursor={cursor}")).await;
-    assert_eq!((more["items"].as_array().unwrap().len(), &more["next_cursor"]), (3, &Value::Null));
+    let (_, more) = service
+        .get(&format!(
+            "{path}?state=searchable&title=host&limit=50&cursor={cursor}"
+        ))
+        .await;
+    assert_eq!(
+        (
+            more["items"].as_array().unwrap().len(),
+            &more["next_cursor"]
+        ),
+        (3, &Value::Null)
+    );
 
     let page = &searchable["items"][0];
-    let (status, one) = service.get(&format!("{path}/{}", page["id"].as_str().unwrap())).await;
+    let (status, one) = service
+        .get(&format!("{path}/{}", page["id"].as_str().unwrap()))
+        .await;
     assert_eq!((status.as_u16(), &one), (200, page));
-    assert_eq!((one["state"].as_str(), &one["reason"], one["kind"].as_str()), (Some("searchable"), &Value::Null, Some("page")));
+    assert_eq!(
+        (one["state"].as_str(), &one["reason"], one["kind"].as_str()),
+        (Some("searchable"), &Value::Null, Some("page"))
+    );
     assert_problem(&service.get(&format!("{path}/1")).await, 404, "not_found");
-    assert_problem(&service.get(&format!("{path}?state=lost")).await, 422, "invalid_field");
-    assert_problem(&service.post(&format!("{path}/1/retry"), json!({})).await, 404, "not_found");
+    assert_problem(
+        &service.get(&format!("{path}?state=lost")).await,
+        422,
+        "invalid_field",
+    );
+    assert_problem(
+        &service.post(&format!("{path}/1/retry"), json!({})).await,
+        404,
+        "not_found",
+    );
     service.stop().await;
 }
 
@@ -254,17 +500,41 @@ async fn tokens_are_shown_once_and_end_when_revoked() {
     let index = service.index("a", &["ENG"]).await;
     let path = format!("/api/indexes/{}/tokens", id(&index));
     let (status, token) = service.post(&path, json!({"name": "librechat"})).await;
-    assert_eq!((status.as_u16(), token["name"].as_str()), (201, Some("librechat")));
+    assert_eq!(
+        (status.as_u16(), token["name"].as_str()),
+        (201, Some("librechat"))
+    );
     let secret = token["token"].as_str().unwrap();
     let (_, list) = service.get(&path).await;
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
-    assert!(!list.to_string().contains(secret), "the list does not show it");
-    let ask = || answer(service.http.get(format!("{}/api/indexes/{}", service.base, id(&index))).bearer_auth(secret));
+    assert!(
+        !list.to_string().contains(secret),
+        "the list does not show it"
+    );
+    let ask = || {
+        answer(
+            service
+                .http
+                .get(format!("{}/api/indexes/{}", service.base, id(&index)))
+                .bearer_auth(secret),
+        )
+    };
     assert_eq!(ask().await.0, 200);
-    assert_eq!(service.delete(&format!("{path}/{}", id(&token))).await.0, 204);
+    assert_eq!(
+        service.delete(&format!("{path}/{}", id(&token))).await.0,
+        204
+    );
     assert_problem(&ask().await, 401, "unauthorized");
-    assert_problem(&service.delete(&format!("{path}/{}", id(&token))).await, 404, "not_found");
-    assert_problem(&service.post(&path, json!({"nam": "x"})).await, 422, "invalid_field");
+    assert_problem(
+        &service.delete(&format!("{path}/{}", id(&token))).await,
+        404,
+        "not_found",
+    );
+    assert_problem(
+        &service.post(&path, json!({"nam": "x"})).await,
+        422,
+        "invalid_field",
+    );
     service.stop().await;
 }
 
@@ -272,15 +542,31 @@ async fn tokens_are_shown_once_and_end_when_revoked() {
 async fn spaces_health_and_metrics_tell_how_things_stand() {
     let service = start(site(2), &[]).await;
     let (_, spaces) = service.get("/api/spaces").await;
-    let keys: Vec<&str> = spaces["items"].as_array().unwrap().iter().map(|s| s["key"].as_str().unwrap()).collect();
+    let keys: Vec<&str> = spaces["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["key"].as_str().unwrap())
+        .collect();
     assert_eq!(keys, ["ENG", "OPS"]);
     service.synced_index("a", &["OPS"]).await;
     assert_eq!(service.get("/health/live").await.1["status"], "live");
     let (status, ready) = service.get("/health/ready").await;
-    assert_eq!((status.as_u16(), &ready), (200, &json!({"status": "ready", "reasons": []})));
+    assert_eq!(
+        (status.as_u16(), &ready),
+        (200, &json!({"status": "ready", "reasons": []}))
+    );
     let (_, summary) = service.get("/health").await;
-    assert_eq!((summary["status"].as_str(), summary["indexes"]["ok"].as_i64()), (Some("ok"), Some(1)));
-    service.post("/api/indexes/agent/a/query", json!({"query": "zebra"})).await;
+    assert_eq!(
+        (
+            summary["status"].as_str(),
+            summary["indexes"]["ok"].as_i64()
+        ),
+        (Some("ok"), Some(1))
+    );
+    service
+        .post("/api/indexes/agent/a/query", json!({"query": "zebra"}))
+        .await;
     let (_, metrics) = service.get("/metrics").await;
     let metrics = metrics.as_str().unwrap();
     for series in [
@@ -291,8 +577,14 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
         "mcp_confluence_confluence_requests_total",
         "mcp_confluence_documents{agent=\"a\"}",
     ] {
-        assert!(metrics.contains(series), "{series} is missing in\n{metrics}");
+        assert!(
+            metrics.contains(series),
+            "{series} is missing in\n{metrics}"
+        );
     }
-    assert!(!metrics.contains(id(&service.get("/api/indexes/agent/a").await.1)), "ids make no series");
+    assert!(
+        !metrics.contains(id(&service.get("/api/indexes/agent/a").await.1)),
+        "ids make no series"
+    );
     service.stop().await;
 }

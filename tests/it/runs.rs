@@ -12,10 +12,17 @@ async fn a_run_asked_for_by_hand_compares_everything_and_uploads_nothing_again()
     let index = service.synced_index("a", &["OPS"]).await;
     let first = &index["last_run"];
     let (status, run) = service.post("/api/indexes/agent/a/sync", json!({})).await;
-    assert_eq!((status.as_u16(), run["kind"].as_str(), &run["index_id"]), (202, Some("sweep"), &index["id"]));
+    assert_eq!(
+        (status.as_u16(), run["kind"].as_str(), &run["index_id"]),
+        (202, Some("sweep"), &index["id"])
+    );
     assert_ne!(run["id"], first["id"]);
     let run = service.over(&index).await;
-    assert_eq!((run["status"].as_str(), run["counts"]["uploaded"].as_i64()), (Some("succeeded"), Some(0)), "{run}");
+    assert_eq!(
+        (run["status"].as_str(), run["counts"]["uploaded"].as_i64()),
+        (Some("succeeded"), Some(0)),
+        "{run}"
+    );
     assert!(run["requests"]["confluence"].as_i64().unwrap() > 0 && run["error"].is_null());
 
     // Without a body, and by the index's id.
@@ -24,9 +31,16 @@ async fn a_run_asked_for_by_hand_compares_everything_and_uploads_nothing_again()
     assert_eq!((status.as_u16(), run["kind"].as_str()), (202, Some("full")));
     service.over(&index).await;
     let (status, run) = service.post(&path, json!({"full": false})).await;
-    assert_eq!((status.as_u16(), run["kind"].as_str()), (202, Some("delta")));
+    assert_eq!(
+        (status.as_u16(), run["kind"].as_str()),
+        (202, Some("delta"))
+    );
     service.over(&index).await;
-    let bodiless = service.request(reqwest::Method::POST, &path).send().await.unwrap();
+    let bodiless = service
+        .request(reqwest::Method::POST, &path)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(bodiless.status(), 202);
     service.over(&index).await;
 
@@ -36,11 +50,23 @@ async fn a_run_asked_for_by_hand_compares_everything_and_uploads_nothing_again()
     let (_, rest) = service.get(&format!("/api/runs?cursor={cursor}")).await;
     assert_eq!(rest["items"].as_array().unwrap().len(), 3);
     assert_eq!(rest["items"][2]["id"], first["id"], "newest first");
-    let (_, of_kind) = service.get(&format!("/api/runs?index_id={}&status=failed", id(&index))).await;
+    let (_, of_kind) = service
+        .get(&format!("/api/runs?index_id={}&status=failed", id(&index)))
+        .await;
     assert_eq!(of_kind["items"], json!([]));
 
-    assert_problem(&service.post(&path, json!({"full": "yes", "soon": 1})).await, 422, "invalid_field");
-    assert_problem(&service.post("/api/indexes/agent/nobody/sync", json!({})).await, 404, "not_found");
+    assert_problem(
+        &service.post(&path, json!({"full": "yes", "soon": 1})).await,
+        422,
+        "invalid_field",
+    );
+    assert_problem(
+        &service
+            .post("/api/indexes/agent/nobody/sync", json!({}))
+            .await,
+        404,
+        "not_found",
+    );
     service.stop().await;
 }
 
@@ -50,16 +76,27 @@ async fn a_dry_run_says_what_it_would_do_and_does_not() {
     let service = start(site.clone(), &[]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     site.create_page("OPS", None, "New one", "<p>quokka</p>");
-    let (status, run) = service.post("/api/indexes/agent/a/sync", json!({"dry_run": true})).await;
-    assert_eq!((status.as_u16(), run["dry_run"].as_bool()), (202, Some(true)));
+    let (status, run) = service
+        .post("/api/indexes/agent/a/sync", json!({"dry_run": true}))
+        .await;
+    assert_eq!(
+        (status.as_u16(), run["dry_run"].as_bool()),
+        (202, Some(true))
+    );
     let path = format!("/api/runs/{}", id(&run));
     let run = until("the dry run is over", async || {
         let (_, run) = service.get(&path).await;
         (!run["finished_at"].is_null()).then_some(run)
     })
     .await;
-    assert_eq!((run["status"].as_str(), run["plan"]["add"].as_i64()), (Some("succeeded"), Some(1)), "{run}");
-    let (_, found) = service.post("/api/indexes/agent/a/query", json!({"query": "quokka"})).await;
+    assert_eq!(
+        (run["status"].as_str(), run["plan"]["add"].as_i64()),
+        (Some("succeeded"), Some(1)),
+        "{run}"
+    );
+    let (_, found) = service
+        .post("/api/indexes/agent/a/query", json!({"query": "quokka"}))
+        .await;
     assert_eq!(found["results"], json!([]));
     let (_, after) = service.get(&format!("/api/indexes/{}", id(&index))).await;
     assert_eq!(after["document_count"], index["document_count"]);
@@ -75,13 +112,24 @@ async fn a_run_under_way_is_answered_again_and_can_be_canceled() {
     let path = format!("/api/indexes/{}/sync", id(&index));
     let (_, running) = service.post(&path, json!({})).await;
     let (_, again) = service.post(&path, json!({})).await;
-    assert_eq!((&again["id"], &again["queued"]), (&running["id"], &json!(false)));
+    assert_eq!(
+        (&again["id"], &again["queued"]),
+        (&running["id"], &json!(false))
+    );
     let (_, queued) = service.post(&path, json!({"full": true})).await;
-    assert_eq!((&queued["id"], &queued["queued"]), (&running["id"], &json!(true)), "one follow-up is noted");
+    assert_eq!(
+        (&queued["id"], &queued["queued"]),
+        (&running["id"], &json!(true)),
+        "one follow-up is noted"
+    );
 
     let cancel = format!("/api/runs/{}/cancel", id(&running));
     let (status, canceling) = service.post(&cancel, json!({})).await;
-    assert_eq!((status.as_u16(), canceling["status"].as_str()), (202, Some("canceling")), "{canceling}");
+    assert_eq!(
+        (status.as_u16(), canceling["status"].as_str()),
+        (202, Some("canceling")),
+        "{canceling}"
+    );
     let run = format!("/api/runs/{}", id(&running));
     until("the run is canceled", async || {
         let (_, run) = service.get(&run).await;
@@ -89,7 +137,11 @@ async fn a_run_under_way_is_answered_again_and_can_be_canceled() {
     })
     .await;
     assert_problem(&service.post(&cancel, json!({})).await, 409, "conflict");
-    assert_problem(&service.post("/api/runs/none/cancel", json!({})).await, 404, "not_found");
+    assert_problem(
+        &service.post("/api/runs/none/cancel", json!({})).await,
+        404,
+        "not_found",
+    );
     site.set_switches(|switches| switches.latency = Duration::ZERO);
     service.stop().await;
 }
@@ -97,11 +149,20 @@ async fn a_run_under_way_is_answered_again_and_can_be_canceled() {
 #[actix_web::test]
 async fn a_mass_deletion_waits_for_the_administrator() {
     let site = site(0);
-    let pages: Vec<_> = (0..30).map(|n| site.create_page("OPS", None, &format!("P{n}"), "<p>zebra</p>")).collect();
+    let pages: Vec<_> = (0..30)
+        .map(|n| site.create_page("OPS", None, &format!("P{n}"), "<p>zebra</p>"))
+        .collect();
     let service = start(site.clone(), &[]).await;
     let index = service.synced_index("a", &["OPS"]).await;
-    let ok = format!("/api/runs/{}/confirm", index["last_run"]["id"].as_str().unwrap());
-    assert_problem(&service.post(&ok, json!({"decision": "accept"})).await, 409, "conflict");
+    let ok = format!(
+        "/api/runs/{}/confirm",
+        index["last_run"]["id"].as_str().unwrap()
+    );
+    assert_problem(
+        &service.post(&ok, json!({"decision": "accept"})).await,
+        409,
+        "conflict",
+    );
 
     for page in &pages[..20] {
         site.trash(*page);
@@ -110,9 +171,16 @@ async fn a_mass_deletion_waits_for_the_administrator() {
     let waiting = service.over(&index).await;
     assert_eq!(waiting["status"], "needs_confirmation", "{waiting}");
     let index_path = format!("/api/indexes/{}", id(&index));
-    assert_eq!(service.get(&index_path).await.1["status"], "needs_confirmation");
+    assert_eq!(
+        service.get(&index_path).await.1["status"],
+        "needs_confirmation"
+    );
     let confirm = format!("/api/runs/{}/confirm", id(&waiting));
-    for body in [json!({}), json!({"decision": "maybe"}), json!({"decision": "accept", "now": true})] {
+    for body in [
+        json!({}),
+        json!({"decision": "maybe"}),
+        json!({"decision": "accept", "now": true}),
+    ] {
         assert_problem(&service.post(&confirm, body).await, 422, "invalid_field");
     }
 
@@ -120,6 +188,10 @@ async fn a_mass_deletion_waits_for_the_administrator() {
     assert_eq!(status, 202);
     assert_ne!(run["id"], waiting["id"]);
     let done = service.over(&index).await;
-    assert_eq!((done["status"].as_str(), done["counts"]["deleted"].as_i64()), (Some("succeeded"), Some(20)), "{done}");
+    assert_eq!(
+        (done["status"].as_str(), done["counts"]["deleted"].as_i64()),
+        (Some("succeeded"), Some(20)),
+        "{done}"
+    );
     service.stop().await;
 }

@@ -15,8 +15,14 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// An HTTP client; installs the TLS provider first, without which building one panics.
 pub fn client() -> Client {
-    rustls::crypto::ring::default_provider().install_default().ok();
-    Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
+        .unwrap()
 }
 
 /// A site of two spaces: `ENG` with a runbook and a labelled page, `OPS` with `pages` pages.
@@ -33,7 +39,12 @@ pub fn site(pages: usize) -> Site {
     );
     site.label(runbook, "runbook");
     for n in 0..pages {
-        site.create_page("OPS", None, &format!("Host {n}"), &format!("<p>Host number {n} is a zebra.</p>"));
+        site.create_page(
+            "OPS",
+            None,
+            &format!("Host {n}"),
+            &format!("<p>Host number {n} is a zebra.</p>"),
+        );
     }
     site
 }
@@ -85,12 +96,19 @@ pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
     }
 }
 
-async fn run(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> (App, Option<String>) {
+async fn run(
+    sim: &ConfluenceSim,
+    folder: &TempDir,
+    extra: &[(&str, &str)],
+) -> (App, Option<String>) {
     let pairs = pairs(sim, folder, extra);
     let (settings, _) = Settings::from_pairs(&pairs, Need::Serve).unwrap();
     mcp_confluence::telemetry::start(&settings.log);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    (App::start(settings, listener).await.unwrap(), pairs.get("API_KEY").cloned())
+    (
+        App::start(settings, listener).await.unwrap(),
+        pairs.get("API_KEY").cloned(),
+    )
 }
 
 impl Service {
@@ -165,12 +183,22 @@ pub fn id(of: &Value) -> &str {
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
     let status = response.status();
-    let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+    let kind = response
+        .headers()
+        .get("content-type")
+        .map(|kind| kind.to_str().unwrap().to_owned());
     let text = response.text().await.unwrap();
     if status.is_client_error() || status.is_server_error() {
-        assert_eq!(kind.as_deref(), Some("application/problem+json"), "{status} {text}");
+        assert_eq!(
+            kind.as_deref(),
+            Some("application/problem+json"),
+            "{status} {text}"
+        );
     }
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
 }
 
 /// Waits for something with a bound; `what` names it when it does not come.
@@ -188,14 +216,26 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
 /// Checks the shape of a problem, and which one it is.
 pub fn assert_problem(answer: &(StatusCode, Value), status: u16, code: &str) {
     let (got, body) = answer;
-    assert_eq!((got.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
+    assert_eq!(
+        (got.as_u16(), body["code"].as_str()),
+        (status, Some(code)),
+        "{body}"
+    );
     assert_eq!(body["status"], status);
     assert_eq!(body["type"], format!("/docs/problems#{code}"));
-    assert!(!body["title"].as_str().unwrap().is_empty() && !body["detail"].as_str().unwrap().is_empty(), "{body}");
+    assert!(
+        !body["title"].as_str().unwrap().is_empty() && !body["detail"].as_str().unwrap().is_empty(),
+        "{body}"
+    );
     assert!(body["errors"].is_array());
 }
 
 /// The fields that a problem names.
 pub fn fields(body: &Value) -> Vec<&str> {
-    body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect()
+    body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect()
 }

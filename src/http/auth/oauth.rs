@@ -6,13 +6,50 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use actix_web::{HttpResponse, web};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::http::problem::{ApiError, ApiResult};
+use crate::http::routes;
 use crate::settings::OAuthSettings;
+use crate::state::AppState;
+
+/// Where clients learn which authorization server to ask (RFC 9728), for the service and for each endpoint below it.
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    for path in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/{endpoint:.+}",
+    ] {
+        config.service(routes::resource(
+            path,
+            [(routes::GET, routes::get_or_head().to(show_metadata))],
+        ));
+    }
+}
+
+/// Only where OAuth is on: its mere presence makes clients use it.
+async fn show_metadata(
+    request: actix_web::HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let Some(oauth) = &state.settings.auth.oauth else {
+        return Err(ApiError::new("not_found", "OAuth is not in use here."));
+    };
+    let endpoint = request
+        .match_info()
+        .get("endpoint")
+        .map(|path| format!("/{path}"));
+    Ok(HttpResponse::Ok().json(serde_json::json!({
+        "resource": format!("{}{}", state.base_url, endpoint.unwrap_or_default()),
+        "authorization_servers": [oauth.issuer.as_str().trim_end_matches('/')],
+        "scopes_supported": ["confluence:read"],
+        "bearer_methods_supported": ["header"],
+    })))
+}
 
 /// Keys are not asked for more often than this.
 const LEAST_REFRESH: Duration = Duration::from_secs(60);
@@ -79,7 +116,8 @@ impl Verifier {
     /// The subject of a good token.
     pub(super) async fn subject(&self, token: &str) -> Result<String, Refused> {
         let bad = |why: &str| Refused::Token(format!("The access token is refused: {why}."));
-        let header = decode_header(token).map_err(|_| bad("it is neither our key nor an access token"))?;
+        let header =
+            decode_header(token).map_err(|_| bad("it is neither our key nor an access token"))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(bad("its signature algorithm is not accepted"));
         }
@@ -97,9 +135,9 @@ impl Verifier {
             .map_err(|error| bad(&error.to_string()))?
             .claims;
         // A token without scopes is one for the whole resource.
-        let scope_missing = claims
-            .scope
-            .is_some_and(|scopes| !scopes.is_empty() && !scopes.split(' ').any(|scope| scope == "confluence:read"));
+        let scope_missing = claims.scope.is_some_and(|scopes| {
+            !scopes.is_empty() && !scopes.split(' ').any(|scope| scope == "confluence:read")
+        });
         if scope_missing {
             return Err(bad("it lacks the scope confluence:read"));
         }
@@ -152,7 +190,10 @@ impl Verifier {
     }
 }
 
-async fn get<T: serde::de::DeserializeOwned>(client: &reqwest::Client, address: &str) -> Result<T, String> {
+async fn get<T: serde::de::DeserializeOwned>(
+    client: &reqwest::Client,
+    address: &str,
+) -> Result<T, String> {
     let answer = client
         .get(address)
         .send()

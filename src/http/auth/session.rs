@@ -55,7 +55,10 @@ impl Sessions {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, since| since.elapsed() < LIFETIME);
         if open.len() >= MAX_SESSIONS {
-            let oldest = open.iter().min_by_key(|(_, since)| **since).map(|(hash, _)| *hash);
+            let oldest = open
+                .iter()
+                .min_by_key(|(_, since)| **since)
+                .map(|(hash, _)| *hash);
             if let Some(oldest) = oldest {
                 open.remove(&oldest);
             }
@@ -107,7 +110,7 @@ pub struct SessionView {
 }
 
 /// Registers the routes.
-pub fn configure(config: &mut web::ServiceConfig) {
+pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.service(routes::resource(
         "/api/session",
         [
@@ -149,8 +152,11 @@ pub async fn open_session(
     }
     if let Some(peer) = request.peer_addr() {
         if auth.sessions.tries.check_key(&peer.ip()).is_err() {
-            return Err(ApiError::new("rate_limited", "Too many tries from this address; wait a minute.")
-                .with_header(header::RETRY_AFTER, "60"));
+            return Err(ApiError::new(
+                "rate_limited",
+                "Too many tries from this address; wait a minute.",
+            )
+            .with_header(header::RETRY_AFTER, "60"));
         }
     }
     if !auth.is_key(key.trim()) {
@@ -181,6 +187,8 @@ fn cookie(state: &AppState, value: String, lifetime: Duration) -> Cookie<'static
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(state.base_url.starts_with("https://"))
-        .max_age(time::Duration::seconds(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)))
+        .max_age(time::Duration::seconds(
+            i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX),
+        ))
         .finish()
 }
