@@ -10,6 +10,7 @@ mod corpus;
 mod inline;
 mod links;
 mod macros;
+mod page;
 mod promises;
 mod readback;
 mod site;

@@ -1,0 +1,32 @@
+//! A whole page, as a person would read it.
+
+use storage_markdown::{Options, PageFacts, convert_storage, page_document};
+
+use crate::site::Site;
+
+#[test]
+fn a_runbook_reads_well() {
+    let body = include_str!("../fixtures/runbook.xml");
+    let page = convert_storage(body, &Options::default(), &Site);
+    let facts = PageFacts {
+        title: "Payment gateway".into(),
+        space_name: "Engineering".into(),
+        ancestors: vec!["Services".into()],
+        ..PageFacts::default()
+    };
+    insta::assert_snapshot!("runbook", page_document(&facts, &page));
+    insta::assert_json_snapshot!(
+        "runbook_facts",
+        (
+            &page.outline,
+            &page.links,
+            &page.attachments,
+            &page.tasks,
+            &page.properties,
+            &page.users,
+            &page.dynamic_macros,
+            &page.diagnostics,
+            page.words
+        )
+    );
+}
