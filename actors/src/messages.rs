@@ -190,6 +190,15 @@ pub(crate) struct FetchPeople {
     pub lease: Lease,
 }
 
+/// The rendered body of one page.
+#[derive(Message)]
+#[rtype(result = "Answered<Option<String>>")]
+pub(crate) struct FetchRendered {
+    pub kind: ContentKind,
+    pub id: PageId,
+    pub lease: Lease,
+}
+
 // --- to a LlamaUploader
 
 /// Send what waits in the outbox of an index, until told that no more will come; then confirm it.

@@ -6,8 +6,8 @@ use actix::{AtomicResponse, Handler, WrapFuture};
 
 use super::ConfluenceFetcher;
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces,
-    SpacesBy, WhoAmI,
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, FetchRendered, ListPages,
+    LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 macro_rules! handle {
@@ -50,4 +50,6 @@ handle!(FetchFacts, |source, asked| source
     .facts(&asked.query, asked.cursor.as_ref()));
 handle!(FetchFactsOf, |source, asked| source
     .facts_of(asked.kind, &asked.id));
+handle!(FetchRendered, |source, asked| source
+    .rendered(asked.kind, &asked.id));
 handle!(FetchPeople, |source, asked| source.people(&asked.ids));

@@ -17,8 +17,8 @@ use super::ConfluenceFetcher;
 use crate::credits::{FetcherPool, Lease};
 use crate::index::run::{Halt, Stop, Tally};
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, ListPages, LookUpSpaces,
-    SpacesBy, WhoAmI,
+    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, FetchRendered, ListPages,
+    LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 /// The source retries by itself; what it gives up on is tried so often in all, since a run is worth more patience than a
@@ -142,6 +142,20 @@ impl Fetchers {
         id: &PageId,
     ) -> Result<Option<ContentFacts>, Halt> {
         self.ask(|lease| FetchFactsOf {
+            kind,
+            id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    /// The rendered body of one page; tried once, since storage stands without it.
+    pub(crate) async fn rendered(
+        &self,
+        kind: ContentKind,
+        id: &PageId,
+    ) -> Result<Option<String>, Halt> {
+        self.ask_times(1, |lease| FetchRendered {
             kind,
             id: id.clone(),
             lease,

@@ -28,6 +28,7 @@ pub(super) async fn compose(
         .partition(|entry| entry.op == OutboxOp::Upsert);
     let mut batches = Vec::new();
     let mut corrected = Vec::new();
+    let mut rehashed = Vec::new();
     let mut blocked = Vec::new();
     if !upserts.is_empty() {
         // Held while rows are read and corrected; database only.
@@ -52,6 +53,10 @@ pub(super) async fn compose(
                         current.push((entry.clone(), *document));
                     }
                     Composed::Corrected(entry) => corrected.push(entry),
+                    Composed::Rehashed(record, entry) => {
+                        rehashed.push(*record);
+                        corrected.push(entry);
+                    }
                     Composed::Blocked => blocked.push(entry.clone()),
                 }
             }
@@ -60,7 +65,10 @@ pub(super) async fn compose(
             batches.push(Batch::Upsert(current));
         }
         if !corrected.is_empty() {
-            lane.shared.store.save_pages(&[], &corrected, &[]).await?;
+            lane.shared
+                .store
+                .save_pages(&rehashed, &corrected, &[])
+                .await?;
         }
         if !blocked.is_empty() {
             let now = lane.shared.now();
@@ -105,6 +113,8 @@ enum Composed {
     Ready(Box<Document>),
     /// The row said something old; this is the row it should be.
     Corrected(OutboxEntry),
+    /// Another index has converted the same body since, with other links known: its Markdown is the one that is kept.
+    Rehashed(Box<PageRecord>, OutboxEntry),
     /// The page has a newer version, whose body is still to come.
     Blocked,
 }
@@ -130,7 +140,31 @@ fn document(
             ..entry.clone()
         });
     };
-    let Some(document) = body.and_then(|body| names.document(record, body)) else {
+    let Some(body) = body.filter(|body| Some(body.version) == record.body_version) else {
+        return Composed::Blocked;
+    };
+    let other = record
+        .markdown_hash
+        .as_ref()
+        .is_some_and(|hash| *hash != body.markdown_hash);
+    if other {
+        let record = PageRecord {
+            markdown_hash: Some(body.markdown_hash.clone()),
+            ..record.clone()
+        };
+        return match names.hash(&record) {
+            Some(hash) => {
+                let entry = OutboxEntry {
+                    hash,
+                    state: OutboxState::Waiting,
+                    ..entry.clone()
+                };
+                Composed::Rehashed(Box::new(record), entry)
+            }
+            None => Composed::Blocked,
+        };
+    }
+    let Some(document) = names.document(record, body) else {
         return Composed::Blocked;
     };
     if document.metadata.hash == entry.hash {

@@ -36,7 +36,7 @@ fn seeds() -> std::ops::Range<u64> {
         .ok()
         .and_then(|n| n.parse().ok());
     let from = from.unwrap_or(1);
-    from..from + count.unwrap_or(60)
+    from..from + count.unwrap_or(40)
 }
 
 #[test]
@@ -55,7 +55,11 @@ async fn sequence(seed: u64) {
     } else {
         FakeRetrieval::slow()
     };
-    let mut bench = Bench::with(shelf, actors::EngineSettings::default()).await;
+    let settings = actors::EngineSettings {
+        check_interval: std::time::Duration::from_secs(1800),
+        ..actors::EngineSettings::default()
+    };
+    let mut bench = Bench::with(shelf, settings).await;
     bench.site.space("11", "OPS");
     bench.site.space("99", "ELSE");
     bench.site.with(|site| {

@@ -174,3 +174,26 @@ fn a_page_restricted_between_polls_leaves_with_the_poll_that_sees_it() {
         );
     });
 }
+
+#[test]
+fn a_folder_that_is_restricted_later_takes_its_pages_out_with_the_next_sweep() {
+    for named in [true, false] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            bench.site.with(|site| site.search_names_folders = named);
+            let folder = bench
+                .site
+                .add_kind(ContentKind::Container, "10", None, "Folder", "");
+            bench
+                .site
+                .add("10", Some(folder), "Inside", "<p>inside</p>");
+            bench.site.add("10", None, "Outside", "<p>outside</p>");
+            let index = bench.synced().await;
+            assert_eq!(bench.held().len(), 2);
+            bench.site.change(folder, |page| page.restricted = true);
+            bench.sweep(index.id).await;
+            bench.assert_true(index.id).await;
+            assert_eq!(bench.held().len(), 1, "named: {named}");
+        });
+    }
+}

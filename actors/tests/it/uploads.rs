@@ -173,3 +173,57 @@ fn an_uploader_that_dies_is_replaced_and_the_run_goes_on() {
         assert!(bench.engine.status().await.respawns >= 1);
     });
 }
+
+#[test]
+fn a_full_run_finds_what_the_store_lost_and_what_it_should_not_hold() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = hundred(&bench).await;
+        let index = bench.synced().await;
+        bench.shelf.with(|shelf| {
+            let stored = shelf.documents.values_mut().next().unwrap();
+            let lost = stored.remove(&format!("confluence-page-{}", pages[3]).as_str().into());
+            let mut orphan = lost.unwrap();
+            orphan.id = "confluence-page-77".into();
+            stored.insert(orphan.id.clone(), orphan);
+        });
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
+        let run = bench.order(index.id, Some(true)).await;
+        assert_eq!(
+            (run.status, run.counts.uploaded, run.counts.fetched),
+            (RunStatus::Succeeded, 1, 0)
+        );
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn two_indexes_that_sync_the_same_pages_at_once_both_come_to_their_end() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..300 {
+            let link = format!(
+                "<p>see <ac:link><ri:page ri:content-title=\"P{}\" /></ac:link></p>",
+                299 - n
+            );
+            bench.site.add("10", None, &format!("P{n}"), &link);
+        }
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_millis(700));
+        let first = bench.create(bench.index_settings("one", &["ENG"])).await;
+        bench.wait(1).await;
+        let second = bench.create(bench.index_settings("two", &["ENG"])).await;
+        for index in [first.id, second.id] {
+            let run = bench.over(index).await;
+            assert_eq!(
+                (run.status, run.counts.searchable),
+                (RunStatus::Succeeded, 300),
+                "{run:?}"
+            );
+        }
+        for index in [first.id, second.id] {
+            assert_eq!(bench.sweep(index).await.counts.uploaded, 0);
+        }
+    });
+}

@@ -45,6 +45,8 @@ pub(crate) struct RunCtx {
     pub(super) started_at: Timestamp,
     pub(super) single_facts: Budget,
     pub(super) single_looks: Budget,
+    /// Rendered bodies that this run may still ask for.
+    pub(super) rendered: Budget,
     findings: Mutex<Findings>,
 }
 
@@ -106,6 +108,7 @@ pub(super) struct RunParts {
 
 impl RunCtx {
     pub(super) fn new(parts: RunParts) -> Self {
+        let rendered = i64::from(parts.shared.settings.rendered_pages_per_run);
         Self {
             rows: parts.shared.rows_of(parts.run.index_id),
             names: SpaceNames::of(&parts.state.index),
@@ -122,6 +125,7 @@ impl RunCtx {
             started_at: parts.started_at,
             single_facts: Budget::new(SINGLE_FACTS),
             single_looks: Budget::new(SINGLE_LOOKS),
+            rendered: Budget::new(rendered),
             findings: Mutex::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! Bodies to Markdown, a batch at a time on a blocking thread: first to learn what the bodies point at, then, with titles
-//! and names looked up in bulk, again for those that point at something.
+//! and names looked up in bulk, again for those that point at something. Where the operator allows it, macros that only
+//! Confluence can resolve are taken from the rendered form of their page.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -9,7 +10,8 @@ use domain::content::ContentKind;
 use domain::document::markdown_hash;
 use domain::page::CachedBody;
 use domain::{AccountId, PageId, SpaceId};
-use storage_markdown::{Options, Resolver, Target, convert_storage};
+use futures_util::StreamExt;
+use storage_markdown::{Options, Resolver, Target, convert_storage, splice_rendered};
 
 use super::{Halt, RunCtx};
 use crate::EngineError;
@@ -18,6 +20,8 @@ use crate::EngineError;
 pub(super) const CONVERTER: i32 = 1;
 /// People that one request may name.
 const PEOPLE: usize = 250;
+/// Rendering costs the site time: so many are asked for at once.
+const RENDERED_AT_ONCE: usize = 2;
 
 /// A body as it came.
 pub(super) struct RawBody {
@@ -56,25 +60,36 @@ pub(super) async fn convert(
     }
     let bodies = Arc::new(bodies);
     let spaces = Arc::new(ctx.link_spaces.clone());
-    let (first, asked) = {
+    let (mut first, asked, dynamic) = {
         let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
         on_blocking_thread(move || first_pass(&bodies, &spaces)).await?
     };
-    let mut first = first;
     let mut complete = vec![true; bodies.len()];
-    if asked.iter().any(|asked| !asked.is_empty()) {
+    let rendered = match links {
+        Links::Resolve => ask_for_rendered(ctx, &bodies, &dynamic).await?,
+        Links::AsKnown => {
+            for at in dynamic.iter().filter(|_| may_render(ctx)) {
+                complete[*at] = false;
+            }
+            HashMap::new()
+        }
+    };
+    let again: Vec<usize> = (0..bodies.len())
+        .filter(|at| !asked[*at].is_empty() || rendered.contains_key(at))
+        .collect();
+    if !again.is_empty() {
         let known = Arc::new(look_up(ctx, &asked, links).await?);
-        let again: Vec<usize> = (0..bodies.len())
-            .filter(|at| !asked[*at].is_empty())
-            .collect();
         for at in &again {
-            complete[*at] = links == Links::Resolve || asked[*at].all_in(&known);
+            complete[*at] &= links == Links::Resolve || asked[*at].all_in(&known);
         }
         let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
         let second = on_blocking_thread(move || {
             again
                 .into_iter()
-                .map(|at| (at, markdown(&bodies[at], &spaces, &known)))
+                .map(|at| {
+                    let rendered = rendered.get(&at).map(String::as_str);
+                    (at, markdown(&bodies[at], rendered, &spaces, &known))
+                })
                 .collect::<Vec<_>>()
         })
         .await?;
@@ -140,21 +155,68 @@ struct Known {
 
 type LinkSpaces = HashMap<String, (SpaceId, Target)>;
 
-fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Asked>) {
+/// Markdown of each body, what each points at, and which hold macros that storage format cannot resolve.
+fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Asked>, Vec<usize>) {
     let nothing = Known::default();
-    bodies
+    let mut dynamic = Vec::new();
+    let (markdown, asked) = bodies
         .iter()
-        .map(|body| {
+        .enumerate()
+        .map(|(at, body)| {
             let resolver = Lookup::new(body, spaces, &nothing);
-            let markdown = convert_storage(&body.storage, &Options::default(), &resolver).markdown;
-            (markdown, resolver.asked.into_inner())
+            let conversion = convert_storage(&body.storage, &Options::default(), &resolver);
+            if !conversion.dynamic_macros.is_empty() {
+                dynamic.push(at);
+            }
+            (conversion.markdown, resolver.asked.into_inner())
         })
-        .unzip()
+        .unzip();
+    (markdown, asked, dynamic)
 }
 
-fn markdown(body: &RawBody, spaces: &LinkSpaces, known: &Known) -> String {
+fn markdown(body: &RawBody, rendered: Option<&str>, spaces: &LinkSpaces, known: &Known) -> String {
     let resolver = Lookup::new(body, spaces, known);
-    convert_storage(&body.storage, &Options::default(), &resolver).markdown
+    let options = Options::default();
+    let conversion = match rendered {
+        Some(rendered) => splice_rendered(&body.storage, rendered, &options, &resolver),
+        None => convert_storage(&body.storage, &options, &resolver),
+    };
+    conversion.markdown
+}
+
+fn may_render(ctx: &RunCtx) -> bool {
+    ctx.shared.settings.rendered_pages_per_run > 0
+}
+
+/// Rendered forms of bodies with dynamic macros, within the run's budget. One that cannot be had is no reason to hold a page
+/// back: storage stands.
+async fn ask_for_rendered(
+    ctx: &RunCtx,
+    bodies: &[RawBody],
+    dynamic: &[usize],
+) -> Result<HashMap<usize, String>, Halt> {
+    if !may_render(ctx) {
+        return Ok(HashMap::new());
+    }
+    let asked = dynamic.iter().filter(|_| ctx.rendered.take()).map(|&at| {
+        let body = &bodies[at];
+        async move { (at, ctx.source.rendered(body.kind, &body.page).await) }
+    });
+    let mut answers = futures_util::stream::iter(asked).buffer_unordered(RENDERED_AT_ONCE);
+    let mut rendered = HashMap::new();
+    while let Some((at, answer)) = answers.next().await {
+        match answer {
+            Ok(Some(html)) => {
+                rendered.insert(at, html);
+            }
+            Ok(None) => {}
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                tracing::debug!(page = %bodies[at].page, %error, "a rendered body is not to be had; storage stands");
+            }
+        }
+    }
+    Ok(rendered)
 }
 
 async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, Halt> {

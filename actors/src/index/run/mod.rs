@@ -10,6 +10,7 @@
 //!
 //! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
 
+mod audit;
 mod bodies;
 mod context;
 mod convert;
@@ -21,6 +22,7 @@ mod listed;
 mod parents;
 mod poll;
 mod reconcile;
+mod reconvert;
 mod retry;
 mod spaces;
 mod stages;

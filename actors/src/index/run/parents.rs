@@ -2,11 +2,11 @@
 //! below them, so they are asked for; what answers 404 is a draft and restricts nobody; what cannot be had stays unknown, and
 //! all below it out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, SourcePage};
-use domain::page::PageRecord;
+use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
 use domain::tree::{Node, PageTree};
 
@@ -79,6 +79,47 @@ pub(super) async fn learn(
     Ok(())
 }
 
+/// Reads again what is known of items above pages that the walk over the space did not name, since a restriction of theirs may
+/// have come or gone. One that is not there any more leaves the tree.
+pub(super) async fn refresh(
+    ctx: &RunCtx,
+    briefs: &[PageBrief],
+    named: &HashSet<PageId>,
+) -> Result<(), Halt> {
+    let above: HashSet<&PageId> = briefs.iter().filter_map(|b| b.parent_id.as_ref()).collect();
+    let unnamed: Vec<PageId> = briefs
+        .iter()
+        .filter(|b| b.kind == ContentKind::Container && b.state != PageState::Removed)
+        .filter(|b| above.contains(&b.page_id) && !named.contains(&b.page_id))
+        .map(|b| b.page_id.clone())
+        .collect();
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    let found = facts::of_ids(ctx, &unnamed).await?.named;
+    let found: HashSet<PageId> = found.into_iter().map(|facts| facts.id).collect();
+    let mut learnt = Vec::new();
+    let mut gone = Vec::new();
+    for id in unnamed {
+        if found.contains(&id) {
+            continue;
+        }
+        match facts::of_one(ctx, ContentKind::Container, &id).await? {
+            Single::Known(facts) => learnt.push(facts),
+            Single::NotThere => gone.push(id),
+            Single::NotAsked => {}
+        }
+    }
+    facts::keep(ctx, &learnt).await?;
+    let _rows = ctx.rows.lock().await;
+    let mut records = ctx.store().pages_by_id(ctx.index(), &gone).await?;
+    for record in &mut records {
+        record.state = PageState::Removed;
+    }
+    ctx.store().save_pages(&records, &[], &[]).await?;
+    Ok(())
+}
+
 fn container(ctx: &RunCtx, space: &SeenSpace, facts: &ContentFacts) -> PageRecord {
     let parent = facts
         .ancestors
@@ -112,7 +153,7 @@ async fn kinds_of_parents(
     ctx: &RunCtx,
     briefs: &[PageBrief],
 ) -> Result<HashMap<PageId, ContentKind>, Halt> {
-    let known: std::collections::HashSet<&PageId> = briefs.iter().map(|b| &b.page_id).collect();
+    let known: HashSet<&PageId> = briefs.iter().map(|b| &b.page_id).collect();
     let children: Vec<PageId> = briefs
         .iter()
         .filter(|b| b.parent_id.as_ref().is_some_and(|p| !known.contains(p)))

@@ -15,7 +15,9 @@ use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
 use super::reconcile::{Reconciler, Which};
-use super::{Halt, RunCtx, Stop, Tally, bodies, delta, dry, finish, spaces, sweep, vanish};
+use super::{
+    Halt, RunCtx, Stop, Tally, audit, bodies, delta, dry, finish, reconvert, spaces, sweep, vanish,
+};
 use crate::EngineError;
 use crate::fetcher::Fetchers;
 use crate::messages::{CloseLane, OpenLane};
@@ -127,18 +129,22 @@ impl Life {
             return Ok(());
         }
         let remote = ensure(&ctx).await?;
-        with_lane(&ctx, remote, changes(&ctx)).await
+        with_lane(&ctx, remote.clone(), changes(&ctx, &remote)).await
     }
 }
 
 /// Everything that a run does with pages.
-async fn changes(ctx: &RunCtx) -> Result<(), Halt> {
+async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
     ctx.hint_uploader();
     if ctx.run.kind == RunKind::Delta {
         delta::delta(ctx, &spaces).await?;
     } else {
+        reconvert::all(ctx).await?;
         vanish::leave_removed_spaces(ctx).await?;
+        if ctx.run.kind == RunKind::Full {
+            audit::audit(ctx, remote).await?;
+        }
         sweep::sweep(ctx, &spaces).await?;
     }
     bodies::fetch_due(ctx).await?;

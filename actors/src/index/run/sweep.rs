@@ -19,7 +19,7 @@ use super::listed::record;
 use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
-use super::{Halt, RunCtx, stages, vanish};
+use super::{Halt, RunCtx, parents, stages, vanish};
 use crate::messages::SpacesBy;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
@@ -101,6 +101,7 @@ async fn learn(
         facts::of_ids(ctx, &unnamed).await?;
     }
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    parents::refresh(ctx, &briefs, &walk.named).await?;
     let unknown: Vec<(PageId, ContentKind)> = briefs
         .into_iter()
         .filter(|brief| brief.restriction == Restriction::Unknown && is_member(brief))

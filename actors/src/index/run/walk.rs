@@ -77,7 +77,7 @@ pub(super) async fn walk(
     } else {
         drop(briefs);
     }
-    walk.to_the_end(cursor).await?;
+    walk.go(cursor).await?;
     Ok(walk.walked)
 }
 
@@ -106,7 +106,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn to_the_end(&mut self, from: Option<Cursor>) -> Result<(), Halt> {
+    async fn go(&mut self, from: Option<Cursor>) -> Result<(), Halt> {
         let mut at = from;
         let mut answer = self.next_answer(&mut at).await?;
         loop {

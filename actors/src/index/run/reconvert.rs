@@ -1,0 +1,100 @@
+//! A better converter costs no crawl: kept bodies are converted anew, once per index and version of the converter.
+
+use std::collections::HashMap;
+
+use domain::PageId;
+use domain::page::PageState;
+use domain::ports::source::Cursor;
+
+use super::convert::{CONVERTER, Links, RawBody, convert};
+use super::{Halt, RunCtx};
+
+/// The checkpoint that remembers which converter the index has seen.
+const WALK: &str = "converter";
+/// Bodies in memory at once.
+const CHUNK: usize = 100;
+
+/// Converts what an older converter made; what comes out otherwise is decided, and uploaded, by the run.
+pub(super) async fn all(ctx: &RunCtx) -> Result<(), Halt> {
+    let done = Cursor(CONVERTER.to_string());
+    if ctx.store().checkpoint(ctx.index(), WALK).await? == Some(done.clone()) {
+        return Ok(());
+    }
+    let states: Vec<PageState> = PageState::ALL
+        .into_iter()
+        .filter(|state| *state != PageState::Removed)
+        .collect();
+    let mut after: Option<PageId> = None;
+    loop {
+        ctx.stop.check()?;
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &states, after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            break;
+        };
+        chunk(ctx, &ids).await?;
+        after = Some(last);
+    }
+    ctx.store()
+        .set_checkpoint(ctx.index(), WALK, Some(&done))
+        .await?;
+    Ok(())
+}
+
+async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+    let records: HashMap<PageId, _> = ctx
+        .store()
+        .pages_by_id(ctx.index(), ids)
+        .await?
+        .into_iter()
+        .map(|record| (record.page_id.clone(), record))
+        .collect();
+    let mut hashes: HashMap<PageId, (i32, String)> = HashMap::new();
+    let mut old = Vec::new();
+    for body in ctx.store().bodies(ids).await? {
+        let Some(record) = records.get(&body.page_id) else {
+            continue;
+        };
+        if body.converter >= CONVERTER {
+            // Converted already, for another index.
+            hashes.insert(body.page_id, (body.version, body.markdown_hash));
+            continue;
+        }
+        old.push(RawBody {
+            page: body.page_id,
+            kind: body.kind,
+            version: body.version,
+            space: record.facts.space_id.clone(),
+            url: record.facts.url.clone(),
+            storage: body.storage,
+        });
+    }
+    let bodies: Vec<_> = convert(ctx, old, Links::Resolve)
+        .await?
+        .into_iter()
+        .map(|converted| converted.body)
+        .collect();
+    for body in &bodies {
+        hashes.insert(
+            body.page_id.clone(),
+            (body.version, body.markdown_hash.clone()),
+        );
+    }
+    let _rows = ctx.rows.lock().await;
+    let mut changed = ctx.store().pages_by_id(ctx.index(), ids).await?;
+    changed.retain_mut(|record| {
+        let Some((version, hash)) = hashes.get(&record.page_id) else {
+            return false;
+        };
+        let other = record.body_version == Some(*version)
+            && record.markdown_hash.as_ref().is_some_and(|old| old != hash);
+        if other {
+            record.markdown_hash = Some(hash.clone());
+        }
+        other
+    });
+    ctx.store().save_pages(&changed, &[], &bodies).await?;
+    Ok(())
+}
