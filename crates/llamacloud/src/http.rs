@@ -5,120 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::ports::retrieval::BackendError;
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
 use crate::answer::{self, Failure};
+use crate::call::{Body, Call, Repeat, Upload};
 use crate::config::{ConfigError, LlamaCloudConfig, Timeouts};
 use crate::gate::Gate;
-
-/// Whether a request may be sent again when nobody knows what became of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Repeat {
-    /// Twice is as good as once.
-    Always,
-    /// Only when it surely did nothing: no connection, 429, 503.
-    IfUnheard,
-}
-
-/// A file to upload, with its form fields.
-#[derive(Clone, Debug)]
-pub(crate) struct Upload {
-    pub fields: Vec<(&'static str, String)>,
-    pub file_name: String,
-    pub content: String,
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    None,
-    Json(Vec<u8>),
-    Upload(Box<Upload>),
-}
-
-/// A request as data.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    method: Method,
-    path: Vec<String>,
-    query: Vec<(&'static str, String)>,
-    body: Body,
-    repeat: Repeat,
-    retries_conflict: bool,
-    retries_limit: bool,
-    takes_project: bool,
-}
-
-impl Call {
-    /// A request to `/api` and these segments, each encoded as one.
-    pub(crate) fn new<'s>(method: Method, path: impl IntoIterator<Item = &'s str>) -> Self {
-        Self {
-            method,
-            path: path.into_iter().map(str::to_owned).collect(),
-            query: Vec::new(),
-            body: Body::None,
-            repeat: Repeat::Always,
-            retries_conflict: true,
-            retries_limit: true,
-            takes_project: true,
-        }
-    }
-
-    pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
-        self
-    }
-
-    pub(crate) fn json(mut self, body: &Value) -> Self {
-        self.body = Body::Json(body.to_string().into_bytes());
-        self
-    }
-
-    pub(crate) fn upload(mut self, upload: Upload) -> Self {
-        self.body = Body::Upload(Box::new(upload));
-        self
-    }
-
-    pub(crate) fn repeat(mut self, repeat: Repeat) -> Self {
-        self.repeat = repeat;
-        self
-    }
-
-    /// 409 is an answer here, not passing trouble.
-    pub(crate) fn conflict_is_an_answer(mut self) -> Self {
-        self.retries_conflict = false;
-        self
-    }
-
-    /// So is 429: it is said of a busy object, too.
-    pub(crate) fn busy_is_an_answer(mut self) -> Self {
-        self.retries_limit = false;
-        self.conflict_is_an_answer()
-    }
-
-    /// The official document lists no `project_id` for this call.
-    pub(crate) fn without_project(mut self) -> Self {
-        self.takes_project = false;
-        self
-    }
-}
-
-/// A document id as one segment of a path. Beyond letters, digits, `_` and `-` it is encoded once here and once more
-/// with the address: the service decodes twice.
-pub(crate) fn id_segment(id: &str) -> String {
-    if id
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    {
-        return id.to_owned();
-    }
-    url::form_urlencoded::byte_serialize(id.as_bytes())
-        .collect::<String>()
-        .replace('+', "%20")
-}
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone)]
@@ -504,6 +400,8 @@ fn broken(error: &reqwest::Error) -> Tried {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::id_segment;
+    use reqwest::Method;
 
     fn http(base: &str, project: Option<&str>) -> Http {
         rustls::crypto::ring::default_provider()

@@ -7,12 +7,13 @@
 //!   bounded retries. Answers are read leniently: unknown words, missing and further fields, HTML instead of JSON never
 //!   break more than the one call.
 //!
-//! Layout: [`config`], `gate`, `http` (one exchange with its retries), `answer` (what an answer means), `v1`, `v2`,
+//! Layout: [`config`], `gate`, `call` and `http` (one exchange with its retries), `answer` (what an answer means), `v1`, `v2`,
 //! `backend` (the port). It must not know Confluence, databases or the sync engine.
 #![warn(missing_docs)]
 
 mod answer;
 mod backend;
+mod call;
 pub mod config;
 mod gate;
 mod http;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Pipelines;
 use crate::answer::{Failure, blamed_items};
-use crate::http::id_segment;
+use crate::call::id_segment;
 
 /// Documents on one page of the list. Their whole texts come with it.
 const LIST_PAGE: u64 = 100;

@@ -18,7 +18,8 @@ use reqwest::Method;
 use secrecy::SecretString;
 
 use crate::answer::Failure;
-use crate::http::{Call, Http};
+use crate::call::Call;
+use crate::http::Http;
 use ingestion::Ingestion;
 
 /// `Remote::kind` of a pipeline.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{KIND, Pipelines};
 use crate::answer::Failure;
-use crate::http::Call;
+use crate::call::Call;
 use crate::mark;
 
 fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {

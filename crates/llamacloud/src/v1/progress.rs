@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Pipelines;
 use super::ingestion::{Counts, Stage, Verdict, reason};
 use crate::answer::Failure;
-use crate::http::id_segment;
+use crate::call::id_segment;
 
 /// Single reads of one look at most; the next look goes on.
 const MAX_READS: usize = 50;

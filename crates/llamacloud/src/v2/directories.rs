@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::index_id::{IndexIds, Operation};
 use super::{Directories, KIND};
 use crate::answer::Failure;
-use crate::http::{Call, Repeat};
+use crate::call::{Call, Repeat};
 use crate::mark;
 
 pub(super) const DIRECTORIES: [&str; 3] = ["v1", "beta", "directories"];

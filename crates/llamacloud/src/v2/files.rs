@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Directories;
 use super::parts::{Part, document_of, parts};
 use crate::answer::Failure;
-use crate::http::{Repeat, Upload};
+use crate::call::{Repeat, Upload};
 
 /// Files on one page of a list.
 const LIST_PAGE: u64 = 500;

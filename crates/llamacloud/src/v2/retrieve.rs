@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Directories;
 use super::index_id::Operation;
 use crate::answer::Failure;
-use crate::http::Call;
+use crate::call::Call;
 use crate::passages::{self, wanted};
 
 impl Directories {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::index_id::Operation;
 use super::{Directories, Work};
 use crate::answer::Failure;
-use crate::http::Call;
+use crate::call::Call;
 
 /// When an index was last synced and last exported, as its answer says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
