@@ -4,13 +4,15 @@
 //! * [`settings`]: what the environment says, checked as a whole.
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
-//! * [`state`]: what handlers and tools work with. [`notify`], [`telemetry`], [`shutdown`]: what their names say.
+//! * [`state`]: what handlers and tools work with. [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
+//!   say.
 #![warn(missing_docs)]
 
 pub mod cli;
 pub mod http;
 pub mod mcp;
 pub mod notify;
+pub mod outgoing;
 pub mod settings;
 pub mod shutdown;
 pub mod state;

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::http::metrics;
+use crate::outgoing;
 use crate::state::AppState;
 
 /// Tries of one message.
@@ -16,13 +17,21 @@ const TRIES: u32 = 4;
 /// The wait before the second try; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
+/// How often what was counted is folded together; unread, it would pile up.
+const UPKEEP: Duration = Duration::from_secs(30);
+
 /// Follows the hub until the service stops.
 pub async fn follow(state: AppState) {
     let mut events = state.engine.hub().subscribe();
     let webhook = state.settings.sync.notify_webhook_url.clone();
+    let mut upkeep = tokio::time::interval(UPKEEP);
     loop {
         let event = tokio::select! {
             () = state.shutdown.cancelled() => return,
+            _ = upkeep.tick() => {
+                state.metrics.run_upkeep();
+                continue;
+            }
             event = events.recv() => event,
         };
         let event = match event {
@@ -68,13 +77,10 @@ async fn tell(state: &AppState, webhook: &SecretString, run: &Run) {
         "run": run,
         "url": format!("{}/api/runs/{}", state.base_url, run.id),
     });
-    let client = match reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .build()
-    {
+    let client = match outgoing::client(&state.settings) {
         Ok(client) => client,
         Err(error) => {
-            tracing::warn!(%error, "the webhook cannot be called");
+            tracing::warn!(error, "the webhook cannot be called");
             return;
         }
     };

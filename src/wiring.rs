@@ -169,6 +169,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
         requests_per_second: confluence
             .map_or(usual.requests_per_second, |c| c.max_requests_per_second),
         verify_on_read: settings.sync.verify_on_read,
+        rendered_pages_per_run: settings.sync.rendered_pages_per_run,
         ..usual
     }
 }

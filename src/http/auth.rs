@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::problem::{ApiError, ApiResult};
+use crate::outgoing;
 use crate::settings::Settings;
 use crate::state::AppState;
 
@@ -177,7 +178,7 @@ impl Authenticator {
             oauth: auth
                 .oauth
                 .as_ref()
-                .map(|oauth| oauth::Verifier::new(oauth, base_url)),
+                .map(|oauth| oauth::Verifier::new(oauth, base_url, outgoing::client(settings))),
             sessions: session::Sessions::default(),
             resource_metadata: auth
                 .oauth

@@ -23,7 +23,6 @@ use super::problem::{ApiError, ApiResult};
 use super::routes;
 use crate::state::AppState;
 
-
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
     config

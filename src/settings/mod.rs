@@ -168,6 +168,8 @@ pub struct SyncSettings {
     pub upload_deadline: Duration,
     /// How long runs, events and tombstones are kept, days.
     pub retention_days: u32,
+    /// Rendered bodies that a run may ask for, one request each, where only Confluence can resolve a macro.
+    pub rendered_pages_per_run: u32,
     /// Whether pages of an answer are looked up at the source.
     pub verify_on_read: VerifyOnRead,
     /// Where failed, partial and waiting runs are told.

@@ -393,6 +393,12 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
             900,
             1..=86_400,
         )),
+        rendered_pages_per_run: reader.number(
+            "SYNC_RENDERED_PAGES_PER_RUN",
+            &raw.sync_rendered_pages_per_run,
+            0,
+            0..=1_000_000,
+        ),
         retention_days: reader.number(
             "SYNC_RETENTION_DAYS",
             &raw.sync_retention_days,

@@ -80,7 +80,12 @@ impl Reader {
     }
 
     /// An address of a service: https, or http on this machine only, since credentials travel there.
-    pub(super) fn service_url(&mut self, variable: &str, text: &Option<String>, example: &str) -> Option<Url> {
+    pub(super) fn service_url(
+        &mut self,
+        variable: &str,
+        text: &Option<String>,
+        example: &str,
+    ) -> Option<Url> {
         let url = self.parsed::<Url>(variable, text, &format!("an address such as {example}"))?;
         if url.host_str().is_none() || !matches!(url.scheme(), "http" | "https") {
             self.fail(variable, format!("must be an address such as {example}"));

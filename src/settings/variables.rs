@@ -48,6 +48,7 @@ variables! {
     sync_max_delete_percent,
     sync_upload_deadline_seconds,
     sync_retention_days,
+    sync_rendered_pages_per_run,
     verify_on_read,
     notify_webhook_url,
     search_language,

@@ -23,14 +23,20 @@ fn issuer() -> String {
     let server = HttpServer::new(move || {
         let (metadata, keys) = (metadata.clone(), keys.clone());
         actix_web::App::new()
-            .route("/.well-known/openid-configuration", web::get().to(move || {
-                let body = metadata.clone();
-                async move { HttpResponse::Ok().json(body) }
-            }))
-            .route("/keys", web::get().to(move || {
-                let body = keys.clone();
-                async move { HttpResponse::Ok().json(body) }
-            }))
+            .route(
+                "/.well-known/openid-configuration",
+                web::get().to(move || {
+                    let body = metadata.clone();
+                    async move { HttpResponse::Ok().json(body) }
+                }),
+            )
+            .route(
+                "/keys",
+                web::get().to(move || {
+                    let body = keys.clone();
+                    async move { HttpResponse::Ok().json(body) }
+                }),
+            )
     });
     actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
     base
@@ -51,27 +57,59 @@ fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {
 }
 
 async fn ask(service: &Service, token: &str) -> (reqwest::StatusCode, Value) {
-    answer(service.http.get(format!("{}/api/indexes", service.base)).bearer_auth(token)).await
+    answer(
+        service
+            .http
+            .get(format!("{}/api/indexes", service.base))
+            .bearer_auth(token),
+    )
+    .await
 }
 
 #[actix_web::test]
 async fn good_tokens_read_and_change_nothing() {
     let issuer = issuer();
-    let settings = [("OAUTH_ISSUER", issuer.as_str()), ("OAUTH_AUDIENCE", "confluence-sync"), ("API_KEY", "administrator-key")];
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+        ("API_KEY", "administrator-key"),
+    ];
     let service = start(site(1), &settings).await;
     let good = token(&issuer, |_| {});
     assert_eq!(ask(&service, &good).await.0, 200);
-    let write = service.http.post(format!("{}/api/indexes", service.base)).bearer_auth(&good).json(&json!({}));
+    let write = service
+        .http
+        .post(format!("{}/api/indexes", service.base))
+        .bearer_auth(&good)
+        .json(&json!({}));
     assert_problem(&answer(write).await, 403, "forbidden");
-    assert_eq!(service.get("/api/indexes").await.0, 200, "the key goes on to work");
+    assert_eq!(
+        service.get("/api/indexes").await.0,
+        200,
+        "the key goes on to work"
+    );
 
     for (what, bad) in [
-        ("another issuer", token(&issuer, |claims| claims["iss"] = json!("https://evil.example.com"))),
-        ("another audience", token(&issuer, |claims| claims["aud"] = json!("another-service"))),
+        (
+            "another issuer",
+            token(&issuer, |claims| {
+                claims["iss"] = json!("https://evil.example.com")
+            }),
+        ),
+        (
+            "another audience",
+            token(&issuer, |claims| claims["aud"] = json!("another-service")),
+        ),
         ("expired", token(&issuer, |claims| claims["exp"] = json!(1))),
-        ("another scope", token(&issuer, |claims| claims["scope"] = json!("openid"))),
+        (
+            "another scope",
+            token(&issuer, |claims| claims["scope"] = json!("openid")),
+        ),
         ("cut", good[..good.len() - 4].to_owned()),
-        ("unsigned", format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap())),
+        (
+            "unsigned",
+            format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap()),
+        ),
     ] {
         let refused = ask(&service, &bad).await;
         assert_eq!(refused.0, 401, "{what}: {}", refused.1);
@@ -83,14 +121,37 @@ async fn good_tokens_read_and_change_nothing() {
 async fn clients_learn_where_to_get_a_token_only_where_oauth_is_on() {
     let issuer = issuer();
     let path = "/.well-known/oauth-protected-resource";
-    let service = start(site(0), &[("OAUTH_ISSUER", &issuer), ("OAUTH_AUDIENCE", "confluence-sync")]).await;
-    let refused = service.http.get(format!("{}/mcp/sse", service.base)).send().await.unwrap();
+    let service = start(
+        site(0),
+        &[
+            ("OAUTH_ISSUER", &issuer),
+            ("OAUTH_AUDIENCE", "confluence-sync"),
+        ],
+    )
+    .await;
+    let refused = service
+        .http
+        .get(format!("{}/mcp/sse", service.base))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(refused.status(), 401);
     let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
-    assert!(challenge.contains(&format!("resource_metadata=\"{}{path}\"", service.base)), "{challenge}");
+    assert!(
+        challenge.contains(&format!("resource_metadata=\"{}{path}\"", service.base)),
+        "{challenge}"
+    );
     for below in ["", "/mcp", "/mcp/sse"] {
-        let (status, metadata) = answer(service.http.request(Method::GET, format!("{}{path}{below}", service.base))).await;
-        assert_eq!((status.as_u16(), &metadata["resource"]), (200, &json!(format!("{}{below}", service.base))));
+        let (status, metadata) = answer(
+            service
+                .http
+                .request(Method::GET, format!("{}{path}{below}", service.base)),
+        )
+        .await;
+        assert_eq!(
+            (status.as_u16(), &metadata["resource"]),
+            (200, &json!(format!("{}{below}", service.base)))
+        );
         assert_eq!(metadata["authorization_servers"], json!([issuer]));
     }
     service.stop().await;

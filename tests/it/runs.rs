@@ -195,3 +195,57 @@ async fn a_mass_deletion_waits_for_the_administrator() {
     );
     service.stop().await;
 }
+
+#[actix_web::test]
+async fn trouble_is_told_to_the_webhook_and_success_is_not() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let webhook = format!("http://{}/hook", listener.local_addr().unwrap());
+    let server = actix_web::HttpServer::new(move || {
+        let tell = tell.clone();
+        let take = move |body: actix_web::web::Json<serde_json::Value>| {
+            tell.send(body.into_inner()).unwrap();
+            async { actix_web::HttpResponse::NoContent() }
+        };
+        actix_web::App::new().route("/hook", actix_web::web::post().to(take))
+    });
+    actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
+
+    let service = start(site(2), &[("NOTIFY_WEBHOOK_URL", &webhook)]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    service
+        .sim
+        .fail_always(simulators::Matcher::any(), simulators::Fault::Unauthorized);
+    service.post("/api/indexes/agent/a/sync", json!({})).await;
+    let run = service.over(&index).await;
+    assert_eq!(run["status"], "failed", "{run}");
+    assert_eq!(run["error"]["code"], "confluence_unauthorized");
+
+    let message = tokio::time::timeout(crate::support::PATIENCE, told.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (message["status"].as_str(), &message["run"]["id"]),
+        (Some("failed"), &run["id"]),
+        "{message}"
+    );
+    assert_eq!(
+        (
+            &message["index"]["id"],
+            message["index"]["agent_id"].as_str()
+        ),
+        (&index["id"], Some("a"))
+    );
+    assert!(told.try_recv().is_err(), "the good run was not told");
+    let (_, after) = service.get(&format!("/api/indexes/{}", id(&index))).await;
+    assert_eq!(after["status"], "failed");
+    assert!(
+        after["status_reason"]
+            .as_str()
+            .unwrap()
+            .contains("credentials"),
+        "{after}"
+    );
+    service.stop().await;
+}

@@ -82,6 +82,7 @@ pub(super) struct Verifier {
     issuer: Url,
     audiences: BTreeSet<String>,
     keys: Mutex<Option<(JwkSet, Instant)>>,
+    client: Result<reqwest::Client, String>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +98,11 @@ struct Metadata {
 }
 
 impl Verifier {
-    pub(super) fn new(settings: &OAuthSettings, base_url: &str) -> Self {
+    pub(super) fn new(
+        settings: &OAuthSettings,
+        base_url: &str,
+        client: Result<reqwest::Client, String>,
+    ) -> Self {
         let audiences = match &settings.audience {
             Some(audience) => BTreeSet::from([audience.clone()]),
             // RFC 8707: clients name the resource by its address, that of the service or of one of its MCP endpoints.
@@ -110,6 +115,7 @@ impl Verifier {
             issuer: settings.issuer.clone(),
             audiences,
             keys: Mutex::default(),
+            client,
         }
     }
 
@@ -173,16 +179,13 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> Result<JwkSet, String> {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+        let client = self.client.as_ref().map_err(Clone::clone)?;
         let base = self.issuer.as_str().trim_end_matches('/');
         let mut last = String::new();
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{base}/.well-known/{document}");
-            match get::<Metadata>(&client, &address).await {
-                Ok(metadata) => return get(&client, metadata.jwks_uri.as_str()).await,
+            match get::<Metadata>(client, &address).await {
+                Ok(metadata) => return get(client, metadata.jwks_uri.as_str()).await,
                 Err(why) => last = why,
             }
         }

@@ -272,6 +272,15 @@ fn limits(check: &mut Check, settings: &IndexSettings) {
             format!("{:?} is no space key", bad.as_str()),
         );
     }
+    // Part of the contract and not built yet: refused rather than taken and not done.
+    for (name, wanted) in [
+        ("include_comments", settings.include_comments),
+        ("include_attachments", settings.include_attachments),
+    ] {
+        if wanted {
+            check.fail(name, "is not offered by this version yet: leave it false");
+        }
+    }
     let mut seen = std::collections::BTreeSet::new();
     if let Some(double) = spaces
         .iter()
