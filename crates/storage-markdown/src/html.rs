@@ -61,6 +61,9 @@ impl Converter<'_> {
             Tag::Img => self.html_image(attrs),
             Tag::Time => {
                 if let Some(date) = attr(attrs, "datetime").filter(|d| !d.trim().is_empty()) {
+                    // Two dates side by side are two words.
+                    self.w.space |=
+                        self.w.leaf_open && self.w.out.ends_with(|c: char| c.is_ascii_digit());
                     self.w.text(date.trim());
                     self.skip_element();
                 }

@@ -88,9 +88,8 @@ impl Converter<'_> {
             self.w.leaf_open = true;
         }
         self.w.space = false;
-        if mode == Mode::Blocks {
-            self.w.mode = Mode::Line;
-        }
+        // One line, whatever blocks the caption is made of.
+        self.w.mode = Mode::Line;
         if let Some(image) = self.images.last_mut() {
             image.caption = Some((before, self.w.out.len(), mode));
         }

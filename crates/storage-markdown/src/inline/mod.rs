@@ -190,7 +190,7 @@ impl Writer {
             }
         } else if self.space {
             self.space = false;
-            let after_break = self.mode == Mode::Cell && self.out.ends_with("<br>");
+            let after_break = self.out.ends_with("<br>");
             if !(self.out.is_empty() || self.out.ends_with([' ', '\n']) || after_break) {
                 self.out.push(' ');
             }

@@ -107,6 +107,10 @@ fn escapes_only_where_markdown_would_act() {
 fn dates_stand_in_iso_form() {
     check(&[
         (
+            "<p><time datetime=\"2026-10-01\" /><time datetime=\"2026-10-02\" /></p>",
+            "2026-10-01 2026-10-02",
+        ),
+        (
             "<p>by <time datetime=\"2026-10-01\" /></p>",
             "by 2026-10-01",
         ),

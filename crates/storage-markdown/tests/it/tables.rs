@@ -59,6 +59,12 @@ fn cells_hold_blocks_on_one_line() {
     let cell = |inner: &str| format!("<table><tr><td>k</td><td>{inner}</td></tr></table>");
     let row = |text: &str| format!("|  |  |\n| --- | --- |\n| k | {text} |");
     check(&[
+        (
+            &cell(
+                "<ac:image ac:alt=\"Pic\"><ri:attachment ri:filename=\"p.png\" /><ac:caption><p>cap</p></ac:caption></ac:image>",
+            ),
+            &row("[Image: Pic]<br>*cap*"),
+        ),
         (&cell("<p>a</p><p>b</p>"), &row("a<br>b")),
         (&cell("<p>a<br/>b</p>"), &row("a<br>b")),
         (
