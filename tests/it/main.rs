@@ -10,6 +10,7 @@ mod mcp_support;
 mod oauth;
 mod openapi;
 mod process;
+mod rendered;
 mod rest;
 mod runs;
 mod support;

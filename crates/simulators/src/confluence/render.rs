@@ -218,7 +218,14 @@ impl Renderer<'_> {
         let target = parameter.and_then(|p| p.child("ac:link").unwrap_or(p).child("ri:page"));
         if let Some(content) = target.and_then(|t| self.page_named(t)) {
             let body = content.latest().body.clone();
+            let named = |attribute: &str| escape(e.attribute(attribute).unwrap_or_default());
+            out.push_str(&format!(
+                "<div class=\"conf-macro output-block\" data-hasbody=\"false\" data-macro-name=\"{}\" data-macro-id=\"{}\">",
+                named("ac:name"),
+                named("ac:macro-id")
+            ));
             self.nodes(&markup::parse(&body), out, depth + 1);
+            out.push_str("</div>");
         }
     }
 
