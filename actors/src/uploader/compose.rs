@@ -30,6 +30,7 @@ pub(super) async fn compose(
     let mut corrected = Vec::new();
     let mut rehashed = Vec::new();
     let mut blocked = Vec::new();
+    let mut lost = Vec::new();
     if !upserts.is_empty() {
         // Held while rows are read and corrected; database only.
         let _rows = lane.rows.lock().await;
@@ -56,6 +57,10 @@ pub(super) async fn compose(
                     Composed::Rehashed(record, entry) => {
                         rehashed.push(*record);
                         corrected.push(entry);
+                    }
+                    Composed::Lost(record) => {
+                        lost.push(*record);
+                        blocked.push(entry.clone());
                     }
                     Composed::Blocked => blocked.push(entry.clone()),
                 }
@@ -84,6 +89,8 @@ pub(super) async fn compose(
                 .collect();
             lane.shared.store.settle_outbox(&outcomes, now).await?;
         }
+        // After the rows were put off, so that nothing makes their pages wait.
+        lane.shared.store.save_pages(&lost, &[], &[]).await?;
     }
     let most = capabilities.max_batch_deletes.max(1);
     batches.extend(deletes.chunks(most).map(|ids| Batch::Delete(ids.to_vec())));
@@ -115,6 +122,8 @@ enum Composed {
     Corrected(OutboxEntry),
     /// Another index has converted the same body since, with other links known: its Markdown is the one that is kept.
     Rehashed(Box<PageRecord>, OutboxEntry),
+    /// Its body is no longer kept: it has to be fetched again.
+    Lost(Box<PageRecord>),
     /// The page has a newer version, whose body is still to come.
     Blocked,
 }
@@ -140,8 +149,20 @@ fn document(
             ..entry.clone()
         });
     };
+    let kept = body.map(|body| body.version);
     let Some(body) = body.filter(|body| Some(body.version) == record.body_version) else {
-        return Composed::Blocked;
+        // A newer body came for another index; this one's next listing sees that version, too.
+        let newer = kept > record.body_version;
+        let lost = !newer && record.body_version.is_some();
+        return if lost {
+            Composed::Lost(Box::new(PageRecord {
+                body_version: None,
+                markdown_hash: None,
+                ..record.clone()
+            }))
+        } else {
+            Composed::Blocked
+        };
     };
     let other = record
         .markdown_hash

@@ -228,6 +228,28 @@ impl Bench {
         ids.map(|result| result.page.page.id.to_string()).collect()
     }
 
+    /// A page of the site in one line, for a message.
+    pub fn names_of(&self, page: &crate::fakes::confluence::FakePage) -> String {
+        format!(
+            "{} {:?} {:?} space {} parent {:?} v{} restricted {} hidden {}",
+            page.id,
+            page.kind,
+            page.status,
+            page.space,
+            page.parent,
+            page.version,
+            page.restricted,
+            page.hidden
+        )
+    }
+
+    /// Every id that the site ever gave.
+    pub fn all_ids(&self) -> Vec<PageId> {
+        (1001..1200u64)
+            .map(|id| PageId::from(id.to_string()))
+            .collect()
+    }
+
     pub async fn wait(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }

@@ -1,7 +1,7 @@
 //! The truth, at random: whatever happens to a site, after settling the index holds exactly what the rules say.
 
 use domain::content::{ContentKind, ContentStatus};
-use domain::ports::store::AdminStore;
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 use domain::{IndexId, RunId};
 
@@ -142,6 +142,30 @@ async fn settle(bench: &Bench, index: IndexId, seed: u64) {
         last = Some(run);
     }
     let run = last.unwrap();
+    if bench.held() != wanted {
+        bench.site.with(|site| {
+            for page in site.pages.values() {
+                let state = bench.names_of(page);
+                eprintln!("{state}");
+            }
+        });
+        for page in bench
+            .store
+            .pages_by_id(index, &bench.all_ids())
+            .await
+            .unwrap()
+        {
+            eprintln!(
+                "{} {:?} {:?} parent {:?} {:?} {:?}",
+                page.page_id,
+                page.kind,
+                page.state,
+                page.facts.parent_id,
+                page.restriction,
+                page.reason
+            );
+        }
+    }
     assert_eq!(run.status, RunStatus::Succeeded, "seed {seed}: {run:?}");
     assert_eq!(bench.held(), wanted, "seed {seed}");
     assert_eq!(
@@ -178,6 +202,7 @@ fn add(bench: &Bench, luck: &mut Luck) {
             && page.kind != ContentKind::BlogPost
             && page.status == ContentStatus::Current
             && page.title != KEPT
+            && !page.hidden
     });
     let parent = (kind != ContentKind::BlogPost && luck.next(3) > 0)
         .then(|| luck.pick(&above))
@@ -235,6 +260,7 @@ fn disturb(bench: &Bench, luck: &mut Luck) {
                 page.space == space
                     && page.kind != ContentKind::BlogPost
                     && page.status == ContentStatus::Current
+                    && !page.hidden
                     && !own.contains(&page.id)
             });
             let parent = (kind == ContentKind::Page)
@@ -284,7 +310,14 @@ fn disturb(bench: &Bench, luck: &mut Luck) {
             .change(id, |page| page.restricted = !page.restricted),
         10 => {
             // What the account does not see it sees nothing below, either.
-            let hidden = bench.site.with(|site| !site.pages[&id].hidden);
+            let (hidden, below_hidden) = bench.site.with(|site| {
+                let above = site.ancestors(id);
+                let below_hidden = above.iter().any(|id| site.pages[id].hidden);
+                (!site.pages[&id].hidden, below_hidden)
+            });
+            if below_hidden {
+                return;
+            }
             for id in tree(bench, id) {
                 bench.site.change(id, |page| page.hidden = hidden);
             }

@@ -124,7 +124,11 @@ async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), 
         let error = match answer {
             Ok(items) => {
                 in_a_row = 0;
-                let answered: HashSet<PageId> = items.iter().map(|item| item.id.clone()).collect();
+                let answered: HashSet<PageId> = items
+                    .iter()
+                    .filter(|item| ctx.names.contains(&item.space_id))
+                    .map(|item| item.id.clone())
+                    .collect();
                 record(ctx, items, None, Links::Resolve).await?;
                 ids.retain(|id| !answered.contains(id));
                 not_answered(ctx, &ids).await?;

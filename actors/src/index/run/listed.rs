@@ -31,6 +31,9 @@ pub(super) async fn record(
     seen_in: Option<RunId>,
     links: Links,
 ) -> Result<Recorded, Halt> {
+    // A page that moved out of the index's spaces between a listing and this answer keeps its row as it was: the sweep of its
+    // old space misses it there, and decides.
+    items.retain(|item| ctx.names.contains(&item.space_id));
     if items.is_empty() {
         return Ok(Recorded::default());
     }
@@ -158,8 +161,7 @@ fn after(
                 // It was away: who may read it now has to be asked.
                 _ => domain::content::Restriction::Unknown,
             },
-            body_version: record.body_version,
-            markdown_hash: record.markdown_hash.clone(),
+            // Its body may have been forgotten meanwhile; if not, it is taken from where it is kept.
             ..fresh()
         },
         (_, None) => fresh(),

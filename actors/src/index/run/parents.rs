@@ -68,14 +68,33 @@ pub(super) async fn learn(
                 Single::NotAsked => {}
             }
         }
-        if !learnt.is_empty() {
-            let _rows = ctx.rows.lock().await;
-            ctx.store().save_pages(&learnt, &[], &[]).await?;
-        }
+        keep(ctx, &learnt).await?;
         if learnt.is_empty() && tree.missing_parents().len() == before {
             return Ok(());
         }
     }
+    Ok(())
+}
+
+/// Keeps what was learnt, but for items that have a row as what they are: a page may stand above others while its own listing
+/// is still to come, or after it was removed.
+async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), Halt> {
+    let ids: Vec<PageId> = learnt.iter().map(|record| record.page_id.clone()).collect();
+    let _rows = ctx.rows.lock().await;
+    let pages: HashSet<PageId> = ctx
+        .store()
+        .pages_by_id(ctx.index(), &ids)
+        .await?
+        .into_iter()
+        .filter(|record| record.kind != ContentKind::Container)
+        .map(|record| record.page_id)
+        .collect();
+    let containers: Vec<PageRecord> = learnt
+        .iter()
+        .filter(|record| !pages.contains(&record.page_id))
+        .cloned()
+        .collect();
+    ctx.store().save_pages(&containers, &[], &[]).await?;
     Ok(())
 }
 

@@ -229,19 +229,33 @@ enum Decision {
     Waits,
 }
 
+/// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that
+/// nobody asks for it.
 fn tree_of(briefs: &[PageBrief]) -> PageTree {
-    let standing = briefs
+    let standing: HashMap<&PageId, &PageBrief> = briefs
         .iter()
-        .filter(|brief| brief.state != PageState::Removed);
-    let nodes: HashMap<PageId, Node> = standing
-        .map(|brief| {
+        .filter(|brief| brief.state != PageState::Removed)
+        .map(|brief| (&brief.page_id, brief))
+        .collect();
+    let mut nodes: HashMap<PageId, Node> = HashMap::with_capacity(standing.len());
+    let pages = standing
+        .values()
+        .filter(|brief| brief.kind != ContentKind::Container);
+    for page in pages {
+        let mut next = Some(*page);
+        while let Some(brief) = next {
+            if nodes.contains_key(&brief.page_id) {
+                break;
+            }
             let node = Node {
                 parent: brief.parent_id.clone(),
                 title: brief.title.clone(),
                 restriction: brief.restriction,
             };
-            (brief.page_id.clone(), node)
-        })
-        .collect();
+            nodes.insert(brief.page_id.clone(), node);
+            let parent = brief.parent_id.as_ref();
+            next = parent.and_then(|id| standing.get(id).copied());
+        }
+    }
     PageTree::new(nodes)
 }
