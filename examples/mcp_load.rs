@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// A tool and the arguments with which it is called in turn.
+type Load = (String, Arc<Vec<Value>>);
+
 /// One client of Streamable HTTP with a session of its own.
 struct Client {
     http: reqwest::Client,
@@ -271,7 +274,7 @@ async fn main() -> Outcome<()> {
         "access request",
         "deploy checklist",
     ];
-    let (tools, rounds): (Vec<(String, Arc<Vec<Value>>)>, _) =
+    let (tools, rounds): (Vec<Load>, _) =
         match (option("--tool"), option("--arguments")) {
             (Some(tool), Some(arguments)) => (
                 vec![(tool, Arc::new(vec![serde_json::from_str(&arguments)?]))],

@@ -222,7 +222,7 @@ impl KnowledgeBase for Indexed {
             .filter_map(|page| {
                 let record = records.iter().find(|r| r.page_id == page.id)?;
                 let removed = record.state == PageState::Removed;
-                (removed || record.may_be_shown()).then(|| ChangedPage {
+                (removed || record.may_be_shown()).then_some(ChangedPage {
                     changed_at: record.changed_at,
                     page,
                 })

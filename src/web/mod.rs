@@ -18,10 +18,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Registers the page and its files.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(get("/").to_file(|_| "index.html".to_owned()))
-        .service(get("/favicon.ico").to_file(|_| "icon.svg".to_owned()))
+        .service(get("/").answers_with(|_| "index.html".to_owned()))
+        .service(get("/favicon.ico").answers_with(|_| "icon.svg".to_owned()))
         .service(
-            get("/assets/{file}").to_file(|request| request.match_info().query("file").to_owned()),
+            get("/assets/{file}")
+                .answers_with(|request| request.match_info().query("file").to_owned()),
         );
 }
 
@@ -32,7 +33,7 @@ const fn get(path: &'static str) -> Get {
 }
 
 impl Get {
-    fn to_file(self, name: fn(&HttpRequest) -> String) -> actix_web::Resource {
+    fn answers_with(self, name: fn(&HttpRequest) -> String) -> actix_web::Resource {
         let methods = guard::Any(guard::Get()).or(guard::Head());
         web::resource(self.0).route(
             web::route()
@@ -103,22 +104,14 @@ mod tests {
             let response =
                 test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
             assert_eq!(response.status(), 200, "{path}");
-            let headers = response.headers().clone();
-            assert_eq!(headers[header::CONTENT_TYPE], kind);
-            assert!(
-                headers[header::CONTENT_SECURITY_POLICY]
-                    .to_str()
-                    .unwrap()
-                    .contains("default-src 'none'")
-            );
+            let value = |name| response.headers().get(name).unwrap().to_str().unwrap();
+            assert_eq!(value(header::CONTENT_TYPE), kind);
+            assert!(value(header::CONTENT_SECURITY_POLICY).contains("default-src 'none'"));
             let again = test::TestRequest::get()
                 .uri(path)
-                .insert_header((header::IF_NONE_MATCH, headers[header::ETAG].clone()));
-            assert_eq!(
-                test::call_service(&app, again.to_request()).await.status(),
-                304,
-                "{path}"
-            );
+                .insert_header((header::IF_NONE_MATCH, value(header::ETAG)));
+            let again = test::call_service(&app, again.to_request()).await;
+            assert_eq!(again.status(), 304, "{path}");
         }
         for path in ["/assets/none.js", "/assets/..%2fmod.rs"] {
             let response =
@@ -128,8 +121,8 @@ mod tests {
     }
 
     /// Whatever a file of the page names is a file of the page, and nothing is inline.
-    #[test]
-    fn the_page_is_complete_by_itself() {
+    #[actix_web::test]
+    async fn the_page_is_complete_by_itself() {
         let page = String::from_utf8(Assets::get("index.html").unwrap().data.into_owned()).unwrap();
         for part in page
             .split(['"', '\''])

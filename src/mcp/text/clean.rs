@@ -15,7 +15,7 @@ pub struct Cleaned {
 pub fn clean(text: &str) -> Cleaned {
     if text
         .bytes()
-        .all(|b| b >= 0x20 && b < 0x7f || b == b'\n' || b == b'\t')
+        .all(|b| (0x20..0x7f).contains(&b) || b == b'\n' || b == b'\t')
     {
         return Cleaned {
             text: text.to_owned(),
