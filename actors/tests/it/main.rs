@@ -1,5 +1,7 @@
 //! The engine against a database on disk, a Confluence and a retrieval store in memory, and a clock that does not wait.
 
+#![allow(clippy::unwrap_used)]
+
 mod bench;
 mod fakes;
 
