@@ -477,6 +477,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
     .workers(2)
     .h1_allow_half_closed(false)
+    .tcp_nodelay(true)
     .shutdown_timeout(1)
     .bind(("127.0.0.1", port))?;
     for address in server.addrs() {

@@ -50,6 +50,8 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
     .keep_alive(KEEP_ALIVE)
     // A peer that is gone is noticed at once, not at the next write.
     .h1_allow_half_closed(false)
+    // Answers and events leave in small parts; held back for an acknowledgement each would cost its reader 40 ms.
+    .tcp_nodelay(true)
     .listen(listener)?;
     Ok(server.run())
 }

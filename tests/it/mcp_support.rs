@@ -183,6 +183,7 @@ pub fn start(change: impl FnOnce(&mut Options)) -> Server {
     })
     .workers(2)
     .h1_allow_half_closed(false)
+    .tcp_nodelay(true)
     .shutdown_timeout(30)
     .disable_signals()
     .bind(("127.0.0.1", 0))
