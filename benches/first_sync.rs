@@ -90,7 +90,7 @@ fn site(pages: usize) -> Site {
             &format!("Service {n}"),
             &body,
         );
-        if n / SPACES % 25 == 0 {
+        if (n / SPACES).is_multiple_of(25) {
             parents[space] = Some(id);
         }
         if n % 10 == 0 {

@@ -165,11 +165,10 @@ async fn tell_progress(
             )),
             EventKind::RunFinished => {
                 super::print(&format!(
-                    "First sync {}: {} pages searchable with {} requests to Confluence; restricted and unpublished ones stay out ({} skipped).",
+                    "First sync {}: {} pages searchable with {} requests to Confluence.",
                     run.status.as_str(),
                     counts.searchable,
                     run.requests.confluence,
-                    counts.skipped
                 ));
                 return;
             }

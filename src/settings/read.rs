@@ -16,7 +16,7 @@ use super::reader::Reader;
 use super::variables::Raw;
 use super::{
     AuthSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings,
-    Need, OAuthSettings, Settings, SettingsError, SyncSettings, Trouble, Warning,
+    Need, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
 };
 
 /// The database when none is named.

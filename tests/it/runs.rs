@@ -205,7 +205,7 @@ async fn trouble_is_told_to_the_webhook_and_success_is_not() {
         let tell = tell.clone();
         let take = move |body: actix_web::web::Json<serde_json::Value>| {
             tell.send(body.into_inner()).unwrap();
-            async { actix_web::HttpResponse::NoContent() }
+            async { actix_web::HttpResponse::NoContent().finish() }
         };
         actix_web::App::new().route("/hook", actix_web::web::post().to(take))
     });

@@ -150,14 +150,15 @@ pub async fn open_session(
     if !auth.is_on() {
         return Ok(show_session(request, state).await);
     }
-    if let Some(peer) = request.peer_addr() {
-        if auth.sessions.tries.check_key(&peer.ip()).is_err() {
-            return Err(ApiError::new(
-                "rate_limited",
-                "Too many tries from this address; wait a minute.",
-            )
-            .with_header(header::RETRY_AFTER, "60"));
-        }
+    let guesses_too_fast = request
+        .peer_addr()
+        .is_some_and(|peer| auth.sessions.tries.check_key(&peer.ip()).is_err());
+    if guesses_too_fast {
+        return Err(ApiError::new(
+            "rate_limited",
+            "Too many tries from this address; wait a minute.",
+        )
+        .with_header(header::RETRY_AFTER, "60"));
     }
     if !auth.is_key(key.trim()) {
         return Err(auth.refusal("This is not the administrator's key.", true));
