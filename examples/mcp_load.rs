@@ -274,40 +274,39 @@ async fn main() -> Outcome<()> {
         "access request",
         "deploy checklist",
     ];
-    let (tools, rounds): (Vec<Load>, _) =
-        match (option("--tool"), option("--arguments")) {
-            (Some(tool), Some(arguments)) => (
-                vec![(tool, Arc::new(vec![serde_json::from_str(&arguments)?]))],
-                "given arguments",
-            ),
-            _ => {
-                let client = Client::open(&url).await?;
-                let mut pages = Vec::new();
-                for question in questions {
-                    let found = client
-                        .call("search_confluence", &json!({"query": question}))
-                        .await?;
-                    for result in found["result"]["structuredContent"]["results"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                    {
-                        let wanted = json!({"page_id": result["page"]["id"]});
-                        if !pages.contains(&wanted) {
-                            pages.push(wanted);
-                        }
+    let (tools, rounds): (Vec<Load>, _) = match (option("--tool"), option("--arguments")) {
+        (Some(tool), Some(arguments)) => (
+            vec![(tool, Arc::new(vec![serde_json::from_str(&arguments)?]))],
+            "given arguments",
+        ),
+        _ => {
+            let client = Client::open(&url).await?;
+            let mut pages = Vec::new();
+            for question in questions {
+                let found = client
+                    .call("search_confluence", &json!({"query": question}))
+                    .await?;
+                for result in found["result"]["structuredContent"]["results"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                {
+                    let wanted = json!({"page_id": result["page"]["id"]});
+                    if !pages.contains(&wanted) {
+                        pages.push(wanted);
                     }
                 }
-                let questions = questions.iter().map(|q| json!({"query": q})).collect();
-                (
-                    vec![
-                        ("get_page".into(), Arc::new(pages)),
-                        ("search_confluence".into(), Arc::new(questions)),
-                    ],
-                    "8 questions and the pages they find, in turn",
-                )
             }
-        };
+            let questions = questions.iter().map(|q| json!({"query": q})).collect();
+            (
+                vec![
+                    ("get_page".into(), Arc::new(pages)),
+                    ("search_confluence".into(), Arc::new(questions)),
+                ],
+                "8 questions and the pages they find, in turn",
+            )
+        }
+    };
     println!("{} s each; {rounds}; milliseconds\n", time.as_secs());
     println!(
         "| tool | clients | p50 | p95 | p99 | calls/s |\n| --- | ---: | ---: | ---: | ---: | ---: |"
