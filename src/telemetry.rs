@@ -1,5 +1,7 @@
 //! Logs: text for people, JSON for collectors. Every request has a span with an id of its own; credentials are in none.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -11,6 +13,7 @@ pub fn start(settings: &LogSettings) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Tests start several services in one process; the first has set up what the others use.
     let _ = match settings.format {

@@ -219,3 +219,44 @@ async fn open_streams_end_at_once_when_the_service_stops() {
         assert!(stream.next().await.is_none());
     }
 }
+
+#[actix_web::test]
+async fn a_reader_that_falls_behind_gets_a_new_snapshot_and_holds_up_nobody() {
+    let service = start(site(1), &[]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let mut slow = Stream::open(&service, "/api/events", None).await;
+    assert_eq!(slow.next().await.unwrap().event, "snapshot");
+
+    // More than the hub keeps and the connection's buffers hold, while nobody reads.
+    let hub = service.app.as_ref().unwrap().state.engine.hub().clone();
+    let data = json!({"id": id(&index), "filler": "x".repeat(30_000)});
+    for _ in 0..1_800 {
+        hub.publish(domain::event::NewEvent {
+            kind: domain::event::EventKind::IndexChanged,
+            index_id: id(&index).parse().unwrap(),
+            run_id: None,
+            data: data.clone(),
+        })
+        .await;
+    }
+    assert_eq!(service.get("/health/live").await.0, 200);
+
+    let mut last = 0;
+    let snapshot = loop {
+        let seen = slow.next().await.unwrap();
+        if seen.event == "snapshot" {
+            break seen;
+        }
+        assert!(seen.id > last, "{} after {last}", seen.id);
+        last = seen.id;
+    };
+    assert!(
+        snapshot.id > last + 1,
+        "what was missed is in the snapshot: {last}, {}",
+        snapshot.id
+    );
+    service.post("/api/indexes/agent/a/sync", json!({})).await;
+    let after = slow.until("run_finished").await;
+    assert!(after[0].id > snapshot.id);
+    service.stop().await;
+}

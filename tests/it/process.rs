@@ -343,3 +343,62 @@ async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
         "requests are logged: {log}"
     );
 }
+
+#[actix_web::test]
+async fn doctor_says_which_credentials_are_wrong() {
+    let service = start(site(1), &[]).await;
+    let Service {
+        app, sim, folder, ..
+    } = service;
+    app.unwrap().stop().await;
+    let llama = simulators::llamacloud::LlamaCloudSim::builder()
+        .start()
+        .await
+        .unwrap();
+    let run = async |extra: &[(&str, &str)]| {
+        let settings: Vec<_> = pairs(&sim, &folder, extra).into_iter().collect();
+        let mut command = program(&folder, &["doctor"], &borrowed(&settings));
+        let ended = actix_web::web::block(move || command.output().unwrap())
+            .await
+            .unwrap();
+        (ended.status.code(), text(&ended.stdout))
+    };
+    let store = ("LLAMA_CLOUD_BASE_URL", llama.base_url());
+    let (code, said) = run(&[
+        store,
+        (
+            "LLAMA_CLOUD_API_KEY",
+            simulators::llamacloud::LlamaCloudSim::KEY,
+        ),
+    ])
+    .await;
+    assert_eq!(code, Some(0), "{said}");
+    for good in [
+        "ok    settings",
+        "ok    database",
+        "ok    Confluence",
+        "ok    spaces",
+        "ok    store llamacloud",
+        "ok    store local",
+    ] {
+        assert!(said.contains(good), "{good}: {said}");
+    }
+    let (code, said) = run(&[
+        store,
+        ("LLAMA_CLOUD_API_KEY", "llx-wrong"),
+        ("CONFLUENCE_API_TOKEN", "wrong-4711"),
+    ])
+    .await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("FAIL  store llamacloud") && said.contains("FAIL  Confluence"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("4711") && !said.contains("llx-wrong"),
+        "{said}"
+    );
+    let (code, said) = run(&[("SYNC_RETENTION_DAYS", "never")]).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("SYNC_RETENTION_DAYS"), "{said}");
+}
