@@ -61,7 +61,8 @@ fn options() -> Options {
 
 /// Pages of some 3 kB with headings, a table, code and a link, in a tree; every tenth has a label.
 fn site(pages: usize) -> Site {
-    let site = Site::new();
+    // Old enough for a poll to find nothing new.
+    let site = Site::new().at(chrono::Utc::now() - chrono::TimeDelta::days(30));
     for space in 0..SPACES {
         site.add_space(&format!("SP{space}"), &format!("Space {space}"));
     }
