@@ -156,7 +156,16 @@ fn unusable(variable: &str, message: &str) -> StartError {
     StartError::Settings(SettingsError(vec![Trouble::new(variable, message)]))
 }
 
-fn engine_settings(settings: &Settings) -> EngineSettings {
+/// What an engine is started for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// To keep every index current: the service.
+    Schedule,
+    /// To carry out one order: a command.
+    OneOrder,
+}
+
+fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
     let usual = EngineSettings::default();
     let confluence = settings.confluence.as_ref();
     EngineSettings {
@@ -170,6 +179,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
             .map_or(usual.requests_per_second, |c| c.max_requests_per_second),
         verify_on_read: settings.sync.verify_on_read,
         rendered_pages_per_run: settings.sync.rendered_pages_per_run,
+        scheduled: duty == Duty::Schedule,
         ..usual
     }
 }
@@ -191,7 +201,11 @@ impl Running {
     ///
     /// # Errors
     /// [`StartError::Locked`] names the process that has the database; others say what is wrong.
-    pub async fn start(settings: &Settings, store: Metastore) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: &Settings,
+        store: Metastore,
+        duty: Duty,
+    ) -> Result<Self, StartError> {
         let lock = store.lock_engine()?;
         let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
         let engine = Engine::start(EngineParts {
@@ -199,7 +213,7 @@ impl Running {
             source: Arc::clone(&source),
             backends: backends(settings)?,
             clock: Arc::new(SystemClock),
-            settings: engine_settings(settings),
+            settings: engine_settings(settings, duty),
         })
         .await?;
         Ok(Self {
@@ -244,7 +258,7 @@ impl App {
             .map_err(|error| StartError::Other(error.to_string()))?;
         let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
         let store = open_store(&settings)?;
-        let mut running = Running::start(&settings, store).await?;
+        let mut running = Running::start(&settings, store, Duty::Schedule).await?;
         let base_url = settings.base_url(address.port());
         let state = AppState {
             store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,

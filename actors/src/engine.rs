@@ -245,7 +245,7 @@ async fn take_up_open_runs(shared: &Shared) -> Result<(), EngineError> {
     }
     for run in store.interrupt_open_runs().await? {
         shared.hub.run_finished(&run).await;
-        if run.dry_run && !run.queued || canceling.contains(&run.id) {
+        if run.dry_run && !run.queued || canceling.contains(&run.id) || !shared.settings.scheduled {
             continue;
         }
         let kind = match run.kind {

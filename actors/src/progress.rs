@@ -30,6 +30,8 @@ struct Inner {
     store: Arc<dyn SyncStore>,
     sender: broadcast::Sender<Arc<Event>>,
     live: Mutex<HashMap<IndexId, Live>>,
+    /// Held from an event's number to its telling.
+    turn: tokio::sync::Mutex<()>,
 }
 
 struct Live {
@@ -45,6 +47,7 @@ impl ProgressHub {
                 store,
                 sender,
                 live: Mutex::new(HashMap::new()),
+                turn: tokio::sync::Mutex::new(()),
             }),
         }
     }
@@ -58,6 +61,8 @@ impl ProgressHub {
     /// Records an event, which gives it its number, and tells everyone. An event that cannot be recorded is told in the log
     /// only: without a number nobody could resume after it.
     pub async fn publish(&self, event: NewEvent) {
+        // Told in the order of the numbers: a reader passes over what is not after the last it saw.
+        let _turn = self.inner.turn.lock().await;
         match self.inner.store.append_event(&event).await {
             Ok(event) => {
                 // No reader is no error.

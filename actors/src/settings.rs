@@ -30,6 +30,8 @@ pub enum VerifyOnRead {
 pub struct EngineSettings {
     /// How often the scheduler looks for due indexes (`SYNC_CHECK_INTERVAL_SECONDS`); it also wakes at the earliest due time.
     pub check_interval: Duration,
+    /// Whether due indexes run by themselves; off for an engine that carries out one order and ends.
+    pub scheduled: bool,
     /// A scheduled run whose last sweep is older than this sweeps (`SYNC_SWEEP_INTERVAL_MINUTES`).
     pub sweep_interval: Duration,
     /// The mass-deletion guard, percent of an index's documents (`SYNC_MAX_DELETE_PERCENT`).
@@ -62,6 +64,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             check_interval: Duration::from_secs(300),
+            scheduled: true,
             sweep_interval: Duration::from_secs(60 * 60),
             max_delete_percent: 30,
             upload_deadline: Duration::from_secs(900),

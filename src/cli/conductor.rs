@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{CliError, Which};
 use crate::settings::Settings;
-use crate::wiring::{Running, StartError};
+use crate::wiring::{Duty, Running, StartError};
 
 /// Who carries out orders.
 pub(super) enum Conductor {
@@ -37,7 +37,7 @@ pub(super) struct Service {
 impl Conductor {
     /// Starts an engine, or finds the service that has the database already.
     pub(super) async fn find(settings: &Settings, store: Metastore) -> Result<Self, CliError> {
-        match Running::start(settings, store).await {
+        match Running::start(settings, store, Duty::OneOrder).await {
             Ok(running) => Ok(Self::Own(Box::new(running))),
             Err(StartError::Locked(LockError::Held { database, holder })) => match holder {
                 Some(LockHolder {

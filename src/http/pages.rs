@@ -9,7 +9,7 @@ use super::auth::{Admin, Principal};
 use super::fields::QueryString;
 use super::indexes::{index_id, readable};
 use super::list::{List, at_cursor};
-use super::problem::ApiResult;
+use super::problem::{ApiError, ApiResult};
 use super::routes;
 use super::runs::words;
 use crate::state::AppState;
@@ -66,9 +66,20 @@ pub async fn list_pages(
         limit: query.limit(),
         cursor: query.text("cursor"),
     };
+    if filter.title.is_some() && !principal.is_admin() {
+        return Err(ApiError::new(
+            "forbidden",
+            "The filter title is for the administrator: it would tell titles of pages that are kept back.",
+        ));
+    }
     query.done()?;
     state.store.index(id).await?;
-    let listed = at_cursor(state.store.pages(id, &filter).await)?;
+    let mut listed = at_cursor(state.store.pages(id, &filter).await)?;
+    listed.items = listed
+        .items
+        .into_iter()
+        .map(|page| for_reader(&principal, page))
+        .collect();
     Ok(web::Json(listed.into()))
 }
 
@@ -84,7 +95,23 @@ pub async fn get_page(
 ) -> ApiResult<web::Json<Page>> {
     let (index, page) = path.into_inner();
     let id = readable(&principal, &index)?;
-    Ok(web::Json(state.store.page(id, &PageId::from(page)).await?))
+    let page = state.store.page(id, &PageId::from(page)).await?;
+    Ok(web::Json(for_reader(&principal, page)))
+}
+
+/// What a reader may know of a page: an agent learns that one is kept back and why, not what it is called.
+fn for_reader(principal: &Principal, mut page: Page) -> Page {
+    let kept_back = matches!(
+        page.state,
+        PageState::Skipped | PageState::Vanishing | PageState::Removed
+    );
+    if kept_back && !principal.is_admin() {
+        page.title.clear();
+        page.url.clear();
+        page.labels.clear();
+        page.breadcrumb.clear();
+    }
+    page
 }
 
 /// Tries a page again.

@@ -39,7 +39,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             outlook.activate.push(index.id);
             continue;
         }
-        if !index.settings.enabled {
+        if !index.settings.enabled || !shared.settings.scheduled {
             continue;
         }
         let interval = index.settings.interval_minutes;

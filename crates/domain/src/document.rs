@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::content::ContentKind;
 use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
-/// Names of metadata keys, the same in every store (`product.md` §8 is the contract).
+/// Names of metadata keys, the same in every store. Others filter by them: they do not change.
 pub mod keys {
     /// Our index's id.
     pub const INDEX: &str = "cf_index";

@@ -56,6 +56,8 @@ CREATE TABLE collections (
     name TEXT NOT NULL UNIQUE,
     tokenizer TEXT NOT NULL
 ) STRICT;
+-- Ids begin anywhere: a file that was lost and made anew must not answer to the ids of the one before.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('collections', abs(random()) % 4503599627370496);
 CREATE TABLE documents (
     key INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,

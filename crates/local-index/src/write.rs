@@ -63,16 +63,11 @@ pub(crate) fn ensure(
     connection.immediate_transaction(|connection| {
         let name = spec.name();
         let columns = (collections::id, collections::index_id, collections::name);
+        // A remembered id that another index has by now is not ours, and not in our way either.
         let mut found = match known.and_then(|id| id.parse().ok()) {
-            Some(id) => by_id(connection, id)?,
+            Some(id) => by_id(connection, id)?.filter(|collection| collection.is_of(spec.index)),
             None => None,
         };
-        if let Some(other) = found
-            .as_ref()
-            .filter(|collection| !collection.is_of(spec.index))
-        {
-            return Err(LocalIndexError::NotOurs(other.name.clone()));
-        }
         if found.is_none() {
             let mark = collections::table.filter(collections::index_id.eq(spec.index.to_string()));
             found = mark

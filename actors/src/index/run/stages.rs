@@ -210,16 +210,17 @@ async fn ensure(ctx: &RunCtx) -> Result<Remote, Halt> {
     if index.remote.as_ref() == Some(&remote) {
         return Ok(remote);
     }
+    if index.remote.as_ref().is_some_and(|old| old.id != remote.id) {
+        tracing::warn!(index = %index.id, object = %remote.name, "the store object is another one than before; everything is stored anew");
+        // Before the new object is remembered: after a crash in between this is done again, rather than never.
+        forget_what_is_stored(ctx).await?;
+    }
     if let Err(error) = ctx.store().set_remote(index.id, Some(&remote)).await {
         if matches!(error, StoreError::NotFound { .. }) {
             // Deleted meanwhile: nobody else would remove what was just made.
             let _ = backend.remove(&spec, &remote).await;
         }
         return Err(error.into());
-    }
-    if index.remote.as_ref().is_some_and(|old| old.id != remote.id) {
-        tracing::warn!(index = %index.id, object = %remote.name, "the store object is another one than before; everything is stored anew");
-        forget_what_is_stored(ctx).await?;
     }
     Ok(remote)
 }
