@@ -1,19 +1,36 @@
 //! `serve`: the service, until it is told to stop.
 
+use metastore::LockError;
+
 use super::{CliError, CliResult, FAILED, settings};
-use crate::settings::Need;
+use crate::settings::{Need, Settings};
 use crate::shutdown::Signals;
-use crate::wiring::{App, listen};
+use crate::wiring::{App, StartError, listen, open_store};
 
 pub(super) async fn run() -> CliResult {
     let settings = settings(Need::Serve)?;
-    let listener = listen(&settings)?;
+    // A taken port is most likely a first `serve` with the same settings: its name says more than the port does.
+    let listener =
+        listen(&settings).map_err(|taken| first_on_database(&settings).unwrap_or(taken))?;
     let app = App::start(settings, listener).await?;
     tracing::info!(
         address = %app.address, url = %app.state.base_url, database = %app.state.settings.database,
         version = env!("CARGO_PKG_VERSION"), "mcp-confluence serves at {}", app.state.base_url
     );
     until_told(app).await
+}
+
+/// Who works on the same database already, as the error that it is.
+fn first_on_database(settings: &Settings) -> Option<StartError> {
+    if !settings.database.path().is_file() {
+        return None;
+    }
+    let store = open_store(settings).ok()?;
+    let holder = store.read_lock_holder()?;
+    Some(StartError::Locked(LockError::Held {
+        database: store.path().to_owned(),
+        holder: Some(holder),
+    }))
 }
 
 /// Serves until a signal, then stops in order; a second signal ends the process at once.

@@ -123,14 +123,19 @@ fn small_commands_need_no_account() {
 #[actix_web::test]
 async fn a_second_service_on_one_database_names_the_first() {
     let service = start(site(0), &[]).await;
-    let settings = beside(&service);
-    let ended = run(&service.folder, &["serve"], &borrowed(&settings));
-    let said = text(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains(&std::process::id().to_string()) && said.contains(&service.base),
-        "{said}"
-    );
+    let port = service.base.rsplit(':').next().unwrap();
+    // On a port of its own, and, as with the very same settings, on the first one's.
+    for port in ["0", port] {
+        let mut settings = beside(&service);
+        settings.push(("API_PORT".to_owned(), port.to_owned()));
+        let ended = run(&service.folder, &["serve"], &borrowed(&settings));
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains(&std::process::id().to_string()) && said.contains(&service.base),
+            "{said}"
+        );
+    }
     service.stop().await;
 }
 
