@@ -1,5 +1,7 @@
 //! What the crate promises, on files made here.
 
+#![allow(clippy::unwrap_used)]
+
 mod docx;
 mod make;
 mod pdf;
