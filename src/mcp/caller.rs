@@ -2,6 +2,33 @@
 
 use actix_web::HttpRequest;
 use domain::IndexId;
+use serde::{Deserialize, Serialize};
+
+use crate::http::auth::Principal;
+
+/// The single principal behind a request. A session belongs to the one that opened it: two tokens of one index are two
+/// owners, though both open the same. Kept beside remembered sessions, so its text must not change between versions.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(String);
+
+impl Owner {
+    /// A principal by any name that tells it from all others.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl From<&Principal> for Owner {
+    fn from(principal: &Principal) -> Self {
+        Self(match principal {
+            Principal::Admin => "admin".to_owned(),
+            Principal::Reader { subject } => format!("subject:{subject}"),
+            Principal::Agent { token, .. } => format!("token:{token}"),
+        })
+    }
+}
 
 /// Which indexes the credentials of a request open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -15,6 +42,8 @@ pub enum Reader {
 /// The identity of one request: its rights, and the agent it names.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Caller {
+    /// Whose credentials they are.
+    pub owner: Owner,
     /// What the credentials open.
     pub reader: Reader,
     /// The agent id as the request names it; not checked, since an unknown one is a tool error and no refused connection.
@@ -25,7 +54,7 @@ impl Caller {
     /// The caller of a request whose credentials have been checked: `?agent_id=` wins over `X-Agent-Id`; empty values
     /// (a placeholder of LibreChat that resolved to nothing) name no agent.
     #[must_use]
-    pub fn of(reader: Reader, request: &HttpRequest) -> Self {
+    pub fn of(owner: Owner, reader: Reader, request: &HttpRequest) -> Self {
         let from_query = url::form_urlencoded::parse(request.query_string().as_bytes())
             .find(|(name, _)| name == "agent_id")
             .map(|(_, value)| value.into_owned());
@@ -37,7 +66,11 @@ impl Caller {
             .or_else(from_header)
             .map(|name| name.trim().to_owned())
             .filter(|name| !name.is_empty());
-        Self { reader, agent }
+        Self {
+            owner,
+            reader,
+            agent,
+        }
     }
 }
 
@@ -53,7 +86,8 @@ mod tests {
             if let Some(value) = header {
                 request = request.insert_header(("X-Agent-Id", value));
             }
-            Caller::of(Reader::Everything, &request.to_http_request()).agent
+            let owner = Owner::from(&Principal::Admin);
+            Caller::of(owner, Reader::Everything, &request.to_http_request()).agent
         };
         assert_eq!(named("/mcp/sse", None), None);
         assert_eq!(
@@ -62,5 +96,32 @@ mod tests {
         );
         assert_eq!(named("/mcp/sse?x=1", Some(" h ")), Some("h".into()));
         assert_eq!(named("/mcp/sse?agent_id=", Some("h")), None);
+    }
+
+    #[test]
+    fn two_tokens_of_one_index_are_two_owners() {
+        let index = IndexId::generate();
+        let token = |id| Principal::Agent {
+            index,
+            token: domain::TokenId(uuid::Uuid::from_u128(id)),
+        };
+        let subject = |name: &str| Principal::Reader {
+            subject: name.to_owned(),
+        };
+        let all = [
+            token(1),
+            token(2),
+            subject("a"),
+            subject("b"),
+            Principal::Admin,
+        ];
+        let owners: std::collections::HashSet<Owner> = all.iter().map(Owner::from).collect();
+        assert_eq!(owners.len(), all.len());
+        assert_eq!(Owner::from(&token(1)), Owner::from(&token(1)));
+        // A subject may call itself anything.
+        assert_ne!(
+            Owner::from(&subject("admin")),
+            Owner::from(&Principal::Admin)
+        );
     }
 }

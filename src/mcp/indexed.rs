@@ -13,7 +13,7 @@ use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
 use super::caller::Reader;
 use super::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
-use super::streamable::Notebook;
+use super::streamable::book::Notebook;
 use super::text::headings::headings;
 use crate::state::AppState;
 

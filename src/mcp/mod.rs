@@ -7,7 +7,7 @@
 //! which [`indexed`] implements over the service's store and engine. Nothing below `handler` knows a transport, nothing
 //! below `tools` the protocol.
 //!
-//! Promises: identity is taken from every request; a page that is known to be gone, vanishing or restricted is in no
+//! Promises: identity is taken from every request, and a session answers nobody but who opened it; a page that is known to be gone, vanishing or restricted is in no
 //! answer; a stream ends when its peer or the service does.
 
 pub mod caller;
@@ -31,8 +31,8 @@ use actix_web::{HttpMessage, HttpRequest};
 use rmcp::ServerHandler;
 use tokio_util::sync::CancellationToken;
 
-use self::caller::{Caller, Reader};
-use self::streamable::SessionBook;
+use self::caller::{Caller, Owner, Reader};
+use self::streamable::book::SessionBook;
 use crate::http::auth::Principal;
 use crate::state::AppState;
 
@@ -106,6 +106,6 @@ fn by_principal() -> Identify {
         let reader = principal
             .only_index()
             .map_or(Reader::Everything, Reader::Index);
-        Some(Caller::of(reader, request))
+        Some(Caller::of(Owner::from(&principal), reader, request))
     })
 }

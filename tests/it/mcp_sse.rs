@@ -149,6 +149,8 @@ async fn nobody_gets_in_and_a_session_is_its_openers() {
     assert_eq!(as_other(None).await.unwrap().status(), 401);
     assert_eq!(as_other(Some("1")).await.unwrap().status(), 404);
     assert_eq!(as_other(Some("admin")).await.unwrap().status(), 404);
+    // Another token of the same index opens the same, and is still somebody else.
+    assert_eq!(as_other(Some("2/other")).await.unwrap().status(), 404);
     assert_eq!(own.post(ping.clone()).await, 202);
 }
 

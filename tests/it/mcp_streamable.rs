@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mcp_confluence::mcp::streamable::SessionBook;
+use mcp_confluence::mcp::streamable::book::SessionBook;
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -106,7 +106,8 @@ async fn identity_is_taken_from_each_request() {
             .unwrap()
             .contains("000000000002")
     );
-    for other in ["1", "admin"] {
+    // Another token of the same index opens the same, and is still somebody else.
+    for other in ["1", "admin", "2/other"] {
         assert_eq!(
             post(&server, other, Some(&session), search(2))
                 .await
@@ -131,6 +132,11 @@ async fn a_restart_costs_a_client_nothing() {
     first.shutdown.cancel();
     first.handle.stop(true).await;
     let second = start(|options| options.book = book.clone());
+    // Whose it is, is remembered too.
+    for other in ["2", "admin/other"] {
+        let refused = post(&second, other, Some(&session), search(1)).await;
+        assert_eq!(refused.status(), 404, "{other}");
+    }
     let found = answer(post(&second, "admin", Some(&session), search(1)).await, 1).await;
     assert_eq!(found["result"]["isError"], false, "{found}");
 }

@@ -12,7 +12,7 @@ use domain::page::Page;
 use domain::query::{Answer, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 use futures_util::StreamExt;
-use mcp_confluence::mcp::caller::{Caller, Reader};
+use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::handler::ConfluenceHandler;
 use mcp_confluence::mcp::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
 use mcp_confluence::mcp::{Identify, Options, sse, streamable};
@@ -139,15 +139,17 @@ impl KnowledgeBase for Small {
     }
 }
 
-/// `Bearer admin` reads everything, `Bearer 2` the index number 2; everyone else is nobody.
+/// `Bearer admin` reads everything, `Bearer 2` the index number 2, `Bearer 2/other` is another token of the same; everyone
+/// else is nobody.
 fn identify() -> Identify {
     Arc::new(|request| {
         let header = request.headers().get("authorization")?.to_str().ok()?;
-        let reader = match header.strip_prefix("Bearer ")? {
+        let token = header.strip_prefix("Bearer ")?;
+        let reader = match token.split('/').next()? {
             "admin" => Reader::Everything,
             number => Reader::Index(index_id(number.parse().ok()?)),
         };
-        Some(Caller::of(reader, request))
+        Some(Caller::of(Owner::new(token), reader, request))
     })
 }
 

@@ -158,7 +158,7 @@ where
             Err(why) => return plain(400, &why),
         };
         let incoming = Incoming {
-            reader: caller.reader,
+            owner: caller.owner,
             message,
         };
         match session.send(incoming).await {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::link::Inbound;
 use super::registry::{Leave, Registry};
 use super::{Options, QUEUE};
-use crate::mcp::caller::{Caller, Reader};
+use crate::mcp::caller::{Caller, Owner};
 
 /// How long a message waits for room in the session's queue.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,8 +85,8 @@ impl Actor for Session {
 #[derive(Message)]
 #[rtype(result = "Result<(), Refused>")]
 pub struct Incoming {
-    /// What the credentials of the POST open.
-    pub reader: Reader,
+    /// Whose credentials the POST carries.
+    pub owner: Owner,
     /// The message.
     pub message: Inbound,
 }
@@ -106,11 +106,8 @@ impl Handler<Incoming> for Session {
     type Result = ResponseFuture<Result<(), Refused>>;
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) -> Self::Result {
-        let Incoming {
-            reader,
-            mut message,
-        } = incoming;
-        if reader != self.caller.reader {
+        let Incoming { owner, mut message } = incoming;
+        if owner != self.caller.owner {
             return Box::pin(async { Err(Refused::NotYours) });
         }
         self.last_message = Instant::now();

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{ToolAnswer, ToolError};
-use crate::mcp::caller::{Caller, Reader};
+use crate::mcp::caller::{Caller, Owner, Reader};
 use crate::mcp::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
 use crate::mcp::text::headings::headings;
 
@@ -118,6 +118,7 @@ pub fn answer(results: Vec<QueryResult>) -> Answer {
 
 pub fn everything() -> Caller {
     Caller {
+        owner: Owner::new("admin"),
         reader: Reader::Everything,
         agent: None,
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::testing::*;
 use super::{MAX_ANSWER_BYTES, ToolError};
-use crate::mcp::caller::{Caller, Reader};
+use crate::mcp::caller::{Caller, Owner, Reader};
 use crate::mcp::knowledge::{ChangedPage, Trouble};
 
 fn text(error: Result<super::ToolAnswer, ToolError>) -> String {
@@ -262,6 +262,7 @@ async fn an_agent_gets_its_own_index() {
     let mut kb = FakeKnowledge::small();
     kb.indexes.push(index(2, "hr", &[("HR", "People", 7)]));
     let as_agent = |reader, agent: Option<&str>| Caller {
+        owner: Owner::new("test"),
         reader,
         agent: agent.map(str::to_owned),
     };
