@@ -14,7 +14,7 @@ use actix_web::{App, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mcp_confluence::http::guard::{self, Gatekeeper};
-use mcp_confluence::mcp::caller::{Caller, Reader};
+use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::{self, Options};
 use mcp_confluence::settings::{Need, Pairs, Settings};
 use rmcp::model::*;
@@ -467,7 +467,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .parse()?;
     let (settings, _) = Settings::from_pairs(&Pairs::default(), Need::Local)?;
     let keeper = web::Data::new(Gatekeeper::new(&settings));
-    let anybody: mcp::Identify = Arc::new(|request| Some(Caller::of(Reader::Everything, request)));
+    let anybody: mcp::Identify = Arc::new(|request| {
+        let owner = Owner::new("anybody");
+        Some(Caller::of(owner, Reader::Everything, request))
+    });
     let transports = mcp::mount(Fixtures, anybody, Options::new(CancellationToken::new()));
     let server = HttpServer::new(move || {
         App::new()

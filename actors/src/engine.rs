@@ -1,26 +1,28 @@
 //! The handle by which the service talks to the engine.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
+use domain::content::ContentKind;
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::{Run, RunKind, RunStatus};
-use domain::{IndexId, RunId, schedule};
+use domain::{IndexId, PageId, RunId, schedule};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::index::Fallback;
+use crate::index::{Fallback, IndexActor};
 use crate::messages::{
-    ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexAddr, IndexChanged, Search,
+    ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexAddr, IndexChanged, Search, Verify,
 };
 use crate::scheduler::SchedulerActor;
 use crate::shared::Shared;
-use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub};
+use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub, VerifyOnRead};
 
 /// How long an actor may take to answer a question that needs no network.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -175,18 +177,42 @@ impl Engine {
         self.ask(index, query, Fallback::WhenEmpty).await
     }
 
+    /// Which of these pages of an index may leave now: all of them without `VERIFY_ON_READ`; with it those that Confluence still
+    /// shows, open to all, in a space of the index. Asks in batches.
+    ///
+    /// # Errors
+    /// [`EngineError::Unverified`] under `VERIFY_ON_READ=strict` when Confluence does not answer.
+    pub async fn verify(
+        &self,
+        index: IndexId,
+        pages: BTreeSet<(ContentKind, PageId)>,
+    ) -> Result<HashSet<PageId>, EngineError> {
+        if self.shared.settings.verify_on_read == VerifyOnRead::Off || pages.is_empty() {
+            return Ok(pages.into_iter().map(|(_, id)| id).collect());
+        }
+        let actor = self.actor_of(index).await?;
+        actor
+            .send(Verify { pages })
+            .timeout(SEARCH_PATIENCE)
+            .await
+            .map_err(|error| busy(&error))?
+    }
+
+    async fn actor_of(&self, index: IndexId) -> Result<Addr<IndexActor>, EngineError> {
+        self.scheduler
+            .send(IndexAddr(index))
+            .timeout(PATIENCE)
+            .await
+            .map_err(|error| busy(&error))?
+    }
+
     async fn ask(
         &self,
         index: IndexId,
         query: RetrievalQuery,
         fallback: Fallback,
     ) -> Result<Answer, EngineError> {
-        let actor = self
-            .scheduler
-            .send(IndexAddr(index))
-            .timeout(PATIENCE)
-            .await
-            .map_err(|error| busy(&error))??;
+        let actor = self.actor_of(index).await?;
         actor
             .send(Search { query, fallback })
             .timeout(SEARCH_PATIENCE)

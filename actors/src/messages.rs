@@ -2,6 +2,8 @@
 //!
 //! Hints (`Activate`, `Look`, `DrainOutbox`…) carry no data and are idempotent: what is to be done stands in rows.
 
+use std::collections::{BTreeSet, HashSet};
+
 use actix::{Addr, Message};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
@@ -101,6 +103,13 @@ pub(crate) struct Drain;
 pub(crate) struct Search {
     pub query: RetrievalQuery,
     pub fallback: Fallback,
+}
+
+/// Check pages at the source before they leave.
+#[derive(Clone, Message)]
+#[rtype(result = "Result<HashSet<PageId>, EngineError>")]
+pub(crate) struct Verify {
+    pub pages: BTreeSet<(ContentKind, PageId)>,
 }
 
 /// How does the index stand?

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix_web::http::header;
 use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery};
+use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter};
 use domain::{SpaceKey, TokenId};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
@@ -64,7 +64,7 @@ pub struct QueryFilters {
     #[serde(default)]
     #[schema(value_type = String)]
     space: Field<String>,
-    /// Only pages with this label.
+    /// Only pages with this label; case and a leading `#` do not matter.
     #[serde(default)]
     #[schema(value_type = String)]
     label: Field<String>,
@@ -112,7 +112,9 @@ impl QueryRequest {
             top_k,
             filters: Filters {
                 space: filled(check.optional("filters.space", filters.space)).map(SpaceKey::from),
-                label: filled(check.optional("filters.label", filters.label)),
+                label: check
+                    .optional("filters.label", filters.label)
+                    .and_then(|label| label_filter(&label)),
                 updated_after,
             },
         };
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     fn a_question_has_bounds_and_its_filters_are_read() {
         let good = read(serde_json::json!({
-            "query": " how? ", "filters": {"space": "ENG", "label": null, "updated_after": "2026-01-31"}
+            "query": " how? ", "filters": {"space": "ENG", "label": " #How-To", "updated_after": "2026-01-31"}
         }))
         .unwrap();
         assert_eq!((good.text.as_str(), good.top_k), ("how?", 8));
@@ -189,7 +191,7 @@ mod tests {
             good.filters.updated_after.unwrap().to_rfc3339(),
             "2026-01-31T00:00:00+00:00"
         );
-        assert_eq!(good.filters.label, None);
+        assert_eq!(good.filters.label.as_deref(), Some("how-to"));
 
         for (json, field) in [
             (serde_json::json!({}), "query"),

@@ -1,11 +1,13 @@
 //! The knowledge base of the running service: its store and its engine.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actors::{Engine, EngineError};
 use async_trait::async_trait;
-use domain::index::Index;
+use domain::content::{ContentKind, Restriction};
+use domain::index::{Index, RestrictedPages};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::store::{AdminStore, PageFilter, StoreError};
 use domain::query::{Answer, RetrievalQuery};
@@ -19,8 +21,8 @@ use crate::state::AppState;
 
 /// How long the list of indexes may be used again. Pages are looked up anew each time, so nothing hidden gets out by this.
 const FRESH: Duration = Duration::from_millis(500);
-/// Indexes that one list holds at most.
-const MAX_INDEXES: usize = 1_000;
+/// Indexes that one look reads.
+const INDEXES: usize = 200;
 /// Under which key the sessions are remembered.
 const SESSIONS: &str = "mcp_sessions";
 
@@ -53,13 +55,18 @@ impl Indexed {
         if let Some(all) = fresh {
             return Ok(all);
         }
-        let all: Arc<[Index]> = self
-            .store
-            .indexes(None, MAX_INDEXES)
-            .await
-            .map_err(store)?
-            .items
-            .into();
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let list = self.store.indexes(cursor.as_deref(), INDEXES).await;
+            let list = list.map_err(store)?;
+            all.extend(list.items);
+            cursor = list.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let all: Arc<[Index]> = all.into();
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), all.clone()));
         Ok(all)
@@ -68,7 +75,83 @@ impl Indexed {
     async fn record(&self, index: &Index, id: &PageId) -> Result<Option<PageRecord>, Trouble> {
         let ids = std::slice::from_ref(id);
         let records = self.store.pages_by_id(index.id, ids).await.map_err(store)?;
-        Ok(records.into_iter().find(PageRecord::may_be_shown))
+        let record = records.into_iter().find(PageRecord::may_be_shown);
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let checked = self.verified(index, [(record.kind, id.clone())]).await?;
+        Ok(checked.contains(id).then_some(record))
+    }
+
+    /// Those of these pages that may leave, checked at the source as far as the operator asks for it.
+    async fn verified(
+        &self,
+        index: &Index,
+        pages: impl IntoIterator<Item = (ContentKind, PageId)>,
+    ) -> Result<HashSet<PageId>, Trouble> {
+        let pages = pages.into_iter().collect();
+        match self.engine.verify(index.id, pages).await {
+            Ok(checked) => Ok(checked),
+            // The index was deleted a moment ago.
+            Err(EngineError::NotFound { .. }) => Ok(HashSet::new()),
+            Err(error) => Err(engine(error)),
+        }
+    }
+
+    /// The pages that may leave, in their order.
+    async fn checked(&self, index: &Index, mut pages: Vec<Page>) -> Result<Vec<Page>, Trouble> {
+        let named = pages.iter().map(|page| (page.kind, page.id.clone()));
+        let checked = self.verified(index, named).await?;
+        pages.retain(|page| checked.contains(&page.id));
+        Ok(pages)
+    }
+
+    /// Which of the changed pages a reader may hear of: those that an answer may quote, and those that it could quote before
+    /// they were removed.
+    async fn noticeable(
+        &self,
+        index: &Index,
+        pages: Vec<Page>,
+    ) -> Result<Vec<ChangedPage>, Trouble> {
+        let ids: Vec<PageId> = pages.iter().map(|page| page.id.clone()).collect();
+        let records = self
+            .store
+            .pages_by_id(index.id, &ids)
+            .await
+            .map_err(store)?;
+        let mut records: HashMap<PageId, PageRecord> = records
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect();
+        let open = index.settings.restricted_pages == RestrictedPages::Include;
+        let mut changes = Vec::new();
+        for page in pages {
+            let Some(record) = records.remove(&page.id) else {
+                continue;
+            };
+            let told = match record.state {
+                PageState::Removed => open || record.restriction != Restriction::Restricted,
+                _ => record.may_be_shown(),
+            };
+            if told {
+                changes.push(ChangedPage {
+                    changed_at: record.changed_at,
+                    page: Page {
+                        state: record.state,
+                        ..page
+                    },
+                });
+            }
+        }
+        let there = changes
+            .iter()
+            .filter(|change| change.page.state != PageState::Removed)
+            .map(|change| (change.page.kind, change.page.id.clone()));
+        let there = self.verified(index, there.collect::<Vec<_>>()).await?;
+        changes.retain(|change| {
+            change.page.state == PageState::Removed || there.contains(&change.page.id)
+        });
+        Ok(changes)
     }
 
     async fn listed(&self, index: &Index, filter: &PageFilter) -> Result<Vec<Page>, Trouble> {
@@ -81,8 +164,29 @@ impl Indexed {
     }
 }
 
+fn engine(error: EngineError) -> Trouble {
+    match error {
+        EngineError::Store(error) => store(error),
+        error => {
+            tracing::warn!(%error, "the engine did not answer a tool");
+            Trouble(error.to_string())
+        }
+    }
+}
+
 /// States in which an answer may quote a page, as far as a state alone can say it.
 const SHOWN: [PageState; 2] = [PageState::Searchable, PageState::Uploaded];
+/// States in which a page may have a change to tell; `pending` and `failed` are also those whose newer text is on its way.
+const CHANGED: [PageState; 5] = [
+    PageState::Searchable,
+    PageState::Uploaded,
+    PageState::Pending,
+    PageState::Failed,
+    PageState::Removed,
+];
+/// Rows that one look for changes reads at least, and how many looks one question takes at most.
+const LOOK: usize = 100;
+const MAX_LOOKS: usize = 20;
 
 fn store(error: StoreError) -> Trouble {
     tracing::warn!(%error, "the store did not answer a tool");
@@ -121,13 +225,7 @@ impl KnowledgeBase for Indexed {
         self.engine
             .search_or_live(index, query)
             .await
-            .map_err(|error| match error {
-                EngineError::Store(error) => store(error),
-                error => {
-                    tracing::warn!(%error, "the engine did not answer a tool");
-                    Trouble(error.to_string())
-                }
-            })
+            .map_err(engine)
     }
 
     async fn page(&self, index: &Index, id: &PageId) -> Result<Option<FoundPage>, Trouble> {
@@ -189,6 +287,7 @@ impl KnowledgeBase for Indexed {
                 ..PageFilter::default()
             };
             let found = self.listed(index, &filter).await?;
+            let found = self.checked(index, found).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -203,35 +302,30 @@ impl KnowledgeBase for Indexed {
         space: Option<&SpaceKey>,
         limit: usize,
     ) -> Result<Vec<ChangedPage>, Trouble> {
-        let filter = PageFilter {
-            states: [SHOWN.as_slice(), &[PageState::Removed]].concat(),
+        let mut filter = PageFilter {
+            states: CHANGED.to_vec(),
             space: space.cloned(),
             changed_after: Some(since),
-            limit,
+            limit: limit.max(LOOK),
             ..PageFilter::default()
         };
-        let pages = self.listed(index, &filter).await?;
-        let ids: Vec<PageId> = pages.iter().map(|page| page.id.clone()).collect();
-        let records = self
-            .store
-            .pages_by_id(index.id, &ids)
-            .await
-            .map_err(store)?;
-        Ok(pages
-            .into_iter()
-            .filter_map(|page| {
-                let record = records.iter().find(|r| r.page_id == page.id)?;
-                let removed = record.state == PageState::Removed;
-                (removed || record.may_be_shown()).then_some(ChangedPage {
-                    changed_at: record.changed_at,
-                    page,
-                })
-            })
-            // A first sync writes every row; what its author last touched before is no change to a reader.
-            .filter(|change| {
-                change.page.state == PageState::Removed || change.page.last_modified > since
-            })
-            .collect())
+        let mut changes = Vec::new();
+        // While a first sync goes on, most of what is newest is not in the index yet.
+        for _ in 0..MAX_LOOKS {
+            let list = match self.store.pages(index.id, &filter).await {
+                Ok(list) => list,
+                // Deleted a moment ago.
+                Err(StoreError::NotFound { .. }) => break,
+                Err(error) => return Err(store(error)),
+            };
+            changes.extend(self.noticeable(index, list.items).await?);
+            filter.cursor = list.next_cursor;
+            if changes.len() >= limit || filter.cursor.is_none() {
+                break;
+            }
+        }
+        changes.truncate(limit);
+        Ok(changes)
     }
 
     async fn pages(
@@ -248,7 +342,7 @@ impl KnowledgeBase for Indexed {
         };
         let list = self.store.pages(index.id, &filter).await.map_err(store)?;
         Ok(PageList {
-            pages: list.items,
+            pages: self.checked(index, list.items).await?,
             next: list.next_cursor,
         })
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::caller::Caller;
 use super::knowledge::KnowledgeBase;
-use super::scope::{Scope, synced_at};
+use super::scope::Scope;
 use super::text::when;
 
 const HOW: &str = "\
@@ -30,7 +30,7 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
         scope.pages()
     );
     let now = kb.now();
-    match scope.indexes.iter().filter_map(synced_at).min() {
+    match scope.as_of() {
         Some(at) => {
             _ = write!(
                 out,

@@ -133,6 +133,12 @@ impl Scope {
         self.indexes.iter().map(|i| i.document_count).sum()
     }
 
+    /// How fresh an answer from all of them is: as the oldest of them.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.indexes.iter().filter_map(Index::as_of).min()
+    }
+
     /// Hosts of the Confluence sites behind the scope, to tell a foreign link.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
@@ -153,17 +159,6 @@ impl Scope {
     pub fn index(&self, id: IndexId) -> Option<&Index> {
         self.indexes.iter().find(|i| i.id == id)
     }
-}
-
-/// When an index was last brought in step: `finished_at` of its last run, where that run says so.
-#[must_use]
-pub fn synced_at(index: &Index) -> Option<Timestamp> {
-    index
-        .spaces
-        .iter()
-        .filter_map(|s| s.last_sync_at)
-        .max()
-        .or_else(|| index.last_run.as_ref().and_then(|run| run.finished_at))
 }
 
 fn agents(indexes: &[Index]) -> String {

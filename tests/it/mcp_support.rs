@@ -54,6 +54,7 @@ fn index(number: u128, agent: &str) -> Index {
         spaces: vec![serde_json::from_value(space).unwrap()],
         document_count: 3,
         last_run: None,
+        synced_at: moment.parse().ok(),
         next_run_at: None,
         created_at: moment.parse().unwrap(),
         updated_at: moment.parse().unwrap(),

@@ -1,21 +1,19 @@
 //! Answers: passages of the store behind the gate of [`domain::answer`], Confluence's own search where the store cannot
-//! answer, and on request a check at the source.
+//! answer, and on request a check at the source ([`verify`]).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use domain::answer::{Known, results};
-use domain::content::{ContentKind, ContentStatus};
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, RetrievalQuery};
-use domain::run::RunStatus;
-use domain::{IndexId, PageId, Timestamp, schedule};
+use domain::{IndexId, PageId, schedule};
 
-use super::live;
+use super::{live, verify};
+use crate::EngineError;
 use crate::document::SpaceNames;
 use crate::shared::Shared;
-use crate::{EngineError, VerifyOnRead};
 
 /// When Confluence's own search is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,8 +26,6 @@ pub(crate) enum Fallback {
 
 /// A store that has not answered by then is down for this question.
 const STORE_PATIENCE: Duration = Duration::from_secs(20);
-/// The check at the source takes no longer.
-const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// Passages asked for beyond those wanted, since some may have to be left out.
 const SPARE: u32 = 8;
 
@@ -41,7 +37,7 @@ pub(crate) async fn answer(
     fallback: Fallback,
 ) -> Result<Answer, EngineError> {
     let state = shared.store.index_state(index).await?;
-    let as_of = as_of(&state);
+    let as_of = state.index.as_of();
     let interval = state.index.settings.interval_minutes;
     let stale = schedule::is_stale(as_of, interval, shared.now());
     let mut answer = Answer {
@@ -97,15 +93,15 @@ pub(crate) async fn answer(
             answer.results.truncate(wanted(query));
         }
     }
-    check(shared, &state, answer).await
-}
-
-/// When the last succeeded or partial run ended.
-fn as_of(state: &IndexState) -> Option<Timestamp> {
-    let last = state.index.last_run.as_ref();
-    last.filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
-        .and_then(|run| run.finished_at)
-        .or(state.progress.synced_at)
+    let told = answer.results.iter().map(|result| {
+        let page = &result.page.page;
+        (page.kind, page.id.clone())
+    });
+    let checked = verify::among(shared, &state, told.collect()).await?;
+    answer
+        .results
+        .retain(|result| checked.contains(&result.page.page.id));
+    Ok(answer)
 }
 
 fn wanted(query: &RetrievalQuery) -> usize {
@@ -215,70 +211,4 @@ async fn find_sections(
         }
     }
     Ok(())
-}
-
-/// The check at the source, as far as the operator asks for it.
-async fn check(
-    shared: &Shared,
-    state: &IndexState,
-    mut answer: Answer,
-) -> Result<Answer, EngineError> {
-    let how = shared.settings.verify_on_read;
-    if how == VerifyOnRead::Off || answer.results.is_empty() {
-        return Ok(answer);
-    }
-    match tokio::time::timeout(CHECK_PATIENCE, visible(shared, state, &answer)).await {
-        Ok(Ok(visible)) => {
-            answer
-                .results
-                .retain(|result| visible.contains(&result.page.page.id));
-            Ok(answer)
-        }
-        unchecked => {
-            let detail = match unchecked {
-                Ok(Err(error)) => error.to_string(),
-                _ => format!("no answer within {} s", CHECK_PATIENCE.as_secs()),
-            };
-            if how == VerifyOnRead::Strict {
-                return Err(EngineError::Unverified { detail });
-            }
-            tracing::warn!(index = %state.index.id, detail, "an answer goes out unchecked");
-            Ok(answer)
-        }
-    }
-}
-
-async fn visible(
-    shared: &Shared,
-    state: &IndexState,
-    answer: &Answer,
-) -> Result<HashSet<PageId>, EngineError> {
-    let names = SpaceNames::of(&state.index);
-    let mut visible = HashSet::new();
-    for kind in [ContentKind::Page, ContentKind::BlogPost] {
-        let mut ids: Vec<PageId> = answer
-            .results
-            .iter()
-            .filter(|result| result.page.page.kind == kind)
-            .map(|result| result.page.page.id.clone())
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.is_empty() {
-            continue;
-        }
-        let pages = shared
-            .source
-            .by_ids(kind, &ids, &[ContentStatus::Current], false)
-            .await?;
-        visible.extend(
-            pages
-                .into_iter()
-                .filter(|page| {
-                    page.status == ContentStatus::Current && names.contains(&page.space_id)
-                })
-                .map(|page| page.id),
-        );
-    }
-    Ok(visible)
 }

@@ -1,5 +1,6 @@
 //! What an index does on each message.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix::{
@@ -10,10 +11,11 @@ use domain::ports::store::StoreError;
 use tokio::sync::oneshot;
 
 use super::actor::{IndexActor, open_if_called_for};
-use super::answer;
+use super::{answer, verify};
 use crate::EngineError;
-use crate::messages::{Activate, Cancel, Drain, GetIndexStatus, Look, Retire, Search};
+use crate::messages::{Activate, Cancel, Drain, GetIndexStatus, Look, Retire, Search, Verify};
 use crate::status::IndexGauge;
+use domain::PageId;
 use domain::query::Answer;
 
 impl Handler<Activate> for IndexActor {
@@ -85,6 +87,15 @@ impl Handler<Search> for IndexActor {
         Box::pin(
             async move { answer::answer(&shared, index, &search.query, search.fallback).await },
         )
+    }
+}
+
+impl Handler<Verify> for IndexActor {
+    type Result = ResponseFuture<Result<HashSet<PageId>, EngineError>>;
+    fn handle(&mut self, asked: Verify, _: &mut Context<Self>) -> Self::Result {
+        let shared = Arc::clone(&self.shared);
+        let index = self.index;
+        Box::pin(async move { verify::pages(&shared, index, asked.pages).await })
     }
 }
 

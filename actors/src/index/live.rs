@@ -50,7 +50,8 @@ pub(super) async fn search(
         .into_iter()
         .filter(|hit| spaces.contains(&hit.space_key))
         .collect();
-    let judged = Judge::of(shared, state, &hits).await?;
+    let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
+    let judged = Judge::of(shared, state, &ids).await?;
     let count = hits.len().max(1);
     Ok(hits
         .into_iter()
@@ -75,20 +76,37 @@ pub(super) async fn search(
         .collect())
 }
 
-/// What is known of hits and of everything above them.
-struct Judge {
+/// What is known of pages and of everything above them.
+pub(super) struct Judge {
     records: HashMap<PageId, PageRecord>,
     facts: HashMap<PageId, ContentFacts>,
 }
 
 impl Judge {
-    async fn of(
+    /// Asks the source for the pages, and for what stands above them as far as the rows do not know it.
+    async fn of(shared: &Shared, state: &IndexState, ids: &[PageId]) -> Result<Self, EngineError> {
+        Self::asking(shared, state, ids, |record| {
+            record.is_none_or(|record| record.restriction == Restriction::Unknown)
+        })
+        .await
+    }
+
+    /// Asks the source for the pages and for all that stands above them; the rows tell only what search does not name.
+    pub(super) async fn afresh(
         shared: &Shared,
         state: &IndexState,
-        hits: &[LiveHit],
+        ids: &[PageId],
     ) -> Result<Self, EngineError> {
-        let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
-        let mut facts = ask(shared, &ids).await?;
+        Self::asking(shared, state, ids, |_| true).await
+    }
+
+    async fn asking(
+        shared: &Shared,
+        state: &IndexState,
+        ids: &[PageId],
+        wanted: impl Fn(Option<&PageRecord>) -> bool,
+    ) -> Result<Self, EngineError> {
+        let mut facts = ask(shared, ids).await?;
         let above: HashSet<PageId> = facts
             .values()
             .flat_map(|facts| facts.ancestors.iter().flatten())
@@ -96,7 +114,7 @@ impl Judge {
             .cloned()
             .collect();
         let above: Vec<PageId> = above.into_iter().collect();
-        let mut rows: Vec<PageId> = ids;
+        let mut rows: Vec<PageId> = ids.to_vec();
         rows.extend(above.iter().cloned());
         let records = shared.store.pages_by_id(state.index.id, &rows).await?;
         let records: HashMap<PageId, PageRecord> = records
@@ -105,11 +123,7 @@ impl Judge {
             .collect();
         let unknown: Vec<PageId> = above
             .into_iter()
-            .filter(|id| {
-                records
-                    .get(id)
-                    .is_none_or(|record| record.restriction == Restriction::Unknown)
-            })
+            .filter(|id| wanted(records.get(id)))
             .collect();
         facts.extend(ask(shared, &unknown).await?);
         Ok(Self { records, facts })
@@ -122,6 +136,19 @@ impl Judge {
         self.records
             .get(id)
             .map_or(Restriction::Unknown, |record| record.restriction)
+    }
+
+    /// Who may read a page: its own restriction joined with those of all that stands above it.
+    pub(super) fn restriction(&self, id: &PageId) -> Restriction {
+        let above = self
+            .facts
+            .get(id)
+            .and_then(|facts| facts.ancestors.as_ref());
+        above
+            .into_iter()
+            .flatten()
+            .map(|id| self.restriction_of(id))
+            .fold(self.restriction_of(id), join)
     }
 
     /// The hit as a page, if the index would hold it.

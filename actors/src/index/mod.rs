@@ -9,6 +9,7 @@ mod answer;
 mod handlers;
 mod live;
 pub(crate) mod run;
+mod verify;
 
 pub(crate) use actor::IndexActor;
 pub(crate) use answer::Fallback;

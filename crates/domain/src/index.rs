@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::run::Run;
+use crate::run::{Run, RunStatus};
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
 /// Which retrieval store holds an index.
@@ -248,12 +248,26 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
+    /// `finished_at` of the last succeeded or partial run, as the engine remembers it; see [`as_of`](Self::as_of).
+    #[serde(skip)]
+    pub synced_at: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
     pub next_run_at: Option<DateTime<Utc>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Index {
+    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first.
+    #[must_use]
+    pub fn as_of(&self) -> Option<DateTime<Utc>> {
+        let last = self.last_run.as_ref();
+        last.filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
+            .and_then(|run| run.finished_at)
+            .or(self.synced_at)
+    }
 }
 
 /// What the engine must remember about an index between runs; not shown.

@@ -129,7 +129,8 @@ pub struct PageRecord {
     pub seen_in_run: Option<RunId>,
     /// When it was first found absent, while [`PageState::Vanishing`].
     pub vanished_at: Option<DateTime<Utc>>,
-    /// When the row last changed in a way that a reader of the index would notice (added, edited, removed).
+    /// When the page last changed in a way that a reader of the index would notice: for one that was met for the first time,
+    /// when its author last did; then when we took notice of an edit, a move, other labels, a removal.
     pub changed_at: DateTime<Utc>,
 }
 
@@ -190,7 +191,8 @@ impl PageRecord {
             next_try_at: None,
             seen_in_run: None,
             vanished_at: None,
-            changed_at: now,
+            // Whatever was in Confluence long before is no news when an index begins.
+            changed_at: source.modified.min(now),
         }
     }
 

@@ -19,12 +19,20 @@ pub struct Filters {
     /// Only this space (its present key).
     #[serde(default)]
     pub space: Option<SpaceKey>,
-    /// Only pages with this label.
+    /// Only pages with this label, as Confluence keeps it (see [`label_filter`]).
     #[serde(default)]
     pub label: Option<String>,
     /// Only pages modified after this moment.
     #[serde(default)]
     pub updated_after: Option<DateTime<Utc>>,
+}
+
+/// The label that somebody means who writes `#How-To`: Confluence keeps labels in lower case and without the mark. `None` for a
+/// text that names none, which filters nothing.
+#[must_use]
+pub fn label_filter(text: &str) -> Option<String> {
+    let label = text.trim().trim_start_matches('#').trim_start();
+    (!label.is_empty()).then(|| label.to_lowercase())
 }
 
 /// A question to a retrieval store.
@@ -103,4 +111,23 @@ pub struct Answer {
     pub stale: bool,
     /// Where it came from.
     pub source: AnswerSource,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_meant_however_they_are_written() {
+        for (text, label) in [
+            ("runbook", Some("runbook")),
+            (" #Run-Book ", Some("run-book")),
+            ("## ÜBER", Some("über")),
+            ("c#", Some("c#")),
+            (" # ", None),
+            ("", None),
+        ] {
+            assert_eq!(label_filter(text).as_deref(), label, "{text:?}");
+        }
+    }
 }

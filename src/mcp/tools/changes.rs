@@ -11,7 +11,6 @@ use super::args::Args;
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::{ChangedPage, KnowledgeBase};
-use crate::mcp::scope::synced_at;
 use crate::mcp::text::{self, cut, when};
 
 const KNOWN: &[&str] = &["since", "space", "limit"];
@@ -28,10 +27,12 @@ enum What {
 }
 
 impl What {
-    fn of(change: &ChangedPage) -> Self {
-        match (change.page.state, change.page.version) {
-            (PageState::Removed, _) => Self::Removed,
-            (_, 1) => Self::Added,
+    /// What happened since a moment: also a move or other labels are an edit, though they make no version.
+    fn of(change: &ChangedPage, since: Timestamp) -> Self {
+        let page = &change.page;
+        match page.state {
+            PageState::Removed => Self::Removed,
+            _ if page.version == 1 && page.last_modified > since => Self::Added,
             _ => Self::Edited,
         }
     }
@@ -73,7 +74,7 @@ pub async fn call(
         // A page that several indexes hold is told once; one that only some have removed is still there.
         match changes.iter_mut().find(|c| c.page.id == change.page.id) {
             Some(known) => {
-                let (old, new) = (What::of(known), What::of(&change));
+                let (old, new) = (What::of(known, since), What::of(&change, since));
                 if old == What::Removed && new != What::Removed {
                     *known = change;
                 }
@@ -81,10 +82,10 @@ pub async fn call(
             None => changes.push(change),
         }
     }
-    changes.sort_by_key(|c| std::cmp::Reverse(moment(c)));
+    changes.sort_by_key(|c| std::cmp::Reverse(moment(c, since)));
     let more = changes.len() > limit;
     changes.truncate(limit);
-    let as_of = scope.indexes.iter().filter_map(synced_at).min();
+    let as_of = scope.as_of();
 
     let place = space
         .as_ref()
@@ -113,7 +114,10 @@ pub async fn call(
     }
     let mut left_out = 0;
     for what in [What::Added, What::Edited, What::Removed] {
-        let group: Vec<&ChangedPage> = changes.iter().filter(|c| What::of(c) == what).collect();
+        let group: Vec<&ChangedPage> = changes
+            .iter()
+            .filter(|c| What::of(c, since) == what)
+            .collect();
         if group.is_empty() {
             continue;
         }
@@ -124,7 +128,7 @@ pub async fn call(
         };
         _ = write!(out, "\n{title}:\n");
         for change in group {
-            let line = line(change, what);
+            let line = line(change, what, moment(change, since));
             if out.len() + line.len() > MAX_ANSWER_BYTES - 400 {
                 left_out += 1;
             } else {
@@ -137,14 +141,7 @@ pub async fn call(
     }
     let items: Vec<Value> = changes
         .iter()
-        .map(|c| {
-            let mut item = to_value(&c.page);
-            if let Some(fields) = item.as_object_mut() {
-                fields.insert("change".into(), json!(What::of(c).word()));
-                fields.insert("changed_at".into(), json!(c.changed_at));
-            }
-            item
-        })
+        .map(|c| item(c, What::of(c, since)))
         .collect();
     Ok(ToolAnswer {
         markdown: out,
@@ -152,17 +149,35 @@ pub async fn call(
     })
 }
 
-/// An edit happened when its author made it; a removal when we took notice.
-fn moment(change: &ChangedPage) -> Timestamp {
-    match What::of(change) {
-        What::Removed => change.changed_at,
-        _ => change.page.last_modified,
+/// An edit happened when its author made it; a removal, a move, other labels when we took notice.
+fn moment(change: &ChangedPage, since: Timestamp) -> Timestamp {
+    let edited = change.page.last_modified;
+    match change.page.state {
+        PageState::Removed => change.changed_at,
+        _ if edited > since => edited,
+        _ => change.changed_at,
     }
 }
 
-fn line(change: &ChangedPage, what: What) -> String {
+/// A page in the shape of REST; of one that is gone only what names it, nothing that it said or where it stood.
+fn item(change: &ChangedPage, what: What) -> Value {
     let page = &change.page;
-    let day = when::minute(moment(change));
+    let mut item = match what {
+        What::Removed => json!({
+            "id": page.id, "kind": page.kind, "title": page.title, "space_key": page.space_key, "state": page.state,
+        }),
+        _ => to_value(page),
+    };
+    if let Some(fields) = item.as_object_mut() {
+        fields.insert("change".into(), json!(what.word()));
+        fields.insert("changed_at".into(), json!(change.changed_at));
+    }
+    item
+}
+
+fn line(change: &ChangedPage, what: What, moment: Timestamp) -> String {
+    let page = &change.page;
+    let day = when::minute(moment);
     let title = cut::snippet(&page.title, 200);
     match what {
         What::Removed => format!(

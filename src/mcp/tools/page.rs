@@ -12,7 +12,7 @@ use super::target::{self, Target};
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::{FoundPage, Heading, KnowledgeBase};
-use crate::mcp::scope::{Scope, synced_at};
+use crate::mcp::scope::Scope;
 use crate::mcp::text::{self, clean, cut, when};
 
 const KNOWN: &[&str] = &[
@@ -256,7 +256,7 @@ fn read(
         ToolError::new("`cursor` points beyond the page; leave it out to read from the beginning.")
     })?;
 
-    let mut head = head(&found, heading, kb.now(), synced_at(index));
+    let mut head = head(&found, heading, kb.now(), index.as_of());
     if cursor.is_none() && section.is_none() {
         head.push_str(&outline(&found.outline));
     }
@@ -318,7 +318,7 @@ fn read(
         "section": heading.map(|h| clean(&h.title).text),
         "outline": found.outline.iter().map(|h| json!({"level": h.level, "title": clean(&h.title).text, "anchor": h.anchor})).collect::<Vec<_>>(),
         "next_cursor": next,
-        "as_of": synced_at(index),
+        "as_of": index.as_of(),
     });
     debug_assert!(scope.index(index.id).is_some());
     Ok(ToolAnswer {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use domain::index::Index;
 use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, RetrievalQuery,
+    label_filter,
 };
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -54,7 +55,7 @@ pub async fn call(
     let scope = scope(kb, caller).await?;
     let filters = Filters {
         space: space.map(|wanted| scope.find_space(&wanted)).transpose()?,
-        label: label.map(|label| label.trim_start_matches('#').to_lowercase()),
+        label: label.and_then(|label| label_filter(&label)),
         updated_after,
     };
     search(kb, &scope, &query, limit, filters).await

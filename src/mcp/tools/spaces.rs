@@ -50,6 +50,14 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
             out.push_str(&row);
         }
     }
+    if let Some(as_of) = scope.as_of() {
+        _ = write!(
+            out,
+            "\nFrom the index, as of {} ({}).\n",
+            when::minute(as_of),
+            when::ago(as_of, now)
+        );
+    }
     if left_out > 0 {
         _ = write!(out, "\n{left_out} more spaces are indexed.\n");
     }
@@ -69,7 +77,7 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
         .collect();
     Ok(ToolAnswer {
         markdown: out,
-        structured: json!({"items": items, "next_cursor": null}),
+        structured: json!({"items": items, "next_cursor": null, "as_of": scope.as_of()}),
     })
 }
 

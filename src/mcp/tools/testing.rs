@@ -71,6 +71,7 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
             .collect(),
         document_count: spaces.iter().map(|s| s.2).sum(),
         last_run: None,
+        synced_at: Some(at("2026-11-23T09:48:00Z")),
         next_run_at: None,
         created_at: moment,
         updated_at: moment,

@@ -538,18 +538,56 @@ async fn changes_are_grouped_and_dated() {
     Removed from Confluence:
     - Gone one · space ENG · noticed 2026-11-20 08:00 UTC
     ");
-    let words: Vec<&Value> = answer.structured["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|i| &i["change"])
-        .collect();
+    let items = answer.structured["items"].as_array().unwrap();
+    let words: Vec<&Value> = items.iter().map(|i| &i["change"]).collect();
     assert_eq!(words, ["added", "edited", "removed"]);
+    // Of what is gone nothing leaves but what names it.
+    let mut told: Vec<&str> = items[2]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            "change",
+            "changed_at",
+            "id",
+            "kind",
+            "space_key",
+            "state",
+            "title"
+        ]
+    );
     let fewer = kb
         .call("recent_changes", json!({"limit": 2, "since": "30d"}))
         .await
         .unwrap();
     assert!(fewer.markdown.contains("There are more"));
+}
+
+#[actix_web::test]
+async fn a_move_or_other_labels_are_an_edit_of_the_day_they_were_noticed() {
+    let mut kb = FakeKnowledge::small();
+    let mut moved = page("1", "Moved one");
+    (moved.version, moved.last_modified) = (1, at("2025-01-01T08:00:00Z"));
+    kb.changes = vec![(
+        kb.indexes[0].id,
+        ChangedPage {
+            page: moved,
+            changed_at: at("2026-11-22T08:00:00Z"),
+        },
+    )];
+    let answer = kb.call("recent_changes", json!({})).await.unwrap();
+    assert!(
+        answer.markdown.contains("Edited:\n- [Moved one]")
+            && answer.markdown.contains("2026-11-22 08:00 UTC"),
+        "{}",
+        answer.markdown
+    );
+    assert_eq!(answer.structured["items"][0]["change"], "edited");
 }
 
 #[actix_web::test]
@@ -565,6 +603,8 @@ async fn spaces_are_listed_with_their_freshness() {
     | --- | --- | ---: | --- | --- |
     | ENG | [Engineering](https://example.atlassian.net/wiki/spaces/ENG) | 40 | 2026-11-23 09:48 UTC (12 min ago) |  |
     | HR | [People](https://example.atlassian.net/wiki/spaces/HR) | 2 | 2026-11-23 09:48 UTC (12 min ago) |  |
+
+    From the index, as of 2026-11-23 09:48 UTC (12 min ago).
 
     Use a key as the `space` argument of search_confluence or recent_changes.
     ");

@@ -159,7 +159,7 @@ async fn apply(
                         page.state == PageState::Skipped && page.stored_hash.is_none();
                     hide(&mut page, now, reason);
                     if never_came_in {
-                        page.state = PageState::Removed;
+                        leave_untold(&mut page);
                     }
                     if page.state == PageState::Vanishing {
                         let removal = Removal {
@@ -191,6 +191,12 @@ fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
     page.reason = Some(reason.to_owned());
     page.attempts = 0;
     page.next_try_at = None;
+}
+
+/// A page that no reader of the index could see is gone: nobody shall hear of it now by its title.
+fn leave_untold(page: &mut PageRecord) {
+    page.state = PageState::Removed;
+    page.changed_at = domain::Timestamp::UNIX_EPOCH;
 }
 
 /// Pages of spaces (or of a kind) that the administrator took out of the index: they leave, and the guard does not count them.
@@ -227,7 +233,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
                 let removal = Removal { exempt: true };
                 ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
             } else {
-                page.state = PageState::Removed;
+                leave_untold(page);
             }
         }
         ctx.store().save_pages(&outside, &[], &[]).await?;

@@ -8,7 +8,7 @@ use domain::page::{PageFacts, PageRecord, PageState};
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
 use super::pages;
-use crate::convert::to_json;
+use crate::convert::{db_time, to_json};
 use crate::dialect::{self, Conn};
 use crate::error::Done;
 use crate::rows::PageRow;
@@ -47,10 +47,15 @@ pub(crate) fn record(
                         });
                     }
                 } else if differs {
+                    // The first answer about a page tells what was there before: no news for a reader.
+                    let news =
+                        row.labels != labels && row.restriction != Restriction::Unknown.as_str();
+                    let noticed = if news { db_time(now) } else { row.changed_at };
                     diesel::update(synced_pages::table.find((&row.index_id, &row.page_id)))
                         .set((
                             synced_pages::labels.eq(labels),
                             synced_pages::restriction.eq(restriction),
+                            synced_pages::changed_at.eq(noticed),
                         ))
                         .execute(conn)?;
                 }

@@ -268,6 +268,7 @@ impl IndexRow {
             spaces,
             document_count,
             last_run,
+            synced_at: opt_time(self.synced_at),
             next_run_at: opt_time(self.next_run_at),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),
