@@ -1,9 +1,8 @@
 //! MCP of the whole service: a simulated Confluence is synced, and agents ask.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use simulators::confluence::Site;
+use simulators::confluence::{ContentId, Site};
+use simulators::{Fault, Matcher};
 
 use crate::mcp_support::{Client, http};
 use crate::support::{Service, id, start, until};
@@ -16,11 +15,16 @@ struct World {
     site: Site,
     runbook: String,
     secret: String,
-    page: simulators::confluence::ContentId,
+    page: ContentId,
+    secret_page: ContentId,
 }
 
 /// `ENG` with a runbook of two sections and hidden characters, and a restricted page.
 async fn world() -> World {
+    world_with(&[]).await
+}
+
+async fn world_with(extra: &[(&str, &str)]) -> World {
     let site = Site::new();
     site.add_space("ENG", "Engineering");
     site.add_space("OPS", "Operations");
@@ -38,7 +42,7 @@ async fn world() -> World {
         "Zebra host",
         "<p>A zebra lives on this host.</p>",
     );
-    let service = start(site.clone(), ON).await;
+    let service = start(site.clone(), &[ON, extra].concat()).await;
     // The service's own account may read it, others may not: it stays out.
     site.restrict_to_user(secret, &service.sim.account_id());
     World {
@@ -47,6 +51,7 @@ async fn world() -> World {
         runbook: page.to_string(),
         secret: secret.to_string(),
         page,
+        secret_page: secret,
     }
 }
 
@@ -349,9 +354,12 @@ async fn hosts_origins_and_credentials_are_checked_on_all_three_routes() {
 async fn before_the_first_sync_confluence_itself_is_asked() {
     let world = world().await;
     // Listings fail, search works: the index stays empty.
-    world
-        .site
-        .set_switches(|switches| switches.latency = Duration::from_millis(800));
+    for listing in ["/spaces/{id}/pages", "/wiki/api/v2/pages"] {
+        world
+            .service
+            .sim
+            .fail_always(Matcher::endpoint(listing), Fault::Status(500));
+    }
     world.service.index("eng", &["ENG"]).await;
     let mut client = Client::open(&world.service.base, "", KEY).await;
     client.initialize().await;
@@ -363,12 +371,192 @@ async fn before_the_first_sync_confluence_itself_is_asked() {
     )
     .await;
     assert!(!failed, "{text}");
-    if answer["source"] == "live" {
-        assert!(
-            text.contains("From Confluence's own search just now"),
-            "{text}"
-        );
-        assert!(!text.contains("earns"), "{text}");
+    assert_eq!(answer["source"], "live", "{text}");
+    assert_eq!(answer["as_of"], Value::Null);
+    assert!(
+        text.contains("From Confluence's own search just now")
+            && text.contains("Rollback runbook")
+            && !text.contains("Salaries")
+            && !text.contains("earns"),
+        "{text}"
+    );
+    world.service.stop().await;
+}
+
+/// Every way by which a page can leave: each answers an error or a text.
+async fn ways_to(client: &mut Client, page: &str) -> Vec<String> {
+    let uri = format!("confluence://page/{page}");
+    let mut told = Vec::new();
+    for (method, params) in [
+        (
+            "tools/call",
+            json!({"name": "get_page", "arguments": {"page_id": page}}),
+        ),
+        (
+            "tools/call",
+            json!({"name": "get_page", "arguments": {"title": "Rollback runbook", "space": "ENG"}}),
+        ),
+        (
+            "tools/call",
+            json!({"name": "get_page", "arguments": {"title": "Rollback", "space": "ENG"}}),
+        ),
+        (
+            "tools/call",
+            json!({"name": "search_confluence", "arguments": {"query": "falcon tool"}}),
+        ),
+        (
+            "tools/call",
+            json!({"name": "recent_changes", "arguments": {"since": "30d"}}),
+        ),
+        ("resources/read", json!({"uri": uri})),
+        ("resources/list", json!({})),
+        (
+            "prompts/get",
+            json!({"name": "compare_pages", "arguments": {"first": page, "second": page}}),
+        ),
+        (
+            "prompts/get",
+            json!({"name": "summarize_topic", "arguments": {"topic": "falcon"}}),
+        ),
+    ] {
+        let number = 100 + told.len() as u64;
+        let answer = client.ask(number, method, params).await;
+        told.push(answer.to_string());
+    }
+    told
+}
+
+#[actix_web::test]
+async fn with_a_check_at_the_source_no_way_leads_to_what_is_gone_or_newly_restricted() {
+    for restricted in [true, false] {
+        let world = world_with(&[("VERIFY_ON_READ", "hits")]).await;
+        world.service.synced_index("eng", &["ENG"]).await;
+        let mut client = Client::open(&world.service.base, "", KEY).await;
+        client.initialize().await;
+        for (way, told) in ways_to(&mut client, &world.runbook)
+            .await
+            .iter()
+            .enumerate()
+        {
+            assert!(told.contains("Rollback runbook"), "{way}: {told}");
+        }
+        if restricted {
+            // The service's own account may still read it.
+            let own = world.service.sim.account_id();
+            world.site.restrict_to_user(world.page, &own);
+        } else {
+            world.site.trash(world.page);
+        }
+        for (way, told) in ways_to(&mut client, &world.runbook)
+            .await
+            .iter()
+            .enumerate()
+        {
+            assert!(
+                !told.contains("falcon tool.") && !told.contains("[Rollback runbook"),
+                "{way}: {told}"
+            );
+        }
+        world.service.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn without_the_source_strict_refuses_and_hits_passes() {
+    for (how, refused) in [("hits", false), ("strict", true)] {
+        let world = world_with(&[("VERIFY_ON_READ", how)]).await;
+        world.service.synced_index("eng", &["ENG"]).await;
+        let mut client = Client::open(&world.service.base, "", KEY).await;
+        client.initialize().await;
+        let (failed, text, _) = call(
+            &mut client,
+            1,
+            "get_page",
+            json!({"page_id": world.runbook}),
+        )
+        .await;
+        assert!(!failed, "{text}");
+        world
+            .service
+            .sim
+            .fail_always(Matcher::any(), Fault::Unauthorized);
+        let (failed, text, _) = call(
+            &mut client,
+            2,
+            "get_page",
+            json!({"page_id": world.runbook}),
+        )
+        .await;
+        assert_eq!(failed, refused, "{how}: {text}");
+        assert_eq!(text.contains("VERIFY_ON_READ=strict"), refused, "{text}");
+        let uri = format!("confluence://page/{}", world.runbook);
+        let read = client.ask(3, "resources/read", json!({"uri": uri})).await;
+        assert_eq!(read.get("error").is_some(), refused, "{read}");
+        let wish = json!({"name": "summarize_topic", "arguments": {"topic": "falcon"}});
+        let prompt = client.ask(4, "prompts/get", wish).await;
+        assert_eq!(prompt.get("error").is_some(), refused, "{prompt}");
+        world.service.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_restricted_page_is_not_told_when_it_is_trashed_and_a_label_is_an_edit() {
+    let world = world().await;
+    let index = world.service.synced_index("eng", &["ENG"]).await;
+    let mut client = Client::open(&world.service.base, "", KEY).await;
+    client.initialize().await;
+    world.site.trash(world.secret_page);
+    world.site.label(world.page, "runbook");
+    let (status, _) = world
+        .service
+        .post(&format!("/api/indexes/{}/sync", id(&index)), json!({}))
+        .await;
+    assert_eq!(status, 202);
+    world.service.over(&index).await;
+    until("the trashed page is settled", async || {
+        let path = format!("/api/indexes/{}/pages/{}", id(&index), world.secret);
+        let (_, page) = world.service.get(&path).await;
+        (page["state"] == "removed").then_some(())
+    })
+    .await;
+    let (_, text, changes) = call(&mut client, 2, "recent_changes", json!({"since": "30d"})).await;
+    assert!(!text.contains("Salaries"), "{text}");
+    assert!(!changes.to_string().contains("Salaries"), "{changes}");
+    let (_, text, changes) = call(&mut client, 3, "recent_changes", json!({"since": "1d"})).await;
+    let runbook = changes["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["id"] == world.runbook.as_str())
+        .cloned()
+        .unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(runbook["labels"], json!(["runbook"]));
+    // One moment for all ways to ask.
+    let (_, _, read) = call(
+        &mut client,
+        4,
+        "get_page",
+        json!({"page_id": world.runbook}),
+    )
+    .await;
+    let (_, _, found) = call(
+        &mut client,
+        5,
+        "search_confluence",
+        json!({"query": "falcon"}),
+    )
+    .await;
+    let (_, _, spaces) = call(&mut client, 6, "list_spaces", json!({})).await;
+    let (_, rest) = world
+        .service
+        .post(
+            "/api/indexes/agent/eng/query",
+            json!({"query": "falcon", "filters": {"label": "#RunBook"}}),
+        )
+        .await;
+    assert_eq!(rest["results"].as_array().unwrap().len(), 1, "{rest}");
+    for answer in [&read, &found, &spaces, &changes] {
+        assert_eq!(answer["as_of"], rest["as_of"], "{answer}");
     }
     world.service.stop().await;
 }

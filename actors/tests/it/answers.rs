@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::{EngineSettings, VerifyOnRead};
-use domain::content::ContentStatus;
+use domain::content::{ContentKind, ContentStatus};
 use domain::query::{AnswerSource, Filters, RetrievalQuery};
 use tokio::time::Instant;
 
@@ -136,6 +136,9 @@ fn answers_are_checked_at_the_source_where_the_operator_asks_for_it() {
             let index = bench.synced().await;
             bench.site.change(gone, |page| page.hidden = true);
             assert_eq!(bench.finds(index.id, "words").await, [kept.to_string()]);
+            let named = [kept, gone].map(|id| (ContentKind::Page, id.to_string().as_str().into()));
+            let checked = bench.engine.verify(index.id, named.into()).await.unwrap();
+            assert_eq!(checked, [kept.to_string().as_str().into()].into());
             bench.site.fail("by ids", 1, Fault::Unavailable);
             let answer = bench.engine.search(index.id, query("words")).await;
             match how {
@@ -144,6 +147,30 @@ fn answers_are_checked_at_the_source_where_the_operator_asks_for_it() {
             }
         });
     }
+}
+
+#[test]
+fn what_was_restricted_since_the_sync_is_caught_by_the_check() {
+    bench::run(|| async {
+        let settings = EngineSettings {
+            verify_on_read: VerifyOnRead::Hits,
+            ..EngineSettings::default()
+        };
+        let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
+        let kept = bench.site.add("10", None, "A", "<p>words</p>");
+        let closed = bench.site.add("10", None, "B", "<p>words of few</p>");
+        let above = bench.site.add("10", None, "C", "<p>other</p>");
+        bench.site.add("10", Some(above), "D", "<p>words below</p>");
+        let index = bench.synced().await;
+        assert_eq!(bench.finds(index.id, "words").await.len(), 3);
+        bench.site.change(closed, |page| page.restricted = true);
+        bench.site.change(above, |page| page.restricted = true);
+        assert_eq!(
+            bench.finds(index.id, "words").await,
+            [kept.to_string()],
+            "neither the page nor what stands below one"
+        );
+    });
 }
 
 #[test]
