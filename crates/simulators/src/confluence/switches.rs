@@ -56,6 +56,9 @@ pub struct Switches {
     /// Archiving, trashing and the like make a version.
     pub status_changes_bump_version: bool,
 
+    /// The withdrawn v1 reads of one content object and its properties still answer, for clients that know nothing newer.
+    pub v1_content_reads: bool,
+
     /// Unknown fields in every object.
     pub unknown_fields: bool,
     /// Enum values nobody has heard of: parent, space and status types.
@@ -124,6 +127,7 @@ impl Default for Switches {
             moves_keep_modified_date: true,
             restore_bumps_version: true,
             status_changes_bump_version: false,
+            v1_content_reads: false,
             unknown_fields: false,
             unknown_enums: false,
             null_parents: false,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::people::user_json;
-use crate::confluence::call::{Call, when};
+use crate::confluence::call::{Answer, Call, when};
 use crate::confluence::errors;
 use crate::confluence::model::{Content, ContentId, Space, Status, VersionRecord};
 use crate::confluence::render::Renderer;
@@ -202,6 +202,34 @@ pub(crate) fn content_json(
         .collect();
     value["_expandable"] = Value::Object(expandable);
     Ok(value)
+}
+
+/// One content object: withdrawn, unless [`v1_content_reads`](crate::confluence::Switches::v1_content_reads).
+pub(crate) fn read(call: &Call<'_>) -> Answer {
+    let content = withdrawn(call)?;
+    let expand = Expand::of(call, "");
+    let mut value = content_json(call, content, &expand)?;
+    if expand.has("children.attachment") {
+        value["children"] =
+            json!({"attachment": {"results": [], "start": 0, "limit": 25, "size": 0}});
+    }
+    Ok(Reply::ok(value))
+}
+
+/// Its properties, of which it has none; withdrawn as well.
+pub(crate) fn properties(call: &Call<'_>) -> Answer {
+    withdrawn(call)?;
+    Ok(Reply::ok(
+        json!({"results": [], "start": 0, "limit": 10, "size": 0}),
+    ))
+}
+
+fn withdrawn<'c>(call: &'c Call<'_>) -> Result<&'c Content, Reply> {
+    if !call.switches.v1_content_reads {
+        return Err(errors::gone());
+    }
+    let missing = |_| errors::v1(404, "No content found with id");
+    call.visible(call.id(0).map_err(missing)?).map_err(missing)
 }
 
 fn base_json(id: ContentId, kind: &str, status: &str, title: &str) -> Value {
