@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use domain::comments::{CachedComment, fold};
 use domain::document::{self, Document, DocumentFacts};
 use domain::index::Index;
 use domain::page::{CachedBody, PageRecord};
-use domain::{SpaceId, SpaceKey};
+use domain::ports::store::{StoreResult, SyncStore};
+use domain::{AccountId, PageId, SpaceId, SpaceKey};
 
 /// Present keys and names of an index's spaces, by identity.
 #[derive(Clone, Debug, Default)]
@@ -61,21 +63,92 @@ impl SpaceNames {
         if domain::change::needs_body(record) {
             return None;
         }
-        Some(document::document_hash(&self.facts(record)?, markdown_hash))
+        let hash = document::with_comments(markdown_hash, record.comments_hash.as_deref());
+        Some(document::document_hash(&self.facts(record)?, &hash))
     }
 
-    /// The document of a page; `None` while its newest body is not kept.
-    pub(crate) fn document(&self, record: &PageRecord, body: &CachedBody) -> Option<Document> {
+    /// The document of a page with its folded comments; `None` while its newest body is not kept.
+    pub(crate) fn document(
+        &self,
+        record: &PageRecord,
+        body: &CachedBody,
+        comments: Option<&str>,
+    ) -> Option<Document> {
         let fits = record.body_version == Some(record.facts.version)
             && record.markdown_hash.as_deref() == Some(body.markdown_hash.as_str());
         if !fits {
             return None;
         }
         let facts = self.facts(record)?;
-        Some(document::compose(
-            &facts,
-            &body.markdown,
-            &body.markdown_hash,
-        ))
+        let markdown = document::join_comments(body.markdown.clone(), comments);
+        let comments_hash = comments.map(document::markdown_hash);
+        let hash = document::with_comments(&body.markdown_hash, comments_hash.as_deref());
+        Some(document::compose(&facts, &markdown, &hash))
     }
+}
+
+/// The kept comments of pages as Markdown; pages without any are left out.
+pub(crate) async fn folded(
+    store: &dyn SyncStore,
+    pages: &[PageId],
+) -> StoreResult<HashMap<PageId, String>> {
+    let comments = store.comments_of(pages).await?;
+    if comments.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut authors: Vec<AccountId> = comments.iter().filter_map(|c| c.author.clone()).collect();
+    authors.sort_unstable();
+    authors.dedup();
+    let names: HashMap<AccountId, String> =
+        store.known_people(&authors).await?.into_iter().collect();
+    let mut of_page: HashMap<PageId, Vec<CachedComment>> = HashMap::new();
+    for comment in comments {
+        let page = of_page.entry(comment.page_id.clone()).or_default();
+        page.push(comment);
+    }
+    Ok(of_page
+        .into_iter()
+        .filter_map(|(page, comments)| Some((page, fold(&comments, &names)?)))
+        .collect())
+}
+
+/// The Markdown of pages as their documents hold it, with the comments that belong to it; pages without a kept body are left
+/// out. For whoever shows or searches the text of a page.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn page_texts(
+    store: &dyn SyncStore,
+    records: &[&PageRecord],
+) -> StoreResult<HashMap<PageId, PageText>> {
+    let ids: Vec<PageId> = records.iter().map(|r| r.page_id.clone()).collect();
+    let commented = records.iter().filter(|r| r.comments_hash.is_some());
+    let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
+    let comments = if commented.is_empty() {
+        HashMap::new()
+    } else {
+        folded(store, &commented).await?
+    };
+    Ok(store
+        .bodies(&ids)
+        .await?
+        .into_iter()
+        .map(|body| {
+            let comments = comments.get(&body.page_id).map(String::as_str);
+            let text = PageText {
+                version: body.version,
+                markdown: document::join_comments(body.markdown, comments),
+            };
+            (body.page_id, text)
+        })
+        .collect())
+}
+
+/// The text of a page as its document holds it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageText {
+    /// The version that the text belongs to.
+    pub version: i32,
+    /// Markdown, comments at its end where the index wants them.
+    pub markdown: String,
 }

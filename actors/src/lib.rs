@@ -36,6 +36,7 @@ mod status;
 mod supervise;
 mod uploader;
 
+pub use document::{PageText, page_texts};
 pub use engine::{Engine, EngineParts, SyncOrder};
 pub use error::EngineError;
 pub use failpoint::{FAILPOINTS, FailAction, Failpoints};

@@ -5,10 +5,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use actix::{Addr, Message};
+use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
 };
-use domain::ports::source::{Batch, Cursor, FactsQuery, ListQuery, SourceError};
+use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, SpaceKey};
 
@@ -187,6 +188,34 @@ pub(crate) struct FetchFacts {
 #[rtype(result = "Answered<Option<ContentFacts>>")]
 pub(crate) struct FetchFactsOf {
     pub kind: ContentKind,
+    pub id: PageId,
+    pub lease: Lease,
+}
+
+/// One answer of the newest comments of the site.
+#[derive(Message)]
+#[rtype(result = "Answered<Batch<SourceComment>>")]
+pub(crate) struct FetchRecentComments {
+    pub place: CommentPlace,
+    pub limit: usize,
+    pub cursor: Option<Cursor>,
+    pub lease: Lease,
+}
+
+/// One answer of a walk over comments.
+#[derive(Message)]
+#[rtype(result = "Answered<Batch<SourceComment>>")]
+pub(crate) struct FetchComments {
+    pub query: CommentsQuery,
+    pub cursor: Option<Cursor>,
+    pub lease: Lease,
+}
+
+/// One comment.
+#[derive(Message)]
+#[rtype(result = "Answered<Option<SourceComment>>")]
+pub(crate) struct FetchComment {
+    pub place: CommentPlace,
     pub id: PageId,
     pub lease: Lease,
 }

@@ -130,7 +130,10 @@ async fn create_index(base: &str) -> Result<(), CliError> {
         .map_err(CliError::failed)?;
     let answer = client
         .post(format!("{base}/api/indexes/"))
-        .json(&json!({"name": "Sample company", "agent_id": "demo", "confluence_spaces": SPACES}))
+        .json(
+            &json!({"name": "Sample company", "agent_id": "demo", "confluence_spaces": SPACES,
+            "include_comments": true}),
+        )
         .send()
         .await
         .map_err(CliError::failed)?;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actors::{Engine, EngineError};
+use actors::{Engine, EngineError, page_texts};
 use async_trait::async_trait;
 use domain::content::{ContentKind, Restriction};
 use domain::index::{Index, RestrictedPages};
@@ -232,21 +232,19 @@ impl KnowledgeBase for Indexed {
         let Some(record) = self.record(index, id).await? else {
             return Ok(None);
         };
-        let bodies = self
-            .store
-            .bodies(std::slice::from_ref(id))
+        let texts = page_texts(self.store.as_ref(), &[&record])
             .await
             .map_err(store)?;
-        let Some(body) = bodies.into_iter().next() else {
+        let Some(text) = texts.into_values().next() else {
             return Ok(None);
         };
         let mut page = record.to_page(space_key(index, &record));
         // The text and the version that is told belong together, also while a newer one is on its way.
-        page.version = body.version;
+        page.version = text.version;
         Ok(Some(FoundPage {
             page,
-            outline: headings(&body.markdown),
-            markdown: body.markdown,
+            outline: headings(&text.markdown),
+            markdown: text.markdown,
         }))
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod comments;
 mod events;
 mod main_job;
 mod mcp_service;

@@ -8,6 +8,7 @@ use mcp_confluence::settings::{Need, Pairs, Settings};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use simulators::confluence::{ConfluenceSim, Site};
+use simulators::spec_check::Specs;
 use tempfile::TempDir;
 
 /// Nothing here takes longer on a machine that is up to it at all.
@@ -171,9 +172,35 @@ impl Service {
         .await
     }
 
+    /// Orders a run by hand (it sweeps) and waits until it is over; answers it.
+    pub async fn swept(&self, index: &Value) -> Value {
+        let (status, run) = self
+            .post(&format!("/api/indexes/{}/sync", id(index)), json!({}))
+            .await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{run}");
+        let path = format!("/api/runs/{}", id(&run));
+        until("the run is over", async || {
+            let (_, run) = self.get(&path).await;
+            (!run["finished_at"].is_null()).then_some(run)
+        })
+        .await
+    }
+
     pub async fn stop(mut self) {
         self.app.take().unwrap().stop().await;
     }
+}
+
+/// Every request that Confluence was sent is one of the official documents'.
+pub fn assert_official(service: &Service) {
+    let Some(specs) = Specs::from_env("the check of requests against the official documents")
+    else {
+        return;
+    };
+    let requests = service.sim.requests();
+    let violations = specs.unwrap().check_requests(requests.iter());
+    let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 pub fn id(of: &Value) -> &str {

@@ -6,8 +6,8 @@ use actix::{AtomicResponse, Handler, WrapFuture};
 
 use super::ConfluenceFetcher;
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, FetchRendered, ListPages,
-    LookUpSpaces, SpacesBy, WhoAmI,
+    FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople,
+    FetchRecentComments, FetchRendered, ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 macro_rules! handle {
@@ -52,4 +52,13 @@ handle!(FetchFactsOf, |source, asked| source
     .facts_of(asked.kind, &asked.id));
 handle!(FetchRendered, |source, asked| source
     .rendered(asked.kind, &asked.id));
+handle!(FetchRecentComments, |source, asked| source.recent_comments(
+    asked.place,
+    asked.limit,
+    asked.cursor.as_ref()
+));
+handle!(FetchComments, |source, asked| source
+    .comments(&asked.query, asked.cursor.as_ref()));
+handle!(FetchComment, |source, asked| source
+    .comment(asked.place, &asked.id));
 handle!(FetchPeople, |source, asked| source.people(&asked.ids));

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix::Handler;
 use domain::backoff::Backoff;
+use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
 };
-use domain::ports::source::{Batch, Cursor, FactsQuery, ListQuery, SourceError};
+use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
 use domain::{AccountId, Disposition, PageId};
 use tokio::sync::Semaphore;
 
@@ -17,8 +18,8 @@ use super::ConfluenceFetcher;
 use crate::credits::{FetcherPool, Lease};
 use crate::index::run::{Halt, Stop, Tally};
 use crate::messages::{
-    FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople, FetchRendered, ListPages,
-    LookUpSpaces, SpacesBy, WhoAmI,
+    FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople,
+    FetchRecentComments, FetchRendered, ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 /// The source retries by itself; what it gives up on is tried so often in all, since a run is worth more patience than a
@@ -157,6 +158,47 @@ impl Fetchers {
     ) -> Result<Option<String>, Halt> {
         self.ask_times(1, |lease| FetchRendered {
             kind,
+            id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn recent_comments(
+        &self,
+        place: CommentPlace,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, Halt> {
+        self.ask(|lease| FetchRecentComments {
+            place,
+            limit,
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn comments(
+        &self,
+        query: &CommentsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, Halt> {
+        self.ask(|lease| FetchComments {
+            query: query.clone(),
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn comment(
+        &self,
+        place: CommentPlace,
+        id: &PageId,
+    ) -> Result<Option<SourceComment>, Halt> {
+        self.ask(|lease| FetchComment {
+            place,
             id: id.clone(),
             lease,
         })

@@ -12,7 +12,7 @@ use domain::{IndexId, PageId, schedule};
 
 use super::{live, verify};
 use crate::EngineError;
-use crate::document::SpaceNames;
+use crate::document::{SpaceNames, page_texts};
 use crate::shared::Shared;
 
 /// When Confluence's own search is asked.
@@ -192,20 +192,16 @@ async fn find_sections(
     passages: &mut [Passage],
     known: &HashMap<PageId, Known>,
 ) -> Result<(), EngineError> {
-    let ids: Vec<PageId> = known.keys().cloned().collect();
-    let bodies = shared.store.bodies(&ids).await?;
-    let markdown: HashMap<PageId, String> = bodies
-        .into_iter()
-        .map(|body| (body.page_id, body.markdown))
-        .collect();
+    let records: Vec<_> = known.values().map(|known| &known.record).collect();
+    let texts = page_texts(shared.store.as_ref(), &records).await?;
     for passage in passages {
         let Some((_, page)) = passage.document.page() else {
             continue;
         };
-        let Some(markdown) = markdown.get(&page) else {
+        let Some(text) = texts.get(&page) else {
             continue;
         };
-        if let Some((path, anchor)) = crate::section::of_passage(markdown, &passage.text) {
+        if let Some((path, anchor)) = crate::section::of_passage(&text.markdown, &passage.text) {
             passage.heading_path = path;
             passage.anchor = Some(anchor);
         }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use domain::PageId;
-use domain::document::Document;
+use domain::document::{Document, markdown_hash};
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome, OutboxState};
 
 use super::batch::Batch;
 use super::lane::Lane;
-use crate::document::SpaceNames;
+use crate::document::{SpaceNames, folded};
 use crate::index::run::Halt;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
@@ -38,10 +38,15 @@ pub(super) async fn compose(
         let mut current = Vec::new();
         let mut bytes = 0;
         for chunk in upserts.chunks(100) {
-            let (records, bodies) = load(lane, chunk).await?;
+            let Loaded {
+                records,
+                bodies,
+                comments,
+            } = load(lane, chunk).await?;
             for entry in chunk {
                 let record = records.get(&entry.page_id);
-                match document(entry, record, bodies.get(&entry.page_id), &names) {
+                let comments = comments.get(&entry.page_id).map(String::as_str);
+                match document(entry, record, bodies.get(&entry.page_id), comments, &names) {
                     Composed::Ready(document) => {
                         let size = document.text.len();
                         let full = current.len() >= batch_size
@@ -97,22 +102,35 @@ pub(super) async fn compose(
     Ok(batches)
 }
 
-type Loaded = (HashMap<PageId, PageRecord>, HashMap<PageId, CachedBody>);
+struct Loaded {
+    records: HashMap<PageId, PageRecord>,
+    bodies: HashMap<PageId, CachedBody>,
+    /// Folded, of pages whose documents hold any.
+    comments: HashMap<PageId, String>,
+}
 
 async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
     let ids: Vec<PageId> = entries.iter().map(|entry| entry.page_id.clone()).collect();
     let records = lane.shared.store.pages_by_id(lane.job.index, &ids).await?;
     let bodies = lane.shared.store.bodies(&ids).await?;
-    Ok((
-        records
+    let commented = records.iter().filter(|r| r.comments_hash.is_some());
+    let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
+    let comments = if commented.is_empty() {
+        HashMap::new()
+    } else {
+        folded(lane.shared.store.as_ref(), &commented).await?
+    };
+    Ok(Loaded {
+        records: records
             .into_iter()
             .map(|record| (record.page_id.clone(), record))
             .collect(),
-        bodies
+        bodies: bodies
             .into_iter()
             .map(|body| (body.page_id.clone(), body))
             .collect(),
-    ))
+        comments,
+    })
 }
 
 enum Composed {
@@ -120,7 +138,8 @@ enum Composed {
     Ready(Box<Document>),
     /// The row said something old; this is the row it should be.
     Corrected(OutboxEntry),
-    /// Another index has converted the same body since, with other links known: its Markdown is the one that is kept.
+    /// Another index has converted the same body since, with other links known, or has read its comments again: what is kept
+    /// now goes out.
     Rehashed(Box<PageRecord>, OutboxEntry),
     /// Its body is no longer kept: it has to be fetched again.
     Lost(Box<PageRecord>),
@@ -132,6 +151,7 @@ fn document(
     entry: &OutboxEntry,
     record: Option<&PageRecord>,
     body: Option<&CachedBody>,
+    comments: Option<&str>,
     names: &SpaceNames,
 ) -> Composed {
     let out = |record: &PageRecord| {
@@ -168,9 +188,11 @@ fn document(
         .markdown_hash
         .as_ref()
         .is_some_and(|hash| *hash != body.markdown_hash);
-    if other {
+    let comments_hash = comments.map(markdown_hash);
+    if other || record.comments_hash != comments_hash {
         let record = PageRecord {
             markdown_hash: Some(body.markdown_hash.clone()),
+            comments_hash,
             ..record.clone()
         };
         return match names.hash(&record) {
@@ -185,7 +207,7 @@ fn document(
             None => Composed::Blocked,
         };
     }
-    let Some(document) = names.document(record, body) else {
+    let Some(document) = names.document(record, body, comments) else {
         return Composed::Blocked;
     };
     if document.metadata.hash == entry.hash {

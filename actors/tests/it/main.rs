@@ -7,6 +7,7 @@ mod fakes;
 
 mod answers;
 mod changes;
+mod comments;
 mod faults;
 mod first_sync;
 mod model;

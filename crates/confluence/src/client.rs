@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, ContentSource, Cursor, FactsQuery, ListQuery, SourceError, SourceHealth,
+    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 
@@ -135,6 +136,31 @@ impl ContentSource for ConfluenceClient {
         id: &PageId,
     ) -> Result<Option<ContentFacts>, SourceError> {
         self.own_facts(kind, id).await
+    }
+
+    async fn recent_comments(
+        &self,
+        place: CommentPlace,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError> {
+        self.newest_comments(place, limit, cursor).await
+    }
+
+    async fn comments(
+        &self,
+        query: &CommentsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError> {
+        self.comments_by(query, cursor).await
+    }
+
+    async fn comment(
+        &self,
+        place: CommentPlace,
+        id: &PageId,
+    ) -> Result<Option<SourceComment>, SourceError> {
+        self.one_comment(place, id).await
     }
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {

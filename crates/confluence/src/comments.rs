@@ -1,54 +1,26 @@
-//! Comments in the page's foot and in its text, and the replies to them.
+//! Comments in the page's foot and in its text, and the replies to them: the newest of the whole site by listing, all of a
+//! space by CQL. Nothing is asked page by page.
 
-use domain::content::{ContentKind, ContentStatus};
-use domain::ports::source::{Batch, Cursor, MAX_BATCH, SourceError};
+use domain::comments::{CommentPlace, SourceComment};
+use domain::content::ContentStatus;
+use domain::ports::source::{Batch, CommentsQuery, Cursor, MAX_BATCH, MAX_COMMENTS, SourceError};
 use domain::{AccountId, PageId, Timestamp};
 use serde::Deserialize;
 
 use crate::ConfluenceClient;
 use crate::call::Call;
-use crate::cql::is_number;
+use crate::content::found;
+use crate::cql::{self, is_number};
 use crate::endpoint::{self, Endpoint};
 use crate::wire::{Body, Links, Text, Version, address, moment};
 
-/// Where comments stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CommentPlace {
-    /// Below the page.
-    Footer,
-    /// At a piece of its text.
-    Inline,
-}
+/// Comments of one answer of search without their texts: its cap on answers with expansions.
+const WITHOUT_BODIES: usize = 200;
+/// Five of the eight expansions that one request may have.
+const EXPAND: &str =
+    "container,ancestors,version,extensions.inlineProperties,extensions.resolution";
 
-/// A comment or a reply.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Comment {
-    /// The id, among all content.
-    pub id: PageId,
-    /// Its life-cycle state.
-    pub status: ContentStatus,
-    /// The page that it belongs to; `None` for one of a blog post, and for replies where the answer leaves it out.
-    pub page: Option<PageId>,
-    /// The blog post that it belongs to.
-    pub blog_post: Option<PageId>,
-    /// The comment that it replies to.
-    pub parent: Option<PageId>,
-    /// `version.number`.
-    pub version: i32,
-    /// `version.createdAt`.
-    pub modified: Option<Timestamp>,
-    /// Who wrote it last.
-    pub author: Option<AccountId>,
-    /// `open`, `reopened`, `resolved`, `dangling`; inline comments only.
-    pub resolution: Option<String>,
-    /// The text that an inline comment stands at.
-    pub quoted: Option<String>,
-    /// Absolute address.
-    pub url: String,
-    /// Storage format.
-    pub body: Option<String>,
-}
-
+/// A comment of v2.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
 struct Item {
@@ -71,28 +43,41 @@ struct Properties {
     inline_original_selection: Option<String>,
 }
 
+fn status_of(word: Option<&str>) -> ContentStatus {
+    word.map_or(ContentStatus::Unknown, ContentStatus::parse)
+}
+
+/// The one word of the four (open, reopened, resolved, dangling) that says that nothing is left to do.
+fn is_resolved(word: Option<&str>) -> bool {
+    word == Some("resolved")
+}
+
+fn id_of(text: Option<Text>) -> Option<PageId> {
+    text.filter(|id| !id.0.is_empty())
+        .map(|id| PageId::new(id.0))
+}
+
+fn storage_of(body: Option<Body>) -> Option<String> {
+    body.and_then(|body| body.storage)
+        .and_then(|storage| storage.value)
+}
+
 impl Item {
-    fn into_comment(self, base: &str) -> Comment {
+    fn into_comment(self, place: CommentPlace, base: &str) -> SourceComment {
         let version = self.version.unwrap_or_default();
-        let id = |text: Option<Text>| {
-            text.filter(|id| !id.0.is_empty())
-                .map(|id| PageId::new(id.0))
-        };
-        Comment {
-            status: self
-                .status
-                .as_deref()
-                .map_or(ContentStatus::Unknown, ContentStatus::parse),
-            page: id(self.page_id),
-            blog_post: id(self.blog_post_id),
-            parent: id(self.parent_comment_id),
+        let modified = version.created_at.as_deref().and_then(moment);
+        SourceComment {
+            status: status_of(self.status.as_deref()),
+            page: id_of(self.page_id).or_else(|| id_of(self.blog_post_id)),
+            parent: id_of(self.parent_comment_id),
+            place,
             version: version.number.unwrap_or(0),
-            modified: version.created_at.as_deref().and_then(moment),
+            modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
             author: version
                 .author_id
                 .filter(|id| !id.is_empty())
                 .map(AccountId::from),
-            resolution: self.resolution_status,
+            resolved: is_resolved(self.resolution_status.as_deref()),
             quoted: self
                 .properties
                 .and_then(|properties| properties.inline_original_selection),
@@ -101,105 +86,227 @@ impl Item {
                 self.links.and_then(|links| links.webui).as_deref(),
                 &self.id.0,
             ),
-            body: self
-                .body
-                .and_then(|body| body.storage)
-                .and_then(|storage| storage.value),
+            body: storage_of(self.body),
+            id: PageId::new(self.id.0),
+        }
+    }
+}
+
+/// A comment as search finds it.
+#[derive(Deserialize, Debug)]
+struct Found {
+    id: Text,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    status: Option<String>,
+    container: Option<Above>,
+    ancestors: Option<Vec<Above>>,
+    version: Option<FoundVersion>,
+    extensions: Option<Extensions>,
+    body: Option<Body>,
+    #[serde(rename = "_links")]
+    links: Option<Links>,
+}
+
+/// What a comment stands on, or replies to.
+#[derive(Deserialize, Debug)]
+struct Above {
+    id: Option<Text>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl Above {
+    fn into_id(self, is_wanted: impl Fn(&str) -> bool) -> Option<PageId> {
+        let wanted = self.kind.as_deref().is_some_and(is_wanted);
+        wanted.then(|| id_of(self.id)).flatten()
+    }
+}
+
+#[derive(Deserialize, Debug, Default)]
+struct FoundVersion {
+    number: Option<i32>,
+    when: Option<String>,
+    by: Option<Author>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Author {
+    account_id: Option<String>,
+}
+
+#[derive(Deserialize, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+struct Extensions {
+    location: Option<String>,
+    inline_properties: Option<Inline>,
+    resolution: Option<Resolution>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Inline {
+    original_selection: Option<String>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Resolution {
+    status: Option<String>,
+}
+
+const COMMENT: &str = "comment";
+
+impl Found {
+    fn into_comment(self, base: &str) -> SourceComment {
+        let version = self.version.unwrap_or_default();
+        let extensions = self.extensions.unwrap_or_default();
+        let quoted = extensions
+            .inline_properties
+            .and_then(|inline| inline.original_selection)
+            .filter(|text| !text.is_empty());
+        let place = match extensions.location.as_deref() {
+            Some("footer") => CommentPlace::Footer,
+            // Settled inline comments have a location of that name.
+            Some("inline" | "resolved") => CommentPlace::Inline,
+            _ if quoted.is_some() => CommentPlace::Inline,
+            _ => CommentPlace::Footer,
+        };
+        let above = self.ancestors.unwrap_or_default().into_iter().next_back();
+        let mut parent = above.and_then(|above| above.into_id(|kind| kind == COMMENT));
+        let mut page = None;
+        if let Some(container) = self.container {
+            // The container of a reply was seen to be the comment above it.
+            if container.kind.as_deref() == Some(COMMENT) {
+                parent = parent.or_else(|| id_of(container.id));
+            } else {
+                page = container.into_id(|kind| matches!(kind, "page" | "blogpost"));
+            }
+        }
+        SourceComment {
+            status: status_of(self.status.as_deref()),
+            page,
+            parent,
+            place,
+            version: version.number.unwrap_or(0),
+            modified: version
+                .when
+                .as_deref()
+                .and_then(moment)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            author: version
+                .by
+                .and_then(|by| by.account_id)
+                .filter(|id| !id.is_empty())
+                .map(AccountId::from),
+            resolved: is_resolved(
+                extensions
+                    .resolution
+                    .and_then(|resolution| resolution.status)
+                    .as_deref(),
+            ),
+            quoted,
+            url: address(
+                base,
+                self.links.and_then(|links| links.webui).as_deref(),
+                &self.id.0,
+            ),
+            body: storage_of(self.body),
             id: PageId::new(self.id.0),
         }
     }
 }
 
 impl ConfluenceClient {
-    /// One answer of the newest comments of the whole site, newest first: what changed since a time is at its start.
-    /// A first `limit` of 10 to 25 is enough for a quiet site; 250 at most.
-    ///
-    /// # Errors
-    /// As [`domain::ports::source::ContentSource::list`].
-    pub async fn recent_comments(
+    /// The newest comments of the whole site, newest first: what changed since a time is at its start.
+    pub(crate) async fn newest_comments(
         &self,
         place: CommentPlace,
         limit: usize,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<Comment>, SourceError> {
+    ) -> Result<Batch<SourceComment>, SourceError> {
         let endpoint = match place {
             CommentPlace::Footer => &endpoint::FOOTER_COMMENTS,
             CommentPlace::Inline => &endpoint::INLINE_COMMENTS,
         };
-        self.comments(
-            Call::new(endpoint, &[]).with("sort", "-modified-date"),
-            limit,
-            cursor,
-        )
-        .await
-    }
-
-    /// One answer of the comments of a page or blog post, oldest first, without the replies.
-    ///
-    /// # Errors
-    /// `NotFound` when the page is gone or not allowed; else as [`domain::ports::source::ContentSource::list`].
-    pub async fn comments_of(
-        &self,
-        kind: ContentKind,
-        id: &PageId,
-        place: CommentPlace,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<Comment>, SourceError> {
-        let endpoint: &'static Endpoint = match (kind, place) {
-            (ContentKind::BlogPost, CommentPlace::Footer) => &endpoint::BLOGPOST_FOOTER_COMMENTS,
-            (ContentKind::BlogPost, CommentPlace::Inline) => &endpoint::BLOGPOST_INLINE_COMMENTS,
-            (_, CommentPlace::Footer) => &endpoint::PAGE_FOOTER_COMMENTS,
-            (_, CommentPlace::Inline) => &endpoint::PAGE_INLINE_COMMENTS,
-        };
-        self.comments(
-            numbered(endpoint, id)?.with("sort", "created-date"),
-            MAX_BATCH,
-            cursor,
-        )
-        .await
-    }
-
-    /// One answer of the replies to a comment, oldest first, one level deep.
-    ///
-    /// # Errors
-    /// As [`comments_of`](Self::comments_of).
-    pub async fn replies_to(
-        &self,
-        place: CommentPlace,
-        comment: &PageId,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<Comment>, SourceError> {
-        let endpoint = match place {
-            CommentPlace::Footer => &endpoint::FOOTER_REPLIES,
-            CommentPlace::Inline => &endpoint::INLINE_REPLIES,
-        };
-        self.comments(
-            numbered(endpoint, comment)?.with("sort", "created-date"),
-            MAX_BATCH,
-            cursor,
-        )
-        .await
-    }
-
-    async fn comments(
-        &self,
-        call: Call,
-        limit: usize,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<Comment>, SourceError> {
-        let call = call
+        let call = Call::new(endpoint, &[])
+            .with("sort", "-modified-date")
             .with("body-format", "storage")
             .limit(limit.clamp(1, MAX_BATCH));
         let page = self.transport.page::<Item>(&call, cursor).await?;
         let base = self.base(page.base);
+        let items = page.items.into_iter();
         Ok(Batch {
-            items: page
-                .items
-                .into_iter()
-                .map(|item| item.into_comment(&base))
-                .collect(),
+            items: items.map(|item| item.into_comment(place, &base)).collect(),
             next: page.next,
         })
+    }
+
+    /// One answer of a walk by CQL.
+    pub(crate) async fn comments_by(
+        &self,
+        query: &CommentsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError> {
+        let (cql, bodies) = match query {
+            CommentsQuery::Space { key, bodies } => (cql::attached_in(key, COMMENT), *bodies),
+            CommentsQuery::Ids(ids) if ids.len() > MAX_COMMENTS => {
+                return Err(SourceError::Rejected {
+                    what: "comments by id".to_owned(),
+                    detail: format!(
+                        "{} are too many for one request; {MAX_COMMENTS} at most",
+                        ids.len()
+                    ),
+                });
+            }
+            CommentsQuery::Ids(ids) => match cql::these(ids) {
+                Some(cql) => (cql, true),
+                None => {
+                    return Ok(Batch {
+                        items: Vec::new(),
+                        next: None,
+                    });
+                }
+            },
+        };
+        let (expand, limit) = if bodies {
+            (format!("{EXPAND},body.storage"), MAX_COMMENTS)
+        } else {
+            (EXPAND.to_owned(), WITHOUT_BODIES)
+        };
+        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
+            .with("cql", cql)
+            .with("expand", expand)
+            .limit(limit);
+        let page = self.transport.page::<Found>(&call, cursor).await?;
+        let base = self.base(page.base);
+        let items = page
+            .items
+            .into_iter()
+            .filter(|item| item.kind.as_deref() == Some(COMMENT));
+        Ok(Batch {
+            items: items.map(|item| item.into_comment(&base)).collect(),
+            next: page.next,
+        })
+    }
+
+    /// One comment by its id.
+    pub(crate) async fn one_comment(
+        &self,
+        place: CommentPlace,
+        id: &PageId,
+    ) -> Result<Option<SourceComment>, SourceError> {
+        let endpoint = match place {
+            CommentPlace::Footer => &endpoint::ONE_FOOTER_COMMENT,
+            CommentPlace::Inline => &endpoint::ONE_INLINE_COMMENT,
+        };
+        if !is_number(id.as_str()) {
+            return Ok(None);
+        }
+        let call = Call::new(endpoint, &[id.as_str()]).with("body-format", "storage");
+        let item = found(self.transport.value::<Item>(&call).await)?;
+        let base = self.base(None);
+        Ok(item.map(|item| item.into_comment(place, &base)))
     }
 }
 
@@ -210,5 +317,56 @@ pub(crate) fn numbered(endpoint: &'static Endpoint, id: &PageId) -> Result<Call,
         Ok(call)
     } else {
         Err(SourceError::NotFound { what: call.what })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found_comment(json: &str) -> SourceComment {
+        let found: Found = serde_json::from_str(json).unwrap();
+        found.into_comment("https://x/wiki")
+    }
+
+    #[test]
+    fn what_search_finds_is_read() {
+        let root = found_comment(
+            r#"{"id":"12","type":"comment","status":"current","title":"Re: P","container":{"id":"7","type":"page"},"ancestors":[],
+                "version":{"number":2,"when":"2026-09-16T08:30:00.000Z","by":{"accountId":"a:1"}},
+                "extensions":{"location":"resolved","inlineProperties":{"originalSelection":"the word","markerRef":"m"},
+                  "resolution":{"status":"resolved","lastModifiedDate":"2026-09-16T08:30:00.000Z"}},
+                "body":{"storage":{"value":"<p>yes</p>"}},"_links":{"webui":"/spaces/ENG/pages/7/P?focusedCommentId=12"}}"#,
+        );
+        assert_eq!(
+            (root.page, root.parent, root.place),
+            (Some("7".into()), None, CommentPlace::Inline)
+        );
+        assert_eq!(root.quoted.as_deref(), Some("the word"));
+        assert!(root.resolved);
+        assert_eq!(
+            (root.version, root.body.as_deref()),
+            (2, Some("<p>yes</p>"))
+        );
+        assert_eq!(
+            root.url,
+            "https://x/wiki/spaces/ENG/pages/7/P?focusedCommentId=12"
+        );
+
+        let reply = found_comment(
+            r#"{"id":13,"type":"comment","container":{"id":"12","type":"comment"},"version":null,"extensions":null}"#,
+        );
+        assert_eq!(
+            (reply.page, reply.parent, reply.place),
+            (None, Some("12".into()), CommentPlace::Footer)
+        );
+        let reply = found_comment(
+            r#"{"id":14,"type":"comment","container":{"id":"7","type":"blogpost"},
+                "ancestors":[{"id":"12","type":"comment"},{"id":"13","type":"comment"}],"extensions":{"location":"footer"}}"#,
+        );
+        assert_eq!(
+            (reply.page, reply.parent),
+            (Some("7".into()), Some("13".into()))
+        );
     }
 }

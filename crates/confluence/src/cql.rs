@@ -36,6 +36,14 @@ pub(crate) fn everything_in(space: &SpaceKey, containers: bool) -> String {
     )
 }
 
+/// Everything of one type that hangs on the pages of a space (comments, attachments), oldest first.
+pub(crate) fn attached_in(space: &SpaceKey, kind: &str) -> String {
+    format!(
+        "space = {} and type = {kind} order by created asc",
+        literal(space.as_str())
+    )
+}
+
 /// These items; `None` when none of the ids can be one.
 pub(crate) fn these(ids: &[PageId]) -> Option<String> {
     let ids: Vec<&str> = ids

@@ -48,18 +48,10 @@ pub(crate) static RESTRICTION: Endpoint = of(
 );
 pub(crate) static FOOTER_COMMENTS: Endpoint = of("GET /api/v2/footer-comments", COMMENT, true);
 pub(crate) static INLINE_COMMENTS: Endpoint = of("GET /api/v2/inline-comments", COMMENT, true);
-pub(crate) static PAGE_FOOTER_COMMENTS: Endpoint =
-    of("GET /api/v2/pages/{id}/footer-comments", COMMENT, false);
-pub(crate) static PAGE_INLINE_COMMENTS: Endpoint =
-    of("GET /api/v2/pages/{id}/inline-comments", COMMENT, false);
-pub(crate) static BLOGPOST_FOOTER_COMMENTS: Endpoint =
-    of("GET /api/v2/blogposts/{id}/footer-comments", COMMENT, false);
-pub(crate) static BLOGPOST_INLINE_COMMENTS: Endpoint =
-    of("GET /api/v2/blogposts/{id}/inline-comments", COMMENT, false);
-pub(crate) static FOOTER_REPLIES: Endpoint =
-    of("GET /api/v2/footer-comments/{id}/children", COMMENT, false);
-pub(crate) static INLINE_REPLIES: Endpoint =
-    of("GET /api/v2/inline-comments/{id}/children", COMMENT, false);
+pub(crate) static ONE_FOOTER_COMMENT: Endpoint =
+    of("GET /api/v2/footer-comments/{id}", COMMENT, false);
+pub(crate) static ONE_INLINE_COMMENT: Endpoint =
+    of("GET /api/v2/inline-comments/{id}", COMMENT, false);
 pub(crate) static ATTACHMENTS: Endpoint = of("GET /api/v2/attachments", ATTACHMENT, true);
 pub(crate) static PAGE_ATTACHMENTS: Endpoint =
     of("GET /api/v2/pages/{id}/attachments", ATTACHMENT, false);

@@ -16,7 +16,7 @@ pub mod attachments;
 mod call;
 mod classify;
 mod client;
-pub mod comments;
+mod comments;
 mod config;
 mod content;
 mod cql;

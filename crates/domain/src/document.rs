@@ -161,6 +161,29 @@ pub fn markdown_hash(markdown: &str) -> String {
     blake3::hash(markdown.as_bytes()).to_hex().to_string()
 }
 
+/// Hash of a page's Markdown together with the comments below it, from the hashes of both.
+#[must_use]
+pub fn with_comments(markdown_hash: &str, comments_hash: Option<&str>) -> String {
+    match comments_hash {
+        None => markdown_hash.to_owned(),
+        Some(comments) => blake3::hash(format!("{markdown_hash}\n{comments}").as_bytes())
+            .to_hex()
+            .to_string(),
+    }
+}
+
+/// A page's Markdown with its comments below it.
+#[must_use]
+pub fn join_comments(mut markdown: String, comments: Option<&str>) -> String {
+    if let Some(comments) = comments {
+        if !markdown.is_empty() {
+            markdown.push('\n');
+        }
+        markdown.push_str(comments);
+    }
+    markdown
+}
+
 /// Labels in one string for exact matching of one of them: `|a|b|`; empty without labels.
 #[must_use]
 pub fn joined_labels(labels: &[String]) -> String {

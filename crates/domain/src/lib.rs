@@ -1,6 +1,6 @@
 //! What MCP Confluence Sync is about, without any of the machinery: ids, records, decisions and ports.
 //!
-//! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`index`], [`run`], [`document`].
+//! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`comments`], [`index`], [`run`], [`document`].
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
 //!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`vanish`] and [`guard`] (who may be removed),
 //!   [`schedule`], [`backoff`], [`adaptive`] (how many requests at once), [`answer`] (which passages may leave).
@@ -13,6 +13,7 @@ pub mod adaptive;
 pub mod answer;
 pub mod backoff;
 pub mod change;
+pub mod comments;
 pub mod content;
 pub mod disposition;
 pub mod document;

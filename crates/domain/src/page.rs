@@ -113,6 +113,9 @@ pub struct PageRecord {
     pub body_version: Option<i32>,
     /// Hash of that body's Markdown, as 64 hex digits.
     pub markdown_hash: Option<String>,
+    /// Hash of the comments that its document holds, folded into Markdown, as 64 hex digits; `None`: none, or the index
+    /// does not want them.
+    pub comments_hash: Option<String>,
     /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it. Empty: the
     /// store accepted a document and then failed with it, so it may hold something under this id, but nothing to rely on:
     /// it equals no document's hash, and a removal still has to ask the store.
@@ -184,6 +187,7 @@ impl PageRecord {
             breadcrumb: Vec::new(),
             body_version: None,
             markdown_hash: None,
+            comments_hash: None,
             stored_hash: None,
             state: PageState::Pending,
             reason: None,

@@ -280,6 +280,7 @@ fn record(index: IndexId, n: usize) -> PageRecord {
         restriction: Restriction::Open,
         body_version: Some(7),
         markdown_hash: Some("a".repeat(64)),
+        comments_hash: None,
         state: PageState::Pending,
         ..PageRecord::new(index, &source, now)
     }

@@ -11,8 +11,10 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::Done;
-use crate::rows::{BodyRow, OutboxRow, PageRow, SpaceRow};
-use crate::schema::{bodies, checkpoints, index_spaces, outbox, people, remembered, synced_pages};
+use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow, SpaceRow};
+use crate::schema::{
+    bodies, checkpoints, comments, index_spaces, outbox, people, remembered, synced_pages,
+};
 
 /// The connection.
 pub(crate) type Conn = SqliteConnection;
@@ -69,7 +71,7 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
             .set(take!(synced_pages:
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
                 restriction, breadcrumb, body_version, markdown_hash, stored_hash, state, reason, attempts, next_try_at,
-                seen_in_run, vanished_at, changed_at, document,
+                seen_in_run, vanished_at, changed_at, document, comments_hash,
             ))
             .execute(connection)?;
     }
@@ -100,6 +102,24 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
             .do_update()
             .set(take!(bodies: kind, version, converter, markdown_hash, stored_bytes, markdown, storage))
             .filter(bodies::version.le(excluded(bodies::version)))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// An older version never replaces a newer one.
+pub(crate) fn put_comments(connection: &mut Conn, rows: &[CommentRow]) -> Done<()> {
+    use diesel::query_dsl::methods::FilterDsl as _;
+    for row in rows {
+        diesel::insert_into(comments::table)
+            .values(row)
+            .on_conflict(comments::comment_id)
+            .do_update()
+            .set(take!(comments:
+                page_id, parent_id, place, version, modified, author, resolved, quoted, url, converter, absent_since,
+                markdown, storage,
+            ))
+            .filter(comments::version.le(excluded(comments::version)))
             .execute(connection)?;
     }
     Ok(())

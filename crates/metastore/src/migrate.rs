@@ -163,6 +163,7 @@ mod tests {
             synced_pages,
             outbox,
             bodies,
+            comments,
             people,
             checkpoints,
             events,

@@ -107,6 +107,7 @@ table! {
         changed_at -> Timestamp,
         body_due -> Bool,
         document -> Bool,
+        comments_hash -> Nullable<Text>,
     }
 }
 
@@ -134,6 +135,25 @@ table! {
         converter -> Integer,
         markdown_hash -> Text,
         stored_bytes -> BigInt,
+        markdown -> Binary,
+        storage -> Binary,
+    }
+}
+
+table! {
+    comments (comment_id) {
+        comment_id -> Text,
+        page_id -> Text,
+        parent_id -> Nullable<Text>,
+        place -> Text,
+        version -> Integer,
+        modified -> Timestamp,
+        author -> Nullable<Text>,
+        resolved -> Bool,
+        quoted -> Nullable<Text>,
+        url -> Text,
+        converter -> Integer,
+        absent_since -> Nullable<Timestamp>,
         markdown -> Binary,
         storage -> Binary,
     }
@@ -203,5 +223,6 @@ allow_tables_to_appear_in_same_query!(
     sync_runs,
     synced_pages,
     outbox,
-    bodies
+    bodies,
+    comments
 );

@@ -1,6 +1,7 @@
 //! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
 
 use async_trait::async_trait;
+use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
 use domain::index::{IndexSpace, IndexStatus, Remote};
@@ -16,9 +17,10 @@ use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    bodies, events, facts, indexes, links, outbox, pages, prune, runs, settle, small, spaces,
+    bodies, comments, events, facts, indexes, links, outbox, pages, prune, runs, settle, small,
+    spaces,
 };
-use crate::rows::{BodyRow, OutboxRow, PageRow};
+use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
 #[async_trait]
 impl SyncStore for Metastore {
@@ -225,6 +227,74 @@ impl SyncStore for Metastore {
     async fn remember_people(&self, people: &[(AccountId, String)]) -> StoreResult<()> {
         let people = people.to_vec();
         self.write(move |c| links::remember_people(c, &people))
+            .await
+    }
+
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
+        let pages = pages.to_vec();
+        let rows = self.read(move |c| comments::of_pages(c, &pages)).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Unpacked after the reader is free again.
+        blocking(move || {
+            let comments = rows.into_iter().map(CachedComment::try_from);
+            comments.collect::<Result<_, _>>().map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>> {
+        let ids = ids.to_vec();
+        self.read(move |c| comments::briefs(c, &ids)).await
+    }
+
+    async fn comment_briefs_in(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+    ) -> StoreResult<Vec<CommentBrief>> {
+        let space = space.clone();
+        self.read(move |c| comments::briefs_in(c, index, &space))
+            .await
+    }
+
+    async fn save_comments(&self, comments: &[CachedComment], gone: &[PageId]) -> StoreResult<()> {
+        if comments.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        let (kept, gone) = (comments.to_vec(), gone.to_vec());
+        // Packed before the writer's gate, so that nobody waits for it.
+        let packed: Vec<CommentRow> = blocking(move || {
+            let mut packer = Packer::new();
+            let rows = kept.iter().map(|c| CommentRow::pack(&mut packer, c));
+            Ok(rows.collect())
+        })
+        .await?;
+        self.write(move |c| comments::save(c, &packed, &gone)).await
+    }
+
+    async fn mark_comments_absent(
+        &self,
+        ids: &[PageId],
+        since: Option<Timestamp>,
+    ) -> StoreResult<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids = ids.to_vec();
+        self.write(move |c| comments::mark_absent(c, &ids, since))
+            .await
+    }
+
+    async fn pages_with_comments(
+        &self,
+        index: IndexId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>> {
+        let after = after.cloned();
+        self.read(move |c| comments::pages_with(c, index, after.as_ref(), limit))
             .await
     }
 

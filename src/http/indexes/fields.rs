@@ -47,7 +47,9 @@ pub struct IndexFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     include_blog_posts: Field<bool>,
-    /// Comments folded into their page's document.
+    /// Comments of the pages (below them and in their text, with replies) under a heading of their page's document. Costs 2
+    /// Confluence requests a poll; a sweep costs 2, and 1 for every 200 comments of a space (at least 1 a space); new and
+    /// changed ones are read 50 a request. Resolved ones stay, and say so.
     #[serde(default)]
     #[schema(value_type = bool)]
     include_comments: Field<bool>,
@@ -273,13 +275,11 @@ fn limits(check: &mut Check, settings: &IndexSettings) {
         );
     }
     // Part of the contract and not built yet: refused rather than taken and not done.
-    for (name, wanted) in [
-        ("include_comments", settings.include_comments),
-        ("include_attachments", settings.include_attachments),
-    ] {
-        if wanted {
-            check.fail(name, "is not offered by this version yet: leave it false");
-        }
+    if settings.include_attachments {
+        check.fail(
+            "include_attachments",
+            "is not offered by this version yet: leave it false",
+        );
     }
     let mut seen = std::collections::BTreeSet::new();
     if let Some(double) = spaces

@@ -23,6 +23,8 @@ use crate::shared::{RowsLock, Shared, lock};
 const SINGLE_FACTS: i64 = 25;
 /// So many vanished pages are asked for by a request of their own in a run; the answer in bulk decides the others.
 const SINGLE_LOOKS: i64 = 25;
+/// So many comments that a sweep missed are asked for by a request of their own.
+const COMMENT_LOOKS: i64 = 25;
 
 /// One run, as its stages see it.
 pub(crate) struct RunCtx {
@@ -45,6 +47,7 @@ pub(crate) struct RunCtx {
     pub(super) started_at: Timestamp,
     pub(super) single_facts: Budget,
     pub(super) single_looks: Budget,
+    pub(super) comment_looks: Budget,
     /// Rendered bodies that this run may still ask for.
     pub(super) rendered: Budget,
     findings: Mutex<Findings>,
@@ -67,6 +70,8 @@ pub(super) struct Findings {
     pub(super) newest: Option<Timestamp>,
     /// A walk that an earlier run began: what was newest then bounds the watermark.
     pub(super) newest_at_most: Option<Timestamp>,
+    /// The comments of some space could not be read.
+    pub(super) comments_missing: bool,
     /// The guard stopped removals.
     pub(super) guard: Option<String>,
 }
@@ -125,6 +130,7 @@ impl RunCtx {
             started_at: parts.started_at,
             single_facts: Budget::new(SINGLE_FACTS),
             single_looks: Budget::new(SINGLE_LOOKS),
+            comment_looks: Budget::new(COMMENT_LOOKS),
             rendered: Budget::new(rendered),
             findings: Mutex::default(),
         }

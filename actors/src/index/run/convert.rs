@@ -198,7 +198,9 @@ async fn ask_for_rendered(
     if !may_render(ctx) {
         return Ok(HashMap::new());
     }
-    let asked = dynamic.iter().filter(|_| ctx.rendered.take()).map(|&at| {
+    let has_a_form = |at: &&usize| bodies[**at].kind != ContentKind::Container;
+    let dynamic = dynamic.iter().filter(has_a_form);
+    let asked = dynamic.filter(|_| ctx.rendered.take()).map(|&at| {
         let body = &bodies[at];
         async move { (at, ctx.source.rendered(body.kind, &body.page).await) }
     });
@@ -257,7 +259,7 @@ async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, H
 
 /// Names that are not known yet, in bulk; remembered, so that each person is asked for once. A name that cannot be had is no
 /// reason to hold a page back.
-async fn ask_for_people(
+pub(super) async fn ask_for_people(
     ctx: &RunCtx,
     wanted: &[AccountId],
     known: &mut HashMap<AccountId, String>,

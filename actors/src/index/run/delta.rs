@@ -10,7 +10,7 @@ use super::context::SeenSpace;
 use super::facts;
 use super::poll::poll;
 use super::vanish::Absence;
-use super::{Halt, RunCtx, retry, stages, vanish};
+use super::{Halt, RunCtx, comments, retry, stages, vanish};
 
 /// Pages of unknown restriction that one poll asks for in bulk.
 const UNKNOWN_AT_ONCE: usize = 100;
@@ -35,6 +35,9 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
             }
         }
     }
+    if ctx.settings().include_comments && !spaces.is_empty() {
+        touched.extend(poll_comments(ctx, spaces, &touched).await?);
+    }
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
@@ -50,6 +53,30 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     let confirmed = vanish::confirm(ctx, hidden, Absence::Counts).await?;
     touched.extend(confirmed.back);
     stages::decide(ctx, &moved, &touched).await
+}
+
+/// What was said since the last time, and what is kept of pages that were touched; answers the pages whose comments are others
+/// than before.
+async fn poll_comments(
+    ctx: &RunCtx,
+    spaces: &[SeenSpace],
+    touched: &HashSet<PageId>,
+) -> Result<Vec<PageId>, Halt> {
+    let (mut pages, newest) = match comments::poll(ctx).await {
+        Ok(found) => found,
+        Err(halt) => {
+            let error = halt.only_this_part()?;
+            for space in spaces {
+                ctx.trouble_with(space, &format!("comments could not be read: {error}"));
+            }
+            return Ok(Vec::new());
+        }
+    };
+    pages.extend(touched.iter().cloned());
+    let pages: Vec<PageId> = pages.into_iter().collect();
+    let changed = comments::refold(ctx, &pages).await?;
+    comments::remember(ctx, newest).await?;
+    Ok(changed)
 }
 
 /// Labels and restrictions of what was touched and of what is still unknown; answers those that are others than before.

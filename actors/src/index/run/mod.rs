@@ -3,6 +3,7 @@
 //! ```text
 //! spaces ─► walks (list: with bodies the first time, else compare) ─► facts (labels, restrictions) ─► reconcile ─► outbox
 //!           one per space, side by side                                per space, while facts come
+//!        └► comments of the space, in bulk, before its pages are decided
 //!        └► bodies of new versions, by id in bulk ─► convert ─► reconcile ─► outbox
 //!        └► vanished: confirmed, hidden or removed, guarded
 //! the uploader drains the outbox all along; the run ends when that is settled
@@ -12,6 +13,7 @@
 
 mod audit;
 mod bodies;
+mod comments;
 mod context;
 mod convert;
 mod delta;

@@ -16,7 +16,8 @@ use tokio::sync::Semaphore;
 use super::context::{RunParts, SeenSpace};
 use super::reconcile::{Reconciler, Which};
 use super::{
-    Halt, RunCtx, Stop, Tally, audit, bodies, delta, dry, finish, reconvert, spaces, sweep, vanish,
+    Halt, RunCtx, Stop, Tally, audit, bodies, comments, delta, dry, finish, reconvert, spaces,
+    sweep, vanish,
 };
 use crate::EngineError;
 use crate::fetcher::Fetchers;
@@ -137,6 +138,7 @@ impl Life {
 async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
     ctx.hint_uploader();
+    comments::leave_if_unwanted(ctx).await?;
     if ctx.run.kind == RunKind::Delta {
         delta::delta(ctx, &spaces).await?;
     } else {

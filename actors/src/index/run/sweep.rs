@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::PageId;
 use domain::content::{ContentKind, ContentStatus, Restriction};
 use domain::page::PageState;
 use domain::ports::source::MAX_BATCH;
 use domain::ports::store::PageBrief;
 use domain::run::RunKind;
 use domain::vanish::is_suspiciously_empty;
+use domain::{PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
 use super::context::SeenSpace;
@@ -19,7 +19,7 @@ use super::listed::record;
 use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
-use super::{Halt, RunCtx, parents, stages, vanish};
+use super::{Halt, RunCtx, comments, parents, stages, vanish};
 use crate::messages::SpacesBy;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
@@ -32,6 +32,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     if ctx.state.progress.watermark.is_none() && !spaces.is_empty() {
         newest_before(ctx, spaces).await?;
     }
+    let newest_comment = poll_comments(ctx, spaces).await?;
     let mut absent = BTreeMap::new();
     let mut walks = stream::iter(spaces)
         .map(|space| one_space(ctx, space))
@@ -40,9 +41,28 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
         absent.extend(found?);
     }
     drop(walks);
+    if !ctx.find(|f| f.comments_missing) {
+        comments::remember(ctx, newest_comment).await?;
+    }
     absent.extend(of_gone_spaces(ctx, spaces).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
     stages::decide(ctx, &HashSet::new(), &confirmed.back).await
+}
+
+/// What is newer than search may know; answers up to when comments are known after a complete walk over all spaces.
+async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, Halt> {
+    if !ctx.settings().include_comments || spaces.is_empty() {
+        return Ok(None);
+    }
+    match comments::poll(ctx).await {
+        Ok((_, newest)) => Ok(newest),
+        Err(halt) => {
+            // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
+            let error = halt.only_this_part()?;
+            tracing::warn!(index = %ctx.index(), %error, "the newest comments could not be listed");
+            Ok(None)
+        }
+    }
 }
 
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
@@ -64,6 +84,13 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
     {
         let error = halt.only_this_part()?;
         ctx.trouble_with(space, &error.to_string());
+    }
+    if ctx.settings().include_comments
+        && let Err(halt) = comments::of_space(ctx, space).await
+    {
+        let error = halt.only_this_part()?;
+        ctx.find(|f| f.comments_missing = true);
+        ctx.trouble_with(space, &format!("its comments could not be read: {error}"));
     }
     let mut reconciler = Reconciler::new(ctx, space, true);
     if ctx.needs_facts()

@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourcePage,
     Space,
 };
 use domain::ports::clock::Clock;
 use domain::ports::source::{
-    Batch, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError, SourceHealth,
+    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError,
+    SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
 use super::TestClock;
+use super::comments::{self, FakeComment};
 
 #[derive(Clone, Debug)]
 pub struct FakePage {
@@ -63,6 +66,7 @@ pub enum Fault {
 pub struct Site {
     pub spaces: BTreeMap<String, FakeSpace>,
     pub pages: BTreeMap<u64, FakePage>,
+    pub comments: BTreeMap<u64, FakeComment>,
     next_id: u64,
     /// Requests made, in words.
     pub log: Vec<String>,
@@ -191,7 +195,11 @@ impl FakeConfluence {
         self.with(|site| std::mem::take(&mut site.log))
     }
 
-    async fn request(&self, words: String) -> Result<bool, SourceError> {
+    pub fn clock(&self) -> TestClock {
+        self.clock
+    }
+
+    pub async fn request(&self, words: String) -> Result<bool, SourceError> {
         let (latency, fault) = self.with(|site| {
             site.log.push(words.clone());
             let at = site
@@ -228,6 +236,11 @@ impl FakeConfluence {
 }
 
 impl Site {
+    pub fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
     pub fn visible(&self, page: &FakePage) -> bool {
         !page.hidden && self.spaces.get(&page.space).is_some_and(|s| s.visible)
     }
@@ -524,6 +537,31 @@ impl ContentSource for FakeConfluence {
             let there = any && site.visible(page) && page.status != ContentStatus::Draft;
             there.then(|| site.facts(page))
         }))
+    }
+
+    async fn recent_comments(
+        &self,
+        place: CommentPlace,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError> {
+        comments::recent(self, place, limit, cursor).await
+    }
+
+    async fn comments(
+        &self,
+        query: &CommentsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError> {
+        comments::by(self, query, cursor).await
+    }
+
+    async fn comment(
+        &self,
+        place: CommentPlace,
+        id: &PageId,
+    ) -> Result<Option<SourceComment>, SourceError> {
+        comments::one(self, place, id).await
     }
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {

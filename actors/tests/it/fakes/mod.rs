@@ -1,6 +1,7 @@
 //! In-memory stand-ins of the outside world, with faults on demand.
 
 pub mod clock;
+pub mod comments;
 pub mod confluence;
 pub mod retrieval;
 

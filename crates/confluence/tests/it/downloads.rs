@@ -1,8 +1,9 @@
 //! Comments and files: what is asked, and that credentials never leave the site.
 
 use confluence::ConfluenceClient;
-use confluence::comments::CommentPlace::{Footer, Inline};
+use domain::comments::CommentPlace::{Footer, Inline};
 use domain::content::ContentKind::{BlogPost, Page};
+use domain::ports::source::{CommentsQuery, ContentSource};
 use serde_json::json;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
@@ -48,53 +49,52 @@ async fn files_are_listed_whole_site_and_by_page() {
 }
 
 #[tokio::test]
-async fn comments_are_listed_whole_site_by_page_and_by_thread() {
+async fn comments_are_listed_whole_site_and_by_space_and_asked_for_by_id() {
     let server = MockServer::start().await;
-    let comment = json!({"id": "5", "status": "current", "title": "Re: x", "pageId": "7", "version": {"number": 1, "createdAt": "2026-09-16T08:30:00.000Z"},
+    let comment = json!({"id": "5", "type": "comment", "status": "current", "title": "Re: x", "pageId": "7", "version": {"number": 1, "createdAt": "2026-09-16T08:30:00.000Z"},
         "body": {"storage": {"value": "<p>yes</p>"}}, "resolutionStatus": "open", "properties": {"inlineOriginalSelection": "the word"}});
     Mock::given(method("GET"))
         .respond_with(ok(list(vec![comment], None)))
         .mount(&server)
         .await;
     let client = client(&server);
-    let batch = client
-        .comments_of(Page, &"7".into(), Inline, None)
-        .await
-        .unwrap();
+    let batch = client.recent_comments(Inline, 10, None).await.unwrap();
     let first = &batch.items[0];
     assert_eq!(
         (first.body.as_deref(), first.quoted.as_deref()),
         (Some("<p>yes</p>"), Some("the word"))
     );
-    client
-        .comments_of(BlogPost, &"8".into(), Footer, None)
-        .await
-        .unwrap();
-    client.replies_to(Footer, &"5".into(), None).await.unwrap();
-    client.replies_to(Inline, &"5".into(), None).await.unwrap();
     client.recent_comments(Footer, 10, None).await.unwrap();
-    client.recent_comments(Inline, 10, None).await.unwrap();
+    let of_space = |bodies| CommentsQuery::Space {
+        key: "ENG".into(),
+        bodies,
+    };
+    client.comments(&of_space(false), None).await.unwrap();
+    client.comments(&of_space(true), None).await.unwrap();
+    let ids = CommentsQuery::Ids(vec!["5".into(), "6".into()]);
+    client.comments(&ids, None).await.unwrap();
     let asked = asked(&server).await;
+    let expand = "container,ancestors,version,extensions.inlineProperties,extensions.resolution";
+    let search = "GET /wiki/rest/api/content/search?cql";
+    let of_space = "space = \"ENG\" and type = comment order by created asc";
     assert_eq!(
         asked,
         [
-            "GET /wiki/api/v2/pages/7/inline-comments?sort=created-date&body-format=storage&limit=250",
-            "GET /wiki/api/v2/blogposts/8/footer-comments?sort=created-date&body-format=storage&limit=250",
-            "GET /wiki/api/v2/footer-comments/5/children?sort=created-date&body-format=storage&limit=250",
-            "GET /wiki/api/v2/inline-comments/5/children?sort=created-date&body-format=storage&limit=250",
-            "GET /wiki/api/v2/footer-comments?sort=-modified-date&body-format=storage&limit=10",
-            "GET /wiki/api/v2/inline-comments?sort=-modified-date&body-format=storage&limit=10",
+            "GET /wiki/api/v2/inline-comments?sort=-modified-date&body-format=storage&limit=10"
+                .to_owned(),
+            "GET /wiki/api/v2/footer-comments?sort=-modified-date&body-format=storage&limit=10"
+                .to_owned(),
+            format!("{search}={of_space}&expand={expand}&limit=200"),
+            format!("{search}={of_space}&expand={expand},body.storage&limit=50"),
+            format!("{search}=id in (5,6)&expand={expand},body.storage&limit=50"),
         ]
     );
+    let too_many = CommentsQuery::Ids((0..51).map(|n| n.to_string().into()).collect());
     assert_eq!(
-        name(
-            &client
-                .comments_of(Page, &"x".into(), Footer, None)
-                .await
-                .unwrap_err()
-        ),
-        "not found"
+        name(&client.comments(&too_many, None).await.unwrap_err()),
+        "rejected"
     );
+    assert_eq!(client.comment(Footer, &"x".into()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::comments::{CommentPlace, SourceComment};
 use crate::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
 };
@@ -65,6 +66,23 @@ pub enum FactsQuery {
     /// Some items, at most 100.
     Ids(Vec<PageId>),
 }
+
+/// Which comments to ask for. Search answers, so it lags: a comment missing in an answer says nothing by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommentsQuery {
+    /// Every comment and reply in a space, by its present key, on pages and blog posts, in the order of their making.
+    Space {
+        /// The space.
+        key: SpaceKey,
+        /// With their texts: fewer of them in one answer.
+        bodies: bool,
+    },
+    /// Some comments with their texts, at most [`MAX_COMMENTS`].
+    Ids(Vec<PageId>),
+}
+
+/// How many comments one request by id may name: with texts, search answers no more at once.
+pub const MAX_COMMENTS: usize = 50;
 
 /// The source's present state, for readiness, `doctor` and the web page.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -132,6 +150,29 @@ pub trait ContentSource: Send + Sync {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<ContentFacts>, SourceError>;
+
+    /// One answer of the newest comments and replies of the whole site with their texts, newest modification first, at most
+    /// `limit` (1 to 250): the cheap way to learn what changed.
+    async fn recent_comments(
+        &self,
+        place: CommentPlace,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError>;
+
+    /// One answer of a walk over comments and replies (CQL `/content/search`).
+    async fn comments(
+        &self,
+        query: &CommentsQuery,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceComment>, SourceError>;
+
+    /// One comment or reply by its id with its text, not from the search index. `Ok(None)`: 404.
+    async fn comment(
+        &self,
+        place: CommentPlace,
+        id: &PageId,
+    ) -> Result<Option<SourceComment>, SourceError>;
 
     /// Names of people, in bulk (`POST /users-bulk`, 250 a call); unknown ids are left out.
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError>;

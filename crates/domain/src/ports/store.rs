@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
 use crate::index::{Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote};
@@ -337,6 +338,34 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<Vec<(crate::AccountId, String)>>;
     /// Remembers display names.
     async fn remember_people(&self, people: &[(crate::AccountId, String)]) -> StoreResult<()>;
+
+    // --- comments (once per site, shared by indexes)
+
+    /// Every kept comment of some pages.
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
+    /// Kept comments by id, in little; unknown ones are left out.
+    async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>>;
+    /// Kept comments of all pages that stand in a space of an index, in little.
+    async fn comment_briefs_in(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+    ) -> StoreResult<Vec<CommentBrief>>;
+    /// Keeps comments (an older version never replaces a newer one; whoever is kept is no longer absent) and forgets others.
+    async fn save_comments(&self, comments: &[CachedComment], gone: &[PageId]) -> StoreResult<()>;
+    /// Notes since when a complete listing has left comments out; `None`: it names them again.
+    async fn mark_comments_absent(
+        &self,
+        ids: &[PageId],
+        since: Option<Timestamp>,
+    ) -> StoreResult<()>;
+    /// Pages whose document holds comments, in id order after `after`, at most `limit`.
+    async fn pages_with_comments(
+        &self,
+        index: IndexId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>>;
 
     // --- outbox
 

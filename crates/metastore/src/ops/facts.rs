@@ -124,6 +124,7 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         breadcrumb: Vec::new(),
         body_version: None,
         markdown_hash: None,
+        comments_hash: None,
         stored_hash: None,
         state: PageState::Pending,
         reason: None,

@@ -1,6 +1,7 @@
 //! The statements by subject: functions over a connection, inside a transaction that the handle has begun.
 
 pub(crate) mod bodies;
+pub(crate) mod comments;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod indexes;

@@ -8,10 +8,10 @@ use domain::run::RunStatus;
 use crate::convert::db_time;
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::schema::{bodies, events, indexes, outbox, sync_runs, synced_pages};
+use crate::schema::{bodies, comments, events, indexes, outbox, sync_runs, synced_pages};
 
 /// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, removed pages that
-/// neither the store nor the outbox holds any more, and bodies that no page of any index needs. Tombstones stay until
+/// neither the store nor the outbox holds any more, and bodies and comments that no page of any index needs. Tombstones stay until
 /// their object is gone, however long that takes.
 pub(crate) fn everything(conn: &mut Conn, before: Timestamp) -> Done<()> {
     let before = db_time(before);
@@ -36,6 +36,14 @@ pub(crate) fn everything(conn: &mut Conn, before: Timestamp) -> Done<()> {
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .select(synced_pages::page_id);
     diesel::delete(bodies::table.filter(bodies::page_id.ne_all(needed))).execute(conn)?;
+
+    // Comments stay as long as an index that wants them holds their page.
+    let wanted = synced_pages::table
+        .inner_join(indexes::table.on(indexes::id.eq(synced_pages::index_id)))
+        .filter(indexes::include_comments)
+        .filter(synced_pages::state.ne(PageState::Removed.as_str()))
+        .select(synced_pages::page_id);
+    diesel::delete(comments::table.filter(comments::page_id.ne_all(wanted))).execute(conn)?;
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct PageRow {
     pub vanished_at: Option<NaiveDateTime>,
     pub changed_at: NaiveDateTime,
     pub document: bool,
+    pub comments_hash: Option<String>,
 }
 
 /// Whether a page counts as a document of its index: the store holds it (an empty hash is no document's), and an answer may
@@ -81,6 +82,7 @@ impl From<&PageRecord> for PageRow {
             vanished_at: opt_db_time(page.vanished_at),
             changed_at: db_time(page.changed_at),
             document: is_document(page.state, page.stored_hash.as_deref()),
+            comments_hash: page.comments_hash.clone(),
         }
     }
 }
@@ -110,6 +112,7 @@ impl TryFrom<PageRow> for PageRecord {
             breadcrumb: list("synced_pages.breadcrumb", &row.breadcrumb)?,
             body_version: row.body_version,
             markdown_hash: row.markdown_hash,
+            comments_hash: row.comments_hash,
             stored_hash: row.stored_hash,
             state: word("synced_pages.state", &row.state, PageState::parse)?,
             reason: row.reason,

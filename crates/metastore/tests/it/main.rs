@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bed;
+mod comments;
 mod concurrency;
 mod files;
 mod housekeeping;

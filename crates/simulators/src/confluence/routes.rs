@@ -218,6 +218,11 @@ pub(crate) static ROUTES: &[Route<Endpoint>] = &[
         COMMENT,
     ),
     get(
+        "/wiki/api/v2/footer-comments/{id}",
+        v2::comments::get_footer,
+        COMMENT,
+    ),
+    get(
         "/wiki/api/v2/footer-comments/{id}/children",
         v2::comments::replies,
         COMMENT,
@@ -225,6 +230,11 @@ pub(crate) static ROUTES: &[Route<Endpoint>] = &[
     get(
         "/wiki/api/v2/inline-comments",
         v2::comments::inline_of_site,
+        COMMENT,
+    ),
+    get(
+        "/wiki/api/v2/inline-comments/{id}",
+        v2::comments::get_inline,
         COMMENT,
     ),
     get(

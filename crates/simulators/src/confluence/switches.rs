@@ -73,6 +73,8 @@ pub struct Switches {
     pub sees_nothing: bool,
     /// `/direct-children` in default order breaks after the first page when positions are null.
     pub child_position_bug: bool,
+    /// The lists of all comments of the site leave replies out.
+    pub site_comments_without_replies: bool,
     /// Media URLs stop working after this long.
     pub media_url_lives: Duration,
 }
@@ -135,6 +137,7 @@ impl Default for Switches {
             hide_emails: false,
             sees_nothing: false,
             child_position_bug: true,
+            site_comments_without_replies: false,
             media_url_lives: Duration::from_secs(60),
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use confluence::ConfluenceClient;
-use confluence::comments::CommentPlace::{Footer, Inline};
+use domain::comments::CommentPlace::{Footer, Inline};
 use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
 use domain::content::{ContentFacts, Restriction, SourcePage};
-use domain::ports::source::{ContentSource, FactsQuery, ListOrder, ListQuery};
+use domain::ports::source::{CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery};
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim};
 
@@ -232,37 +232,40 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
     assert!(hits[0].excerpt.contains("Restart the gateway"));
 
     let labelled = page_id(made.labelled);
+    let all = client
+        .comments(
+            &CommentsQuery::Space {
+                key: "ENG".into(),
+                bodies: true,
+            },
+            None,
+        )
+        .await
+        .unwrap()
+        .items;
     for place in [Footer, Inline] {
-        assert_eq!(
-            client
-                .comments_of(Page, &labelled, place, None)
-                .await
-                .unwrap()
-                .items
-                .len(),
-            1
-        );
-        assert!(
-            !client
-                .recent_comments(place, 25, None)
-                .await
-                .unwrap()
-                .items
-                .is_empty()
-        );
-        client
-            .comments_of(BlogPost, &page_id(made.post), place, None)
-            .await
-            .unwrap();
+        let newest = client.recent_comments(place, 25, None).await.unwrap().items;
+        assert!(!newest.is_empty());
+        for comment in newest {
+            // Both ways tell the same of a comment.
+            let found = all.iter().find(|other| other.id == comment.id);
+            assert_eq!(found, Some(&comment));
+            let alone = client.comment(place, &comment.id).await.unwrap();
+            assert_eq!(alone.as_ref(), Some(&comment));
+        }
     }
+    let reply = all
+        .iter()
+        .find(|comment| comment.parent == Some(page_id(made.comment)));
+    assert!(reply.is_some_and(|reply| reply.page == Some(labelled.clone())));
+    let by_id = CommentsQuery::Ids(vec![page_id(made.comment)]);
     assert_eq!(
-        client
-            .replies_to(Footer, &page_id(made.comment), None)
-            .await
-            .unwrap()
-            .items
-            .len(),
-        1
+        client.comments(&by_id, None).await.unwrap().items[0].id,
+        page_id(made.comment)
+    );
+    assert_eq!(
+        client.comment(Footer, &"999999".into()).await.unwrap(),
+        None
     );
     let files = client
         .attachments_of(Page, &labelled, None)

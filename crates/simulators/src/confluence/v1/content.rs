@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::people::user_json;
 use crate::confluence::call::{Answer, Call, when};
 use crate::confluence::errors;
-use crate::confluence::model::{Content, ContentId, Space, Status, VersionRecord};
+use crate::confluence::model::{Comment, Content, ContentId, Space, Status, VersionRecord};
 use crate::confluence::render::Renderer;
 use crate::confluence::{render, shapes};
 use crate::server::Reply;
@@ -294,10 +294,50 @@ pub(crate) fn other_json(
     } else {
         expandable.insert("container".into(), json!(format!("/rest/api/content/{on}")));
     }
+    if let Some(comment) = call.state.comments.get(&id) {
+        thread_json(call, comment, expand, &mut value);
+    }
     if expand.bodies().contains(&"storage") {
         value["body"] =
             json!({"storage": {"value": version.body.as_ref(), "representation": "storage"}});
     }
     value["_expandable"] = Value::Object(expandable);
     Some(value)
+}
+
+/// Where a comment stands: its place, the comments above it, the text it was made on.
+fn thread_json(call: &Call<'_>, comment: &Comment, expand: &Expand, value: &mut Value) {
+    let resolved = comment.resolution == "resolved";
+    value["extensions"]["location"] = json!(match (&comment.selection, resolved) {
+        (None, _) => "footer",
+        (Some(_), false) => "inline",
+        (Some(_), true) => "resolved",
+    });
+    if let Some(selection) = &comment.selection {
+        if expand.has("extensions.inlineProperties") {
+            value["extensions"]["inlineProperties"] = json!({
+                "originalSelection": selection, "markerRef": format!("marker-{}", comment.id),
+            });
+        }
+        if expand.has("extensions.resolution") {
+            value["extensions"]["resolution"] = json!({"status": comment.resolution});
+        }
+    }
+    if expand.has("ancestors") {
+        let mut above = Vec::new();
+        let mut next = comment.parent;
+        while let Some(parent) = next.and_then(|id| call.state.comments.get(&id)) {
+            above.push(base_json(
+                parent.id,
+                "comment",
+                "current",
+                &parent.version.title,
+            ));
+            next = parent.parent;
+        }
+        above.reverse();
+        value["ancestors"] = json!(above);
+    }
+    let links = value["_links"]["webui"].as_str().unwrap_or_default();
+    value["_links"]["webui"] = json!(format!("{links}?focusedCommentId={}", comment.id));
 }

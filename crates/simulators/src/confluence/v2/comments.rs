@@ -1,16 +1,19 @@
-//! Footer and inline comments: site-wide, per page or post, replies.
+//! Footer and inline comments: site-wide, per page or post, replies, one.
+
+use serde_json::json;
 
 use crate::confluence::call::{Answer, Call, SortValue};
 use crate::confluence::errors;
 use crate::confluence::model::{Comment, ContentId};
 use crate::confluence::shapes::BULK_FORMATS;
+use crate::server::Reply;
 
 pub(crate) fn footer_of_site(call: &Call<'_>) -> Answer {
-    list(call, true, |c| c.selection.is_none())
+    list(call, true, |c| c.selection.is_none() && listed(call, c))
 }
 
 pub(crate) fn inline_of_site(call: &Call<'_>) -> Answer {
-    list(call, true, |c| c.selection.is_some())
+    list(call, true, |c| c.selection.is_some() && listed(call, c))
 }
 
 pub(crate) fn footer_of_content(call: &Call<'_>) -> Answer {
@@ -35,6 +38,28 @@ pub(crate) fn inline_of_content(call: &Call<'_>) -> Answer {
     })
 }
 
+pub(crate) fn get_footer(call: &Call<'_>) -> Answer {
+    one(call, |c| c.selection.is_none())
+}
+
+pub(crate) fn get_inline(call: &Call<'_>) -> Answer {
+    one(call, |c| c.selection.is_some())
+}
+
+fn one(call: &Call<'_>, wanted: impl Fn(&Comment) -> bool) -> Answer {
+    let id = call.id(0)?;
+    let format = call.body_format(BULK_FORMATS)?;
+    let comment = call
+        .state
+        .comments
+        .get(&id)
+        .filter(|c| wanted(c) && visible(call, c))
+        .ok_or_else(errors::v2_not_found)?;
+    let mut value = call.comment_json(comment, format.as_deref(), true);
+    value["_links"]["base"] = json!(format!("{}/wiki", call.site_url));
+    Ok(Reply::ok(value).with_points(1))
+}
+
 pub(crate) fn replies(call: &Call<'_>) -> Answer {
     let parent = call.id(0)?;
     let known = call
@@ -46,6 +71,11 @@ pub(crate) fn replies(call: &Call<'_>) -> Answer {
         return Err(errors::v2_not_found());
     }
     list(call, true, |c| c.parent == Some(parent))
+}
+
+/// Whether lists of the whole site name it.
+fn listed(call: &Call<'_>, comment: &Comment) -> bool {
+    comment.parent.is_none() || !call.switches.site_comments_without_replies
 }
 
 fn visible(call: &Call<'_>, comment: &Comment) -> bool {

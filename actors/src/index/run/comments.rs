@@ -1,0 +1,495 @@
+//! Comments of the index's pages, where it wants them: kept once for the site, folded into documents by the hash that a page's
+//! row remembers. What it costs: a poll asks twice (newest first, until behind what is known); a sweep asks once per 200
+//! comments of a space, and once per 50 that are new or changed; no request is made for a single page.
+//!
+//! Search answers for a whole space but lags behind; the lists of the site do not, but name the whole site. So what is new
+//! comes from both, and that a comment is gone is believed only when the comment itself is asked for, or when two sweeps in a
+//! row missed it.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::change::PollWalk;
+use domain::comments::{CachedComment, CommentBrief, CommentPlace, SourceComment};
+use domain::content::{ContentKind, ContentStatus};
+use domain::document::markdown_hash;
+use domain::page::PageState;
+use domain::ports::source::{CommentsQuery, Cursor, MAX_BATCH, MAX_COMMENTS};
+use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
+use domain::{AccountId, Disposition, PageId, Timestamp};
+
+use super::context::SeenSpace;
+use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
+use super::{Halt, RunCtx};
+use crate::document::folded;
+
+/// The checkpoint that remembers the newest comment seen.
+const WALK: &str = "comments";
+/// A quiet poll reads no more than this.
+const FIRST_LIMIT: usize = 25;
+/// Pages folded in one step.
+const CHUNK: usize = 250;
+/// A walk whose cursor is refused is begun again so often.
+const RESTARTS: u32 = 2;
+
+/// Takes comments out of documents when the index does not want them any more. The administrator's own choice: nothing is
+/// removed but text.
+pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), Halt> {
+    if ctx.settings().include_comments {
+        return Ok(());
+    }
+    loop {
+        // Those that were looked at are not named again.
+        let ids = ctx
+            .store()
+            .pages_with_comments(ctx.index(), None, CHUNK)
+            .await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        write_hashes(ctx, &ids, &HashMap::new()).await?;
+    }
+}
+
+/// Where comments stand before a run looks at pages: polled newest first since the last time. Answers the pages whose
+/// comments may be others, and what [`remember`] is to be told.
+pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), Halt> {
+    let mut pages = HashSet::new();
+    let Some(since) = watermark(ctx).await? else {
+        // Nothing is known yet: a sweep reads all of them, from here on polls go on.
+        let mut newest = None;
+        if ctx.run.kind.sweeps() {
+            for place in CommentPlace::ALL {
+                let answer = ctx.source.recent_comments(place, 1, None).await?;
+                newest = newest.max(answer.items.iter().map(|item| item.modified).max());
+            }
+            newest = newest.or_else(|| ctx.find(|f| f.newest));
+        }
+        return Ok((pages, newest));
+    };
+    let mut newest = Some(since);
+    for place in CommentPlace::ALL {
+        let mut walk = PollWalk::from(Some(since));
+        let mut limit = FIRST_LIMIT;
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let answer = match ctx
+                .source
+                .recent_comments(place, limit, cursor.as_ref())
+                .await
+            {
+                Ok(answer) => answer,
+                Err(halt) => {
+                    let error = halt.only_this_part()?;
+                    if error.disposition() == Disposition::Split && limit > 1 {
+                        limit /= 2;
+                        continue;
+                    }
+                    return Err(Halt::Source(error));
+                }
+            };
+            let window: Vec<SourceComment> = answer
+                .items
+                .into_iter()
+                .filter(|item| walk.take(item.modified))
+                .collect();
+            pages.extend(take(ctx, window).await?);
+            if walk.may_stop() || answer.next.is_none() || answer.next == cursor {
+                break;
+            }
+            cursor = answer.next;
+            limit = MAX_BATCH;
+        }
+        newest = newest.max(walk.newest());
+    }
+    Ok((pages, newest))
+}
+
+/// Remembers up to when comments are known, once all of them were read.
+pub(super) async fn remember(ctx: &RunCtx, newest: Option<Timestamp>) -> Result<(), Halt> {
+    if let Some(newest) = newest {
+        let mark = Cursor(newest.to_rfc3339());
+        ctx.store()
+            .set_checkpoint(ctx.index(), WALK, Some(&mark))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn watermark(ctx: &RunCtx) -> Result<Option<Timestamp>, Halt> {
+    let mark = ctx.store().checkpoint(ctx.index(), WALK).await?;
+    Ok(mark.and_then(|Cursor(text)| text.parse().ok()))
+}
+
+/// Reads every comment of a space, compares with what is kept, forgets what is gone, and writes what each page's comments come
+/// to now. Before pages are decided, so that each is uploaded once.
+pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), Halt> {
+    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    let members: HashSet<PageId> = briefs
+        .into_iter()
+        .filter(|brief| {
+            matches!(brief.kind, ContentKind::Page | ContentKind::BlogPost)
+                && brief.state != PageState::Removed
+        })
+        .map(|brief| brief.page_id)
+        .collect();
+    let kept = ctx
+        .store()
+        .comment_briefs_in(ctx.index(), &space.id)
+        .await?;
+    let mut sweep = Sweep {
+        ctx,
+        members: &members,
+        bodies: kept.is_empty(),
+        kept: kept.into_iter().map(|b| (b.id.clone(), b)).collect(),
+        places: HashMap::new(),
+        wanted: Vec::new(),
+    };
+    sweep.walk(space).await?;
+    sweep.fetch().await?;
+    sweep.forget().await?;
+    convert_anew(ctx, sweep.kept.into_values()).await?;
+    let members: Vec<PageId> = members.into_iter().collect();
+    refold(ctx, &members).await?;
+    Ok(())
+}
+
+/// A walk over the comments of one space.
+struct Sweep<'a> {
+    ctx: &'a RunCtx,
+    members: &'a HashSet<PageId>,
+    kept: HashMap<PageId, CommentBrief>,
+    /// Nothing is kept yet: texts come along.
+    bodies: bool,
+    /// Every comment that was named, and its page where that is known.
+    places: HashMap<PageId, Option<PageId>>,
+    /// New and changed ones, whose text is to be fetched.
+    wanted: Vec<PageId>,
+}
+
+impl Sweep<'_> {
+    async fn walk(&mut self, space: &SeenSpace) -> Result<(), Halt> {
+        let query = CommentsQuery::Space {
+            key: space.key.clone(),
+            bodies: self.bodies,
+        };
+        let mut cursor: Option<Cursor> = None;
+        let mut restarts = 0;
+        loop {
+            let answer = match self.ctx.source.comments(&query, cursor.as_ref()).await {
+                Ok(answer) => answer,
+                Err(halt) => {
+                    let error = halt.only_this_part()?;
+                    if error.disposition() == Disposition::RestartWalk && restarts < RESTARTS {
+                        restarts += 1;
+                        cursor = None;
+                        continue;
+                    }
+                    return Err(Halt::Source(error));
+                }
+            };
+            // Search was seen to name a next answer behind an empty one: that is its end.
+            let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
+            cursor = answer.next;
+            self.compare(answer.items).await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn compare(&mut self, items: Vec<SourceComment>) -> Result<(), Halt> {
+        let mut changed = Vec::new();
+        for mut item in items {
+            let known = self.kept.get(&item.id);
+            let above = || {
+                let parent = item.parent.as_ref()?;
+                let kept = || self.kept.get(parent).map(|brief| brief.page_id.clone());
+                self.places.get(parent).cloned().flatten().or_else(kept)
+            };
+            let page = item
+                .page
+                .clone()
+                .or_else(|| known.map(|brief| brief.page_id.clone()))
+                .or_else(above);
+            self.places.insert(item.id.clone(), page.clone());
+            let elsewhere = page.as_ref().is_some_and(|id| !self.members.contains(id));
+            if elsewhere || known.is_some_and(|brief| brief.is_as(&item)) {
+                continue;
+            }
+            item.page = page;
+            changed.push(item);
+        }
+        if self.bodies {
+            take(self.ctx, changed).await?;
+        } else {
+            self.wanted.extend(changed.into_iter().map(|item| item.id));
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self) -> Result<(), Halt> {
+        for ids in std::mem::take(&mut self.wanted).chunks(MAX_COMMENTS) {
+            let query = CommentsQuery::Ids(ids.to_vec());
+            let mut cursor: Option<Cursor> = None;
+            loop {
+                let answer = self.ctx.source.comments(&query, cursor.as_ref()).await?;
+                let last =
+                    answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
+                let mut items = answer.items;
+                for item in &mut items {
+                    let named = || self.places.get(&item.id).cloned().flatten();
+                    item.page = item.page.take().or_else(named);
+                }
+                take(self.ctx, items).await?;
+                if last {
+                    break;
+                }
+                cursor = answer.next;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kept comments that the complete walk did not name: asked for one by one as far as the run's budget goes; beyond it
+    /// they are forgotten when the next sweep misses them, too.
+    async fn forget(&mut self) -> Result<(), Halt> {
+        let ctx = self.ctx;
+        let now = ctx.now();
+        let nothing_named = is_suspiciously_empty(self.places.len(), self.kept.len());
+        let mut gone = Vec::new();
+        let mut missed = Vec::new();
+        let mut back = Vec::new();
+        for brief in self.kept.values() {
+            if self.places.contains_key(&brief.id) {
+                if brief.absent_since.is_some() {
+                    back.push(brief.id.clone());
+                }
+                continue;
+            }
+            if ctx.comment_looks.take() {
+                match ctx.source.comment(brief.place, &brief.id).await {
+                    Ok(Some(there)) if there.status == ContentStatus::Current => {}
+                    Ok(Some(there)) if there.status == ContentStatus::Unknown => {}
+                    Ok(_) => gone.push(brief.id.clone()),
+                    Err(halt) => {
+                        // A question that failed concludes nothing.
+                        halt.only_this_part()?;
+                    }
+                }
+                continue;
+            }
+            match brief.absent_since {
+                _ if nothing_named => {}
+                Some(since) if now - since >= CONFIRM_AFTER => gone.push(brief.id.clone()),
+                Some(_) => {}
+                None => missed.push(brief.id.clone()),
+            }
+        }
+        for id in &gone {
+            self.kept.remove(id);
+        }
+        let store = ctx.store();
+        store.save_comments(&[], &gone).await?;
+        store.mark_comments_absent(&missed, Some(now)).await?;
+        store.mark_comments_absent(&back, None).await?;
+        Ok(())
+    }
+}
+
+/// Keeps comments that came with their texts, as far as they stand on pages of this index; answers those pages.
+async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>, Halt> {
+    if items.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut asked: Vec<PageId> = items.iter().map(|item| item.id.clone()).collect();
+    asked.extend(items.iter().filter_map(|item| item.parent.clone()));
+    let kept: HashMap<PageId, CommentBrief> = ctx
+        .store()
+        .comment_briefs(&asked)
+        .await?
+        .into_iter()
+        .map(|brief| (brief.id.clone(), brief))
+        .collect();
+    let mut on: HashMap<PageId, PageId> = kept
+        .values()
+        .map(|brief| (brief.id.clone(), brief.page_id.clone()))
+        .collect();
+    // Newest first: a reply may come before what it replies to.
+    let mut ordered: Vec<&SourceComment> = items.iter().collect();
+    ordered.sort_by_key(|item| (item.id.as_str().len(), item.id.clone()));
+    for item in ordered {
+        let above = || item.parent.as_ref().and_then(|id| on.get(id)).cloned();
+        if let Some(page) = item.page.clone().or_else(above) {
+            on.insert(item.id.clone(), page);
+        }
+    }
+    let pages: HashSet<PageId> = on.values().cloned().collect();
+    let ids: Vec<PageId> = pages.into_iter().collect();
+    let mut spaces = HashMap::new();
+    for ids in ids.chunks(500) {
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        spaces.extend(
+            records
+                .into_iter()
+                .filter(|record| record.kind != ContentKind::Container)
+                .map(|record| (record.page_id, record.facts.space_id)),
+        );
+    }
+    let mut pages = HashSet::new();
+    let mut gone = Vec::new();
+    let mut authors = HashSet::new();
+    let mut raw = Vec::new();
+    let mut new: HashMap<PageId, (SourceComment, PageId)> = HashMap::new();
+    for mut item in items {
+        let Some(page) = on.get(&item.id).filter(|page| spaces.contains_key(*page)) else {
+            continue;
+        };
+        pages.insert(page.clone());
+        if !matches!(item.status, ContentStatus::Current | ContentStatus::Unknown) {
+            gone.push(item.id);
+            continue;
+        }
+        if kept.get(&item.id).is_some_and(|brief| brief.is_as(&item)) {
+            continue;
+        }
+        // Without its text it is left for the next sweep.
+        let Some(storage) = item.body.take() else {
+            continue;
+        };
+        authors.extend(item.author.clone());
+        raw.push(RawBody {
+            page: item.id.clone(),
+            // Nothing that could be asked for in a rendered form.
+            kind: ContentKind::Container,
+            version: item.version,
+            space: spaces[page].clone(),
+            url: item.url.clone(),
+            storage,
+        });
+        new.insert(item.id.clone(), (item, page.clone()));
+    }
+    let authors: Vec<AccountId> = authors.into_iter().collect();
+    learn_names(ctx, &authors).await?;
+    let comments: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
+        .await?
+        .into_iter()
+        .filter_map(|converted| {
+            let (item, page_id) = new.remove(&converted.body.page_id)?;
+            Some(CachedComment {
+                id: item.id,
+                page_id,
+                parent: item.parent,
+                place: item.place,
+                version: item.version,
+                modified: item.modified,
+                author: item.author,
+                resolved: item.resolved,
+                quoted: item.quoted,
+                url: item.url,
+                storage: converted.body.storage,
+                markdown: converted.body.markdown,
+                converter: CONVERTER,
+            })
+        })
+        .collect();
+    ctx.store().save_comments(&comments, &gone).await?;
+    Ok(pages)
+}
+
+async fn learn_names(ctx: &RunCtx, authors: &[AccountId]) -> Result<(), Halt> {
+    if authors.is_empty() {
+        return Ok(());
+    }
+    let known = ctx.store().known_people(authors).await?;
+    let mut known: HashMap<AccountId, String> = known.into_iter().collect();
+    ask_for_people(ctx, authors, &mut known).await
+}
+
+/// Converts again what an older converter made.
+async fn convert_anew(ctx: &RunCtx, kept: impl Iterator<Item = CommentBrief>) -> Result<(), Halt> {
+    let old: HashSet<PageId> = kept
+        .filter(|brief| brief.converter < CONVERTER)
+        .map(|brief| brief.page_id)
+        .collect();
+    let old: Vec<PageId> = old.into_iter().collect();
+    for pages in old.chunks(CHUNK) {
+        let records = ctx.store().pages_by_id(ctx.index(), pages).await?;
+        let spaces: HashMap<PageId, _> = records
+            .into_iter()
+            .map(|record| (record.page_id, record.facts.space_id))
+            .collect();
+        let comments = ctx.store().comments_of(pages).await?;
+        let mut comments: HashMap<PageId, CachedComment> = comments
+            .into_iter()
+            .filter(|comment| comment.converter < CONVERTER)
+            .map(|comment| (comment.id.clone(), comment))
+            .collect();
+        let raw = comments
+            .values()
+            .filter_map(|comment| {
+                Some(RawBody {
+                    page: comment.id.clone(),
+                    kind: ContentKind::Container,
+                    version: comment.version,
+                    space: spaces.get(&comment.page_id)?.clone(),
+                    url: comment.url.clone(),
+                    storage: comment.storage.clone(),
+                })
+            })
+            .collect();
+        let converted: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
+            .await?
+            .into_iter()
+            .filter_map(|converted| {
+                Some(CachedComment {
+                    markdown: converted.body.markdown,
+                    converter: CONVERTER,
+                    ..comments.remove(&converted.body.page_id)?
+                })
+            })
+            .collect();
+        ctx.store().save_comments(&converted, &[]).await?;
+    }
+    Ok(())
+}
+
+/// Writes into the rows of these pages what their comments come to; answers the pages where that is something else than
+/// before.
+pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>, Halt> {
+    let mut changed = Vec::new();
+    for ids in pages.chunks(CHUNK) {
+        ctx.stop.check()?;
+        let hashes: HashMap<PageId, String> = folded(ctx.store(), ids)
+            .await?
+            .into_iter()
+            .map(|(page, text)| (page, markdown_hash(&text)))
+            .collect();
+        changed.extend(write_hashes(ctx, ids, &hashes).await?);
+    }
+    Ok(changed)
+}
+
+async fn write_hashes(
+    ctx: &RunCtx,
+    ids: &[PageId],
+    hashes: &HashMap<PageId, String>,
+) -> Result<Vec<PageId>, Halt> {
+    let _rows = ctx.rows.lock().await;
+    let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+    let now = ctx.now();
+    records.retain_mut(|record| {
+        let hash = hashes.get(&record.page_id);
+        if record.comments_hash.as_ref() == hash {
+            return false;
+        }
+        record.comments_hash = hash.cloned();
+        record.changed_at = now;
+        // So that it is decided also when this run ends before that.
+        if matches!(record.state, PageState::Uploaded | PageState::Searchable) {
+            record.state = PageState::Pending;
+        }
+        true
+    });
+    ctx.store().save_pages(&records, &[], &[]).await?;
+    Ok(records.into_iter().map(|record| record.page_id).collect())
+}
