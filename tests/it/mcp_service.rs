@@ -334,6 +334,11 @@ async fn hosts_origins_and_credentials_are_checked_on_all_three_routes() {
         .bearer_auth(KEY)
         .header("origin", "https://evil.example");
     assert_eq!(foreign.send().await.unwrap().status(), 403);
+    let foreign = http()
+        .post(format!("{base}/mcp/messages?sessionId=x"))
+        .bearer_auth(KEY)
+        .header("host", "evil.example");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
     // LibreChat's probe, without any of its headers.
     for probe in [
         http().head(format!("{base}/mcp/sse")),

@@ -1,10 +1,10 @@
 //! Answers: passages of the store behind the gate of [`domain::answer`], Confluence's own search where the store cannot
 //! answer, and on request a check at the source ([`verify`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::answer::{Known, results};
+use domain::answer::{Known, in_turn, news, results};
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, RetrievalQuery};
@@ -24,6 +24,8 @@ pub(crate) enum Fallback {
     WhenEmpty,
 }
 
+/// Hits of Confluence's own search among which those are looked for that a stale index does not know.
+const LIVE_LOOK: usize = 50;
 /// A store that has not answered by then is down for this question.
 const STORE_PATIENCE: Duration = Duration::from_secs(20);
 /// Passages asked for beyond those wanted, since some may have to be left out.
@@ -56,7 +58,9 @@ pub(crate) async fn answer(
         Err(_) => true,
     };
     let live = if ask_live {
-        match live::search(shared, &state, query).await {
+        // What changed since need not be among the best of all.
+        let look = if stale { LIVE_LOOK } else { 0 };
+        match live::search(shared, &state, query, wanted(query).max(look)).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%index, %error, "Confluence's own search does not answer");
@@ -68,22 +72,18 @@ pub(crate) async fn answer(
     };
     match from_index {
         Ok(found) => {
-            answer.source = match (found.is_empty(), live.is_empty()) {
+            // By the source's clock where it is known: a page that changed while the last run went on is later than that run saw.
+            let since = state.progress.watermark.or(as_of);
+            let news = match found.is_empty() {
+                true => live,
+                false => news(live, since),
+            };
+            answer.source = match (found.is_empty(), news.is_empty()) {
                 (_, true) => AnswerSource::Index,
                 (true, false) => AnswerSource::Live,
                 (false, false) => AnswerSource::Both,
             };
-            answer.results = found;
-            let known: HashSet<PageId> = answer
-                .results
-                .iter()
-                .map(|result| result.page.page.id.clone())
-                .collect();
-            let more = live
-                .into_iter()
-                .filter(|result| !known.contains(&result.page.page.id));
-            answer.results.extend(more);
-            answer.results.truncate(wanted(query));
+            answer.results = in_turn(found, news, wanted(query));
         }
         Err(error) if live.is_empty() => return Err(error),
         Err(error) => {

@@ -20,11 +20,12 @@ use crate::shared::Shared;
 /// Ids that one question for labels and restrictions names.
 const IDS: usize = 100;
 
-/// Searches the index's spaces live.
+/// Searches the index's spaces live, for so many hits at most.
 pub(super) async fn search(
     shared: &Shared,
     state: &IndexState,
     query: &RetrievalQuery,
+    limit: usize,
 ) -> Result<Vec<QueryResult>, EngineError> {
     let spaces: Vec<SpaceKey> = state
         .index
@@ -41,10 +42,9 @@ pub(super) async fn search(
     if spaces.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
     let hits = shared
         .source
-        .search_live(&query.text, &spaces, wanted.min(IDS))
+        .search_live(&query.text, &spaces, limit.min(IDS))
         .await?;
     let hits: Vec<LiveHit> = hits
         .into_iter()
@@ -201,7 +201,7 @@ impl Judge {
             return None;
         }
         Some(match record {
-            Some(record) => record.to_page(hit.space_key.clone()),
+            Some(record) => newest(record.to_page(hit.space_key.clone()), hit),
             None => Page {
                 id: hit.id.clone(),
                 kind: hit.kind,
@@ -218,6 +218,20 @@ impl Judge {
                 next_try_at: None,
             },
         })
+    }
+}
+
+/// The page as the hit shows it, where that is newer than the row.
+fn newest(page: Page, hit: &LiveHit) -> Page {
+    match (hit.version, hit.modified) {
+        (Some(version), Some(modified)) if version > page.version => Page {
+            title: hit.title.clone(),
+            url: hit.url.clone(),
+            version,
+            last_modified: modified,
+            ..page
+        },
+        _ => page,
     }
 }
 

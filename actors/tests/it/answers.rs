@@ -85,7 +85,10 @@ fn a_store_that_is_down_is_replaced_by_live_search() {
 fn a_stale_index_answers_with_what_confluence_finds_beside() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        for n in 0..9 {
+            let body = format!("<p>words {n}</p>");
+            bench.site.add("10", None, &format!("A{n}"), &body);
+        }
         let index = bench.synced().await;
         bench.patch(index.id, |s| s.enabled = false).await;
         let answer = bench.ask(index.id, "words").await;
@@ -93,11 +96,17 @@ fn a_stale_index_answers_with_what_confluence_finds_beside() {
         let finished = bench.index(index.id).await.last_run.unwrap().finished_at;
         assert_eq!(answer.as_of, finished);
         bench.wait(3 * 3600).await;
+        let answer = bench.ask(index.id, "words").await;
+        assert_eq!((answer.stale, answer.source), (true, AnswerSource::Index));
         let new = bench.site.add("10", None, "B", "<p>words since</p>");
         let answer = bench.ask(index.id, "words").await;
         assert_eq!((answer.stale, answer.source), (true, AnswerSource::Both));
-        assert_eq!(answer.results.len(), 2);
-        assert_eq!(answer.results[1].page.page.id.as_str(), new.to_string());
+        assert_eq!(answer.results.len(), 8);
+        assert_eq!(
+            answer.results[1].page.page.id.as_str(),
+            new.to_string(),
+            "told, however much the index has to say"
+        );
     });
 }
 

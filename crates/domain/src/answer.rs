@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::PageId;
 use crate::page::{Page, PageRecord};
 use crate::query::{Filters, Passage, QueryResult, ResultPage};
+use crate::{PageId, Timestamp};
 
 /// A page as the gate sees it: its row, its public shape, and nothing else.
 #[derive(Clone, Debug)]
@@ -46,6 +46,42 @@ pub fn results(
         })
         .take(top_k)
         .collect()
+}
+
+/// Of what Confluence's own search found: what an index that was in step up to `since` cannot know, since it changed later.
+#[must_use]
+pub fn news(live: Vec<QueryResult>, since: Option<Timestamp>) -> Vec<QueryResult> {
+    let later = |result: &QueryResult| since.is_none_or(|s| result.page.page.last_modified > s);
+    live.into_iter().filter(later).collect()
+}
+
+/// Two ranked lists in turn, at most `top_k` in all. Scores of two searches cannot be compared, so each result gets one that
+/// tells its rank.
+#[must_use]
+pub fn in_turn(
+    first: Vec<QueryResult>,
+    second: Vec<QueryResult>,
+    top_k: usize,
+) -> Vec<QueryResult> {
+    if second.is_empty() {
+        return first.into_iter().take(top_k).collect();
+    }
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut all = Vec::new();
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair.iter().all(Option::is_none) || all.len() >= top_k {
+            break;
+        }
+        all.extend(pair.into_iter().flatten());
+    }
+    all.truncate(top_k);
+    for (rank, result) in all.iter_mut().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "a rank below a hundred")]
+        let score = 1.0 / (1.0 + rank as f64);
+        result.score = score;
+    }
+    all
 }
 
 /// Whether a page passes the filters of a question.
@@ -122,6 +158,40 @@ mod tests {
             .map(|r| r.page.page.id.to_string())
             .collect();
         assert_eq!(ids, ["1", "5"]);
+    }
+
+    #[test]
+    fn what_changed_since_is_told_in_turn_with_the_index() {
+        let at = |id: &str, day: i64| {
+            let (_, known) = known(id, PageState::Searchable, &[]);
+            let mut page = known.page;
+            page.last_modified = Timestamp::UNIX_EPOCH + chrono::TimeDelta::days(day);
+            QueryResult {
+                text: id.to_owned(),
+                score: 0.1,
+                page: ResultPage {
+                    page,
+                    section: None,
+                    anchor: None,
+                },
+            }
+        };
+        let since = Some(Timestamp::UNIX_EPOCH + chrono::TimeDelta::days(5));
+        let live = || vec![at("old", 4), at("new", 6), at("newer", 7)];
+        let index = || (0..8).map(|n| at(&n.to_string(), 1)).collect::<Vec<_>>();
+        let ids = |results: Vec<QueryResult>| -> Vec<String> {
+            let sorted = results.is_sorted_by(|a, b| a.score > b.score);
+            assert!(sorted || results.iter().all(|r| r.score == 0.1));
+            results.into_iter().map(|r| r.text).collect()
+        };
+        let news_since = news(live(), since);
+        assert_eq!(
+            ids(in_turn(index(), news_since, 5)),
+            ["0", "new", "1", "newer", "2"],
+            "however much the index has to say"
+        );
+        assert_eq!(ids(in_turn(index(), Vec::new(), 2)), ["0", "1"]);
+        assert_eq!(news(live(), None).len(), 3);
     }
 
     #[test]
