@@ -170,6 +170,7 @@ fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
     let confluence = settings.confluence.as_ref();
     EngineSettings {
         check_interval: settings.sync.check_interval,
+        quiet_hours: settings.sync.quiet_hours,
         sweep_interval: settings.sync.sweep_interval,
         max_delete_percent: settings.sync.max_delete_percent,
         upload_deadline: settings.sync.upload_deadline,

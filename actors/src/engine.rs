@@ -7,11 +7,13 @@ use std::time::Duration;
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
 use domain::content::ContentKind;
+use domain::index::Index;
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::{Run, RunKind, RunStatus};
+use domain::schedule::Timetable;
 use domain::{IndexId, PageId, RunId, schedule};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -229,6 +231,12 @@ impl Engine {
                 ..EngineStatus::default()
             },
         }
+    }
+
+    /// When scheduled runs of an index may start.
+    #[must_use]
+    pub fn timetable(&self, index: &Index) -> Timetable {
+        self.shared.timetable(index)
     }
 
     /// Events and newest counters.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::index::BackendKind;
 use domain::ports::retrieval::RetrievalBackend;
+use domain::quiet::QuietHours;
 
 use crate::failpoint::Failpoints;
 
@@ -32,6 +33,8 @@ pub struct EngineSettings {
     pub check_interval: Duration,
     /// Whether due indexes run by themselves; off for an engine that carries out one order and ends.
     pub scheduled: bool,
+    /// Hours in which no scheduled run starts, for indexes that name none (`SYNC_QUIET_HOURS`).
+    pub quiet_hours: Option<QuietHours>,
     /// A scheduled run whose last sweep is older than this sweeps (`SYNC_SWEEP_INTERVAL_MINUTES`).
     pub sweep_interval: Duration,
     /// The mass-deletion guard, percent of an index's documents (`SYNC_MAX_DELETE_PERCENT`).
@@ -65,6 +68,7 @@ impl Default for EngineSettings {
         Self {
             check_interval: Duration::from_secs(300),
             scheduled: true,
+            quiet_hours: None,
             sweep_interval: Duration::from_secs(60 * 60),
             max_delete_percent: 30,
             upload_deadline: Duration::from_secs(900),

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
-use domain::index::BackendKind;
+use domain::index::{BackendKind, Index};
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::SyncStore;
+use domain::schedule::Timetable;
 use domain::{IndexId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,15 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// When scheduled runs of an index may start.
+    pub(crate) fn timetable(&self, index: &Index) -> Timetable {
+        Timetable {
+            index: index.id,
+            interval_minutes: index.settings.interval_minutes,
+            quiet_hours: index.settings.quiet_hours.or(self.settings.quiet_hours),
+        }
     }
 
     pub(crate) fn backend(&self, kind: BackendKind) -> Option<Arc<dyn RetrievalBackend>> {

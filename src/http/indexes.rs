@@ -57,6 +57,7 @@ fn defaults(state: &AppState) -> IndexSettings {
         confluence_spaces: Vec::new(),
         interval_minutes: state.settings.sync.default_interval_minutes,
         enabled: true,
+        quiet_hours: None,
         backend: state.settings.default_backend,
         include_blog_posts: false,
         include_comments: false,
@@ -192,7 +193,7 @@ fn seen(key: &SpaceKey, space: &Space) -> IndexSpace {
     }
 }
 
-/// The index as it stands, with the newest counters of a run under way.
+/// The index as it stands, with the newest counters of a run under way, and the time at which its next one really starts.
 pub(super) fn with_live_run(state: &AppState, mut index: Index) -> Index {
     if let Some(live) = state.engine.hub().live_run(index.id)
         && index
@@ -201,6 +202,10 @@ pub(super) fn with_live_run(state: &AppState, mut index: Index) -> Index {
             .is_some_and(|run| run.id == live.id && run.status.is_open())
     {
         index.last_run = Some(live);
+    }
+    if let Some(due) = index.next_run_at {
+        let timetable = state.engine.timetable(&index);
+        index.next_run_at = Some(timetable.start(due, chrono::Utc::now()));
     }
     index
 }

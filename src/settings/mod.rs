@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use domain::quiet::QuietHours;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
@@ -158,6 +159,8 @@ impl AuthSettings {
 pub struct SyncSettings {
     /// Minutes between runs of an index that names none.
     pub default_interval_minutes: u32,
+    /// Hours in which no scheduled run starts, of an index that names none.
+    pub quiet_hours: Option<QuietHours>,
     /// How often the scheduler looks.
     pub check_interval: Duration,
     /// A scheduled run whose last sweep is older sweeps.

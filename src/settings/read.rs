@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use domain::quiet::{QuietHours, QuietHoursError};
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
@@ -367,6 +368,7 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
             60,
             1..=MAX_INTERVAL_MINUTES,
         ),
+        quiet_hours: quiet_hours(raw, reader),
         check_interval: Duration::from_secs(reader.number(
             "SYNC_CHECK_INTERVAL_SECONDS",
             &raw.sync_check_interval_seconds,
@@ -410,6 +412,13 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
             .unwrap_or(VerifyOnRead::Off),
         notify_webhook_url,
     }
+}
+
+fn quiet_hours(raw: &Raw, reader: &mut Reader) -> Option<QuietHours> {
+    let text = raw.sync_quiet_hours.as_deref()?;
+    text.parse()
+        .map_err(|error: QuietHoursError| reader.fail("SYNC_QUIET_HOURS", error.to_string()))
+        .ok()
 }
 
 /// A year: longer intervals are a mistake in writing.

@@ -43,6 +43,7 @@ variables! {
     oauth_audience,
     database_url,
     default_sync_interval_minutes,
+    sync_quiet_hours,
     sync_check_interval_seconds,
     sync_sweep_interval_minutes,
     sync_max_delete_percent,

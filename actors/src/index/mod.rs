@@ -19,7 +19,7 @@ use domain::index::IndexStatus;
 use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
 use domain::run::RunStatus;
-use domain::{IndexId, PageId, RunId, SpaceKey, schedule};
+use domain::{IndexId, PageId, RunId, SpaceKey};
 
 use crate::document::SpaceNames;
 use crate::scheduler::GIVEN_UP;
@@ -52,7 +52,7 @@ pub(crate) async fn announce(shared: &Shared, index: IndexId) -> bool {
     lives
 }
 
-/// A shorter interval takes effect at once; a disabled index has no due time.
+/// A shorter interval and other quiet hours take effect at once; a disabled index has no due time.
 async fn put_schedule_right(shared: &Shared, state: &IndexState) -> Result<(), StoreError> {
     let index = &state.index;
     let now = shared.now();
@@ -62,8 +62,10 @@ async fn put_schedule_right(shared: &Shared, state: &IndexState) -> Result<(), S
         // Never synced: the run that is opened now sets it.
         None
     } else {
-        let next = schedule::next_run_at(index.id, index.settings.interval_minutes, now);
-        Some(index.next_run_at.map_or(next, |due| due.min(next)))
+        let timetable = shared.timetable(index);
+        let next = timetable.next(now);
+        let due = index.next_run_at.map_or(next, |due| due.min(next));
+        Some(timetable.start(due, now))
     };
     if right != index.next_run_at {
         shared.store.set_next_run(index.id, right).await?;
@@ -108,8 +110,8 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
 pub(crate) fn next_after_failure(shared: &Shared, state: &IndexState) -> Option<domain::Timestamp> {
     let settings = &state.index.settings;
     settings.enabled.then(|| {
-        let minutes = settings.interval_minutes.min(10);
-        schedule::next_run_at(state.index.id, minutes, shared.now())
+        let timetable = shared.timetable(&state.index);
+        timetable.at_most_every(10).next(shared.now())
     })
 }
 

@@ -7,6 +7,7 @@ use domain::ports::store::{OpenedRun, StoreError};
 use domain::{IndexId, Timestamp, schedule};
 
 use super::tombstones;
+use crate::index::announce;
 use crate::shared::Shared;
 
 /// What one look found.
@@ -42,8 +43,8 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
         if !index.settings.enabled || !shared.settings.scheduled {
             continue;
         }
-        let interval = index.settings.interval_minutes;
-        if schedule::is_due(index.next_run_at, interval, now) {
+        let timetable = shared.timetable(index);
+        if timetable.is_due(index.next_run_at, now) {
             let kind =
                 schedule::scheduled_kind(&state.progress, shared.settings.sweep_interval, now);
             if let OpenedRun::New(run) = shared.store.open_run(index.id, kind, false, false).await?
@@ -52,7 +53,12 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             }
             outlook.activate.push(index.id);
         } else if let Some(due) = index.next_run_at {
-            outlook.next = outlook.next.min(until(due, now));
+            let start = timetable.start(due, now);
+            if start != due {
+                // Due in quiet hours: puts it off, and tells those who watch.
+                announce(shared, index.id).await;
+            }
+            outlook.next = outlook.next.min(until(start, now));
         }
     }
     outlook.tombstones = tombstones::remove_due(shared).await?;

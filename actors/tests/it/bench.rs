@@ -90,6 +90,7 @@ impl Bench {
             confluence_spaces: spaces.iter().map(|key| SpaceKey::from(*key)).collect(),
             interval_minutes: 60,
             enabled: true,
+            quiet_hours: None,
             backend: BackendKind::Local,
             include_blog_posts: false,
             include_comments: false,

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use actors::SyncOrder;
+use chrono::TimeDelta;
+use domain::Timestamp;
 use domain::event::EventKind;
-use domain::index::IndexStatus;
+use domain::index::{IndexSettings, IndexStatus};
+use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, RunFilter, SyncStore};
+use domain::quiet::QuietHours;
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
@@ -296,5 +300,93 @@ fn a_run_under_way_tells_its_counters() {
             progress += usize::from(event.event.kind == EventKind::Progress);
         }
         assert!(progress > 2);
+    });
+}
+
+async fn until(bench: &Bench, time: &str) {
+    let time: Timestamp = time.parse().unwrap();
+    tokio::time::sleep((time - bench.clock.now()).to_std().unwrap()).await;
+}
+
+#[test]
+fn scheduled_runs_keep_out_of_quiet_hours_and_orders_do_not() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 3).await;
+        let quiet: QuietHours = "10:00-14:00 UTC".parse().unwrap();
+        let index = bench
+            .create(IndexSettings {
+                quiet_hours: Some(quiet),
+                ..bench.index_settings("agent", &["ENG"])
+            })
+            .await;
+        bench.over(index.id).await;
+        until(&bench, "2026-03-01T11:00:00Z").await;
+        let end: Timestamp = "2026-03-01T14:00:00Z".parse().unwrap();
+        let next = bench.index(index.id).await.next_run_at.unwrap();
+        assert!(
+            next >= end && next <= end + TimeDelta::minutes(6),
+            "the real next start is shown: {next}"
+        );
+        let by_hand = bench.sweep(index.id).await;
+        assert_eq!(by_hand.status, RunStatus::Succeeded);
+        until(&bench, "2026-03-01T15:30:00Z").await;
+        let runs = bench
+            .store
+            .runs(&RunFilter {
+                index: Some(index.id),
+                limit: 50,
+                ..RunFilter::default()
+            })
+            .await
+            .unwrap()
+            .items;
+        for run in &runs {
+            assert!(
+                run.id == by_hand.id || run.started_at.is_none_or(|at| !quiet.contains(at)),
+                "{run:?}"
+            );
+        }
+        assert!(
+            runs.iter().any(|run| run.started_at >= Some(end)),
+            "{runs:?}"
+        );
+    });
+}
+
+#[test]
+fn a_change_of_quiet_hours_moves_the_next_start_at_once() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        pages(&bench, 3).await;
+        let index = bench.synced().await;
+        let quiet = |hours: &'static str| {
+            move |settings: &mut IndexSettings| settings.quiet_hours = hours.parse().ok()
+        };
+        for (hours, earliest) in [
+            ("08:00-20:00 UTC", "2026-03-01T20:00:00Z"),
+            ("none", "2026-03-01T08:00:00Z"),
+            ("08:00-12:00 UTC", "2026-03-01T12:00:00Z"),
+        ] {
+            bench.patch(index.id, quiet(hours)).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let earliest: Timestamp = earliest.parse().unwrap();
+            let next = bench.index(index.id).await.next_run_at.unwrap();
+            assert!(
+                next >= earliest && next <= earliest + TimeDelta::minutes(70),
+                "{hours}: {next}"
+            );
+        }
+        // Those of the service hold where the index names none.
+        bench.patch(index.id, quiet("none")).await;
+        bench.settings.quiet_hours = "08:00-21:00 UTC".parse().ok();
+        bench.restart().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        until(&bench, "2026-03-01T12:00:00Z").await;
+        let next = bench.index(index.id).await.next_run_at.unwrap();
+        assert!(
+            next >= "2026-03-01T21:00:00Z".parse::<Timestamp>().unwrap(),
+            "{next}"
+        );
     });
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::quiet::QuietHours;
 use crate::run::{Run, RunStatus};
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
@@ -70,6 +71,9 @@ pub struct IndexSettings {
     pub interval_minutes: u32,
     /// Whether scheduled runs happen.
     pub enabled: bool,
+    /// Hours in which no scheduled run starts; null: those of `SYNC_QUIET_HOURS`, if any.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::quiet::QuietHoursText>))]
+    pub quiet_hours: Option<QuietHours>,
     /// Which store holds it.
     pub backend: BackendKind,
     /// Blog posts of the spaces too.

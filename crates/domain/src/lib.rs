@@ -25,6 +25,7 @@ pub mod page;
 pub mod ports;
 pub mod problem;
 pub mod query;
+pub mod quiet;
 pub mod run;
 pub mod schedule;
 pub mod scope;

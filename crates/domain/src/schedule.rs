@@ -5,37 +5,101 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::index::IndexProgress;
+use crate::quiet::QuietHours;
 use crate::run::RunKind;
 use crate::{IndexId, Timestamp};
 
-/// When the next scheduled run is due: the interval after `from`, and up to a tenth of it (10 minutes at most) later by a
-/// jitter that is the same for an index each time, so that many indexes do not start together.
-#[must_use]
-pub fn next_run_at(index: IndexId, interval_minutes: u32, from: Timestamp) -> Timestamp {
-    let interval = TimeDelta::minutes(i64::from(interval_minutes.max(1)));
-    let spread_ms = (interval / 10)
-        .min(TimeDelta::minutes(10))
-        .num_milliseconds()
-        .max(1);
-    let luck = index
-        .0
-        .as_bytes()
-        .iter()
-        .rev()
-        .fold(0_i64, |sum, byte| (sum * 31 + i64::from(*byte)) % spread_ms);
-    from + interval + TimeDelta::milliseconds(luck)
+/// When scheduled runs of an index may start: its interval, and hours in which none does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timetable {
+    /// Whose; each index has a jitter of its own, so that many do not start together.
+    pub index: IndexId,
+    /// Minutes between runs.
+    pub interval_minutes: u32,
+    /// Scheduled runs do not start inside of these; runs asked for by hand do.
+    pub quiet_hours: Option<QuietHours>,
 }
 
-/// Whether a scheduled run is due. A due time further ahead than any schedule could have put it means that the clock was set
-/// back: then it is due too, rather than not for hours.
-#[must_use]
-pub fn is_due(next_run_at: Option<Timestamp>, interval_minutes: u32, now: Timestamp) -> bool {
-    next_run_at.is_some_and(|due| {
-        let longest =
-            TimeDelta::minutes(i64::from(interval_minutes.max(1))) + TimeDelta::minutes(11);
-        due <= now || due - now > longest
-    })
+impl Timetable {
+    /// The same with a shorter interval: for trying again.
+    #[must_use]
+    pub fn at_most_every(self, minutes: u32) -> Self {
+        Self {
+            interval_minutes: self.interval_minutes.min(minutes),
+            ..self
+        }
+    }
+
+    /// When the next scheduled run starts: the interval after `from`, and up to a tenth of it (10 minutes at most) later by
+    /// a jitter that is the same for an index each time; where that is quiet, when the quiet is over.
+    #[must_use]
+    pub fn next(&self, from: Timestamp) -> Timestamp {
+        self.put_off(from + self.interval() + self.jitter())
+    }
+
+    /// Whether a scheduled run is to start now. A due time further ahead than this timetable could have put it means that
+    /// the clock was set back: then it is due too, rather than not for hours.
+    #[must_use]
+    pub fn is_due(&self, next_run_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let quiet = self.quiet_hours.is_some_and(|quiet| quiet.contains(now));
+        !quiet && next_run_at.is_some_and(|due| due <= now || due > self.latest(now))
+    }
+
+    /// When a run that is due at `due` really starts: then, or now if that has passed, or when the quiet around that is over.
+    #[must_use]
+    pub fn start(&self, due: Timestamp, now: Timestamp) -> Timestamp {
+        let put_off = self.put_off(due.max(now));
+        // Not quiet: what was due stays due at its own time.
+        if put_off == due.max(now) {
+            due
+        } else {
+            put_off
+        }
+    }
+
+    fn interval(&self) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.interval_minutes.max(1)))
+    }
+
+    fn jitter(&self) -> TimeDelta {
+        let spread_ms = (self.interval() / 10)
+            .min(LARGEST_JITTER)
+            .num_milliseconds()
+            .max(1);
+        let luck = self
+            .index
+            .0
+            .as_bytes()
+            .iter()
+            .rev()
+            .fold(0_i64, |sum, byte| (sum * 31 + i64::from(*byte)) % spread_ms);
+        TimeDelta::milliseconds(luck)
+    }
+
+    /// `at`, or where that is quiet the end of the quiet: with the jitter, unless the next quiet has begun by then.
+    fn put_off(&self, at: Timestamp) -> Timestamp {
+        let Some(quiet) = self.quiet_hours else {
+            return at;
+        };
+        let end = quiet.end_after(at);
+        if end == at || quiet.contains(end + self.jitter()) {
+            end
+        } else {
+            end + self.jitter()
+        }
+    }
+
+    /// Nothing that was put down at `now` or before is due later than this.
+    fn latest(&self, now: Timestamp) -> Timestamp {
+        let latest = now + self.interval() + LARGEST_JITTER + TimeDelta::minutes(1);
+        match self.quiet_hours {
+            Some(quiet) => quiet.end_after(latest) + LARGEST_JITTER,
+            None => latest,
+        }
+    }
 }
+
+const LARGEST_JITTER: TimeDelta = TimeDelta::minutes(10);
 
 /// The kind of a scheduled run.
 #[must_use]
@@ -83,24 +147,104 @@ mod tests {
         chrono::DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
     }
 
+    fn hourly(quiet_hours: Option<&str>) -> Timetable {
+        Timetable {
+            index: IndexId::generate(),
+            interval_minutes: 60,
+            quiet_hours: quiet_hours.map(|text| text.parse().unwrap()),
+        }
+    }
+
     #[test]
     fn jitter_is_small_steady_and_differs_between_indexes() {
-        let (a, b) = (IndexId::generate(), IndexId::generate());
-        let next = next_run_at(a, 60, at(0));
+        let (a, b) = (hourly(None), hourly(None));
+        let next = a.next(at(0));
         assert!(next >= at(60) && next <= at(66));
-        assert_eq!(next, next_run_at(a, 60, at(0)));
-        assert_ne!(next, next_run_at(b, 60, at(0)));
+        assert_eq!(next, a.next(at(0)));
+        assert_ne!(next, b.next(at(0)));
+        assert!(a.at_most_every(10).next(at(0)) <= at(11));
     }
 
     #[test]
     fn a_clock_set_back_does_no_harm() {
+        let plain = hourly(None);
         assert!(
-            is_due(Some(at(100_000)), 60, at(0)),
+            plain.is_due(Some(at(100_000)), at(0)),
             "far ahead: the clock jumped"
         );
-        assert!(!is_due(Some(at(60)), 60, at(0)));
-        assert!(is_due(Some(at(60)), 60, at(60)));
-        assert!(!is_due(None, 60, at(60)));
+        assert!(!plain.is_due(Some(at(60)), at(0)));
+        assert!(plain.is_due(Some(at(60)), at(60)));
+        assert!(!plain.is_due(None, at(60)));
+        // The end of a night is not far ahead, and the one after it is.
+        let nightly = hourly(Some("22:00-06:00 UTC"));
+        let (evening, morning) = (at(21 * 60 + 30), at(30 * 60));
+        assert!(!nightly.is_due(Some(morning), evening));
+        assert!(nightly.is_due(Some(morning + TimeDelta::days(2)), evening));
+        assert!(
+            !nightly.is_due(Some(morning + TimeDelta::days(2)), at(23 * 60)),
+            "quiet all the same"
+        );
+    }
+
+    #[test]
+    fn nothing_starts_in_quiet_hours_and_what_was_due_starts_after_them() {
+        let nightly = hourly(Some("22:00-06:00 UTC"));
+        let (before, inside, end) = (at(21 * 60 + 10), at(23 * 60), at(30 * 60));
+        let next = nightly.next(before);
+        assert!(next >= end && next <= end + TimeDelta::minutes(6), "{next}");
+        assert!(!nightly.is_due(Some(before), inside) && !nightly.is_due(Some(inside), inside));
+        assert!(nightly.is_due(Some(before), end));
+        // Due while nobody looked, or before the hours were set: shown when it really starts.
+        for due in [before, inside, at(0)] {
+            let start = nightly.start(due, inside);
+            assert!(
+                start >= end && start <= end + TimeDelta::minutes(6),
+                "{start}"
+            );
+            assert_eq!(nightly.start(start, inside), start, "once is enough");
+        }
+        assert_eq!(
+            nightly.start(at(10), at(700)),
+            at(10),
+            "overdue in the day: at once"
+        );
+        assert_eq!(nightly.start(at(800), at(700)), at(800));
+        assert_eq!(hourly(None).start(at(10), inside), at(10));
+    }
+
+    #[test]
+    fn a_gap_shorter_than_the_jitter_is_used() {
+        // A weekly index has a jitter of up to ten minutes, and this day has one minute for it.
+        for _ in 0..50 {
+            let weekly = Timetable {
+                interval_minutes: 7 * 24 * 60,
+                ..hourly(Some("06:01-06:00 UTC"))
+            };
+            let next = weekly.next(at(0));
+            assert!(weekly.is_due(Some(next), next), "{next}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the hours: the next start is not quiet, is due when it comes and not before, and stays where it is.
+        #[test]
+        fn the_next_start_is_one(
+            from in 0_u32..1440, length in 1_u32..1430, interval in 1_u32..20_000, minute in 29_000_000_i64..31_000_000,
+        ) {
+            let to = (from + length) % 1440;
+            let clock = |m: u32| format!("{:02}:{:02}", m / 60, m % 60);
+            let table = Timetable {
+                interval_minutes: interval,
+                ..hourly(Some(&format!("{}-{} Europe/Berlin", clock(from), clock(to))))
+            };
+            let now = at(minute);
+            let next = table.next(now);
+            proptest::prop_assert!(table.is_due(Some(next), next));
+            proptest::prop_assert!(!table.is_due(Some(next), now));
+            proptest::prop_assert!(!table.is_due(Some(next), next - TimeDelta::seconds(1)));
+            proptest::prop_assert_eq!(table.start(next, now), next);
+            proptest::prop_assert!(next - now >= TimeDelta::minutes(i64::from(interval)));
+        }
     }
 
     #[test]

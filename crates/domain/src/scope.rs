@@ -76,6 +76,7 @@ mod tests {
             confluence_spaces: vec!["ENG".into()],
             interval_minutes: 60,
             enabled: true,
+            quiet_hours: None,
             backend: BackendKind::Local,
             include_blog_posts: false,
             include_comments: false,

@@ -244,6 +244,7 @@ fn new_index() -> Result<NewIndex, domain::ids::InvalidAgentId> {
             confluence_spaces: vec!["ENG".into()],
             interval_minutes: 60,
             enabled: true,
+            quiet_hours: None,
             backend: BackendKind::Local,
             include_blog_posts: false,
             include_comments: false,

@@ -32,6 +32,7 @@ table! {
         awaiting_confirmation -> Nullable<Text>,
         deletions_accepted -> Bool,
         guard_answered_at -> Nullable<Timestamp>,
+        quiet_hours -> Nullable<Text>,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The fields of an index: what a request may set, within which bounds.
 
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
+use domain::quiet::{QuietHours, QuietHoursText};
 use domain::{AgentId, SpaceKey};
 use serde::Deserialize;
 
@@ -39,6 +40,10 @@ pub struct IndexFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     enabled: Field<bool>,
+    /// Hours in which no scheduled run starts; runs asked for by hand do. `null`: those of the service, if it has any.
+    #[serde(default)]
+    #[schema(value_type = Option<QuietHoursText>)]
+    quiet_hours: Field<QuietHours>,
     /// Which store holds it; cannot be changed later.
     #[serde(default)]
     #[schema(value_type = BackendKind)]
@@ -85,6 +90,7 @@ const FIELDS: &[&str] = &[
     "confluence_spaces",
     "interval_minutes",
     "enabled",
+    "quiet_hours",
     "backend",
     "include_blog_posts",
     "include_comments",
@@ -182,6 +188,10 @@ impl IndexFields {
                 defaults.interval_minutes,
             ),
             enabled: chosen(&mut check, "enabled", self.enabled, base.enabled, true),
+            quiet_hours: match self.quiet_hours {
+                Field::Absent => base.quiet_hours,
+                field => check.optional("quiet_hours", field),
+            },
             backend: chosen(
                 &mut check,
                 "backend",
@@ -324,6 +334,7 @@ mod tests {
             confluence_spaces: Vec::new(),
             interval_minutes: 60,
             enabled: true,
+            quiet_hours: None,
             backend: BackendKind::Local,
             include_blog_posts: false,
             include_comments: false,
@@ -377,6 +388,14 @@ mod tests {
                 serde_json::json!({"name": "n", "agent_id": "a", "confluence_spaces": ["A B"], "restricted_pages": "show", "root_page_ids": ["x/y"]}),
                 vec!["restricted_pages", "confluence_spaces", "root_page_ids"],
             ),
+            (
+                serde_json::json!({"name": "n", "agent_id": "a", "confluence_spaces": ["A"], "quiet_hours": {"from": "22:00", "to": "22:00"}}),
+                vec!["quiet_hours"],
+            ),
+            (
+                serde_json::json!({"name": "n", "agent_id": "a", "confluence_spaces": ["A"], "quiet_hours": "22:00-06:00"}),
+                vec!["quiet_hours"],
+            ),
         ] {
             assert_eq!(
                 bad_fields(read(json.clone()).create(&some_defaults())),
@@ -412,6 +431,19 @@ mod tests {
                 ..present.clone()
             }
         );
+        let night =
+            serde_json::json!({"from": "22:00", "to": "06:00", "time_zone": "Europe/Berlin"});
+        let quiet = read(serde_json::json!({"quiet_hours": night}))
+            .change(&present, &some_defaults())
+            .unwrap();
+        assert_eq!(
+            quiet.quiet_hours.map(|hours| hours.to_string()).as_deref(),
+            Some("22:00-06:00 Europe/Berlin")
+        );
+        let kept = read(serde_json::json!({"enabled": false})).change(&quiet, &some_defaults());
+        assert_eq!(kept.unwrap().quiet_hours, quiet.quiet_hours);
+        let loud = read(serde_json::json!({"quiet_hours": null})).change(&quiet, &some_defaults());
+        assert_eq!(loud.unwrap().quiet_hours, None);
         let refused = read(serde_json::json!({"name": null, "backend": "llamacloud"}))
             .change(&present, &some_defaults());
         assert_eq!(bad_fields(refused), ["name", "backend"]);

@@ -43,6 +43,7 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
             confluence_spaces: spaces.iter().map(|s| SpaceKey::from(s.0)).collect(),
             interval_minutes: 60,
             enabled: true,
+            quiet_hours: None,
             backend: BackendKind::Local,
             include_blog_posts: false,
             include_comments: false,

@@ -132,6 +132,7 @@ function make(id) {
       el("span", {}, "agent ", el("code", {}, index.agent_id)),
       el("span", {}, `${count(index.document_count)} ${index.document_count === 1 ? "page" : "pages"}`),
       el("span", {}, `every ${index.interval_minutes} min`),
+      ...(index.quiet_hours ? [quiet(index.quiet_hours)] : []),
       el("span", {}, index.backend === "local" ? "embedded index" : "LlamaCloud"),
     );
     spaces.replaceChildren(
@@ -239,4 +240,9 @@ function showConnect(index) {
     serverInstructions: true
 `;
   $("#connect").showModal();
+}
+
+/// Hours in which no scheduled run starts.
+function quiet({ from, to, time_zone: zone }) {
+  return el("span", { title: "no scheduled run starts in these hours" }, `quiet ${from}–${to} ${zone}`);
 }

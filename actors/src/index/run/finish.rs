@@ -1,11 +1,11 @@
 //! The end of a run: its status, what the index says of itself, what is remembered for the next one.
 
+use domain::Timestamp;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
 use domain::run::{RunStatus, final_status};
-use domain::{Timestamp, schedule};
 
 use super::Halt;
 use super::context::Findings;
@@ -108,10 +108,7 @@ fn end_of(
     let shared = &life.shared;
     let counts = life.tally.counts();
     let now = shared.now();
-    let regular =
-        state.index.settings.enabled.then(|| {
-            schedule::next_run_at(state.index.id, state.index.settings.interval_minutes, now)
-        });
+    let regular = (state.index.settings.enabled).then(|| shared.timetable(&state.index).next(now));
     let mut end = RunEnd {
         status: RunStatus::Failed,
         counts,

@@ -46,6 +46,7 @@ pub(crate) struct IndexRow {
     pub awaiting_confirmation: Option<String>,
     pub deletions_accepted: bool,
     pub guard_answered_at: Option<NaiveDateTime>,
+    pub quiet_hours: Option<String>,
 }
 
 /// The columns that an administrator chooses.
@@ -65,6 +66,9 @@ pub(crate) struct SettingsChange {
     pub exclude_labels: String,
     pub root_page_ids: String,
     pub restricted_pages: String,
+    // Null goes back to the service's own.
+    #[diesel(treat_none_as_null = true)]
+    pub quiet_hours: Option<String>,
 }
 
 /// The columns that a finished run moves on. The scope's revision belongs to the administrator and is not among them.
@@ -143,6 +147,7 @@ impl From<&IndexSettings> for SettingsChange {
             exclude_labels: to_json(&settings.exclude_labels),
             root_page_ids: to_json(&settings.root_page_ids),
             restricted_pages: restricted_word(settings.restricted_pages).to_owned(),
+            quiet_hours: settings.quiet_hours.as_ref().map(to_json),
         }
     }
 }
@@ -199,6 +204,7 @@ impl IndexRow {
             awaiting_confirmation: None,
             deletions_accepted: false,
             guard_answered_at: None,
+            quiet_hours: chosen.quiet_hours,
         }
     }
 
@@ -237,6 +243,11 @@ impl IndexRow {
             confluence_spaces: spaces.iter().map(|space| space.key.clone()).collect(),
             interval_minutes: u32::try_from(self.interval_minutes).unwrap_or(1),
             enabled: self.enabled,
+            quiet_hours: self
+                .quiet_hours
+                .as_deref()
+                .map(|text| from_json("indexes.quiet_hours", text))
+                .transpose()?,
             backend: word("indexes.backend", &self.backend, BackendKind::parse)?,
             include_blog_posts: self.include_blog_posts,
             include_comments: self.include_comments,

@@ -129,6 +129,7 @@ pub fn settings(agent: &str, keys: &[&str]) -> IndexSettings {
         confluence_spaces: keys.iter().map(|key| (*key).into()).collect(),
         interval_minutes: 60,
         enabled: true,
+        quiet_hours: None,
         backend: BackendKind::Local,
         include_blog_posts: false,
         include_comments: false,

@@ -15,6 +15,7 @@ async fn settings_come_back_as_they_were_given() {
         name: "Ümlaut \"quoted\"".into(),
         interval_minutes: 1_440,
         enabled: false,
+        quiet_hours: Some("22:00-06:30 Europe/Berlin".parse().unwrap()),
         include_blog_posts: true,
         include_attachments: true,
         labels: vec!["a".into(), "b c".into()],
