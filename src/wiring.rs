@@ -16,11 +16,12 @@ use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
 use llamacloud::{LlamaCloud, LlamaCloudConfig};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
-use metastore::{EngineLock, LockError, Metastore, MetastoreOptions, OpenError};
+use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
+use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::auth::Authenticator;
+use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
 use crate::notify;
 use crate::settings::{Settings, SettingsError, Trouble};
@@ -59,12 +60,12 @@ pub enum StartError {
     Other(String),
 }
 
-/// Opens the database.
+/// Opens the database for a command that only looks or adds to it: one that is not there is not made.
 ///
 /// # Errors
-/// When it cannot be opened, or a newer version made it.
+/// When there is none, it cannot be opened, or a newer version made it.
 pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
-    Ok(Metastore::open(
+    Ok(Metastore::open_existing(
         &settings.database,
         MetastoreOptions::default(),
     )?)
@@ -198,16 +199,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Takes the lock of an open database and starts the engine on it.
+    /// Takes the lock of the database, opens it, makes it where there is none, and starts the engine on it.
     ///
     /// # Errors
     /// [`StartError::Locked`] names the process that has the database; others say what is wrong.
-    pub async fn start(
-        settings: &Settings,
-        store: Metastore,
-        duty: Duty,
-    ) -> Result<Self, StartError> {
-        let lock = store.lock_engine()?;
+    pub async fn start(settings: &Settings, duty: Duty) -> Result<Self, StartError> {
+        let opened = Metastore::open_locked(&settings.database, MetastoreOptions::default());
+        let (store, lock) = opened.map_err(|error| match error {
+            OpenError::Lock(error) => StartError::Locked(error),
+            other => other.into(),
+        })?;
         let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
@@ -258,14 +259,14 @@ impl App {
             .local_addr()
             .map_err(|error| StartError::Other(error.to_string()))?;
         let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
-        let store = open_store(&settings)?;
-        let mut running = Running::start(&settings, store, Duty::Schedule).await?;
+        let mut running = Running::start(&settings, Duty::Schedule).await?;
         let base_url = settings.base_url(address.port());
+        let local_key = new_token().secret;
         let state = AppState {
             store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
-            auth: Arc::new(Authenticator::new(&settings, &base_url)),
+            auth: Arc::new(Authenticator::new(&settings, &base_url, &local_key)),
             settings: Arc::new(settings),
             shutdown: CancellationToken::new(),
             metrics,
@@ -277,7 +278,8 @@ impl App {
             .map_err(|source| StartError::Listen { address, source })?;
         let handle = server.handle();
         let served = actix_web::rt::spawn(server);
-        running.lock.set_address(&local_url(address))?;
+        let local_key = LocalKey::new(local_key.expose_secret().to_owned());
+        running.lock.set_address(&local_url(address), local_key)?;
         Ok(Self {
             state,
             address,

@@ -10,10 +10,11 @@ use domain::problem::Problem;
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::Run;
 use domain::{AgentId, IndexId};
-use metastore::{LockError, LockHolder, Metastore};
+use metastore::{LocalKey, LockError, LockHolder, Metastore};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use url::{Host, Url};
 
 use super::{CliError, Which};
 use crate::settings::Settings;
@@ -36,16 +37,17 @@ pub(super) struct Service {
 
 impl Conductor {
     /// Starts an engine, or finds the service that has the database already.
-    pub(super) async fn find(settings: &Settings, store: Metastore) -> Result<Self, CliError> {
-        match Running::start(settings, store, Duty::OneOrder).await {
+    pub(super) async fn find(settings: &Settings) -> Result<Self, CliError> {
+        match Running::start(settings, Duty::OneOrder).await {
             Ok(running) => Ok(Self::Own(Box::new(running))),
             Err(StartError::Locked(LockError::Held { database, holder })) => match holder {
                 Some(LockHolder {
                     address: Some(address),
+                    local_key,
                     ..
                 }) => {
                     eprintln!("The service at {address} has the database: it takes the order.");
-                    Ok(Self::Service(Service::new(address, settings)?))
+                    Ok(Self::Service(Service::new(address, local_key, settings)?))
                 }
                 holder => Err(LockError::Held { database, holder })
                     .map_err(|error| CliError::from(StartError::Locked(error))),
@@ -130,7 +132,22 @@ impl Conductor {
 }
 
 impl Service {
-    fn new(address: String, settings: &Settings) -> Result<Self, CliError> {
+    /// The key in the lock file is this very service's; it takes it from this machine's own addresses only.
+    fn new(
+        address: String,
+        local_key: Option<LocalKey>,
+        settings: &Settings,
+    ) -> Result<Self, CliError> {
+        let is_local = Url::parse(&address).is_ok_and(|url| match url.host() {
+            Some(Host::Ipv4(host)) => host.is_loopback(),
+            Some(Host::Ipv6(host)) => host.is_loopback(),
+            _ => false,
+        });
+        let local_key = local_key.filter(|_| is_local);
+        let configured = || {
+            let key = settings.auth.api_key.as_ref();
+            key.map(|key| key.expose_secret().to_owned())
+        };
         Ok(Self {
             client: reqwest::Client::builder()
                 .timeout(Duration::from_secs(60))
@@ -138,11 +155,9 @@ impl Service {
                 .build()
                 .map_err(CliError::failed)?,
             address,
-            key: settings
-                .auth
-                .api_key
-                .as_ref()
-                .map(|key| key.expose_secret().to_owned()),
+            key: local_key
+                .map(|key| key.expose().to_owned())
+                .or_else(configured),
         })
     }
 

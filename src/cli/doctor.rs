@@ -4,10 +4,11 @@ use domain::index::BackendKind;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
+use metastore::OpenError;
 
 use super::{CliResult, DONE, FAILED, USAGE, quiet_settings};
 use crate::settings::Need;
-use crate::wiring::{backends, confluence_client, open_store};
+use crate::wiring::{StartError, backends, confluence_client, open_store};
 
 /// Findings, printed as they come.
 #[derive(Default)]
@@ -83,6 +84,13 @@ pub(super) async fn run() -> CliResult {
                 }
             }
         }
+        Err(StartError::Database(OpenError::Missing { path })) => findings.good(
+            "database",
+            &format!(
+                "there is none yet; the first start makes {}",
+                path.display()
+            ),
+        ),
         Err(error) => findings.bad("database", error),
     }
 

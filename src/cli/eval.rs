@@ -55,7 +55,8 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
         index: None,
     };
     let index = indexes(&store, &which).await?.remove(0);
-    let conductor = Conductor::find(&settings, store).await?;
+    drop(store);
+    let conductor = Conductor::find(&settings).await?;
     let outcome = ask_all(&conductor, &index, &questions, args.k).await;
     conductor.stop().await;
     super::print(&outcome?);

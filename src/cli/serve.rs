@@ -5,7 +5,7 @@ use metastore::LockError;
 use super::{CliError, CliResult, FAILED, settings};
 use crate::settings::{Need, Settings};
 use crate::shutdown::Signals;
-use crate::wiring::{App, StartError, listen, open_store};
+use crate::wiring::{App, StartError, listen};
 
 pub(super) async fn run() -> CliResult {
     let settings = settings(Need::Serve)?;
@@ -22,13 +22,9 @@ pub(super) async fn run() -> CliResult {
 
 /// Who works on the same database already, as the error that it is.
 fn first_on_database(settings: &Settings) -> Option<StartError> {
-    if !settings.database.path().is_file() {
-        return None;
-    }
-    let store = open_store(settings).ok()?;
-    let holder = store.read_lock_holder()?;
+    let holder = metastore::lock_holder(&settings.database)?;
     Some(StartError::Locked(LockError::Held {
-        database: store.path().to_owned(),
+        database: settings.database.path().to_owned(),
         holder: Some(holder),
     }))
 }

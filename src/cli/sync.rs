@@ -43,7 +43,8 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
             "there is no index to sync; POST /api/indexes/ of the service creates one",
         ));
     }
-    let conductor = Conductor::find(&settings, store).await?;
+    drop(store);
+    let conductor = Conductor::find(&settings).await?;
     let order = SyncOrder {
         full: args.full.then_some(true),
         dry_run: args.dry_run,

@@ -9,6 +9,7 @@ pub mod session;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -17,7 +18,7 @@ use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::ports::store::AdminStore;
+use domain::ports::store::{AdminStore, StoreError};
 use domain::{IndexId, TokenId};
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
@@ -160,21 +161,24 @@ pub fn token_hash(secret: &str) -> String {
 /// Knows credentials.
 pub struct Authenticator {
     key: Option<[u8; 32]>,
+    /// What commands on this machine show, from its own addresses only.
+    local_key: [u8; 32],
     oauth: Option<oauth::Verifier>,
     sessions: session::Sessions,
     resource_metadata: Option<String>,
 }
 
 impl Authenticator {
-    /// For these settings; `base_url` without a slash at the end.
+    /// For these settings; `base_url` without a slash at the end. `local_key` is what the lock file holds.
     #[must_use]
-    pub fn new(settings: &Settings, base_url: &str) -> Self {
+    pub fn new(settings: &Settings, base_url: &str, local_key: &SecretString) -> Self {
         let auth = &settings.auth;
         Self {
             key: auth
                 .api_key
                 .as_ref()
                 .map(|key| Sha256::digest(key.expose_secret().as_bytes()).into()),
+            local_key: Sha256::digest(local_key.expose_secret().as_bytes()).into(),
             oauth: auth
                 .oauth
                 .as_ref()
@@ -201,6 +205,16 @@ impl Authenticator {
         })
     }
 
+    /// Whether a text is the key of the lock file, shown by this machine itself.
+    fn is_local_key(&self, text: &str, request: &HttpRequest) -> bool {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let is_key: bool = self.local_key.ct_eq(&digest).into();
+        is_key
+            && request
+                .peer_addr()
+                .is_some_and(|peer| peer.ip().is_loopback())
+    }
+
     /// Who asks.
     ///
     /// # Errors
@@ -211,6 +225,9 @@ impl Authenticator {
         store: &Arc<dyn AdminStore>,
     ) -> ApiResult<Principal> {
         match presented(request) {
+            Presented::Secret(secret) if self.is_local_key(&secret, request) => {
+                Ok(Principal::Admin)
+            }
             Presented::Secret(secret) => self.of_secret(&secret, store).await,
             Presented::Unreadable => Err(self.refusal(
                 "The Authorization header cannot be read; send `Authorization: Bearer KEY`.",
@@ -243,7 +260,8 @@ impl Authenticator {
                 .map(|subject| Principal::Reader { subject })
                 .map_err(|error| match error {
                     oauth::Refused::Token(why) => self.refusal(&why, true),
-                    oauth::Refused::Unavailable(why) => ApiError::new("internal", why),
+                    oauth::Refused::Unavailable(why) => ApiError::new("issuer_unreachable", why)
+                        .with_header(header::RETRY_AFTER, "10"),
                 });
         }
         Err(self.refusal("The key or token is wrong, or was revoked.", true))
@@ -260,6 +278,26 @@ impl Authenticator {
             challenge.push_str(", error=\"invalid_token\"");
         }
         ApiError::new("unauthorized", detail).with_header(header::WWW_AUTHENTICATE, &challenge)
+    }
+}
+
+/// How often an open stream asks whether its token is still good.
+const TOKEN_LOOK: Duration = Duration::from_secs(5);
+
+/// Resolves when the principal's token is revoked, or its index deleted; never for those who have none. For whatever stays
+/// open longer than the request that was checked.
+pub async fn revoked(principal: &Principal, store: &Arc<dyn AdminStore>) {
+    let Principal::Agent { index, token } = principal else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(TOKEN_LOOK).await;
+        match store.tokens(*index).await {
+            Ok(tokens) if tokens.iter().any(|known| known.id == *token) => {}
+            Ok(_) | Err(StoreError::NotFound { .. }) => return,
+            // Nobody is sent away because the database is busy.
+            Err(error) => tracing::debug!(%error, "a token could not be looked up"),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use domain::run::Run;
 use domain::token::Token;
 use domain::{AgentId, IndexId, PageId, RunId, SpaceKey, TokenId};
 
-use crate::handle::Metastore;
+use crate::handle::{Metastore, SLICE};
 use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
 
 #[async_trait]
@@ -33,6 +33,12 @@ impl AdminStore for Metastore {
     }
 
     async fn delete_index(&self, index: IndexId) -> StoreResult<()> {
+        // What is much goes in slices, so that writers of other indexes come in between; the rest, and with it the index, in
+        // one. Ended in between, there is an index that has forgotten some of its pages: it finds them again, or is deleted.
+        while self
+            .write(move |c| indexes::delete_slice(c, index, SLICE))
+            .await?
+        {}
         let now = self.now();
         self.write(move |c| indexes::delete(c, index, now)).await
     }

@@ -18,6 +18,23 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no file, and what is asked for makes none.
+    #[error("there is no database {}; check DATABASE_URL, or start the service once, which makes it", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It would have to be brought up to date, and somebody works on it.
+    #[error("the database {} was made by an older version, and {holder} works on it; restart that with this version first", path.display())]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Who works on it.
+        holder: String,
+    },
+    /// The lock that keeps others away while it is brought up to date cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The file is there but SQLite cannot use it.
     #[error("the database file {} cannot be used: {detail}; if it is no SQLite database, name another file, else restore a backup", path.display())]
     Unusable {
@@ -65,7 +82,7 @@ pub enum LockError {
     },
 }
 
-fn describe(holder: Option<&LockHolder>) -> String {
+pub(crate) fn describe(holder: Option<&LockHolder>) -> String {
     holder.map_or_else(|| "another process".to_owned(), ToString::to_string)
 }
 

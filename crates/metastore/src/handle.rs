@@ -14,7 +14,7 @@ use domain::ports::store::{StoreError, StoreResult};
 use tokio::sync::Semaphore;
 
 use crate::dialect::{self, Conn};
-use crate::error::{Done, LockError, OpenError, failed};
+use crate::error::{Done, LockError, OpenError, describe, failed};
 use crate::lock::{self, EngineLock, LockHolder};
 use crate::migrate;
 use crate::url::DatabaseUrl;
@@ -48,6 +48,9 @@ impl fmt::Debug for MetastoreOptions {
             .finish_non_exhaustive()
     }
 }
+
+/// Rows that one transaction of housekeeping deletes at most: a few tens of milliseconds, for which other writers wait.
+pub(crate) const SLICE: i64 = 2_000;
 
 /// The open database; clones share it.
 #[derive(Clone)]
@@ -157,11 +160,52 @@ impl Metastore {
     /// # Errors
     /// The file cannot be made or is no database of ours, or a newer version made it.
     pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
-        let path = url.path().to_owned();
-        prepare_file(&path).map_err(|source| OpenError::Inaccessible {
-            path: path.clone(),
+        let path = url.path();
+        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+            path: path.to_owned(),
             source,
         })?;
+        Self::open_file(path, options, None)
+    }
+
+    /// The same for a database that must be there: nothing is made in the place of one whose name is wrong.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`OpenError::Missing`].
+    pub fn open_existing(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
+        let path = url.path();
+        if !path.is_file() {
+            return Err(OpenError::Missing {
+                path: path.to_owned(),
+            });
+        }
+        Self::open_file(path, options, None)
+    }
+
+    /// Takes the engine's lock, and only then opens the database as [`open`](Self::open) does: it is not brought up to date
+    /// under another engine.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); [`LockError::Held`] names the process that has the lock.
+    pub fn open_locked(
+        url: &DatabaseUrl,
+        options: MetastoreOptions,
+    ) -> Result<(Self, EngineLock), OpenError> {
+        let path = url.path();
+        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+            path: path.to_owned(),
+            source,
+        })?;
+        let lock = lock::acquire(path)?;
+        Ok((Self::open_file(path, options, Some(&lock))?, lock))
+    }
+
+    fn open_file(
+        path: &Path,
+        options: MetastoreOptions,
+        lock: Option<&EngineLock>,
+    ) -> Result<Self, OpenError> {
+        let path = path.to_owned();
         let unusable = |detail: String| OpenError::Unusable {
             path: path.clone(),
             detail,
@@ -172,7 +216,20 @@ impl Metastore {
         first
             .batch_execute(&dialect::writer_setup(busy))
             .map_err(|e| unusable(e.to_string()))?;
-        migrate::up_to_date(&mut first, &path)?;
+        match lock {
+            Some(_) => migrate::up_to_date(&mut first, &path)?,
+            None if migrate::is_up_to_date(&mut first, &path)? => {}
+            None => {
+                let _lock = lock::acquire(&path).map_err(|error| match error {
+                    LockError::Held { holder, .. } => OpenError::Outdated {
+                        path: path.clone(),
+                        holder: describe(holder.as_ref()),
+                    },
+                    other => other.into(),
+                })?;
+                migrate::up_to_date(&mut first, &path)?;
+            }
+        }
         drop(first);
 
         let wait = busy + Duration::from_secs(5);
@@ -249,6 +306,12 @@ impl Metastore {
     ) -> StoreResult<T> {
         self.inner.writer.run(work).await
     }
+}
+
+/// Who has the engine's lock of a database now; `None` when nobody has. Does not open the database.
+#[must_use]
+pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
+    lock::holder(url.path())
 }
 
 /// Makes folder and file when they are not there; the file for its owner alone, since it holds what pages say.
@@ -333,6 +396,46 @@ mod tests {
         let result: StoreResult<()> = store.read(|_| panic!("and again")).await;
         assert!(matches!(result, Err(StoreError::Failed { .. })));
         assert_eq!(store.remembered("a").await.unwrap().as_deref(), Some("2"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_in_the_place_of_a_database_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("new").join("store.db"));
+        let error = Metastore::open_existing(&url, MetastoreOptions::default()).unwrap_err();
+        assert!(matches!(error, OpenError::Missing { .. }), "{error}");
+        assert!(error.to_string().contains("store.db"), "{error}");
+        assert!(!folder.path().join("new").exists());
+    }
+
+    #[tokio::test]
+    async fn a_database_is_not_brought_up_to_date_under_another_engine() {
+        use diesel_migrations::MigrationHarness;
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
+        let options = MetastoreOptions::default;
+        let (store, lock) = Metastore::open_locked(&url, options()).unwrap();
+        drop(store);
+        let mut raw = Conn::establish(&url.path().to_string_lossy()).unwrap();
+        raw.revert_last_migration(migrate::MIGRATIONS).unwrap();
+        let applied = |raw: &mut Conn| raw.applied_migrations().unwrap().len();
+        let before = applied(&mut raw);
+        let held = Metastore::open_locked(&url, options()).unwrap_err();
+        assert!(
+            matches!(held, OpenError::Lock(LockError::Held { .. })),
+            "{held}"
+        );
+        let outdated = Metastore::open_existing(&url, options()).unwrap_err();
+        assert!(matches!(outdated, OpenError::Outdated { .. }), "{outdated}");
+        assert!(
+            outdated
+                .to_string()
+                .contains(&std::process::id().to_string())
+        );
+        assert_eq!(applied(&mut raw), before, "nothing was changed");
+        drop(lock);
+        Metastore::open_existing(&url, options()).unwrap();
+        assert_eq!(applied(&mut raw), before + 1);
     }
 
     #[tokio::test]

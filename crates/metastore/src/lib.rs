@@ -6,7 +6,7 @@
 //! * Each method is one transaction on a blocking thread; it finishes even when its caller is dropped, and a panic in it
 //!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it.
 //! * Times are UTC with microseconds and come back as they went in.
-//! * One engine per database: [`Metastore::lock_engine`].
+//! * One engine per database: [`Metastore::open_locked`].
 //!
 //! Where things are: `ops` holds the statements by subject (functions over a connection, each with its rules), `rows` the
 //! row types and their translation, `schema` the tables, `dialect` whatever another database would say differently,
@@ -32,8 +32,8 @@ mod url;
 
 pub use cursor::is_bad_cursor;
 pub use error::{LockError, OpenError};
-pub use handle::{Metastore, MetastoreOptions};
-pub use lock::{EngineLock, LockHolder};
+pub use handle::{Metastore, MetastoreOptions, lock_holder};
+pub use lock::{EngineLock, LocalKey, LockHolder};
 pub use maintenance::{BackupFacts, restore_backup, verify_backup};
 pub use url::{DatabaseUrl, UrlError};
 

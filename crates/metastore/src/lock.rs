@@ -21,8 +21,36 @@ pub struct LockHolder {
     pub pid: u32,
     /// Where it answers over HTTP, once it does: `http://127.0.0.1:8001`.
     pub address: Option<String>,
+    /// What commands on this machine show it instead of the administrator's key; the file is its owner's alone.
+    #[serde(default)]
+    pub local_key: Option<LocalKey>,
     /// When it took the lock.
     pub started_at: Timestamp,
+}
+
+/// A secret that whoever may read the lock file shares with the process that has the lock.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LocalKey(String);
+
+impl LocalKey {
+    /// Takes a random text.
+    #[must_use]
+    pub const fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalKey([REDACTED])")
+    }
 }
 
 impl fmt::Display for LockHolder {
@@ -48,12 +76,14 @@ pub struct EngineLock {
 }
 
 impl EngineLock {
-    /// Writes where this process answers, for the message that another one shows.
+    /// Writes where this process answers, for the message that another one shows, and the key by which commands of the same
+    /// user may ask it.
     ///
     /// # Errors
     /// When the lock file cannot be written.
-    pub fn set_address(&mut self, address: &str) -> Result<(), LockError> {
+    pub fn set_address(&mut self, address: &str, key: LocalKey) -> Result<(), LockError> {
         self.holder.address = Some(address.to_owned());
+        self.holder.local_key = Some(key);
         self.write()
     }
 
@@ -93,12 +123,20 @@ fn lock_path(database: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// A lock file of an earlier version may be open to more readers than its owner.
+fn close_to_others(file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
 }
 
 /// Takes the lock, or says who has it.
@@ -127,12 +165,14 @@ pub(crate) fn acquire(database: &Path) -> Result<EngineLock, LockError> {
             }
         }
     }
+    close_to_others(&file).map_err(fail)?;
     let mut lock = EngineLock {
         file,
-        path,
+        path: path.clone(),
         holder: LockHolder {
             pid: std::process::id(),
             address: None,
+            local_key: None,
             started_at: chrono::Utc::now().trunc_subsecs(3),
         },
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use diesel::RunQueryDsl;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -16,6 +17,38 @@ pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migra
 pub(crate) fn known() -> BTreeSet<String> {
     let all: Vec<Box<dyn Migration<Db>>> = MIGRATIONS.migrations().unwrap_or_default();
     all.iter().map(|m| m.name().version().to_string()).collect()
+}
+
+/// Whether nothing is pending; refuses a database of a newer version.
+pub(crate) fn is_up_to_date(connection: &mut Conn, path: &Path) -> Result<bool, OpenError> {
+    let has_table: i64 = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
+    )
+    .get_result(connection)
+    .map_err(|error| OpenError::Unusable {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })?;
+    if has_table == 0 {
+        return Ok(false);
+    }
+    let applied: BTreeSet<String> = connection
+        .applied_migrations()
+        .map_err(|error| OpenError::Unusable {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let known = known();
+    match applied.difference(&known).next() {
+        Some(unknown) => Err(OpenError::TooNew {
+            path: path.to_owned(),
+            migration: unknown.clone(),
+        }),
+        None => Ok(applied == known),
+    }
 }
 
 /// Runs what is pending, or refuses a database of a newer version.

@@ -371,6 +371,6 @@ impl SyncStore for Metastore {
     }
 
     async fn prune(&self, before: Timestamp) -> StoreResult<()> {
-        self.write(move |c| prune::everything(c, before)).await
+        prune::everything(self, before).await
     }
 }

@@ -11,10 +11,10 @@ use domain::{AgentId, IndexId, Timestamp};
 use super::{runs, spaces};
 use crate::convert::{db_time, limit, opt_db_time, rows};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
-use crate::schema::{indexes, synced_pages, tombstones};
+use crate::schema::{events, indexes, outbox, synced_pages, tombstones};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -239,6 +239,39 @@ fn after_change(
         Some(old.next_run_at.map_or(within, |due| due.min(within)))
     };
     Ok((status, next))
+}
+
+/// Deletes some of what an index has much of; whether there is more.
+pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<bool> {
+    let row = row(conn, index)?;
+    let pending = outbox::table
+        .filter(outbox::index_id.eq(&row.id))
+        .select(outbox::page_id)
+        .limit(most);
+    let pages = synced_pages::table
+        .filter(synced_pages::index_id.eq(&row.id))
+        .select(synced_pages::page_id)
+        .limit(most);
+    let numbers = events::table
+        .filter(events::index_id.eq(&row.id))
+        .select(events::seq)
+        .limit(most);
+    let pending: Vec<String> = pending.load(conn)?;
+    let pages: Vec<String> = pages.load(conn)?;
+    let numbers: Vec<i64> = numbers.load(conn)?;
+    for ids in pending.chunks(IDS) {
+        let rows = outbox::table.filter(outbox::index_id.eq(&row.id));
+        diesel::delete(rows.filter(outbox::page_id.eq_any(ids))).execute(conn)?;
+    }
+    for ids in pages.chunks(IDS) {
+        let rows = synced_pages::table.filter(synced_pages::index_id.eq(&row.id));
+        diesel::delete(rows.filter(synced_pages::page_id.eq_any(ids))).execute(conn)?;
+    }
+    for ids in numbers.chunks(IDS) {
+        diesel::delete(events::table.filter(events::seq.eq_any(ids))).execute(conn)?;
+    }
+    let full = |count: usize| i64::try_from(count).is_ok_and(|count| count == most);
+    Ok(full(pending.len()) || full(pages.len()) || full(numbers.len()))
 }
 
 /// Deletes an index and, by cascade, everything that belongs to it; the agent id is free with the commit.

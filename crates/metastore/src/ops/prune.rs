@@ -1,53 +1,120 @@
-//! Forgetting what is old.
+//! Forgetting what is old, in slices: no other writer waits for long.
 
+use chrono::NaiveDateTime;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::page::PageState;
+use domain::ports::store::StoreResult;
 use domain::run::RunStatus;
 
 use crate::convert::db_time;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, IDS};
 use crate::error::Done;
+use crate::handle::{Metastore, SLICE};
 use crate::schema::{bodies, comments, events, indexes, outbox, sync_runs, synced_pages};
 
 /// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, removed pages that
 /// neither the store nor the outbox holds any more, and bodies and comments that no page of any index needs. Tombstones stay until
 /// their object is gone, however long that takes.
-pub(crate) fn everything(conn: &mut Conn, before: Timestamp) -> Done<()> {
+pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreResult<()> {
     let before = db_time(before);
-    runs(conn, before)?;
-    diesel::delete(events::table.filter(events::at.lt(before))).execute(conn)?;
+    store.write(move |conn| runs(conn, before)).await?;
+    while store.write(move |conn| old_events(conn, before)).await? {}
+    while store.write(move |conn| removed_pages(conn, before)).await? {}
+    // Found by a reader, since that takes a look at every body; looked at once more where they are deleted.
+    let unneeded = store.read(unneeded_bodies).await?;
+    for ids in unneeded.chunks(IDS) {
+        let ids = ids.to_vec();
+        store.write(move |conn| delete_bodies(conn, &ids)).await?;
+    }
+    while store.write(unwanted_comments).await? {}
+    Ok(())
+}
 
-    let sending = diesel::dsl::exists(
+fn old_events(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
+    let numbers: Vec<i64> = events::table
+        .filter(events::at.lt(before))
+        .select(events::seq)
+        .order(events::seq)
+        .limit(SLICE)
+        .load(conn)?;
+    for ids in numbers.chunks(IDS) {
+        diesel::delete(events::table.filter(events::seq.eq_any(ids))).execute(conn)?;
+    }
+    Ok(is_slice(numbers.len()))
+}
+
+fn removed_pages(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
+    let sending = exists(
         outbox::table
             .filter(outbox::index_id.eq(synced_pages::index_id))
             .filter(outbox::page_id.eq(synced_pages::page_id)),
     );
-    diesel::delete(
-        synced_pages::table
-            .filter(synced_pages::state.eq(PageState::Removed.as_str()))
-            .filter(synced_pages::changed_at.lt(before))
-            .filter(synced_pages::stored_hash.is_null())
-            .filter(diesel::dsl::not(sending)),
-    )
-    .execute(conn)?;
+    let mut rows: Vec<(String, String)> = synced_pages::table
+        .filter(synced_pages::state.eq(PageState::Removed.as_str()))
+        .filter(synced_pages::changed_at.lt(before))
+        .filter(synced_pages::stored_hash.is_null())
+        .filter(not(sending))
+        .select((synced_pages::index_id, synced_pages::page_id))
+        .limit(SLICE)
+        .load(conn)?;
+    rows.sort();
+    for of_index in rows.chunk_by(|a, b| a.0 == b.0) {
+        for some in of_index.chunks(IDS) {
+            let ids: Vec<&str> = some.iter().map(|(_, page)| page.as_str()).collect();
+            let pages = synced_pages::table.filter(synced_pages::index_id.eq(&some[0].0));
+            diesel::delete(pages.filter(synced_pages::page_id.eq_any(ids))).execute(conn)?;
+        }
+    }
+    Ok(is_slice(rows.len()))
+}
 
+fn unneeded_bodies(conn: &mut Conn) -> Done<Vec<String>> {
     let needed = synced_pages::table
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .select(synced_pages::page_id);
-    diesel::delete(bodies::table.filter(bodies::page_id.ne_all(needed))).execute(conn)?;
+    Ok(bodies::table
+        .filter(bodies::page_id.ne_all(needed))
+        .select(bodies::page_id)
+        .load(conn)?)
+}
 
+fn delete_bodies(conn: &mut Conn, ids: &[String]) -> Done<()> {
+    let needed: Vec<String> = synced_pages::table
+        .filter(synced_pages::state.ne(PageState::Removed.as_str()))
+        .filter(synced_pages::page_id.eq_any(ids))
+        .select(synced_pages::page_id)
+        .load(conn)?;
+    let still: Vec<&String> = ids.iter().filter(|id| !needed.contains(id)).collect();
+    diesel::delete(bodies::table.filter(bodies::page_id.eq_any(still))).execute(conn)?;
+    Ok(())
+}
+
+fn unwanted_comments(conn: &mut Conn) -> Done<bool> {
     // Comments stay as long as an index that wants them holds their page.
     let wanted = synced_pages::table
         .inner_join(indexes::table.on(indexes::id.eq(synced_pages::index_id)))
         .filter(indexes::include_comments)
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .select(synced_pages::page_id);
-    diesel::delete(comments::table.filter(comments::page_id.ne_all(wanted))).execute(conn)?;
-    Ok(())
+    let pages: Vec<String> = comments::table
+        .filter(comments::page_id.ne_all(wanted))
+        .select(comments::page_id)
+        .distinct()
+        .limit(SLICE)
+        .load(conn)?;
+    for ids in pages.chunks(IDS) {
+        diesel::delete(comments::table.filter(comments::page_id.eq_any(ids))).execute(conn)?;
+    }
+    Ok(is_slice(pages.len()))
 }
 
-fn runs(conn: &mut Conn, before: chrono::NaiveDateTime) -> Done<()> {
+fn is_slice(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows == SLICE)
+}
+
+fn runs(conn: &mut Conn, before: NaiveDateTime) -> Done<()> {
     let all: Vec<(String, Option<String>)> = indexes::table
         .select((indexes::id, indexes::awaiting_confirmation))
         .load(conn)?;

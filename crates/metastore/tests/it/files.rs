@@ -3,7 +3,8 @@
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, StoreError};
 use metastore::{
-    DatabaseUrl, LockError, Metastore, MetastoreOptions, OpenError, restore_backup, verify_backup,
+    DatabaseUrl, LocalKey, LockError, Metastore, MetastoreOptions, OpenError, restore_backup,
+    verify_backup,
 };
 
 use crate::bed::{Bed, page};
@@ -14,7 +15,8 @@ async fn the_engines_lock_names_who_has_it() {
     let second = bed.second();
     assert_eq!(second.read_lock_holder(), None);
     let mut lock = bed.store.lock_engine().unwrap();
-    lock.set_address("http://127.0.0.1:8001").unwrap();
+    lock.set_address("http://127.0.0.1:8001", LocalKey::new("only-for-us".into()))
+        .unwrap();
     let Err(LockError::Held { holder, .. }) = second.lock_engine() else {
         panic!("the lock is held");
     };
@@ -22,6 +24,16 @@ async fn the_engines_lock_names_who_has_it() {
     assert_eq!(holder.pid, std::process::id());
     assert_eq!(Some(&holder), second.read_lock_holder().as_ref());
     assert_eq!(lock.holder(), &holder);
+    let key = holder.local_key.as_ref().map(LocalKey::expose);
+    assert_eq!(key, Some("only-for-us"), "for commands of the same user");
+    assert!(!format!("{holder:?} {holder}").contains("only-for-us"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let file = bed.folder.path().join("store.db.lock");
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
+    }
     let message = second.lock_engine().unwrap_err().to_string();
     assert!(
         message.contains(&holder.pid.to_string()) && message.contains("http://127.0.0.1:8001"),

@@ -207,3 +207,51 @@ async fn values_are_remembered() {
     );
     bed.store.check().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn housekeeping_lets_other_writers_in_between() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    // Three slices of pages, more than one transaction takes.
+    for batch in 0..6 {
+        let pages: Vec<_> = (0..1_000)
+            .map(|n| {
+                page(
+                    index,
+                    &(batch * 1_000 + n).to_string(),
+                    PageState::Searchable,
+                )
+            })
+            .collect();
+        bed.save(&pages).await;
+    }
+    bed.save(&[page(other, "1", PageState::Searchable)]).await;
+    let deleting = tokio::spawn({
+        let store = bed.store.clone();
+        async move { store.delete_index(index).await }
+    });
+    let mut between = 0;
+    while !deleting.is_finished() {
+        bed.store
+            .remember("turn", &between.to_string())
+            .await
+            .unwrap();
+        let left = bed
+            .store
+            .index(index)
+            .await
+            .map_or(0, |index| index.document_count);
+        between += usize::from(left > 0 && left < 6_000);
+    }
+    deleting.await.unwrap().unwrap();
+    assert!(
+        between > 0,
+        "no writer came in while pages were being deleted"
+    );
+    assert!(matches!(
+        bed.store.index(index).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert_eq!(bed.store.index(other).await.unwrap().document_count, 1);
+}
