@@ -2,7 +2,8 @@
 //!
 //! A reader first gets `snapshot`, then numbered events. The number is global and kept in the database, so `Last-Event-ID`
 //! resumes also after a restart; where it cannot (too old, or from another database) a new `snapshot` comes. A reader that
-//! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops.
+//! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops, and
+//! soon after their token was revoked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use super::auth::Principal;
+use super::auth::{self, Principal};
 use super::indexes::{readable, with_live_run};
 use super::problem::ApiResult;
 use super::routes;
@@ -74,7 +75,8 @@ pub async fn all_events(
     request: HttpRequest,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
-    Ok(stream(&request, state, principal.only_index()))
+    let only = principal.only_index();
+    Ok(stream(&request, state, principal, only))
 }
 
 /// The events of one index.
@@ -91,12 +93,13 @@ pub async fn index_events(
 ) -> ApiResult<HttpResponse> {
     let id = readable(&principal, &path)?;
     state.store.index(id).await?;
-    Ok(stream(&request, state, Some(id)))
+    Ok(stream(&request, state, principal, Some(id)))
 }
 
 fn stream(
     request: &HttpRequest,
     state: web::Data<AppState>,
+    principal: Principal,
     only: Option<IndexId>,
 ) -> HttpResponse {
     let last_seen = request
@@ -113,7 +116,7 @@ fn stream(
         client,
         position: 0,
     };
-    actix_web::rt::spawn(reader.run(events, last_seen));
+    actix_web::rt::spawn(reader.run(principal, events, last_seen));
     let mut response = sse::Sse::from_infallible_receiver(receiver)
         .with_keep_alive(KEEP_ALIVE)
         .with_retry_duration(RETRY)
@@ -139,8 +142,14 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, mut events: Receiver<Arc<Event>>, last_seen: Option<i64>) {
+    async fn run(
+        mut self,
+        principal: Principal,
+        mut events: Receiver<Arc<Event>>,
+        last_seen: Option<i64>,
+    ) {
         let shutdown = self.state.shutdown.clone();
+        let store = Arc::clone(&self.state.store);
         let client = self.client.clone();
         tokio::select! {
             biased;
@@ -149,6 +158,9 @@ impl Reader {
                 let _ = client.try_send(sse::Event::Comment("the service stops".into()));
             }
             () = client.closed() => {}
+            () = auth::revoked(&principal, &store) => {
+                let _ = client.try_send(sse::Event::Comment("the token was revoked".into()));
+            }
             _ = self.follow(&mut events, last_seen) => {}
         }
     }

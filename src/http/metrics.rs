@@ -1,6 +1,7 @@
 //! `/metrics`: numbers for Prometheus. Requests and searches are counted as they happen, runs as they end; queues and the
 //! like are read when somebody asks.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -81,10 +82,6 @@ fn describe() {
     describe_histogram!(RUN_SECONDS, "Time of a run, by kind");
     describe_counter!(RUN_PAGES, "Pages that runs dealt with, by what was done");
     describe_gauge!(INDEXES, "Indexes, by status");
-    describe_gauge!(DOCUMENTS, "Documents, by index");
-    describe_gauge!(SYNC_AGE, "Seconds since the last run of an index ended");
-    describe_gauge!(OUTBOX, "Pending changes of the store, by index and state");
-    describe_gauge!(OUTBOX_AGE, "Age of the oldest pending change, by index");
     describe_gauge!(RUNNING, "Runs under way");
     describe_gauge!(
         CONFLUENCE_REQUESTS,
@@ -178,17 +175,17 @@ pub async fn measure(
 #[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "health",
     summary = "Numbers for Prometheus.", responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn show_metrics(_: Admin, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
-    gather(&state).await?;
+    let of_indexes = gather(&state).await?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(state.metrics.render()))
+        .body(state.metrics.render() + &of_indexes.text()))
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "gauges are floats; counts stay far below 2^52"
 )]
-async fn gather(state: &AppState) -> ApiResult<()> {
+async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
     let now = chrono::Utc::now();
     let indexes = every_index(state).await?;
     for status in IndexStatus::ALL {
@@ -198,22 +195,32 @@ async fn gather(state: &AppState) -> ApiResult<()> {
             .count();
         gauge!(INDEXES, "status" => status.as_str()).set(count as f64);
     }
+    let mut of_indexes = OfIndexes::default();
     for index in &indexes {
-        let agent = index.settings.agent_id.as_str().to_owned();
-        gauge!(DOCUMENTS, "agent" => agent.clone()).set(index.document_count as f64);
+        // An agent id has no character that would have to be escaped.
+        let agent = format!("agent=\"{}\"", index.settings.agent_id);
+        of_indexes.put(DOCUMENTS, &agent, index.document_count);
         let finished = index.last_run.as_ref().and_then(|run| run.finished_at);
         if let Some(finished) = finished {
-            gauge!(SYNC_AGE, "agent" => agent.clone()).set((now - finished).num_seconds() as f64);
+            of_indexes.put(SYNC_AGE, &agent, (now - finished).num_seconds());
         }
         let outbox = state.store.outbox_counts(index.id).await?;
-        gauge!(OUTBOX, "agent" => agent.clone(), "state" => "waiting").set(outbox.waiting as f64);
-        gauge!(OUTBOX, "agent" => agent.clone(), "state" => "accepted").set(outbox.accepted as f64);
+        of_indexes.put(
+            OUTBOX,
+            &format!("{agent},state=\"waiting\""),
+            outbox.waiting,
+        );
+        of_indexes.put(
+            OUTBOX,
+            &format!("{agent},state=\"accepted\""),
+            outbox.accepted,
+        );
         let age = if outbox.oldest == 0 {
             0
         } else {
             now.timestamp() - outbox.oldest
         };
-        gauge!(OUTBOX_AGE, "agent" => agent).set(age as f64);
+        of_indexes.put(OUTBOX_AGE, &agent, age);
     }
     let engine = state.engine.status().await;
     let running = engine
@@ -240,5 +247,35 @@ async fn gather(state: &AppState) -> ApiResult<()> {
     let disk = state.store.disk_use().await?;
     gauge!(DATABASE_BYTES).set(disk.database_bytes as f64);
     gauge!(BODIES_BYTES).set(disk.bodies_bytes as f64);
-    Ok(())
+    Ok(of_indexes)
+}
+
+/// Gauges of single indexes, written for each answer: the recorder would go on to tell of an index that was deleted.
+#[derive(Default)]
+struct OfIndexes(BTreeMap<&'static str, String>);
+
+impl OfIndexes {
+    const HELP: [(&'static str, &'static str); 4] = [
+        (DOCUMENTS, "Documents, by index"),
+        (SYNC_AGE, "Seconds since the last run of an index ended"),
+        (OUTBOX, "Pending changes of the store, by index and state"),
+        (OUTBOX_AGE, "Age of the oldest pending change, by index"),
+    ];
+
+    fn put(&mut self, name: &'static str, labels: &str, value: i64) {
+        let lines = self.0.entry(name).or_default();
+        lines.push_str(&format!("{name}{{{labels}}} {value}\n"));
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (name, help) in Self::HELP {
+            if let Some(lines) = self.0.get(name) {
+                text.push_str(&format!(
+                    "# HELP {name} {help}\n# TYPE {name} gauge\n{lines}\n"
+                ));
+            }
+        }
+        text
+    }
 }

@@ -9,12 +9,13 @@ use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter};
 use domain::{SpaceKey, TokenId};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use serde::Deserialize;
 
 use super::auth::Principal;
 use super::fields::{Body, Check, Field, Unknown};
 use super::indexes::index_of_agent;
+use super::limit::Budgets;
 use super::metrics;
 use super::problem::{ApiError, ApiResult};
 use super::routes;
@@ -26,8 +27,8 @@ const MAX_QUERY: usize = 4_000;
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("50 is not 0");
 const BURST: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
 
-static AGENTS: LazyLock<DefaultKeyedRateLimiter<TokenId>> =
-    LazyLock::new(|| RateLimiter::keyed(Quota::per_second(PER_SECOND).allow_burst(BURST)));
+static AGENTS: LazyLock<Budgets<TokenId>> =
+    LazyLock::new(|| Budgets::new(Quota::per_second(PER_SECOND).allow_burst(BURST)));
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -157,7 +158,7 @@ pub async fn query_index(
     Body(body): Body<QueryRequest>,
 ) -> ApiResult<web::Json<Answer>> {
     if let Principal::Agent { token, .. } = &principal
-        && AGENTS.check_key(token).is_err()
+        && !AGENTS.take(token)
     {
         return Err(
             ApiError::new("rate_limited", "This token asks too often; slow down.")

@@ -26,6 +26,10 @@ impl Stream {
         if let Some(last) = last {
             request = request.header("last-event-id", last.to_string());
         }
+        Self::of(request).await
+    }
+
+    async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert!(
@@ -115,6 +119,37 @@ async fn a_run_is_told_in_order_and_numbers_rise() {
     let snapshot = late.next().await.unwrap();
     assert_eq!(snapshot.data["indexes"][0]["id"], index["id"]);
     assert_eq!(snapshot.data["runs"][0]["id"], finished["id"]);
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_its_token_is_revoked() {
+    let service = start(site(1), &[]).await;
+    let index = service.index("a", &["OPS"]).await;
+    service.over(&index).await;
+    let tokens = format!("/api/indexes/{}/tokens", id(&index));
+    let (_, token) = service.post(&tokens, json!({"name": "one"})).await;
+    let (_, other) = service.post(&tokens, json!({"name": "two"})).await;
+    let open = |token: &Value| {
+        let request = service.http.get(format!("{}/api/events", service.base));
+        Stream::of(request.bearer_auth(token["token"].as_str().unwrap()))
+    };
+    let (mut stream, mut kept) = (open(&token).await, open(&other).await);
+    assert_eq!(stream.next().await.unwrap().event, "snapshot");
+    assert_eq!(kept.next().await.unwrap().event, "snapshot");
+    assert_eq!(
+        service.delete(&format!("{tokens}/{}", id(&token))).await.0,
+        204
+    );
+    let end = async { while stream.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(20), end)
+        .await
+        .expect("the stream ends");
+    // The other one goes on, and is told of what happens next.
+    service
+        .post(&format!("/api/indexes/{}/sync", id(&index)), json!({}))
+        .await;
+    assert!(kept.next().await.is_some());
     service.stop().await;
 }
 

@@ -1,5 +1,8 @@
 //! OAuth 2.1 as a resource server: tokens of the issuer, made out for us, may read; all others may not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use actix_web::{HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,6 +43,41 @@ fn issuer() -> String {
     });
     actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
     base
+}
+
+/// An authorization server that is out of order, and counts who asks.
+fn broken_issuer() -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let server = HttpServer::new(move || {
+        let counter = Arc::clone(&counter);
+        actix_web::App::new().default_service(web::to(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async { HttpResponse::BadGateway().finish() }
+        }))
+    });
+    actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
+    (base, asked)
+}
+
+#[actix_web::test]
+async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
+    let (issuer, asked) = broken_issuer();
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(0), &settings).await;
+    let token = token(&issuer, |_| {});
+    let answers = futures_util::future::join_all((0..8).map(|_| ask(&service, &token))).await;
+    for refused in &answers {
+        assert_problem(refused, 503, "issuer_unreachable");
+    }
+    let known = asked.load(Ordering::SeqCst);
+    assert!(known <= 2, "one look at each of two addresses, not {known}");
+    service.stop().await;
 }
 
 fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {

@@ -8,7 +8,7 @@ use serde_json::json;
 use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
-use crate::support::{Service, pairs, site, start, until};
+use crate::support::{Service, answer, pairs, site, start, until};
 
 /// The program, in `folder`, with nothing of this environment.
 fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
@@ -136,6 +136,65 @@ async fn a_second_service_on_one_database_names_the_first() {
             "{said}"
         );
     }
+    service.stop().await;
+}
+
+#[test]
+fn a_wrong_database_is_named_and_nothing_is_made_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = [
+        ("DATABASE_URL", "sqlite:///nowhere/wrong.db"),
+        ("CONFLUENCE_BASE_URL", "http://127.0.0.1:9"),
+        ("CONFLUENCE_EMAIL", "a@example.com"),
+        ("CONFLUENCE_API_TOKEN", "token"),
+    ];
+    for arguments in [&["token", "list"][..], &["backup", "copy.db"], &["sync"]] {
+        let ended = run(&folder, arguments, &account);
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("nowhere/wrong.db") && said.contains("DATABASE_URL"),
+            "{arguments:?}: {said}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[actix_web::test]
+async fn sync_beside_a_service_that_asks_for_oauth_shows_the_key_of_the_lock_file() {
+    let settings = [
+        ("OAUTH_ISSUER", "http://127.0.0.1:9"),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(4), &settings).await;
+    let lock = std::fs::read_to_string(service.folder.path().join("sync.db.lock")).unwrap();
+    let lock: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    let key = lock["local_key"].as_str().unwrap();
+    let index = serde_json::json!({"name": "A", "agent_id": "a", "confluence_spaces": ["OPS"]});
+    let create = || {
+        let request = service.http.post(format!("{}/api/indexes", service.base));
+        request.json(&index)
+    };
+    assert_eq!(answer(create()).await.0, 401);
+    assert_eq!(answer(create().bearer_auth(key)).await.0, 201);
+
+    let settings = beside(&service);
+    let folder = service.folder.path().to_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .envs(borrowed(&settings))
+        .args(["sync", "--agent", "a"]);
+    let ended = actix_web::web::block(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let said = format!("{}{}", text(&ended.stdout), text(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains(&service.base) && !said.contains(key),
+        "{said}"
+    );
     service.stop().await;
 }
 
@@ -347,6 +406,94 @@ async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
         log.contains("\"path\":\"/api/indexes\""),
         "requests are logged: {log}"
     );
+}
+
+#[actix_web::test]
+async fn no_secret_is_logged_even_at_debug() {
+    let sim = ConfluenceSim::builder()
+        .site(site(3))
+        .start()
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // A webhook's address is a secret: it goes to a port where nobody listens, so that its failure is logged.
+    let extra = [
+        ("RUST_LOG", "debug"),
+        ("API_KEY", "the-admin-key-4711"),
+        ("NOTIFY_WEBHOOK_URL", "http://127.0.0.1:9/hook-4712"),
+    ];
+    let settings: Vec<_> = pairs(&sim, &folder, &extra).into_iter().collect();
+    let log = folder.path().join("log.txt");
+    let mut child = program(&folder, &[], &borrowed(&settings))
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let lock = folder.path().join("sync.db.lock");
+    let holder = until("the service says where it is", async || {
+        let holder: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
+        holder["address"].is_string().then_some(holder)
+    })
+    .await;
+    let address = holder["address"].as_str().unwrap();
+    let http = crate::support::client();
+    let ask = |method: reqwest::Method, path: &str, key: &str| {
+        answer(
+            http.request(method, format!("{address}{path}"))
+                .bearer_auth(key)
+                .json(&json!({"name": "A", "agent_id": "a", "confluence_spaces": ["OPS"]})),
+        )
+    };
+    let (post, get) = (reqwest::Method::POST, reqwest::Method::GET);
+    let (status, index) = ask(post.clone(), "/api/indexes", "the-admin-key-4711").await;
+    assert_eq!(status, 201, "{index}");
+    let token = http
+        .post(format!(
+            "{address}/api/indexes/{}/tokens",
+            index["id"].as_str().unwrap()
+        ))
+        .bearer_auth("the-admin-key-4711")
+        .json(&json!({"name": "one"}));
+    let token = answer(token).await.1["token"].as_str().unwrap().to_owned();
+    let path = format!("/api/indexes/{}", index["id"].as_str().unwrap());
+    until("the first run is over", async || {
+        let (_, index) = ask(get.clone(), &path, "the-admin-key-4711").await;
+        (index["status"] == "ok").then_some(())
+    })
+    .await;
+    assert_eq!(ask(get.clone(), &path, &token).await.0, 200);
+    assert_eq!(ask(get.clone(), &path, "mcs_wrong-4713").await.0, 401);
+    assert_eq!(ask(get.clone(), &path, "wrong-4713").await.0, 401);
+    let session = http
+        .post(format!("{address}/api/session"))
+        .json(&json!({"key": "the-admin-key-4711"}))
+        .send()
+        .await
+        .unwrap();
+    let cookie = session.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(['=', ';']).nth(1).unwrap();
+    let told = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(told.success());
+    until("the process ended", async || child.try_wait().unwrap()).await;
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("DEBUG"), "everything is logged: {log}");
+    let account = format!("{}:{}", ConfluenceSim::EMAIL, ConfluenceSim::TOKEN);
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, account);
+    for secret in [
+        "the-admin-key-4711",
+        "hook-4712",
+        "4713",
+        ConfluenceSim::TOKEN,
+        &basic,
+        &token,
+        cookie,
+        holder["local_key"].as_str().unwrap(),
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
 }
 
 #[actix_web::test]

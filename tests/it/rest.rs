@@ -539,6 +539,41 @@ async fn tokens_are_shown_once_and_end_when_revoked() {
 }
 
 #[actix_web::test]
+async fn quiet_hours_show_the_real_next_start() {
+    let service = start(site(1), &[]).await;
+    let index = service.index("a", &["OPS"]).await;
+    service.over(&index).await;
+    let path = format!("/api/indexes/{}", id(&index));
+    let now = chrono::Utc::now();
+    let clock = |hours: i64| {
+        (now + chrono::TimeDelta::hours(hours))
+            .format("%H:%M")
+            .to_string()
+    };
+    let quiet = json!({"from": clock(-1), "to": clock(5), "time_zone": "Etc/UTC"});
+    let (status, changed) = service.patch(&path, json!({"quiet_hours": quiet})).await;
+    assert_eq!(status, 200, "{changed}");
+    let next = |index: &Value| -> chrono::DateTime<chrono::Utc> {
+        index["next_run_at"].as_str().unwrap().parse().unwrap()
+    };
+    assert!(
+        next(&changed) > now + chrono::TimeDelta::minutes(4 * 60 + 58),
+        "{changed}"
+    );
+    assert_eq!(service.get(&path).await.1["quiet_hours"], quiet);
+    let (_, loud) = service.patch(&path, json!({"quiet_hours": null})).await;
+    assert_eq!(loud["quiet_hours"], json!(null));
+    let refused = service.patch(
+        &path,
+        json!({"quiet_hours": {"from": "25:00", "to": "06:00"}}),
+    );
+    let refused = refused.await;
+    assert_problem(&refused, 422, "invalid_field");
+    assert!(refused.1.to_string().contains("25:00"), "{}", refused.1);
+    service.stop().await;
+}
+
+#[actix_web::test]
 async fn spaces_health_and_metrics_tell_how_things_stand() {
     let service = start(site(2), &[]).await;
     let (_, spaces) = service.get("/api/spaces").await;
@@ -585,6 +620,16 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
     assert!(
         !metrics.contains(id(&service.get("/api/indexes/agent/a").await.1)),
         "ids make no series"
+    );
+    let path = format!(
+        "/api/indexes/{}",
+        id(&service.get("/api/indexes/agent/a").await.1)
+    );
+    assert_eq!(service.delete(&path).await.0, 204);
+    let (_, metrics) = service.get("/metrics").await;
+    assert!(
+        !metrics.as_str().unwrap().contains("agent=\"a\""),
+        "a deleted index is told of no more"
     );
     service.stop().await;
 }

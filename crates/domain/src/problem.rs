@@ -75,6 +75,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("rate_limited", 429, "Too many requests"),
     ("internal", 500, "Something went wrong on our side"),
     (
+        "issuer_unreachable",
+        503,
+        "The OAuth issuer's keys cannot be had",
+    ),
+    (
         "confluence_unreachable",
         503,
         "Confluence cannot be reached",

@@ -51,6 +51,10 @@ async fn show_metadata(
     })))
 }
 
+/// After a failure the issuer is left alone for so long, and who asks meanwhile hears of that failure.
+const LEAVE_ALONE: Duration = Duration::from_secs(10);
+/// How long the issuer may take; everyone who needs a key waits.
+const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 /// Keys are not asked for more often than this.
 const LEAST_REFRESH: Duration = Duration::from_secs(60);
 /// Keys older than this are asked for again.
@@ -81,8 +85,16 @@ pub(super) enum Refused {
 pub(super) struct Verifier {
     issuer: Url,
     audiences: BTreeSet<String>,
-    keys: Mutex<Option<(JwkSet, Instant)>>,
+    /// Held while the keys are fetched: one asks, the others wait for what it finds.
+    keys: Mutex<Keys>,
     client: Result<reqwest::Client, String>,
+}
+
+/// What is known of the issuer's keys.
+#[derive(Default)]
+struct Keys {
+    known: Option<(JwkSet, Instant)>,
+    failed: Option<(String, Instant)>,
 }
 
 #[derive(Deserialize)]
@@ -153,21 +165,19 @@ impl Verifier {
     async fn key(&self, id: Option<&str>) -> Result<Option<DecodingKey>, Refused> {
         let mut kept = self.keys.lock().await;
         for again in [false, true] {
-            let age = kept.as_ref().map(|(_, since)| since.elapsed());
+            let age = kept.known.as_ref().map(|(_, since)| since.elapsed());
             let stale = match age {
                 None => true,
                 Some(age) if again => age > LEAST_REFRESH,
                 Some(age) => age > MAX_AGE,
             };
-            if stale {
-                match self.fetch().await {
-                    Ok(keys) => *kept = Some((keys, Instant::now())),
-                    Err(why) if kept.is_none() => return Err(Refused::Unavailable(why)),
-                    // Known keys go on to be good while the issuer is away.
-                    Err(why) => tracing::warn!(why, "the issuer's keys could not be refreshed"),
-                }
+            if stale
+                && let Err(why) = self.refresh(&mut kept).await
+                && kept.known.is_none()
+            {
+                return Err(Refused::Unavailable(why));
             }
-            let found = kept.as_ref().and_then(|(keys, _)| match id {
+            let found = kept.known.as_ref().and_then(|(keys, _)| match id {
                 Some(id) => keys.find(id),
                 None => keys.keys.first(),
             });
@@ -176,6 +186,30 @@ impl Verifier {
             }
         }
         Ok(None)
+    }
+
+    /// Fetches the keys, unless that failed a moment ago. Known keys go on to be good while the issuer is away.
+    async fn refresh(&self, kept: &mut Keys) -> Result<(), String> {
+        if let Some((why, at)) = &kept.failed
+            && at.elapsed() < LEAVE_ALONE
+        {
+            return Err(why.clone());
+        }
+        let fetched = tokio::time::timeout(FETCH_PATIENCE, self.fetch()).await;
+        match fetched.unwrap_or_else(|_| Err("The OAuth issuer does not answer.".to_owned())) {
+            Ok(keys) => {
+                *kept = Keys {
+                    known: Some((keys, Instant::now())),
+                    failed: None,
+                };
+                Ok(())
+            }
+            Err(why) => {
+                tracing::warn!(why, "the issuer's keys could not be had");
+                kept.failed = Some((why.clone(), Instant::now()));
+                Err(why)
+            }
+        }
     }
 
     async fn fetch(&self) -> Result<JwkSet, String> {

@@ -13,12 +13,13 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::http::fields::{Body, Check, Field, Unknown};
+use crate::http::limit::{Budgets, client};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
 use crate::state::AppState;
@@ -29,20 +30,24 @@ pub const COOKIE: &str = "mcp_confluence_session";
 const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Sessions kept at most; the oldest goes first.
 const MAX_SESSIONS: usize = 256;
-/// Tries a minute from one address.
+/// Tries a minute from one client.
 const TRIES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
+/// Tries a minute from all together: who makes himself many gets no further.
+const ALL_TRIES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
 
 /// The open sessions, by the hash of their cookie.
 pub(super) struct Sessions {
     open: Mutex<HashMap<[u8; 32], Instant>>,
-    tries: DefaultKeyedRateLimiter<IpAddr>,
+    tries: Budgets<IpAddr>,
+    all_tries: DefaultDirectRateLimiter,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
         Self {
             open: Mutex::default(),
-            tries: RateLimiter::keyed(Quota::per_minute(TRIES_PER_MINUTE)),
+            tries: Budgets::new(Quota::per_minute(TRIES_PER_MINUTE)),
+            all_tries: RateLimiter::direct(Quota::per_minute(ALL_TRIES_PER_MINUTE)),
         }
     }
 }
@@ -74,6 +79,12 @@ impl Sessions {
             open.get(&hash(cookie.value()))
                 .is_some_and(|since| since.elapsed() < LIFETIME)
         })
+    }
+
+    /// Whether one more try at the key is allowed now.
+    fn may_try(&self, request: &HttpRequest) -> bool {
+        client(request).is_none_or(|client| self.tries.take(&client))
+            && self.all_tries.check().is_ok()
     }
 
     fn close(&self, request: &HttpRequest) {
@@ -150,10 +161,7 @@ pub async fn open_session(
     if !auth.is_on() {
         return Ok(show_session(request, state).await);
     }
-    let guesses_too_fast = request
-        .peer_addr()
-        .is_some_and(|peer| auth.sessions.tries.check_key(&peer.ip()).is_err());
-    if guesses_too_fast {
+    if !auth.sessions.may_try(&request) {
         return Err(ApiError::new(
             "rate_limited",
             "Too many tries from this address; wait a minute.",
