@@ -12,7 +12,7 @@ use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
-use domain::run::{Run, RunKind, RunStatus};
+use domain::run::{Run, RunKind};
 use domain::schedule::Timetable;
 use domain::{IndexId, PageId, RunId, schedule};
 use tokio::sync::oneshot;
@@ -264,30 +264,13 @@ fn busy(error: &MailboxError) -> EngineError {
     }
 }
 
-/// Runs that an earlier process left open: those that were being canceled are canceled; the others are interrupted, and a
-/// run goes on in their place. After a poll that was cut short that is a sweep, since what hangs on a half-read poll (pages
-/// below a renamed one) is only found by comparing everything.
+/// Runs that an earlier process had begun are interrupted; the rows of those that go on in their place come with that.
 async fn take_up_open_runs(shared: &Shared) -> Result<(), EngineError> {
-    let store = &shared.store;
-    let mut canceling = Vec::new();
-    for state in store.index_states().await? {
-        if let Some(run) = store.open_run_of(state.index.id).await?
-            && run.status == RunStatus::Canceling
-        {
-            canceling.push(run.id);
-        }
-    }
-    for run in store.interrupt_open_runs().await? {
+    for run in shared.store.interrupt_open_runs().await? {
         shared.hub.run_finished(&run).await;
-        if run.dry_run && !run.queued || canceling.contains(&run.id) || !shared.settings.scheduled {
-            continue;
+        if let Some(next) = run.follow_up_run_id {
+            tracing::info!(index = %run.index_id, run = %run.id, %next, "a run of an earlier process was interrupted; another goes on from its rows");
         }
-        let kind = match run.kind {
-            RunKind::Delta => RunKind::Sweep,
-            kind => kind,
-        };
-        store.open_run(run.index_id, kind, false, false).await?;
-        tracing::info!(index = %run.index_id, run = %run.id, "a run of an earlier process was interrupted; another goes on from its rows");
     }
     Ok(())
 }

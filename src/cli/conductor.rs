@@ -9,7 +9,7 @@ use domain::ports::store::AdminStore;
 use domain::problem::Problem;
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::Run;
-use domain::{AgentId, IndexId};
+use domain::{AgentId, IndexId, RunId};
 use metastore::{LocalKey, LockError, LockHolder, Metastore};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -76,13 +76,13 @@ impl Conductor {
     }
 
     /// The run with its newest counters.
-    pub(super) async fn run(&self, run: &Run) -> Result<Run, CliError> {
+    pub(super) async fn run(&self, index: IndexId, run: RunId) -> Result<Run, CliError> {
         match self {
-            Self::Own(running) => match running.engine.hub().live_run(run.index_id) {
-                Some(live) if live.id == run.id => Ok(live),
-                _ => Ok(running.store.run(run.id).await?),
+            Self::Own(running) => match running.engine.hub().live_run(index) {
+                Some(live) if live.id == run => Ok(live),
+                _ => Ok(running.store.run(run).await?),
             },
-            Self::Service(service) => service.get(&format!("/api/runs/{}", run.id)).await,
+            Self::Service(service) => service.get(&format!("/api/runs/{run}")).await,
         }
     }
 

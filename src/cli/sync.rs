@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actors::SyncOrder;
 use clap::Args;
+use domain::RunId;
 use domain::index::Index;
 use domain::run::{Run, RunStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -58,7 +59,18 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
 struct Followed {
     index: Index,
     run: Run,
+    /// The order was queued behind `run`, and is followed after it.
+    queued: bool,
     bar: ProgressBar,
+}
+
+impl Followed {
+    /// The run that carries the order on when the one followed so far is over: the one that was queued, or the one that
+    /// goes on after the service was restarted.
+    fn next(&self) -> Option<RunId> {
+        let goes_on = self.queued || self.run.status == RunStatus::Interrupted;
+        self.run.follow_up_run_id.filter(|_| goes_on)
+    }
 }
 
 async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> CliResult {
@@ -72,7 +84,12 @@ async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> 
         let run = conductor.sync(index.id, order).await?;
         let bar = bars.add(ProgressBar::new(0).with_style(style.clone()));
         bar.set_prefix(index.settings.name.clone());
-        followed.push(Followed { index, run, bar });
+        followed.push(Followed {
+            index,
+            queued: run.queued,
+            run,
+            bar,
+        });
     }
     let interrupted = tokio::select! {
         result = until_over(conductor, &mut followed) => {
@@ -104,7 +121,11 @@ async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<
     loop {
         let mut open = false;
         for one in followed.iter_mut().filter(|one| one.run.status.is_open()) {
-            one.run = conductor.run(&one.run).await?;
+            one.run = conductor.run(one.index.id, one.run.id).await?;
+            if let Some(next) = one.next() {
+                one.run = conductor.run(one.index.id, next).await?;
+                one.queued &= one.run.queued;
+            }
             show(one);
             open |= one.run.status.is_open();
         }

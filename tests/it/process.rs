@@ -8,7 +8,7 @@ use serde_json::json;
 use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
-use crate::support::{Service, answer, pairs, site, start, until};
+use crate::support::{Service, answer, id, pairs, site, start, until};
 
 /// The program, in `folder`, with nothing of this environment.
 fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
@@ -226,6 +226,38 @@ async fn sync_beside_a_service_hands_its_order_over_and_follows_the_run() {
     );
     let (_, runs) = service.get("/api/runs?limit=1").await;
     assert_eq!(runs["items"][0]["kind"], "full", "the service made the run");
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_full_sync_ordered_beside_a_run_is_followed_and_not_the_run_before_it() {
+    let service = start(site(4), &[]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let slow = Duration::from_millis(400);
+    service
+        .sim
+        .site()
+        .set_switches(|switches| switches.latency = slow);
+    let order = service.post("/api/indexes/agent/a/sync", json!({})).await.1;
+    let mut command = program(
+        &service.folder,
+        &["sync", "--agent", "a", "--full"],
+        &borrowed(&beside(&service)),
+    );
+    let ended = actix_web::web::block(move || command.output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let table = text(&ended.stdout);
+    assert!(
+        table.contains("full") && table.contains("succeeded") && !table.contains("sweep"),
+        "{table}"
+    );
+    let (_, before) = service.get(&format!("/api/runs/{}", id(&order))).await;
+    let (_, last) = service
+        .get(&format!("/api/indexes/{}", id(&index)))
+        .await;
+    assert_eq!(before["follow_up_run_id"], last["last_run"]["id"]);
     service.stop().await;
 }
 

@@ -90,7 +90,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
                 progress: None,
                 next_run_at: next_after_failure(shared, &state),
             };
-            let (run, _) = shared.store.finish_run(run.id, &end).await?;
+            let run = shared.store.finish_run(run.id, &end).await?;
             shared.hub.run_finished(&run).await;
         } else {
             shared

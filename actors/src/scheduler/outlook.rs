@@ -37,7 +37,10 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
         let index = &state.index;
         outlook.living.insert(index.id);
         if shared.store.open_run_of(index.id).await?.is_some() {
-            outlook.activate.push(index.id);
+            // An engine that carries out one order leaves the runs of other indexes to the service.
+            if shared.settings.scheduled {
+                outlook.activate.push(index.id);
+            }
             continue;
         }
         if !index.settings.enabled || !shared.settings.scheduled {

@@ -41,6 +41,27 @@ impl RunKind {
             .find(|kind| kind.as_str() == word)
     }
 
+    /// How much a kind looks at: of two follow-ups the one that looks at more stays.
+    #[must_use]
+    pub const fn reach(self) -> u8 {
+        match self {
+            Self::Delta => 0,
+            Self::Sweep => 1,
+            Self::First => 2,
+            Self::Full => 3,
+        }
+    }
+
+    /// What goes on after the process ended under a run of this kind. After a poll that was cut short that is a sweep, since
+    /// what hangs on a half-read poll (pages below a renamed one) is only found by comparing everything.
+    #[must_use]
+    pub const fn goes_on_as(self) -> Self {
+        match self {
+            Self::Delta => Self::Sweep,
+            kind => kind,
+        }
+    }
+
     /// Whether the run lists every page of its spaces, and may therefore conclude that one is absent.
     #[must_use]
     pub const fn sweeps(self) -> bool {
@@ -203,6 +224,9 @@ pub struct Run {
     pub plan: Option<RunPlan>,
     /// Whether a follow-up run waits for this one to end.
     pub queued: bool,
+    /// The run that took over when this one was over: the queued order, or what went on after the process ended; null when
+    /// none did.
+    pub follow_up_run_id: Option<RunId>,
     /// When it began; null while pending.
     pub started_at: Option<DateTime<Utc>>,
     /// When it was over; null before.

@@ -76,6 +76,7 @@ table! {
         requests_store -> BigInt,
         eta_seconds -> Nullable<BigInt>,
         error -> Nullable<Text>,
+        follow_up_run_id -> Nullable<Text>,
     }
 }
 

@@ -100,7 +100,7 @@ impl SyncStore for Metastore {
             .await
     }
 
-    async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<(Run, Option<RunKind>)> {
+    async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<Run> {
         let (end, now) = (end.clone(), self.now());
         self.write(move |c| runs::finish(c, run, &end, now)).await
     }

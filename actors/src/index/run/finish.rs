@@ -47,7 +47,7 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
     let failed_pages = count_failed(&life).await?;
     let end = end_of(&life, &state, outcome, &findings, failed_pages);
     shared.pass("before_run_finished");
-    let (run, follow_up) = match shared.store.finish_run(life.run.id, &end).await {
+    let run = match shared.store.finish_run(life.run.id, &end).await {
         Ok(ended) => ended,
         Err(StoreError::Conflict { what }) => {
             tracing::error!(run = %life.run.id, what, "the run was ended by somebody else");
@@ -56,9 +56,6 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
         }
         Err(error) => return Err(error),
     };
-    if let Some(kind) = follow_up {
-        shared.store.open_run(index, kind, false, false).await?;
-    }
     tracing::info!(
         %index, run = %run.id, status = run.status.as_str(),
         seen = run.counts.seen, fetched = run.counts.fetched, uploaded = run.counts.uploaded,

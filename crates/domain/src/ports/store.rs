@@ -271,10 +271,13 @@ pub trait SyncStore: Send + Sync {
         requests: &Requests,
         eta_seconds: Option<i64>,
     ) -> StoreResult<Run>;
-    /// Ends a run and everything that goes with it in one transaction. Answers the run, and the kind of the follow-up
-    /// that was noted on it.
-    async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<(Run, Option<RunKind>)>;
-    /// At start: every open run becomes `interrupted` (one process per database); answers them.
+    /// Ends a run and everything that goes with it in one transaction: the follow-up that was noted on it is recorded as the
+    /// next pending run, which `follow_up_run_id` names.
+    async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<Run>;
+    /// At start (one process per database): every run that an earlier process had begun becomes `interrupted`, and in the
+    /// same transaction a pending run is recorded that goes on in its place ([`RunKind::goes_on_as`], with the follow-up
+    /// that was noted); where it was being canceled or only looked, only that follow-up. Runs not begun stay pending.
+    /// Answers those it interrupted.
     async fn interrupt_open_runs(&self) -> StoreResult<Vec<Run>>;
 
     // --- pages

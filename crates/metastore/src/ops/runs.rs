@@ -76,7 +76,7 @@ pub(crate) fn open(
             return Ok(OpenedRun::AlreadyOpen(open.try_into()?));
         }
         let noted = open.follow_up()?;
-        if noted.is_none_or(|noted| reach(kind) > reach(noted)) {
+        if noted.is_none_or(|noted| kind.reach() > noted.reach()) {
             open.follow_up = Some(kind.as_str().to_owned());
             diesel::update(sync_runs::table.find(&open.id))
                 .set(sync_runs::follow_up.eq(&open.follow_up))
@@ -89,16 +89,6 @@ pub(crate) fn open(
         .values(&new)
         .execute(conn)?;
     Ok(OpenedRun::New(new.try_into()?))
-}
-
-/// How much a kind looks at: of two follow-ups the one that looks at more stays.
-const fn reach(kind: RunKind) -> u8 {
-    match kind {
-        RunKind::Delta => 0,
-        RunKind::Sweep => 1,
-        RunKind::First => 2,
-        RunKind::Full => 3,
-    }
 }
 
 fn may_become(row: &RunRow, next: RunStatus) -> Done<()> {
@@ -178,7 +168,7 @@ pub(crate) fn finish(
     run: RunId,
     end: &RunEnd,
     now: Timestamp,
-) -> Done<(Run, Option<RunKind>)> {
+) -> Done<Run> {
     let row = row(conn, run)?;
     may_become(&row, end.status)?;
     if end.status.is_open() {
@@ -217,7 +207,29 @@ pub(crate) fn finish(
             .set(change)
             .execute(conn)?;
     }
-    Ok((get(conn, run)?, row.follow_up()?))
+    if let Some(kind) = row.follow_up()? {
+        follow(conn, &row, kind, None, now)?;
+    }
+    get(conn, run)
+}
+
+/// Records the run that takes over from one that is over, and names it there.
+fn follow(
+    conn: &mut Conn,
+    over: &RunRow,
+    kind: RunKind,
+    follow_up: Option<RunKind>,
+    now: Timestamp,
+) -> Done<()> {
+    let mut next = RunRow::pending(parse_index(over)?, kind, false, now);
+    next.follow_up = follow_up.map(|kind| kind.as_str().to_owned());
+    diesel::insert_into(sync_runs::table)
+        .values(&next)
+        .execute(conn)?;
+    diesel::update(sync_runs::table.find(&over.id))
+        .set(sync_runs::follow_up_run_id.eq(&next.id))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// The run read the guard's answer when it began. An answer given since then is not overwritten, unless this very run
@@ -240,11 +252,11 @@ fn parse_index(row: &RunRow) -> Done<IndexId> {
     crate::convert::id("sync_runs.index_id", &row.index_id)
 }
 
-/// Ends every open run as interrupted, frees its index from `syncing`, and makes the next run due. The answers still say
-/// `queued` where a follow-up was noted, so that the engine can ask for it again.
+/// Ends every run that was begun as interrupted, frees its index from `syncing`, and records what goes on in its place.
 pub(crate) fn interrupt_open(conn: &mut Conn, now: Timestamp) -> Done<Vec<Run>> {
+    let begun = [RunStatus::Running.as_str(), RunStatus::Canceling.as_str()];
     let open: Vec<RunRow> = sync_runs::table
-        .filter(sync_runs::status.eq_any(OPEN))
+        .filter(sync_runs::status.eq_any(begun))
         .order(sync_runs::id)
         .select(RunRow::as_select())
         .load(conn)?;
@@ -264,10 +276,18 @@ pub(crate) fn interrupt_open(conn: &mut Conn, now: Timestamp) -> Done<Vec<Run>> 
                 ))
                 .execute(conn)?;
             free_index(conn, &row, now)?;
-            let queued = row.follow_up.is_some();
-            let run: Run =
-                self::row(conn, crate::convert::id("sync_runs.id", &row.id)?)?.try_into()?;
-            Ok(Run { queued, ..run })
+            let ordered = row.follow_up()?;
+            if row.dry_run || row.status()? == RunStatus::Canceling {
+                if let Some(kind) = ordered {
+                    follow(conn, &row, kind, None, now)?;
+                }
+            } else {
+                let run: Run = row.clone().try_into()?;
+                let kind = run.kind.goes_on_as();
+                let still_asked = ordered.filter(|ordered| ordered.reach() > kind.reach());
+                follow(conn, &row, kind, still_asked, now)?;
+            }
+            get(conn, crate::convert::id("sync_runs.id", &row.id)?)
         })
         .collect()
 }

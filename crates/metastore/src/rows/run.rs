@@ -36,6 +36,7 @@ pub(crate) struct RunRow {
     pub requests_store: i64,
     pub eta_seconds: Option<i64>,
     pub error: Option<String>,
+    pub follow_up_run_id: Option<String>,
 }
 
 impl RunRow {
@@ -66,6 +67,7 @@ impl RunRow {
             requests_store: 0,
             eta_seconds: None,
             error: None,
+            follow_up_run_id: None,
         }
     }
 
@@ -97,6 +99,10 @@ impl TryFrom<RunRow> for Run {
                 .map(|plan| from_json("sync_runs.plan", &plan))
                 .transpose()?,
             queued: row.follow_up.is_some(),
+            follow_up_run_id: row
+                .follow_up_run_id
+                .map(|run| id("sync_runs.follow_up_run_id", &run))
+                .transpose()?,
             started_at: opt_time(row.started_at),
             finished_at: opt_time(row.finished_at),
             counts: Counts {

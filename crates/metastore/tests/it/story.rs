@@ -128,8 +128,11 @@ async fn an_index_lives_syncs_changes_and_goes() {
         next_run_at: Some(bed.now() + TimeDelta::hours(1)),
         ..end(RunStatus::Succeeded, IndexStatus::Ok)
     };
-    let (run, follow_up) = store.finish_run(run.run_id, &done).await.unwrap();
-    assert_eq!((run.status, follow_up), (RunStatus::Succeeded, None));
+    let run = store.finish_run(run.run_id, &done).await.unwrap();
+    assert_eq!(
+        (run.status, run.follow_up_run_id),
+        (RunStatus::Succeeded, None)
+    );
     assert_eq!(run.finished_at, Some(bed.now()));
     store.clear_checkpoints(index.id).await.unwrap();
     assert_eq!(store.checkpoint(index.id, "list").await.unwrap(), None);

@@ -1,0 +1,1 @@
+ALTER TABLE sync_runs DROP COLUMN follow_up_run_id;
