@@ -22,8 +22,8 @@ use crate::messages::{
     FetchRecentComments, FetchRendered, ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
-/// The source retries by itself; what it gives up on is tried so often in all, since a run is worth more patience than a
-/// question.
+/// How often a request is sent in all to fetchers that die, or when the pause asked for is longer than the client's patience.
+/// Passing trouble the client has met by itself, with tries and waits of its own.
 const TRIES: u32 = 3;
 /// A longer wait that the other side asks for ends the walk instead; the next run goes on.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -235,23 +235,32 @@ impl Fetchers {
                 () = self.stop.asked() => return Err(Halt::Stopped),
                 lease = self.pool.lease(&self.own) => lease,
             };
+            let mut died = false;
             let answer = match lease.fetcher() {
                 Some(fetcher) => {
                     self.tally.request_to_confluence();
-                    fetcher
-                        .send(message(lease))
-                        .await
-                        .unwrap_or_else(|_| Err(fetcher_died()))
+                    fetcher.send(message(lease)).await.unwrap_or_else(|_| {
+                        died = true;
+                        Err(fetcher_died())
+                    })
                 }
-                None => Err(fetcher_died()),
+                None => {
+                    died = true;
+                    Err(fetcher_died())
+                }
             };
             let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            // The client has met passing trouble with its own tries and waits already; what is left to us is an actor that
+            // died, and a pause longer than the client's patience.
+            let ours = died || matches!(error, SourceError::RateLimited { .. });
             failures += 1;
             match error.disposition() {
-                Disposition::Retry { after } if failures < tries && after <= LONGEST_WAIT => {
+                Disposition::Retry { after }
+                    if ours && failures < tries && after <= LONGEST_WAIT =>
+                {
                     let wait = Backoff::REQUEST.wait(failures, rand::random(), after);
                     tracing::debug!(%error, wait_ms = wait.as_millis(), "a request is tried again");
                     tokio::select! {

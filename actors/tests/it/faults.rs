@@ -136,11 +136,11 @@ fn refused_credentials_end_the_run_at_once_and_say_so() {
 }
 
 #[test]
-fn passing_trouble_is_waited_out() {
+fn a_pause_longer_than_the_clients_patience_is_waited_out() {
     bench::run(|| async {
         let bench = Bench::new().await;
         bench.site.add("10", None, "E", "<p>e</p>");
-        bench.site.fail("list", 2, Fault::Unavailable);
+        bench.site.fail("list", 2, Fault::RateLimited(120));
         bench.site.fail("facts", 1, Fault::RateLimited(30));
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);

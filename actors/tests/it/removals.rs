@@ -272,6 +272,155 @@ fn refused_removals_keep_the_pages_and_are_asked_about_again() {
 }
 
 #[test]
+fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        let index = bench.synced().await;
+        for id in &pages[..12] {
+            bench.site.purge(*id);
+        }
+        bench.sweep(index.id).await;
+        bench.wait(120).await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::NeedsConfirmation);
+        bench.store.answer_guard(run.id, false).await.unwrap();
+        bench.site.take_log();
+        for _ in 0..3 {
+            bench.wait(120).await;
+            let poll = bench.delta(index.id).await;
+            assert_eq!(poll.status, RunStatus::Succeeded, "{poll:?}");
+            bench.wait(120).await;
+            let sweep = bench.sweep(index.id).await;
+            assert_eq!(
+                (sweep.status, sweep.counts.deleted),
+                (RunStatus::Succeeded, 0)
+            );
+        }
+        let log = bench.site.take_log();
+        let polled = log.iter().filter(|l| l.starts_with("by ids")).count();
+        assert!(
+            polled <= 3,
+            "polls do not ask for what was refused: {log:#?}"
+        );
+        let now = bench.index(index.id).await;
+        assert_eq!(now.status, IndexStatus::Degraded);
+        assert!(now.status_reason.unwrap().contains("was refused"));
+        assert_eq!(bench.held().len(), 30);
+        assert!(bench.finds(index.id, "text5.").await.is_empty(), "hidden");
+
+        // A single page more is within the share, and goes.
+        let trash = async |ids: &[u64]| {
+            for id in ids {
+                bench
+                    .site
+                    .change(*id, |page| page.status = ContentStatus::Trashed);
+            }
+            bench.sweep(index.id).await
+        };
+        let run = trash(&pages[12..13]).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 1));
+        // Many more are a new situation: all of it is asked about.
+        let run = trash(&pages[13..25]).await;
+        assert_eq!(
+            (run.status, run.counts.deleted),
+            (RunStatus::NeedsConfirmation, 0)
+        );
+        assert!(run.error.unwrap().detail.starts_with("24 of 29"));
+        bench.store.answer_guard(run.id, false).await.unwrap();
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
+        let full = bench.order(index.id, Some(true)).await;
+        assert_eq!(
+            full.status,
+            RunStatus::NeedsConfirmation,
+            "a full run asks again"
+        );
+        bench.store.answer_guard(full.id, true).await.unwrap();
+        bench.wait(60).await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 24));
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+    });
+}
+
+#[test]
+fn an_acceptance_is_for_the_pages_that_were_shown() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let mut pages = thirty(&bench).await;
+        pages.extend(thirty(&bench).await);
+        let index = bench.synced().await;
+        let trash = async |ids: &[u64]| {
+            for id in ids {
+                bench
+                    .site
+                    .change(*id, |page| page.status = ContentStatus::Trashed);
+            }
+        };
+        trash(&pages[..20]).await;
+        let asked = bench.sweep(index.id).await;
+        assert_eq!(asked.status, RunStatus::NeedsConfirmation);
+        // Asked once more with nothing new: either of the two runs may be answered.
+        bench.wait(60).await;
+        let again = bench.sweep(index.id).await;
+        assert_eq!(again.status, RunStatus::NeedsConfirmation);
+        bench.store.answer_guard(again.id, true).await.unwrap();
+        // Between the answer and the sweep more vanishes than was shown.
+        trash(&pages[20..50]).await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.deleted),
+            (RunStatus::NeedsConfirmation, 20),
+            "what was accepted goes, the rest is asked about"
+        );
+        assert!(run.error.unwrap().detail.starts_with("30 of 60"));
+        assert!(
+            bench.store.answer_guard(asked.id, true).await.is_err(),
+            "that run showed other pages"
+        );
+        assert_eq!(bench.held().len(), 40);
+        bench.store.answer_guard(run.id, true).await.unwrap();
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 30);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_change_of_scope_exempts_what_leaves_by_it_and_nothing_else() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        for id in &pages[..15] {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["old".into()]);
+        }
+        let index = bench.synced().await;
+        // At the source a third is restricted, while the administrator excludes a label that half of them carry.
+        for id in &pages[15..27] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        bench
+            .patch(index.id, |s| s.exclude_labels = vec!["old".into()])
+            .await;
+        bench.wait(5).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.deleted),
+            (RunStatus::NeedsConfirmation, 15),
+            "{run:?}"
+        );
+        assert!(run.error.unwrap().detail.starts_with("12 of 30"));
+        bench.store.answer_guard(run.id, true).await.unwrap();
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 12);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
 fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
     bench::run(|| async {
         let bench = Bench::new().await;
@@ -357,4 +506,71 @@ fn a_space_that_was_emptied_into_the_trash_is_believed_page_by_page() {
         assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 10));
         assert!(bench.held().is_empty());
     });
+}
+
+#[test]
+fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_answer() {
+    for returns in [false, true] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            bench.site.space("11", "OPS");
+            let pages = thirty(&bench).await;
+            let few: Vec<u64> = (0..3)
+                .map(|n| {
+                    bench
+                        .site
+                        .add("11", None, &format!("O{n}"), "<p>ops page</p>")
+                })
+                .collect();
+            let index = bench
+                .create(bench.index_settings("agent", &["ENG", "OPS"]))
+                .await;
+            bench.over(index.id).await;
+            // Far below the guard's share.
+            for id in &few {
+                bench.site.change(*id, |page| page.hidden = true);
+            }
+            let run = bench.sweep(index.id).await;
+            assert_eq!(run.status, RunStatus::Partial, "noted, and asked for again");
+            bench.wait(120).await;
+            let asked = bench.sweep(index.id).await;
+            assert_eq!(
+                (asked.status, asked.counts.deleted),
+                (RunStatus::NeedsConfirmation, 0),
+                "{asked:?}"
+            );
+            assert!(asked.error.unwrap().detail.starts_with("3 of 33"));
+            bench.wait(120).await;
+            bench.delta(index.id).await;
+            assert_eq!(bench.finds(index.id, "ops page").await.len(), 3, "shown");
+            assert_eq!(bench.held().len(), 33);
+            if returns {
+                for id in &few {
+                    bench.site.change(*id, |page| page.hidden = false);
+                }
+                let run = bench.sweep(index.id).await;
+                assert_eq!(
+                    (run.status, run.counts.uploaded),
+                    (RunStatus::Succeeded, 0),
+                    "{run:?}"
+                );
+                assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+                // An old absence does not count against a new one.
+                bench.wait(120).await;
+                for id in &few {
+                    bench.site.change(*id, |page| page.hidden = true);
+                }
+                assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+                return;
+            }
+            // A single page elsewhere waits with them, and goes with them.
+            bench.site.purge(pages[0]);
+            bench.store.answer_guard(asked.id, true).await.unwrap();
+            let run = bench.sweep(index.id).await;
+            assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 3));
+            bench.wait(120).await;
+            bench.sweep(index.id).await;
+            bench.assert_true(index.id).await;
+        });
+    }
 }

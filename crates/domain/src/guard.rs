@@ -1,53 +1,258 @@
 //! The mass-deletion guard: more than a configured share disappearing at the source stops deletions until the
-//! administrator has answered.
+//! administrator has answered. The answer holds for the pages that were shown, and for no others.
+
+use std::collections::BTreeSet;
+
+use crate::PageId;
+use crate::index::IndexProgress;
 
 /// Indexes with fewer stored pages than this are not guarded: half of four pages is no catastrophe.
 pub const GUARDED_FROM: i64 = 20;
 
-/// What the guard says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// Remove them.
-    Proceed,
-    /// Remove none; ask the administrator.
-    Stop {
-        /// How many would go.
-        vanishing: i64,
-        /// Of how many.
-        stored: i64,
-    },
+/// What the administrator was asked, and answered.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Asked {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Whether these may go; there is no answer yet.
+    Waiting(BTreeSet<PageId>),
+    /// These may go.
+    Accepted(BTreeSet<PageId>),
+    /// These stay.
+    Refused(BTreeSet<PageId>),
+}
+
+impl Asked {
+    /// As an index remembers it.
+    #[must_use]
+    pub fn of(progress: &IndexProgress) -> Self {
+        let pages = progress.guarded_pages.clone();
+        if progress.deletions_accepted {
+            Self::Accepted(pages)
+        } else if progress.deletions_refused {
+            Self::Refused(pages)
+        } else if progress.awaiting_confirmation.is_some() {
+            Self::Waiting(pages)
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// Whether this page stays whatever is found out about it, until there is another answer.
+    #[must_use]
+    pub fn holds(&self, page: &PageId) -> bool {
+        match self {
+            Self::Waiting(pages) | Self::Refused(pages) => pages.contains(page),
+            Self::Nothing | Self::Accepted(_) => false,
+        }
+    }
+}
+
+/// What the guard says about some removals.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verdict {
+    /// These go.
+    pub go: BTreeSet<PageId>,
+    /// Removals that were refused and stay so.
+    pub refused: BTreeSet<PageId>,
+    /// None of the others goes before this is answered.
+    pub question: Option<Question>,
+}
+
+/// A question to the administrator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// Whether these may go.
+    pub pages: BTreeSet<PageId>,
+    /// Of so many stored.
+    pub stored: i64,
+    /// The same was asked before and waits for its answer.
+    pub waits_already: bool,
+}
+
+/// Removals that the source suggests.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Suggested {
+    /// All of them.
+    pub pages: BTreeSet<PageId>,
+    /// Those among them that go only when they were accepted, however few they are.
+    pub only_accepted: BTreeSet<PageId>,
 }
 
 /// Judges removals that the source suggests (not those that the administrator's own change of scope asks for).
-/// `accepted`: the administrator has said yes to exceeding the share.
 #[must_use]
-pub const fn judge(stored: i64, vanishing: i64, max_percent: u32, accepted: bool) -> Verdict {
-    if accepted || stored < GUARDED_FROM || vanishing * 100 <= stored * max_percent as i64 {
-        Verdict::Proceed
-    } else {
-        Verdict::Stop { vanishing, stored }
+pub fn judge(stored: i64, suggested: Suggested, max_percent: u32, asked: &Asked) -> Verdict {
+    let Suggested {
+        pages: suggested,
+        only_accepted,
+    } = suggested;
+    // What of these pages has to be asked about.
+    let doubtful = |pages: &BTreeSet<PageId>| {
+        let count = i64::try_from(pages.len()).unwrap_or(i64::MAX / 100);
+        if stored >= GUARDED_FROM && count * 100 > stored * i64::from(max_percent) {
+            pages.clone()
+        } else {
+            pages & &only_accepted
+        }
+    };
+    let ask = |pages: BTreeSet<PageId>, waits_already| {
+        (!pages.is_empty()).then_some(Question {
+            pages,
+            stored,
+            waits_already,
+        })
+    };
+    let mut verdict = Verdict::default();
+    match asked {
+        Asked::Nothing => {
+            let doubtful = doubtful(&suggested);
+            verdict.go = &suggested - &doubtful;
+            verdict.question = ask(doubtful, false);
+        }
+        Asked::Waiting(_) if suggested.is_empty() => {}
+        Asked::Waiting(shown) if suggested.is_subset(shown) => {
+            verdict.question = ask(shown.clone(), true);
+        }
+        // What was shown is no longer all.
+        Asked::Waiting(shown) => verdict.question = ask(&suggested | shown, false),
+        Asked::Accepted(shown) => {
+            let doubtful = doubtful(&(&suggested - shown));
+            verdict.go = &suggested - &doubtful;
+            verdict.question = ask(doubtful, false);
+        }
+        Asked::Refused(shown) => {
+            let rest = &suggested - shown;
+            verdict.refused = &suggested & shown;
+            if doubtful(&rest).is_empty() {
+                verdict.go = rest;
+            } else {
+                // Other pages vanish too: a new situation, and a new question about all of it.
+                verdict.question = ask(suggested, false);
+            }
+        }
     }
+    verdict
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pages(ids: std::ops::Range<i64>) -> BTreeSet<PageId> {
+        ids.map(|id| PageId::from(id.to_string())).collect()
+    }
+
+    fn judge(stored: i64, pages: BTreeSet<PageId>, max_percent: u32, asked: &Asked) -> Verdict {
+        let suggested = Suggested {
+            pages,
+            only_accepted: BTreeSet::new(),
+        };
+        super::judge(stored, suggested, max_percent, asked)
+    }
+
+    #[test]
+    fn what_goes_only_when_accepted_is_asked_about_however_little_it_is() {
+        let suggested = || Suggested {
+            pages: pages(0..5),
+            only_accepted: pages(3..5),
+        };
+        for stored in [10, 1000] {
+            let verdict = super::judge(stored, suggested(), 30, &Asked::Nothing);
+            assert_eq!(verdict.go, pages(0..3));
+            assert_eq!(verdict.question.unwrap().pages, pages(3..5));
+        }
+        let one = super::judge(1000, suggested(), 30, &Asked::Accepted(pages(3..4)));
+        assert_eq!(one.question.unwrap().pages, pages(4..5));
+        let both = super::judge(1000, suggested(), 30, &Asked::Accepted(pages(3..5)));
+        assert_eq!((both.go, both.question), (pages(0..5), None));
+        let refused = super::judge(1000, suggested(), 30, &Asked::Refused(pages(3..5)));
+        assert_eq!((refused.go, refused.question), (pages(0..3), None));
+    }
+
     #[test]
     fn the_share_and_the_size_decide() {
-        for (stored, vanishing, accepted, proceeds) in [
-            (100, 30, false, true),
-            (100, 31, false, false),
-            (100, 100, true, true),
-            (19, 19, false, true),
-            (20, 7, false, false),
-            (0, 0, false, true),
+        for (stored, vanishing, goes) in [
+            (100, 30, true),
+            (100, 31, false),
+            (19, 19, true),
+            (20, 7, false),
+            (0, 0, true),
         ] {
+            let verdict = judge(stored, pages(0..vanishing), 30, &Asked::Nothing);
+            assert_eq!(verdict.question.is_none(), goes, "{vanishing} of {stored}");
             assert_eq!(
-                judge(stored, vanishing, 30, accepted) == Verdict::Proceed,
-                proceeds,
-                "{vanishing} of {stored}"
+                verdict.go.len() == pages(0..vanishing).len(),
+                goes || vanishing == 0
             );
         }
+    }
+
+    #[test]
+    fn an_acceptance_is_for_what_was_shown() {
+        let accepted = Asked::Accepted(pages(0..40));
+        let all = judge(100, pages(0..40), 30, &accepted);
+        assert_eq!((all.go, all.question), (pages(0..40), None));
+        let few_more = judge(100, pages(0..60), 30, &accepted);
+        assert_eq!((few_more.go, few_more.question), (pages(0..60), None));
+        let many_more = judge(100, pages(0..80), 30, &accepted);
+        assert_eq!(many_more.go, pages(0..40));
+        let question = many_more.question.unwrap();
+        assert_eq!(
+            (question.pages, question.waits_already),
+            (pages(40..80), false)
+        );
+    }
+
+    #[test]
+    fn a_refusal_holds_until_the_situation_changes() {
+        let refused = Asked::Refused(pages(0..40));
+        let same = judge(100, pages(0..40), 30, &refused);
+        assert_eq!(
+            (same.go.len(), same.refused, same.question),
+            (0, pages(0..40), None)
+        );
+        let one_more = judge(100, pages(0..41), 30, &refused);
+        assert_eq!((one_more.go, one_more.question), (pages(40..41), None));
+        let many_more = judge(100, pages(20..80), 30, &refused);
+        assert!(many_more.go.is_empty());
+        assert_eq!(many_more.question.unwrap().pages, pages(20..80));
+    }
+
+    #[test]
+    fn an_open_question_is_asked_anew_only_when_it_grows() {
+        let waiting = Asked::Waiting(pages(0..40));
+        for (suggested, asked, again) in [
+            (pages(0..40), pages(0..40), true),
+            (pages(0..3), pages(0..40), true),
+            (pages(39..41), pages(0..41), false),
+        ] {
+            let verdict = judge(100, suggested, 30, &waiting);
+            assert!(verdict.go.is_empty());
+            let question = verdict.question.unwrap();
+            assert_eq!((question.pages, question.waits_already), (asked, again));
+        }
+        assert_eq!(
+            judge(100, BTreeSet::new(), 30, &waiting),
+            Verdict::default()
+        );
+    }
+
+    #[test]
+    fn what_an_index_remembers_says_what_was_asked() {
+        let mut progress = IndexProgress {
+            guarded_pages: pages(0..2),
+            ..IndexProgress::default()
+        };
+        let one = PageId::from("1");
+        assert_eq!(Asked::of(&progress), Asked::Nothing);
+        progress.awaiting_confirmation = Some(crate::RunId::generate());
+        assert!(Asked::of(&progress).holds(&one));
+        progress.awaiting_confirmation = None;
+        progress.deletions_refused = true;
+        assert!(Asked::of(&progress).holds(&one));
+        progress.deletions_refused = false;
+        progress.deletions_accepted = true;
+        assert!(!Asked::of(&progress).holds(&one));
     }
 }

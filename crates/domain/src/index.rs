@@ -291,6 +291,13 @@ pub struct IndexProgress {
     pub applied_scope_revision: i32,
     /// A run's removals that wait for `confirm`; `Some(run)` keeps deletions of absent pages stopped.
     pub awaiting_confirmation: Option<crate::RunId>,
-    /// The administrator accepted the removals of that run: the next sweep may exceed the guard.
+    /// The pages that the last question to the administrator was about, while it waits or its answer holds.
+    pub guarded_pages: std::collections::BTreeSet<crate::PageId>,
+    /// The administrator accepted that those go: the next sweep removes them.
     pub deletions_accepted: bool,
+    /// The administrator refused that those go: they stay, and are not asked about again.
+    pub deletions_refused: bool,
+    /// The settings that the last complete run applied. What would still belong by them leaves by the administrator's own
+    /// change of scope.
+    pub applied_settings: Option<IndexSettings>,
 }

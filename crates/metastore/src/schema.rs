@@ -32,6 +32,9 @@ table! {
         awaiting_confirmation -> Nullable<Text>,
         deletions_accepted -> Bool,
         guard_answered_at -> Nullable<Timestamp>,
+        deletions_refused -> Bool,
+        guarded_pages -> Text,
+        applied_settings -> Nullable<Text>,
         quiet_hours -> Nullable<Text>,
     }
 }

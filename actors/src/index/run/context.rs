@@ -1,14 +1,15 @@
 //! What the stages of a run share.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::content::ContentKind;
+use domain::guard::{Asked, Question};
 use domain::index::{IndexSettings, IndexSpace};
 use domain::ports::store::{IndexState, SyncStore};
-use domain::run::Run;
+use domain::run::{Run, RunKind};
 use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use storage_markdown::Target;
 use tokio::time::Instant;
@@ -58,6 +59,8 @@ pub(crate) struct RunCtx {
 pub(super) struct Findings {
     /// Pages that have to leave; their rows say why.
     pub(super) removals: BTreeMap<PageId, Removal>,
+    /// Pages that were found absent twice together with all others of their space: whether they leave is asked.
+    pub(super) doubted: BTreeSet<PageId>,
     /// Spaces whose walk or facts ended with an error, by given key.
     pub(super) space_trouble: HashMap<SpaceKey, String>,
     /// Spaces whose listing ended without error.
@@ -73,7 +76,17 @@ pub(super) struct Findings {
     /// The comments of some space could not be read.
     pub(super) comments_missing: bool,
     /// The guard stopped removals.
-    pub(super) guard: Option<String>,
+    pub(super) guard: Option<Stopped>,
+    /// Removals that were refused before, and would be done but for that.
+    pub(super) refused: BTreeSet<PageId>,
+}
+
+/// Removals that wait for the administrator.
+pub(super) struct Stopped {
+    /// In words.
+    pub(super) reason: String,
+    /// What is asked.
+    pub(super) question: Question,
 }
 
 /// A page that has to leave the store.
@@ -81,6 +94,8 @@ pub(super) struct Findings {
 pub(super) struct Removal {
     /// The administrator's own change of scope asks for it: the guard does not count it.
     pub(super) exempt: bool,
+    /// However little it is, it goes only when the administrator has accepted that.
+    pub(super) only_accepted: bool,
 }
 
 /// A number of dear requests that a run may make.
@@ -180,6 +195,15 @@ impl RunCtx {
     pub(super) fn scope_changed(&self) -> bool {
         let progress = &self.state.progress;
         progress.scope_revision != progress.applied_scope_revision
+    }
+
+    /// What the administrator was asked about removals, and answered. A full run, which is only ever ordered by hand, asks
+    /// again about what was refused.
+    pub(super) fn asked(&self) -> Asked {
+        match Asked::of(&self.state.progress) {
+            Asked::Refused(_) if self.run.kind == RunKind::Full => Asked::Nothing,
+            asked => asked,
+        }
     }
 
     /// The spaces that can be walked: seen by this run.

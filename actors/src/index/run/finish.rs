@@ -175,23 +175,39 @@ fn end_well(
         }
     }
     if let Some(guard) = &findings.guard {
-        end.error = Some(Problem::new("mass_deletion", guard.clone()));
+        end.error = Some(Problem::new("mass_deletion", guard.reason.clone()));
     }
     let now = life.shared.now();
-    end.progress = Some(progress_after(life, findings, end.status, now));
-    let reasons = reasons(life, findings, failed_pages);
-    end.index_status = if findings.guard.is_some() {
+    let progress = progress_after(life, findings, end.status, now);
+    let reasons = reasons(life, findings, failed_pages, &progress);
+    end.index_status = if progress.awaiting_confirmation.is_some() {
         IndexStatus::NeedsConfirmation
     } else if reasons.is_empty() && end.status == RunStatus::Succeeded {
         IndexStatus::Ok
     } else {
         IndexStatus::Degraded
     };
+    end.progress = Some(progress);
     end.index_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
 }
 
-fn reasons(life: &Life, findings: &Findings, failed_pages: usize) -> Vec<String> {
-    let mut reasons: Vec<String> = findings.guard.iter().cloned().collect();
+fn reasons(
+    life: &Life,
+    findings: &Findings,
+    failed_pages: usize,
+    progress: &IndexProgress,
+) -> Vec<String> {
+    let guarded = progress.guarded_pages.len();
+    let mut reasons: Vec<String> = match &findings.guard {
+        Some(stopped) => vec![stopped.reason.clone()],
+        None if progress.awaiting_confirmation.is_some() => vec![format!(
+            "the removal of {guarded} document(s) waits to be confirmed or refused"
+        )],
+        None if progress.deletions_refused => vec![format!(
+            "the removal of {guarded} document(s) was refused: they stay, and are hidden while their pages are gone. A full sync asks again"
+        )],
+        None => Vec::new(),
+    };
     let spaces = life.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
     for space in spaces {
         let trouble = findings.space_trouble.get(&space.key);
@@ -226,19 +242,35 @@ fn progress_after(
         if life.run.kind.sweeps() {
             progress.last_sweep_at = Some(ctx.started_at);
             progress.applied_scope_revision = progress.scope_revision;
+            progress.applied_settings = Some(ctx.settings().clone());
         }
     }
-    if findings.guard.is_some() {
-        progress.awaiting_confirmation = Some(life.run.id);
-        progress.deletions_accepted = false;
-    } else if life.run.kind.sweeps() && findings.space_trouble.is_empty() {
-        progress.awaiting_confirmation = None;
-        progress.deletions_accepted = false;
-    }
+    remember_question(life, findings, &mut progress);
     if matches!(status, RunStatus::Succeeded | RunStatus::Partial) {
         progress.synced_at = Some(now);
     }
     progress
+}
+
+/// A new question replaces the old one and its answer. A complete sweep that asks nothing has carried out what was accepted,
+/// and knows which of the refused ones are still gone.
+fn remember_question(life: &Life, findings: &Findings, progress: &mut IndexProgress) {
+    let refused = match &findings.guard {
+        Some(stopped) if stopped.question.waits_already => return,
+        Some(stopped) => {
+            progress.awaiting_confirmation = Some(life.run.id);
+            progress.deletions_accepted = false;
+            progress.deletions_refused = false;
+            progress.guarded_pages.clone_from(&stopped.question.pages);
+            return;
+        }
+        None if !life.run.kind.sweeps() || !findings.space_trouble.is_empty() => return,
+        None => &findings.refused,
+    };
+    progress.awaiting_confirmation = None;
+    progress.deletions_accepted = false;
+    progress.deletions_refused = !refused.is_empty();
+    progress.guarded_pages.clone_from(refused);
 }
 
 /// The index stands as it did before a run that changed nothing, or not everything.

@@ -137,7 +137,13 @@ fn after(
     let now = ctx.now();
     let fresh = || PageRecord::new(ctx.index(), item, now);
     match (change, before) {
-        (Change::Unchanged | Change::Outdated, Some(record)) => record.clone(),
+        (Change::Unchanged | Change::Outdated, Some(record)) => PageRecord {
+            // It is listed, so that it was once not found says nothing any more.
+            vanished_at: record
+                .vanished_at
+                .filter(|_| record.state == PageState::Vanishing),
+            ..record.clone()
+        },
         (Change::Edited | Change::FactsOnly, Some(record)) => PageRecord {
             facts: PageFacts::from(item),
             // Whether a page that stays out may now come in is decided with its labels and restrictions.

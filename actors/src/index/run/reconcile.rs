@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
+use domain::index::IndexSettings;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
 use domain::scope::{Candidate, Place, place};
@@ -33,6 +34,8 @@ pub(super) struct Reconciler<'a> {
     ctx: &'a RunCtx,
     space: &'a SeenSpace,
     roots: HashSet<PageId>,
+    /// The settings that the last complete run applied, and their roots: only where the administrator changed them since.
+    before: Option<(&'a IndexSettings, HashSet<PageId>)>,
     decided: HashSet<PageId>,
     /// Pages that a listing of this run named: only they are counted.
     count_all: bool,
@@ -40,11 +43,13 @@ pub(super) struct Reconciler<'a> {
 
 impl<'a> Reconciler<'a> {
     pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
-        let roots = ctx.settings().root_page_ids.iter();
+        let before = ctx.state.progress.applied_settings.as_ref();
+        let before = before.filter(|_| ctx.scope_changed());
         Self {
             ctx,
             space,
-            roots: roots.map(|id| PageId::from(id.as_str())).collect(),
+            roots: roots_of(ctx.settings()),
+            before: before.map(|settings| (settings, roots_of(settings))),
             decided: HashSet::new(),
             count_all,
         }
@@ -157,8 +162,11 @@ impl<'a> Reconciler<'a> {
                 record.attempts = 0;
                 record.next_try_at = None;
                 if record.stored_hash.is_some() {
-                    let exempt = ctx.scope_changed();
-                    let removal = Removal { exempt };
+                    let exempt = self.belonged_before(&record.page_id, &candidate, tree);
+                    let removal = Removal {
+                        exempt,
+                        only_accepted: false,
+                    };
                     ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
                 }
                 Decision::StaysOut
@@ -174,6 +182,18 @@ impl<'a> Reconciler<'a> {
             }
             Place::In => self.decide_member(record),
         }
+    }
+
+    /// Whether the page, as it is now, would belong by the settings of the last complete run: then it leaves by the
+    /// administrator's own change of them, and not by anything that happened at the source.
+    fn belonged_before(&self, id: &PageId, now: &Candidate<'_>, tree: &PageTree) -> bool {
+        self.before.as_ref().is_some_and(|(settings, roots)| {
+            let candidate = Candidate {
+                under_root: tree.is_under(id, roots),
+                ..*now
+            };
+            place(settings, &candidate) == Place::In
+        })
     }
 
     fn decide_member(&self, record: &mut PageRecord) -> Decision {
@@ -216,6 +236,11 @@ impl<'a> Reconciler<'a> {
             last_error: None,
         })
     }
+}
+
+fn roots_of(settings: &IndexSettings) -> HashSet<PageId> {
+    let roots = settings.root_page_ids.iter();
+    roots.map(|id| PageId::from(id.as_str())).collect()
 }
 
 enum Decision {

@@ -165,12 +165,15 @@ async fn absent(
     if !is_suspiciously_empty(seen.len(), stored) {
         return Ok(absent);
     }
-    let confirmed = vanish::confirm(ctx, absent, Absence::SaysNothing).await?;
-    if confirmed.unexplained > 0 {
+    let confirmed = vanish::confirm(ctx, absent, Absence::IsDoubted).await?;
+    if confirmed.unexplained + confirmed.noted > 0 {
         ctx.trouble_with(
             space,
-            "its listing was empty although pages of it are stored: nothing is concluded from that. If it is empty indeed, take it out of the index",
+            "its listing was empty although pages of it are stored: nothing is concluded from that, and they are asked for again",
         );
+    } else {
+        // None of its pages is anywhere, twice: whether the space was emptied indeed only a person can say.
+        ctx.find(|f| f.doubted.extend(confirmed.found_again));
     }
     Ok(BTreeMap::new())
 }

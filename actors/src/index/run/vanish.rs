@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, SourcePage};
-use domain::guard::{Verdict, judge};
+use domain::guard::{Asked, Question, Suggested, judge};
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::MAX_BATCH;
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 use domain::vanish::{self, Fate};
 use domain::{Disposition, PageId, SpaceId};
 
-use super::context::Removal;
+use super::context::{Removal, Stopped};
 use super::convert::Links;
 use super::listed::record;
 use super::{Halt, RunCtx};
@@ -30,8 +30,9 @@ const CHUNK: usize = 250;
 pub(super) enum Absence {
     /// A complete listing left it out: it is hidden, and later removed.
     Counts,
-    /// The listing named nothing at all: only what is said of a page itself counts.
-    SaysNothing,
+    /// The listing named nothing at all: what is said of a page itself counts. That a page is not there either when it is
+    /// asked for is noted and hides nothing; found twice, it is a question to the administrator.
+    IsDoubted,
 }
 
 /// What came of asking for pages that were not listed.
@@ -41,6 +42,10 @@ pub(super) struct Confirmed {
     pub(super) back: HashSet<PageId>,
     /// Pages of which nothing could be concluded, or that are there although they were not listed.
     pub(super) unexplained: usize,
+    /// Doubted absence that was found for the first time, or too shortly after it.
+    pub(super) noted: usize,
+    /// Doubted absence that was found again.
+    pub(super) found_again: Vec<PageId>,
 }
 
 /// Asks for pages that a listing did not name, and does with each what the answer allows.
@@ -65,6 +70,8 @@ pub(super) async fn confirm(
             let some = apply(ctx, ids, answers, &scope, absence).await?;
             all.back.extend(some.back);
             all.unexplained += some.unexplained;
+            all.noted += some.noted;
+            all.found_again.extend(some.found_again);
         }
     }
     Ok(all)
@@ -126,21 +133,28 @@ async fn apply(
     absence: Absence,
 ) -> Result<Confirmed, Halt> {
     let now = ctx.now();
+    let asked = ctx.asked();
     let mut there = Vec::new();
-    let mut unexplained = 0;
+    let mut all = Confirmed::default();
     {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let mut changed = Vec::new();
         for mut page in records {
             let answer = answers.remove(&page.page_id);
-            if answer.is_none() && absence == Absence::SaysNothing {
-                unexplained += 1;
+            let accepted =
+                matches!(&asked, Asked::Accepted(pages) if pages.contains(&page.page_id));
+            if answer.is_none() && absence == Absence::IsDoubted && !accepted {
+                if note_doubted(&mut page, now) {
+                    all.found_again.push(page.page_id.clone());
+                } else {
+                    all.noted += 1;
+                }
+                changed.push(page);
                 continue;
             }
-            let since = (page.state == PageState::Vanishing)
-                .then_some(page.vanished_at)
-                .flatten();
+            let confirmed_before = page.state == PageState::Vanishing || accepted;
+            let since = page.vanished_at.filter(|_| confirmed_before);
             match vanish::judge(answer.as_ref(), scope, since, now) {
                 Fate::There => there.extend(answer),
                 Fate::Keep => {}
@@ -165,6 +179,7 @@ async fn apply(
                         let removal = Removal {
                             // What the store does not hold is no loss.
                             exempt: page.stored_hash.is_none(),
+                            only_accepted: false,
                         };
                         ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
                     }
@@ -174,12 +189,17 @@ async fn apply(
         }
         ctx.store().save_pages(&changed, &[], &[]).await?;
     }
-    unexplained += there.len();
+    all.unexplained += there.len();
     let recorded = record(ctx, there, None, Links::Resolve).await?;
-    Ok(Confirmed {
-        back: recorded.touched.into_iter().collect(),
-        unexplained,
-    })
+    all.back.extend(recorded.touched);
+    Ok(all)
+}
+
+/// Notes that a page was not there when it was asked for; `true` when that was found before, long enough ago. Nothing else
+/// of the page changes.
+fn note_doubted(page: &mut PageRecord, now: domain::Timestamp) -> bool {
+    let since = *page.vanished_at.get_or_insert(now);
+    now - since >= vanish::CONFIRM_AFTER
 }
 
 fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
@@ -230,7 +250,10 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
             let reason = "its space or its kind is no longer part of this index";
             hide(page, now, reason);
             if page.stored_hash.is_some() {
-                let removal = Removal { exempt: true };
+                let removal = Removal {
+                    exempt: true,
+                    only_accepted: false,
+                };
                 ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
             } else {
                 leave_untold(page);
@@ -244,6 +267,8 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
 pub(super) async fn due_for_a_second_look(
     ctx: &RunCtx,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    // What is not removed whatever the answer is not asked for.
+    let asked = ctx.asked();
     let mut due = BTreeMap::new();
     let mut after: Option<PageId> = None;
     loop {
@@ -260,8 +285,10 @@ pub(super) async fn due_for_a_second_look(
             pages
                 .into_iter()
                 .filter(|page| {
-                    page.vanished_at
-                        .is_none_or(|since| now - since >= vanish::CONFIRM_AFTER)
+                    !asked.holds(&page.page_id)
+                        && page
+                            .vanished_at
+                            .is_none_or(|since| now - since >= vanish::CONFIRM_AFTER)
                 })
                 .map(|page| (page.page_id, page.kind)),
         );
@@ -271,40 +298,40 @@ pub(super) async fn due_for_a_second_look(
 
 /// Writes the removals that this run found into the outbox, if the guard lets them. New content went before.
 pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
-    let removals = ctx.find(|f| std::mem::take(&mut f.removals));
-    let progress = &ctx.state.progress;
-    let suggested = removals.values().filter(|r| !r.exempt).count();
-    let suggested = i64::try_from(suggested).unwrap_or(i64::MAX);
-    let stored = ctx.store().stored_pages(ctx.index()).await?;
-    let verdict = judge(
-        stored,
-        suggested,
-        ctx.shared.settings.max_delete_percent,
-        progress.deletions_accepted,
-    );
-    let waits =
-        progress.awaiting_confirmation.is_some() && !progress.deletions_accepted && suggested > 0;
-    let stopped = match verdict {
-        Verdict::Stop { vanishing, stored } => Some(format!(
-            "{vanishing} of {stored} documents would be removed at once, because Confluence no longer shows their pages to this account, or only as archived, trashed or restricted. They are hidden and stay until this is confirmed or refused"
-        )),
-        Verdict::Proceed if waits => Some(format!(
-            "{suggested} documents wait to be removed until the removals of an earlier run are confirmed or refused"
-        )),
-        Verdict::Proceed => None,
+    let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
+    let doubted = Removal {
+        exempt: false,
+        only_accepted: true,
     };
-    let may_go: Vec<(PageId, Removal)> = removals
+    removals.extend(ctx.find(|f| {
+        std::mem::take(&mut f.doubted)
+            .into_iter()
+            .map(|id| (id, doubted))
+    }));
+    let mut suggested = Suggested::default();
+    for (id, removal) in removals.iter().filter(|(_, removal)| !removal.exempt) {
+        suggested.pages.insert(id.clone());
+        if removal.only_accepted {
+            suggested.only_accepted.insert(id.clone());
+        }
+    }
+    let stored = ctx.store().stored_pages(ctx.index()).await?;
+    let most = ctx.shared.settings.max_delete_percent;
+    let verdict = judge(stored, suggested, most, &ctx.asked());
+    let may_go: Vec<PageId> = removals
         .into_iter()
-        .filter(|(_, removal)| removal.exempt || stopped.is_none())
+        .filter(|(id, removal)| removal.exempt || verdict.go.contains(id))
+        .map(|(id, _)| id)
         .collect();
-    if let Some(reason) = stopped {
+    ctx.find(|f| f.refused = verdict.refused);
+    if let Some(question) = verdict.question {
+        let reason = in_words(&question);
         tracing::warn!(index = %ctx.index(), reason, "the guard stopped removals");
-        ctx.find(|f| f.guard = Some(reason));
+        ctx.find(|f| f.guard = Some(Stopped { reason, question }));
     }
     for chunk in may_go.chunks(CHUNK) {
         let _rows = ctx.rows.lock().await;
-        let ids: Vec<PageId> = chunk.iter().map(|(id, _)| id.clone()).collect();
-        let mut pages = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        let mut pages = ctx.store().pages_by_id(ctx.index(), chunk).await?;
         // One that came back while this run went on stays.
         pages.retain(|page| matches!(page.state, PageState::Vanishing | PageState::Skipped));
         let now = ctx.now();
@@ -332,4 +359,16 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
     }
     ctx.hint_uploader();
     Ok(())
+}
+
+fn in_words(question: &Question) -> String {
+    let (pages, stored) = (question.pages.len(), question.stored);
+    let again = if question.waits_already {
+        " (asked before, and not answered)"
+    } else {
+        ""
+    };
+    format!(
+        "{pages} of {stored} documents would be removed, because Confluence no longer shows their pages to this account, or only as archived, trashed or restricted{again}. They are hidden and stay until this is confirmed or refused"
+    )
 }

@@ -60,6 +60,8 @@ pub(super) async fn walk(
         walk: ctx.run.id,
         with_bodies,
         limit: MAX_BATCH,
+        danger: 0,
+        limit_before: MAX_BATCH,
         restarts: 0,
         walked: Walked::default(),
     };
@@ -101,6 +103,10 @@ struct Walk<'a> {
     walk: RunId,
     with_bodies: bool,
     limit: usize,
+    /// Something among so many of the next items makes answers fail; 0 when nothing is known of such.
+    danger: usize,
+    /// How many items an answer had before that.
+    limit_before: usize,
     restarts: u32,
     walked: Walked,
 }
@@ -126,7 +132,10 @@ impl Walk<'_> {
             taken?;
             self.remember(at.as_ref()).await?;
             answer = match fetched {
-                Ok(answer) => answer,
+                Ok(answer) => {
+                    self.passed(answer.items.len());
+                    answer
+                }
                 // Smaller pieces, or from the beginning: without haste.
                 Err(halt) => {
                     self.adapt(halt, &mut at)?;
@@ -142,7 +151,7 @@ impl Walk<'_> {
         loop {
             match Request::of(self).get(at.as_ref()).await {
                 Ok(answer) => {
-                    self.limit = (self.limit * 2).min(MAX_BATCH);
+                    self.passed(answer.items.len());
                     return Ok(answer);
                 }
                 Err(halt) => self.adapt(halt, at)?,
@@ -154,16 +163,35 @@ impl Walk<'_> {
                     bodies: false,
                     ..Request::of(self)
                 };
-                return request.get(at.as_ref()).await;
+                let answer = request.get(at.as_ref()).await;
+                // It was this one: the others come as before.
+                self.danger = 0;
+                self.limit = self.limit_before;
+                return answer;
             }
         }
+    }
+
+    /// Answers grow again when what made them fail lies behind.
+    fn passed(&mut self, items: usize) {
+        self.danger = self.danger.saturating_sub(items);
+        self.limit = match self.danger {
+            0 => (self.limit * 2).min(MAX_BATCH),
+            danger => self.limit.min(danger),
+        };
     }
 
     /// Decides how to go on after a failed request; the error where there is no way.
     fn adapt(&mut self, halt: Halt, at: &mut Option<Cursor>) -> Result<(), Halt> {
         let error = halt.only_this_part()?;
         match error.disposition() {
-            Disposition::Split if self.limit > 1 => self.limit /= 2,
+            Disposition::Split if self.limit > 1 => {
+                if self.danger == 0 {
+                    self.limit_before = self.limit;
+                }
+                self.danger = self.limit;
+                self.limit /= 2;
+            }
             Disposition::Split if self.with_bodies => self.limit = 0,
             Disposition::RestartWalk if self.restarts < RESTARTS => {
                 tracing::warn!(index = %self.ctx.index(), space = %self.space.given, %error, "a walk begins again");

@@ -509,7 +509,8 @@ pub trait AdminStore: SyncStore {
     async fn run(&self, run: RunId) -> StoreResult<Run>;
     /// `pending`/`running` → `canceling`; [`StoreError::Conflict`] when it is over.
     async fn request_cancel(&self, run: RunId) -> StoreResult<Run>;
-    /// Records the answer to the guard: accept lets the next sweep exceed it, refuse keeps the pages. Conflict when none waits.
+    /// Records the answer to the guard, for the pages that were shown: accept lets the next sweep remove them, refuse keeps
+    /// them. Conflict when none waits, or a newer run asks about more.
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
     /// Pages of an index.

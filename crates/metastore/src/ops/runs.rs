@@ -163,12 +163,7 @@ pub(crate) fn touch(
     get(conn, run)
 }
 
-pub(crate) fn finish(
-    conn: &mut Conn,
-    run: RunId,
-    end: &RunEnd,
-    now: Timestamp,
-) -> Done<Run> {
+pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) -> Done<Run> {
     let row = row(conn, run)?;
     may_become(&row, end.status)?;
     if end.status.is_open() {
@@ -244,6 +239,8 @@ fn keep_newer_answer(mut change: ProgressChange, run: &RunRow, index: &IndexRow)
             .awaiting_confirmation
             .clone_from(&index.awaiting_confirmation);
         change.deletions_accepted = index.deletions_accepted;
+        change.deletions_refused = index.deletions_refused;
+        change.guarded_pages.clone_from(&index.guarded_pages);
     }
     change
 }
@@ -328,17 +325,30 @@ pub(crate) fn request_cancel(conn: &mut Conn, run: RunId) -> Done<Run> {
 }
 
 /// Records the administrator's answer to the guard. Either way nothing waits any more: accepted removals happen with the
-/// next sweep, refused ones are asked about again only when a sweep finds them again.
+/// next sweep, refused ones not until the situation changes. A later run that found nothing new to ask may be answered in
+/// place of the one that asked; an earlier one not, since it showed less.
 pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Timestamp) -> Done<Run> {
     let row = row(conn, run)?;
     let index = index_ops::row(conn, parse_index(&row)?)?;
-    if index.awaiting_confirmation.as_deref() != Some(row.id.as_str()) {
-        return Err(conflict(format!("run {run} waits for no confirmation")).into());
+    let asks = match &index.awaiting_confirmation {
+        Some(asking) if *asking == row.id => true,
+        Some(asking) => *asking < row.id && row.status()? == RunStatus::NeedsConfirmation,
+        None => false,
+    };
+    if !asks {
+        return Err(conflict(match &index.awaiting_confirmation {
+            Some(newer) => format!(
+                "run {run} waits for no confirmation: run {newer} asked since, about other pages"
+            ),
+            None => format!("run {run} waits for no confirmation"),
+        })
+        .into());
     }
     diesel::update(indexes::table.find(&index.id))
         .set((
             indexes::awaiting_confirmation.eq(None::<String>),
             indexes::deletions_accepted.eq(accept),
+            indexes::deletions_refused.eq(!accept),
             indexes::guard_answered_at.eq(db_time(now)),
         ))
         .execute(conn)?;
@@ -351,7 +361,7 @@ pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Times
         } else {
             (
                 IndexStatus::Degraded,
-                "The removals were refused; the pages stay, hidden where they are absent at the source.",
+                "The removals were refused; the pages stay, hidden where they are absent at the source. A full sync asks again.",
             )
         };
         index_ops::set_status(conn, parse_index(&row)?, status, Some(reason))?;

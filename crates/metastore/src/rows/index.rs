@@ -46,6 +46,9 @@ pub(crate) struct IndexRow {
     pub awaiting_confirmation: Option<String>,
     pub deletions_accepted: bool,
     pub guard_answered_at: Option<NaiveDateTime>,
+    pub deletions_refused: bool,
+    pub guarded_pages: String,
+    pub applied_settings: Option<String>,
     pub quiet_hours: Option<String>,
 }
 
@@ -81,6 +84,9 @@ pub(crate) struct ProgressChange {
     pub applied_scope_revision: i32,
     pub awaiting_confirmation: Option<String>,
     pub deletions_accepted: bool,
+    pub deletions_refused: bool,
+    pub guarded_pages: String,
+    pub applied_settings: Option<String>,
 }
 
 /// A remote object as a column holds it; the domain's own JSON form leaves `extra` out.
@@ -161,6 +167,9 @@ impl ProgressChange {
             applied_scope_revision: progress.applied_scope_revision,
             awaiting_confirmation: progress.awaiting_confirmation.map(|run| run.to_string()),
             deletions_accepted: progress.deletions_accepted,
+            deletions_refused: progress.deletions_refused,
+            guarded_pages: to_json(&progress.guarded_pages),
+            applied_settings: progress.applied_settings.as_ref().map(to_json),
         }
     }
 }
@@ -204,6 +213,9 @@ impl IndexRow {
             awaiting_confirmation: None,
             deletions_accepted: false,
             guard_answered_at: None,
+            deletions_refused: false,
+            guarded_pages: "[]".to_owned(),
+            applied_settings: None,
             quiet_hours: chosen.quiet_hours,
         }
     }
@@ -232,6 +244,13 @@ impl IndexRow {
                 .map(|run| id("indexes.awaiting_confirmation", run))
                 .transpose()?,
             deletions_accepted: self.deletions_accepted,
+            deletions_refused: self.deletions_refused,
+            guarded_pages: from_json("indexes.guarded_pages", &self.guarded_pages)?,
+            applied_settings: self
+                .applied_settings
+                .as_deref()
+                .map(|settings| from_json("indexes.applied_settings", settings))
+                .transpose()?,
         })
     }
 

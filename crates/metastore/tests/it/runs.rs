@@ -7,7 +7,7 @@ use domain::problem::Problem;
 use domain::run::{Counts, Requests, RunKind, RunPlan, RunStatus};
 use domain::{IndexId, RunId};
 
-use crate::bed::{Bed, end, progress_at, settings};
+use crate::bed::{Bed, end, ids, progress_at, settings};
 
 async fn open(bed: &Bed, index: IndexId, kind: RunKind, queue: bool) -> OpenedRun {
     bed.store.open_run(index, kind, false, queue).await.unwrap()
@@ -476,4 +476,56 @@ async fn runs_are_listed_newest_first_in_pages() {
     assert!(metastore::is_bad_cursor(
         &bed.store.runs(&bad).await.unwrap_err()
     ));
+}
+
+#[tokio::test]
+async fn a_later_run_may_be_answered_for_the_one_that_asked_and_an_earlier_one_not() {
+    let bed = Bed::new();
+    let (index, asked) = waiting_for_an_answer(&bed).await;
+    let stopped = RunEnd {
+        progress: Some(IndexProgress {
+            awaiting_confirmation: Some(asked),
+            guarded_pages: ids(&["1", "2"]).into_iter().collect(),
+            ..progress_at(bed.now())
+        }),
+        ..end(RunStatus::NeedsConfirmation, IndexStatus::NeedsConfirmation)
+    };
+    let again = bed.running(index, RunKind::Sweep).await.run_id;
+    bed.store.finish_run(again, &stopped).await.unwrap();
+    let quiet = bed.running(index, RunKind::Delta).await.run_id;
+    let ended = RunEnd {
+        status: RunStatus::Succeeded,
+        ..stopped.clone()
+    };
+    bed.store.finish_run(quiet, &ended).await.unwrap();
+    assert!(
+        matches!(
+            bed.store.answer_guard(quiet, true).await,
+            Err(StoreError::Conflict { .. })
+        ),
+        "it asks nothing"
+    );
+    // Another question replaces the first: whoever saw only that may not answer this.
+    let grown = bed.running(index, RunKind::Sweep).await.run_id;
+    let more = RunEnd {
+        progress: Some(IndexProgress {
+            awaiting_confirmation: Some(grown),
+            guarded_pages: ids(&["1", "2", "3"]).into_iter().collect(),
+            ..progress_at(bed.now())
+        }),
+        ..stopped
+    };
+    bed.store.finish_run(grown, &more).await.unwrap();
+    for earlier in [asked, again] {
+        let Err(StoreError::Conflict { what }) = bed.store.answer_guard(earlier, true).await else {
+            panic!("it showed less");
+        };
+        assert!(what.contains(&grown.to_string()), "{what}");
+    }
+    let last = bed.running(index, RunKind::Sweep).await.run_id;
+    bed.store.finish_run(last, &more).await.unwrap();
+    bed.store.answer_guard(last, false).await.unwrap();
+    let progress = bed.store.index_state(index).await.unwrap().progress;
+    assert!(progress.deletions_refused && !progress.deletions_accepted);
+    assert_eq!(progress.guarded_pages.len(), 3, "the answer is for these");
 }
