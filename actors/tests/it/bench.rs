@@ -325,23 +325,7 @@ impl Bench {
 
     /// What the store holds, in the same words.
     pub fn held(&self) -> BTreeMap<DocumentId, String> {
-        self.shelf
-            .documents()
-            .into_iter()
-            .map(|(id, document)| {
-                let body = document.text.splitn(5, '\n').nth(4).unwrap_or_default();
-                let m = &document.metadata;
-                let labels = m.labels.trim_matches('|').replace('|', ",");
-                let text = format!(
-                    "v{} [{labels}] # {} / {} / {}",
-                    m.version,
-                    m.title,
-                    m.breadcrumb,
-                    body.trim()
-                );
-                (id, text)
-            })
-            .collect()
+        held_by(&self.shelf)
     }
 
     pub async fn assert_true(&self, index: IndexId) {
@@ -367,4 +351,25 @@ async fn start(
     })
     .await
     .unwrap()
+}
+
+/// What a store holds, in the words of the truth.
+pub fn held_by(shelf: &FakeRetrieval) -> BTreeMap<DocumentId, String> {
+    shelf
+        .documents()
+        .into_iter()
+        .map(|(id, document)| {
+            let body = document.text.splitn(5, '\n').nth(4).unwrap_or_default();
+            let m = &document.metadata;
+            let labels = m.labels.trim_matches('|').replace('|', ",");
+            let text = format!(
+                "v{} [{labels}] # {} / {} / {}",
+                m.version,
+                m.title,
+                m.breadcrumb,
+                body.trim()
+            );
+            (id, text)
+        })
+        .collect()
 }

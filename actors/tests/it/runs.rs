@@ -390,3 +390,38 @@ fn a_change_of_quiet_hours_moves_the_next_start_at_once() {
         );
     });
 }
+
+#[test]
+fn a_small_index_is_not_kept_waiting_by_a_large_one() {
+    bench::run(|| async {
+        let settings = actors::EngineSettings {
+            fetchers: 2,
+            ..actors::EngineSettings::default()
+        };
+        let bench = Bench::with(crate::fakes::FakeRetrieval::immediate(), settings).await;
+        let keys: Vec<String> = (0..6).map(|n| format!("BIG{n}")).collect();
+        for (n, key) in keys.iter().enumerate() {
+            let id = format!("{}", 20 + n);
+            bench.site.space(&id, key);
+            for page in 0..1000 {
+                bench.site.add(&id, None, &format!("P{page}"), "<p>x</p>");
+            }
+        }
+        pages(&bench, 5).await;
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(1));
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let large = bench.create(bench.index_settings("large", &keys)).await;
+        bench.wait(5).await;
+        let began = tokio::time::Instant::now();
+        let small = bench.create(bench.index_settings("small", &["ENG"])).await;
+        assert_eq!(bench.over(small.id).await.status, RunStatus::Succeeded);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        let still = bench.store.open_run_of(large.id).await.unwrap();
+        assert!(still.is_some(), "the large one has far to go");
+        assert_eq!(bench.over(large.id).await.status, RunStatus::Succeeded);
+        assert!(began.elapsed() > took * 2, "{:?} in all", began.elapsed());
+    });
+}

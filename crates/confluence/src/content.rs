@@ -66,10 +66,17 @@ impl ConfluenceClient {
     }
 
     pub(crate) async fn spaces(&self, call: Call) -> Result<Vec<Space>, SourceError> {
-        let page = self
-            .transport
-            .all::<SpaceItem>(&call.limit(MAX_BATCH))
-            .await?;
+        let mut limit = MAX_BATCH;
+        let page = loop {
+            let walked = self
+                .transport
+                .all::<SpaceItem>(&call.clone().limit(limit))
+                .await;
+            match walked {
+                Err(SourceError::TooLarge { .. }) if limit > 1 => limit = (limit / 8).max(1),
+                walked => break walked?,
+            }
+        };
         let base = self.base(page.base);
         let mut spaces: Vec<Space> = page
             .items

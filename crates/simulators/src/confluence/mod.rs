@@ -6,6 +6,7 @@
 mod call;
 mod cql;
 mod errors;
+mod life;
 mod markup;
 mod media;
 mod model;
@@ -21,6 +22,7 @@ mod v1;
 mod v2;
 mod web;
 
+pub use life::{COVERED, Life};
 pub use model::{ContentId, Group, Kind, Principal, SpaceId, Status, User};
 pub use service::Account;
 pub use sim::{Builder, ConfluenceSim};

@@ -62,6 +62,21 @@ impl Site {
             .collect()
     }
 
+    /// Every page and blog post of any status, whoever may view it, by id.
+    pub fn every_page(&self) -> Vec<TruePage> {
+        let state = self.read();
+        let pages = state.contents.values();
+        pages
+            .filter(|c| matches!(c.kind, Kind::Page | Kind::BlogPost))
+            .map(|c| true_page(&state, c))
+            .collect()
+    }
+
+    /// What stands directly below, of any status.
+    pub fn children(&self, id: ContentId) -> Vec<ContentId> {
+        self.read().children_of(id)
+    }
+
     /// One page or blog post, whoever may view it; none once purged.
     pub fn true_page(&self, id: ContentId) -> Option<TruePage> {
         let state = self.read();

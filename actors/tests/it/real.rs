@@ -1,0 +1,266 @@
+//! The engine with the real Confluence client against the simulated site over HTTP, on the machine's own time: only the time
+//! of day can be moved ahead.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
+use chrono::TimeDelta;
+use confluence::{ConfluenceClient, ConfluenceConfig, RetryPolicy};
+use domain::backoff::Backoff;
+use domain::content::ContentKind;
+use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
+use domain::ports::clock::Clock;
+use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::source::ContentSource;
+use domain::ports::store::{AdminStore, NewIndex, SyncStore};
+use domain::run::{Run, RunStatus};
+use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
+use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use simulators::confluence::{ConfluenceSim, Site, SpaceId, TruePage};
+use tempfile::TempDir;
+
+use crate::fakes::FakeRetrieval;
+
+/// Nothing here takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The machine's time of day, moved ahead as told.
+#[derive(Clone, Default)]
+pub struct AheadClock(Arc<AtomicI64>);
+
+impl Clock for AheadClock {
+    fn now(&self) -> Timestamp {
+        chrono::Utc::now() + TimeDelta::seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    actix_rt::System::new().block_on(test());
+}
+
+pub struct Real {
+    pub sim: ConfluenceSim,
+    pub shelf: FakeRetrieval,
+    pub store: Arc<Metastore>,
+    pub engine: Engine,
+    clock: AheadClock,
+    _folder: TempDir,
+}
+
+/// Waits of milliseconds, so that a test of many failures ends.
+fn fast() -> RetryPolicy {
+    RetryPolicy {
+        backoff: Backoff {
+            base: Duration::from_millis(2),
+            cap: Duration::from_millis(10),
+        },
+        floor: Duration::from_millis(5),
+        cap: Duration::from_millis(50),
+        patience: Duration::from_secs(2),
+        ..RetryPolicy::default()
+    }
+}
+
+impl Real {
+    pub async fn new(site: Site) -> Self {
+        let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+        let clock = AheadClock::default();
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
+        let options = MetastoreOptions {
+            clock: Arc::new(clock.clone()),
+            readers: 2,
+            ..MetastoreOptions::default()
+        };
+        let store = Arc::new(Metastore::open(&url, options).unwrap());
+        let shelf = FakeRetrieval::immediate();
+        let engine = start(&sim, &store, &shelf, &clock).await;
+        Self {
+            sim,
+            shelf,
+            store,
+            engine,
+            clock,
+            _folder: folder,
+        }
+    }
+
+    /// Stops the engine as a restart of the process does, and starts another on the same database.
+    pub async fn restart(&mut self) {
+        self.engine.drain(Duration::from_secs(10)).await;
+        self.engine = start(&self.sim, &self.store, &self.shelf, &self.clock).await;
+    }
+
+    /// Time passes for the engine: what has to wait so long is due.
+    pub fn ahead(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// An index of these spaces; its first run begins at once.
+    pub async fn index(&self, spaces: &[&str]) -> IndexId {
+        let settings = IndexSettings {
+            name: "Real".to_owned(),
+            agent_id: "real".parse().unwrap(),
+            confluence_spaces: spaces.iter().map(|key| SpaceKey::from(*key)).collect(),
+            // Runs are ordered.
+            interval_minutes: 500_000,
+            quiet_hours: None,
+            enabled: true,
+            backend: BackendKind::Local,
+            include_blog_posts: false,
+            include_comments: false,
+            include_attachments: false,
+            labels: Vec::new(),
+            exclude_labels: Vec::new(),
+            root_page_ids: Vec::new(),
+            restricted_pages: RestrictedPages::Skip,
+        };
+        let seen = |key: &&str| IndexSpace {
+            key: SpaceKey::from(*key),
+            id: Some(self.sim.site().space_id(key).0.to_string().as_str().into()),
+            current_key: Some(SpaceKey::from(*key)),
+            name: None,
+            url: None,
+            state: SpaceState::New,
+            reason: None,
+            pages: 0,
+            last_sync_at: None,
+        };
+        let spaces = spaces.iter().map(seen).collect();
+        let new = NewIndex { settings, spaces };
+        let index = self.store.create_index(&new).await.unwrap();
+        self.engine.index_changed(index.id);
+        index.id
+    }
+
+    pub async fn ended(&self, run: RunId) -> Run {
+        let began = Instant::now();
+        loop {
+            let run = self.store.run(run).await.unwrap();
+            if !run.status.is_open() {
+                return run;
+            }
+            assert!(began.elapsed() < PATIENCE, "no end: {run:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until no run is open; answers the newest.
+    pub async fn over(&self, index: IndexId) -> Run {
+        let began = Instant::now();
+        loop {
+            let last = self.store.index(index).await.unwrap().last_run;
+            if let Some(run) = last.filter(|run| !run.status.is_open()) {
+                return run;
+            }
+            assert!(began.elapsed() < PATIENCE, "no run came to its end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn order(&self, index: IndexId, full: Option<bool>) -> Run {
+        let order = SyncOrder {
+            full,
+            dry_run: false,
+        };
+        let run = self.engine.sync(index, order).await.unwrap();
+        self.ended(run.id).await
+    }
+
+    pub async fn sweep(&self, index: IndexId) -> Run {
+        self.order(index, None).await
+    }
+
+    /// Sweeps until nothing is owed, with the guard answered as by an administrator who knows.
+    pub async fn settle(&self, index: IndexId) -> Run {
+        let mut last = self.over(index).await;
+        for _ in 0..6 {
+            // Beyond every back-off of a page that failed once or twice.
+            self.ahead(8 * 3600);
+            last = self.sweep(index).await;
+            if last.status == RunStatus::NeedsConfirmation {
+                self.store.answer_guard(last.id, true).await.unwrap();
+            }
+        }
+        last
+    }
+
+    /// The pages that the index should hold: visible, current, open, in these spaces.
+    pub fn members(&self, spaces: &[SpaceId]) -> BTreeMap<u64, TruePage> {
+        let covered = |page: &TruePage| spaces.contains(&page.space_id);
+        let pages = self.sim.truth().into_iter();
+        pages
+            .filter(|page| covered(page) && !page.restricted)
+            .map(|page| (page.id.0, page))
+            .collect()
+    }
+
+    /// What the store should hold of them, in words.
+    pub fn truth(&self, spaces: &[SpaceId]) -> BTreeMap<DocumentId, String> {
+        let site = self.sim.site();
+        let visible = self.sim.truth();
+        let name = |key: &str| format!("Space {key}");
+        let members = self.members(spaces);
+        members
+            .values()
+            .map(|page| {
+                let mut above = Vec::new();
+                let mut next = page.parent;
+                while let Some(parent) = next.and_then(|id| site.true_page(id)) {
+                    // What the account does not see as a current page is not named.
+                    if visible.iter().any(|seen| seen.id == parent.id) {
+                        above.push(parent.title.clone());
+                    }
+                    next = parent.parent;
+                }
+                above.push(name(&page.space_key));
+                above.reverse();
+                let labels: Vec<&str> = page.labels.iter().map(String::as_str).collect();
+                let text = format!(
+                    "v{} [{}] # {} / {} / {}",
+                    page.version,
+                    labels.join(","),
+                    page.title,
+                    above.join(" > "),
+                    page.body.replace("<p>", "").replace("</p>", "")
+                );
+                let id = PageId::from(page.id.to_string());
+                (DocumentId::of(ContentKind::Page, &id), text)
+            })
+            .collect()
+    }
+}
+
+async fn start(
+    sim: &ConfluenceSim,
+    store: &Arc<Metastore>,
+    shelf: &FakeRetrieval,
+    clock: &AheadClock,
+) -> Engine {
+    let base = sim.base_url().parse().unwrap();
+    let token = ConfluenceSim::TOKEN.to_owned().into();
+    let config = ConfluenceConfig {
+        max_requests_per_second: 5000,
+        request_timeout: Duration::from_millis(1500),
+        retry: fast(),
+        ..ConfluenceConfig::new(base, ConfluenceSim::EMAIL, token)
+    };
+    let source: Arc<dyn ContentSource> = Arc::new(ConfluenceClient::new(&config).unwrap());
+    let backend: Arc<dyn RetrievalBackend> = Arc::new(shelf.clone());
+    Engine::start_here(EngineParts {
+        store: Arc::clone(store) as Arc<dyn SyncStore>,
+        source,
+        backends: Backends::from([(BackendKind::Local, backend)]),
+        clock: Arc::new(clock.clone()),
+        settings: EngineSettings::default(),
+    })
+    .await
+    .unwrap()
+}

@@ -1,0 +1,94 @@
+//! The truth, at random, over HTTP: whatever people do to the simulated site and whatever goes wrong with its answers, after
+//! settling the index holds exactly what the site says. With the real client in between, unlike `model`.
+//!
+//! `SIMULATED_SEEDS=200` runs so many sequences, `SIMULATED_FROM` begins elsewhere; a failing seed is named.
+
+use std::time::Duration;
+
+use domain::run::RunStatus;
+use rand::Rng;
+use simulators::confluence::{COVERED, Life, Orphans, Site};
+
+use crate::bench::held_by;
+use crate::real::{Real, run};
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok())
+}
+
+#[test]
+fn after_settling_the_index_equals_the_simulated_truth() {
+    let from = number("SIMULATED_FROM").unwrap_or(1);
+    for seed in from..from + number("SIMULATED_SEEDS").unwrap_or(12) {
+        run(|| sequence(seed));
+    }
+}
+
+async fn sequence(seed: u64) {
+    let site = Site::new();
+    let mut life = Life::begin(&site, seed);
+    site.set_switches(|switches| {
+        let luck = life.luck();
+        switches.cql_cap = luck.random_range(3..60);
+        switches.cql_empty_last_page = luck.random();
+        switches.trashed_by_id = luck.random();
+        switches.moves_bump_version = luck.random();
+        switches.moves_keep_modified_date = luck.random();
+        switches.status_changes_bump_version = luck.random();
+        switches.unknown_fields = luck.random();
+        switches.orphans =
+            [Orphans::Archived, Orphans::MoveUp, Orphans::Trashed][luck.random_range(0..3)];
+    });
+    let spaces = COVERED.map(|key| site.space_id(key));
+    let mut real = Real::new(site).await;
+    let index = real.index(&COVERED).await;
+    if life.luck().random_bool(0.7) {
+        real.over(index).await;
+    }
+    for _ in 0..life.luck().random_range(1..7) {
+        for _ in 0..life.luck().random_range(0..7) {
+            life.disturb(&real.sim);
+        }
+        if life.luck().random_bool(0.03) {
+            life.delete_a_space(real.sim.site());
+        }
+        for _ in 0..life.luck().random_range(0..3) {
+            life.fault(&real.sim, true);
+        }
+        match life.luck().random_range(0..7) {
+            0 => real.restart().await,
+            1 => real.ahead(life.luck().random_range(0..7200)),
+            2 => {
+                // Put down in the middle, wherever that is.
+                let order = actors::SyncOrder::default();
+                let run = real.engine.sync(index, order).await.unwrap();
+                let wait = Duration::from_millis(life.luck().random_range(0..40));
+                tokio::time::sleep(wait).await;
+                real.restart().await;
+                let run = real.ended(run.id).await;
+                assert!(!run.status.is_open(), "{run:?}");
+            }
+            3 => drop(real.order(index, Some(true)).await),
+            4 => drop(real.sweep(index).await),
+            _ => drop(real.order(index, Some(false)).await),
+        }
+    }
+    life.calm(&real.sim);
+    let last = real.settle(index).await;
+    let (held, truth) = (held_by(&real.shelf), real.truth(&spaces));
+    assert_eq!(held, truth, "seed {seed}");
+    assert_eq!(
+        (
+            last.counts.uploaded,
+            last.counts.fetched,
+            last.counts.deleted
+        ),
+        (0, 0, 0),
+        "seed {seed}: at rest, {last:?}"
+    );
+    assert!(
+        matches!(last.status, RunStatus::Succeeded | RunStatus::Partial),
+        "seed {seed}: {last:?}"
+    );
+    real.engine.drain(Duration::from_secs(10)).await;
+}

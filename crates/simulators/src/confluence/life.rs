@@ -1,0 +1,232 @@
+//! A site's life at random, the same for the same seed: what people do to it, and what goes wrong with its answers. For model
+//! tests: whatever happened, [`Site::truth_for`] says what an index should hold in the end.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng, SeedableRng};
+
+use super::model::{ContentId, Kind, Principal, Status};
+use super::sim::ConfluenceSim;
+use super::site::Site;
+use super::truth::TruePage;
+use crate::server::{Fault, Matcher, RetryAfter};
+
+/// The spaces that an index of this life covers.
+pub const COVERED: [&str; 2] = ["ENG", "OPS"];
+/// A space beside them.
+const OUTSIDE: &str = "ELSE";
+/// Somebody whose restrictions hide a page from the account.
+const SOMEBODY: &str = "somebody-else";
+
+/// See the module.
+pub struct Life {
+    luck: StdRng,
+    /// Nothing happens to these: a listing without any page concludes nothing.
+    kept: Vec<ContentId>,
+    written: u32,
+}
+
+impl Life {
+    /// Gives an empty site three spaces with some pages.
+    pub fn begin(site: &Site, seed: u64) -> Life {
+        site.add_user(SOMEBODY, "Somebody Else", "somebody@example.com");
+        let mut life = Life {
+            luck: StdRng::seed_from_u64(seed),
+            kept: Vec::new(),
+            written: 0,
+        };
+        for key in [COVERED[0], COVERED[1], OUTSIDE] {
+            site.add_space(key, &format!("Space {key}"));
+            life.kept.push(site.homepage(key));
+        }
+        for _ in 0..life.luck.random_range(8..30) {
+            life.create(site);
+        }
+        life
+    }
+
+    /// The generator, for choices of the test's own.
+    pub fn luck(&mut self) -> &mut StdRng {
+        &mut self.luck
+    }
+
+    /// One thing that people do.
+    pub fn disturb(&mut self, sim: &ConfluenceSim) {
+        let site = sim.site();
+        let account = sim.account_id();
+        let Some(page) = self.one_of(site, |page| page.status == Status::Current) else {
+            return self.create(site);
+        };
+        let id = page.id;
+        match self.luck.random_range(0..18) {
+            0..=3 => {
+                let words = self.words();
+                site.edit(id, &words);
+            }
+            4 => {
+                let title = self.title();
+                site.rename(id, &title);
+            }
+            5 | 6 => self.move_somewhere(site, &page),
+            7 => for_tree(site, id, &|id| site.archive(id)),
+            8 => site.trash_tree(id),
+            9 => site.trash(id),
+            10 => for_tree(site, id, &|id| site.purge(id)),
+            11 | 12 => {
+                // Back, to the top of its space.
+                if let Some(away) = self.one_of(site, |page| page.status != Status::Current) {
+                    site.move_under(away.id, None);
+                    match away.status {
+                        Status::Archived => site.unarchive(away.id),
+                        _ => site.restore(away.id),
+                    }
+                }
+            }
+            13 => site.restrict_to_user(id, &account),
+            14 => site.restrict_to_user(id, SOMEBODY),
+            15 => site.unrestrict(id),
+            16 => {
+                if page.labels.is_empty() {
+                    site.label(id, "marked");
+                } else {
+                    site.unlabel(id, "marked");
+                }
+            }
+            _ => match self.luck.random_range(0..4) {
+                0 => site.limit_space_to(COVERED[1], &[Principal::User(SOMEBODY.into())]),
+                1 => site.open_space(COVERED[1]),
+                _ => self.create(site),
+            },
+        }
+    }
+
+    /// Deletes a covered space with all it holds.
+    pub fn delete_a_space(&mut self, site: &Site) {
+        if site.space_keys().iter().any(|key| key == COVERED[1]) {
+            site.delete_space(COVERED[1]);
+            // Its name is free for another space, which is not the one that was covered.
+            site.add_space(COVERED[1], "Another space of that key");
+            self.kept.push(site.homepage(COVERED[1]));
+        }
+    }
+
+    /// Something that goes wrong with the next few answers. `patient`: also what makes a client wait for seconds.
+    pub fn fault(&mut self, sim: &ConfluenceSim, patient: bool) {
+        let endpoint = [
+            "*",
+            "/api/v2/spaces",
+            "/spaces/{id}/pages",
+            "/api/v2/pages",
+            "/pages/{id}",
+            "/content/search",
+            "/user/current",
+        ];
+        let matcher = Matcher::from(*endpoint.choose(&mut self.luck).unwrap_or(&"*"));
+        let mut faults = vec![
+            Fault::Status(500),
+            Fault::Status(503),
+            Fault::HtmlStatus(502),
+            Fault::EmptyStatus(504),
+            Fault::Html200,
+            Fault::CutJson,
+            Fault::CutBody,
+            Fault::Reset,
+            Fault::Slow(Duration::from_millis(50)),
+            Fault::TransientNotFound,
+            Fault::TransientForbidden,
+            Fault::InvalidCursor,
+            Fault::RepeatNext,
+            Fault::EmptyListing,
+            Fault::EmptyPage,
+        ];
+        if patient {
+            faults.push(Fault::RateLimited(RetryAfter::Missing));
+            faults.push(Fault::RateLimited(RetryAfter::Zero));
+            faults.push(Fault::RateLimited(RetryAfter::Seconds(1)));
+            faults.push(Fault::Unavailable(1));
+        }
+        let fault = faults.choose(&mut self.luck).cloned();
+        let most = if patient { 8 } else { 3 };
+        let (skip, times) = (
+            self.luck.random_range(0..4),
+            self.luck.random_range(1..most),
+        );
+        sim.fail_after(matcher, skip, times, fault.unwrap_or(Fault::Reset));
+    }
+
+    /// From here on every answer is true.
+    pub fn calm(&self, sim: &ConfluenceSim) {
+        sim.clear_faults();
+    }
+
+    fn create(&mut self, site: &Site) {
+        let spaces = [COVERED[0], COVERED[0], COVERED[1], OUTSIDE];
+        let space = *spaces.choose(&mut self.luck).unwrap_or(&COVERED[0]);
+        let deep = self.luck.random_bool(0.7);
+        let parent = self
+            .one_of(site, |page| {
+                page.status == Status::Current && page.kind == Kind::Page && page.space_key == space
+            })
+            .filter(|_| deep);
+        let (title, words) = (self.title(), self.words());
+        let id = site.create_page(space, parent.map(|page| page.id), &title, &words);
+        match self.luck.random_range(0..10) {
+            0 => site.label(id, "marked"),
+            1 => site.restrict_to_user(id, SOMEBODY),
+            _ => {}
+        }
+    }
+
+    fn move_somewhere(&mut self, site: &Site, page: &TruePage) {
+        let spaces = [COVERED[0], COVERED[1], OUTSIDE];
+        let space = *spaces.choose(&mut self.luck).unwrap_or(&COVERED[0]);
+        let parent = self.one_of(site, |above| {
+            above.status == Status::Current
+                && above.space_key == space
+                && !chain(site, above.id).contains(&page.id)
+        });
+        site.move_to_space(page.id, space, parent.map(|above| above.id));
+    }
+
+    fn one_of(&mut self, site: &Site, fits: impl Fn(&TruePage) -> bool) -> Option<TruePage> {
+        let all = site.every_page();
+        let fitting: Vec<&TruePage> = all
+            .iter()
+            .filter(|page| !self.kept.contains(&page.id) && fits(page))
+            .collect();
+        fitting.choose(&mut self.luck).map(|page| (*page).clone())
+    }
+
+    fn title(&mut self) -> String {
+        self.written += 1;
+        format!("Title {}", self.written)
+    }
+
+    fn words(&mut self) -> String {
+        self.written += 1;
+        format!("<p>Words number {}.</p>", self.written)
+    }
+}
+
+/// The page and all above it.
+fn chain(site: &Site, id: ContentId) -> Vec<ContentId> {
+    let mut chain = vec![id];
+    while let Some(parent) = chain
+        .last()
+        .and_then(|id| site.true_page(*id))
+        .and_then(|page| page.parent)
+    {
+        chain.push(parent);
+    }
+    chain
+}
+
+/// Does something to everything below a page, from the leaves up, and to the page.
+fn for_tree(site: &Site, id: ContentId, act: &dyn Fn(ContentId)) {
+    for child in site.children(id) {
+        for_tree(site, child, act);
+    }
+    act(id);
+}
