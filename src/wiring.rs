@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
-use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings};
+use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, Failpoints};
 use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
@@ -166,6 +166,15 @@ pub enum Duty {
     OneOrder,
 }
 
+/// Where a test lets the program die, as `place` or `place:hit`; no setting, and nothing in release builds.
+fn failpoints() -> Failpoints {
+    if !cfg!(debug_assertions) {
+        return Failpoints::default();
+    }
+    let place = std::env::var("MCP_CONFLUENCE_FAILPOINT");
+    place.map_or_else(|_| Failpoints::default(), |place| Failpoints::parse(&place))
+}
+
 fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
     let usual = EngineSettings::default();
     let confluence = settings.confluence.as_ref();
@@ -181,6 +190,8 @@ fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
             .map_or(usual.requests_per_second, |c| c.max_requests_per_second),
         verify_on_read: settings.sync.verify_on_read,
         rendered_pages_per_run: settings.sync.rendered_pages_per_run,
+        skip_unneeded_facts: settings.sync.skip_unneeded_facts,
+        failpoints: failpoints(),
         scheduled: duty == Duty::Schedule,
         ..usual
     }
@@ -229,6 +240,10 @@ impl Running {
     /// Stops the engine and leaves the database whole.
     pub async fn stop(self, patience: Duration) {
         self.engine.drain(patience).await;
+        self.close().await;
+    }
+
+    async fn close(self) {
         if let Err(error) = self.store.checkpoint_wal().await {
             tracing::warn!(%error, "the database's log could not be folded in; the next start will do it");
         }
@@ -313,7 +328,7 @@ impl App {
         if stopped.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
-        self.running.stop(Duration::ZERO).await;
+        self.running.close().await;
     }
 }
 

@@ -173,6 +173,8 @@ pub struct SyncSettings {
     pub retention_days: u32,
     /// Rendered bodies that a run may ask for, one request each, where only Confluence can resolve a macro.
     pub rendered_pages_per_run: u32,
+    /// Labels and restrictions are not read for indexes whose scope depends on neither.
+    pub skip_unneeded_facts: bool,
     /// Whether pages of an answer are looked up at the source.
     pub verify_on_read: VerifyOnRead,
     /// Where failed, partial and waiting runs are told.

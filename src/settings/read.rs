@@ -306,11 +306,7 @@ fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
 
 fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
     let disabled = reader
-        .one_of(
-            "AUTH_DISABLED",
-            &raw.auth_disabled,
-            &[("true", true), ("false", false), ("1", true), ("0", false)],
-        )
+        .one_of("AUTH_DISABLED", &raw.auth_disabled, TRUTH_WORDS)
         .unwrap_or(false);
     let issuer = reader.service_url("OAUTH_ISSUER", &raw.oauth_issuer, "https://idp.example.com");
     if raw.oauth_audience.is_some() && raw.oauth_issuer.is_none() {
@@ -401,6 +397,13 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
             0,
             0..=1_000_000,
         ),
+        skip_unneeded_facts: reader
+            .one_of(
+                "SYNC_SKIP_UNNEEDED_FACTS",
+                &raw.sync_skip_unneeded_facts,
+                TRUTH_WORDS,
+            )
+            .unwrap_or(false),
         retention_days: reader.number(
             "SYNC_RETENTION_DAYS",
             &raw.sync_retention_days,
@@ -420,6 +423,9 @@ fn quiet_hours(raw: &Raw, reader: &mut Reader) -> Option<QuietHours> {
         .map_err(|error: QuietHoursError| reader.fail("SYNC_QUIET_HOURS", error.to_string()))
         .ok()
 }
+
+/// How yes and no are written.
+const TRUTH_WORDS: &[(&str, bool)] = &[("true", true), ("false", false), ("1", true), ("0", false)];
 
 /// A year: longer intervals are a mistake in writing.
 pub const MAX_INTERVAL_MINUTES: u32 = 525_600;

@@ -50,6 +50,7 @@ variables! {
     sync_upload_deadline_seconds,
     sync_retention_days,
     sync_rendered_pages_per_run,
+    sync_skip_unneeded_facts,
     verify_on_read,
     notify_webhook_url,
     search_language,

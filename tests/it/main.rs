@@ -5,6 +5,8 @@
 mod auth;
 mod comments;
 mod events;
+mod kills;
+mod lives;
 mod main_job;
 mod mcp_service;
 mod mcp_sse;
@@ -17,3 +19,4 @@ mod rendered;
 mod rest;
 mod runs;
 mod support;
+mod world;

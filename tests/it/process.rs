@@ -254,9 +254,7 @@ async fn a_full_sync_ordered_beside_a_run_is_followed_and_not_the_run_before_it(
         "{table}"
     );
     let (_, before) = service.get(&format!("/api/runs/{}", id(&order))).await;
-    let (_, last) = service
-        .get(&format!("/api/indexes/{}", id(&index)))
-        .await;
+    let (_, last) = service.get(&format!("/api/indexes/{}", id(&index))).await;
     assert_eq!(before["follow_up_run_id"], last["last_run"]["id"]);
     service.stop().await;
 }

@@ -1,0 +1,222 @@
+//! `kill -9` of the program itself, at every named place of the engine and at random instants, over a first sync and a sweep
+//! that stores, replaces and removes. After a restart it must come by itself to where an undisturbed program comes: the same
+//! pages in the same state, each document once in the store, and nothing left to do.
+//!
+//! Real processes, a database on disk, simulated services over HTTP. `KILLS=100` adds so many programs that are killed at
+//! random, and kills at every place in both phases and at later passes of it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use actors::FAILPOINTS;
+use futures_util::{StreamExt, stream};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use simulators::confluence::Site;
+
+use crate::support::{PATIENCE, id};
+use crate::world::{Fate, Held, Phase, SIGABRT, World};
+
+const PER_SPACE: usize = 30;
+/// Programs that live side by side; they wait more than they work.
+const SIDE_BY_SIDE: usize = 4;
+
+fn moment(day: u32) -> chrono::DateTime<chrono::Utc> {
+    format!("2026-03-{day:02}T08:00:00Z").parse().unwrap()
+}
+
+async fn world(fate: Fate) -> World {
+    let site = Site::new();
+    let past = site.at(moment(1));
+    for (key, name) in [("ENG", "Engineering"), ("OPS", "Operations")] {
+        past.add_space(key, name);
+        let top = past.create_page(key, None, &format!("{key} top"), "<p>All of it.</p>");
+        for n in 0..PER_SPACE {
+            let body = format!("<h2>Part {n}</h2><p>The words of {key} {n}.</p>");
+            let page = past.create_page(key, Some(top), &format!("{key} {n}"), &body);
+            if n % 4 == 0 {
+                past.label(page, "fourth");
+            }
+        }
+    }
+    site.set_switches(|switches| switches.latency = Duration::from_millis(15));
+    World::of(site, fate, &["ENG", "OPS"]).await
+}
+
+/// Edits, a rename with pages below it, a move, a restriction, a label, and removals.
+fn change(world: &World) {
+    let site = world.confluence.site();
+    let later = site.at(moment(2));
+    let page = |n: usize| site.find("ENG", &format!("ENG {n}")).unwrap();
+    for n in 0..5 {
+        later.edit(page(n), &format!("<p>Anew {n}.</p>"));
+    }
+    later.rename(site.find("OPS", "OPS top").unwrap(), "OPS summit");
+    later.restrict_to_user(page(7), &world.confluence.account_id());
+    later.label(page(9), "late");
+    for n in 10..14 {
+        later.trash(page(n));
+    }
+    later.archive(page(14));
+    later.move_to_space(page(6), "OPS", None);
+    later.create_page("ENG", None, "Brand new", "<p>Just written.</p>");
+}
+
+async fn succeeded(world: &mut World, run: &str) -> Value {
+    let run = world.over(run).await;
+    assert_eq!(run["status"], "succeeded", "{run}: {}", world.log());
+    run
+}
+
+/// A program's life: first sync, changes, sweep, and a last sweep that finds nothing to do. Answers what was held after the
+/// first and the second, how long those took, and the signals.
+async fn live(fate: Fate) -> ([Held; 2], [Duration; 2], Vec<i32>) {
+    let mut world = world(fate).await;
+    world.start().await;
+    world.enter(Phase::First);
+    let index = world.index().await;
+    let run = id(&index["last_run"]).to_owned();
+    succeeded(&mut world, &run).await;
+    let first = (world.held().await, world.began.elapsed());
+
+    change(&world);
+    world.phase = Phase::Sweep;
+    if matches!(&world.fate.place, Some((_, Phase::Sweep))) {
+        drop(world.program.take());
+        world.start().await;
+    }
+    world.enter(Phase::Sweep);
+    let run = world.order(json!({})).await;
+    succeeded(&mut world, &run).await;
+    let second = (world.held().await, world.began.elapsed());
+
+    world.fate = Fate::default();
+    let run = world.order(json!({})).await;
+    let rest = succeeded(&mut world, &run).await;
+    let counts = &rest["counts"];
+    assert_eq!(
+        (&counts["fetched"], &counts["uploaded"], &counts["deleted"]),
+        (&json!(0), &json!(0), &json!(0)),
+        "at rest: {rest}"
+    );
+    assert_eq!(world.held().await, second.0, "at rest");
+    ([first.0, second.0], [first.1, second.1], world.deaths)
+}
+
+/// Programs to be killed at random: a few always, more where a long run is asked for.
+fn random_programs() -> usize {
+    let asked = std::env::var("KILLS").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(4)
+}
+
+#[actix_web::test]
+async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
+    let (undisturbed, took, deaths) = live(Fate::default()).await;
+    assert!(deaths.is_empty());
+    assert_eq!(undisturbed[0].documents.len(), 2 * (PER_SPACE + 2));
+
+    let thorough = std::env::var_os("KILLS").is_some();
+    let mut fates = Vec::new();
+    for place in FAILPOINTS {
+        let removes = *place == "after_removals_written";
+        // Marks of a walk are left by the first listing of a space only.
+        let sweeps = *place != "after_checkpoint";
+        for (phase, hit) in [
+            (Phase::First, 1),
+            (Phase::Sweep, 1),
+            (Phase::First, 2),
+            (Phase::Sweep, 2),
+        ] {
+            let usual = (phase == Phase::First) != removes && hit == 1;
+            let possible = match phase {
+                Phase::First => !removes,
+                Phase::Sweep => sweeps,
+            };
+            // Places that one run passes once.
+            let once = ["after_run_started", "before_run_finished"].contains(place) || removes;
+            if usual || thorough && possible && !(once && hit > 1) {
+                fates.push(Fate {
+                    place: Some((format!("{place}:{hit}"), phase)),
+                    instants: Vec::new(),
+                });
+            }
+        }
+    }
+    let places = fates.len();
+    let seed = std::env::var("KILLS_SEED")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    let seed = seed.unwrap_or_else(rand::random::<u64>);
+    let mut luck = StdRng::seed_from_u64(seed);
+    eprintln!("KILLS_SEED={seed}");
+    for _ in 0..random_programs() {
+        let mut instant = |phase, longest: Duration| (phase, longest.mul_f64(luck.random()));
+        let mut instants = vec![
+            instant(Phase::First, took[0]),
+            instant(Phase::Sweep, took[1]),
+            instant(Phase::Sweep, took[1] * 2),
+        ];
+        instants.truncate(2 + usize::from(instants.len() > 2 && thorough));
+        fates.push(Fate {
+            place: None,
+            instants,
+        });
+    }
+    let mut lives = stream::iter(fates.into_iter().enumerate())
+        .map(|(n, fate)| async move { (n, fate.clone(), live(fate).await) })
+        .buffer_unordered(SIDE_BY_SIDE);
+    let mut killed = 0;
+    while let Some((n, fate, (held, _, deaths))) = lives.next().await {
+        if n < places {
+            assert_eq!(deaths, [SIGABRT], "{fate:?} was not passed");
+        }
+        killed += deaths.len();
+        for (phase, (held, undisturbed)) in held.iter().zip(&undisturbed).enumerate() {
+            assert_eq!(held, undisturbed, "{fate:?}, phase {phase}, seed {seed}");
+        }
+    }
+    eprintln!("{killed} programs were killed, {places} of them at named places");
+    assert!(killed > places, "none of the random instants came in time");
+}
+
+#[actix_web::test]
+async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_start_goes_on() {
+    let mut world = world(Fate::default()).await;
+    let slow = Duration::from_secs(20);
+    world.start().await;
+    // Spaces can be looked up; whatever the run asks for then does not come in time.
+    world
+        .confluence
+        .fail_always("/spaces/{id}/pages", simulators::Fault::Slow(slow));
+    let index = world.index().await;
+    let run = id(&index["last_run"]).to_owned();
+    let began = Instant::now();
+    while world.confluence.count_of("/wiki/api/v2/spaces/{id}/pages") == 0 {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{:?}",
+            world.confluence.counts()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut program = world.program.take().unwrap();
+    let (pid, began) = (program.child.id().to_string(), Instant::now());
+    let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(told.success());
+    let status = loop {
+        if let Some(status) = program.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(began.elapsed() < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let took = began.elapsed();
+    assert_eq!(status.code(), Some(0), "{}", world.log());
+    assert!(took < Duration::from_secs(10), "took {took:?}");
+
+    world.confluence.clear_faults();
+    world.start().await;
+    succeeded(&mut world, &run).await;
+    assert_eq!(world.held().await.documents.len(), 2 * (PER_SPACE + 2));
+}
