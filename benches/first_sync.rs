@@ -1,9 +1,15 @@
-//! A first sync as an operator sees it: the real program against simulated services with latency, at the usual quota.
+//! A first sync as an operator sees it: the real program against simulated services with latency, at a quota.
 //!
-//! `cargo bench --bench first_sync -- [PAGES…] [--llamacloud] [--confluence-latency MS] [--store-latency MS]`
+//! ```sh
+//! cargo bench --bench first_sync -- [PAGES…] [--llamacloud] [--without-facts] [--quota N]
+//!                                   [--confluence-latency MS] [--store-latency MS]
+//! cargo bench --bench first_sync -- --everything
+//! ```
 //!
-//! Prints a Markdown table: start to ready, first sync, quiet poll, sweep, and memory of the program from `/proc` (the
-//! simulators live in this process, so theirs is not in it).
+//! Prints a Markdown table: start to ready, first sync, quiet poll, sweep, an edit until it is found, and processor time and
+//! memory of the program from `/proc` (the simulators live in this process, so theirs is not in it). `--without-facts`: an index
+//! that needs neither labels nor restrictions, with `SYNC_SKIP_UNNEEDED_FACTS`. `--everything`: all that the documentation
+//! tells, in one table; takes half an hour.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,48 +24,89 @@ const SPACES: usize = 20;
 /// No sync takes longer.
 const BOUND: Duration = Duration::from_secs(1800);
 
+/// One row of the table.
+#[derive(Clone)]
 struct Options {
-    pages: Vec<usize>,
+    pages: usize,
     llamacloud: bool,
+    facts: bool,
+    quota: u32,
     confluence: Duration,
     store: Duration,
 }
 
-fn options() -> Options {
+fn options() -> Vec<Options> {
+    let mut pages = Vec::new();
     let mut options = Options {
-        pages: Vec::new(),
+        pages: 0,
         llamacloud: false,
+        facts: true,
+        quota: 10,
         confluence: Duration::from_millis(40),
         store: Duration::from_millis(100),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut millis = || {
-            Duration::from_millis(
-                arguments
-                    .next()
-                    .and_then(|n| n.parse().ok())
-                    .expect("milliseconds"),
-            )
+        let mut number = || -> u32 {
+            let text = arguments.next();
+            text.and_then(|n| n.parse().ok()).expect("a number")
         };
         match argument.as_str() {
             // Cargo's own.
             "--bench" => {}
+            "--everything" => return everything(&options),
             "--llamacloud" => options.llamacloud = true,
-            "--confluence-latency" => options.confluence = millis(),
-            "--store-latency" => options.store = millis(),
-            pages => options
-                .pages
-                .push(pages.parse().expect("a number of pages")),
+            "--without-facts" => options.facts = false,
+            "--quota" => options.quota = number(),
+            "--confluence-latency" => options.confluence = Duration::from_millis(number().into()),
+            "--store-latency" => options.store = Duration::from_millis(number().into()),
+            count => pages.push(count.parse().expect("a number of pages")),
         }
     }
-    if options.pages.is_empty() {
-        options.pages = vec![1_000, 10_000];
+    if pages.is_empty() {
+        pages = vec![1_000, 10_000];
     }
-    options
+    let row = |pages| Options {
+        pages,
+        ..options.clone()
+    };
+    pages.into_iter().map(row).collect()
 }
 
-/// Pages of some 3 kB with headings, a table, code and a link, in a tree; every tenth has a label.
+fn everything(usual: &Options) -> Vec<Options> {
+    let mut rows = Vec::new();
+    for pages in [1_000, 10_000] {
+        for facts in [true, false] {
+            rows.push(Options {
+                pages,
+                facts,
+                ..usual.clone()
+            });
+        }
+    }
+    for (millis, quota) in [(100, 10), (40, 100), (100, 100)] {
+        rows.push(Options {
+            pages: 10_000,
+            confluence: Duration::from_millis(millis),
+            quota,
+            ..usual.clone()
+        });
+    }
+    rows.push(Options {
+        pages: 100_000,
+        quota: 100,
+        ..usual.clone()
+    });
+    rows.push(Options {
+        pages: 10_000,
+        llamacloud: true,
+        ..usual.clone()
+    });
+    rows
+}
+
+/// Pages of some 3 kB with headings, a table, code and a link, in a tree; every tenth has a label. The spaces' home pages are
+/// among them.
 fn site(pages: usize) -> Site {
     // Old enough for a poll to find nothing new.
     let site = Site::new().at(chrono::Utc::now() - chrono::TimeDelta::days(30));
@@ -67,7 +114,7 @@ fn site(pages: usize) -> Site {
         site.add_space(&format!("SP{space}"), &format!("Space {space}"));
     }
     let mut parents = vec![None; SPACES];
-    for n in 0..pages {
+    for n in 0..pages.saturating_sub(SPACES) {
         let space = n % SPACES;
         let filler = format!(
             "Service {n} keeps the queue of region {} in step and reports to team {}. ",
@@ -193,7 +240,8 @@ fn seconds(run: &Value) -> f64 {
     (moment("finished_at") - moment("started_at")).as_seconds_f64()
 }
 
-async fn measure(options: &Options, pages: usize) -> String {
+async fn measure(options: &Options) -> String {
+    let pages = options.pages;
     let http = Client::builder().no_proxy().build().expect("a client");
     let site = site(pages);
     site.set_switches(|switches| switches.latency = options.confluence);
@@ -219,6 +267,10 @@ async fn measure(options: &Options, pages: usize) -> String {
         .env("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL)
         .env("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN)
         .env("API_PORT", port.to_string())
+        .env(
+            "CONFLUENCE_MAX_REQUESTS_PER_SECOND",
+            options.quota.to_string(),
+        )
         .env("DEFAULT_SYNC_INTERVAL_MINUTES", "600")
         .env("RUST_LOG", "warn")
         .stderr(Stdio::inherit());
@@ -226,6 +278,9 @@ async fn measure(options: &Options, pages: usize) -> String {
         command
             .env("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY)
             .env("LLAMA_CLOUD_BASE_URL", store.base_url());
+    }
+    if !options.facts {
+        command.env("SYNC_SKIP_UNNEEDED_FACTS", "true");
     }
     let began = Instant::now();
     let program = Program(command.spawn().expect("the program starts"));
@@ -238,7 +293,10 @@ async fn measure(options: &Options, pages: usize) -> String {
     let idle = program.megabytes("VmRSS");
 
     let spaces: Vec<String> = (0..SPACES).map(|n| format!("SP{n}")).collect();
-    let body = json!({"name": "bench", "agent_id": "bench", "confluence_spaces": spaces});
+    let mut body = json!({"name": "bench", "agent_id": "bench", "confluence_spaces": spaces});
+    if !options.facts {
+        body["restricted_pages"] = json!("include");
+    }
     let index = post(&http, &format!("{base}/api/indexes/"), &body).await;
     let first = until_over(&http, &base, &index["last_run"]).await;
     let (took, cpu, peak) = (
@@ -258,12 +316,38 @@ async fn measure(options: &Options, pages: usize) -> String {
         sweep["counts"]["uploaded"], 0,
         "nothing is uploaded twice: {sweep}"
     );
+    let edited = site.find("SP3", "Service 3").expect("a page");
+    site.edit(edited, "<p>The walrus counts its tickets.</p>");
+    let began = Instant::now();
+    let run = post(&http, &sync, &json!({"full": false})).await;
+    let question = json!({"query": "walrus tickets", "top_k": 1});
+    let query = format!("{base}/api/indexes/agent/bench/query");
+    loop {
+        let answer = post(&http, &query, &question).await;
+        let text = answer["results"][0]["text"].as_str();
+        if text.is_some_and(|text| text.contains("walrus")) {
+            break;
+        }
+        assert!(began.elapsed() < BOUND, "not found: {answer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let found = began.elapsed().as_secs_f64();
+    until_over(&http, &base, &run).await;
+    let store = if options.llamacloud {
+        format!("LlamaCloud, {} ms", options.store.as_millis())
+    } else {
+        "embedded".to_owned()
+    };
+    let facts = if options.facts { "with" } else { "without" };
     format!(
-        "| {pages} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {cpu:.1} s | {} ({:.1} s) | {} ({:.1} s) | {idle:.0} MB | {peak:.0} MB |",
+        "| {pages} | {facts} | {} ms | {}/s | {store} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {:.2} ms | {} ({:.1} s) | {} ({:.1} s) | {found:.1} s | {idle:.0} MB | {peak:.0} MB |",
+        options.confluence.as_millis(),
+        options.quota,
         ready.as_secs_f64() * 1000.0,
         searchable / took,
         first["requests"]["confluence"],
         first["requests"]["store"],
+        cpu * 1000.0 / searchable,
         poll["requests"]["confluence"],
         seconds(&poll),
         sweep["requests"]["confluence"],
@@ -275,22 +359,11 @@ fn main() {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    let options = options();
     actix_web::rt::System::new().block_on(async {
-        println!(
-            "{} store, Confluence {} ms, {} spaces\n",
-            if options.llamacloud {
-                format!("LlamaCloud ({} ms)", options.store.as_millis())
-            } else {
-                "embedded".to_owned()
-            },
-            options.confluence.as_millis(),
-            SPACES
-        );
-        println!("| pages | start to ready | first sync | pages/s | requests to Confluence | to the store | CPU | quiet poll: requests | sweep: requests | idle | peak |");
-        println!("|---|---|---|---|---|---|---|---|---|---|---|");
-        for pages in &options.pages {
-            println!("{}", measure(&options, *pages).await);
+        println!("| pages | labels and restrictions | Confluence | quota | store | start to ready | first sync | pages/s | requests to Confluence | to the store | CPU a page | quiet poll: requests | sweep: requests | an edit is found after | idle | peak |");
+        println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+        for options in options() {
+            println!("{}", measure(&options).await);
         }
     });
 }
