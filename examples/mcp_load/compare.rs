@@ -270,6 +270,8 @@ async fn of_peer(
             ("CONFLUENCE_URL", &address),
             ("CONFLUENCE_USERNAME", ConfluenceSim::EMAIL),
             ("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN),
+            // Its own account answers all clients, as ours does.
+            ("ALLOW_GLOBAL_CRED_FALLBACK", "true"),
             ("HOME", &home),
         ],
         folder.path(),
