@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use actix::{Addr, Message};
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
+    Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
 use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
 use domain::query::{Answer, RetrievalQuery};
@@ -208,6 +208,42 @@ pub(crate) struct FetchRecentComments {
 pub(crate) struct FetchComments {
     pub query: CommentsQuery,
     pub cursor: Option<Cursor>,
+    pub lease: Lease,
+}
+
+/// One answer of the newest files of the site.
+#[derive(Message)]
+#[rtype(result = "Answered<Batch<SourceFile>>")]
+pub(crate) struct FetchRecentFiles {
+    pub limit: usize,
+    pub cursor: Option<Cursor>,
+    pub lease: Lease,
+}
+
+/// One answer of a walk over the files of a space.
+#[derive(Message)]
+#[rtype(result = "Answered<Batch<SourceFile>>")]
+pub(crate) struct FetchFiles {
+    pub space: SpaceKey,
+    pub cursor: Option<Cursor>,
+    pub lease: Lease,
+}
+
+/// One file, without its bytes.
+#[derive(Message)]
+#[rtype(result = "Answered<Option<SourceFile>>")]
+pub(crate) struct FetchFile {
+    pub id: PageId,
+    pub lease: Lease,
+}
+
+/// The bytes of a file.
+#[derive(Message)]
+#[rtype(result = "Answered<Vec<u8>>")]
+pub(crate) struct Download {
+    pub page: PageId,
+    pub file: PageId,
+    pub max_bytes: usize,
     pub lease: Lease,
 }
 

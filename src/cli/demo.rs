@@ -132,7 +132,7 @@ async fn create_index(base: &str) -> Result<(), CliError> {
         .post(format!("{base}/api/indexes/"))
         .json(
             &json!({"name": "Sample company", "agent_id": "demo", "confluence_spaces": SPACES,
-            "include_comments": true}),
+            "include_comments": true, "include_attachments": true}),
         )
         .send()
         .await

@@ -6,8 +6,9 @@ use actix::{AtomicResponse, Handler, WrapFuture};
 
 use super::ConfluenceFetcher;
 use crate::messages::{
-    FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople,
-    FetchRecentComments, FetchRendered, ListPages, LookUpSpaces, SpacesBy, WhoAmI,
+    Download, FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchFile, FetchFiles,
+    FetchPage, FetchPages, FetchPeople, FetchRecentComments, FetchRecentFiles, FetchRendered,
+    ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 macro_rules! handle {
@@ -61,4 +62,14 @@ handle!(FetchComments, |source, asked| source
     .comments(&asked.query, asked.cursor.as_ref()));
 handle!(FetchComment, |source, asked| source
     .comment(asked.place, &asked.id));
+handle!(FetchRecentFiles, |source, asked| source
+    .recent_files(asked.limit, asked.cursor.as_ref()));
+handle!(FetchFiles, |source, asked| source
+    .files(&asked.space, asked.cursor.as_ref()));
+handle!(FetchFile, |source, asked| source.file(&asked.id));
+handle!(Download, |source, asked| source.download(
+    &asked.page,
+    &asked.file,
+    asked.max_bytes
+));
 handle!(FetchPeople, |source, asked| source.people(&asked.ids));

@@ -8,18 +8,19 @@ use actix::Handler;
 use domain::backoff::Backoff;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, Person, SourcePage, Space,
+    Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
 use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
-use domain::{AccountId, Disposition, PageId};
+use domain::{AccountId, Disposition, PageId, SpaceKey};
 use tokio::sync::Semaphore;
 
 use super::ConfluenceFetcher;
 use crate::credits::{FetcherPool, Lease};
 use crate::index::run::{Halt, Stop, Tally};
 use crate::messages::{
-    FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchPage, FetchPages, FetchPeople,
-    FetchRecentComments, FetchRendered, ListPages, LookUpSpaces, SpacesBy, WhoAmI,
+    Download, FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchFile, FetchFiles,
+    FetchPage, FetchPages, FetchPeople, FetchRecentComments, FetchRecentFiles, FetchRendered,
+    ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
 /// How often a request is sent in all to fetchers that die, or when the pause asked for is longer than the client's patience.
@@ -200,6 +201,55 @@ impl Fetchers {
         self.ask(|lease| FetchComment {
             place,
             id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn recent_files(
+        &self,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, Halt> {
+        self.ask(|lease| FetchRecentFiles {
+            limit,
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn files(
+        &self,
+        space: &SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, Halt> {
+        self.ask(|lease| FetchFiles {
+            space: space.clone(),
+            cursor: cursor.cloned(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, Halt> {
+        self.ask(|lease| FetchFile {
+            id: id.clone(),
+            lease,
+        })
+        .await
+    }
+
+    pub(crate) async fn download(
+        &self,
+        page: &PageId,
+        file: &PageId,
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, Halt> {
+        self.ask(|lease| Download {
+            page: page.clone(),
+            file: file.clone(),
+            max_bytes,
             lease,
         })
         .await

@@ -1,7 +1,7 @@
 //! The check at the source before pages leave, as far as the operator asks for it (`VERIFY_ON_READ`): are they still there, in
 //! their space, and open to all? A batch per kind, one for labels and restrictions, one for what stands above; none per page.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use domain::content::{ContentKind, ContentStatus, Restriction};
@@ -60,18 +60,54 @@ async fn open(
     state: &IndexState,
     pages: &Pages,
 ) -> Result<HashSet<PageId>, EngineError> {
-    let ids: Vec<PageId> = pages.iter().map(|(_, id)| id.clone()).collect();
+    let files = pages_of_files(shared, state, pages).await?;
+    let mut asked: Pages = files.values().cloned().collect();
+    let others = pages
+        .iter()
+        .filter(|(kind, _)| *kind != ContentKind::Attachment);
+    asked.extend(others.cloned());
+    let ids: Vec<PageId> = asked.iter().map(|(_, id)| id.clone()).collect();
     let judge = async {
         match state.index.settings.restricted_pages {
             RestrictedPages::Include => Ok(None),
             RestrictedPages::Skip => Judge::afresh(shared, state, &ids).await.map(Some),
         }
     };
-    let (mut there, judge) = try_join(there(shared, state, pages), judge).await?;
+    let (mut there, judge) = try_join(there(shared, state, &asked), judge).await?;
     if let Some(judge) = judge {
         there.retain(|id| judge.restriction(id) != Restriction::Restricted);
     }
+    // A file may leave where its page may.
+    let shown: Vec<PageId> = files
+        .into_iter()
+        .filter(|(_, (_, page))| there.contains(page))
+        .map(|(file, _)| file)
+        .collect();
+    there.extend(shown);
     Ok(there)
+}
+
+/// The pages that attached files hang on, and what these are.
+async fn pages_of_files(
+    shared: &Shared,
+    state: &IndexState,
+    pages: &Pages,
+) -> Result<HashMap<PageId, (ContentKind, PageId)>, EngineError> {
+    let files = pages
+        .iter()
+        .filter(|(kind, _)| *kind == ContentKind::Attachment);
+    let files: Vec<PageId> = files.map(|(_, id)| id.clone()).collect();
+    if files.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let records = shared.store.pages_by_id(state.index.id, &files).await?;
+    Ok(records
+        .into_iter()
+        .filter_map(|record| {
+            let page = (record.facts.parent_kind?, record.facts.parent_id?);
+            Some((record.page_id, page))
+        })
+        .collect())
 }
 
 async fn there(

@@ -6,6 +6,7 @@ mod bench;
 mod fakes;
 
 mod answers;
+mod attachments;
 mod changes;
 mod comments;
 mod faults;

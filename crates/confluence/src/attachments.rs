@@ -3,47 +3,21 @@
 //! A download answers with a redirect to a signed address on another host. It is followed by hand, without credentials, to
 //! known hosts only, with a bound in bytes. The address is short-lived and never kept.
 
-use domain::content::{ContentKind, ContentStatus};
+use domain::content::{ContentStatus, FileFacts, SourceFile};
 use domain::ports::source::{Batch, Cursor, MAX_BATCH, SourceError};
-use domain::{AccountId, PageId, Timestamp};
+use domain::{PageId, SpaceKey, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
 use crate::ConfluenceClient;
 use crate::call::Call;
-use crate::comments::numbered;
 use crate::config::is_loopback;
+use crate::content::found;
+use crate::cql::{self, is_number};
 use crate::endpoint;
 use crate::http::{read_bounded, root_cause};
 use crate::wire::{Links, Text, Version, address, moment};
-
-/// A file of a page or blog post.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Attachment {
-    /// The id: `att98400`.
-    pub id: PageId,
-    /// Its life-cycle state.
-    pub status: ContentStatus,
-    /// The file name.
-    pub title: String,
-    /// The page that it belongs to.
-    pub page: Option<PageId>,
-    /// The blog post that it belongs to.
-    pub blog_post: Option<PageId>,
-    /// What the uploader's client called it; a claim, not a fact.
-    pub media_type: Option<String>,
-    /// Bytes, as Confluence says.
-    pub size: Option<u64>,
-    /// `version.number`, its own: replacing a file does not touch the page's.
-    pub version: i32,
-    /// `version.createdAt`.
-    pub modified: Option<Timestamp>,
-    /// Who uploaded this version.
-    pub author: Option<AccountId>,
-    /// Absolute address for people.
-    pub url: String,
-}
 
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -61,99 +35,181 @@ struct Item {
     links: Option<Links>,
 }
 
+fn id_of(text: Option<Text>) -> Option<PageId> {
+    text.filter(|id| !id.0.is_empty())
+        .map(|id| PageId::new(id.0))
+}
+
+fn status_of(word: Option<&str>) -> ContentStatus {
+    word.map_or(ContentStatus::Unknown, ContentStatus::parse)
+}
+
+/// v1 and v2 were seen to differ in the beginning of the id.
+fn attachment_id(text: Text) -> PageId {
+    match text.0.strip_prefix("att") {
+        Some(_) => PageId::new(text.0),
+        None => PageId::new(format!("att{}", text.0)),
+    }
+}
+
 impl Item {
-    fn into_attachment(self, base: &str) -> Attachment {
+    fn into_file(self, base: &str) -> SourceFile {
         let version = self.version.unwrap_or_default();
-        let id = |text: Option<Text>| {
-            text.filter(|id| !id.0.is_empty())
-                .map(|id| PageId::new(id.0))
-        };
-        let page = id(self.page_id);
+        let page = id_of(self.page_id).or_else(|| id_of(self.blog_post_id));
         let webui = self.links.and_then(|links| links.webui).or(self.webui_link);
         let shown = page.as_ref().map_or(self.id.0.as_str(), PageId::as_str);
-        Attachment {
-            status: self
-                .status
-                .as_deref()
-                .map_or(ContentStatus::Unknown, ContentStatus::parse),
-            title: self.title.unwrap_or_default(),
-            blog_post: id(self.blog_post_id),
-            media_type: self.media_type.filter(|kind| !kind.is_empty()),
-            size: self.file_size,
+        let modified = version.created_at.as_deref().and_then(moment);
+        SourceFile {
+            status: status_of(self.status.as_deref()),
+            name: self.title.unwrap_or_default(),
             version: version.number.unwrap_or(0),
-            modified: version.created_at.as_deref().and_then(moment),
-            author: version
-                .author_id
-                .filter(|id| !id.is_empty())
-                .map(AccountId::from),
+            modified: modified.unwrap_or(Timestamp::UNIX_EPOCH),
             url: address(base, webui.as_deref(), shown),
+            facts: FileFacts {
+                media_type: self.media_type.filter(|kind| !kind.is_empty()),
+                size: self.file_size,
+            },
             page,
-            id: PageId::new(self.id.0),
+            id: attachment_id(self.id),
         }
     }
 }
 
+/// A file as search finds it.
+#[derive(Deserialize, Debug)]
+struct Found {
+    id: Text,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    status: Option<String>,
+    title: Option<String>,
+    container: Option<Container>,
+    version: Option<Version>,
+    metadata: Option<Kind>,
+    extensions: Option<Extensions>,
+    #[serde(rename = "_links")]
+    links: Option<Links>,
+}
+
+#[derive(Deserialize, Debug)]
+struct Container {
+    id: Option<Text>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Kind {
+    media_type: Option<String>,
+}
+
+#[derive(Deserialize, Debug, Default)]
+#[serde(rename_all = "camelCase")]
+struct Extensions {
+    media_type: Option<String>,
+    file_size: Option<u64>,
+}
+
+impl Found {
+    fn into_file(self, base: &str) -> SourceFile {
+        let version = self.version.unwrap_or_default();
+        let extensions = self.extensions.unwrap_or_default();
+        let on_page =
+            |container: &Container| matches!(container.kind.as_deref(), Some("page" | "blogpost"));
+        let page = self
+            .container
+            .filter(on_page)
+            .and_then(|container| id_of(container.id));
+        let shown = page.as_ref().map_or(self.id.0.as_str(), PageId::as_str);
+        let media_type = extensions
+            .media_type
+            .or_else(|| self.metadata.and_then(|metadata| metadata.media_type));
+        SourceFile {
+            status: status_of(self.status.as_deref()),
+            name: self.title.unwrap_or_default(),
+            version: version.number.unwrap_or(0),
+            modified: version
+                .when
+                .as_deref()
+                .and_then(moment)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            url: address(
+                base,
+                self.links.and_then(|links| links.webui).as_deref(),
+                shown,
+            ),
+            facts: FileFacts {
+                media_type: media_type.filter(|kind| !kind.is_empty()),
+                size: extensions.file_size,
+            },
+            page,
+            id: attachment_id(self.id),
+        }
+    }
+}
+
+const ATTACHMENT: &str = "attachment";
+/// Files of one answer of search: its cap on answers with expansions.
+const FOUND: usize = 200;
 /// Redirects followed at most.
 const MAX_HOPS: usize = 3;
 
 impl ConfluenceClient {
-    /// One answer of the newest files of the whole site, newest first. 250 at most.
-    ///
-    /// # Errors
-    /// As [`domain::ports::source::ContentSource::list`].
-    pub async fn recent_attachments(
+    /// The newest files of the whole site, newest first: what changed since a time is at its start.
+    pub(crate) async fn newest_files(
         &self,
         limit: usize,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<Attachment>, SourceError> {
-        let call = Call::new(&endpoint::ATTACHMENTS, &[]).with("sort", "-modified-date");
-        self.attachments(call.limit(limit.clamp(1, MAX_BATCH)), cursor)
-            .await
-    }
-
-    /// One answer of the files of a page or blog post.
-    ///
-    /// # Errors
-    /// `NotFound` when the page is gone or not allowed; else as [`domain::ports::source::ContentSource::list`].
-    pub async fn attachments_of(
-        &self,
-        kind: ContentKind,
-        id: &PageId,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<Attachment>, SourceError> {
-        let endpoint = match kind {
-            ContentKind::BlogPost => &endpoint::BLOGPOST_ATTACHMENTS,
-            _ => &endpoint::PAGE_ATTACHMENTS,
-        };
-        let call = numbered(endpoint, id)?
-            .with("sort", "created-date")
-            .with("status", "current");
-        self.attachments(call.limit(MAX_BATCH), cursor).await
-    }
-
-    async fn attachments(
-        &self,
-        call: Call,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<Attachment>, SourceError> {
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        let call = Call::new(&endpoint::ATTACHMENTS, &[])
+            .with("sort", "-modified-date")
+            .limit(limit.clamp(1, MAX_BATCH));
         let page = self.transport.page::<Item>(&call, cursor).await?;
         let base = self.base(page.base);
+        let items = page.items.into_iter();
         Ok(Batch {
-            items: page
-                .items
-                .into_iter()
-                .map(|item| item.into_attachment(&base))
-                .collect(),
+            items: items.map(|item| item.into_file(&base)).collect(),
             next: page.next,
         })
     }
 
+    /// One answer of a walk over the files of a space.
+    pub(crate) async fn files_in(
+        &self,
+        space: &SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
+            .with("cql", cql::attached_in(space, ATTACHMENT))
+            .with("expand", "container,version")
+            .limit(FOUND);
+        let page = self.transport.page::<Found>(&call, cursor).await?;
+        let base = self.base(page.base);
+        let items = page
+            .items
+            .into_iter()
+            .filter(|item| item.kind.as_deref() == Some(ATTACHMENT));
+        Ok(Batch {
+            items: items.map(|item| item.into_file(&base)).collect(),
+            next: page.next,
+        })
+    }
+
+    /// One file by its id.
+    pub(crate) async fn one_file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {
+        let number = id.as_str().strip_prefix("att").unwrap_or(id.as_str());
+        if !is_number(number) {
+            return Ok(None);
+        }
+        let call = Call::new(&endpoint::ONE_ATTACHMENT, &[id.as_str()]);
+        let item = found(self.transport.value::<Item>(&call).await)?;
+        let base = self.base(None);
+        Ok(item.map(|item| item.into_file(&base)))
+    }
+
     /// The bytes of a file of `page` (a page's or a blog post's id), at most `max_bytes` of them.
-    ///
-    /// # Errors
-    /// `NotFound` when it is gone or not allowed, `TooLarge` above the bound, `Rejected` when the site sends elsewhere than
-    /// to a host for files.
-    pub async fn download(
+    pub(crate) async fn fetch_file(
         &self,
         page: &PageId,
         attachment: &PageId,

@@ -7,7 +7,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
+    Space,
 };
 use domain::ports::source::{
     Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, SourceError, SourceHealth,
@@ -161,6 +162,35 @@ impl ContentSource for ConfluenceClient {
         id: &PageId,
     ) -> Result<Option<SourceComment>, SourceError> {
         self.one_comment(place, id).await
+    }
+
+    async fn recent_files(
+        &self,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        self.newest_files(limit, cursor).await
+    }
+
+    async fn files(
+        &self,
+        space: &SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        self.files_in(space, cursor).await
+    }
+
+    async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {
+        self.one_file(id).await
+    }
+
+    async fn download(
+        &self,
+        page: &PageId,
+        file: &PageId,
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, SourceError> {
+        self.fetch_file(page, file, max_bytes).await
     }
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {

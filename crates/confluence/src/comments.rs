@@ -11,7 +11,7 @@ use crate::ConfluenceClient;
 use crate::call::Call;
 use crate::content::found;
 use crate::cql::{self, is_number};
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint;
 use crate::wire::{Body, Links, Text, Version, address, moment};
 
 /// Comments of one answer of search without their texts: its cap on answers with expansions.
@@ -307,16 +307,6 @@ impl ConfluenceClient {
         let item = found(self.transport.value::<Item>(&call).await)?;
         let base = self.base(None);
         Ok(item.map(|item| item.into_comment(place, &base)))
-    }
-}
-
-/// A request about an item, unless its id cannot be one.
-pub(crate) fn numbered(endpoint: &'static Endpoint, id: &PageId) -> Result<Call, SourceError> {
-    let call = Call::new(endpoint, &[id.as_str()]);
-    if is_number(id.as_str()) {
-        Ok(call)
-    } else {
-        Err(SourceError::NotFound { what: call.what })
     }
 }
 

@@ -53,10 +53,7 @@ pub(crate) static ONE_FOOTER_COMMENT: Endpoint =
 pub(crate) static ONE_INLINE_COMMENT: Endpoint =
     of("GET /api/v2/inline-comments/{id}", COMMENT, false);
 pub(crate) static ATTACHMENTS: Endpoint = of("GET /api/v2/attachments", ATTACHMENT, true);
-pub(crate) static PAGE_ATTACHMENTS: Endpoint =
-    of("GET /api/v2/pages/{id}/attachments", ATTACHMENT, false);
-pub(crate) static BLOGPOST_ATTACHMENTS: Endpoint =
-    of("GET /api/v2/blogposts/{id}/attachments", ATTACHMENT, false);
+pub(crate) static ONE_ATTACHMENT: Endpoint = of("GET /api/v2/attachments/{id}", ATTACHMENT, false);
 pub(crate) static DOWNLOAD: Endpoint = of(
     "GET /rest/api/content/{id}/child/attachment/{attachmentId}/download",
     ATTACHMENT,

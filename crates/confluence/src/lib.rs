@@ -12,7 +12,7 @@
 #![warn(missing_docs)]
 #![allow(rustdoc::private_intra_doc_links)]
 
-pub mod attachments;
+mod attachments;
 mod call;
 mod classify;
 mod client;

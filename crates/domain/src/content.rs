@@ -161,6 +161,36 @@ pub struct SourcePage {
     pub body: Option<String>,
 }
 
+/// A file attached to a page or blog post, as a listing names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceFile {
+    /// The identity: `att98400`.
+    pub id: PageId,
+    /// Its life-cycle state.
+    pub status: ContentStatus,
+    /// The file name.
+    pub name: String,
+    /// The page or blog post that it is attached to; `None` where the answer leaves it out.
+    pub page: Option<PageId>,
+    /// Its own version: replacing a file does not touch the page's.
+    pub version: i32,
+    /// When that version was uploaded: the server's clock.
+    pub modified: Timestamp,
+    /// Absolute address for people.
+    pub url: String,
+    /// What decides whether it is fetched.
+    pub facts: FileFacts,
+}
+
+/// What is known of a file before it is fetched.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FileFacts {
+    /// What the uploader's client called it; a claim, not a fact.
+    pub media_type: Option<String>,
+    /// Bytes, as Confluence says.
+    pub size: Option<u64>,
+}
+
 /// Own read restriction of one item (not what it inherits).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -81,7 +81,8 @@ pub struct IndexSettings {
     /// Footer and inline comments folded into their page's document. Costs 2 requests a poll; a sweep costs 2 and 1 per 200
     /// comments of a space; new and changed ones come 50 a request.
     pub include_comments: bool,
-    /// Text files attached to pages as documents of their own.
+    /// Text files attached to pages as documents of their own. Costs 1 request a poll; a sweep costs 1 and 1 per 200 files of a
+    /// space; each new or changed file that can be read is one download.
     pub include_attachments: bool,
     /// Only pages with at least one of these labels; empty: all.
     pub labels: Vec<String>,

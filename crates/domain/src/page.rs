@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentKind, ContentStatus, Restriction};
+use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use crate::{IndexId, PageId, RunId, SpaceId, SpaceKey};
 
 /// How far a page has come.
@@ -116,6 +116,8 @@ pub struct PageRecord {
     /// Hash of the comments that its document holds, folded into Markdown, as 64 hex digits; `None`: none, or the index
     /// does not want them.
     pub comments_hash: Option<String>,
+    /// What is known of the file, of attachments only.
+    pub file: Option<FileFacts>,
     /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it. Empty: the
     /// store accepted a document and then failed with it, so it may hold something under this id, but nothing to rely on:
     /// it equals no document's hash, and a removal still has to ask the store.
@@ -188,6 +190,7 @@ impl PageRecord {
             body_version: None,
             markdown_hash: None,
             comments_hash: None,
+            file: None,
             stored_hash: None,
             state: PageState::Pending,
             reason: None,
@@ -198,6 +201,14 @@ impl PageRecord {
             // Whatever was in Confluence long before is no news when an index begins.
             changed_at: source.modified.min(now),
         }
+    }
+
+    /// Whether it is a file whose newest version was looked at and gives no text: `reason` says why.
+    #[must_use]
+    pub fn has_no_text(&self) -> bool {
+        self.kind == ContentKind::Attachment
+            && self.markdown_hash.is_none()
+            && self.body_version == Some(self.facts.version)
     }
 
     /// Whether an answer may quote it: the store holds it, and nothing speaks against it.

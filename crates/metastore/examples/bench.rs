@@ -282,6 +282,7 @@ fn record(index: IndexId, n: usize) -> PageRecord {
         body_version: Some(7),
         markdown_hash: Some("a".repeat(64)),
         comments_hash: None,
+        file: None,
         state: PageState::Pending,
         ..PageRecord::new(index, &source, now)
     }

@@ -113,6 +113,8 @@ table! {
         body_due -> Bool,
         document -> Bool,
         comments_hash -> Nullable<Text>,
+        media_type -> Nullable<Text>,
+        file_size -> Nullable<BigInt>,
     }
 }
 

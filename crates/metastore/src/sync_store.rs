@@ -17,8 +17,8 @@ use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    bodies, comments, events, facts, indexes, links, outbox, pages, prune, runs, settle, small,
-    spaces,
+    attachments, bodies, comments, events, facts, indexes, links, outbox, pages, prune, runs,
+    settle, small, spaces,
 };
 use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
@@ -295,6 +295,17 @@ impl SyncStore for Metastore {
     ) -> StoreResult<Vec<PageId>> {
         let after = after.cloned();
         self.read(move |c| comments::pages_with(c, index, after.as_ref(), limit))
+            .await
+    }
+
+    async fn stranded_attachments(
+        &self,
+        index: IndexId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>> {
+        let after = after.cloned();
+        self.read(move |c| attachments::stranded(c, index, after.as_ref(), limit))
             .await
     }
 

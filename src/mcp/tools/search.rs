@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use domain::content::ContentKind;
 use domain::index::Index;
 use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, RetrievalQuery,
@@ -350,6 +351,9 @@ fn block(number: usize, hit: &Hit) -> String {
         text::link(&cut::snippet(&title, 300), &url)
     );
     out.push_str("   ");
+    if page.kind == ContentKind::Attachment {
+        out.push_str("file attached to ");
+    }
     if !page.breadcrumb.is_empty() {
         let crumbs: Vec<String> = page.breadcrumb.iter().map(|c| text::inline(c)).collect();
         _ = write!(out, "{} · ", cut::snippet(&crumbs.join(" > "), 300));

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 
 use super::convert::{Links, RawBody, convert};
 use super::listed::record;
-use super::{Halt, RunCtx, retry};
+use super::{Halt, RunCtx, attachments, retry};
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
@@ -38,6 +38,11 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
         }
         tried.extend(due.iter().map(|(id, _)| id.clone()));
         let due = adopt_cached(ctx, due).await?;
+        let (files, due): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|(_, kind)| *kind == ContentKind::Attachment);
+        let files: Vec<PageId> = files.into_iter().map(|(id, _)| id).collect();
+        attachments::fetch(ctx, &files).await?;
         let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
         for (id, kind) in due {
             by_kind.entry(kind).or_default().push(id);

@@ -8,24 +8,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::change::PollWalk;
 use domain::comments::{CachedComment, CommentBrief, CommentPlace, SourceComment};
 use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
 use domain::page::PageState;
-use domain::ports::source::{CommentsQuery, Cursor, MAX_BATCH, MAX_COMMENTS};
+use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
 use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
 use super::context::SeenSpace;
 use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
+use super::recent::{newest_first, watermark};
 use super::{Halt, RunCtx};
 use crate::document::folded;
 
 /// The checkpoint that remembers the newest comment seen.
-const WALK: &str = "comments";
-/// A quiet poll reads no more than this.
-const FIRST_LIMIT: usize = 25;
+pub(super) const WALK: &str = "comments";
 /// Pages folded in one step.
 const CHUNK: usize = 250;
 /// A walk whose cursor is refused is begun again so often.
@@ -51,10 +49,10 @@ pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), Halt> {
 }
 
 /// Where comments stand before a run looks at pages: polled newest first since the last time. Answers the pages whose
-/// comments may be others, and what [`remember`] is to be told.
+/// comments may be others, and up to when comments are known, to be remembered when all of them were read.
 pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), Halt> {
     let mut pages = HashSet::new();
-    let Some(since) = watermark(ctx).await? else {
+    let Some(since) = watermark(ctx, WALK).await? else {
         // Nothing is known yet: a sweep reads all of them, from here on polls go on.
         let mut newest = None;
         if ctx.run.kind.sweeps() {
@@ -68,56 +66,23 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
     };
     let mut newest = Some(since);
     for place in CommentPlace::ALL {
-        let mut walk = PollWalk::from(Some(since));
-        let mut limit = FIRST_LIMIT;
-        let mut cursor: Option<Cursor> = None;
-        loop {
-            let answer = match ctx
-                .source
-                .recent_comments(place, limit, cursor.as_ref())
-                .await
-            {
-                Ok(answer) => answer,
-                Err(halt) => {
-                    let error = halt.only_this_part()?;
-                    if error.disposition() == Disposition::Split && limit > 1 {
-                        limit /= 2;
-                        continue;
-                    }
-                    return Err(Halt::Source(error));
-                }
-            };
-            let window: Vec<SourceComment> = answer
-                .items
-                .into_iter()
-                .filter(|item| walk.take(item.modified))
-                .collect();
-            pages.extend(take(ctx, window).await?);
-            if walk.may_stop() || answer.next.is_none() || answer.next == cursor {
-                break;
-            }
-            cursor = answer.next;
-            limit = MAX_BATCH;
-        }
-        newest = newest.max(walk.newest());
+        let found = newest_first(
+            since,
+            |item: &SourceComment| item.modified,
+            async |limit, cursor| {
+                ctx.source
+                    .recent_comments(place, limit, cursor.as_ref())
+                    .await
+            },
+            async |window| {
+                pages.extend(take(ctx, window).await?);
+                Ok(())
+            },
+        )
+        .await?;
+        newest = newest.max(found);
     }
     Ok((pages, newest))
-}
-
-/// Remembers up to when comments are known, once all of them were read.
-pub(super) async fn remember(ctx: &RunCtx, newest: Option<Timestamp>) -> Result<(), Halt> {
-    if let Some(newest) = newest {
-        let mark = Cursor(newest.to_rfc3339());
-        ctx.store()
-            .set_checkpoint(ctx.index(), WALK, Some(&mark))
-            .await?;
-    }
-    Ok(())
-}
-
-async fn watermark(ctx: &RunCtx) -> Result<Option<Timestamp>, Halt> {
-    let mark = ctx.store().checkpoint(ctx.index(), WALK).await?;
-    Ok(mark.and_then(|Cursor(text)| text.parse().ok()))
 }
 
 /// Reads every comment of a space, compares with what is kept, forgets what is gone, and writes what each page's comments come

@@ -75,6 +75,8 @@ pub(super) struct Findings {
     pub(super) newest_at_most: Option<Timestamp>,
     /// The comments of some space could not be read.
     pub(super) comments_missing: bool,
+    /// The attachments of some space could not be listed.
+    pub(super) attachments_missing: bool,
     /// The guard stopped removals.
     pub(super) guard: Option<Stopped>,
     /// Removals that were refused before, and would be done but for that.
@@ -171,13 +173,19 @@ impl RunCtx {
         note(&mut lock(&self.findings))
     }
 
-    /// The kinds of content that this index holds.
+    /// The kinds of content that are listed space by space.
     pub(super) fn kinds(&self) -> &'static [ContentKind] {
         if self.settings().include_blog_posts {
             &[ContentKind::Page, ContentKind::BlogPost]
         } else {
             &[ContentKind::Page]
         }
+    }
+
+    /// Whether this kind of content may be in the index.
+    pub(super) fn holds(&self, kind: ContentKind) -> bool {
+        let attachment = kind == ContentKind::Attachment && self.settings().include_attachments;
+        attachment || self.kinds().contains(&kind)
     }
 
     /// Whether labels and restrictions are read at all.

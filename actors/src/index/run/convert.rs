@@ -115,7 +115,7 @@ pub(super) async fn convert(
         .collect())
 }
 
-async fn on_blocking_thread<T: Send + 'static>(
+pub(super) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Halt> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {

@@ -9,8 +9,9 @@ use domain::page::PageState;
 use super::context::SeenSpace;
 use super::facts;
 use super::poll::poll;
+use super::recent::remember;
 use super::vanish::Absence;
-use super::{Halt, RunCtx, comments, retry, stages, vanish};
+use super::{Halt, RunCtx, attachments, comments, retry, stages, vanish};
 
 /// Pages of unknown restriction that one poll asks for in bulk.
 const UNKNOWN_AT_ONCE: usize = 100;
@@ -38,6 +39,10 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     if ctx.settings().include_comments && !spaces.is_empty() {
         touched.extend(poll_comments(ctx, spaces, &touched).await?);
     }
+    let mut files = Vec::new();
+    if ctx.settings().include_attachments && !spaces.is_empty() {
+        files = poll_attachments(ctx, spaces).await?;
+    }
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
@@ -47,6 +52,7 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     if ctx.needs_facts() {
         moved.extend(learn(ctx, &touched, unknown).await?);
     }
+    touched.extend(files);
     touched.extend(unsettled.into_iter().map(|record| record.page_id));
 
     let hidden = vanish::due_for_a_second_look(ctx).await?;
@@ -75,8 +81,24 @@ async fn poll_comments(
     pages.extend(touched.iter().cloned());
     let pages: Vec<PageId> = pages.into_iter().collect();
     let changed = comments::refold(ctx, &pages).await?;
-    comments::remember(ctx, newest).await?;
+    remember(ctx, comments::WALK, newest).await?;
     Ok(changed)
+}
+
+/// Files that were attached or replaced since the last time.
+async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Vec<PageId>, Halt> {
+    let (files, newest) = match attachments::poll(ctx).await {
+        Ok(found) => found,
+        Err(halt) => {
+            let error = halt.only_this_part()?;
+            for space in spaces {
+                ctx.trouble_with(space, &format!("attachments could not be listed: {error}"));
+            }
+            return Ok(Vec::new());
+        }
+    };
+    remember(ctx, attachments::WALK, newest).await?;
+    Ok(files)
 }
 
 /// Labels and restrictions of what was touched and of what is still unknown; answers those that are others than before.

@@ -37,7 +37,7 @@ pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
     } else {
         0
     };
-    plan.confluence_requests = listing_requests + bodies + facts;
+    plan.confluence_requests = listing_requests + bodies + facts + attached(ctx, spaces.len());
     let backend = ctx.shared.backend(ctx.settings().backend);
     let per_upload = backend.map_or(1, |b| b.capabilities().max_batch_documents.max(1));
     let per_upload = i64::try_from(per_upload).unwrap_or(1);
@@ -47,6 +47,19 @@ pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
     let requests = plan.confluence_requests as f64;
     plan.minutes = (requests / a_minute * 100.0).round() / 100.0;
     Ok(plan)
+}
+
+/// Lists of comments and attachments: the newest of the site, and one answer a space at least. How many there are is not asked.
+fn attached(ctx: &RunCtx, spaces: usize) -> i64 {
+    let spaces = i64::try_from(spaces).unwrap_or(i64::MAX);
+    let mut requests = 0;
+    if ctx.settings().include_comments {
+        requests += 2 + spaces;
+    }
+    if ctx.settings().include_attachments {
+        requests += 1 + spaces;
+    }
+    requests
 }
 
 fn batch() -> i64 {
@@ -110,6 +123,7 @@ async fn absent(ctx: &RunCtx, space: &SeenSpace, seen: &HashSet<PageId>) -> Resu
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let absent = briefs
         .iter()
+        .filter(|brief| ctx.kinds().contains(&brief.kind))
         .filter(|brief| brief.stored && !seen.contains(&brief.page_id));
     Ok(i64::try_from(absent.count()).unwrap_or(i64::MAX))
 }

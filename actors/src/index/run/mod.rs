@@ -3,7 +3,7 @@
 //! ```text
 //! spaces ─► walks (list: with bodies the first time, else compare) ─► facts (labels, restrictions) ─► reconcile ─► outbox
 //!           one per space, side by side                                per space, while facts come
-//!        └► comments of the space, in bulk, before its pages are decided
+//!        └► comments and attachments of the space, in bulk, before its pages are decided
 //!        └► bodies of new versions, by id in bulk ─► convert ─► reconcile ─► outbox
 //!        └► vanished: confirmed, hidden or removed, guarded
 //! the uploader drains the outbox all along; the run ends when that is settled
@@ -11,6 +11,7 @@
 //!
 //! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
 
+mod attachments;
 mod audit;
 mod bodies;
 mod comments;
@@ -23,6 +24,7 @@ mod finish;
 mod listed;
 mod parents;
 mod poll;
+mod recent;
 mod reconcile;
 mod reconvert;
 mod retry;

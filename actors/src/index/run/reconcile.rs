@@ -62,11 +62,13 @@ impl<'a> Reconciler<'a> {
         if ctx.needs_facts() && !matches!(which, Which::Decidable) {
             super::parents::learn(ctx, self.space, &mut tree, &briefs).await?;
         }
-        let candidates: Vec<PageId> = briefs
+        let (files, pages): (Vec<PageBrief>, Vec<PageBrief>) = briefs
             .into_iter()
             .filter(|brief| self.is_candidate(brief, &tree, &which))
-            .map(|brief| brief.page_id)
-            .collect();
+            .partition(|brief| brief.kind == ContentKind::Attachment);
+        // Files after the pages that they hang on.
+        let candidates = pages.into_iter().chain(files);
+        let candidates: Vec<PageId> = candidates.map(|brief| brief.page_id).collect();
         let mut wrote = false;
         for ids in candidates.chunks(CHUNK) {
             ctx.stop.check()?;
@@ -104,6 +106,7 @@ impl<'a> Reconciler<'a> {
         let ctx = self.ctx;
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let owners = self.owners(&records).await?;
         let mut pages = Vec::new();
         let mut outbox = Vec::new();
         let mut unchanged = 0;
@@ -111,7 +114,17 @@ impl<'a> Reconciler<'a> {
         for before in records {
             let mut record = before.clone();
             record.breadcrumb = tree.breadcrumb(&record.page_id);
-            match self.decide_page(&mut record, tree) {
+            let owner = record
+                .facts
+                .parent_id
+                .as_ref()
+                .and_then(|id| owners.get(id));
+            let decision = if record.kind == ContentKind::Attachment {
+                self.decide_file(&mut record, owner, tree)
+            } else {
+                self.decide_page(&mut record, tree)
+            };
+            match decision {
                 Decision::Store(entry) => outbox.push(entry),
                 Decision::AsStored => {
                     unchanged += i64::from(self.decided.insert(record.page_id.clone()));
@@ -143,6 +156,48 @@ impl<'a> Reconciler<'a> {
             }
         });
         Ok(!outbox.is_empty())
+    }
+
+    /// The pages that attachments among these records hang on.
+    async fn owners(&self, records: &[PageRecord]) -> Result<HashMap<PageId, PageRecord>, Halt> {
+        let files = records
+            .iter()
+            .filter(|record| record.kind == ContentKind::Attachment);
+        let ids: Vec<PageId> = files.filter_map(|r| r.facts.parent_id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ctx = self.ctx;
+        let owners = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        Ok(owners.into_iter().map(|r| (r.page_id.clone(), r)).collect())
+    }
+
+    /// A file stands where its page stands, under the page's labels and restriction.
+    fn decide_file(
+        &self,
+        record: &mut PageRecord,
+        owner: Option<&PageRecord>,
+        tree: &PageTree,
+    ) -> Decision {
+        let Some(owner) = owner else {
+            return Decision::Waits;
+        };
+        let stands = !matches!(
+            owner.state,
+            PageState::Removed | PageState::Vanishing | PageState::Skipped
+        );
+        if !stands {
+            // It follows when the run is about to end; its page may yet be decided otherwise.
+            return Decision::Waits;
+        }
+        record.labels.clone_from(&owner.labels);
+        if record.has_no_text() {
+            return Decision::StaysOut;
+        }
+        if owner.restriction == Restriction::Unknown && self.ctx.needs_facts() {
+            return Decision::Waits;
+        }
+        self.decide_page(record, tree)
     }
 
     fn decide_page(&self, record: &mut PageRecord, tree: &PageTree) -> Decision {
@@ -265,7 +320,15 @@ fn tree_of(briefs: &[PageBrief]) -> PageTree {
     let mut nodes: HashMap<PageId, Node> = HashMap::with_capacity(standing.len());
     let pages = standing
         .values()
-        .filter(|brief| brief.kind != ContentKind::Container);
+        .filter(|brief| brief.kind != ContentKind::Container)
+        // A file asks for nobody above it.
+        .filter(|brief| {
+            let above = || {
+                let parent = brief.parent_id.as_ref();
+                parent.is_some_and(|id| standing.contains_key(id))
+            };
+            brief.kind != ContentKind::Attachment || above()
+        });
     for page in pages {
         let mut next = Some(*page);
         while let Some(brief) = next {

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use domain::PageId;
+use domain::content::ContentKind;
 use domain::page::PageState;
 use domain::ports::source::Cursor;
 
+use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
 use super::{Halt, RunCtx};
 
@@ -53,10 +55,18 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
         .collect();
     let mut hashes: HashMap<PageId, (i32, String)> = HashMap::new();
     let mut old = Vec::new();
+    // Their bytes are not kept: they are fetched again.
+    let mut files = Vec::new();
     for body in ctx.store().bodies(ids).await? {
         let Some(record) = records.get(&body.page_id) else {
             continue;
         };
+        if body.kind == ContentKind::Attachment {
+            if body.converter < EXTRACTOR {
+                files.push(body.page_id);
+            }
+            continue;
+        }
         if body.converter >= CONVERTER {
             // Converted already, for another index.
             hashes.insert(body.page_id, (body.version, body.markdown_hash));
@@ -85,6 +95,10 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
     let _rows = ctx.rows.lock().await;
     let mut changed = ctx.store().pages_by_id(ctx.index(), ids).await?;
     changed.retain_mut(|record| {
+        if files.contains(&record.page_id) {
+            record.body_version = None;
+            return true;
+        }
         let Some((version, hash)) = hashes.get(&record.page_id) else {
             return false;
         };

@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use super::context::{RunParts, SeenSpace};
 use super::reconcile::{Reconciler, Which};
 use super::{
-    Halt, RunCtx, Stop, Tally, audit, bodies, comments, delta, dry, finish, reconvert, spaces,
-    sweep, vanish,
+    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, reconvert,
+    spaces, sweep, vanish,
 };
 use crate::EngineError;
 use crate::fetcher::Fetchers;
@@ -153,6 +153,7 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     bodies::resolve_links(ctx).await?;
     let fresh = ctx.find(|f| std::mem::take(&mut f.fresh_bodies));
     decide(ctx, &HashSet::new(), &fresh).await?;
+    attachments::follow(ctx).await?;
     vanish::remove(ctx).await
 }
 

@@ -16,10 +16,11 @@ use super::context::SeenSpace;
 use super::convert::Links;
 use super::facts::{self, FactsWalk};
 use super::listed::record;
+use super::recent::remember;
 use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
-use super::{Halt, RunCtx, comments, parents, stages, vanish};
+use super::{Halt, RunCtx, attachments, comments, parents, stages, vanish};
 use crate::messages::SpacesBy;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
@@ -33,6 +34,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
         newest_before(ctx, spaces).await?;
     }
     let newest_comment = poll_comments(ctx, spaces).await?;
+    let newest_file = poll_attachments(ctx, spaces).await?;
     let mut absent = BTreeMap::new();
     let mut walks = stream::iter(spaces)
         .map(|space| one_space(ctx, space))
@@ -42,7 +44,10 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     }
     drop(walks);
     if !ctx.find(|f| f.comments_missing) {
-        comments::remember(ctx, newest_comment).await?;
+        remember(ctx, comments::WALK, newest_comment).await?;
+    }
+    if !ctx.find(|f| f.attachments_missing) {
+        remember(ctx, attachments::WALK, newest_file).await?;
     }
     absent.extend(of_gone_spaces(ctx, spaces).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
@@ -65,6 +70,21 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
     }
 }
 
+/// As [`poll_comments`], for attached files.
+async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, Halt> {
+    if !ctx.settings().include_attachments || spaces.is_empty() {
+        return Ok(None);
+    }
+    match attachments::poll(ctx).await {
+        Ok((_, newest)) => Ok(newest),
+        Err(halt) => {
+            let error = halt.only_this_part()?;
+            tracing::warn!(index = %ctx.index(), %error, "the newest attachments could not be listed");
+            Ok(None)
+        }
+    }
+}
+
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
 async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
@@ -78,12 +98,25 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
             }
         }
     }
-    let absent = absent(ctx, space, &seen).await?;
+    let mut absent = absent(ctx, space, &seen).await?;
     if ctx.run.kind == RunKind::Full
         && let Err(halt) = check_by_id(ctx, &seen).await
     {
         let error = halt.only_this_part()?;
         ctx.trouble_with(space, &error.to_string());
+    }
+    if ctx.settings().include_attachments {
+        match attachments::of_space(ctx, space).await {
+            Ok(missing) => absent.extend(missing),
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                ctx.find(|f| f.attachments_missing = true);
+                ctx.trouble_with(
+                    space,
+                    &format!("its attachments could not be listed: {error}"),
+                );
+            }
+        }
     }
     if ctx.settings().include_comments
         && let Err(halt) = comments::of_space(ctx, space).await
@@ -216,9 +249,9 @@ async fn of_gone_spaces(
     }
     for space in &ctx.gone_again {
         let briefs = ctx.store().briefs(ctx.index(), space).await?;
-        let members = briefs.into_iter().filter(|brief| {
-            brief.kind != ContentKind::Container && brief.state != PageState::Removed
-        });
+        let members = briefs
+            .into_iter()
+            .filter(|brief| ctx.kinds().contains(&brief.kind) && brief.state != PageState::Removed);
         absent.extend(members.map(|brief| (brief.page_id, brief.kind)));
     }
     Ok(absent)

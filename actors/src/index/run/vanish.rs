@@ -15,7 +15,7 @@ use domain::{Disposition, PageId, SpaceId};
 use super::context::{Removal, Stopped};
 use super::convert::Links;
 use super::listed::record;
-use super::{Halt, RunCtx};
+use super::{Halt, RunCtx, attachments};
 
 const EVERYWHERE: &[ContentStatus] = &[
     ContentStatus::Current,
@@ -88,6 +88,9 @@ async fn ask(
     kind: ContentKind,
     ids: &[PageId],
 ) -> Result<Option<HashMap<PageId, SourcePage>>, Halt> {
+    if kind == ContentKind::Attachment {
+        return attachments::ask(ctx, ids).await;
+    }
     let mut answers = HashMap::new();
     let mut stack = vec![ids.to_vec()];
     while let Some(mut ids) = stack.pop() {
@@ -202,7 +205,7 @@ fn note_doubted(page: &mut PageRecord, now: domain::Timestamp) -> bool {
     now - since >= vanish::CONFIRM_AFTER
 }
 
-fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
+pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
     if page.state != PageState::Vanishing {
         page.vanished_at = Some(now);
         page.changed_at = now;
@@ -242,9 +245,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
         after = Some(last);
         let _rows = ctx.rows.lock().await;
         let mut outside = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        outside.retain(|page| {
-            !ctx.names.contains(&page.facts.space_id) || !ctx.kinds().contains(&page.kind)
-        });
+        outside.retain(|page| !ctx.names.contains(&page.facts.space_id) || !ctx.holds(page.kind));
         let now = ctx.now();
         for page in &mut outside {
             let reason = "its space or its kind is no longer part of this index";
@@ -284,6 +285,8 @@ pub(super) async fn due_for_a_second_look(
         due.extend(
             pages
                 .into_iter()
+                // Whether a file is gone is seen by sweeps; where its page is, it follows.
+                .filter(|page| page.kind != ContentKind::Attachment)
                 .filter(|page| {
                     !asked.holds(&page.page_id)
                         && page

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourcePage,
-    Space,
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourceFile,
+    SourcePage, Space,
 };
 use domain::ports::clock::Clock;
 use domain::ports::source::{
@@ -19,6 +19,7 @@ use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
 use super::TestClock;
 use super::comments::{self, FakeComment};
+use super::files::{self, FakeFile};
 
 #[derive(Clone, Debug)]
 pub struct FakePage {
@@ -67,6 +68,7 @@ pub struct Site {
     pub spaces: BTreeMap<String, FakeSpace>,
     pub pages: BTreeMap<u64, FakePage>,
     pub comments: BTreeMap<u64, FakeComment>,
+    pub files: BTreeMap<u64, FakeFile>,
     next_id: u64,
     /// Requests made, in words.
     pub log: Vec<String>,
@@ -562,6 +564,35 @@ impl ContentSource for FakeConfluence {
         id: &PageId,
     ) -> Result<Option<SourceComment>, SourceError> {
         comments::one(self, place, id).await
+    }
+
+    async fn recent_files(
+        &self,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        files::recent(self, limit, cursor).await
+    }
+
+    async fn files(
+        &self,
+        space: &SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError> {
+        files::of_space(self, space, cursor).await
+    }
+
+    async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {
+        files::one(self, id).await
+    }
+
+    async fn download(
+        &self,
+        page: &PageId,
+        file: &PageId,
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, SourceError> {
+        files::download(self, page, file, max_bytes).await
     }
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod comments;
 pub mod confluence;
+pub mod files;
 pub mod retrieval;
 
 pub use clock::TestClock;

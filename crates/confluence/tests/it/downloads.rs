@@ -2,7 +2,6 @@
 
 use confluence::ConfluenceClient;
 use domain::comments::CommentPlace::{Footer, Inline};
-use domain::content::ContentKind::{BlogPost, Page};
 use domain::ports::source::{CommentsQuery, ContentSource};
 use serde_json::json;
 use wiremock::matchers::method;
@@ -13,7 +12,7 @@ use crate::support::*;
 const DOWNLOAD: &str = "/wiki/rest/api/content/7/child/attachment/att9/download";
 
 #[tokio::test]
-async fn files_are_listed_whole_site_and_by_page() {
+async fn files_are_listed_whole_site_and_by_space() {
     let server = MockServer::start().await;
     let file = json!({"id": "att9", "status": "current", "title": "a.pdf", "pageId": "7", "mediaType": "application/pdf",
         "fileSize": 1234, "version": {"number": 2, "createdAt": "2026-09-16T08:30:00.000Z"}, "_links": {"webui": "/pages/7?preview=9"}});
@@ -22,28 +21,22 @@ async fn files_are_listed_whole_site_and_by_page() {
         .mount(&server)
         .await;
     let client = client(&server);
-    let batch = client
-        .attachments_of(Page, &"7".into(), None)
-        .await
-        .unwrap();
+    let batch = client.recent_files(25, None).await.unwrap();
     let first = &batch.items[0];
     assert_eq!(
-        (first.id.as_str(), first.size, first.version),
+        (first.id.as_str(), first.facts.size, first.version),
         ("att9", Some(1234), 2)
     );
     assert_eq!(first.url, "https://x.atlassian.net/wiki/pages/7?preview=9");
-    client
-        .attachments_of(BlogPost, &"8".into(), None)
-        .await
-        .unwrap();
-    client.recent_attachments(25, None).await.unwrap();
+    assert_eq!(batch.items[1].id.as_str(), "att10");
+    client.files(&"ENG".into(), None).await.unwrap();
+    assert_eq!(client.file(&"x".into()).await.unwrap(), None);
     let asked = asked(&server).await;
     assert_eq!(
         asked,
         [
-            "GET /wiki/api/v2/pages/7/attachments?sort=created-date&status=current&limit=250",
-            "GET /wiki/api/v2/blogposts/8/attachments?sort=created-date&status=current&limit=250",
             "GET /wiki/api/v2/attachments?sort=-modified-date&limit=25",
+            "GET /wiki/rest/api/content/search?cql=space = \"ENG\" and type = attachment order by created asc&expand=container,version&limit=200",
         ]
     );
 }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 
 use crate::comments::{CommentPlace, SourceComment};
 use crate::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourcePage, Space,
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
+    Space,
 };
 use crate::{AccountId, Disposition, PageId, SpaceId, SpaceKey, Timestamp};
 
@@ -173,6 +174,32 @@ pub trait ContentSource: Send + Sync {
         place: CommentPlace,
         id: &PageId,
     ) -> Result<Option<SourceComment>, SourceError>;
+
+    /// One answer of the newest attached files of the whole site, newest version first, at most `limit` (1 to 250).
+    async fn recent_files(
+        &self,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError>;
+
+    /// One answer of a walk over the files attached to pages and blog posts of a space, by its present key (CQL
+    /// `/content/search`). Search lags behind: a file missing here says nothing by itself.
+    async fn files(
+        &self,
+        space: &SpaceKey,
+        cursor: Option<&Cursor>,
+    ) -> Result<Batch<SourceFile>, SourceError>;
+
+    /// One file by its id, not from the search index. `Ok(None)`: 404.
+    async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError>;
+
+    /// The bytes of the newest version of a file of `page`, at most `max_bytes` of them ([`SourceError::TooLarge`] above).
+    async fn download(
+        &self,
+        page: &PageId,
+        file: &PageId,
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, SourceError>;
 
     /// Names of people, in bulk (`POST /users-bulk`, 250 a call); unknown ids are left out.
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError>;

@@ -370,6 +370,17 @@ pub trait SyncStore: Send + Sync {
         limit: usize,
     ) -> StoreResult<Vec<PageId>>;
 
+    // --- attachments
+
+    /// Attachments that stand otherwise than their page lets them: not removed, although their page has no row, or is
+    /// removed, vanishing or skipped. In id order after `after`, at most `limit`.
+    async fn stranded_attachments(
+        &self,
+        index: IndexId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>>;
+
     // --- outbox
 
     /// Rows to send now, oldest first, at most `limit`.

@@ -125,6 +125,7 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         body_version: None,
         markdown_hash: None,
         comments_hash: None,
+        file: None,
         stored_hash: None,
         state: PageState::Pending,
         reason: None,

@@ -1,5 +1,6 @@
 //! The statements by subject: functions over a connection, inside a transaction that the handle has begun.
 
+pub(crate) mod attachments;
 pub(crate) mod bodies;
 pub(crate) mod comments;
 pub(crate) mod events;

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::content::{ContentKind, ContentStatus, Restriction};
+use domain::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use domain::page::{PageFacts, PageRecord, PageState};
 
 use crate::convert::{db_time, id, list, opt_db_time, opt_time, time, to_json, word};
@@ -40,6 +40,8 @@ pub(crate) struct PageRow {
     pub changed_at: NaiveDateTime,
     pub document: bool,
     pub comments_hash: Option<String>,
+    pub media_type: Option<String>,
+    pub file_size: Option<i64>,
 }
 
 /// Whether a page counts as a document of its index: the store holds it (an empty hash is no document's), and an answer may
@@ -83,6 +85,11 @@ impl From<&PageRecord> for PageRow {
             changed_at: db_time(page.changed_at),
             document: is_document(page.state, page.stored_hash.as_deref()),
             comments_hash: page.comments_hash.clone(),
+            media_type: page.file.as_ref().and_then(|file| file.media_type.clone()),
+            file_size: page
+                .file
+                .as_ref()
+                .and_then(|file| i64::try_from(file.size?).ok()),
         }
     }
 }
@@ -113,6 +120,10 @@ impl TryFrom<PageRow> for PageRecord {
             body_version: row.body_version,
             markdown_hash: row.markdown_hash,
             comments_hash: row.comments_hash,
+            file: (row.kind == ContentKind::Attachment.as_str()).then(|| FileFacts {
+                media_type: row.media_type,
+                size: row.file_size.and_then(|size| u64::try_from(size).ok()),
+            }),
             stored_hash: row.stored_hash,
             state: word("synced_pages.state", &row.state, PageState::parse)?,
             reason: row.reason,

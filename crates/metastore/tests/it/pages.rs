@@ -416,3 +416,42 @@ async fn people_are_remembered_by_their_newest_name() {
         .unwrap();
     assert_eq!(known, [name("a", "Ada L.")]);
 }
+
+#[tokio::test]
+async fn attachments_are_stranded_when_their_page_does_not_stand() {
+    use domain::content::FileFacts;
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    let file = |id: &str, parent: &str| {
+        let mut file = page(index, id, PageState::Searchable);
+        file.kind = ContentKind::Attachment;
+        file.facts.parent_id = Some(parent.into());
+        file.file = Some(FileFacts {
+            media_type: Some("text/plain".to_owned()),
+            size: Some(7),
+        });
+        file
+    };
+    bed.save(&[
+        page(index, "1", PageState::Searchable),
+        page(index, "2", PageState::Skipped),
+        page(index, "3", PageState::Removed),
+        // Of another index, so it does not count.
+        page(other, "4", PageState::Searchable),
+        file("att1", "1"),
+        file("att2", "2"),
+        file("att3", "3"),
+        file("att4", "4"),
+    ])
+    .await;
+    let store = &bed.store;
+    let stranded = store.stranded_attachments(index, None, 9).await.unwrap();
+    assert_eq!(stranded, ids(&["att2", "att3", "att4"]));
+    let after = Some(&stranded[0]);
+    assert_eq!(
+        store.stranded_attachments(index, after, 1).await.unwrap(),
+        ids(&["att3"])
+    );
+    assert_eq!(bed.page(index, "att1").await, file("att1", "1"));
+}

@@ -267,25 +267,17 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         client.comment(Footer, &"999999".into()).await.unwrap(),
         None
     );
-    let files = client
-        .attachments_of(Page, &labelled, None)
-        .await
-        .unwrap()
-        .items;
-    assert_eq!((files.len(), files[0].title.as_str()), (1, "plan.txt"));
+    let files = client.recent_files(25, None).await.unwrap().items;
+    assert_eq!((files.len(), files[0].name.as_str()), (1, "plan.txt"));
+    // Every way tells the same of a file.
     assert_eq!(
-        client
-            .recent_attachments(25, None)
-            .await
-            .unwrap()
-            .items
-            .len(),
-        1
+        client.files(&"ENG".into(), None).await.unwrap().items,
+        files
     );
-    client
-        .attachments_of(BlogPost, &page_id(made.post), None)
-        .await
-        .unwrap();
+    assert_eq!(
+        client.file(&files[0].id).await.unwrap().as_ref(),
+        Some(&files[0])
+    );
     assert_eq!(
         client.download(&labelled, &files[0].id, 100).await.unwrap(),
         b"the plan"

@@ -294,6 +294,14 @@ pub(crate) fn other_json(
     } else {
         expandable.insert("container".into(), json!(format!("/rest/api/content/{on}")));
     }
+    if let Some(file) = call.state.attachments.get(&id) {
+        let path = call.attachment_json(file)["_links"]["webui"].clone();
+        value["_links"]["webui"] = path;
+        value["extensions"] = json!({
+            "mediaType": file.media_type, "fileSize": file.data.len(), "comment": file.comment, "fileId": file.file_id,
+        });
+        value["metadata"] = json!({"mediaType": file.media_type});
+    }
     if let Some(comment) = call.state.comments.get(&id) {
         thread_json(call, comment, expand, &mut value);
     }

@@ -1,0 +1,423 @@
+//! Files attached to pages, where the index wants them: documents of their own that follow their page in everything (place,
+//! labels, restriction, whether it is there at all). What it costs: a poll asks once (newest first, until behind what is
+//! known), a sweep once per 200 files of a space, and each file whose text can be read is one download per version. What cannot
+//! be read is told by name and size before anything is fetched.
+//!
+//! As with comments, search names the files of a space but lags, and the list of the site does not but names the whole site.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use attachment_text::{Limits, extract, supports};
+use domain::change::{Change, compare};
+use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
+use domain::document::markdown_hash;
+use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
+use domain::ports::source::{Cursor, SourceError};
+use domain::vanish::is_suspiciously_empty;
+use domain::{Disposition, PageId, Timestamp};
+use futures_util::{StreamExt, stream};
+
+use super::context::{Removal, SeenSpace};
+use super::convert::on_blocking_thread;
+use super::recent::{newest_first, watermark};
+use super::{Halt, RunCtx, retry};
+
+/// The checkpoint that remembers the newest file seen.
+pub(super) const WALK: &str = "attachments";
+/// Raised when the same file gives other Markdown, so that kept texts are made anew. That fetches the files again: their bytes
+/// are not kept.
+pub(super) const EXTRACTOR: i32 = 1;
+/// Files fetched at once; each may be as large as the limit allows.
+const AT_ONCE: usize = 2;
+/// Rows in one step.
+const CHUNK: usize = 250;
+/// A walk whose cursor is refused is begun again so often.
+const RESTARTS: u32 = 2;
+
+/// What is newer than search may know. Answers the files whose rows are others than before, and up to when files are known, to
+/// be remembered when all of them were read.
+pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>), Halt> {
+    let mut touched = Vec::new();
+    let Some(since) = watermark(ctx, WALK).await? else {
+        // Nothing is known yet: a sweep reads all of them, from here on polls go on.
+        let mut newest = None;
+        if ctx.run.kind.sweeps() {
+            let answer = ctx.source.recent_files(1, None).await?;
+            newest = answer.items.iter().map(|file| file.modified).max();
+            newest = newest.or_else(|| ctx.find(|f| f.newest));
+        }
+        return Ok((touched, newest));
+    };
+    let newest = newest_first(
+        since,
+        |file: &SourceFile| file.modified,
+        async |limit, cursor| ctx.source.recent_files(limit, cursor.as_ref()).await,
+        async |window| {
+            touched.extend(record(ctx, window).await?);
+            Ok(())
+        },
+    )
+    .await?;
+    Ok((touched, newest.max(Some(since))))
+}
+
+/// Lists every file of a space and writes what changed; answers those that the complete walk did not name, to be asked for.
+pub(super) async fn of_space(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut seen = HashSet::new();
+    let mut cursor: Option<Cursor> = None;
+    let mut restarts = 0;
+    loop {
+        let answer = match ctx.source.files(&space.key, cursor.as_ref()).await {
+            Ok(answer) => answer,
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                if error.disposition() == Disposition::RestartWalk && restarts < RESTARTS {
+                    restarts += 1;
+                    cursor = None;
+                    continue;
+                }
+                return Err(Halt::Source(error));
+            }
+        };
+        // Search was seen to name a next answer behind an empty one: that is its end.
+        let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
+        cursor = answer.next;
+        seen.extend(answer.items.iter().map(|file| file.id.clone()));
+        record(ctx, answer.items).await?;
+        if last {
+            break;
+        }
+    }
+    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+    let known = briefs
+        .into_iter()
+        .filter(|brief| brief.kind == ContentKind::Attachment && brief.state != PageState::Removed);
+    let mut stored = 0;
+    let mut absent = BTreeMap::new();
+    for brief in known {
+        stored += usize::from(brief.stored);
+        if !seen.contains(&brief.page_id) {
+            absent.insert(brief.page_id, brief.kind);
+        }
+    }
+    if is_suspiciously_empty(seen.len(), stored) && absent.len() > 1 {
+        ctx.trouble_with(
+            space,
+            "the list of its attachments was empty although some are stored: nothing is concluded from that",
+        );
+        return Ok(BTreeMap::new());
+    }
+    Ok(absent)
+}
+
+/// Writes files into rows, as far as they hang on pages of this index; answers those whose row is another than before.
+async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Halt> {
+    let ids: Vec<PageId> = files.iter().map(|file| file.id.clone()).collect();
+    let pages: HashSet<PageId> = files.iter().filter_map(|file| file.page.clone()).collect();
+    let pages: Vec<PageId> = pages.into_iter().collect();
+    let mut touched = Vec::new();
+    let mut changed = Vec::new();
+    let mut new = 0;
+    let _rows = ctx.rows.lock().await;
+    let pages = by_id(ctx, &pages).await?;
+    let known = by_id(ctx, &ids).await?;
+    for file in files {
+        let page = file.page.as_ref().and_then(|id| pages.get(id));
+        let Some(page) = page.filter(|page| is_page(page)) else {
+            continue;
+        };
+        let before = known.get(&file.id);
+        let source = as_page(&file, page);
+        let change = compare(before, &source);
+        let same_file = before.is_some_and(|b| b.file.as_ref() == Some(&file.facts));
+        if change == Change::Outdated || (change == Change::Unchanged && same_file) {
+            continue;
+        }
+        new += i64::from(change == Change::New);
+        let mut record = match before {
+            Some(before) if change != Change::New => PageRecord {
+                facts: PageFacts::from(&source),
+                attempts: 0,
+                next_try_at: None,
+                vanished_at: None,
+                changed_at: ctx.now(),
+                ..before.clone()
+            },
+            _ => PageRecord::new(ctx.index(), &source, ctx.now()),
+        };
+        // Nobody restricts a file by itself: its page does.
+        record.restriction = Restriction::Open;
+        record.file = Some(file.facts);
+        record.state = PageState::Pending;
+        record.reason = None;
+        if let Some(reason) = refusal(&record) {
+            leave_out(ctx, &mut record, reason);
+        }
+        touched.push(record.page_id.clone());
+        changed.push(record);
+    }
+    ctx.store().save_pages(&changed, &[], &[]).await?;
+    ctx.tally.count(|counts| counts.seen += new);
+    Ok(touched)
+}
+
+fn is_page(record: &PageRecord) -> bool {
+    matches!(record.kind, ContentKind::Page | ContentKind::BlogPost)
+        && record.state != PageState::Removed
+}
+
+async fn by_id(ctx: &RunCtx, ids: &[PageId]) -> Result<HashMap<PageId, PageRecord>, Halt> {
+    let mut found = HashMap::new();
+    for ids in ids.chunks(500) {
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        found.extend(records.into_iter().map(|r| (r.page_id.clone(), r)));
+    }
+    Ok(found)
+}
+
+/// A file as an item of the tree, below its page.
+fn as_page(file: &SourceFile, page: &PageRecord) -> SourcePage {
+    SourcePage {
+        id: file.id.clone(),
+        kind: ContentKind::Attachment,
+        status: file.status,
+        title: file.name.clone(),
+        space_id: page.facts.space_id.clone(),
+        parent_id: file.page.clone(),
+        parent_kind: Some(page.kind),
+        version: file.version,
+        modified: file.modified,
+        author: None,
+        url: file.url.clone(),
+        body: None,
+    }
+}
+
+/// Why a file is not even fetched, in words.
+fn refusal(record: &PageRecord) -> Option<String> {
+    let file = record.file.clone().unwrap_or_default();
+    let media_type = file.media_type.unwrap_or_default();
+    if supports(&media_type, &record.facts.title).is_none() {
+        let refusal = attachment_text::Refusal::Unsupported { media_type };
+        return Some(refusal.to_string());
+    }
+    let max = Limits::default().max_bytes;
+    let bytes = usize::try_from(file.size.unwrap_or(0)).unwrap_or(usize::MAX);
+    (bytes > max).then(|| attachment_text::Refusal::TooLarge { bytes, max }.to_string())
+}
+
+/// This version was looked at and has no text for us; the next may.
+fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
+    record.state = PageState::Skipped;
+    record.reason = Some(reason);
+    record.body_version = Some(record.facts.version);
+    record.markdown_hash = None;
+    record.attempts = 0;
+    record.next_try_at = None;
+    if record.stored_hash.is_some() {
+        let removal = Removal { exempt: false };
+        ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
+    }
+}
+
+/// Fetches files and keeps their text.
+pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+    for ids in ids.chunks(CHUNK) {
+        let records = by_id(ctx, ids).await?;
+        let mut fetches = stream::iter(records.into_values())
+            .map(|record| one(ctx, record))
+            .buffer_unordered(AT_ONCE);
+        while let Some(fetched) = fetches.next().await {
+            fetched?;
+        }
+    }
+    Ok(())
+}
+
+async fn one(ctx: &RunCtx, record: PageRecord) -> Result<(), Halt> {
+    let id = record.page_id.clone();
+    let (Some(page), None) = (record.facts.parent_id.clone(), refusal(&record)) else {
+        let reason = refusal(&record).unwrap_or_else(|| "it hangs on no page".to_owned());
+        return settle(ctx, &id, record.facts.version, Err(reason)).await;
+    };
+    let limits = Limits::default();
+    let bytes = match ctx.source.download(&page, &id, limits.max_bytes).await {
+        Ok(bytes) => bytes,
+        Err(halt) => {
+            return match halt.only_this_part()? {
+                SourceError::TooLarge { .. } => {
+                    let reason = format!(
+                        "the file is larger than {} MiB, and such files are not read",
+                        limits.max_bytes >> 20
+                    );
+                    settle(ctx, &id, record.facts.version, Err(reason)).await
+                }
+                SourceError::NotFound { .. } => {
+                    let reason =
+                        "Confluence listed it and then did not give it; it is asked for again";
+                    retry::postpone(ctx, &[id], reason).await
+                }
+                error => retry::failed(ctx, &[id], &format!("it cannot be fetched: {error}")).await,
+            };
+        }
+    };
+    let media_type = record.file.and_then(|file| file.media_type);
+    let name = record.facts.title;
+    let text = on_blocking_thread(move || {
+        extract(&media_type.unwrap_or_default(), &name, &bytes, &limits)
+    })
+    .await?;
+    let text = text
+        .map(|extracted| extracted.markdown)
+        .map_err(|refusal| refusal.to_string());
+    settle(ctx, &id, record.facts.version, text).await
+}
+
+/// Keeps the text of a version, or why there is none.
+async fn settle(
+    ctx: &RunCtx,
+    id: &PageId,
+    version: i32,
+    text: Result<String, String>,
+) -> Result<(), Halt> {
+    let _rows = ctx.rows.lock().await;
+    let records = ctx
+        .store()
+        .pages_by_id(ctx.index(), std::slice::from_ref(id))
+        .await?;
+    // Replaced meanwhile: that version is fetched next.
+    let Some(mut record) = records.into_iter().find(|r| r.facts.version == version) else {
+        return Ok(());
+    };
+    let mut kept = Vec::new();
+    match text {
+        Ok(markdown) => {
+            let hash = markdown_hash(&markdown);
+            record.body_version = Some(version);
+            record.markdown_hash = Some(hash.clone());
+            if record.state == PageState::Failed {
+                record.state = PageState::Pending;
+            }
+            record.reason = None;
+            record.attempts = 0;
+            record.next_try_at = None;
+            kept.push(CachedBody {
+                page_id: id.clone(),
+                kind: ContentKind::Attachment,
+                version,
+                storage: String::new(),
+                markdown,
+                markdown_hash: hash,
+                converter: EXTRACTOR,
+            });
+            ctx.find(|f| f.fresh_bodies.insert(id.clone()));
+            ctx.tally.count(|counts| counts.fetched += 1);
+        }
+        Err(reason) => {
+            leave_out(ctx, &mut record, reason);
+            ctx.tally.count(|counts| counts.skipped += 1);
+        }
+    }
+    ctx.store().save_pages(&[record], &[], &kept).await?;
+    Ok(())
+}
+
+/// Files that the site is asked for one by one, as items of the tree; `None` when it could not be asked.
+pub(super) async fn ask(
+    ctx: &RunCtx,
+    ids: &[PageId],
+) -> Result<Option<HashMap<PageId, SourcePage>>, Halt> {
+    let mut answers = HashMap::new();
+    let known = by_id(ctx, ids).await?;
+    let pages = known.values().filter_map(|r| r.facts.parent_id.clone());
+    let pages = by_id(ctx, &pages.collect::<Vec<_>>()).await?;
+    for id in ids {
+        if !ctx.single_looks.take() {
+            continue;
+        }
+        let file = match ctx.source.file(id).await {
+            Ok(file) => file,
+            Err(halt) => {
+                let error = halt.only_this_part()?;
+                tracing::warn!(index = %ctx.index(), file = %id, %error, "a file that is no longer listed could not be asked for; it stays as it is");
+                return Ok(None);
+            }
+        };
+        let owner = |file: &SourceFile| pages.get(file.page.as_ref()?);
+        if let Some(file) = file
+            && let Some(page) = owner(&file)
+        {
+            answers.insert(id.clone(), as_page(&file, page));
+        }
+    }
+    Ok(Some(answers))
+}
+
+/// Lets files follow pages that are gone, hidden or out, before removals are written.
+pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = ctx
+            .store()
+            .stranded_attachments(ctx.index(), after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(());
+        };
+        after = Some(last);
+        let _rows = ctx.rows.lock().await;
+        let mut files = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        let parents: Vec<PageId> = files
+            .iter()
+            .filter_map(|file| file.facts.parent_id.clone())
+            .collect();
+        let parents = by_id(ctx, &parents).await?;
+        let now = ctx.now();
+        files.retain_mut(|file| {
+            let before = file.clone();
+            let page = file.facts.parent_id.as_ref().and_then(|id| parents.get(id));
+            let with_page = page.and_then(|p| ctx.find(|f| f.removals.get(&p.page_id).copied()));
+            let stored = file.stored_hash.is_some();
+            let removal = match page.map(|page| (page.state, page)) {
+                Some((PageState::Skipped, page)) => {
+                    let why = page.reason.as_deref().unwrap_or("it does not belong");
+                    file.state = PageState::Skipped;
+                    file.reason = Some(format!("its page stays out: {why}"));
+                    if file.has_no_text() {
+                        // Looked at again when the page comes in.
+                        file.body_version = None;
+                    }
+                    let exempt = with_page.map_or_else(|| ctx.scope_changed(), |r| r.exempt);
+                    stored.then_some(Removal { exempt })
+                }
+                Some((PageState::Vanishing, _)) => {
+                    super::vanish::hide(file, now, "its page is no longer shown");
+                    with_page.filter(|_| stored)
+                }
+                Some((state, _)) if state != PageState::Removed => return false,
+                _ => {
+                    super::vanish::hide(file, now, "its page is gone");
+                    stored.then_some(Removal { exempt: true })
+                }
+            };
+            match removal {
+                Some(removal) => {
+                    ctx.find(|f| f.removals.insert(file.page_id.clone(), removal));
+                }
+                // What the store does not hold needs no removal.
+                None if !stored && file.state == PageState::Vanishing => {
+                    let gone = page.is_none_or(|p| p.state == PageState::Removed);
+                    if gone || with_page.is_some() {
+                        file.state = PageState::Removed;
+                    }
+                }
+                None => {}
+            }
+            *file != before
+        });
+        ctx.store().save_pages(&files, &[], &[]).await?;
+    }
+}

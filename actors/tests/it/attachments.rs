@@ -1,0 +1,289 @@
+//! Attached files: documents of their own that follow their page, few requests, and reasons where there is no text.
+
+use domain::content::ContentKind;
+use domain::index::Index;
+use domain::page::{Page, PageState};
+use domain::run::RunStatus;
+use domain::{DocumentId, PageId};
+
+use crate::bench::{self, Bench};
+use crate::fakes::confluence::Fault;
+
+async fn with_files(bench: &Bench) -> Index {
+    let mut settings = bench.index_settings("agent", &["ENG"]);
+    settings.include_attachments = true;
+    let index = bench.create(settings).await;
+    let run = bench.over(index.id).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{run:?}");
+    index
+}
+
+async fn file(bench: &Bench, index: &Index, id: u64) -> Page {
+    let id = PageId::from(format!("att{id}"));
+    use domain::ports::store::AdminStore;
+    bench.store.page(index.id, &id).await.unwrap()
+}
+
+/// The text that the store holds of a file.
+fn text(bench: &Bench, id: u64) -> Option<String> {
+    let id = DocumentId::from(format!("confluence-attachment-att{id}"));
+    let document = bench.shelf.documents().get(&id).cloned()?;
+    assert_eq!(document.metadata.kind, ContentKind::Attachment);
+    Some(document.text)
+}
+
+#[test]
+fn files_enter_under_their_page_and_cost_one_download_each() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let mut files = Vec::new();
+        for n in 0..1_000 {
+            let page = bench
+                .site
+                .add("10", None, &format!("Page {n}"), "<p>text</p>");
+            if n < 300 {
+                let data = format!("words of file {n}");
+                files.push(bench.site.attach(
+                    page,
+                    &format!("{n}.txt"),
+                    "text/plain",
+                    data.as_bytes(),
+                ));
+            }
+            if n % 2 == 0 {
+                bench
+                    .site
+                    .attach(page, "photo.png", "image/png", b"\x89PNG");
+            }
+        }
+        bench.site.with(|site| {
+            for (n, file) in site.files.values_mut().rev().enumerate() {
+                file.modified -= chrono::TimeDelta::minutes(15 * i64::try_from(n).unwrap());
+            }
+        });
+        let index = with_files(&bench).await;
+        let log = bench.site.take_log();
+        let downloads = log.iter().filter(|l| l.contains("download")).count();
+        let listings = log.iter().filter(|l| l.contains("files")).count();
+        // 800 files, 200 an answer, and where the poll begins; pictures are not fetched.
+        assert_eq!((downloads, listings), (300, 5), "{log:#?}");
+        assert_eq!(bench.shelf.uploads(), 1_300);
+        assert_eq!(
+            text(&bench, files[7]).unwrap().trim_end(),
+            "# 7.txt\n\nSpace ENG > Page 7\n\nwords of file 7"
+        );
+
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.counts.uploaded, run.counts.deleted), (0, 0), "{run:?}");
+        let log = bench.site.take_log();
+        let of_files = log.iter().filter(|l| l.contains("file")).count();
+        assert_eq!(of_files, 1 + 4, "{log:#?}");
+        bench.wait(3600).await;
+        bench.delta(index.id).await;
+        let log = bench.site.take_log();
+        let of_files = log.iter().filter(|l| l.contains("file")).count();
+        assert_eq!(of_files, 1, "{log:#?}");
+        assert_eq!(bench.shelf.uploads(), 1_300);
+    });
+}
+
+#[test]
+fn a_file_is_replaced_renamed_trashed_and_follows_its_page() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        bench.site.change(page, |p| p.labels = vec!["ops".into()]);
+        let plan = bench
+            .site
+            .attach(page, "plan.txt", "text/plain", b"the first plan");
+        let notes = bench
+            .site
+            .attach(page, "notes.md", "text/markdown", b"# Notes\n\nkept");
+        let index = with_files(&bench).await;
+        assert_eq!(
+            bench.finds(index.id, "the first plan").await,
+            [format!("att{plan}")]
+        );
+        let told = file(&bench, &index, plan).await;
+        assert_eq!(
+            (told.kind, told.state, told.labels, told.breadcrumb),
+            (
+                ContentKind::Attachment,
+                PageState::Searchable,
+                vec!["ops".to_owned()],
+                vec!["Plans".to_owned()]
+            )
+        );
+
+        // A poll finds a new version and a new file; the page's own change of title reaches them, too.
+        bench.wait(3600).await;
+        bench.site.replace_file(plan, b"the second plan");
+        bench.site.rename(page, "Better plans");
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 3));
+        assert!(
+            text(&bench, plan)
+                .unwrap()
+                .trim_end()
+                .ends_with("the second plan")
+        );
+        assert!(text(&bench, notes).unwrap().contains("> Better plans\n"));
+
+        // Trashed: positive evidence, gone in that sweep.
+        bench.site.change_file(notes, |file| file.trashed = true);
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.counts.deleted, 1, "{run:?}");
+        assert_eq!(text(&bench, notes), None);
+        assert!(text(&bench, plan).is_some());
+
+        // Its page is restricted, and free again; trashed, and restored.
+        bench.site.change(page, |page| page.restricted = true);
+        bench.sweep(index.id).await;
+        assert!(bench.shelf.documents().is_empty());
+        let told = file(&bench, &index, plan).await;
+        assert_eq!(told.state, PageState::Skipped);
+        assert!(told.reason.unwrap().starts_with("its page stays out: "));
+        bench.site.change(page, |page| page.restricted = false);
+        bench.sweep(index.id).await;
+        assert!(text(&bench, plan).is_some());
+        bench.site.change(page, |page| {
+            page.status = domain::content::ContentStatus::Trashed
+        });
+        bench.sweep(index.id).await;
+        assert!(bench.shelf.documents().is_empty());
+        bench.site.change(page, |page| {
+            page.status = domain::content::ContentStatus::Current
+        });
+        bench.sweep(index.id).await;
+        assert!(text(&bench, plan).is_some());
+
+        // The choice goes: files leave, pages stay.
+        bench
+            .patch(index.id, |s| s.include_attachments = false)
+            .await;
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 1));
+        assert_eq!(bench.shelf.documents().len(), 1);
+        bench
+            .patch(index.id, |s| s.include_attachments = true)
+            .await;
+        bench.sweep(index.id).await;
+        assert!(text(&bench, plan).is_some());
+    });
+}
+
+#[test]
+fn what_has_no_text_says_why_and_is_fetched_at_most_once() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Files", "<p>files</p>");
+        let picture = bench.site.attach(page, "a.png", "image/png", b"\x89PNG");
+        let huge = bench
+            .site
+            .attach(page, "b.txt", "text/plain", b"small indeed");
+        bench
+            .site
+            .change_file(huge, |file| file.told_size = 1 << 40);
+        let broken = bench
+            .site
+            .attach(page, "c.pdf", "application/pdf", b"not a pdf at all");
+        let empty = bench.site.attach(page, "d.txt", "text/plain", b"  \n");
+        let index = with_files(&bench).await;
+        let log = bench.site.take_log();
+        let downloads: Vec<_> = log.iter().filter(|l| l.contains("download")).collect();
+        assert_eq!(downloads.len(), 2, "{downloads:?}");
+        for (id, words) in [
+            (picture, "image/png"),
+            (huge, "over 20"),
+            (broken, "PDF"),
+            (empty, "holds no text"),
+        ] {
+            let told = file(&bench, &index, id).await;
+            assert_eq!(told.state, PageState::Skipped, "{told:?}");
+            let reason = told.reason.unwrap();
+            assert!(reason.contains(words), "{reason}");
+        }
+        assert_eq!(bench.shelf.documents().len(), 1);
+        bench.sweep(index.id).await;
+        let log = bench.site.take_log();
+        assert!(!log.iter().any(|l| l.contains("download")), "{log:#?}");
+        // A version that can be read comes in; one that cannot goes out again.
+        bench.site.replace_file(broken, b"%PDF broken still");
+        bench.site.replace_file(empty, b"words at last");
+        bench.sweep(index.id).await;
+        assert!(
+            text(&bench, empty)
+                .unwrap()
+                .trim_end()
+                .ends_with("words at last")
+        );
+        bench.site.replace_file(empty, b"");
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, empty), None);
+        assert_eq!(file(&bench, &index, empty).await.state, PageState::Skipped);
+    });
+}
+
+#[test]
+fn a_listing_that_fails_or_lags_removes_no_file() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Files", "<p>files</p>");
+        let files: Vec<u64> = (0..30)
+            .map(|n| {
+                let data = format!("words {n}");
+                bench
+                    .site
+                    .attach(page, &format!("{n}.txt"), "text/plain", data.as_bytes())
+            })
+            .collect();
+        let index = with_files(&bench).await;
+        assert_eq!(bench.shelf.documents().len(), 31);
+        bench.site.fail("files of space", 9, Fault::Forbidden);
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+        assert_eq!(bench.shelf.documents().len(), 31);
+        bench.site.heal();
+        for _ in 0..2 {
+            bench.site.fail("files of space", 1, Fault::Empty);
+            bench.sweep(index.id).await;
+            bench.wait(120).await;
+            assert_eq!(bench.shelf.documents().len(), 31);
+        }
+        bench.site.heal();
+        for id in &files[1..20] {
+            bench.site.change_file(*id, |file| file.lags = true);
+        }
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.counts.deleted, run.counts.uploaded), (0, 0), "{run:?}");
+        assert_eq!(
+            bench.finds(index.id, "words 5").await,
+            [format!("att{}", files[5])]
+        );
+    });
+}
+
+#[test]
+fn a_download_that_fails_is_tried_again_and_stops_nothing_else() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Files", "<p>files</p>");
+        let one = bench
+            .site
+            .attach(page, "one.txt", "text/plain", b"first words");
+        let two = bench
+            .site
+            .attach(page, "two.txt", "text/plain", b"second words");
+        bench
+            .site
+            .fail(&format!("download att{one}"), 3, Fault::Unavailable);
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_attachments = true;
+        let index = bench.create(settings).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
+        assert!(text(&bench, two).is_some() && text(&bench, one).is_none());
+        bench.wait(3600).await;
+        bench.sweep(index.id).await;
+        assert!(text(&bench, one).is_some());
+    });
+}
