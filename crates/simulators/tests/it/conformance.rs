@@ -137,7 +137,9 @@ fn rich_site() -> (Site, Vec<String>) {
         v2(format!(
             "/footer-comments/{comment}/children?body-format=storage"
         )),
+        v2(format!("/footer-comments/{comment}?body-format=storage")),
         v2("/inline-comments?body-format=storage".into()),
+        v2(format!("/inline-comments/{inline}?body-format=storage")),
         v2(format!("/inline-comments/{inline}/children")),
         v2("/attachments?sort=-modified-date&status=current,trashed&limit=1".into()),
         v2(format!("/attachments/att{file}")),
@@ -147,6 +149,10 @@ fn rich_site() -> (Site, Vec<String>) {
             "/search?cql={cql}&expand=content.version&excerpt=none&limit=2&includeArchivedSpaces=true"
         )),
         v1("/search?cql=type%20in%20(comment,attachment)&expand=content.container".into()),
+        v1(
+            "/content/search?cql=type%20in%20(comment,attachment)&expand=container,ancestors,version,extensions.inlineProperties,extensions.resolution,body.storage"
+                .into(),
+        ),
         v1(format!("/content/{page}/restriction?start=0&limit=50")),
         v1(format!("/content/{page}/restriction/byOperation")),
         v1(format!(
