@@ -42,7 +42,6 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
             .into_iter()
             .partition(|(_, kind)| *kind == ContentKind::Attachment);
         let files: Vec<PageId> = files.into_iter().map(|(id, _)| id).collect();
-        attachments::fetch(ctx, &files).await?;
         let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
         for (id, kind) in due {
             by_kind.entry(kind).or_default().push(id);
@@ -61,6 +60,8 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
         while let Some(fetched) = fetches.next().await {
             fetched?;
         }
+        drop(fetches);
+        attachments::fetch(ctx, &files).await?;
     }
 }
 

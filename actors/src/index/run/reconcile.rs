@@ -66,11 +66,14 @@ impl<'a> Reconciler<'a> {
             .into_iter()
             .filter(|brief| self.is_candidate(brief, &tree, &which))
             .partition(|brief| brief.kind == ContentKind::Attachment);
-        // Files after the pages that they hang on.
-        let candidates = pages.into_iter().chain(files);
-        let candidates: Vec<PageId> = candidates.map(|brief| brief.page_id).collect();
+        let ids = |briefs: Vec<PageBrief>| -> Vec<PageId> {
+            briefs.into_iter().map(|brief| brief.page_id).collect()
+        };
+        let (files, pages) = (ids(files), ids(pages));
+        // Files when the pages that they hang on are decided and written.
+        let candidates = pages.chunks(CHUNK).chain(files.chunks(CHUNK));
         let mut wrote = false;
-        for ids in candidates.chunks(CHUNK) {
+        for ids in candidates {
             ctx.stop.check()?;
             wrote |= self.chunk(ids, &tree, &which).await?;
         }

@@ -28,6 +28,11 @@ async fn a_record_comes_back_as_it_was_saved() {
         breadcrumb: vec!["Top".into(), "Mitte".into()],
         body_version: Some(2),
         markdown_hash: Some("aa".into()),
+        comments_hash: Some("cc".into()),
+        file: Some(domain::content::FileFacts {
+            media_type: Some("text/plain".into()),
+            size: Some(1 << 40),
+        }),
         stored_hash: Some("bb".into()),
         reason: Some("because".into()),
         attempts: 4,
