@@ -13,13 +13,13 @@ use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
 use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
 use domain::ports::source::{Cursor, SourceError};
-use domain::vanish::is_suspiciously_empty;
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
 use super::context::{Removal, SeenSpace};
 use super::convert::on_blocking_thread;
 use super::recent::{newest_first, watermark};
+use super::vanish;
 use super::{Halt, RunCtx, retry};
 
 /// The checkpoint that remembers the newest file seen.
@@ -61,10 +61,12 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>
     Ok((touched, newest.max(Some(since))))
 }
 
-/// Lists every file of a space and writes what changed; answers those that the complete walk did not name, to be asked for.
+/// Lists every file of a space and writes what changed; answers those that the complete walk did not name although their page
+/// was `listed`: they are to be asked for.
 pub(super) async fn of_space(
     ctx: &RunCtx,
     space: &SeenSpace,
+    listed: &HashSet<PageId>,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
     let mut cursor: Option<Cursor> = None;
@@ -92,25 +94,19 @@ pub(super) async fn of_space(
         }
     }
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-    let known = briefs
+    Ok(briefs
         .into_iter()
-        .filter(|brief| brief.kind == ContentKind::Attachment && brief.state != PageState::Removed);
-    let mut stored = 0;
-    let mut absent = BTreeMap::new();
-    for brief in known {
-        stored += usize::from(brief.stored);
-        if !seen.contains(&brief.page_id) {
-            absent.insert(brief.page_id, brief.kind);
-        }
-    }
-    if is_suspiciously_empty(seen.len(), stored) && absent.len() > 1 {
-        ctx.trouble_with(
-            space,
-            "the list of its attachments was empty although some are stored: nothing is concluded from that",
-        );
-        return Ok(BTreeMap::new());
-    }
-    Ok(absent)
+        .filter(|brief| brief.kind == ContentKind::Attachment && brief.state != PageState::Removed)
+        .filter(|brief| !seen.contains(&brief.page_id))
+        // Where the page itself was not listed, the file follows it.
+        .filter(|brief| {
+            brief
+                .parent_id
+                .as_ref()
+                .is_some_and(|id| listed.contains(id))
+        })
+        .map(|brief| (brief.page_id, brief.kind))
+        .collect())
 }
 
 /// Writes files into rows, as far as they hang on pages of this index; answers those whose row is another than before.
@@ -325,6 +321,13 @@ async fn settle(
     Ok(())
 }
 
+/// As many of these files as this run may still ask for one by one. Nothing is concluded of the others: search, which left them
+/// out, lags.
+pub(super) fn affordable(ctx: &RunCtx, ids: &[PageId]) -> Vec<PageId> {
+    let within = ids.iter().take_while(|_| ctx.file_looks.take());
+    within.cloned().collect()
+}
+
 /// Files that the site is asked for one by one, as items of the tree; `None` when it could not be asked.
 pub(super) async fn ask(
     ctx: &RunCtx,
@@ -335,9 +338,6 @@ pub(super) async fn ask(
     let pages = known.values().filter_map(|r| r.facts.parent_id.clone());
     let pages = by_id(ctx, &pages.collect::<Vec<_>>()).await?;
     for id in ids {
-        if !ctx.single_looks.take() {
-            continue;
-        }
         let file = match ctx.source.file(id).await {
             Ok(file) => file,
             Err(halt) => {
@@ -394,12 +394,12 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                     stored.then_some(Removal { exempt })
                 }
                 Some((PageState::Vanishing, _)) => {
-                    super::vanish::hide(file, now, "its page is no longer shown");
+                    vanish::hide(file, now, "its page is no longer shown");
                     with_page.filter(|_| stored)
                 }
                 Some((state, _)) if state != PageState::Removed => return false,
                 _ => {
-                    super::vanish::hide(file, now, "its page is gone");
+                    vanish::hide(file, now, "its page is gone");
                     stored.then_some(Removal { exempt: true })
                 }
             };

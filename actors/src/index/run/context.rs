@@ -26,6 +26,8 @@ const SINGLE_FACTS: i64 = 25;
 const SINGLE_LOOKS: i64 = 25;
 /// So many comments that a sweep missed are asked for by a request of their own.
 const COMMENT_LOOKS: i64 = 25;
+/// So many files that a sweep missed are asked for by a request of their own.
+const FILE_LOOKS: i64 = 200;
 
 /// One run, as its stages see it.
 pub(crate) struct RunCtx {
@@ -49,6 +51,7 @@ pub(crate) struct RunCtx {
     pub(super) single_facts: Budget,
     pub(super) single_looks: Budget,
     pub(super) comment_looks: Budget,
+    pub(super) file_looks: Budget,
     /// Rendered bodies that this run may still ask for.
     pub(super) rendered: Budget,
     findings: Mutex<Findings>,
@@ -148,6 +151,7 @@ impl RunCtx {
             single_facts: Budget::new(SINGLE_FACTS),
             single_looks: Budget::new(SINGLE_LOOKS),
             comment_looks: Budget::new(COMMENT_LOOKS),
+            file_looks: Budget::new(FILE_LOOKS),
             rendered: Budget::new(rendered),
             findings: Mutex::default(),
         }

@@ -106,7 +106,7 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
         ctx.trouble_with(space, &error.to_string());
     }
     if ctx.settings().include_attachments {
-        match attachments::of_space(ctx, space).await {
+        match attachments::of_space(ctx, space, &seen).await {
             Ok(missing) => absent.extend(missing),
             Err(halt) => {
                 let error = halt.only_this_part()?;

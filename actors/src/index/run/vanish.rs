@@ -61,7 +61,12 @@ pub(super) async fn confirm(
         by_kind.entry(kind).or_default().push(id);
     }
     for (kind, ids) in by_kind {
-        for ids in ids.chunks(MAX_BATCH) {
+        let asked = match kind {
+            ContentKind::Attachment => attachments::affordable(ctx, &ids),
+            _ => ids.clone(),
+        };
+        all.unexplained += ids.len() - asked.len();
+        for ids in asked.chunks(MAX_BATCH) {
             let Some(answers) = ask(ctx, kind, ids).await? else {
                 // A question that failed concludes nothing: these pages stay as they are.
                 all.unexplained += ids.len();
