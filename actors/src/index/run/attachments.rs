@@ -214,7 +214,10 @@ fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
     record.attempts = 0;
     record.next_try_at = None;
     if record.stored_hash.is_some() {
-        let removal = Removal { exempt: false };
+        let removal = Removal {
+            exempt: false,
+            only_accepted: false,
+        };
         ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
     }
 }
@@ -391,7 +394,10 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                         file.body_version = None;
                     }
                     let exempt = with_page.map_or_else(|| ctx.scope_changed(), |r| r.exempt);
-                    stored.then_some(Removal { exempt })
+                    stored.then_some(Removal {
+                        exempt,
+                        only_accepted: with_page.is_some_and(|r| r.only_accepted),
+                    })
                 }
                 Some((PageState::Vanishing, _)) => {
                     vanish::hide(file, now, "its page is no longer shown");
@@ -400,7 +406,10 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                 Some((state, _)) if state != PageState::Removed => return false,
                 _ => {
                     vanish::hide(file, now, "its page is gone");
-                    stored.then_some(Removal { exempt: true })
+                    stored.then_some(Removal {
+                        exempt: true,
+                        only_accepted: false,
+                    })
                 }
             };
             match removal {
