@@ -7,10 +7,11 @@ use std::time::Duration;
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
 use domain::content::ContentKind;
-use domain::index::Index;
+use domain::index::{BackendKind, Index};
+use domain::moving;
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
-use domain::ports::store::{OpenedRun, SyncStore};
+use domain::ports::store::{MoveBegun, OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::{Run, RunKind};
 use domain::schedule::Timetable;
@@ -107,6 +108,9 @@ impl Engine {
     async fn start_with(parts: EngineParts, workers: ArbiterHandle) -> Result<Self, EngineError> {
         let shared = Shared::new(parts);
         take_up_open_runs(&shared).await?;
+        if shared.settings.scheduled {
+            take_up_moves(&shared).await?;
+        }
         let scheduler = SchedulerActor::new(Arc::clone(&shared), workers).start();
         Ok(Self {
             scheduler,
@@ -125,11 +129,13 @@ impl Engine {
         let state = store.index_state(index).await?;
         let open = store.open_run_of(index).await?;
         let kind = match (&open, order.full) {
-            (Some(_), Some(true)) => RunKind::Full,
+            (Some(open), Some(true)) if open.kind != RunKind::Move => RunKind::Full,
             _ => schedule::manual_kind(&state.progress, order.full),
         };
         let queue = open.as_ref().is_some_and(|open| {
-            let more = order.full == Some(true) && open.kind != RunKind::Full;
+            let more = order.full == Some(true) && open.kind != RunKind::Full
+                // A move looks at nothing in Confluence.
+                || open.kind == RunKind::Move;
             !order.dry_run && (more || open.dry_run)
         });
         let opened = store.open_run(index, kind, order.dry_run, queue).await?;
@@ -137,6 +143,51 @@ impl Engine {
         Ok(match opened {
             OpenedRun::New(run) | OpenedRun::AlreadyOpen(run) | OpenedRun::Queued(run) => run,
         })
+    }
+
+    /// Moves an index to another store, or, with the store that it lives in, to the object that the settings ask for there
+    /// now (or fills the same object anew). Recorded before this returns; the object that answers now does so until the
+    /// new one is complete. Confluence is not asked for anything. `None`: there was nothing to move.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] without such an index; [`EngineError::BackendMissing`] when the store is not set up; when the
+    /// database cannot be used.
+    pub async fn move_index(
+        &self,
+        index: IndexId,
+        backend: BackendKind,
+    ) -> Result<Option<Run>, EngineError> {
+        if self.shared.backend(backend).is_none() {
+            return Err(EngineError::BackendMissing { index, backend });
+        }
+        let store = &self.shared.store;
+        if store.begin_move(index, backend).await? == MoveBegun::AtOnce {
+            self.index_changed(index);
+            return Ok(None);
+        }
+        let opened = store.open_run(index, RunKind::Move, false, false).await?;
+        tracing::info!(%index, %backend, "the index moves; its present store answers until the new one is complete");
+        self.scheduler.do_send(ActivateIndex(index));
+        self.index_changed(index);
+        Ok(Some(match opened {
+            OpenedRun::New(run) | OpenedRun::AlreadyOpen(run) | OpenedRun::Queued(run) => run,
+        }))
+    }
+
+    /// Gives a move up: the index stays where it is, what was made elsewhere is removed. Nothing to give up is a success.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] without such an index; when the database cannot be used.
+    pub async fn abandon_move(&self, index: IndexId) -> Result<(), EngineError> {
+        let store = &self.shared.store;
+        store.abandon_move(index).await?;
+        if let Some(run) = store.open_run_of(index).await?
+            && run.kind == RunKind::Move
+        {
+            self.cancel(run.id).await?;
+        }
+        self.index_changed(index);
+        Ok(())
     }
 
     /// Says that the row of a run now is `canceling`: no new credits, work in flight settles, the rest waits in rows.
@@ -271,6 +322,30 @@ async fn take_up_open_runs(shared: &Shared) -> Result<(), EngineError> {
         if let Some(next) = run.follow_up_run_id {
             tracing::info!(index = %run.index_id, run = %run.id, %next, "a run of an earlier process was interrupted; another goes on from its rows");
         }
+    }
+    Ok(())
+}
+
+/// Moves that were recorded go on, and an index that lives in another kind of object than the settings ask for by name begins
+/// to move: whoever changes `LLAMA_CLOUD_INDEX_API` from one generation to the other wants that.
+async fn take_up_moves(shared: &Shared) -> Result<(), EngineError> {
+    let store = &shared.store;
+    for state in store.index_states().await? {
+        let index = &state.index;
+        let kind = index.settings.backend;
+        let Some(backend) = shared.backend(kind) else {
+            continue;
+        };
+        let outgrown = moving::is_outgrown(index.remote.as_ref(), backend.wanted_object());
+        if index.moving.is_none() && outgrown && index.settings.enabled {
+            tracing::warn!(index = %index.id, name = %index.settings.name, wanted = backend.wanted_object(), "the settings ask for another kind of store object than the index lives in: it moves there, and the present object answers until that is done");
+            store.begin_move(index.id, kind).await?;
+        } else if index.moving.is_none() {
+            continue;
+        }
+        store
+            .open_run(index.id, RunKind::Move, false, false)
+            .await?;
     }
     Ok(())
 }

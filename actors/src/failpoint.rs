@@ -18,6 +18,17 @@ pub const FAILPOINTS: &[&str] = &[
     "before_run_finished",
 ];
 
+/// Every place of a run that moves an index to another store object.
+pub const MOVE_FAILPOINTS: &[&str] = &[
+    "after_run_started",
+    "before_upload",
+    "after_upload_before_ack",
+    "after_ack",
+    "before_take_over",
+    "after_take_over",
+    "before_run_finished",
+];
+
 /// Stands for every hit.
 const ALWAYS: u32 = u32::MAX;
 

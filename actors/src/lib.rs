@@ -39,7 +39,7 @@ mod uploader;
 pub use document::{PageText, page_texts};
 pub use engine::{Engine, EngineParts, SyncOrder};
 pub use error::EngineError;
-pub use failpoint::{FAILPOINTS, FailAction, Failpoints};
+pub use failpoint::{FAILPOINTS, FailAction, Failpoints, MOVE_FAILPOINTS};
 pub use progress::ProgressHub;
 pub use settings::{Backends, EngineSettings, VerifyOnRead};
 pub use status::{BackendStatus, EngineStatus, IndexGauge};

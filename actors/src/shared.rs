@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) fetchers: Arc<FetcherPool>,
     /// Raised once, when the engine stops.
     pub(crate) draining: CancellationToken,
+    /// Held while remote objects are removed.
+    pub(crate) removals: tokio::sync::Mutex<()>,
     uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
     rows: Mutex<HashMap<IndexId, RowsLock>>,
 }
@@ -46,6 +48,7 @@ impl Shared {
             clock: parts.clock,
             settings: parts.settings,
             draining: CancellationToken::new(),
+            removals: tokio::sync::Mutex::default(),
             uploaders: Mutex::default(),
             rows: Mutex::default(),
         })

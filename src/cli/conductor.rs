@@ -75,6 +75,40 @@ impl Conductor {
         }
     }
 
+    /// Fills an index's store anew. The run that is answered may be another one, which the rebuild follows.
+    pub(super) async fn rebuild(&self, index: &Index) -> Result<Run, CliError> {
+        match self {
+            Self::Own(running) => {
+                let moving = index.moving.as_ref();
+                let backend = moving.map_or(index.settings.backend, |moving| moving.backend);
+                let engine = &running.engine;
+                let begun = engine.move_index(index.id, backend).await;
+                begun.map_err(CliError::failed)?.ok_or_else(|| {
+                    let agent = &index.settings.agent_id;
+                    CliError::failed(format!(
+                        "the index of {agent} has no store object yet: sync it first"
+                    ))
+                })
+            }
+            Self::Service(service) => {
+                let path = format!("/api/indexes/{}/sync", index.id);
+                service.post(&path, &json!({"rebuild": true})).await
+            }
+        }
+    }
+
+    /// The open or newest run of an index.
+    pub(super) async fn newest_run(&self, index: IndexId) -> Result<Option<Run>, CliError> {
+        match self {
+            Self::Own(running) => Ok(running.store.index(index).await?.last_run),
+            Self::Service(service) => {
+                let shown: serde_json::Value =
+                    service.get(&format!("/api/indexes/{index}")).await?;
+                serde_json::from_value(shown["last_run"].clone()).map_err(CliError::failed)
+            }
+        }
+    }
+
     /// The run with its newest counters.
     pub(super) async fn run(&self, index: IndexId, run: RunId) -> Result<Run, CliError> {
         match self {

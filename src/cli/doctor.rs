@@ -69,6 +69,15 @@ pub(super) async fn run() -> CliResult {
                 .unwrap_or_default();
             for index in indexes {
                 let what = format!("index of {}", index.settings.agent_id);
+                if let Some(moving) = &index.moving {
+                    findings.good(
+                        &what,
+                        &format!(
+                            "moves to {}: {} of {} documents are searchable there, {} failed; {} answers until it is complete",
+                            moving.backend, moving.searchable, moving.documents, moving.failed, index.settings.backend
+                        ),
+                    );
+                }
                 match index.status_reason {
                     None => findings.good(
                         &what,
@@ -128,23 +137,11 @@ pub(super) async fn run() -> CliResult {
     Ok(if findings.bad == 0 { DONE } else { FAILED })
 }
 
-/// Asks the store for something that changes nothing: the documents of an object that is not there.
+/// Asks the store for something that changes nothing.
 async fn look_at(findings: &mut Findings, kind: BackendKind, backend: &dyn RetrievalBackend) {
-    use domain::ports::retrieval::BackendError;
     let what = format!("store {kind}");
-    let nobody = domain::index::Remote {
-        kind: match kind {
-            BackendKind::LlamaCloud => "pipeline".to_owned(),
-            BackendKind::Local => "local".to_owned(),
-        },
-        id: "00000000-0000-0000-0000-000000000000".to_owned(),
-        name: "confluence-doctor".to_owned(),
-        extra: None,
-    };
-    match backend.list(&nobody, None).await {
-        Ok(_) | Err(BackendError::ObjectGone { .. } | BackendError::Rejected { .. }) => {
-            findings.good(&what, &backend.health().description);
-        }
+    match backend.probe().await {
+        Ok(said) => findings.good(&what, &said),
         Err(error) => findings.bad(&what, error),
     }
 }

@@ -6,7 +6,7 @@ use actors::SyncOrder;
 use clap::Args;
 use domain::RunId;
 use domain::index::Index;
-use domain::run::{Run, RunStatus};
+use domain::run::{Run, RunKind, RunStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::conductor::{Conductor, indexes};
@@ -33,6 +33,10 @@ pub(super) struct SyncArgs {
     /// Only look, and say what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Fill the store anew from what is kept, without asking Confluence: after LLAMA_CLOUD_INDEX_API was changed, or to
+    /// make good what was lost. What answers now does so until that is done.
+    #[arg(long, conflicts_with_all = ["full", "dry_run"])]
+    rebuild: bool,
 }
 
 pub(super) async fn run(args: &SyncArgs) -> CliResult {
@@ -50,7 +54,7 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
         full: args.full.then_some(true),
         dry_run: args.dry_run,
     };
-    let outcome = follow(&conductor, wanted, order).await;
+    let outcome = follow(&conductor, wanted, order, args.rebuild).await;
     conductor.stop().await;
     outcome
 }
@@ -73,7 +77,12 @@ impl Followed {
     }
 }
 
-async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> CliResult {
+async fn follow(
+    conductor: &Conductor,
+    wanted: Vec<Index>,
+    order: SyncOrder,
+    rebuild: bool,
+) -> CliResult {
     let mut signals = Signals::take_over().map_err(CliError::failed)?;
     let bars = MultiProgress::new();
     let style = ProgressStyle::with_template("{prefix:24!} [{bar:30}] {pos}/{len} {msg}")
@@ -81,7 +90,11 @@ async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> 
         .progress_chars("=> ");
     let mut followed = Vec::new();
     for index in wanted {
-        let run = conductor.sync(index.id, order).await?;
+        let run = if rebuild {
+            conductor.rebuild(&index).await?
+        } else {
+            conductor.sync(index.id, order).await?
+        };
         let bar = bars.add(ProgressBar::new(0).with_style(style.clone()));
         bar.set_prefix(index.settings.name.clone());
         followed.push(Followed {
@@ -92,7 +105,7 @@ async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> 
         });
     }
     let interrupted = tokio::select! {
-        result = until_over(conductor, &mut followed) => {
+        result = until_done(conductor, &mut followed, rebuild) => {
             result?;
             false
         }
@@ -115,6 +128,29 @@ async fn follow(conductor: &Conductor, wanted: Vec<Index>, order: SyncOrder) -> 
     } else {
         exit_code(followed.iter().map(|one| one.run.status))
     })
+}
+
+/// Waits for the runs; where a rebuild had to wait for another run, for the run that carries it out as well.
+async fn until_done(
+    conductor: &Conductor,
+    followed: &mut [Followed],
+    rebuild: bool,
+) -> Result<(), CliError> {
+    until_over(conductor, followed).await?;
+    let mut waited = false;
+    for one in followed
+        .iter_mut()
+        .filter(|one| rebuild && one.run.kind != RunKind::Move)
+    {
+        if let Some(run) = conductor.newest_run(one.index.id).await? {
+            one.run = run;
+            waited = true;
+        }
+    }
+    if waited {
+        until_over(conductor, followed).await?;
+    }
+    Ok(())
 }
 
 async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<(), CliError> {

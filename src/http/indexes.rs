@@ -321,7 +321,7 @@ pub async fn get_index_by_agent(
 
 /// Changes an index.
 #[utoipa::path(patch, path = "/api/indexes/{id}", operation_id = "change_index", tag = "indexes",
-    summary = "Change settings of an index; removed spaces leave with the next run, added ones enter.",
+    summary = "Change settings of an index; removed spaces leave with the next run, added ones enter, another backend begins a move.",
     params(("id" = String, Path, description = "The index.")),
     request_body(content = ref("#/components/schemas/ChangeIndex")),
     responses((status = 200, body = Index), (status = 404), (status = 409), (status = 422), (status = 503)))]
@@ -333,7 +333,11 @@ pub async fn change_index(
 ) -> ApiResult<web::Json<Index>> {
     let id = index_id(&path)?;
     let present = state.store.index(id).await?;
+    let names_backend = fields.names_backend();
     let settings = fields.change(&present.settings, &defaults(&state))?;
+    if names_backend {
+        backend_is_there(&state, settings.backend)?;
+    }
     if settings.agent_id != present.settings.agent_id {
         agent_is_free(&state, &settings.agent_id, Some(id)).await?;
     }
@@ -363,7 +367,24 @@ pub async fn change_index(
         .collect();
     let index = state.store.update_index(id, &settings, &spaces).await?;
     state.engine.index_changed(id);
+    let index = if names_backend {
+        put_into(&state, &index, settings.backend).await?
+    } else {
+        index
+    };
     Ok(web::Json(with_live_run(&state, index)))
+}
+
+/// Begins a move of an index to a store, or gives one up that leads away from there.
+async fn put_into(state: &AppState, index: &Index, backend: BackendKind) -> ApiResult<Index> {
+    let target = index.moving.as_ref().map(|moving| moving.backend);
+    let present = index.settings.backend;
+    if backend != present {
+        state.engine.move_index(index.id, backend).await?;
+    } else if target.is_some_and(|target| target != present) {
+        state.engine.abandon_move(index.id).await?;
+    }
+    Ok(state.store.index(index.id).await?)
 }
 
 /// Deletes an index.

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::SyncOrder;
+use domain::index::Index;
 use domain::ports::store::RunFilter;
 use domain::run::{Run, RunStatus};
 use domain::{IndexId, RunId};
@@ -51,21 +52,40 @@ pub struct SyncRequest {
     #[serde(default)]
     #[schema(value_type = bool)]
     dry_run: Field<bool>,
+    /// Fill the store anew from what is kept here, without asking Confluence: in the generation of the index API that the
+    /// settings ask for. What answers now does so until that is done. Not together with the others.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    rebuild: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
 }
 
+/// What a sync is asked for.
+enum Order {
+    Sync(SyncOrder),
+    Rebuild,
+}
+
 impl SyncRequest {
-    fn order(self) -> ApiResult<SyncOrder> {
+    fn order(self) -> ApiResult<Order> {
         let mut check = Check::default();
         let order = SyncOrder {
             full: check.optional("full", self.full),
             dry_run: check.optional("dry_run", self.dry_run).unwrap_or(false),
         };
-        check.unknown("", &self.unknown, &["full", "dry_run"]);
+        let rebuild = check.optional("rebuild", self.rebuild).unwrap_or(false);
+        if rebuild && (order.dry_run || order.full.is_some()) {
+            check.fail("rebuild", "goes neither with full nor with dry_run");
+        }
+        check.unknown("", &self.unknown, &["full", "dry_run", "rebuild"]);
         check.done()?;
-        Ok(order)
+        Ok(if rebuild {
+            Order::Rebuild
+        } else {
+            Order::Sync(order)
+        })
     }
 }
 
@@ -91,8 +111,21 @@ pub enum Decision {
     Refuse,
 }
 
-async fn order(state: &AppState, index: IndexId, order: SyncOrder) -> ApiResult<HttpResponse> {
-    let run = state.engine.sync(index, order).await?;
+async fn order(state: &AppState, index: Index, order: Order) -> ApiResult<HttpResponse> {
+    let run = match order {
+        Order::Sync(order) => state.engine.sync(index.id, order).await?,
+        Order::Rebuild => {
+            // A move that is under way goes on.
+            let backend = index.moving.map_or(index.settings.backend, |m| m.backend);
+            let begun = state.engine.move_index(index.id, backend).await?;
+            begun.ok_or_else(|| {
+                ApiError::new(
+                    "conflict",
+                    "the index has no store object yet: sync it first",
+                )
+            })?
+        }
+    };
     Ok(HttpResponse::Accepted().json(run))
 }
 
@@ -109,7 +142,7 @@ pub async fn sync_agent(
 ) -> ApiResult<HttpResponse> {
     let wanted = body.order()?;
     let index = index_of_agent(&state, &Principal::Admin, &path).await?;
-    order(&state, index.id, wanted).await
+    order(&state, index, wanted).await
 }
 
 /// Syncs an index.
@@ -125,8 +158,8 @@ pub async fn sync_index(
 ) -> ApiResult<HttpResponse> {
     let wanted = body.order()?;
     let id = index_id(&path)?;
-    state.store.index(id).await?;
-    order(&state, id, wanted).await
+    let index = state.store.index(id).await?;
+    order(&state, index, wanted).await
 }
 
 /// The run with the newest counters.

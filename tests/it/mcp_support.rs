@@ -49,6 +49,7 @@ fn index(number: u128, agent: &str) -> Index {
         id: index_id(number),
         settings: serde_json::from_value(settings).unwrap(),
         remote: None,
+        moving: None,
         status: domain::index::IndexStatus::Ok,
         status_reason: None,
         spaces: vec![serde_json::from_value(space).unwrap()],

@@ -89,6 +89,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
                 index_reason: Some(words.to_owned()),
                 progress: None,
                 next_run_at: next_after_failure(shared, &state),
+                then: None,
             };
             let run = shared.store.finish_run(run.id, &end).await?;
             shared.hub.run_finished(&run).await;

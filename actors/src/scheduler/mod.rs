@@ -2,7 +2,7 @@
 //!
 //! It wakes at the earliest due time and at least every check interval, opens the runs that are due, keeps one
 //! [`IndexActor`](crate::index::IndexActor) per living index, starts dead children again (five times a minute, then gives up on
-//! that child), and removes the remote objects of deleted indexes until that is done.
+//! that child), and removes the remote objects of deleted and moved indexes until that is done.
 
 mod actor;
 mod handlers;
@@ -10,3 +10,4 @@ mod outlook;
 mod tombstones;
 
 pub(crate) use actor::{GIVEN_UP, SchedulerActor};
+pub(crate) use tombstones::remove_due as remove_tombstones;

@@ -64,7 +64,7 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             outlook.next = outlook.next.min(until(start, now));
         }
     }
-    outlook.tombstones = tombstones::remove_due(shared).await?;
+    outlook.tombstones = tombstones::remove_due(shared, None).await?;
     outlook.next = outlook.next.max(SHORTEST);
     Ok(outlook)
 }

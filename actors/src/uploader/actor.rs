@@ -12,6 +12,7 @@ use domain::{IndexId, RunId};
 use tokio::sync::{Notify, Semaphore};
 
 use super::lane::Lane;
+use super::ledger::Ledger;
 use crate::EngineError;
 use crate::index::run::{Stop, Tally};
 use crate::messages::{CloseLane, DrainOutbox, GetInFlight, OpenLane};
@@ -23,6 +24,8 @@ use crate::supervise::ChildGuard;
 pub(crate) struct UploadJob {
     pub(crate) index: IndexId,
     pub(crate) run: RunId,
+    pub(crate) backend: BackendKind,
+    pub(crate) ledger: Ledger,
     pub(crate) remote: Remote,
     pub(crate) tally: Arc<Tally>,
     pub(crate) stop: Stop,

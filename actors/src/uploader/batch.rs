@@ -11,6 +11,7 @@ use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
 use domain::{Disposition, DocumentId, PageId};
 
 use super::lane::Lane;
+use super::ledger::Ledger;
 use crate::EngineError;
 use crate::index::run::Halt;
 use crate::index::tell_failed;
@@ -164,10 +165,16 @@ impl Lane {
         {
             let _rows = self.rows.lock().await;
             let now = self.shared.now();
-            self.shared.store.settle_outbox(&outcomes, now).await?;
-            self.set_next_try(&outcomes).await?;
+            self.job.ledger.settle(self.store(), &outcomes, now).await?;
+            if self.job.ledger == Ledger::Serving {
+                self.set_next_try(&outcomes).await?;
+            }
         }
         self.job.tally.outbox_settled(&outcomes);
+        if self.job.ledger == Ledger::Moving {
+            // Its pages stand as they do: the object that answers holds them.
+            return Ok(());
+        }
         let failed: Vec<_> = outcomes
             .into_iter()
             .filter(|(_, outcome)| matches!(outcome, OutboxOutcome::Failed { .. }))

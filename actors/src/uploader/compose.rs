@@ -75,10 +75,8 @@ pub(super) async fn compose(
             batches.push(Batch::Upsert(current));
         }
         if !corrected.is_empty() {
-            lane.shared
-                .store
-                .save_pages(&rehashed, &corrected, &[])
-                .await?;
+            lane.store().save_pages(&rehashed, &[], &[]).await?;
+            lane.job.ledger.correct(lane.store(), &corrected).await?;
         }
         if !blocked.is_empty() {
             let now = lane.shared.now();
@@ -92,7 +90,7 @@ pub(super) async fn compose(
                     (entry, outcome)
                 })
                 .collect();
-            lane.shared.store.settle_outbox(&outcomes, now).await?;
+            lane.job.ledger.settle(lane.store(), &outcomes, now).await?;
         }
         // After the rows were put off, so that nothing makes their pages wait.
         lane.shared.store.save_pages(&lost, &[], &[]).await?;

@@ -39,7 +39,7 @@ impl Confirmation {
     /// One step: commit, or one question and what follows from its answer. `true` when nothing is left to confirm.
     pub(super) async fn step(&mut self, lane: &Lane) -> Result<bool, Halt> {
         let index = lane.job.index;
-        let accepted = lane.shared.store.outbox_accepted(index, MOST).await?;
+        let accepted = lane.job.ledger.accepted(lane.store(), index, MOST).await?;
         if accepted.is_empty() {
             return Ok(true);
         }

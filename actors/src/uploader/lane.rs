@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::ports::retrieval::RetrievalBackend;
-use domain::ports::store::OutboxEntry;
+use domain::ports::store::{OutboxEntry, SyncStore};
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
@@ -54,6 +54,10 @@ impl Lane {
         }
     }
 
+    pub(super) fn store(&self) -> &dyn SyncStore {
+        self.shared.store.as_ref()
+    }
+
     pub(super) async fn work(self) -> LaneReport {
         match self.drain().await {
             Ok(()) => LaneReport::Settled,
@@ -73,9 +77,9 @@ impl Lane {
             let window =
                 (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
             let due = self
-                .shared
-                .store
-                .outbox_due(self.job.index, self.shared.now(), window)
+                .job
+                .ledger
+                .due(self.store(), self.job.index, self.shared.now(), window)
                 .await?;
             if due.is_empty() {
                 if !self.handle.closing.load(Ordering::SeqCst) {
@@ -119,7 +123,11 @@ impl Lane {
 
     /// Waits for rows that are due within a short while; `false` when there are none.
     async fn rows_come_due_soon(&self) -> Result<bool, Halt> {
-        let next = self.shared.store.outbox_next_due(self.job.index).await?;
+        let next = self
+            .job
+            .ledger
+            .next_due(self.store(), self.job.index)
+            .await?;
         let Some(wait) = next.map(|at| (at - self.shared.now()).to_std().unwrap_or_default())
         else {
             return Ok(false);

@@ -8,5 +8,7 @@ mod batch;
 mod compose;
 mod confirm;
 mod lane;
+mod ledger;
 
 pub(crate) use actor::{LaneReport, LlamaUploader, UploadJob};
+pub(crate) use ledger::Ledger;

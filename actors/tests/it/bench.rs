@@ -35,6 +35,8 @@ pub struct Bench {
     pub clock: TestClock,
     pub site: FakeConfluence,
     pub shelf: FakeRetrieval,
+    /// A second store, of the kind LlamaCloud.
+    pub cloud: FakeRetrieval,
     pub store: Arc<Metastore>,
     pub engine: Engine,
     pub settings: EngineSettings,
@@ -58,11 +60,13 @@ impl Bench {
         let store = Arc::new(Metastore::open(&url, options).unwrap());
         let site = FakeConfluence::new(clock);
         site.space("10", "ENG");
-        let engine = start(&store, &site, &shelf, clock, &settings).await;
+        let cloud = FakeRetrieval::cloud();
+        let engine = start(&store, &site, [&shelf, &cloud], clock, &settings).await;
         Self {
             clock,
             site,
             shelf,
+            cloud,
             store,
             engine,
             settings,
@@ -76,7 +80,7 @@ impl Bench {
         self.engine = start(
             &self.store,
             &self.site,
-            &self.shelf,
+            [&self.shelf, &self.cloud],
             self.clock,
             &self.settings,
         )
@@ -337,15 +341,21 @@ impl Bench {
 async fn start(
     store: &Arc<Metastore>,
     site: &FakeConfluence,
-    shelf: &FakeRetrieval,
+    shelves: [&FakeRetrieval; 2],
     clock: TestClock,
     settings: &EngineSettings,
 ) -> Engine {
-    let backend: Arc<dyn RetrievalBackend> = Arc::new(shelf.clone());
+    let backends: Backends = shelves
+        .into_iter()
+        .map(|shelf| {
+            let backend: Arc<dyn RetrievalBackend> = Arc::new(shelf.clone());
+            (shelf.kind, backend)
+        })
+        .collect();
     Engine::start_here(EngineParts {
         store: Arc::clone(store) as Arc<dyn SyncStore>,
         source: Arc::new(site.clone()),
-        backends: Backends::from([(BackendKind::Local, backend)]),
+        backends,
         clock: Arc::new(clock),
         settings: settings.clone(),
     })

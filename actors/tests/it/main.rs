@@ -13,6 +13,7 @@ mod faults;
 mod first_sync;
 mod matrix;
 mod model;
+mod moves;
 mod real;
 mod removals;
 mod restrictions;

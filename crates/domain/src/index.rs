@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::quiet::QuietHours;
-use crate::run::{Run, RunStatus};
+use crate::run::{Run, RunKind, RunStatus};
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
 /// Which retrieval store holds an index.
@@ -163,6 +163,24 @@ pub struct Remote {
     pub extra: Option<String>,
 }
 
+/// An index on its way to another store object.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Moving {
+    /// Which store is to hold it.
+    pub backend: BackendKind,
+    /// The object there; null until it exists.
+    pub remote: Option<Remote>,
+    /// Documents that are to go there.
+    pub documents: i64,
+    /// Documents that it finds already.
+    pub searchable: i64,
+    /// Documents that it refused; they are tried again by the next run of the move.
+    pub failed: i64,
+    /// When the move was asked for.
+    pub since: DateTime<Utc>,
+}
+
 /// How one space of an index stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -244,6 +262,8 @@ pub struct Index {
     pub settings: IndexSettings,
     /// Where it is kept; null until the store object exists.
     pub remote: Option<Remote>,
+    /// Where it is moving to, while it does; until then `backend` and `remote` answer.
+    pub moving: Option<Moving>,
     /// How it stands.
     pub status: IndexStatus,
     /// Why it stands so, in words; null when there is nothing to say.
@@ -270,7 +290,9 @@ impl Index {
     #[must_use]
     pub fn as_of(&self) -> Option<DateTime<Utc>> {
         let last = self.last_run.as_ref();
-        last.filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
+        // A move changes where answers come from, not how current they are.
+        last.filter(|run| run.kind != RunKind::Move)
+            .filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
             .and_then(|run| run.finished_at)
             .or(self.synced_at)
     }

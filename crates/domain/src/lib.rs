@@ -3,7 +3,7 @@
 //! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`comments`], [`index`], [`run`], [`document`].
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
 //!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`vanish`] and [`guard`] (who may be removed),
-//!   [`schedule`], [`backoff`], [`adaptive`] (how many requests at once), [`answer`] (which passages may leave).
+//!   [`moving`] (when another store object takes over), [`schedule`], [`backoff`], [`adaptive`] (how many requests at once), [`answer`] (which passages may leave).
 //! * **Ports**, the traits that adapters implement: [`ports`].
 //!
 //! This crate must not know actix, HTTP, a database or the network; everything here is tested with plain values.
@@ -21,6 +21,7 @@ pub mod event;
 pub mod guard;
 pub mod ids;
 pub mod index;
+pub mod moving;
 pub mod page;
 pub mod ports;
 pub mod problem;

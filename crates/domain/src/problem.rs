@@ -95,6 +95,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "The retrieval store cannot be reached",
     ),
     (
+        "move_incomplete",
+        503,
+        "The new store is not complete yet; the old one goes on answering",
+    ),
+    (
         "store_unauthorized",
         503,
         "The retrieval store refuses the service's credentials",

@@ -19,6 +19,8 @@ pub enum RunKind {
     Sweep,
     /// A sweep that also re-checks every version and label by id.
     Full,
+    /// The index goes to another store object from what is kept here; Confluence is not asked for anything.
+    Move,
 }
 
 impl RunKind {
@@ -30,25 +32,33 @@ impl RunKind {
             Self::Delta => "delta",
             Self::Sweep => "sweep",
             Self::Full => "full",
+            Self::Move => "move",
         }
     }
 
     /// The inverse of [`as_str`](Self::as_str).
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::First, Self::Delta, Self::Sweep, Self::Full]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        [
+            Self::First,
+            Self::Delta,
+            Self::Sweep,
+            Self::Full,
+            Self::Move,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
     }
 
     /// How much a kind looks at: of two follow-ups the one that looks at more stays.
     #[must_use]
     pub const fn reach(self) -> u8 {
         match self {
-            Self::Delta => 0,
-            Self::Sweep => 1,
-            Self::First => 2,
-            Self::Full => 3,
+            Self::Move => 0,
+            Self::Delta => 1,
+            Self::Sweep => 2,
+            Self::First => 3,
+            Self::Full => 4,
         }
     }
 
@@ -65,7 +75,7 @@ impl RunKind {
     /// Whether the run lists every page of its spaces, and may therefore conclude that one is absent.
     #[must_use]
     pub const fn sweeps(self) -> bool {
-        !matches!(self, Self::Delta)
+        !matches!(self, Self::Delta | Self::Move)
     }
 }
 

@@ -116,6 +116,15 @@ impl RetrievalBackend for LlamaCloud {
         BackendKind::LlamaCloud
     }
 
+    fn wanted_object(&self) -> Option<&'static str> {
+        match self.index_api {
+            IndexApi::V1 => Some(v1::KIND),
+            IndexApi::V2 => Some(v2::KIND),
+            // Indexes stay where they are; only new ones follow what the account offers.
+            IndexApi::Auto => None,
+        }
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             max_batch_documents: 50,
@@ -125,6 +134,45 @@ impl RetrievalBackend for LlamaCloud {
             filters_labels: false,
             knows_sections: false,
         }
+    }
+
+    async fn probe(&self) -> Result<String, BackendError> {
+        let host = self.http.host();
+        let (v1, v2) = match self.index_api {
+            IndexApi::V1 => (Some(self.pipelines.is_offered().await?), None),
+            IndexApi::V2 => (None, Some(self.directories.is_offered().await?)),
+            IndexApi::Auto => (
+                Some(self.pipelines.is_offered().await?),
+                Some(self.directories.is_offered().await?),
+            ),
+        };
+        let offers = |offered: Option<bool>, generation: Generation| match offered {
+            Some(true) => Some(generation.name()),
+            _ => None,
+        };
+        let offered: Vec<&str> = [
+            offers(v1, Generation::Pipelines),
+            offers(v2, Generation::Directories),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if offered.is_empty() {
+            let asked = match self.index_api {
+                IndexApi::V1 => "no pipelines (v1): LLAMA_CLOUD_INDEX_API=v2 or auto may be right",
+                IndexApi::V2 => {
+                    "no directories and indexes (v2): LLAMA_CLOUD_INDEX_API=v1 or auto may be right"
+                }
+                IndexApi::Auto => "neither pipelines (v1) nor directories and indexes (v2)",
+            };
+            return Err(BackendError::Rejected {
+                detail: format!("{host} offers {asked}; check LLAMA_CLOUD_BASE_URL as well"),
+            });
+        }
+        Ok(format!(
+            "LlamaCloud at {host} offers {}",
+            offered.join(" and ")
+        ))
     }
 
     async fn ensure(

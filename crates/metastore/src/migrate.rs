@@ -202,6 +202,7 @@ mod tests {
             events,
             tokens,
             tombstones,
+            move_rows,
             remembered,
         );
         let tables = objects(&mut connection)

@@ -35,6 +35,9 @@ table! {
         deletions_refused -> Bool,
         guarded_pages -> Text,
         applied_settings -> Nullable<Text>,
+        moving_to -> Nullable<Text>,
+        moving_remote -> Nullable<Text>,
+        moving_since -> Nullable<Timestamp>,
         quiet_hours -> Nullable<Text>,
     }
 }
@@ -135,6 +138,22 @@ table! {
 }
 
 table! {
+    move_rows (index_id, page_id) {
+        index_id -> Text,
+        page_id -> Text,
+        kind -> Text,
+        op -> Text,
+        hash -> Text,
+        state -> Text,
+        accepted_at -> Nullable<Timestamp>,
+        attempts -> Integer,
+        refusals -> Integer,
+        next_attempt_at -> Timestamp,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
     bodies (page_id) {
         page_id -> Text,
         kind -> Text,
@@ -206,10 +225,11 @@ table! {
 }
 
 table! {
-    tombstones (index_id) {
+    tombstones (index_id, backend, object) {
         index_id -> Text,
-        agent_id -> Text,
         backend -> Text,
+        object -> Text,
+        agent_id -> Text,
         remote -> Text,
         attempts -> Integer,
         next_attempt_at -> Timestamp,
@@ -230,6 +250,7 @@ allow_tables_to_appear_in_same_query!(
     sync_runs,
     synced_pages,
     outbox,
+    move_rows,
     bodies,
     comments
 );

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
-use domain::index::{IndexSpace, IndexStatus, Remote};
+use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
+use domain::moving::{MoveCounts, MoveRow};
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    IndexState, OpenedRun, OutboxCounts, OutboxEntry, OutboxOutcome, PageBrief, RunEnd,
+    IndexState, MoveBegun, OpenedRun, OutboxCounts, OutboxEntry, OutboxOutcome, PageBrief, RunEnd,
     StoreResult, SyncStore, Tombstone,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
@@ -17,8 +18,8 @@ use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, comments, events, facts, indexes, links, outbox, pages, prune, runs,
-    settle, small, spaces,
+    attachments, bodies, comments, events, facts, indexes, links, moves, outbox, pages, prune, runs,
+    settle, small, spaces, tombstones,
 };
 use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
@@ -342,6 +343,86 @@ impl SyncStore for Metastore {
         self.read(move |c| outbox::next_due(c, index)).await
     }
 
+    async fn begin_move(&self, index: IndexId, backend: BackendKind) -> StoreResult<MoveBegun> {
+        let now = self.now();
+        self.write(move |c| moves::begin(c, index, backend, now))
+            .await
+    }
+
+    async fn abandon_move(&self, index: IndexId) -> StoreResult<()> {
+        let now = self.now();
+        self.write(move |c| moves::abandon(c, index, now)).await
+    }
+
+    async fn set_move_remote(
+        &self,
+        index: IndexId,
+        backend: BackendKind,
+        remote: &Remote,
+    ) -> StoreResult<()> {
+        let remote = remote.clone();
+        self.write(move |c| moves::set_remote(c, index, backend, &remote))
+            .await
+    }
+
+    async fn move_rows(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<MoveRow>> {
+        let ids = ids.to_vec();
+        self.read(move |c| moves::rows(c, index, &ids)).await
+    }
+
+    async fn stage_move(&self, entries: &[OutboxEntry]) -> StoreResult<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let entries = entries.to_vec();
+        self.write(move |c| moves::stage(c, &entries)).await
+    }
+
+    async fn move_due(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<OutboxEntry>> {
+        self.read(move |c| moves::due(c, index, now, limit)).await
+    }
+
+    async fn move_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>> {
+        self.read(move |c| moves::accepted(c, index, limit)).await
+    }
+
+    async fn move_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>> {
+        self.read(move |c| moves::next_due(c, index)).await
+    }
+
+    async fn settle_move(
+        &self,
+        outcomes: &[(OutboxEntry, OutboxOutcome)],
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let outcomes = outcomes.to_vec();
+        self.write(move |c| moves::settle(c, &outcomes, now)).await
+    }
+
+    async fn move_counts(&self, index: IndexId) -> StoreResult<MoveCounts> {
+        self.read(move |c| moves::counts(c, &index.to_string()))
+            .await
+    }
+
+    async fn complete_move(
+        &self,
+        index: IndexId,
+        backend: BackendKind,
+        remote: &Remote,
+    ) -> StoreResult<()> {
+        let (remote, now) = (remote.clone(), self.now());
+        self.write(move |c| moves::complete(c, index, backend, &remote, now))
+            .await
+    }
+
     async fn checkpoint(&self, index: IndexId, walk: &str) -> StoreResult<Option<Cursor>> {
         let walk = walk.to_owned();
         self.read(move |c| small::checkpoint(c, index, &walk)).await
@@ -364,15 +445,16 @@ impl SyncStore for Metastore {
     }
 
     async fn tombstones_due(&self, now: Timestamp) -> StoreResult<Vec<Tombstone>> {
-        self.read(move |c| small::tombstones_due(c, now)).await
+        self.read(move |c| tombstones::due(c, now)).await
     }
 
     async fn settle_tombstone(
         &self,
-        index: IndexId,
+        tombstone: &Tombstone,
         retry_at: Option<Timestamp>,
     ) -> StoreResult<()> {
-        self.write(move |c| small::settle_tombstone(c, index, retry_at))
+        let tombstone = tombstone.clone();
+        self.write(move |c| tombstones::settle(c, &tombstone, retry_at))
             .await
     }
 

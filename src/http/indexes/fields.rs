@@ -44,7 +44,8 @@ pub struct IndexFields {
     #[serde(default)]
     #[schema(value_type = Option<QuietHoursText>)]
     quiet_hours: Field<QuietHours>,
-    /// Which store holds it; cannot be changed later.
+    /// Which store holds it. A change moves the index there from what is kept here, without asking Confluence; the
+    /// present store answers until the new one is complete (`moving`). Naming the present one gives a move up.
     #[serde(default)]
     #[schema(value_type = BackendKind)]
     backend: Field<BackendKind>,
@@ -136,7 +137,12 @@ impl IndexFields {
         self.apply(check, base, defaults)
     }
 
-    /// The settings of an index after a change.
+    /// Whether a change says anything about the store.
+    pub(super) fn names_backend(&self) -> bool {
+        self.backend != Field::Absent
+    }
+
+    /// The settings of an index after a change; the store that they name is where it is to be.
     pub(super) fn change(
         mut self,
         present: &IndexSettings,
@@ -164,15 +170,6 @@ impl IndexFields {
                     keys.into_iter().map(SpaceKey::from).collect()
                 });
         }
-        if let Field::Value(backend) = self.backend
-            && backend != present.backend
-        {
-            check.fail(
-                "backend",
-                "cannot be changed: create another index for another store, and delete this one",
-            );
-        }
-        self.backend = Field::Absent;
         self.apply(check, base, defaults)
     }
 
@@ -440,8 +437,12 @@ mod tests {
         assert_eq!(kept.unwrap().quiet_hours, quiet.quiet_hours);
         let loud = read(serde_json::json!({"quiet_hours": null})).change(&quiet, &some_defaults());
         assert_eq!(loud.unwrap().quiet_hours, None);
-        let refused = read(serde_json::json!({"name": null, "backend": "llamacloud"}))
+        let refused = read(serde_json::json!({"name": null, "backend": "paper"}))
             .change(&present, &some_defaults());
         assert_eq!(bad_fields(refused), ["name", "backend"]);
+        let moved = read(serde_json::json!({"backend": "llamacloud"}));
+        assert!(moved.names_backend() && !read(serde_json::json!({"name": "x"})).names_backend());
+        let moved = moved.change(&present, &some_defaults()).unwrap();
+        assert_eq!(moved.backend, BackendKind::LlamaCloud);
     }
 }

@@ -54,6 +54,7 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
             restricted_pages: RestrictedPages::Skip,
         },
         remote: None,
+        moving: None,
         status: IndexStatus::Ok,
         status_reason: None,
         spaces: spaces

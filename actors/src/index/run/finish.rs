@@ -5,7 +5,7 @@ use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
-use domain::run::{RunStatus, final_status};
+use domain::run::{RunKind, RunStatus, final_status};
 
 use super::Halt;
 use super::context::Findings;
@@ -68,6 +68,16 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
     Ok(Ended::Over)
 }
 
+/// After every other run a move under way goes on; one that was asked for during the run of another begins.
+fn move_is_next(life: &Life, state: &IndexState) -> bool {
+    let Some(moving) = &state.index.moving else {
+        return false;
+    };
+    let carried_on = life.before.index.moving.as_ref();
+    life.shared.settings.scheduled
+        && (life.run.kind != RunKind::Move || carried_on.map(|m| m.since) != Some(moving.since))
+}
+
 /// Space rows as the run leaves them.
 fn spaces_after(seen: &[IndexSpace], findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
     seen.iter()
@@ -116,12 +126,28 @@ fn end_of(
         index_reason: None,
         progress: None,
         next_run_at: regular,
+        then: move_is_next(life, state).then_some(RunKind::Move),
     };
     match outcome {
         Err(Halt::Stopped) => {
             end.status = RunStatus::Canceled;
-            (end.index_status, end.index_reason) =
-                as_before(life, state, "the last run was canceled");
+            let words = if life.run.kind == RunKind::Move {
+                // Given up, or put off: the index is what it was.
+                ""
+            } else {
+                "the last run was canceled"
+            };
+            (end.index_status, end.index_reason) = as_before(life, state, words);
+        }
+        Err(halt) if life.run.kind == RunKind::Move => {
+            let error = halt.into_error().problem();
+            (end.index_status, end.index_reason) = as_before(
+                life,
+                state,
+                &format!("{MOVE_FAILED}: {}; the old store answers", error.detail),
+            );
+            end.error = Some(error);
+            end.next_run_at = next_after_failure(shared, state);
         }
         Err(halt) => {
             let error = halt.into_error().problem();
@@ -134,6 +160,7 @@ fn end_of(
             (end.index_status, end.index_reason) = as_before(life, state, "");
             end.next_run_at = state.index.next_run_at;
         }
+        Ok(()) if life.run.kind == RunKind::Move => end_move(life, state, &mut end),
         Ok(()) => end_well(life, state, findings, failed_pages, &mut end),
     }
     if life.run.dry_run {
@@ -141,6 +168,34 @@ fn end_of(
         end.next_run_at = state.index.next_run_at.or(regular);
     }
     end
+}
+
+/// How soon after a run of a move that did not complete it the index is looked at again: a sync, and then the move.
+const MOVE_ON: u32 = 1;
+
+/// Begins the words about an index whose move does not get on.
+const MOVE_FAILED: &str = "the move to another store does not get on";
+
+/// A run of a move says nothing about how current the index is.
+fn end_move(life: &Life, state: &IndexState, end: &mut RunEnd) {
+    end.status = final_status(&end.counts, false, false);
+    (end.index_status, end.index_reason) = as_before(life, state, "");
+    if let Some(why) = &life.unmoved {
+        end.status = RunStatus::Partial;
+        end.error = Some(Problem::new("move_incomplete", why.clone()));
+        let timetable = life.shared.timetable(&state.index);
+        end.next_run_at = state
+            .index
+            .settings
+            .enabled
+            .then(|| timetable.at_most_every(MOVE_ON).next(life.shared.now()));
+        return;
+    }
+    end.next_run_at = state.index.next_run_at.or(end.next_run_at);
+    let words = end.index_reason.as_deref();
+    if words.is_some_and(|words| words.starts_with(MOVE_FAILED)) {
+        (end.index_status, end.index_reason) = (IndexStatus::Ok, None);
+    }
 }
 
 /// The run came to its end; that something is missing does not change that.

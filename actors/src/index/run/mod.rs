@@ -9,6 +9,8 @@
 //! the uploader drains the outbox all along; the run ends when that is settled
 //! ```
 //!
+//! A run of kind `move` does none of this: it fills another store object from what is kept (`moving`).
+//!
 //! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
 
 mod attachments;
@@ -22,6 +24,7 @@ mod dry;
 mod facts;
 mod finish;
 mod listed;
+mod moving;
 mod parents;
 mod poll;
 mod recent;

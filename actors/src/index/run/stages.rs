@@ -16,14 +16,14 @@ use tokio::sync::Semaphore;
 use super::context::{RunParts, SeenSpace};
 use super::reconcile::{Reconciler, Which};
 use super::{
-    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, reconvert,
-    spaces, sweep, vanish,
+    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, moving,
+    reconvert, spaces, sweep, vanish,
 };
 use crate::EngineError;
 use crate::fetcher::Fetchers;
 use crate::messages::{CloseLane, OpenLane};
 use crate::shared::Shared;
-use crate::uploader::{LaneReport, UploadJob};
+use crate::uploader::{LaneReport, Ledger, UploadJob};
 
 /// How often a run's numbers are written and a cancel is looked for.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -78,6 +78,7 @@ pub(crate) async fn execute(
         stop,
         ctx: None,
         plan: None,
+        unmoved: None,
     };
     let heart = Heart {
         shared,
@@ -104,6 +105,8 @@ pub(super) struct Life {
     /// There as soon as the run knows its spaces.
     pub(super) ctx: Option<Arc<RunCtx>>,
     pub(super) plan: Option<domain::run::RunPlan>,
+    /// Why the move is not complete, if it is not.
+    pub(super) unmoved: Option<String>,
 }
 
 impl Life {
@@ -111,6 +114,9 @@ impl Life {
         self.stop.check()?;
         let started_at = self.shared.now();
         let writes = !self.run.dry_run;
+        if self.run.kind == RunKind::Move {
+            return self.carry_move_on(state, source).await;
+        }
         let gone_again = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
@@ -130,7 +136,33 @@ impl Life {
             return Ok(());
         }
         let remote = ensure(&ctx).await?;
-        with_lane(&ctx, remote.clone(), changes(&ctx, &remote)).await
+        let job = UploadJob {
+            index: ctx.index(),
+            run: ctx.run.id,
+            backend: ctx.settings().backend,
+            ledger: Ledger::Serving,
+            remote: remote.clone(),
+            tally: Arc::clone(&ctx.tally),
+            stop: ctx.stop.clone(),
+        };
+        with_lane(&ctx, job, changes(&ctx, &remote)).await
+    }
+
+    async fn carry_move_on(&mut self, state: IndexState, source: Fetchers) -> Result<(), Halt> {
+        let ctx = Arc::new(RunCtx::new(RunParts {
+            link_spaces: HashMap::new(),
+            warm_spaces: HashSet::new(),
+            gone_again: HashSet::new(),
+            shared: Arc::clone(&self.shared),
+            run: self.run.clone(),
+            started_at: self.shared.now(),
+            state,
+            tally: Arc::clone(&self.tally),
+            source,
+            stop: self.stop.clone(),
+        }));
+        self.unmoved = moving::carry_on(&ctx).await?;
+        Ok(())
     }
 }
 
@@ -253,21 +285,13 @@ async fn forget_what_is_stored(ctx: &RunCtx) -> Result<(), Halt> {
 }
 
 /// Runs `work` while the uploader drains the outbox, then waits for the uploader to see everything to its end.
-async fn with_lane(
+pub(super) async fn with_lane(
     ctx: &RunCtx,
-    remote: Remote,
+    job: UploadJob,
     work: impl Future<Output = Result<(), Halt>>,
 ) -> Result<(), Halt> {
-    let kind = ctx.settings().backend;
-    let job = UploadJob {
-        index: ctx.index(),
-        run: ctx.run.id,
-        remote,
-        tally: Arc::clone(&ctx.tally),
-        stop: ctx.stop.clone(),
-    };
     let (close, closed) = tokio::sync::watch::channel(false);
-    let lane = open_lane(ctx, kind, job, closed);
+    let lane = open_lane(ctx, job, closed);
     let work = async move {
         let done = work.await;
         // Also after a failure: what is staged goes out.
@@ -299,15 +323,14 @@ async fn with_lane(
 /// Opens a lane, again if its uploader dies, and closes it when told.
 async fn open_lane(
     ctx: &RunCtx,
-    kind: BackendKind,
     job: UploadJob,
     mut closed: tokio::sync::watch::Receiver<bool>,
 ) -> LaneReport {
     for _ in 0..LANES {
-        let Some(uploader) = ctx.shared.uploader(kind) else {
+        let Some(uploader) = ctx.shared.uploader(job.backend) else {
             return LaneReport::Trouble(EngineError::BackendMissing {
                 index: job.index,
-                backend: kind,
+                backend: job.backend,
             });
         };
         let report = uploader.send(OpenLane(job.clone()));
@@ -403,16 +426,16 @@ impl Heart {
     /// From the pace of uploads so far and what waits in the outbox.
     async fn eta(&self, elapsed: Duration) -> Option<i64> {
         let counts = self.tally.counts();
-        let outbox = self
-            .shared
-            .store
-            .outbox_counts(self.run.index_id)
-            .await
-            .ok()?;
-        if counts.searchable == 0 || outbox.waiting + outbox.accepted == 0 {
+        let (store, index) = (&self.shared.store, self.run.index_id);
+        let left = if self.run.kind == RunKind::Move {
+            store.move_counts(index).await.ok()?.open()
+        } else {
+            let outbox = store.outbox_counts(index).await.ok()?;
+            outbox.waiting + outbox.accepted
+        };
+        if counts.searchable == 0 || left == 0 {
             return None;
         }
-        let left = outbox.waiting + outbox.accepted;
         let elapsed = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
         Some(left.saturating_mul(elapsed.max(1)) / counts.searchable)
     }

@@ -44,6 +44,8 @@ pub struct Shelf {
     pub objects: BTreeMap<String, u32>,
     pub latency: Duration,
     pub too_large_above: Option<usize>,
+    /// The kind of object that is made, and whether the settings ask for it by name.
+    pub object: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -51,6 +53,7 @@ pub struct FakeRetrieval {
     pub shelf: Arc<Mutex<Shelf>>,
     pub immediate: bool,
     pub batch: usize,
+    pub kind: BackendKind,
 }
 
 impl FakeRetrieval {
@@ -59,6 +62,7 @@ impl FakeRetrieval {
             shelf: Arc::default(),
             immediate: true,
             batch: 50,
+            kind: BackendKind::Local,
         }
     }
 
@@ -66,6 +70,13 @@ impl FakeRetrieval {
         Self {
             immediate: false,
             ..Self::immediate()
+        }
+    }
+
+    pub fn cloud() -> Self {
+        Self {
+            kind: BackendKind::LlamaCloud,
+            ..Self::slow()
         }
     }
 
@@ -115,7 +126,11 @@ impl FakeRetrieval {
 #[async_trait]
 impl RetrievalBackend for FakeRetrieval {
     fn kind(&self) -> BackendKind {
-        BackendKind::Local
+        self.kind
+    }
+
+    fn wanted_object(&self) -> Option<&'static str> {
+        self.with(|shelf| shelf.object)
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -137,17 +152,27 @@ impl RetrievalBackend for FakeRetrieval {
         self.request().await?;
         Ok(self.with(|shelf| {
             let name = spec.name();
+            let kind = known
+                .map(|known| known.kind.clone())
+                .unwrap_or_else(|| shelf.object.unwrap_or("local").to_owned());
+            // Found by its name as well, like an object that bears our mark.
+            let there = |id: &String| shelf.documents.contains_key(id);
             let id = known
                 .map(|known| known.id.clone())
-                .filter(|id| shelf.documents.contains_key(id));
+                .filter(there)
+                .or_else(|| {
+                    let prefix = format!("{kind} {name}#");
+                    let mut all = shelf.documents.keys();
+                    all.find(|id| id.starts_with(&prefix)).cloned()
+                });
             let id = id.unwrap_or_else(|| {
                 let generation = shelf.objects.entry(name.clone()).or_default();
                 *generation += 1;
-                format!("{name}#{generation}")
+                format!("{kind} {name}#{generation}")
             });
             shelf.documents.entry(id.clone()).or_default();
             Remote {
-                kind: "local".to_owned(),
+                kind,
                 id,
                 name,
                 extra: None,

@@ -96,8 +96,23 @@ pub trait RetrievalBackend: Send + Sync {
     /// Which one it is.
     fn kind(&self) -> BackendKind;
 
+    /// The kind of store object (`Remote::kind`) that the settings ask for by name; an index that lives in another kind is
+    /// to be moved. `None` where any kind will do.
+    fn wanted_object(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Asks the store for something that changes nothing; answers what it is and what it offers, in words.
+    async fn probe(&self) -> Result<String, BackendError> {
+        let health = self.health();
+        match health.trouble {
+            Some(detail) => Err(BackendError::Unavailable { detail }),
+            None => Ok(health.description),
+        }
+    }
 
     /// Makes the store object of an index, or finds the one we made before. An object of that name that does not bear
     /// our mark is not adopted: [`BackendError::NotOurs`].

@@ -9,6 +9,7 @@ use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
 use crate::index::{Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote};
+use crate::moving::{MoveCounts, MoveRow};
 use crate::page::{CachedBody, Page, PageRecord, PageState};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
@@ -101,6 +102,8 @@ pub struct RunEnd {
     pub progress: Option<IndexProgress>,
     /// When the next scheduled run is due.
     pub next_run_at: Option<Timestamp>,
+    /// The run that follows at once, recorded in the same transaction; one that was ordered meanwhile goes before it.
+    pub then: Option<RunKind>,
 }
 
 /// What the outbox asks of the store.
@@ -181,10 +184,10 @@ pub struct OutboxCounts {
     pub oldest: i64,
 }
 
-/// A remote object whose index was deleted and that is still to be removed.
+/// A remote object that is still to be removed: its index was deleted, or lives in another object now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tombstone {
-    /// The deleted index.
+    /// The index that it belonged to.
     pub index_id: IndexId,
     /// Its agent id (gives the object's name).
     pub agent_id: AgentId,
@@ -196,6 +199,15 @@ pub struct Tombstone {
     pub attempts: i32,
     /// Not before then.
     pub next_attempt_at: Timestamp,
+}
+
+/// What asking for a move led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MoveBegun {
+    /// It is recorded (or was already, for the same store); a run of kind `move` carries it out.
+    Recorded,
+    /// Nothing is stored yet, so the index simply belongs to the other store now.
+    AtOnce,
 }
 
 /// The little that a sweep keeps in memory of every page of a space.
@@ -403,6 +415,58 @@ pub trait SyncStore: Send + Sync {
     /// When the next waiting row is due.
     async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>>;
 
+    // --- a move to another store object: its own outbox and memory, apart from those of the object that answers
+
+    /// Records that an index is to move to a store (also one of the same kind: another object of it, or the same one filled
+    /// anew). A move to another store that was under way is given up, as by [`abandon_move`](Self::abandon_move).
+    async fn begin_move(
+        &self,
+        index: IndexId,
+        backend: crate::index::BackendKind,
+    ) -> StoreResult<MoveBegun>;
+    /// Gives a move up: what it holds elsewhere gets a tombstone. Nothing to give up is a success.
+    async fn abandon_move(&self, index: IndexId) -> StoreResult<()>;
+    /// Remembers the object that a move fills; another one than before holds nothing yet. [`StoreError::Conflict`] when no
+    /// move to that store is under way.
+    async fn set_move_remote(
+        &self,
+        index: IndexId,
+        backend: crate::index::BackendKind,
+        remote: &Remote,
+    ) -> StoreResult<()>;
+    /// What the object is asked to hold of these pages, and how far it is.
+    async fn move_rows(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<MoveRow>>;
+    /// Writes entries that are to be sent (insert or replace).
+    async fn stage_move(&self, entries: &[OutboxEntry]) -> StoreResult<()>;
+    /// As [`outbox_due`](Self::outbox_due), of the move.
+    async fn move_due(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<OutboxEntry>>;
+    /// As [`outbox_accepted`](Self::outbox_accepted), of the move.
+    async fn move_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>>;
+    /// As [`outbox_next_due`](Self::outbox_next_due), of the move.
+    async fn move_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>>;
+    /// As [`settle_outbox`](Self::settle_outbox), of the move; pages stay as they are.
+    async fn settle_move(
+        &self,
+        outcomes: &[(OutboxEntry, OutboxOutcome)],
+        now: Timestamp,
+    ) -> StoreResult<()>;
+    /// How far a move is.
+    async fn move_counts(&self, index: IndexId) -> StoreResult<MoveCounts>;
+    /// The new object answers from now on, in one transaction: the index's store and object, what each page is stored as,
+    /// the outbox, and a tombstone of the object that answered until now (unless it is the same).
+    /// [`StoreError::Conflict`] when no move to this object is under way.
+    async fn complete_move(
+        &self,
+        index: IndexId,
+        backend: crate::index::BackendKind,
+        remote: &Remote,
+    ) -> StoreResult<()>;
+
     // --- checkpoints
 
     /// Where a walk of this index stopped.
@@ -419,12 +483,12 @@ pub trait SyncStore: Send + Sync {
 
     // --- tombstones, events, housekeeping
 
-    /// Remote objects of deleted indexes that are due for removal.
+    /// Remote objects of deleted and moved indexes that are due for removal.
     async fn tombstones_due(&self, now: Timestamp) -> StoreResult<Vec<Tombstone>>;
     /// Removal done (`None`), or to be tried again then.
     async fn settle_tombstone(
         &self,
-        index: IndexId,
+        tombstone: &Tombstone,
         retry_at: Option<Timestamp>,
     ) -> StoreResult<()>;
     /// Records an event and gives it its number.
@@ -497,7 +561,8 @@ pub struct DiskUse {
 pub trait AdminStore: SyncStore {
     /// Creates an index; [`StoreError::Conflict`] when the agent id is taken.
     async fn create_index(&self, new: &NewIndex) -> StoreResult<Index>;
-    /// Replaces settings (a PATCH is read, changed, and written by the caller). A change of `confluence_spaces`, labels, roots,
+    /// Replaces settings (a PATCH is read, changed, and written by the caller) but for the store, which only a move changes
+    /// ([`SyncStore::begin_move`]). A change of `confluence_spaces`, labels, roots,
     /// restriction rule or include flags raises the scope revision. [`StoreError::Conflict`] when the agent id is taken.
     async fn update_index(
         &self,

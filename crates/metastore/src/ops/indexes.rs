@@ -8,13 +8,13 @@ use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
 use domain::ports::store::{IndexState, Listed, NewIndex};
 use domain::{AgentId, IndexId, Timestamp};
 
-use super::{runs, spaces};
+use super::{moves, runs, spaces, tombstones};
 use crate::convert::{db_time, limit, opt_db_time, rows};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
-use crate::schema::{events, indexes, outbox, synced_pages, tombstones};
+use crate::schema::{events, indexes, outbox, synced_pages};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -103,8 +103,12 @@ fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
                 })
                 .collect::<Done<Vec<IndexSpace>>>()?;
             let last_run = runs::newest(conn, &row.id)?;
+            let moved = match &row.moving_to {
+                Some(_) => Some(moves::counts(conn, &row.id)?),
+                None => None,
+            };
             Ok(IndexState {
-                index: row.to_index(spaces, counts.values().sum(), last_run)?,
+                index: row.to_index(spaces, counts.values().sum(), last_run, moved)?,
                 progress: row.progress()?,
             })
         })
@@ -181,7 +185,11 @@ pub(crate) fn update(
     let target = indexes::table.find(&old.id);
     diesel::update(target)
         .set((
-            SettingsChange::from(settings),
+            SettingsChange {
+                // Only a move changes the store, with everything that goes with it.
+                backend: old.backend.clone(),
+                ..SettingsChange::from(settings)
+            },
             indexes::scope_revision.eq(scope),
             indexes::status.eq(status.as_str()),
             indexes::next_run_at.eq(next_run_at),
@@ -277,19 +285,12 @@ pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<b
 /// Deletes an index and, by cascade, everything that belongs to it; the agent id is free with the commit.
 pub(crate) fn delete(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<()> {
     let row = row(conn, index)?;
-    if let Some(remote) = &row.remote {
-        let now = db_time(now);
-        diesel::insert_into(tombstones::table)
-            .values((
-                tombstones::index_id.eq(&row.id),
-                tombstones::agent_id.eq(&row.agent_id),
-                tombstones::backend.eq(&row.backend),
-                tombstones::remote.eq(remote),
-                tombstones::attempts.eq(0),
-                tombstones::next_attempt_at.eq(now),
-                tombstones::created_at.eq(now),
-            ))
-            .execute(conn)?;
+    if let Some(remote) = row.remote()? {
+        tombstones::put(conn, &row, row.backend()?, &remote, now)?;
+    }
+    if let Some((backend, Some(remote))) = row.moving_to()? {
+        // Where an index is filled anew it is the same object, and the same tombstone.
+        tombstones::put(conn, &row, backend, &remote, now)?;
     }
     diesel::delete(indexes::table.find(&row.id)).execute(conn)?;
     Ok(())

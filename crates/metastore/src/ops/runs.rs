@@ -202,7 +202,7 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
             .set(change)
             .execute(conn)?;
     }
-    if let Some(kind) = row.follow_up()? {
+    if let Some(kind) = row.follow_up()?.or(end.then) {
         follow(conn, &row, kind, None, now)?;
     }
     get(conn, run)

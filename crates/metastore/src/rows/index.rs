@@ -3,9 +3,10 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::index::{
-    BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
+    BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Moving, Remote,
     RestrictedPages, SpaceState,
 };
+use domain::moving::MoveCounts;
 use domain::run::Run;
 use domain::{IndexId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub(crate) struct IndexRow {
     pub deletions_refused: bool,
     pub guarded_pages: String,
     pub applied_settings: Option<String>,
+    pub moving_to: Option<String>,
+    pub moving_remote: Option<String>,
+    pub moving_since: Option<NaiveDateTime>,
     pub quiet_hours: Option<String>,
 }
 
@@ -216,6 +220,9 @@ impl IndexRow {
             deletions_refused: false,
             guarded_pages: "[]".to_owned(),
             applied_settings: None,
+            moving_to: None,
+            moving_remote: None,
+            moving_since: None,
             quiet_hours: chosen.quiet_hours,
         }
     }
@@ -229,6 +236,36 @@ impl IndexRow {
             .as_deref()
             .map(|text| RemoteJson::read("indexes.remote", text))
             .transpose()
+    }
+
+    pub(crate) fn backend(&self) -> Done<BackendKind> {
+        word("indexes.backend", &self.backend, BackendKind::parse)
+    }
+
+    /// Where it is moving to: the store, and the object there as soon as there is one.
+    pub(crate) fn moving_to(&self) -> Done<Option<(BackendKind, Option<Remote>)>> {
+        let Some(backend) = &self.moving_to else {
+            return Ok(None);
+        };
+        let remote = self.moving_remote.as_deref();
+        Ok(Some((
+            word("indexes.moving_to", backend, BackendKind::parse)?,
+            remote
+                .map(|text| RemoteJson::read("indexes.moving_remote", text))
+                .transpose()?,
+        )))
+    }
+
+    fn moving(&self, counts: Option<MoveCounts>) -> Done<Option<Moving>> {
+        let counts = counts.unwrap_or_default();
+        Ok(self.moving_to()?.map(|(backend, remote)| Moving {
+            backend,
+            remote,
+            documents: counts.documents,
+            searchable: counts.searchable,
+            failed: counts.failed + counts.failed_again,
+            since: time(self.moving_since.unwrap_or(self.updated_at)),
+        }))
     }
 
     pub(crate) fn progress(&self) -> Done<IndexProgress> {
@@ -267,7 +304,7 @@ impl IndexRow {
                 .as_deref()
                 .map(|text| from_json("indexes.quiet_hours", text))
                 .transpose()?,
-            backend: word("indexes.backend", &self.backend, BackendKind::parse)?,
+            backend: self.backend()?,
             include_blog_posts: self.include_blog_posts,
             include_comments: self.include_comments,
             include_attachments: self.include_attachments,
@@ -288,11 +325,13 @@ impl IndexRow {
         spaces: Vec<IndexSpace>,
         document_count: i64,
         last_run: Option<Run>,
+        moved: Option<MoveCounts>,
     ) -> Done<Index> {
         Ok(Index {
             id: id("indexes.id", &self.id)?,
             settings: self.settings(&spaces)?,
             remote: self.remote()?,
+            moving: self.moving(moved)?,
             status: self.status()?,
             status_reason: self.status_reason.clone(),
             spaces,

@@ -3,6 +3,7 @@
 mod body;
 mod comment;
 mod index;
+mod moved;
 mod outbox;
 mod page;
 mod run;
@@ -10,6 +11,7 @@ mod run;
 pub(crate) use body::BodyRow;
 pub(crate) use comment::{CommentBriefRow, CommentRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
+pub(crate) use moved::MovedRow;
 pub(crate) use outbox::{OutboxRow, op_word};
 pub(crate) use page::{PageRow, is_document};
 pub(crate) use run::RunRow;

@@ -34,7 +34,7 @@ pub(crate) const fn op_word(op: OutboxOp) -> &'static str {
     }
 }
 
-fn parse_op(word: &str) -> Option<OutboxOp> {
+pub(super) fn parse_op(word: &str) -> Option<OutboxOp> {
     [OutboxOp::Upsert, OutboxOp::Delete]
         .into_iter()
         .find(|op| op_word(*op) == word)

@@ -229,6 +229,7 @@ pub fn end(status: RunStatus, index_status: IndexStatus) -> RunEnd {
         index_reason: None,
         progress: None,
         next_run_at: None,
+        then: None,
     }
 }
 

@@ -317,7 +317,7 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
     );
     let later = bed.now() + TimeDelta::minutes(5);
     bed.store
-        .settle_tombstone(index, Some(later))
+        .settle_tombstone(&due[0], Some(later))
         .await
         .unwrap();
     assert!(
@@ -335,6 +335,6 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
     // Without a remote object there is nothing to remove.
     let plain = bed.index("agent").await.id;
     bed.store.delete_index(plain).await.unwrap();
-    bed.store.settle_tombstone(index, None).await.unwrap();
+    bed.store.settle_tombstone(&due[0], None).await.unwrap();
     assert!(bed.store.tombstones_due(later).await.unwrap().is_empty());
 }

@@ -8,6 +8,7 @@ mod files;
 mod housekeeping;
 mod indexes;
 mod lists;
+mod moves;
 mod outbox;
 mod pages;
 mod runs;

@@ -263,6 +263,6 @@ async fn an_index_lives_syncs_changes_and_goes() {
         (index.id, &remote)
     );
     bed.index("agent").await;
-    store.settle_tombstone(index.id, None).await.unwrap();
+    store.settle_tombstone(&tombstones[0], None).await.unwrap();
     assert!(store.tombstones_due(bed.now()).await.unwrap().is_empty());
 }

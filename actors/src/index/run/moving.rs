@@ -1,0 +1,146 @@
+//! A run of kind `move`: another store object is filled from what is kept here, and takes over when it is complete.
+//!
+//! Nothing is asked of Confluence. Syncs of the index wait meanwhile and keep the old object current between the runs of a
+//! move that takes several; what they change is seen by the next one.
+
+use std::collections::HashMap;
+
+use domain::PageId;
+use domain::index::{BackendKind, Remote};
+use domain::moving::{self, MoveRow, Step, Verdict};
+use domain::page::PageState;
+use domain::ports::retrieval::StoreSpec;
+use domain::ports::store::StoreError;
+
+use super::stages::with_lane;
+use super::{Halt, RunCtx};
+use crate::EngineError;
+use crate::messages::DrainOutbox;
+use crate::scheduler::remove_tombstones;
+use crate::uploader::{Ledger, UploadJob};
+
+/// Pages decided in one transaction.
+const CHUNK: usize = 250;
+
+/// Carries the move of an index on. `None`: the new object answers from now on. Else why it does not yet.
+pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
+    let Some(moving) = &ctx.state.index.moving else {
+        // Completed, or given up, before this run began.
+        return Ok(None);
+    };
+    let backend = moving.backend;
+    let remote = ensure(ctx, backend, moving.remote.as_ref()).await?;
+    let job = UploadJob {
+        index: ctx.index(),
+        run: ctx.run.id,
+        backend,
+        ledger: Ledger::Moving,
+        remote: remote.clone(),
+        tally: std::sync::Arc::clone(&ctx.tally),
+        stop: ctx.stop.clone(),
+    };
+    with_lane(ctx, job, stage(ctx, backend)).await?;
+    let counts = ctx.store().move_counts(ctx.index()).await?;
+    match moving::verdict(&counts) {
+        Verdict::Complete => {
+            ctx.shared.pass("before_take_over");
+            let _rows = ctx.rows.lock().await;
+            ctx.store()
+                .complete_move(ctx.index(), backend, &remote)
+                .await?;
+            ctx.shared.pass("after_take_over");
+            tracing::info!(index = %ctx.index(), %backend, object = %remote.name, documents = counts.documents, "the index has moved; the new store answers from now on");
+            Ok(None)
+        }
+        Verdict::Later(why) => Ok(Some(why)),
+    }
+}
+
+/// Makes or finds the new object.
+async fn ensure(ctx: &RunCtx, kind: BackendKind, known: Option<&Remote>) -> Result<Remote, Halt> {
+    let index = &ctx.state.index;
+    let backend = ctx
+        .shared
+        .backend(kind)
+        .ok_or(EngineError::BackendMissing {
+            index: index.id,
+            backend: kind,
+        })?;
+    // An object that an earlier move left behind could be the very one that is filled now.
+    remove_tombstones(&ctx.shared, Some(index.id)).await?;
+    let spec = StoreSpec {
+        index: index.id,
+        agent: index.settings.agent_id.clone(),
+    };
+    ctx.tally.request_to_store();
+    let remote = backend.ensure(&spec, known).await?;
+    match ctx.store().set_move_remote(index.id, kind, &remote).await {
+        Ok(()) => Ok(remote),
+        Err(error) => {
+            let given_up = matches!(
+                error,
+                StoreError::NotFound { .. } | StoreError::Conflict { .. }
+            );
+            let answers = index.remote.as_ref().is_some_and(|serving| {
+                !moving::is_another((index.settings.backend, serving), (kind, &remote))
+            });
+            if given_up && !answers {
+                // Nobody else would remove what was just made.
+                let _ = backend.remove(&spec, &remote).await;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Writes down what the new object is to hold, page by page; what an earlier run of the move did stands.
+async fn stage(ctx: &RunCtx, backend: BackendKind) -> Result<(), Halt> {
+    let mut after: Option<PageId> = None;
+    loop {
+        ctx.stop.check()?;
+        let ids = ctx
+            .store()
+            .pages_in_states(ctx.index(), &PageState::ALL, after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(());
+        };
+        after = Some(last);
+        let _rows = ctx.rows.lock().await;
+        let mut rows: HashMap<PageId, MoveRow> = ctx
+            .store()
+            .move_rows(ctx.index(), &ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.page_id.clone(), row))
+            .collect();
+        let now = ctx.now();
+        let mut entries = Vec::new();
+        let (mut named, mut there) = (0, 0);
+        for record in ctx.store().pages_by_id(ctx.index(), &ids).await? {
+            let row = rows.remove(&record.page_id);
+            let hash = ctx.names.hash(&record);
+            match moving::step(&record, hash.as_deref(), row.as_ref(), now) {
+                Step::Send(entry) => {
+                    named += 1;
+                    entries.push(*entry);
+                }
+                Step::Leave if row.is_some() => {
+                    named += 1;
+                    there += 1;
+                }
+                Step::Leave => {}
+            }
+        }
+        ctx.store().stage_move(&entries).await?;
+        ctx.tally.count(|counts| {
+            counts.seen += named;
+            counts.unchanged += there;
+        });
+        if !entries.is_empty()
+            && let Some(uploader) = ctx.shared.uploader(backend)
+        {
+            uploader.do_send(DrainOutbox(ctx.index()));
+        }
+    }
+}
