@@ -14,7 +14,7 @@ use domain::ports::clock::SystemClock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
-use llamacloud::{LlamaCloud, LlamaCloudConfig};
+use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
 use secrecy::ExposeSecret;
@@ -102,7 +102,10 @@ pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartE
 ///
 /// # Errors
 /// When a setting or the file of the embedded index cannot be used.
-pub fn backends(settings: &Settings) -> Result<Backends, StartError> {
+pub async fn backends(
+    settings: &Settings,
+    store: Option<&Metastore>,
+) -> Result<Backends, StartError> {
     let mut backends = Backends::new();
     let options = LocalIndexOptions {
         language: settings.search_language.clone(),
@@ -127,13 +130,65 @@ pub fn backends(settings: &Settings) -> Result<Backends, StartError> {
             max_concurrent_requests: account.max_concurrent_requests,
             proxy: settings.https_proxy.clone(),
             extra_ca_pem: extra_ca(settings)?,
+            prices: match &account.prices_file {
+                Some(file) => prices(file)?,
+                None => usual.prices.clone(),
+            },
             ..usual
         };
+        let name = format!(
+            "llamacloud_api {} {}",
+            config.base_url.as_str(),
+            config.project_id.as_deref().unwrap_or("")
+        );
         let client =
             LlamaCloud::new(config).map_err(|error| unusable("LLAMA_CLOUD", &error.to_string()))?;
+        let client = remembering(client, store, name).await;
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
     Ok(backends)
+}
+
+/// What the account offers is found out once for a host and project, and remembered over restarts.
+async fn remembering(client: LlamaCloud, store: Option<&Metastore>, name: String) -> LlamaCloud {
+    let Some(store) = store.cloned() else {
+        return client;
+    };
+    let found = match store.remembered(&name).await.ok().flatten().as_deref() {
+        Some("v1") => Some(IndexApi::V1),
+        Some("v2") => Some(IndexApi::V2),
+        _ => None,
+    };
+    let told = Arc::new(move |found: IndexApi| {
+        let word = if found == IndexApi::V2 { "v2" } else { "v1" };
+        let (store, name) = (store.clone(), name.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.remember(&name, word).await {
+                tracing::warn!(%error, "what LlamaCloud offers could not be remembered; it is asked again after a restart");
+            }
+        });
+    });
+    client.remembering(found, told)
+}
+
+fn prices(file: &Path) -> Result<Prices, StartError> {
+    let unreadable = |why: String| unusable("LLAMA_CLOUD_PRICES_FILE", &why);
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    Prices::read(&text).map_err(|error| unreadable(format!("is no price table: {error}")))
+}
+
+/// Says at the start what the LlamaCloud account offers, or what is wrong with it; nobody waits for it.
+fn say_what_is_offered(backends: &Backends) {
+    let Some(backend) = backends.get(&BackendKind::LlamaCloud).cloned() else {
+        return;
+    };
+    actix_web::rt::spawn(async move {
+        match backend.probe().await {
+            Ok(said) => tracing::info!("{said}"),
+            Err(error) => tracing::warn!(%error, "LlamaCloud does not answer as it should"),
+        }
+    });
 }
 
 /// The file of the embedded index: beside the database, `confluence_sync.index.db` for `confluence_sync.db`.
@@ -221,10 +276,14 @@ impl Running {
             other => other.into(),
         })?;
         let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
+        let backends = backends(settings, Some(&store)).await?;
+        if duty == Duty::Schedule {
+            say_what_is_offered(&backends);
+        }
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
             source: Arc::clone(&source),
-            backends: backends(settings)?,
+            backends,
             clock: Arc::new(SystemClock),
             settings: engine_settings(settings, duty),
         })

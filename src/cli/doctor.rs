@@ -126,7 +126,7 @@ pub(super) async fn run() -> CliResult {
         Err(error) => findings.bad("Confluence", error),
     }
 
-    match backends(&settings) {
+    match backends(&settings, None).await {
         Ok(backends) => {
             for (kind, backend) in &backends {
                 look_at(&mut findings, *kind, backend.as_ref()).await;

@@ -229,6 +229,10 @@ fn summary(followed: &[Followed]) -> String {
                 ]
                 .map(|n| n.to_string()),
             );
+            row.push(plan.cost.as_ref().map_or_else(
+                || "-".to_owned(),
+                |cost| format!("{:.0} credits, ${:.2}", cost.credits, cost.dollars),
+            ));
         } else {
             let c = &run.counts;
             row.extend(
@@ -258,6 +262,7 @@ fn summary(followed: &[Followed]) -> String {
             "remove",
             "unchanged",
             "requests",
+            "cost, about",
             "seconds",
         ]
     } else {
@@ -278,6 +283,12 @@ fn summary(followed: &[Followed]) -> String {
     };
     let mut text = table(headings, &rows);
     for one in followed {
+        if let Some(cost) = one.run.plan.as_ref().and_then(|plan| plan.cost.as_ref()) {
+            text.push_str(&format!(
+                "\n{}: prices of {}, {}: {}",
+                one.index.settings.agent_id, cost.prices_as_of, cost.product, cost.basis
+            ));
+        }
         if let Some(error) = &one.run.error {
             text.push_str(&format!(
                 "\n{}: {}",

@@ -271,7 +271,8 @@ pub async fn confirm_run(
     let answered = state.store.answer_guard(run_id(&path)?, accept).await?;
     state.engine.index_changed(answered.index_id);
     if accept {
-        order(&state, answered.index_id, SyncOrder::default()).await
+        let index = state.store.index(answered.index_id).await?;
+        order(&state, index, Order::Sync(SyncOrder::default())).await
     } else {
         Ok(HttpResponse::Ok().json(answered))
     }

@@ -109,6 +109,8 @@ pub struct LlamaCloudSettings {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive concurrency.
     pub max_concurrent_requests: usize,
+    /// A price table in place of the built-in one.
+    pub prices_file: Option<PathBuf>,
 }
 
 /// Where the service listens and what it answers to.

@@ -216,6 +216,7 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         openai_api_key: raw.openai_api_key.clone().map(SecretString::from),
         max_requests_per_second,
         max_concurrent_requests,
+        prices_file: raw.llama_cloud_prices_file.as_ref().map(PathBuf::from),
     })
 }
 

@@ -30,6 +30,7 @@ variables! {
     llama_cloud_index_api,
     llama_cloud_max_requests_per_second,
     llama_cloud_max_concurrent_requests,
+    llama_cloud_prices_file,
     openai_api_key,
     retrieval_backend,
     api_host,

@@ -13,6 +13,7 @@ mod mcp_service;
 mod mcp_sse;
 mod mcp_streamable;
 mod mcp_support;
+mod moves;
 mod oauth;
 mod openapi;
 mod process;

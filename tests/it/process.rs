@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::{Service, answer, id, pairs, site, start, until};
 
 /// The program, in `folder`, with nothing of this environment.
-fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+pub fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
     command
         .current_dir(folder.path())
@@ -36,7 +36,7 @@ fn beside(service: &Service) -> Vec<(String, String)> {
         .collect()
 }
 
-fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
+pub fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
     settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -329,7 +329,7 @@ mod tests {
                 None,
                 None,
                 Some(row(Upsert, "h", Waiting, 0)),
-                Is::Forget,
+                Is::Send(Delete, ""),
             ),
             (
                 Removed,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::cost::CostEstimate;
 use crate::problem::Problem;
 use crate::{IndexId, RunId};
 
@@ -212,6 +213,9 @@ pub struct RunPlan {
     pub store_requests: i64,
     /// Minutes at the set quota.
     pub minutes: f64,
+    /// What it would cost in the store; null where storing costs nothing.
+    #[serde(default)]
+    pub cost: Option<CostEstimate>,
 }
 
 /// A run as REST and events show it.

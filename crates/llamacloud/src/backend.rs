@@ -1,7 +1,10 @@
 //! The port: which generation an index lives in, and what they have in common.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use domain::DocumentId;
+use domain::cost::Price;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
 use domain::ports::retrieval::{
@@ -9,10 +12,10 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::query::{Passage, RetrievalQuery};
-use tokio::sync::OnceCell;
 
 use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
 use crate::http::Http;
+use crate::prices::Prices;
 use crate::v1::{self, Pipelines};
 use crate::v2::{self, Directories};
 
@@ -20,11 +23,26 @@ use crate::v2::{self, Directories};
 pub struct LlamaCloud {
     http: Http,
     index_api: IndexApi,
-    /// What the account offers, once asked.
-    offered: OnceCell<Generation>,
+    /// What the account offers, once asked, or as an earlier process remembered.
+    offered: Mutex<Option<Offered>>,
+    /// One question at a time.
+    asking: tokio::sync::Mutex<()>,
+    on_found_out: Option<FoundOut>,
     pipelines: Pipelines,
     directories: Directories,
+    prices: Prices,
 }
+
+/// What an account was found to offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Offered {
+    generation: Generation,
+    /// By an earlier process: asked again when it does not hold.
+    remembered: bool,
+}
+
+/// Told what the account offers when that was found out, to be remembered over a restart.
+pub type FoundOut = Arc<dyn Fn(IndexApi) + Send + Sync>;
 
 /// A generation of the index API.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,41 +81,104 @@ impl LlamaCloud {
         Ok(Self {
             http,
             index_api: config.index_api,
-            offered: OnceCell::new(),
+            offered: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            on_found_out: None,
             pipelines,
             directories,
+            prices: config.prices,
         })
     }
 
-    /// The generation that a new index gets. With [`IndexApi::Auto`] the account is asked once: pipelines, which take
-    /// text as it is and tell the state of each document, where they are served; else directories and indexes.
+    /// With what an earlier process found out about this host and project, and who is told when that changes. Only for
+    /// [`IndexApi::Auto`].
+    #[must_use]
+    pub fn remembering(self, found: Option<IndexApi>, on_found_out: FoundOut) -> Self {
+        let generation = match found {
+            Some(IndexApi::V1) => Some(Generation::Pipelines),
+            Some(IndexApi::V2) => Some(Generation::Directories),
+            Some(IndexApi::Auto) | None => None,
+        };
+        let offered = generation.map(|generation| Offered {
+            generation,
+            remembered: true,
+        });
+        Self {
+            offered: Mutex::new(offered),
+            on_found_out: Some(on_found_out),
+            ..self
+        }
+    }
+
+    fn offered(&self) -> Option<Offered> {
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The generation that a new index gets, as far as that is known without a request.
+    fn known_generation(&self) -> Option<Generation> {
+        match self.index_api {
+            IndexApi::V1 => Some(Generation::Pipelines),
+            IndexApi::V2 => Some(Generation::Directories),
+            IndexApi::Auto => self.offered().map(|offered| offered.generation),
+        }
+    }
+
+    /// The generation that a new index gets. With [`IndexApi::Auto`] the account is asked once.
     async fn generation(&self) -> Result<Generation, BackendError> {
-        let find_out = || async {
-            if self.pipelines.is_offered().await? {
-                return Ok(Generation::Pipelines);
-            }
-            if self.directories.is_offered().await? {
-                return Ok(Generation::Directories);
-            }
-            Err(BackendError::Rejected {
+        match self.known_generation() {
+            Some(generation) => Ok(generation),
+            None => self.find_out(None).await,
+        }
+    }
+
+    /// Asks the account: pipelines, which take text as it is and tell the state of each document, where they are served;
+    /// else directories and indexes. `doubted` is an answer that turned out not to hold.
+    async fn find_out(&self, doubted: Option<Offered>) -> Result<Generation, BackendError> {
+        let _one_at_a_time = self.asking.lock().await;
+        if let Some(found) = self.offered()
+            && Some(found) != doubted
+        {
+            return Ok(found.generation);
+        }
+        let generation = if self.pipelines.is_offered().await? {
+            Generation::Pipelines
+        } else if self.directories.is_offered().await? {
+            Generation::Directories
+        } else {
+            return Err(BackendError::Rejected {
                 detail: format!(
                     "{} serves neither pipelines nor indexes; check LLAMA_CLOUD_BASE_URL",
                     self.http.host()
                 ),
-            })
+            });
         };
-        match self.index_api {
-            IndexApi::V1 => Ok(Generation::Pipelines),
-            IndexApi::V2 => Ok(Generation::Directories),
-            IndexApi::Auto => {
-                let offered = *self.offered.get_or_try_init(find_out).await?;
-                tracing::info!(
-                    host = self.http.host(),
-                    generation = offered.name(),
-                    "LlamaCloud offers"
-                );
-                Ok(offered)
-            }
+        tracing::info!(
+            host = self.http.host(),
+            generation = generation.name(),
+            "LlamaCloud offers"
+        );
+        *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Offered {
+            generation,
+            remembered: false,
+        });
+        if let Some(tell) = &self.on_found_out {
+            tell(match generation {
+                Generation::Pipelines => IndexApi::V1,
+                Generation::Directories => IndexApi::V2,
+            });
+        }
+        Ok(generation)
+    }
+
+    async fn ensure_in(
+        &self,
+        generation: Generation,
+        spec: &StoreSpec,
+        known: Option<&Remote>,
+    ) -> Result<Remote, BackendError> {
+        match generation {
+            Generation::Pipelines => self.pipelines.ensure(spec, known).await,
+            Generation::Directories => self.directories.ensure(spec, known).await,
         }
     }
 
@@ -134,6 +215,17 @@ impl RetrievalBackend for LlamaCloud {
             filters_labels: false,
             knows_sections: false,
         }
+    }
+
+    fn price(&self, remote: Option<&Remote>) -> Option<Price> {
+        let generation = remote
+            .and_then(Generation::of)
+            .or_else(|| self.known_generation())
+            .unwrap_or(Generation::Pipelines);
+        Some(match generation {
+            Generation::Pipelines => self.prices.of_pipelines(generation.name()),
+            Generation::Directories => self.prices.of_directories(generation.name()),
+        })
     }
 
     async fn probe(&self) -> Result<String, BackendError> {
@@ -181,13 +273,21 @@ impl RetrievalBackend for LlamaCloud {
         known: Option<&Remote>,
     ) -> Result<Remote, BackendError> {
         // An index stays in its generation until it is moved.
-        let generation = match known.and_then(Generation::of) {
-            Some(generation) => generation,
-            None => self.generation().await?,
-        };
-        match generation {
-            Generation::Pipelines => self.pipelines.ensure(spec, known).await,
-            Generation::Directories => self.directories.ensure(spec, known).await,
+        if let Some(generation) = known.and_then(Generation::of) {
+            return self.ensure_in(generation, spec, known).await;
+        }
+        let generation = self.generation().await?;
+        let made = self.ensure_in(generation, spec, known).await;
+        let doubted = self.offered().filter(|offered| offered.remembered);
+        match made {
+            // 404 and the like: what an earlier process found out may hold no more.
+            Err(BackendError::Rejected { .. } | BackendError::ObjectGone { .. })
+                if self.index_api == IndexApi::Auto && doubted.is_some() =>
+            {
+                let generation = self.find_out(doubted).await?;
+                self.ensure_in(generation, spec, known).await
+            }
+            made => made,
         }
     }
 
@@ -263,11 +363,7 @@ impl RetrievalBackend for LlamaCloud {
     }
 
     fn health(&self) -> BackendHealth {
-        let generation = match self.index_api {
-            IndexApi::V1 => Some(Generation::Pipelines),
-            IndexApi::V2 => Some(Generation::Directories),
-            IndexApi::Auto => self.offered.get().copied(),
-        };
+        let generation = self.known_generation();
         let generation = generation.map_or("generation not asked for yet", Generation::name);
         BackendHealth {
             requests: self.http.requests(),

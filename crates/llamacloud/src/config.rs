@@ -6,6 +6,8 @@ use domain::backoff::Backoff;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use crate::prices::Prices;
+
 /// The host of the US region; keys of other regions need their own.
 pub const US_HOST: &str = "https://api.cloud.llamaindex.ai";
 
@@ -75,6 +77,8 @@ pub struct LlamaCloudConfig {
     pub proxy: Option<Url>,
     /// Further trusted certificate authorities, as PEM.
     pub extra_ca_pem: Option<Vec<u8>>,
+    /// What things cost there.
+    pub prices: Prices,
     /// `User-Agent` of every request.
     pub user_agent: String,
     /// Times and retries.
@@ -97,6 +101,7 @@ impl LlamaCloudConfig {
             max_concurrent_requests: 4,
             proxy: None,
             extra_ca_pem: None,
+            prices: Prices::built_in(),
             user_agent: concat!("mcp-confluence/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
         }

@@ -19,8 +19,10 @@ mod gate;
 mod http;
 mod mark;
 mod passages;
+mod prices;
 mod v1;
 mod v2;
 
-pub use backend::LlamaCloud;
+pub use backend::{FoundOut, LlamaCloud};
 pub use config::{ConfigError, IndexApi, LlamaCloudConfig, Timeouts};
+pub use prices::Prices;

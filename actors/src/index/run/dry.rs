@@ -4,12 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::PageId;
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, ContentStatus};
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH};
 use domain::run::RunPlan;
+use domain::{PageId, cost};
 
 use super::context::SeenSpace;
 use super::{Halt, RunCtx};
@@ -39,6 +39,10 @@ pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
     };
     plan.confluence_requests = listing_requests + bodies + facts + attached(ctx, spaces.len());
     let backend = ctx.shared.backend(ctx.settings().backend);
+    plan.cost = backend
+        .as_ref()
+        .and_then(|backend| backend.price(ctx.state.index.remote.as_ref()))
+        .map(|price| cost::estimate(&price, plan.add, plan.update));
     let per_upload = backend.map_or(1, |b| b.capabilities().max_batch_documents.max(1));
     let per_upload = i64::try_from(per_upload).unwrap_or(1);
     plan.store_requests = ceil(plan.add + plan.update, per_upload) + ceil(plan.remove, per_upload);

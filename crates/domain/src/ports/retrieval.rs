@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::cost::Price;
 use crate::document::Document;
 use crate::index::{BackendKind, Remote};
 use crate::query::{Passage, RetrievalQuery};
@@ -104,6 +105,12 @@ pub trait RetrievalBackend: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// What storing in an object costs, or in the one that a new index would get; `None`: nothing.
+    fn price(&self, remote: Option<&Remote>) -> Option<Price> {
+        let _ = remote;
+        None
+    }
 
     /// Asks the store for something that changes nothing; answers what it is and what it offers, in words.
     async fn probe(&self) -> Result<String, BackendError> {

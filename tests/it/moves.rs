@@ -1,0 +1,212 @@
+//! An index moves between stores over real HTTP: from the embedded one into LlamaCloud, from one generation of its API to the
+//! other, and back, without a request to Confluence, answering all the while, and over a `kill -9`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use simulators::llamacloud::LlamaCloudSim;
+
+use crate::process::{borrowed, program};
+use crate::support::{self, Service, id, pairs, site, until};
+
+const PAGES: usize = 120;
+/// With the space's home page.
+const DOCUMENTS: usize = PAGES + 1;
+
+fn account(llama: &LlamaCloudSim, api: &'static str) -> Vec<(&'static str, String)> {
+    vec![
+        ("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY.to_owned()),
+        ("LLAMA_CLOUD_BASE_URL", llama.base_url().to_owned()),
+        ("LLAMA_CLOUD_MAX_REQUESTS_PER_SECOND", "1000".to_owned()),
+        ("LLAMA_CLOUD_INDEX_API", api.to_owned()),
+        ("RETRIEVAL_BACKEND", "local".to_owned()),
+    ]
+}
+
+fn as_pairs<'a>(account: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    let pairs = account.iter().map(|(name, value)| (*name, value.as_str()));
+    pairs.collect()
+}
+
+/// Asks until the index lives in `kind`, and asserts that it answers each time.
+async fn answers_until_it_lives_in(service: &Service, index: &Value, kind: &str) -> Value {
+    let path = format!("/api/indexes/{}", id(index));
+    let moved = until("the index has moved", async || {
+        let question = json!({"query": "zebra", "top_k": 5});
+        let (status, answer) = service.post("/api/indexes/agent/a/query", question).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert_eq!(answer["results"].as_array().unwrap().len(), 5, "{answer}");
+        assert_eq!(answer["source"], "index");
+        let (_, index) = service.get(&path).await;
+        let there = index["remote"]["kind"] == kind && index["moving"].is_null();
+        there.then_some(index)
+    })
+    .await;
+    assert_eq!(service.sim.request_count(), 0, "{:?}", service.sim.counts());
+    assert_eq!(moved["document_count"], DOCUMENTS, "{moved}");
+    moved
+}
+
+#[actix_web::test]
+async fn from_store_to_store_and_back_without_a_request_to_confluence() {
+    let llama = LlamaCloudSim::builder().start().await.unwrap();
+    let v1 = account(&llama, "v1");
+    let mut service = support::start(site(PAGES), &as_pairs(&v1)).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    assert_eq!(index["backend"], "local", "{index}");
+    let path = format!("/api/indexes/{}", id(&index));
+    service.sim.reset_log();
+
+    let (status, shown) = service.patch(&path, json!({"backend": "llamacloud"})).await;
+    assert_eq!(status, StatusCode::OK, "{shown}");
+    assert_eq!(
+        (&shown["backend"], &shown["moving"]["backend"]),
+        (&json!("local"), &json!("llamacloud")),
+        "the present store answers until the new one is complete"
+    );
+    let moved = answers_until_it_lives_in(&service, &index, "pipeline").await;
+    assert_eq!(moved["backend"], "llamacloud");
+    assert_eq!(llama.documents("confluence-a").len(), DOCUMENTS);
+    let (_, runs) = service.get("/api/runs?limit=1").await;
+    let run = &runs["items"][0];
+    assert_eq!(
+        (&run["kind"], &run["requests"]["confluence"]),
+        (&json!("move"), &json!(0)),
+        "{run}"
+    );
+
+    // The other generation, as soon as the settings name it.
+    service.sim.reset_log();
+    service.restart(&as_pairs(&account(&llama, "v2"))).await;
+    answers_until_it_lives_in(&service, &index, "directory_index").await;
+    until("the old pipeline is removed", async || {
+        llama.pipelines().is_empty().then_some(())
+    })
+    .await;
+
+    // Asked for by hand, the same object is filled anew; and back into the embedded index.
+    let (status, run) = service
+        .post(&format!("{path}/sync"), json!({"rebuild": true}))
+        .await;
+    assert_eq!(
+        (status, &run["kind"]),
+        (StatusCode::ACCEPTED, &json!("move")),
+        "{run}"
+    );
+    answers_until_it_lives_in(&service, &index, "directory_index").await;
+    let (_, bad) = service
+        .post(
+            &format!("{path}/sync"),
+            json!({"rebuild": true, "full": true}),
+        )
+        .await;
+    assert_eq!(bad["errors"][0]["field"], "rebuild", "{bad}");
+    service.patch(&path, json!({"backend": "local"})).await;
+    answers_until_it_lives_in(&service, &index, "local").await;
+    until("the directory is removed", async || {
+        llama.directories().is_empty().then_some(())
+    })
+    .await;
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_kill_in_the_middle_of_a_move_loses_nothing() {
+    let llama = LlamaCloudSim::builder().start().await.unwrap();
+    let account = account(&llama, "v1");
+    let service = support::start(site(PAGES), &as_pairs(&account)).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let Service {
+        app,
+        sim,
+        folder,
+        http,
+        ..
+    } = service;
+    app.unwrap().stop().await;
+    sim.reset_log();
+    // Slow enough to be met in the middle.
+    llama.switches(|switches| switches.ingestion_takes = Duration::from_secs(3));
+
+    let settings: Vec<_> = pairs(&sim, &folder, &as_pairs(&account))
+        .into_iter()
+        .collect();
+    let path = format!("/api/indexes/{}", id(&index));
+    let lock = folder.path().join("sync.db.lock");
+    let address = async || {
+        until("the service says where it is", async || {
+            let holder = std::fs::read_to_string(&lock).ok()?;
+            let holder: Value = serde_json::from_str(&holder).ok()?;
+            let address = holder["address"].as_str().map(str::to_owned)?;
+            http.get(format!("{address}/health/live"))
+                .send()
+                .await
+                .ok()?;
+            Some(address)
+        })
+        .await
+    };
+    let mut child = program(&folder, &[], &borrowed(&settings))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let base = address().await;
+    let patched = http
+        .patch(format!("{base}{path}"))
+        .json(&json!({"backend": "llamacloud"}))
+        .send();
+    assert_eq!(patched.await.unwrap().status(), StatusCode::OK);
+    until("the new store holds something", async || {
+        let there = !llama.pipelines().is_empty() && !llama.documents("confluence-a").is_empty();
+        there.then_some(())
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let mut child = program(&folder, &[], &borrowed(&settings))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let base = address().await;
+    let moved = until("the move is complete", async || {
+        let shown = http.get(format!("{base}{path}")).send().await.ok()?;
+        let shown: Value = shown.json().await.unwrap();
+        (shown["remote"]["kind"] == "pipeline").then_some(shown)
+    })
+    .await;
+    assert_eq!(
+        (&moved["document_count"], &moved["moving"]),
+        (&json!(DOCUMENTS), &Value::Null),
+        "{moved}"
+    );
+    let runs = http
+        .get(format!("{base}/api/runs?limit=5"))
+        .send()
+        .await
+        .unwrap();
+    let runs: Value = runs.json().await.unwrap();
+    let moves: Vec<&Value> = runs["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["kind"] == "move")
+        .collect();
+    assert!(moves.len() >= 2, "interrupted, and gone on with: {runs}");
+    assert!(
+        moves.iter().all(|run| run["requests"]["confluence"] == 0),
+        "{runs}"
+    );
+    let documents = llama.documents("confluence-a");
+    assert_eq!(documents.len(), DOCUMENTS, "each page once");
+    let sent: usize = llama
+        .requests()
+        .iter()
+        .filter(|r| r.method == "PUT" && r.path.ends_with("/documents"))
+        .count();
+    assert!(sent <= 2 * DOCUMENTS.div_ceil(50) + 2, "{sent} batches");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
