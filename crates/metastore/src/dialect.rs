@@ -13,8 +13,8 @@ use diesel::upsert::excluded;
 use crate::error::Done;
 use crate::rows::{BodyRow, CommentRow, MovedRow, OutboxRow, PageRow, SpaceRow};
 use crate::schema::{
-    bodies, checkpoints, comments, index_spaces, move_rows, outbox, people, remembered, synced_pages,
-    tombstones,
+    bodies, checkpoints, comments, index_spaces, move_rows, outbox, people, remembered,
+    synced_pages, tombstones,
 };
 
 /// The connection.
