@@ -4,6 +4,8 @@
 //! move that takes several; what they change is seen by the next one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use domain::PageId;
 use domain::index::{BackendKind, Remote};
@@ -21,6 +23,8 @@ use crate::uploader::{Ledger, UploadJob};
 
 /// Pages decided in one transaction.
 const CHUNK: usize = 250;
+/// How long questions that were asked of the old object may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Carries the move of an index on. `None`: the new object answers from now on. Else why it does not yet.
 pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
@@ -36,7 +40,7 @@ pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
         backend,
         ledger: Ledger::Moving,
         remote: remote.clone(),
-        tally: std::sync::Arc::clone(&ctx.tally),
+        tally: Arc::clone(&ctx.tally),
         stop: ctx.stop.clone(),
     };
     with_lane(ctx, job, stage(ctx, backend)).await?;
@@ -50,10 +54,23 @@ pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
                 .await?;
             ctx.shared.pass("after_take_over");
             tracing::info!(index = %ctx.index(), %backend, object = %remote.name, documents = counts.documents, "the index has moved; the new store answers from now on");
+            remove_soon(ctx);
             Ok(None)
         }
         Verdict::Later(why) => Ok(Some(why)),
     }
+}
+
+/// What is being asked of the old object at this moment is still answered; then it goes. Should that fail, the scheduler
+/// tries again.
+fn remove_soon(ctx: &RunCtx) {
+    let (shared, index) = (Arc::clone(&ctx.shared), ctx.index());
+    actix_rt::spawn(async move {
+        tokio::time::sleep(LAST_ANSWERS).await;
+        if let Err(error) = remove_tombstones(&shared, Some(index)).await {
+            tracing::warn!(%index, %error, "the old store object could not be looked up for removal; the scheduler will");
+        }
+    });
 }
 
 /// Makes or finds the new object.
