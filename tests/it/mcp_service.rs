@@ -512,12 +512,7 @@ async fn a_restricted_page_is_not_told_when_it_is_trashed_and_a_label_is_an_edit
     client.initialize().await;
     world.site.trash(world.secret_page);
     world.site.label(world.page, "runbook");
-    let (status, _) = world
-        .service
-        .post(&format!("/api/indexes/{}/sync", id(&index)), json!({}))
-        .await;
-    assert_eq!(status, 202);
-    world.service.over(&index).await;
+    world.service.swept(&index).await;
     until("the trashed page is settled", async || {
         let path = format!("/api/indexes/{}/pages/{}", id(&index), world.secret);
         let (_, page) = world.service.get(&path).await;

@@ -38,13 +38,15 @@ impl Prices {
     pub fn read(text: &str) -> Result<Self, String> {
         let prices: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let dollars = prices.dollars_per_1000_credits;
-        if !(dollars.is_finite() && dollars >= 0.0)
-            || !prices.pipelines.is_sound()
-            || !prices.directories.is_sound()
-        {
-            return Err("prices must be numbers from 0".to_owned());
+        let sound = dollars.is_finite()
+            && dollars >= 0.0
+            && prices.pipelines.is_sound()
+            && prices.directories.is_sound();
+        if sound {
+            Ok(prices)
+        } else {
+            Err("prices must be numbers from 0".to_owned())
         }
-        Ok(prices)
     }
 
     /// The table that this build carries.

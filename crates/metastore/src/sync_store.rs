@@ -18,8 +18,8 @@ use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, comments, events, facts, indexes, links, moves, outbox, pages, prune, runs,
-    settle, small, spaces, tombstones,
+    attachments, bodies, comments, events, facts, indexes, links, moves, outbox, pages, prune,
+    runs, settle, small, spaces, tombstones,
 };
 use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 

@@ -209,6 +209,7 @@ async fn an_ending_is_recorded_whole() {
         index_reason: Some("The disk is full.".into()),
         progress: None,
         next_run_at: Some(bed.now() + TimeDelta::minutes(60)),
+        then: None,
     };
     let over = bed.store.finish_run(run.run_id, &ending).await.unwrap();
     assert_eq!(over, bed.store.run(run.run_id).await.unwrap());
@@ -528,4 +529,25 @@ async fn a_later_run_may_be_answered_for_the_one_that_asked_and_an_earlier_one_n
     let progress = bed.store.index_state(index).await.unwrap().progress;
     assert!(progress.deletions_refused && !progress.deletions_accepted);
     assert_eq!(progress.guarded_pages.len(), 3, "the answer is for these");
+}
+
+#[tokio::test]
+async fn the_run_that_follows_is_recorded_with_the_ending_unless_another_was_ordered() {
+    let bed = Bed::new();
+    for (ordered, expected) in [(None, RunKind::Move), (Some(RunKind::Full), RunKind::Full)] {
+        let agent = format!("agent-{expected:?}");
+        let index = bed.index(&agent).await.id;
+        let run = bed.running(index, RunKind::Sweep).await;
+        if let Some(kind) = ordered {
+            let store = &bed.store;
+            store.open_run(index, kind, false, true).await.unwrap();
+        }
+        let ending = RunEnd {
+            then: Some(RunKind::Move),
+            ..end(RunStatus::Succeeded, IndexStatus::Ok)
+        };
+        let over = bed.store.finish_run(run.id, &ending).await.unwrap();
+        let next = bed.store.run(over.follow_up_run_id.unwrap()).await.unwrap();
+        assert_eq!((next.kind, next.status), (expected, RunStatus::Pending));
+    }
 }
