@@ -275,7 +275,7 @@ fn a_download_that_fails_is_tried_again_and_stops_nothing_else() {
             .attach(page, "two.txt", "text/plain", b"second words");
         bench
             .site
-            .fail(&format!("download att{one}"), 3, Fault::Unavailable);
+            .fail(&format!("download att{one}"), 1, Fault::Unavailable);
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_attachments = true;
         let index = bench.create(settings).await;
