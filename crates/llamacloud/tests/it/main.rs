@@ -5,5 +5,6 @@
 mod conformance;
 mod contract;
 mod directories;
+mod mutations;
 mod subject;
 mod trouble;
