@@ -19,6 +19,11 @@ use crate::support::{PATIENCE, id};
 use crate::world::{Fate, Held, Phase, SIGABRT, World};
 
 const PER_SPACE: usize = 30;
+/// Of them, pages with a comment, and with a file whose text is a document.
+const COMMENTED: usize = 6;
+const WITH_FILE: usize = 3;
+/// Documents of the first sync: home page, top and the others, and files.
+const DOCUMENTS: usize = 2 * (PER_SPACE + 2 + WITH_FILE);
 /// Programs that live side by side; they wait more than they work.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -38,13 +43,24 @@ async fn world(fate: Fate) -> World {
             if n % 4 == 0 {
                 past.label(page, "fourth");
             }
+            if n % 5 == 0 {
+                let comment = past.comment(page, &format!("<p>Said of {n}.</p>"));
+                past.reply(comment, "<p>Answered.</p>");
+            }
+            if n % 10 == 1 {
+                let words = format!("Words of a file at {n}.");
+                past.attach(page, "notes.txt", "text/plain", words.as_bytes());
+                past.attach(page, "photo.png", "image/png", b"pixels");
+            }
         }
     }
     site.set_switches(|switches| switches.latency = Duration::from_millis(15));
-    World::of(site, fate, &["ENG", "OPS"]).await
+    let mut world = World::of(site, fate, &["ENG", "OPS"]).await;
+    world.choices = json!({"include_comments": true, "include_attachments": true});
+    world
 }
 
-/// Edits, a rename with pages below it, a move, a restriction, a label, and removals.
+/// Edits, a rename with pages below it, a move, a restriction, a label, removals, and what is said and attached meanwhile.
 fn change(world: &World) {
     let site = world.confluence.site();
     let later = site.at(moment(2));
@@ -60,7 +76,17 @@ fn change(world: &World) {
     }
     later.archive(page(14));
     later.move_to_space(page(6), "OPS", None);
-    later.create_page("ENG", None, "Brand new", "<p>Just written.</p>");
+    let new = later.create_page("ENG", None, "Brand new", "<p>Just written.</p>");
+    later.comment(new, "<p>Said at once.</p>");
+    let elsewhere = site.find("OPS", "OPS 3").unwrap();
+    later.inline_comment(elsewhere, "words", "<p>Which words?</p>");
+    later.attach(page(20), "late.txt", "text/plain", b"Words that came late.");
+    later.attach(
+        page(22),
+        "later.txt",
+        "text/plain",
+        b"Words that came later.",
+    );
 }
 
 async fn succeeded(world: &mut World, run: &str) -> Value {
@@ -114,12 +140,22 @@ fn random_programs() -> usize {
 async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
     let (undisturbed, took, deaths) = live(Fate::default()).await;
     assert!(deaths.is_empty());
-    assert_eq!(undisturbed[0].documents.len(), 2 * (PER_SPACE + 2));
+    assert_eq!(undisturbed[0].documents.len(), DOCUMENTS);
+    let comments = |held: &Held| {
+        let documents = held.documents.values();
+        documents
+            .filter(|d| {
+                d[0].as_str()
+                    .is_some_and(|text| text.contains("# Comments"))
+            })
+            .count()
+    };
+    assert_eq!(comments(&undisturbed[0]), 2 * COMMENTED);
 
     let thorough = std::env::var_os("KILLS").is_some();
     let mut fates = Vec::new();
     for place in FAILPOINTS {
-        let removes = *place == "after_removals_written";
+        let removes = ["after_removals_written", "after_files_followed"].contains(place);
         // Marks of a walk are left by the first listing of a space only.
         let sweeps = *place != "after_checkpoint";
         for (phase, hit) in [
@@ -134,7 +170,9 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
                 Phase::Sweep => sweeps,
             };
             // Places that one run passes once.
-            let once = ["after_run_started", "before_run_finished"].contains(place) || removes;
+            let once = place.starts_with("before_") && *place != "before_upload"
+                || ["after_run_started", "after_files_recorded"].contains(place)
+                || removes;
             if usual || thorough && possible && !(once && hit > 1) {
                 fates.push(Fate {
                     place: Some((format!("{place}:{hit}"), phase)),
@@ -218,5 +256,5 @@ async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_st
     world.confluence.clear_faults();
     world.start().await;
     succeeded(&mut world, &run).await;
-    assert_eq!(world.held().await.documents.len(), 2 * (PER_SPACE + 2));
+    assert_eq!(world.held().await.documents.len(), DOCUMENTS);
 }

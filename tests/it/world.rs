@@ -50,6 +50,8 @@ pub struct World {
     pub folder: TempDir,
     pub http: reqwest::Client,
     pub spaces: Vec<&'static str>,
+    /// What the index is asked to be, beside its spaces.
+    pub choices: Value,
     pub fate: Fate,
     pub phase: Phase,
     pub began: Instant,
@@ -85,6 +87,7 @@ impl World {
             folder: tempfile::tempdir().unwrap(),
             http: client(),
             spaces: spaces.to_vec(),
+            choices: json!({}),
             fate,
             phase: Phase::First,
             began: Instant::now(),
@@ -228,8 +231,10 @@ impl World {
             if !index.is_null() {
                 return index;
             }
-            let body =
+            let mut body =
                 json!({"name": "Kill", "agent_id": "kill", "confluence_spaces": self.spaces});
+            let choices = self.choices.as_object().cloned().unwrap_or_default();
+            body.as_object_mut().unwrap().extend(choices);
             // Whether it was stored when the program died shows the next look.
             let _ = self.ask("POST", "/api/indexes/", Some(body)).await;
         }

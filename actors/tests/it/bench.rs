@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
-use domain::content::{ContentKind, ContentStatus};
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::page::{Page, PageState};
 use domain::ports::retrieval::RetrievalBackend;
@@ -18,6 +17,7 @@ use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use tempfile::TempDir;
 
 use crate::fakes::{FakeConfluence, FakeRetrieval, TestClock};
+use crate::truth::{assert_same, held_by, truth_of};
 
 /// Runs a test on one thread whose clock jumps to the next timer as soon as nothing else is to be done.
 pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
@@ -259,82 +259,19 @@ impl Bench {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
-    /// The texts that the store should hold by the rules of the contract, worked out from the site alone.
-    pub fn truth(&self, settings: &IndexSettings) -> BTreeMap<DocumentId, String> {
-        self.site.with(|site| {
-            let member = |id: u64| {
-                let page = &site.pages[&id];
-                let space = &site.spaces[&page.space];
-                let in_scope = settings
-                    .confluence_spaces
-                    .iter()
-                    .any(|key| key.as_str() == space.key);
-                let chain: Vec<_> = site
-                    .ancestors(id)
-                    .into_iter()
-                    .filter_map(|above| site.pages.get(&above))
-                    .collect();
-                let restricted = page.restricted || chain.iter().any(|above| above.restricted);
-                let roots = &settings.root_page_ids;
-                let under = roots.is_empty()
-                    || roots.contains(&id.to_string())
-                    || chain.iter().any(|a| roots.contains(&a.id.to_string()));
-                let labelled = settings.labels.is_empty()
-                    || settings.labels.iter().any(|l| page.labels.contains(l));
-                let excluded = settings
-                    .exclude_labels
-                    .iter()
-                    .any(|l| page.labels.contains(l));
-                let kind = page.kind == ContentKind::Page
-                    || page.kind == ContentKind::BlogPost && settings.include_blog_posts;
-                let may_read = settings.restricted_pages == RestrictedPages::Include || !restricted;
-                in_scope
-                    && kind
-                    && site.visible(page)
-                    && page.status == ContentStatus::Current
-                    && may_read
-                    && under
-                    && labelled
-                    && !excluded
-            };
-            site.pages
-                .values()
-                .filter(|page| page.kind != ContentKind::Container && member(page.id))
-                .map(|page| {
-                    let mut crumb = site.spaces[&page.space].name.clone();
-                    for above in site.ancestors(page.id) {
-                        if let Some(above) = site.pages.get(&above)
-                            && above.kind != ContentKind::Container
-                            && site.visible(above)
-                            && above.status == ContentStatus::Current
-                        {
-                            crumb = format!("{crumb} > {}", above.title);
-                        }
-                    }
-                    let mut labels = page.labels.clone();
-                    labels.sort();
-                    let id = DocumentId::of(page.kind, &PageId::from(page.id.to_string()));
-                    let text = format!(
-                        "v{} [{}] # {} / {crumb} / {}",
-                        page.version,
-                        labels.join(","),
-                        page.title,
-                        page.body.replace("<p>", "").replace("</p>", "")
-                    );
-                    (id, text)
-                })
-                .collect()
-        })
-    }
-
     /// What the store holds, in the same words.
     pub fn held(&self) -> BTreeMap<DocumentId, String> {
         held_by(&self.shelf)
     }
 
+    /// The texts that the store should hold by the rules of the contract, worked out from the site alone.
+    pub fn truth(&self, settings: &IndexSettings) -> BTreeMap<DocumentId, String> {
+        self.site.with(|site| truth_of(site, settings))
+    }
+
     pub async fn assert_true(&self, index: IndexId) {
         let settings = self.index(index).await.settings;
-        assert_eq!(self.held(), self.truth(&settings));
+        assert_same(&self.held(), &self.truth(&settings), "the index");
     }
 }
 
@@ -361,25 +298,4 @@ async fn start(
     })
     .await
     .unwrap()
-}
-
-/// What a store holds, in the words of the truth.
-pub fn held_by(shelf: &FakeRetrieval) -> BTreeMap<DocumentId, String> {
-    shelf
-        .documents()
-        .into_iter()
-        .map(|(id, document)| {
-            let body = document.text.splitn(5, '\n').nth(4).unwrap_or_default();
-            let m = &document.metadata;
-            let labels = m.labels.trim_matches('|').replace('|', ",");
-            let text = format!(
-                "v{} [{labels}] # {} / {} / {}",
-                m.version,
-                m.title,
-                m.breadcrumb,
-                body.trim()
-            );
-            (id, text)
-        })
-        .collect()
 }

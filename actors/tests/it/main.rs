@@ -4,6 +4,7 @@
 
 mod bench;
 mod fakes;
+mod truth;
 
 mod answers;
 mod attachments;

@@ -11,8 +11,8 @@ use domain::run::{Run, RunStatus};
 use simulators::confluence::{BadCredentials, ConfluenceSim, Site, SpaceId};
 use simulators::{Fault, RetryAfter};
 
-use crate::bench::held_by;
 use crate::real::{Real, run};
+use crate::truth::held_by;
 
 const PAGES: usize = 60;
 /// A sweep of this site makes fewer than ten requests when nothing goes wrong.

@@ -10,8 +10,9 @@ use domain::page::PageState;
 use domain::ports::store::SyncStore;
 use domain::run::{RunKind, RunStatus};
 
-use crate::bench::{self, Bench, held_by};
+use crate::bench::{self, Bench};
 use crate::fakes::retrieval::StoreFault;
+use crate::truth::held_by;
 
 async fn pages(bench: &Bench, number: usize) -> Vec<u64> {
     (0..number)

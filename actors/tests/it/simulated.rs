@@ -9,8 +9,8 @@ use domain::run::RunStatus;
 use rand::Rng;
 use simulators::confluence::{COVERED, Life, Orphans, Site};
 
-use crate::bench::held_by;
 use crate::real::{Real, run};
+use crate::truth::held_by;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|n| n.parse().ok())

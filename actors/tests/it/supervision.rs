@@ -1,6 +1,7 @@
 //! Actors that die are replaced, and what they worked on goes on.
 
 use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints};
+use domain::content::ContentStatus;
 use domain::index::IndexStatus;
 use domain::run::RunStatus;
 
@@ -27,42 +28,59 @@ fn a_fetcher_that_dies_is_replaced_and_the_run_goes_on() {
 fn a_run_that_dies_at_any_place_is_taken_up_and_ends_where_an_undisturbed_one_does() {
     for place in FAILPOINTS {
         for hit in [1, 2] {
-            bench::run(move || async move {
-                let settings = EngineSettings {
-                    failpoints: Failpoints::at(place, FailAction::Panic, hit),
-                    ..EngineSettings::default()
-                };
-                let bench = Bench::with(FakeRetrieval::slow(), settings).await;
-                let top = bench.site.add("10", None, "Top", "<p>top</p>");
-                let mut pages = Vec::new();
-                for n in 0..300 {
-                    pages.push(bench.site.add(
-                        "10",
-                        Some(top),
-                        &format!("P{n}"),
-                        &format!("<p>t{n}</p>"),
-                    ));
-                }
-                let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
-                let run = bench.over(index.id).await;
-                assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
-                bench.assert_true(index.id).await;
-                bench.site.purge(pages[7]);
-                bench.site.change(pages[8], |p| {
-                    p.status = domain::content::ContentStatus::Trashed
-                });
-                bench.site.rename(top, "Summit");
-                bench.sweep(index.id).await;
-                bench.wait(120).await;
-                let run = bench.sweep(index.id).await;
-                assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
-                bench.assert_true(index.id).await;
-                let doubles = bench.shelf.with(|shelf| shelf.uploads.len()) as i64 - 301 - 299;
-                // At most what was in flight is repeated.
-                assert!(doubles <= 4 * 50, "{place}: {doubles} uploads too many");
-            });
+            bench::run(move || die_once(place, hit));
         }
     }
+}
+
+/// 301 pages, on the first thirty of them a comment with a reply, on the first twenty a file, and so many more that no text can
+/// be made of.
+async fn die_once(place: &'static str, hit: u32) {
+    let settings = EngineSettings {
+        failpoints: Failpoints::at(place, FailAction::Panic, hit),
+        ..EngineSettings::default()
+    };
+    let bench = Bench::with(FakeRetrieval::slow(), settings).await;
+    let site = &bench.site;
+    let top = site.add("10", None, "Top", "<p>top</p>");
+    let mut pages = Vec::new();
+    for n in 0..300 {
+        let page = site.add("10", Some(top), &format!("P{n}"), &format!("<p>t{n}</p>"));
+        if n < 30 {
+            let comment = site.comment(page, &format!("said {n}"));
+            site.reply(comment, &format!("answered {n}"));
+        }
+        if n < 20 {
+            let words = format!("words of file {n}");
+            site.attach(page, "a.txt", "text/plain", words.as_bytes());
+            site.attach(page, "a.png", "image/png", b"pixels");
+        }
+        pages.push(page);
+    }
+    let mut wanted = bench.index_settings("agent", &["ENG"]);
+    wanted.include_comments = true;
+    wanted.include_attachments = true;
+    let index = bench.create(wanted).await;
+    let run = bench.over(index.id).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
+    bench.assert_true(index.id).await;
+
+    site.purge(pages[7]);
+    site.change(pages[8], |p| p.status = ContentStatus::Trashed);
+    site.comment(pages[9], "said late");
+    site.attach(pages[10], "late.txt", "text/plain", b"late words");
+    site.rename(top, "Summit");
+    bench.sweep(index.id).await;
+    bench.wait(120).await;
+    let run = bench.sweep(index.id).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{place}: {run:?}");
+    bench.assert_true(index.id).await;
+    let passed = bench.engine.status().await.respawns > 0;
+    assert!(passed || hit > 1, "{place} was not passed");
+    let needed = (301 + 20) + (299 + 19);
+    let doubles = bench.shelf.uploads() - needed;
+    // At most what was in flight is repeated.
+    assert!(doubles <= 4 * 50, "{place}: {doubles} uploads too many");
 }
 
 #[test]

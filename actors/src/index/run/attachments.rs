@@ -155,7 +155,10 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Hal
         touched.push(record.page_id.clone());
         changed.push(record);
     }
-    ctx.store().save_pages(&changed, &[], &[]).await?;
+    if !changed.is_empty() {
+        ctx.store().save_pages(&changed, &[], &[]).await?;
+        ctx.shared.pass("after_files_recorded");
+    }
     ctx.tally.count(|counts| counts.seen += new);
     Ok(touched)
 }
@@ -321,6 +324,7 @@ async fn settle(
         }
     }
     ctx.store().save_pages(&[record], &[], &kept).await?;
+    ctx.shared.pass("after_file_settled");
     Ok(())
 }
 
@@ -427,6 +431,9 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
             }
             *file != before
         });
-        ctx.store().save_pages(&files, &[], &[]).await?;
+        if !files.is_empty() {
+            ctx.store().save_pages(&files, &[], &[]).await?;
+            ctx.shared.pass("after_files_followed");
+        }
     }
 }

@@ -358,6 +358,9 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         })
         .collect();
     ctx.store().save_comments(&comments, &gone).await?;
+    if !comments.is_empty() {
+        ctx.shared.pass("after_comments_saved");
+    }
     Ok(pages)
 }
 
@@ -455,6 +458,9 @@ async fn write_hashes(
         }
         true
     });
-    ctx.store().save_pages(&records, &[], &[]).await?;
+    if !records.is_empty() {
+        ctx.store().save_pages(&records, &[], &[]).await?;
+        ctx.shared.pass("after_comments_folded");
+    }
     Ok(records.into_iter().map(|record| record.page_id).collect())
 }

@@ -59,6 +59,7 @@ pub(super) async fn remember(
     newest: Option<Timestamp>,
 ) -> Result<(), Halt> {
     if let Some(newest) = newest {
+        ctx.shared.pass(&format!("before_{kind}_watermark"));
         let mark = Cursor(newest.to_rfc3339());
         ctx.store()
             .set_checkpoint(ctx.index(), kind, Some(&mark))

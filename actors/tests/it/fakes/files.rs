@@ -61,6 +61,11 @@ impl FakeConfluence {
 }
 
 impl FakeFile {
+    /// Whether there is text in it that we read.
+    pub fn has_text(&self) -> bool {
+        self.media_type.starts_with("text/")
+    }
+
     fn source(&self) -> SourceFile {
         SourceFile {
             id: PageId::from(format!("att{}", self.id)),
