@@ -21,7 +21,8 @@ const WEIGHTS: &str = "4.0, 2.0, 0.5, 1.0";
 
 /// How many chunks hold a term, remembered between questions.
 ///
-/// Counts only steer the plan; they may lag behind the table a little ([`Statistics::changed`]).
+/// Counts only steer the plan; they may lag behind the table a little ([`Statistics::changed`]). But for the count of a word that
+/// no chunk holds: that leaves the word out of the question, and is never remembered.
 #[derive(Default)]
 pub(crate) struct Statistics(Mutex<HashMap<i64, Counts>>);
 
@@ -46,12 +47,16 @@ impl Statistics {
         )
     }
 
-    /// Says that chunks came or went; counts are taken anew when a fiftieth of all changed.
+    /// Says that chunks came or went. The counts of rare terms, which are cheap to take and quick to be wrong, are taken anew at
+    /// once, all others when a fiftieth of all chunks changed.
     pub(crate) fn changed(&self, collection: i64, chunks: u64) {
         self.with(collection, |counts| {
             counts.changed += chunks;
             if counts.changed * 50 > counts.total {
                 *counts = Counts::default();
+            } else {
+                let total = counts.total;
+                counts.terms.retain(|_, chunks| *chunks * 50 > total);
             }
         });
     }
@@ -181,9 +186,10 @@ fn count(
         if counts.terms.len() + terms.len() > MAX_REMEMBERED {
             counts.terms.clear();
         }
+        let held = terms.iter().filter(|term| term.chunks > 0);
         counts
             .terms
-            .extend(terms.iter().map(|term| (term.quoted.clone(), term.chunks)));
+            .extend(held.map(|term| (term.quoted.clone(), term.chunks)));
     });
     Ok((terms, total))
 }
