@@ -1,8 +1,9 @@
 //! The rate gate: one per site and credentials, shared by everyone who sends requests there.
 //!
-//! Three parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), and pauses that
-//! the site asked for, of everything or of one endpoint. First come, first served; an endpoint that is paused waits outside
-//! the line. The gate knows nothing of HTTP: it is told what became of each request.
+//! Four parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), the pace at which the
+//! rest of the site's own quota is used up once little is left ([`domain::quota`]), and pauses that the site asked for, of
+//! everything or of one endpoint. First come, first served; an endpoint that is paused waits outside the line. The gate knows
+//! nothing of HTTP: it is told what became of each request.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use domain::adaptive::{AdaptiveLimit, LimitSettings, Signal};
 use domain::ports::source::SourceHealth;
+use domain::quota::{QuotaPace, QuotaSeen};
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -70,10 +72,20 @@ struct State {
     in_flight: usize,
     requests: u64,
     everything_until: Option<Instant>,
+    pace: QuotaPace,
+    /// The time between two requests that the pace asks for, as long as the site's quota is not refilled.
+    paced: Option<Paced>,
     endpoint_until: HashMap<&'static str, Instant>,
     usual: HashMap<&'static str, Duration>,
     pushed_back_at: Option<Instant>,
     trouble: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Paced {
+    between: Duration,
+    until: Instant,
+    last: Instant,
 }
 
 impl RateGate {
@@ -99,6 +111,8 @@ impl RateGate {
                 in_flight: 0,
                 requests: 0,
                 everything_until: None,
+                pace: QuotaPace::default(),
+                paced: None,
                 endpoint_until: HashMap::new(),
                 usual: HashMap::new(),
                 pushed_back_at: None,
@@ -133,7 +147,7 @@ impl RateGate {
         endpoint: &'static str,
     ) -> Result<Option<Permit>, TooLong> {
         loop {
-            if let Some(wait) = self.common_wait() {
+            if let Some(wait) = self.common_wait().max(self.paced_wait()) {
                 self.keep(wait).await?;
                 continue;
             }
@@ -191,6 +205,19 @@ impl RateGate {
         }
     }
 
+    /// Takes in what an answer told about the site's quota: when little is left, requests go out evenly until it is refilled.
+    pub(crate) fn quota_seen(&self, seen: QuotaSeen) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let requests = state.requests;
+        let between = state.pace.seen(seen, requests);
+        state.paced = (!between.is_zero()).then(|| Paced {
+            between,
+            until: now + seen.refill_in,
+            last: state.paced.map_or(now, |paced| paced.last),
+        });
+    }
+
     /// Notes trouble in words, for [`health`](Self::health); `None` clears it.
     pub(crate) fn note(&self, trouble: Option<String>) {
         self.lock().trouble = trouble;
@@ -224,6 +251,11 @@ impl RateGate {
         self.lock().everything_until.and_then(ahead)
     }
 
+    fn paced_wait(&self) -> Option<Duration> {
+        let paced = self.lock().paced?;
+        ahead((paced.last + paced.between).min(paced.until))
+    }
+
     fn wait_of(&self, endpoint: &'static str) -> Option<Duration> {
         self.lock()
             .endpoint_until
@@ -253,7 +285,13 @@ pub struct Permit {
 impl Permit {
     fn begin(mut self) -> Self {
         self.began = Instant::now();
-        self.gate.lock().requests += 1;
+        let began = self.began;
+        let mut state = self.gate.lock();
+        state.requests += 1;
+        if let Some(paced) = &mut state.paced {
+            paced.last = began;
+        }
+        drop(state);
         self
     }
 

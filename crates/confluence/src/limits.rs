@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use domain::quota::QuotaSeen;
 use reqwest::header::HeaderMap;
 
 /// Which requests a limit concerns.
@@ -26,6 +27,8 @@ pub(crate) struct LimitHeaders {
     pub reset_in: Option<Duration>,
     /// Requests or points left.
     pub remaining: Option<u64>,
+    /// Requests or points when nothing was used yet.
+    pub limit: Option<u64>,
     /// Fewer than a fifth is left.
     pub near_limit: bool,
     /// `RateLimit-Reason`, or the gateway's failure category.
@@ -47,6 +50,7 @@ impl LimitHeaders {
                 .and_then(moment)
                 .map(|at| until(at, now)),
             remaining: text("x-ratelimit-remaining").and_then(|value| value.parse().ok()),
+            limit: text("x-ratelimit-limit").and_then(|value| value.parse().ok()),
             near_limit: text("x-ratelimit-nearlimit")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true")),
             reason: text("ratelimit-reason")
@@ -89,6 +93,17 @@ impl LimitHeaders {
             .reset_in
             .filter(|_| self.remaining.is_none_or(|left| left == 0));
         self.retry_after.max(reset)
+    }
+
+    /// What a good answer told about the quota, where it told how much is left and until when.
+    pub fn quota(&self) -> Option<QuotaSeen> {
+        let remaining = self.remaining?;
+        let below_a_fifth = |limit: u64| remaining < limit / 5;
+        Some(QuotaSeen {
+            remaining,
+            refill_in: self.reset_in?,
+            near: self.near_limit || self.limit.is_some_and(below_a_fifth),
+        })
     }
 
     /// The wait that a good answer asks for: nothing is left until the reset.

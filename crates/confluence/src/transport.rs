@@ -297,6 +297,9 @@ impl Transport {
                 };
                 match classify(asked, raw.status, &raw.headers, &raw.body) {
                     Verdict::Good => {
+                        if let Some(seen) = limits.quota() {
+                            self.gate.quota_seen(seen);
+                        }
                         if let Some(wait) = limits.exhausted() {
                             self.gate.pause(
                                 limits.scope(),

@@ -28,6 +28,7 @@ pub mod ports;
 pub mod problem;
 pub mod query;
 pub mod quiet;
+pub mod quota;
 pub mod run;
 pub mod schedule;
 pub mod scope;

@@ -183,3 +183,101 @@ async fn a_caller_that_goes_away_does_not_block_the_line() {
         .unwrap()
         .unwrap();
 }
+
+/// The site's ledger: so many points an hour, all requests refused once they are used up.
+#[derive(Clone)]
+struct Ledger(Arc<Mutex<(u64, u64)>>);
+
+impl Ledger {
+    const POINTS: u64 = 65_000;
+
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((0, 0))))
+    }
+
+    /// Charges a request at this moment of its life; what its answer tells, or `None` for a refusal.
+    fn charge(&self, at: Duration, cost: u64) -> Option<QuotaSeen> {
+        let mut state = self.0.lock().unwrap();
+        let hour = at.as_secs() / 3600;
+        if state.0 < hour {
+            *state = (hour, 0);
+        }
+        if state.1 >= Self::POINTS {
+            return None;
+        }
+        state.1 += cost;
+        let remaining = Self::POINTS.saturating_sub(state.1);
+        Some(QuotaSeen {
+            remaining,
+            refill_in: Duration::from_secs((hour + 1) * 3600) - at,
+            near: remaining * 5 < Self::POINTS,
+        })
+    }
+}
+
+/// Asks as a run does that waits and asks again where the gate has no patience. Answers whether the site took it.
+async fn spend(gate: &Arc<RateGate>, ledger: &Ledger, began: Instant, cost: u64) -> bool {
+    let permit = loop {
+        match gate.enter(A).await {
+            Ok(permit) => break permit,
+            Err(TooLong(wait)) => tokio::time::sleep(wait).await,
+        }
+    };
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    let Some(seen) = ledger.charge(began.elapsed(), cost) else {
+        return false;
+    };
+    gate.quota_seen(seen);
+    permit.ended(Outcome::Answered);
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_by_points_is_stretched_and_never_overdrawn() {
+    let (gate, ledger, began) = (gate(10, 8), Ledger::new(), Instant::now());
+    // A sync of 150,000 points by eight at a time.
+    let left = Arc::new(Mutex::new(600));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (gate, ledger, left) = (Arc::clone(&gate), ledger.clone(), Arc::clone(&left));
+        tasks.spawn(async move {
+            loop {
+                {
+                    let mut left = left.lock().unwrap();
+                    if *left == 0 {
+                        return;
+                    }
+                    *left -= 1;
+                }
+                assert!(
+                    spend(&gate, &ledger, began, 251).await,
+                    "refused after {:?}",
+                    began.elapsed()
+                );
+            }
+        });
+    }
+    tasks.join_all().await;
+    let hours = began.elapsed().as_secs_f64() / 3600.0;
+    // Two refills are needed; what is left over in an hour is little.
+    assert!((2.0..2.5).contains(&hours), "{hours}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_ends_with_the_refill() {
+    let (gate, began) = (gate(1000, 8), Instant::now());
+    gate.quota_seen(QuotaSeen {
+        remaining: 10,
+        refill_in: 60 * SECOND,
+        near: true,
+    });
+    drop(gate.enter(A).await.unwrap());
+    let first = began.elapsed();
+    assert!((6.0..7.0).contains(&first.as_secs_f64()), "{first:?}");
+    tokio::time::sleep(54 * SECOND).await;
+    let refilled = Instant::now();
+    for _ in 0..20 {
+        drop(gate.enter(A).await.unwrap());
+    }
+    assert!(refilled.elapsed() < SECOND);
+}

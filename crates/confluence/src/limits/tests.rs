@@ -138,3 +138,23 @@ fn a_good_answer_pauses_only_when_nothing_is_left() {
     assert_eq!(out.exhausted(), Some(Duration::from_secs(120)));
     assert_eq!(read(&[("X-RateLimit-Remaining", "0")]).exhausted(), None);
 }
+
+#[test]
+fn what_is_left_of_a_quota_is_told_where_both_sides_of_it_are_known() {
+    let told = |pairs: &[(&str, &str)]| read(pairs).quota();
+    let reset = ("X-RateLimit-Reset", "2026-03-26T16:00Z");
+    assert_eq!(told(&[reset]), None);
+    assert_eq!(told(&[("X-RateLimit-Remaining", "50")]), None);
+    for (limit, near, expected) in [
+        (None, None, false),
+        (None, Some("true"), true),
+        (Some("1000"), None, true),
+        (Some("200"), None, false),
+    ] {
+        let mut pairs = vec![reset, ("X-RateLimit-Remaining", "50")];
+        pairs.extend(limit.map(|limit| ("X-RateLimit-Limit", limit)));
+        pairs.extend(near.map(|near| ("X-RateLimit-NearLimit", near)));
+        let seen = told(&pairs).unwrap();
+        assert_eq!((seen.remaining, seen.near), (50, expected), "{pairs:?}");
+    }
+}
