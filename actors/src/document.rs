@@ -96,20 +96,32 @@ pub(crate) async fn folded(
     if comments.is_empty() {
         return Ok(HashMap::new());
     }
+    let names = store.known_people(&authors(&comments)).await?;
+    Ok(fold_each(comments, &names.into_iter().collect()))
+}
+
+/// Who wrote these comments, each once.
+pub(crate) fn authors(comments: &[CachedComment]) -> Vec<AccountId> {
     let mut authors: Vec<AccountId> = comments.iter().filter_map(|c| c.author.clone()).collect();
     authors.sort_unstable();
     authors.dedup();
-    let names: HashMap<AccountId, String> =
-        store.known_people(&authors).await?.into_iter().collect();
+    authors
+}
+
+/// Comments of several pages as the Markdown of each.
+pub(crate) fn fold_each(
+    comments: Vec<CachedComment>,
+    names: &HashMap<AccountId, String>,
+) -> HashMap<PageId, String> {
     let mut of_page: HashMap<PageId, Vec<CachedComment>> = HashMap::new();
     for comment in comments {
         let page = of_page.entry(comment.page_id.clone()).or_default();
         page.push(comment);
     }
-    Ok(of_page
+    of_page
         .into_iter()
-        .filter_map(|(page, comments)| Some((page, fold(&comments, &names)?)))
-        .collect())
+        .filter_map(|(page, comments)| Some((page, fold(&comments, names)?)))
+        .collect()
 }
 
 /// The Markdown of pages as their documents hold it, with the comments that belong to it; pages without a kept body are left

@@ -250,8 +250,9 @@ impl Bench {
 
     /// Every id that the site ever gave.
     pub fn all_ids(&self) -> Vec<PageId> {
-        (1001..1200u64)
-            .map(|id| PageId::from(id.to_string()))
+        (1001..1400u64)
+            .flat_map(|id| [id.to_string(), format!("att{id}")])
+            .map(PageId::from)
             .collect()
     }
 

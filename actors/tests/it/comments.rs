@@ -227,3 +227,18 @@ fn an_answer_that_fails_or_is_empty_takes_no_comment_away() {
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
     });
 }
+
+#[test]
+fn a_name_that_could_not_be_had_is_told_later() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
+        bench.site.comment(page, "which one?");
+        bench.site.fail("people", 1, Fault::Unavailable);
+        let index = commented(&bench, "agent").await;
+        assert!(text(&bench, page).contains("**Somebody**, "));
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
+        assert!(text(&bench, page).contains("**Name of 557058:aa**, "));
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
+    });
+}

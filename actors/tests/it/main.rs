@@ -4,6 +4,7 @@
 
 mod bench;
 mod fakes;
+mod luck;
 mod truth;
 
 mod answers;

@@ -9,19 +9,13 @@ use domain::run::RunStatus;
 use rand::Rng;
 use simulators::confluence::{COVERED, Life, Orphans, Site};
 
+use crate::luck::each_seed;
 use crate::real::{Real, run};
 use crate::truth::held_by;
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|n| n.parse().ok())
-}
-
 #[test]
 fn after_settling_the_index_equals_the_simulated_truth() {
-    let from = number("SIMULATED_FROM").unwrap_or(1);
-    for seed in from..from + number("SIMULATED_SEEDS").unwrap_or(12) {
-        run(|| sequence(seed));
-    }
+    each_seed("SIMULATED", 12, 6, |seed| run(|| sequence(seed)));
 }
 
 async fn sequence(seed: u64) {

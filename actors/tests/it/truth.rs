@@ -185,6 +185,12 @@ pub fn held_by(shelf: &FakeRetrieval) -> BTreeMap<DocumentId, String> {
     in_words(&shelf.documents())
 }
 
+/// What one object of a store holds.
+pub fn held_under(shelf: &FakeRetrieval, object: &str) -> BTreeMap<DocumentId, String> {
+    let documents = shelf.with(|shelf| shelf.documents.get(object).cloned());
+    in_words(&documents.unwrap_or_default())
+}
+
 fn in_words(documents: &BTreeMap<DocumentId, Document>) -> BTreeMap<DocumentId, String> {
     let told = documents.iter().map(|(id, document)| {
         let body = document.text.splitn(5, '\n').nth(4).unwrap_or_default();

@@ -20,7 +20,7 @@ use super::context::SeenSpace;
 use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
 use super::recent::{newest_first, watermark};
 use super::{Halt, RunCtx};
-use crate::document::folded;
+use crate::document::{authors, fold_each};
 
 /// The checkpoint that remembers the newest comment seen.
 pub(super) const WALK: &str = "comments";
@@ -302,7 +302,6 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
     }
     let mut pages = HashSet::new();
     let mut gone = Vec::new();
-    let mut authors = HashSet::new();
     let mut raw = Vec::new();
     let mut new: HashMap<PageId, (SourceComment, PageId)> = HashMap::new();
     for mut item in items {
@@ -321,7 +320,6 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         let Some(storage) = item.body.take() else {
             continue;
         };
-        authors.extend(item.author.clone());
         raw.push(RawBody {
             page: item.id.clone(),
             // Nothing that could be asked for in a rendered form.
@@ -333,8 +331,6 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         });
         new.insert(item.id.clone(), (item, page.clone()));
     }
-    let authors: Vec<AccountId> = authors.into_iter().collect();
-    learn_names(ctx, &authors).await?;
     let comments: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
         .await?
         .into_iter()
@@ -364,13 +360,18 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
     Ok(pages)
 }
 
-async fn learn_names(ctx: &RunCtx, authors: &[AccountId]) -> Result<(), Halt> {
-    if authors.is_empty() {
-        return Ok(());
-    }
-    let known = ctx.store().known_people(authors).await?;
-    let mut known: HashMap<AccountId, String> = known.into_iter().collect();
-    ask_for_people(ctx, authors, &mut known).await
+/// Names of people. Those that are not known yet are asked for, each once a run: one that could not be had is asked for by the
+/// next run, and the comments told anew.
+async fn names_of(ctx: &RunCtx, people: &[AccountId]) -> Result<HashMap<AccountId, String>, Halt> {
+    let known = ctx.store().known_people(people).await?;
+    let mut names: HashMap<AccountId, String> = known.into_iter().collect();
+    let unnamed = people.iter().filter(|id| !names.contains_key(*id));
+    let unnamed: Vec<AccountId> = unnamed
+        .filter(|id| ctx.find(|f| f.people_asked.insert((*id).clone())))
+        .cloned()
+        .collect();
+    ask_for_people(ctx, &unnamed, &mut names).await?;
+    Ok(names)
 }
 
 /// Converts again what an older converter made.
@@ -427,8 +428,9 @@ pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>
     let mut changed = Vec::new();
     for ids in pages.chunks(CHUNK) {
         ctx.stop.check()?;
-        let hashes: HashMap<PageId, String> = folded(ctx.store(), ids)
-            .await?
+        let comments = ctx.store().comments_of(ids).await?;
+        let names = names_of(ctx, &authors(&comments)).await?;
+        let hashes: HashMap<PageId, String> = fold_each(comments, &names)
             .into_iter()
             .map(|(page, text)| (page, markdown_hash(&text)))
             .collect();

@@ -10,7 +10,7 @@ use domain::guard::{Asked, Question};
 use domain::index::{IndexSettings, IndexSpace};
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
-use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
+use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use storage_markdown::Target;
 use tokio::time::Instant;
 
@@ -76,6 +76,8 @@ pub(super) struct Findings {
     pub(super) newest: Option<Timestamp>,
     /// A walk that an earlier run began: what was newest then bounds the watermark.
     pub(super) newest_at_most: Option<Timestamp>,
+    /// Authors of comments whose names this run has asked for.
+    pub(super) people_asked: HashSet<AccountId>,
     /// The comments of some space could not be read.
     pub(super) comments_missing: bool,
     /// The attachments of some space could not be listed.

@@ -75,6 +75,18 @@ impl FakeConfluence {
     pub fn delete_comment(&self, id: u64) {
         self.with(|site| site.comments.remove(&id));
     }
+
+    /// The comment and all that replies to it, as the real site deletes.
+    pub fn delete_thread(&self, id: u64) {
+        self.with(|site| {
+            let mut doomed = vec![id];
+            while let Some(id) = doomed.pop() {
+                site.comments.remove(&id);
+                let replies = site.comments.values().filter(|c| c.parent == Some(id));
+                doomed.extend(replies.map(|reply| reply.id));
+            }
+        });
+    }
 }
 
 impl FakeComment {
