@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::PageId;
 use domain::document::{Document, markdown_hash};
 use domain::page::{CachedBody, PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome, OutboxState};
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 
 use super::batch::Batch;
 use super::lane::Lane;
@@ -79,21 +79,15 @@ pub(super) async fn compose(
             lane.job.ledger.correct(lane.store(), &corrected).await?;
         }
         if !blocked.is_empty() {
-            let now = lane.shared.now();
-            let outcomes: Vec<_> = blocked
-                .into_iter()
-                .map(|entry| {
-                    let outcome = OutboxOutcome::Retry {
-                        reason: "its newest version is still to be fetched".to_owned(),
-                        at: now + BLOCKED,
-                    };
-                    (entry, outcome)
-                })
-                .collect();
-            lane.job.ledger.settle(lane.store(), &outcomes, now).await?;
+            let at = lane.shared.now() + BLOCKED;
+            for entry in &mut blocked {
+                entry.next_attempt_at = at;
+                entry.last_error = Some("its newest version is still to be fetched".to_owned());
+            }
+            // The rows wait, not their pages: those are due at once.
+            lane.shared.store.save_pages(&lost, &[], &[]).await?;
+            lane.job.ledger.correct(lane.store(), &blocked).await?;
         }
-        // After the rows were put off, so that nothing makes their pages wait.
-        lane.shared.store.save_pages(&lost, &[], &[]).await?;
     }
     let most = capabilities.max_batch_deletes.max(1);
     batches.extend(deletes.chunks(most).map(|ids| Batch::Delete(ids.to_vec())));

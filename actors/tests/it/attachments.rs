@@ -287,3 +287,27 @@ fn a_download_that_fails_is_tried_again_and_stops_nothing_else() {
         assert!(text(&bench, one).is_some());
     });
 }
+
+#[test]
+fn a_file_trashed_after_its_page_moved_to_another_space_is_gone() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.space("11", "OPS");
+        bench.site.add("10", None, "Kept", "<p>kept</p>");
+        bench.site.add("11", None, "Kept too", "<p>kept</p>");
+        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        let plan = bench
+            .site
+            .attach(page, "plan.txt", "text/plain", b"the first plan");
+        let mut settings = bench.index_settings("agent", &["ENG", "OPS"]);
+        settings.include_attachments = true;
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        assert!(text(&bench, plan).is_some());
+        bench.site.change(page, |page| page.space = "11".to_owned());
+        bench.site.change_file(plan, |file| file.trashed = true);
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, plan), None);
+        bench.assert_true(index.id).await;
+    });
+}

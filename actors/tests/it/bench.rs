@@ -176,7 +176,7 @@ impl Bench {
             {
                 return run;
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::time::sleep(Duration::from_millis(1500)).await;
         }
         panic!("no run came to its end: {:?}", self.index(index).await);
     }
@@ -187,7 +187,7 @@ impl Bench {
             if !run.status.is_open() {
                 return run;
             }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::time::sleep(Duration::from_millis(1500)).await;
         }
         panic!("the run did not end");
     }

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use actors::EngineSettings;
+use domain::PageId;
 use domain::index::IndexStatus;
 use domain::page::PageState;
+use domain::ports::clock::Clock;
+use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, SyncStore};
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
@@ -225,5 +228,38 @@ fn two_indexes_that_sync_the_same_pages_at_once_both_come_to_their_end() {
         for index in [first.id, second.id] {
             assert_eq!(bench.sweep(index).await.counts.uploaded, 0);
         }
+    });
+}
+
+#[test]
+fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "A", "<p>first</p>");
+        let index = bench.synced().await.id;
+        bench.site.edit(page, "<p>second</p>");
+        // As a run leaves it that dies after it listed the second version, with the first one staged.
+        let id = PageId::from(page.to_string());
+        let mut rows = bench.store.pages_by_id(index, &[id]).await.unwrap();
+        let staged = OutboxEntry {
+            index_id: index,
+            page_id: rows[0].page_id.clone(),
+            kind: rows[0].kind,
+            op: OutboxOp::Upsert,
+            hash: rows[0].stored_hash.take().unwrap(),
+            state: OutboxState::Waiting,
+            attempts: 0,
+            next_attempt_at: bench.clock.now(),
+            last_error: None,
+        };
+        rows[0].facts.version = 2;
+        rows[0].state = PageState::Pending;
+        bench.store.save_pages(&rows, &[staged], &[]).await.unwrap();
+        // The store is asked for what is staged long before the listing answers.
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(2));
+        assert_eq!(bench.sweep(index).await.status, RunStatus::Succeeded);
+        bench.assert_true(index).await;
     });
 }

@@ -310,6 +310,17 @@ impl SyncStore for Metastore {
             .await
     }
 
+    async fn attachments_left_behind(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>> {
+        let space = space.clone();
+        self.read(move |c| attachments::left_behind(c, index, &space, limit))
+            .await
+    }
+
     async fn outbox_due(
         &self,
         index: IndexId,

@@ -93,6 +93,7 @@ pub(super) async fn of_space(
             break;
         }
     }
+    bring_along(ctx, space).await?;
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     Ok(briefs
         .into_iter()
@@ -107,6 +108,25 @@ pub(super) async fn of_space(
         })
         .map(|brief| (brief.page_id, brief.kind))
         .collect())
+}
+
+/// Lets files go where their page went, so that one that the listing of this space did not name is missed here.
+async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), Halt> {
+    loop {
+        let _rows = ctx.rows.lock().await;
+        let ids = ctx
+            .store()
+            .attachments_left_behind(ctx.index(), &space.id, CHUNK)
+            .await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut files = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        for file in &mut files {
+            file.facts.space_id = space.id.clone();
+        }
+        ctx.store().save_pages(&files, &[], &[]).await?;
+    }
 }
 
 /// Writes files into rows, as far as they hang on pages of this index; answers those whose row is another than before.

@@ -35,7 +35,7 @@ async fn sequence(seed: u64) {
         FakeRetrieval::slow()
     };
     let settings = EngineSettings {
-        check_interval: Duration::from_secs(1800),
+        check_interval: Duration::from_secs(8 * 3600),
         failpoints: somewhere(&mut luck),
         ..EngineSettings::default()
     };
@@ -186,10 +186,13 @@ async fn tell_all(bench: &Bench, index: IndexId) {
     let rows = bench.store.pages_by_id(index, &bench.all_ids()).await;
     for page in rows.unwrap() {
         eprintln!(
-            "{} {:?} {:?} parent {:?} {:?} {:?} stored {}",
+            "{} {:?} v{} body {:?} {:?} in {} parent {:?} {:?} {:?} stored {}",
             page.page_id,
             page.kind,
+            page.facts.version,
+            page.body_version,
             page.state,
+            page.facts.space_id,
             page.facts.parent_id,
             page.restriction,
             page.reason,

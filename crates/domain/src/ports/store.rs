@@ -392,6 +392,13 @@ pub trait SyncStore: Send + Sync {
         after: Option<&PageId>,
         limit: usize,
     ) -> StoreResult<Vec<PageId>>;
+    /// Attachments, not removed, whose row still names another space although their page stands in this one; at most `limit`.
+    async fn attachments_left_behind(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+        limit: usize,
+    ) -> StoreResult<Vec<PageId>>;
 
     // --- outbox
 

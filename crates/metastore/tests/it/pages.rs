@@ -460,3 +460,49 @@ async fn attachments_are_stranded_when_their_page_does_not_stand() {
     );
     assert_eq!(bed.page(index, "att1").await, file("att1", "1"));
 }
+
+#[tokio::test]
+async fn attachments_are_left_behind_when_their_page_stands_in_another_space() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    let file = |id: &str, parent: &str| {
+        let mut file = page(index, id, PageState::Searchable);
+        file.kind = ContentKind::Attachment;
+        file.facts.parent_id = Some(parent.into());
+        file
+    };
+    let moved = |index, id: &str| {
+        let mut page = page(index, id, PageState::Searchable);
+        page.facts.space_id = "elsewhere".into();
+        page
+    };
+    let mut followed = file("att2", "2");
+    followed.facts.space_id = "elsewhere".into();
+    let mut removed = file("att4", "2");
+    removed.state = PageState::Removed;
+    bed.save(&[
+        page(index, "1", PageState::Searchable),
+        moved(index, "2"),
+        // Of another index, so it does not count.
+        moved(other, "1"),
+        file("att1", "1"),
+        followed,
+        file("att3", "2"),
+        removed,
+        file("att5", "2"),
+    ])
+    .await;
+    let left = async |space: &str, limit| {
+        let space = domain::SpaceId::from(space);
+        let found = bed
+            .store
+            .attachments_left_behind(index, &space, limit)
+            .await;
+        found.unwrap()
+    };
+    assert_eq!(left("elsewhere", 9).await, ids(&["att3", "att5"]));
+    assert_eq!(left("elsewhere", 1).await, ids(&["att3"]));
+    let first = page(index, "1", PageState::Searchable).facts.space_id;
+    assert!(left(first.as_str(), 9).await.is_empty());
+}
