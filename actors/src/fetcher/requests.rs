@@ -23,11 +23,15 @@ use crate::messages::{
     ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
 
-/// How often a request is sent in all to fetchers that die, or when the pause asked for is longer than the client's patience.
-/// Passing trouble the client has met by itself, with tries and waits of its own.
+/// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
+/// of its own.
 const TRIES: u32 = 3;
-/// A longer wait that the other side asks for ends the walk instead; the next run goes on.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// So many pauses longer than the client's patience are waited out for one request.
+const PAUSES: u32 = 3;
+/// A longer pause that the other side asks for ends the walk instead; the next run goes on. Quotas are refilled every hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3700);
+/// Longer waits are told in the log.
+const LONG: Duration = Duration::from_secs(60);
 
 /// The way of one run to Confluence.
 #[derive(Clone)]
@@ -278,7 +282,7 @@ impl Fetchers {
         T: Send + 'static,
         ConfluenceFetcher: Handler<M>,
     {
-        let mut failures = 0;
+        let (mut failures, mut pauses) = (0, 0);
         loop {
             let lease = tokio::select! {
                 biased;
@@ -305,21 +309,26 @@ impl Fetchers {
             };
             // The client has met passing trouble with its own tries and waits already; what is left to us is an actor that
             // died, and a pause longer than the client's patience.
-            let ours = died || matches!(error, SourceError::RateLimited { .. });
-            failures += 1;
-            match error.disposition() {
-                Disposition::Retry { after }
-                    if ours && failures < tries && after <= LONGEST_WAIT =>
+            let wait = match (&error, error.disposition()) {
+                (SourceError::RateLimited { .. }, Disposition::Retry { after })
+                    if pauses < PAUSES && after <= LONGEST_PAUSE =>
                 {
-                    let wait = Backoff::REQUEST.wait(failures, rand::random(), after);
-                    tracing::debug!(%error, wait_ms = wait.as_millis(), "a request is tried again");
-                    tokio::select! {
-                        biased;
-                        () = self.stop.asked() => return Err(Halt::Stopped),
-                        () = tokio::time::sleep(wait) => {}
-                    }
+                    pauses += 1;
+                    Backoff::REQUEST.wait(pauses, rand::random(), after)
+                }
+                (_, Disposition::Retry { after }) if died && failures + 1 < tries => {
+                    failures += 1;
+                    Backoff::REQUEST.wait(failures, rand::random(), after)
                 }
                 _ => return Err(Halt::Source(error)),
+            };
+            if wait > LONG {
+                tracing::info!(%error, wait_s = wait.as_secs(), "the run waits");
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.asked() => return Err(Halt::Stopped),
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }

@@ -13,6 +13,7 @@ mod changes;
 mod comments;
 mod faults;
 mod first_sync;
+mod lasting;
 mod matrix;
 mod model;
 mod moves;

@@ -223,6 +223,13 @@ pub enum SpaceState {
     Failing,
 }
 
+/// Whether a space has to be read whole by a run of any kind: polls went on without it meanwhile.
+#[must_use]
+pub const fn owes_a_sweep(before: SpaceState, now: SpaceState) -> bool {
+    matches!(before, SpaceState::Failing | SpaceState::Vanished)
+        && !matches!(now, SpaceState::Vanished)
+}
+
 impl SpaceState {
     /// The word used in rows and REST.
     #[must_use]

@@ -118,6 +118,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("run_failed", 500, "The run ended with an error"),
     ("run_stopped", 500, "The run ended with the process"),
     ("mass_deletion", 409, "Too much would be removed at once"),
+    (
+        "no_space_visible",
+        403,
+        "The account sees none of the index's spaces",
+    ),
 ];
 
 impl Problem {

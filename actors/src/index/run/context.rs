@@ -14,6 +14,7 @@ use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use storage_markdown::Target;
 use tokio::time::Instant;
 
+use super::spaces::Remembered;
 use super::{Stop, Tally};
 use crate::document::SpaceNames;
 use crate::fetcher::Fetchers;
@@ -38,8 +39,8 @@ pub(crate) struct RunCtx {
     pub(super) names: SpaceNames,
     /// Every space that any index knows, for links: by key.
     pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
-    /// Spaces that neither this run nor the one before it could see.
-    pub(super) gone_again: HashSet<SpaceId>,
+    /// What the run before this one left over of spaces.
+    pub(super) remembered: Remembered,
     /// Spaces whose bodies are kept already for another index.
     pub(super) warm_spaces: HashSet<SpaceId>,
     pub(super) tally: Arc<Tally>,
@@ -66,6 +67,8 @@ pub(super) struct Findings {
     pub(super) doubted: BTreeSet<PageId>,
     /// Spaces whose walk or facts ended with an error, by given key.
     pub(super) space_trouble: HashMap<SpaceKey, String>,
+    /// What is new in all spaces could not be listed: the watermark stays.
+    pub(super) poll_trouble: Option<String>,
     /// Spaces whose listing ended without error.
     pub(super) listed: HashSet<SpaceKey>,
     /// Pages whose body came, to be looked at again.
@@ -126,7 +129,7 @@ pub(super) struct RunParts {
     pub(super) state: IndexState,
     pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
     pub(super) warm_spaces: HashSet<SpaceId>,
-    pub(super) gone_again: HashSet<SpaceId>,
+    pub(super) remembered: Remembered,
     pub(super) tally: Arc<Tally>,
     pub(super) source: Fetchers,
     pub(super) stop: Stop,
@@ -144,7 +147,7 @@ impl RunCtx {
             state: parts.state,
             link_spaces: parts.link_spaces,
             warm_spaces: parts.warm_spaces,
-            gone_again: parts.gone_again,
+            remembered: parts.remembered,
             tally: parts.tally,
             source: parts.source,
             stop: parts.stop,
@@ -237,6 +240,13 @@ impl RunCtx {
         if let Some(uploader) = self.shared.uploader(self.settings().backend) {
             uploader.do_send(DrainOutbox(self.index()));
         }
+    }
+
+    pub(super) fn poll_failed(&self, what: String) {
+        tracing::warn!(index = %self.index(), what, "a poll failed; the next one begins where the last one ended");
+        self.find(|f| {
+            f.poll_trouble.get_or_insert(what);
+        });
     }
 
     pub(super) fn trouble_with(&self, space: &SeenSpace, what: &str) {

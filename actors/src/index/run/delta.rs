@@ -1,4 +1,5 @@
-//! Runs that only look at what was modified, and at what earlier runs left unsettled.
+//! Runs that only look at what was modified, and at what earlier runs left unsettled: pages, and whole spaces that could not be
+//! read.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,7 @@ use super::facts;
 use super::poll::poll;
 use super::recent::remember;
 use super::vanish::Absence;
-use super::{Halt, RunCtx, attachments, comments, retry, stages, vanish};
+use super::{Halt, RunCtx, attachments, comments, retry, stages, sweep, vanish};
 
 /// Pages of unknown restriction that one poll asks for in bulk.
 const UNKNOWN_AT_ONCE: usize = 100;
@@ -29,20 +30,20 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
                 }
                 Err(halt) => {
                     let error = halt.only_this_part()?;
-                    for space in spaces {
-                        ctx.trouble_with(space, &error.to_string());
-                    }
+                    ctx.poll_failed(format!("what changed could not be listed: {error}"));
                 }
             }
         }
     }
     if ctx.settings().include_comments && !spaces.is_empty() {
-        touched.extend(poll_comments(ctx, spaces, &touched).await?);
+        touched.extend(poll_comments(ctx, &touched).await?);
     }
     let mut files = Vec::new();
     if ctx.settings().include_attachments && !spaces.is_empty() {
-        files = poll_attachments(ctx, spaces).await?;
+        files = poll_attachments(ctx).await?;
     }
+    // After the poll: what changes in these spaces from now on is newer than what it saw.
+    let mut suspects = sweep::each(ctx, &owed(ctx, spaces)).await?;
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
@@ -55,26 +56,26 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     touched.extend(files);
     touched.extend(unsettled.into_iter().map(|record| record.page_id));
 
-    let hidden = vanish::due_for_a_second_look(ctx).await?;
-    let confirmed = vanish::confirm(ctx, hidden, Absence::Counts).await?;
+    suspects.extend(vanish::due_for_a_second_look(ctx).await?);
+    let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;
     touched.extend(confirmed.back);
     stages::decide(ctx, &moved, &touched).await
 }
 
+/// Spaces that have to be read whole, since polls went on without them.
+fn owed(ctx: &RunCtx, spaces: &[SeenSpace]) -> Vec<SeenSpace> {
+    let owed = |space: &&SeenSpace| ctx.remembered.owed.contains(&space.id);
+    spaces.iter().filter(owed).cloned().collect()
+}
+
 /// What was said since the last time, and what is kept of pages that were touched; answers the pages whose comments are others
 /// than before.
-async fn poll_comments(
-    ctx: &RunCtx,
-    spaces: &[SeenSpace],
-    touched: &HashSet<PageId>,
-) -> Result<Vec<PageId>, Halt> {
+async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<PageId>, Halt> {
     let (mut pages, newest) = match comments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
             let error = halt.only_this_part()?;
-            for space in spaces {
-                ctx.trouble_with(space, &format!("comments could not be read: {error}"));
-            }
+            ctx.poll_failed(format!("new comments could not be read: {error}"));
             return Ok(Vec::new());
         }
     };
@@ -86,14 +87,12 @@ async fn poll_comments(
 }
 
 /// Files that were attached or replaced since the last time.
-async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Vec<PageId>, Halt> {
+async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
     let (files, newest) = match attachments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
             let error = halt.only_this_part()?;
-            for space in spaces {
-                ctx.trouble_with(space, &format!("attachments could not be listed: {error}"));
-            }
+            ctx.poll_failed(format!("new attachments could not be listed: {error}"));
             return Ok(Vec::new());
         }
     };

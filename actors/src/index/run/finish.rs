@@ -1,14 +1,15 @@
 //! The end of a run: its status, what the index says of itself, what is remembered for the next one.
 
-use domain::Timestamp;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
 use domain::run::{RunKind, RunStatus, final_status};
+use domain::{SpaceKey, Timestamp, schedule};
 
 use super::Halt;
-use super::context::Findings;
+use super::context::{Findings, RunCtx};
+use super::spaces::as_owed;
 use super::stages::{Ended, Life};
 use crate::index::{announce, next_after_failure};
 
@@ -41,7 +42,7 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
     if !life.run.dry_run
         && let Some(ctx) = &life.ctx
     {
-        let spaces = spaces_after(&ctx.state.index.spaces, &findings, shared.now());
+        let spaces = spaces_after(ctx, &findings, shared.now());
         shared.store.record_spaces(index, &spaces).await?;
     }
     let failed_pages = count_failed(&life).await?;
@@ -78,11 +79,25 @@ fn move_is_next(life: &Life, state: &IndexState) -> bool {
         && (life.run.kind != RunKind::Move || carried_on.map(|m| m.since) != Some(moving.since))
 }
 
+/// What the administrator asked for while the run went on, which it did not know when it began: another scope, or that the
+/// guard's removals be done.
+fn called_for(life: &Life, state: &IndexState) -> Option<RunKind> {
+    let (known, now) = (&life.before.progress, &state.progress);
+    let other_scope = now.scope_revision != known.scope_revision && state.index.settings.enabled;
+    let accepted = now.deletions_accepted && !known.deletions_accepted;
+    (other_scope || accepted).then(|| schedule::manual_kind(now, None))
+}
+
 /// Space rows as the run leaves them.
-fn spaces_after(seen: &[IndexSpace], findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
-    seen.iter()
-        .map(|space| {
-            let mut space = space.clone();
+fn spaces_after(ctx: &RunCtx, findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
+    let mut owed = ctx.remembered.owed.clone();
+    let seen = &ctx.state.index.spaces;
+    for space in seen.iter().filter(|s| findings.listed.contains(&s.key)) {
+        owed.retain(|id| Some(id) != space.id.as_ref());
+    }
+    as_owed(seen, &owed)
+        .into_iter()
+        .map(|mut space| {
             if findings.listed.contains(&space.key) {
                 space.last_sync_at = Some(now);
             }
@@ -126,7 +141,8 @@ fn end_of(
         index_reason: None,
         progress: None,
         next_run_at: regular,
-        then: move_is_next(life, state).then_some(RunKind::Move),
+        then: called_for(life, state)
+            .or_else(|| move_is_next(life, state).then_some(RunKind::Move)),
     };
     match outcome {
         Err(Halt::Stopped) => {
@@ -212,18 +228,25 @@ fn end_well(
         .map_or(0, |ctx| ctx.visible_spaces().len());
     let trouble = &findings.space_trouble;
     end.status = final_status(&end.counts, false, findings.guard.is_some());
-    if !trouble.is_empty() {
-        let words = trouble
+    if visible == 0 && !state.index.spaces.is_empty() && findings.guard.is_none() {
+        let words = "the account sees none of the index's spaces; nothing is removed for that. Check its permissions, or the index's spaces";
+        end.error = Some(Problem::new("no_space_visible", words));
+        return end_badly(life, state, end);
+    }
+    if !trouble.is_empty() || findings.poll_trouble.is_some() {
+        let spaces = trouble
             .iter()
-            .map(|(space, what)| format!("{space}: {what}"))
-            .collect::<Vec<_>>()
-            .join("; ");
-        end.error = Some(Problem::new("confluence_unreachable", words));
-        if trouble.len() >= visible && end.counts.seen == 0 {
-            end.status = RunStatus::Failed;
-            end.index_reason = end.error.as_ref().map(|e| e.detail.clone());
-            end.next_run_at = next_after_failure(&life.shared, state);
-            return;
+            .map(|(space, what)| format!("{space}: {what}"));
+        let words: Vec<String> = findings
+            .poll_trouble
+            .iter()
+            .cloned()
+            .chain(spaces)
+            .collect();
+        end.error = Some(Problem::new("confluence_unreachable", words.join("; ")));
+        let nowhere = findings.poll_trouble.is_some() || trouble.len() >= visible;
+        if nowhere && end.counts.seen == 0 {
+            return end_badly(life, state, end);
         }
         if end.status == RunStatus::Succeeded {
             end.status = RunStatus::Partial;
@@ -246,6 +269,13 @@ fn end_well(
     end.index_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
 }
 
+/// Nothing was learnt about the index; its error says why.
+fn end_badly(life: &Life, state: &IndexState, end: &mut RunEnd) {
+    end.status = RunStatus::Failed;
+    end.index_reason = end.error.as_ref().map(|e| e.detail.clone());
+    end.next_run_at = next_after_failure(&life.shared, state);
+}
+
 fn reasons(
     life: &Life,
     findings: &Findings,
@@ -263,6 +293,7 @@ fn reasons(
         )],
         None => Vec::new(),
     };
+    reasons.extend(findings.poll_trouble.clone());
     let spaces = life.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
     for space in spaces {
         let trouble = findings.space_trouble.get(&space.key);
@@ -288,14 +319,21 @@ fn progress_after(
         return life.before.progress.clone();
     };
     let mut progress = ctx.state.progress.clone();
-    if findings.space_trouble.is_empty() {
+    let trouble = &findings.space_trouble;
+    // A space that could not be read holds nobody back: its row says so, and the next run of any kind reads it whole.
+    if findings.poll_trouble.is_none() {
         let newest = match (findings.newest, findings.newest_at_most) {
             (Some(newest), Some(most)) => Some(newest.min(most)),
             (newest, _) => newest,
         };
         progress.watermark = progress.watermark.max(newest);
-        if life.run.kind.sweeps() {
+    }
+    if life.run.kind.sweeps() {
+        let read = |space: &&SpaceKey| !trouble.contains_key(*space);
+        if trouble.is_empty() || findings.listed.iter().any(|space| read(&space)) {
             progress.last_sweep_at = Some(ctx.started_at);
+        }
+        if trouble.is_empty() {
             progress.applied_scope_revision = progress.scope_revision;
             progress.applied_settings = Some(ctx.settings().clone());
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use domain::content::Space;
-use domain::index::{IndexSpace, SpaceState};
+use domain::index::{IndexSpace, SpaceState, owes_a_sweep};
 use domain::ports::source::MAX_BATCH;
 use domain::ports::store::IndexState;
 use domain::{SpaceId, SpaceKey};
@@ -13,15 +13,26 @@ use crate::fetcher::Fetchers;
 use crate::messages::SpacesBy;
 use crate::shared::Shared;
 
+/// Spaces about which the run before this one had something to say.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    /// Neither this run nor the one before it could see them.
+    pub(super) gone_again: HashSet<SpaceId>,
+    /// Seen now, and not read to the end the last time: whatever kind of run this is, it reads them whole.
+    pub(super) owed: HashSet<SpaceId>,
+}
+
+/// Why a space stands as failing that was seen again and not read to its end since.
+const OWED: &str = "not read to its end since it failed or was away; the next run reads it whole";
+
 /// Looks every space of an index up: known ones by id, so that a rename is followed, new ones by key. One request each.
-/// What was seen is recorded; a space that is not seen removes nothing by itself. Answers the spaces that an earlier run did
-/// not see either.
+/// What was seen is recorded; a space that is not seen removes nothing by itself.
 pub(super) async fn look_up(
     shared: &Shared,
     source: &Fetchers,
     state: &mut IndexState,
     record: bool,
-) -> Result<HashSet<SpaceId>, Halt> {
+) -> Result<Remembered, Halt> {
     source.whoami().await?;
     let before = &state.index.spaces;
     let ids: Vec<SpaceId> = before.iter().filter_map(|s| s.id.clone()).collect();
@@ -38,17 +49,38 @@ pub(super) async fn look_up(
         seen.extend(source.spaces(&SpacesBy::Keys(keys.to_vec())).await?);
     }
     let after: Vec<IndexSpace> = before.iter().map(|space| as_seen(space, &seen)).collect();
-    if record && after != *before {
-        shared.store.record_spaces(state.index.id, &after).await?;
+    let of = |is: fn(SpaceState, SpaceState) -> bool| {
+        let pairs = before.iter().zip(&after);
+        pairs
+            .filter(|(before, after)| is(before.state, after.state))
+            .filter_map(|(_, after)| after.id.clone())
+            .collect()
+    };
+    let remembered = Remembered {
+        gone_again: of(|before, now| before == SpaceState::Vanished && now == before),
+        owed: of(owes_a_sweep),
+    };
+    // What is owed stays so in its row until it is done.
+    let rows = as_owed(&after, &remembered.owed);
+    if record && rows != *before {
+        shared.store.record_spaces(state.index.id, &rows).await?;
     }
-    let gone_again = before
-        .iter()
-        .zip(&after)
-        .filter(|(b, a)| b.state == SpaceState::Vanished && a.state == SpaceState::Vanished)
-        .filter_map(|(_, a)| a.id.clone())
-        .collect();
     state.index.spaces = after;
-    Ok(gone_again)
+    Ok(remembered)
+}
+
+/// The space rows with those marked that are owed a sweep.
+pub(super) fn as_owed(spaces: &[IndexSpace], owed: &HashSet<SpaceId>) -> Vec<IndexSpace> {
+    let owes = |space: &IndexSpace| space.id.as_ref().is_some_and(|id| owed.contains(id));
+    let rows = spaces.iter().map(|space| {
+        let mut space = space.clone();
+        if owes(&space) {
+            space.state = SpaceState::Failing;
+            space.reason = Some(OWED.to_owned());
+        }
+        space
+    });
+    rows.collect()
 }
 
 fn as_seen(space: &IndexSpace, seen: &[Space]) -> IndexSpace {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
 use super::reconcile::{Reconciler, Which};
+use super::spaces::Remembered;
 use super::{
     Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, moving,
     reconvert, spaces, sweep, vanish,
@@ -117,11 +118,11 @@ impl Life {
         if self.run.kind == RunKind::Move {
             return self.carry_move_on(state, source).await;
         }
-        let gone_again = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
+        let remembered = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
             warm_spaces: warm_spaces(&self.shared, &state).await?,
-            gone_again,
+            remembered,
             shared: Arc::clone(&self.shared),
             run: self.run.clone(),
             state,
@@ -152,7 +153,7 @@ impl Life {
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: HashMap::new(),
             warm_spaces: HashSet::new(),
-            gone_again: HashSet::new(),
+            remembered: Remembered::default(),
             shared: Arc::clone(&self.shared),
             run: self.run.clone(),
             started_at: self.shared.now(),

@@ -35,14 +35,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     }
     let newest_comment = poll_comments(ctx, spaces).await?;
     let newest_file = poll_attachments(ctx, spaces).await?;
-    let mut absent = BTreeMap::new();
-    let mut walks = stream::iter(spaces)
-        .map(|space| one_space(ctx, space))
-        .buffer_unordered(SIDE_BY_SIDE);
-    while let Some(found) = walks.next().await {
-        absent.extend(found?);
-    }
-    drop(walks);
+    let mut absent = each(ctx, spaces).await?;
     if !ctx.find(|f| f.comments_missing) {
         remember(ctx, comments::WALK, newest_comment).await?;
     }
@@ -52,6 +45,21 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     absent.extend(of_gone_spaces(ctx, spaces).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
     stages::decide(ctx, &HashSet::new(), &confirmed.back).await
+}
+
+/// Lists and compares these spaces; answers what was not listed of them.
+pub(super) async fn each(
+    ctx: &RunCtx,
+    spaces: &[SeenSpace],
+) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut absent = BTreeMap::new();
+    let mut walks = stream::iter(spaces)
+        .map(|space| one_space(ctx, space))
+        .buffer_unordered(SIDE_BY_SIDE);
+    while let Some(found) = walks.next().await {
+        absent.extend(found?);
+    }
+    Ok(absent)
 }
 
 /// What is newer than search may know; answers up to when comments are known after a complete walk over all spaces.
@@ -233,7 +241,7 @@ async fn of_gone_spaces(
     visible: &[SeenSpace],
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut absent = BTreeMap::new();
-    if ctx.gone_again.is_empty() {
+    if ctx.remembered.gone_again.is_empty() {
         return Ok(absent);
     }
     let sees_something = !visible.is_empty()
@@ -247,7 +255,7 @@ async fn of_gone_spaces(
     if !sees_something {
         return Ok(absent);
     }
-    for space in &ctx.gone_again {
+    for space in &ctx.remembered.gone_again {
         let briefs = ctx.store().briefs(ctx.index(), space).await?;
         let members = briefs
             .into_iter()

@@ -1,0 +1,270 @@
+//! Trouble that lasts: a quota that is used up, a space that fails for days or goes away and comes back, answers of the
+//! administrator in the middle of a run. The rest goes on at its usual price, and nothing is missed afterwards.
+
+use std::time::Duration;
+
+use actors::SyncOrder;
+use domain::content::ContentStatus;
+use domain::index::{IndexStatus, SpaceState};
+use domain::ports::store::{AdminStore, SyncStore};
+use domain::run::{RunKind, RunStatus};
+
+use crate::bench::{self, Bench};
+use crate::fakes::Fault;
+
+/// Two spaces, synced: pages of both.
+async fn two_spaces(bench: &Bench) -> (domain::index::Index, u64, u64) {
+    bench.site.space("11", "OPS");
+    let eng = bench.site.add("10", None, "E", "<p>e first</p>");
+    let ops = bench.site.add("11", None, "O", "<p>o first</p>");
+    let settings = bench.index_settings("agent", &["ENG", "OPS"]);
+    let index = bench.create(settings).await;
+    bench.over(index.id).await;
+    bench.assert_true(index.id).await;
+    bench.site.take_log();
+    (index, eng, ops)
+}
+
+#[test]
+fn a_used_up_quota_is_waited_for_by_the_run() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..30 {
+            bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+        }
+        // Each request is refused once, until the hour is full: whatever it asks for.
+        for what in ["whoami", "spaces", "list", "facts"] {
+            bench.site.fail(what, 1, Fault::RateLimited(15 * 60));
+        }
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.error), (RunStatus::Succeeded, None));
+        bench.assert_true(index.id).await;
+        bench.site.fail("by ids", 1, Fault::RateLimited(15 * 60));
+        let page = bench.site.with(|site| *site.pages.keys().next().unwrap());
+        bench.site.edit(page, "<p>edited</p>");
+        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_run_that_waits_for_the_quota_can_be_canceled() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, ..) = two_spaces(&bench).await;
+        bench.site.fail("list", 1, Fault::RateLimited(15 * 60));
+        let run = bench
+            .engine
+            .sync(index.id, SyncOrder::default())
+            .await
+            .unwrap();
+        bench.wait(60).await;
+        assert_eq!(
+            bench.store.run(run.id).await.unwrap().status,
+            RunStatus::Running
+        );
+        bench.store.request_cancel(run.id).await.unwrap();
+        bench.engine.cancel(run.id).await.unwrap();
+        bench.wait(5).await;
+        assert_eq!(
+            bench.store.run(run.id).await.unwrap().status,
+            RunStatus::Canceled
+        );
+    });
+}
+
+#[test]
+fn a_space_that_fails_for_days_costs_the_others_nothing_and_misses_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, eng, ops) = two_spaces(&bench).await;
+        bench.site.fail("limit=250 11", 10_000, Fault::Forbidden);
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+        bench.site.edit(ops, "<p>o second</p>");
+        // What came after the failure is polled: cheaply, and past the failing space.
+        let mut kinds = Vec::new();
+        for round in 0..20 {
+            bench.site.edit(eng, &format!("<p>e round {round}</p>"));
+            bench.wait(20 * 60).await;
+            let run = bench.delta(index.id).await;
+            assert_eq!(run.status, RunStatus::Partial);
+            assert!(run.error.unwrap().detail.contains("OPS"));
+            kinds.push(run.kind);
+            assert_eq!(
+                bench.finds(index.id, &format!("round {round}")).await.len(),
+                1
+            );
+        }
+        assert_eq!(kinds, [RunKind::Delta; 20]);
+        let progress = bench.store.index_state(index.id).await.unwrap().progress;
+        let behind = bench
+            .index(index.id)
+            .await
+            .last_run
+            .unwrap()
+            .started_at
+            .unwrap()
+            - progress.watermark.unwrap();
+        assert!(behind < chrono::TimeDelta::hours(1), "{behind}");
+        let now = bench.index(index.id).await;
+        assert_eq!(now.spaces[1].state, SpaceState::Failing);
+        assert_eq!(now.status, IndexStatus::Degraded);
+
+        bench.site.heal();
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{run:?}");
+        bench.assert_true(index.id).await;
+        let now = bench.index(index.id).await;
+        assert_eq!(now.spaces[1].state, SpaceState::Current);
+        bench.site.take_log();
+        bench.delta(index.id).await;
+        let log = bench.site.take_log();
+        assert!(
+            !log.iter().any(|line| line.contains("limit=250 11")),
+            "{log:?}"
+        );
+    });
+}
+
+#[test]
+fn what_happened_in_a_space_while_it_was_away_enters_with_the_next_poll() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, eng, ops) = two_spaces(&bench).await;
+        let seen = |seen: bool| {
+            bench
+                .site
+                .with(|site| site.spaces.get_mut("11").unwrap().visible = seen);
+        };
+        seen(false);
+        bench.site.edit(ops, "<p>o while away</p>");
+        bench.wait(30 * 60).await;
+        bench.delta(index.id).await;
+        // The other space moves the watermark on.
+        bench.site.edit(eng, "<p>e later</p>");
+        bench.wait(30 * 60).await;
+        bench.delta(index.id).await;
+        seen(true);
+        let run = bench.delta(index.id).await;
+        assert_eq!(
+            (run.kind, run.status),
+            (RunKind::Delta, RunStatus::Succeeded)
+        );
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_interrupted_catching_up_is_done_by_the_next_run() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        let (index, eng, ops) = two_spaces(&bench).await;
+        bench.site.fail("limit=250 11", 1, Fault::Forbidden);
+        bench.sweep(index.id).await;
+        bench.site.edit(ops, "<p>o second</p>");
+        bench.wait(30 * 60).await;
+        bench.site.edit(eng, "<p>e later</p>");
+        bench.site.fail("limit=250 11", 1, Fault::RateLimited(600));
+        let order = SyncOrder {
+            full: Some(false),
+            dry_run: false,
+        };
+        bench.engine.sync(index.id, order).await.unwrap();
+        bench.wait(30).await;
+        bench.restart().await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_run_that_sees_none_of_its_spaces_has_failed() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, ..) = two_spaces(&bench).await;
+        let as_of = bench.index(index.id).await.as_of();
+        bench.wait(600).await;
+        bench.site.with(|site| {
+            for space in site.spaces.values_mut() {
+                space.visible = false;
+            }
+        });
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "no_space_visible");
+        let now = bench.index(index.id).await;
+        assert_eq!((now.status, now.as_of()), (IndexStatus::Failed, as_of));
+        assert_eq!(bench.held().len(), 2);
+    });
+}
+
+#[test]
+fn an_answer_to_the_guard_in_the_middle_of_a_run_is_carried_out_after_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..30)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+            .collect();
+        let index = bench.synced().await;
+        for id in &pages[..15] {
+            bench
+                .site
+                .change(*id, |page| page.status = ContentStatus::Trashed);
+        }
+        let asks = bench.sweep(index.id).await;
+        assert_eq!(asks.status, RunStatus::NeedsConfirmation);
+        // Switched off: no schedule would ever come to it.
+        bench
+            .patch(index.id, |settings| settings.enabled = false)
+            .await;
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(2));
+        let order = SyncOrder {
+            full: Some(false),
+            dry_run: false,
+        };
+        let poll = bench.engine.sync(index.id, order).await.unwrap();
+        bench.wait(1).await;
+        bench.store.answer_guard(asks.id, true).await.unwrap();
+        bench.engine.index_changed(index.id);
+        let poll = bench.ended(poll.id).await;
+        assert_eq!((poll.kind, poll.counts.deleted), (RunKind::Delta, 0));
+        let next = bench.ended(poll.follow_up_run_id.unwrap()).await;
+        assert_eq!((next.kind, next.counts.deleted), (RunKind::Sweep, 15));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_scope_changed_in_the_middle_of_a_run_takes_effect_after_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, _, ops) = two_spaces(&bench).await;
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(2));
+        let run = bench
+            .engine
+            .sync(index.id, SyncOrder::default())
+            .await
+            .unwrap();
+        bench.wait(1).await;
+        bench
+            .patch(index.id, |settings| {
+                settings.root_page_ids = vec![ops.to_string()];
+            })
+            .await;
+        let run = bench.ended(run.id).await;
+        let next = bench.ended(run.follow_up_run_id.unwrap()).await;
+        assert_eq!(
+            (next.status, next.counts.deleted),
+            (RunStatus::Succeeded, 1)
+        );
+        assert_eq!(bench.held().len(), 1);
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+    });
+}
