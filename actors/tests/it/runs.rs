@@ -425,3 +425,74 @@ fn a_small_index_is_not_kept_waiting_by_a_large_one() {
         assert!(began.elapsed() > took * 2, "{:?} in all", began.elapsed());
     });
 }
+
+#[test]
+fn a_dry_run_foresees_what_a_change_of_scope_does() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let top = bench.site.add("10", None, "Top", "<p>top</p>");
+        for n in 0..30 {
+            let id = bench
+                .site
+                .add("10", Some(top), &format!("Below {n}"), "<p>below</p>");
+            if n < 5 {
+                bench
+                    .site
+                    .change(id, |page| page.labels = vec!["keep".into()]);
+            }
+        }
+        pages(&bench, 40).await;
+        let index = bench.synced().await;
+        let dry = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        type Change = fn(&mut IndexSettings, u64);
+        let steps: [(Change, (i64, i64, i64)); 4] = [
+            (
+                |s, top| s.root_page_ids = vec![top.to_string()],
+                (0, 40, 31),
+            ),
+            (|s, _| s.labels = vec!["keep".into()], (0, 26, 5)),
+            (|s, _| s.labels.clear(), (26, 0, 5)),
+            (|s, _| s.root_page_ids.clear(), (40, 0, 31)),
+        ];
+        for (change, expected) in steps {
+            // Switched off, so that nothing but the dry run looks at it.
+            bench.patch(index.id, |s| s.enabled = false).await;
+            bench.patch(index.id, |s| change(s, top)).await;
+            let run = bench.engine.sync(index.id, dry).await.unwrap();
+            let plan = bench.ended(run.id).await.plan.unwrap();
+            let planned = (plan.add, plan.remove, plan.unchanged);
+            assert_eq!(planned, expected);
+            assert!(!plan.needs_confirmation, "the administrator's own change");
+            let run = bench.sweep(index.id).await;
+            let done = (run.counts.uploaded, run.counts.deleted);
+            assert_eq!(done, (expected.0, expected.1), "the plan was true");
+        }
+    });
+}
+
+#[test]
+fn a_dry_run_foresees_the_guard_and_believes_no_empty_listing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 30).await;
+        let index = bench.synced().await;
+        let dry = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        bench.site.fail("limit=250", 1, crate::fakes::Fault::Empty);
+        let run = bench.engine.sync(index.id, dry).await.unwrap();
+        let plan = bench.ended(run.id).await.plan.unwrap();
+        assert_eq!((plan.remove, plan.needs_confirmation), (0, false));
+        let ids: Vec<u64> = bench.site.with(|site| site.pages.keys().copied().collect());
+        for id in &ids[..12] {
+            bench.site.purge(*id);
+        }
+        let run = bench.engine.sync(index.id, dry).await.unwrap();
+        let plan = bench.ended(run.id).await.plan.unwrap();
+        assert_eq!((plan.remove, plan.needs_confirmation), (12, true));
+    });
+}

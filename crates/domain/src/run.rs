@@ -205,6 +205,9 @@ pub struct RunPlan {
     pub update: i64,
     /// Pages that would be removed.
     pub remove: i64,
+    /// Whether so much would be removed that the administrator is asked first.
+    #[serde(default)]
+    pub needs_confirmation: bool,
     /// Pages that stay as they are.
     pub unchanged: i64,
     /// Confluence requests still needed for bodies.

@@ -1,17 +1,25 @@
 //! A dry run: lists and compares, and says what a real run would do. Writes nothing but its own row.
 //!
-//! Pages met for the first time count as additions although their restrictions are not read: some of them may stay out.
+//! Labels and restrictions are those that are known: pages met for the first time count as additions unless they stand below a
+//! page that is known to be restricted, so some of them may stay out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::change::{Change, compare};
-use domain::content::{ContentKind, ContentStatus};
+use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
+use domain::guard::{self, Suggested};
+use domain::index::IndexSettings;
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH};
+use domain::ports::store::PageBrief;
 use domain::run::RunPlan;
+use domain::scope::{Candidate, Place, place};
+use domain::tree::{Node, PageTree};
+use domain::vanish::is_suspiciously_empty;
 use domain::{PageId, cost};
 
 use super::context::SeenSpace;
+use super::reconcile::{roots_of, tree_of};
 use super::{Halt, RunCtx};
 
 /// Items that one answer of the bulk question for labels and restrictions is taken to hold.
@@ -19,17 +27,28 @@ const FACTS_AN_ANSWER: i64 = 100;
 
 /// Looks at every space, and plans.
 pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
-    let mut plan = RunPlan::default();
+    let mut forecast = Forecast::new(ctx);
     let spaces = ctx.visible_spaces();
     let mut listing_requests = 2;
     for space in &spaces {
-        let mut seen = HashSet::new();
-        for kind in ctx.kinds() {
-            listing_requests += compare_space(ctx, space, *kind, &mut plan, &mut seen).await?;
-        }
-        plan.remove += absent(ctx, space, &seen).await?;
+        listing_requests += forecast.look_at(space).await?;
     }
-    plan.remove += outside(ctx).await?;
+    forecast.leave_other_spaces().await?;
+    let Forecast {
+        mut plan,
+        leaving,
+        leaving_by_scope,
+        ..
+    } = forecast;
+    plan.remove = count(leaving.len()) + leaving_by_scope;
+    let stored = ctx.store().stored_pages(ctx.index()).await?;
+    let suggested = Suggested {
+        pages: leaving,
+        only_accepted: BTreeSet::new(),
+    };
+    let most = ctx.shared.settings.max_delete_percent;
+    let verdict = guard::judge(stored, suggested, most, &ctx.asked());
+    plan.needs_confirmation = verdict.question.is_some();
     let seen = plan.add + plan.update + plan.unchanged;
     let bodies = ceil(plan.update + plan.add, batch());
     let facts = if ctx.needs_facts() {
@@ -74,11 +93,158 @@ fn ceil(items: i64, a_request: i64) -> i64 {
     (items + a_request - 1) / a_request.max(1)
 }
 
-async fn compare_space(
+fn count(items: usize) -> i64 {
+    i64::try_from(items).unwrap_or(i64::MAX)
+}
+
+/// What is known of a listed page, as far as the plan needs it.
+struct Listed {
+    id: PageId,
+    change: Change,
+    /// Where its labels were ever read.
+    labels: Option<Vec<String>>,
+    stored: bool,
+}
+
+/// The plan in the making.
+struct Forecast<'a> {
+    ctx: &'a RunCtx,
+    plan: RunPlan,
+    roots: HashSet<PageId>,
+    /// The settings that the last complete run applied, and their roots, where they were others.
+    before: Option<(&'a IndexSettings, HashSet<PageId>)>,
+    /// Pages that the source would make leave: the guard counts them.
+    leaving: BTreeSet<PageId>,
+    /// Pages that leave by the administrator's own change of scope.
+    leaving_by_scope: i64,
+}
+
+impl<'a> Forecast<'a> {
+    fn new(ctx: &'a RunCtx) -> Self {
+        let before = ctx.state.progress.applied_settings.as_ref();
+        let before = before.filter(|_| ctx.scope_changed());
+        Self {
+            ctx,
+            plan: RunPlan::default(),
+            roots: roots_of(ctx.settings()),
+            before: before.map(|settings| (settings, roots_of(settings))),
+            leaving: BTreeSet::new(),
+            leaving_by_scope: 0,
+        }
+    }
+
+    /// Lists a space and plans for it; answers the requests that this took.
+    async fn look_at(&mut self, space: &SeenSpace) -> Result<i64, Halt> {
+        let ctx = self.ctx;
+        let mut requests = 0;
+        let mut listed = Vec::new();
+        let mut nodes = Vec::new();
+        let mut seen = HashSet::new();
+        let mut believed: Vec<ContentKind> = Vec::new();
+        let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+        for kind in ctx.kinds() {
+            let before = listed.len();
+            requests += list(ctx, space, *kind, &mut listed, &mut nodes, &mut seen).await?;
+            let stored = briefs.iter().filter(|b| b.kind == *kind && b.stored);
+            if !is_suspiciously_empty(listed.len() - before, stored.count()) {
+                believed.push(*kind);
+            }
+        }
+        let mut tree = tree_of(&briefs);
+        for (id, mut node) in nodes {
+            node.restriction = tree.get(&id).map_or(node.restriction, |n| n.restriction);
+            tree.insert(id, node);
+        }
+        let mut gone: HashSet<PageId> = HashSet::new();
+        for page in &listed {
+            if !self.stays(page, &tree) {
+                gone.insert(page.id.clone());
+            }
+        }
+        let absent = briefs.iter().filter(|brief| {
+            brief.stored && believed.contains(&brief.kind) && !seen.contains(&brief.page_id)
+        });
+        for brief in absent {
+            gone.insert(brief.page_id.clone());
+            self.leaving.insert(brief.page_id.clone());
+        }
+        self.follow(&briefs, &gone);
+        Ok(requests)
+    }
+
+    /// Counts a listed page; answers whether it is in the index afterwards.
+    fn stays(&mut self, page: &Listed, tree: &PageTree) -> bool {
+        let candidate = Candidate {
+            status: ContentStatus::Current,
+            labels: page.labels.as_deref(),
+            restriction: tree.effective_restriction(&page.id),
+            under_root: tree.is_under(&page.id, &self.roots),
+        };
+        if matches!(place(self.ctx.settings(), &candidate), Place::Out(_)) {
+            if !page.stored {
+                self.ctx.tally.count(|counts| counts.skipped += 1);
+            } else if self.belonged_before(&page.id, &candidate, tree) {
+                self.leaving_by_scope += 1;
+            } else {
+                self.leaving.insert(page.id.clone());
+            }
+            return false;
+        }
+        match page.change {
+            _ if !page.stored => self.plan.add += 1,
+            Change::Edited | Change::FactsOnly => self.plan.update += 1,
+            Change::New | Change::Unchanged | Change::Outdated => self.plan.unchanged += 1,
+        }
+        true
+    }
+
+    fn belonged_before(&self, id: &PageId, now: &Candidate<'_>, tree: &PageTree) -> bool {
+        self.before.as_ref().is_some_and(|(settings, roots)| {
+            let under_root = tree.is_under(id, roots);
+            let candidate = Candidate { under_root, ..*now };
+            place(settings, &candidate) == Place::In
+        })
+    }
+
+    /// Kinds that the index holds no more leave, and files go where their pages go.
+    fn follow(&mut self, briefs: &[PageBrief], gone: &HashSet<PageId>) {
+        for brief in briefs.iter().filter(|brief| brief.stored) {
+            if !self.ctx.holds(brief.kind) {
+                self.leaving_by_scope += 1;
+            } else if brief.kind == ContentKind::Attachment
+                && brief.parent_id.as_ref().is_some_and(|id| gone.contains(id))
+            {
+                let page = brief.parent_id.as_ref();
+                if page.is_some_and(|page| self.leaving.contains(page)) {
+                    self.leaving.insert(brief.page_id.clone());
+                } else {
+                    self.leaving_by_scope += 1;
+                }
+            }
+        }
+    }
+
+    /// Stored pages of spaces that are no longer the index's.
+    async fn leave_other_spaces(&mut self) -> Result<(), Halt> {
+        let ctx = self.ctx;
+        let mut inside = 0;
+        for space in ctx.state.index.spaces.iter().filter_map(SeenSpace::of) {
+            let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
+            inside += count(briefs.iter().filter(|brief| brief.stored).count());
+        }
+        let stored = ctx.store().stored_pages(ctx.index()).await?;
+        self.leaving_by_scope += (stored - inside).max(0);
+        Ok(())
+    }
+}
+
+/// Lists one kind of content of a space; answers the number of requests.
+async fn list(
     ctx: &RunCtx,
     space: &SeenSpace,
     kind: ContentKind,
-    plan: &mut RunPlan,
+    listed: &mut Vec<Listed>,
+    nodes: &mut Vec<(PageId, Node)>,
     seen: &mut HashSet<PageId>,
 ) -> Result<i64, Halt> {
     let query = ListQuery {
@@ -95,26 +261,30 @@ async fn compare_space(
         let answer = ctx.source.list(&query, cursor.as_ref()).await?;
         requests += 1;
         let ids: Vec<PageId> = answer.items.iter().map(|item| item.id.clone()).collect();
-        let known: HashMap<PageId, PageRecord> = ctx
+        let mut known: HashMap<PageId, PageRecord> = ctx
             .store()
             .pages_by_id(ctx.index(), &ids)
             .await?
             .into_iter()
             .map(|record| (record.page_id.clone(), record))
             .collect();
-        for item in &answer.items {
+        for item in answer.items {
             if !seen.insert(item.id.clone()) {
                 continue;
             }
             ctx.tally.count(|counts| counts.seen += 1);
-            let record = known.get(&item.id);
-            let skipped = record.is_some_and(|record| record.state == PageState::Skipped);
-            match compare(record, item) {
-                _ if skipped => ctx.tally.count(|counts| counts.skipped += 1),
-                Change::New => plan.add += 1,
-                Change::Edited | Change::FactsOnly => plan.update += 1,
-                Change::Unchanged | Change::Outdated => plan.unchanged += 1,
-            }
+            let record = known
+                .remove(&item.id)
+                .filter(|record| record.state != PageState::Removed);
+            listed.push(Listed {
+                id: item.id.clone(),
+                change: compare(record.as_ref(), &item),
+                stored: record.as_ref().is_some_and(|r| r.stored_hash.is_some()),
+                labels: record
+                    .filter(|record| record.restriction != Restriction::Unknown)
+                    .map(|record| record.labels),
+            });
+            nodes.push((item.id.clone(), node(item)));
         }
         if answer.next.is_none() || answer.next == cursor {
             return Ok(requests);
@@ -123,24 +293,10 @@ async fn compare_space(
     }
 }
 
-async fn absent(ctx: &RunCtx, space: &SeenSpace, seen: &HashSet<PageId>) -> Result<i64, Halt> {
-    let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-    let absent = briefs
-        .iter()
-        .filter(|brief| ctx.kinds().contains(&brief.kind))
-        .filter(|brief| brief.stored && !seen.contains(&brief.page_id));
-    Ok(i64::try_from(absent.count()).unwrap_or(i64::MAX))
-}
-
-/// Stored pages of spaces that are no longer the index's.
-async fn outside(ctx: &RunCtx) -> Result<i64, Halt> {
-    let mut inside = 0;
-    let all = ctx.state.index.spaces.iter().filter_map(SeenSpace::of);
-    for space in all {
-        let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-        let stored = briefs.iter().filter(|brief| brief.stored).count();
-        inside += i64::try_from(stored).unwrap_or(0);
+fn node(item: SourcePage) -> Node {
+    Node {
+        parent: item.parent_id,
+        title: item.title,
+        restriction: Restriction::Unknown,
     }
-    let stored = ctx.store().stored_pages(ctx.index()).await?;
-    Ok((stored - inside).max(0))
 }

@@ -296,7 +296,7 @@ impl<'a> Reconciler<'a> {
     }
 }
 
-fn roots_of(settings: &IndexSettings) -> HashSet<PageId> {
+pub(super) fn roots_of(settings: &IndexSettings) -> HashSet<PageId> {
     let roots = settings.root_page_ids.iter();
     roots.map(|id| PageId::from(id.as_str())).collect()
 }
@@ -314,7 +314,7 @@ enum Decision {
 
 /// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that
 /// nobody asks for it.
-fn tree_of(briefs: &[PageBrief]) -> PageTree {
+pub(super) fn tree_of(briefs: &[PageBrief]) -> PageTree {
     let standing: HashMap<&PageId, &PageBrief> = briefs
         .iter()
         .filter(|brief| brief.state != PageState::Removed)
