@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
+use domain::content::ContentKind;
 use domain::index::{BackendKind, Index};
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::SyncStore;
 use domain::schedule::Timetable;
-use domain::{IndexId, Timestamp};
+use domain::{IndexId, SpaceId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::credits::FetcherPool;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) removals: tokio::sync::Mutex<()>,
     uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
     rows: Mutex<HashMap<IndexId, RowsLock>>,
+    /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
+    walks: Mutex<HashMap<(SpaceId, ContentKind), Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Shared {
@@ -51,6 +54,7 @@ impl Shared {
             removals: tokio::sync::Mutex::default(),
             uploaders: Mutex::default(),
             rows: Mutex::default(),
+            walks: Mutex::default(),
         })
     }
 
@@ -81,6 +85,16 @@ impl Shared {
 
     pub(crate) fn rows_of(&self, index: IndexId) -> RowsLock {
         Arc::clone(lock(&self.rows).entry(index).or_default())
+    }
+
+    /// The turn to walk this kind of content of a space with bodies.
+    pub(crate) fn walk_of(
+        &self,
+        space: &SpaceId,
+        kind: ContentKind,
+    ) -> Arc<tokio::sync::Mutex<()>> {
+        let key = (space.clone(), kind);
+        Arc::clone(lock(&self.walks).entry(key).or_default())
     }
 
     /// The index is deleted: nobody guards its rows any more.

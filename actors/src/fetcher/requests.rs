@@ -325,11 +325,7 @@ impl Fetchers {
             if wait > LONG {
                 tracing::info!(%error, wait_s = wait.as_secs(), "the run waits");
             }
-            tokio::select! {
-                biased;
-                () = self.stop.asked() => return Err(Halt::Stopped),
-                () = tokio::time::sleep(wait) => {}
-            }
+            self.stop.sleep(wait).await?;
         }
     }
 }

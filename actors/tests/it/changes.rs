@@ -266,6 +266,35 @@ fn two_indexes_share_bodies() {
 }
 
 #[test]
+fn two_indexes_made_at_once_fetch_and_convert_each_page_once() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        for n in 0..600 {
+            bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+        }
+        bench
+            .site
+            .with(|site| site.latency = std::time::Duration::from_millis(700));
+        let one = bench.create(bench.index_settings("one", &["ENG"])).await;
+        let two = bench.create(bench.index_settings("two", &["ENG"])).await;
+        let mut fetched = 0;
+        for index in [one.id, two.id] {
+            let run = bench.over(index).await;
+            assert_eq!(
+                (run.status, run.counts.searchable),
+                (RunStatus::Succeeded, 600)
+            );
+            fetched += run.counts.fetched;
+        }
+        let log = bench.site.take_log();
+        let with_bodies = log.iter().filter(|l| l.contains("bodies=true")).count();
+        assert_eq!((with_bodies, fetched), (3, 600), "{log:#?}");
+    });
+}
+
+#[test]
 fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -46,12 +46,14 @@ impl Stop {
         self.any.cancelled().await;
     }
 
+    /// The outcome of this work, unless the run is asked to stop before.
+    pub(crate) async fn unless_asked<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        let done = self.any.run_until_cancelled(work).await;
+        done.ok_or(Halt::Stopped)
+    }
+
     pub(crate) async fn sleep(&self, wait: Duration) -> Result<(), Halt> {
-        tokio::select! {
-            biased;
-            () = self.asked() => Err(Halt::Stopped),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
+        self.unless_asked(tokio::time::sleep(wait)).await
     }
 }
 

@@ -51,7 +51,21 @@ pub(super) async fn walk(
     let known = briefs
         .iter()
         .any(|brief| brief.kind == kind && brief.state != PageState::Removed);
-    let with_bodies = (mark.is_some() || !known) && !ctx.warm_spaces.contains(&space.id);
+    let mut with_bodies = (mark.is_some() || !known) && !ctx.warm_spaces.contains(&space.id);
+    let turn = ctx.shared.walk_of(&space.id, kind);
+    let mut walking = None;
+    if with_bodies {
+        walking = turn.try_lock().ok();
+        if walking.is_none() {
+            // Another index fetches the same bodies now. When it is done, a listing tells which are still missing; a walk
+            // that was interrupted goes on as it began.
+            walking = Some(ctx.stop.unless_asked(turn.lock()).await?);
+            with_bodies = mark.is_some();
+        }
+    }
+    if !with_bodies {
+        drop(walking.take());
+    }
     let mut walk = Walk {
         ctx,
         space,
