@@ -9,7 +9,7 @@ use domain::index::{BackendKind, Index};
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
-use domain::ports::store::SyncStore;
+use domain::ports::store::{StoreError, SyncStore};
 use domain::schedule::Timetable;
 use domain::{IndexId, SpaceId, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) removals: tokio::sync::Mutex<()>,
     uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
     rows: Mutex<HashMap<IndexId, RowsLock>>,
+    last_run_at: Mutex<Option<Timestamp>>,
     /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
     walks: Mutex<HashMap<(SpaceId, ContentKind), Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -54,12 +55,35 @@ impl Shared {
             removals: tokio::sync::Mutex::default(),
             uploaders: Mutex::default(),
             rows: Mutex::default(),
+            last_run_at: Mutex::default(),
             walks: Mutex::default(),
         })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Sees to it that nothing waits for a date that a clock wrote which was ahead: at the first run of a process, and at each
+    /// that begins earlier than the one before it.
+    pub(crate) async fn heed_clock(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let set_back = {
+            let mut last = lock(&self.last_run_at);
+            let set_back = last.is_none_or(|last| now < last);
+            *last = Some(now);
+            set_back
+        };
+        if set_back {
+            let rows = self.store.bring_forward(now).await?;
+            if rows > 0 {
+                tracing::warn!(
+                    rows,
+                    "the clock was set back; what waited for a later date is due now"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// When scheduled runs of an index may start.

@@ -11,6 +11,7 @@ use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
 use crate::fakes::Fault;
+use crate::fakes::retrieval::StoreFault;
 
 /// Two spaces, synced: pages of both.
 async fn two_spaces(bench: &Bench) -> (domain::index::Index, u64, u64) {
@@ -266,5 +267,43 @@ fn a_scope_changed_in_the_middle_of_a_run_takes_effect_after_it() {
         );
         assert_eq!(bench.held().len(), 1);
         assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
+    });
+}
+
+#[test]
+fn a_clock_that_was_ahead_and_is_set_back_holds_nothing_up() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..10)
+            .map(|n| {
+                bench
+                    .site
+                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+            })
+            .collect();
+        let index = bench.synced().await;
+        bench.clock.set_ahead(chrono::TimeDelta::days(400));
+        // A page that fails, one that is gone for the first time, and one that the store does not take.
+        bench.site.edit(pages[0], "<p>poison</p>");
+        bench.site.with(|site| site.poison.insert(pages[0]));
+        bench.sweep(index.id).await;
+        bench.site.purge(pages[1]);
+        bench.sweep(index.id).await;
+        bench.site.edit(pages[2], "<p>new text</p>");
+        bench.shelf.fail(50, StoreFault::Unavailable);
+        bench.delta(index.id).await;
+
+        bench.clock.set_ahead(chrono::TimeDelta::zero());
+        bench.shelf.with(|shelf| shelf.faults.clear());
+        bench.site.with(|site| site.poison.clear());
+        for _ in 0..3 {
+            bench.wait(120).await;
+            bench.sweep(index.id).await;
+        }
+        bench.assert_true(index.id).await;
+        // The schedule is not a year late either.
+        bench.site.edit(pages[3], "<p>found by the schedule</p>");
+        bench.wait(2 * 3600).await;
+        bench.assert_true(index.id).await;
     });
 }

@@ -18,8 +18,8 @@ use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, comments, events, facts, indexes, links, moves, outbox, pages, prune,
-    runs, settle, small, spaces, tombstones,
+    attachments, bodies, clock, comments, events, facts, indexes, links, moves, outbox, pages,
+    prune, runs, settle, small, spaces, tombstones,
 };
 use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
@@ -472,6 +472,10 @@ impl SyncStore for Metastore {
     async fn append_event(&self, event: &NewEvent) -> StoreResult<Event> {
         let (event, now) = (event.clone(), self.now());
         self.write(move |c| events::append(c, event, now)).await
+    }
+
+    async fn bring_forward(&self, now: Timestamp) -> StoreResult<usize> {
+        self.write(move |c| clock::bring_forward(c, now)).await
     }
 
     async fn prune(&self, before: Timestamp) -> StoreResult<()> {

@@ -47,6 +47,7 @@ pub(crate) async fn execute(
     stop: Stop,
     credits: Arc<Semaphore>,
 ) -> Result<Ended, StoreError> {
+    shared.heed_clock().await?;
     let state = shared.store.index_state(run.index_id).await?;
     let run = match shared.store.start_run(run.id).await {
         Ok(run) => run,

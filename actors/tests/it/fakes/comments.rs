@@ -3,7 +3,6 @@
 use domain::PageId;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::ContentStatus;
-use domain::ports::clock::Clock;
 use domain::ports::source::{Batch, CommentsQuery, Cursor, SourceError};
 
 use super::confluence::{FakeConfluence, Site};
@@ -40,7 +39,7 @@ impl FakeConfluence {
     }
 
     fn add_comment(&self, page: u64, parent: Option<u64>, on: Option<String>, text: &str) -> u64 {
-        let now = self.clock().now();
+        let now = self.clock().true_now();
         self.with(|site| {
             let id = site.fresh_id();
             let comment = FakeComment {
@@ -64,7 +63,7 @@ impl FakeConfluence {
     }
 
     pub fn edit_comment(&self, id: u64, text: &str) {
-        let now = self.clock().now();
+        let now = self.clock().true_now();
         self.change_comment(id, |comment| {
             comment.body = format!("<p>{text}</p>");
             comment.version += 1;

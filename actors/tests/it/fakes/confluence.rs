@@ -10,7 +10,6 @@ use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourceFile,
     SourcePage, Space,
 };
-use domain::ports::clock::Clock;
 use domain::ports::source::{
     Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError,
     SourceHealth,
@@ -130,7 +129,7 @@ impl FakeConfluence {
         title: &str,
         body: &str,
     ) -> u64 {
-        let now = self.clock.now();
+        let now = self.clock.true_now();
         self.with(|site| {
             site.next_id += 1;
             let id = site.next_id;
@@ -162,7 +161,7 @@ impl FakeConfluence {
 
     /// A new version with this body.
     pub fn edit(&self, id: u64, body: &str) {
-        let now = self.clock.now();
+        let now = self.clock.true_now();
         self.change(id, |page| {
             page.body = body.to_owned();
             page.version += 1;
@@ -171,7 +170,7 @@ impl FakeConfluence {
     }
 
     pub fn rename(&self, id: u64, title: &str) {
-        let now = self.clock.now();
+        let now = self.clock.true_now();
         self.change(id, |page| {
             page.title = title.to_owned();
             page.version += 1;

@@ -1,7 +1,6 @@
 //! Attached files of the site in memory, listed newest first and by space, and fetched.
 
 use domain::content::{ContentStatus, FileFacts, SourceFile};
-use domain::ports::clock::Clock;
 use domain::ports::source::{Batch, Cursor, SourceError};
 use domain::{PageId, SpaceKey};
 
@@ -25,7 +24,7 @@ pub struct FakeFile {
 
 impl FakeConfluence {
     pub fn attach(&self, page: u64, name: &str, media_type: &str, data: &[u8]) -> u64 {
-        let now = self.clock().now();
+        let now = self.clock().true_now();
         self.with(|site| {
             let id = site.fresh_id();
             let file = FakeFile {
@@ -50,7 +49,7 @@ impl FakeConfluence {
     }
 
     pub fn replace_file(&self, id: u64, data: &[u8]) {
-        let now = self.clock().now();
+        let now = self.clock().true_now();
         self.change_file(id, |file| {
             file.data = data.to_vec();
             file.told_size = u64::try_from(data.len()).unwrap();

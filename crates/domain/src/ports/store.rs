@@ -500,6 +500,9 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<()>;
     /// Records an event and gives it its number.
     async fn append_event(&self, event: &NewEvent) -> StoreResult<Event>;
+    /// Takes waits and observations that lie further ahead than `now` allows as `now`: they were written by a clock that was
+    /// ahead and has been set back. Answers how many.
+    async fn bring_forward(&self, now: Timestamp) -> StoreResult<usize>;
     /// Forgets runs, events, tombstoned rows and removed pages that are older than this.
     async fn prune(&self, before: Timestamp) -> StoreResult<()>;
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod attachments;
 pub(crate) mod bodies;
+pub(crate) mod clock;
 pub(crate) mod comments;
 pub(crate) mod events;
 pub(crate) mod facts;
