@@ -1,16 +1,17 @@
-//! The truth, at random, with the program itself: people change the site, answers go wrong, the program is killed; when all is
-//! calm and a few sweeps have passed, it shows exactly the pages of the site, and the store holds exactly those and the hidden
-//! ones that wait for their second confirmation.
+//! The truth, at random, with the program itself: people change the site, an administrator the index, answers go wrong, the program
+//! is killed, at named places and at any moment. When all is calm and a few sweeps have passed, it shows exactly what was asked
+//! for, and the store holds exactly that and the hidden pages that wait for their second confirmation.
 //!
 //! `LIVES=200` lives so many, `LIVES_FROM` begins at another seed; a failing seed is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use actors::FAILPOINTS;
 use futures_util::{StreamExt, stream};
 use rand::Rng;
 use serde_json::{Value, json};
-use simulators::confluence::{COVERED, Life, Orphans, Site, SpaceId};
+use simulators::confluence::{COVERED, Life, Orphans, Site, Wish};
 
 use crate::support::id;
 use crate::world::{Fate, PIPELINE, Phase, World};
@@ -35,7 +36,22 @@ async fn whatever_happens_the_program_comes_to_the_truth() {
     eprintln!("{lives} lives, {killed} kills");
 }
 
+/// Names the seed of a life that fails, wherever that is.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "among those that fail, or were under way: LIVES_FROM={} LIVES=1",
+                self.0
+            );
+        }
+    }
+}
+
 async fn live(seed: u64) -> usize {
+    let _named = Named(seed);
     let site = Site::new();
     let mut life = Life::begin(&site, seed);
     site.set_switches(|switches| {
@@ -46,14 +62,24 @@ async fn live(seed: u64) -> usize {
         switches.orphans =
             [Orphans::Archived, Orphans::MoveUp, Orphans::Trashed][luck.random_range(0..3)];
     });
-    let spaces = COVERED.map(|key| site.space_id(key));
-    let mut world = World::of(site, Fate::default(), &COVERED).await;
+    let mut wish = Wish::of(&site, &COVERED);
+    for _ in 0..life.luck().random_range(0..4) {
+        life.reconsider(&site, &mut wish);
+    }
+    let mut world = World::of(site, somewhere(&mut life), &COVERED).await;
+    world.choices = choices(&wish);
     world.start().await;
     let index = world.index().await;
     world.over(id(&index["last_run"])).await;
     for _ in 0..life.luck().random_range(1..5) {
         for _ in 0..life.luck().random_range(1..8) {
             life.disturb(&world.confluence);
+        }
+        if life.luck().random_bool(0.25) {
+            life.calm(&world.confluence);
+            let before = wish.spaces.clone();
+            life.reconsider(world.confluence.site(), &mut wish);
+            patch(&mut world, &wish, wish.spaces != before).await;
         }
         if life.luck().random_bool(0.05) {
             life.delete_a_space(world.confluence.site());
@@ -73,12 +99,23 @@ async fn live(seed: u64) -> usize {
         };
         let run = world.order(body).await;
         world.over(&run).await;
-        world.fate = Fate::default();
+        world.fate.instants.clear();
     }
     life.calm(&world.confluence);
     settle(&mut world).await;
-    compare(&mut world, &spaces, seed).await;
+    compare(&mut world, &wish, seed).await;
     world.deaths.len()
+}
+
+/// The place at which the first program dies, if it comes there at all.
+fn somewhere(life: &mut Life) -> Fate {
+    let luck = life.luck();
+    let place = FAILPOINTS[luck.random_range(0..FAILPOINTS.len())];
+    let place = format!("{place}:{}", luck.random_range(1..4));
+    Fate {
+        place: luck.random_bool(0.5).then_some((place, Phase::First)),
+        instants: Vec::new(),
+    }
 }
 
 /// As an administrator would who knows: confirms what the guard asks, and has failed pages tried again at once.
@@ -107,8 +144,10 @@ async fn settle(world: &mut World) {
 async fn pages(world: &mut World) -> BTreeMap<String, Value> {
     let index = world.index().await;
     let path = format!("/api/indexes/{}/pages?limit=500", id(&index));
-    let Ok(listed) = world.ask("GET", &path, None).await else {
-        panic!("nobody kills it now");
+    let listed = loop {
+        if let Ok(listed) = world.ask("GET", &path, None).await {
+            break listed;
+        }
     };
     let items = listed["items"].as_array().unwrap().iter();
     items
@@ -116,21 +155,27 @@ async fn pages(world: &mut World) -> BTreeMap<String, Value> {
         .collect()
 }
 
-async fn compare(world: &mut World, spaces: &[SpaceId], seed: u64) {
-    let covered = |page: &simulators::confluence::TruePage| {
-        spaces.contains(&page.space_id) && !page.restricted
-    };
-    let truth: BTreeMap<String, Value> = world
-        .confluence
-        .truth()
-        .into_iter()
-        .filter(covered)
-        .map(|page| {
-            let labels: Vec<String> = page.labels.iter().cloned().collect();
-            let facts = json!([page.title, page.version, labels]);
-            (page.id.to_string(), facts)
-        })
-        .collect();
+/// What the program shows and what the store holds, against what the wish asks for.
+async fn compare(world: &mut World, wish: &Wish, seed: u64) {
+    let site = world.confluence.site().clone();
+    let members = wish.members(&world.confluence);
+    let mut truth: BTreeMap<String, Value> = BTreeMap::new();
+    let mut texts: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
+    for page in &members {
+        let labels: Vec<String> = page.labels.iter().cloned().collect();
+        let facts = json!([page.title, page.version, labels]);
+        truth.insert(page.id.to_string(), facts);
+        let comments = wish.comments_on(&site, page.id).into_iter();
+        let mut words: Vec<String> = vec![bare(&page.body)];
+        words.extend(comments.map(|comment| bare(&comment.body)));
+        texts.insert(page.id.to_string(), (page.title.clone(), words));
+        for file in wish.files_on(&site, page.id) {
+            let id = format!("att{}", file.id);
+            let words = String::from_utf8(file.data).unwrap();
+            truth.insert(id.clone(), json!([file.name, file.version, labels]));
+            texts.insert(id, (file.name, vec![words]));
+        }
+    }
     let known = pages(world).await;
     let in_state = |state: &str| -> BTreeSet<&String> {
         let found = known.iter().filter(|(_, page)| page["state"] == state);
@@ -144,7 +189,7 @@ async fn compare(world: &mut World, spaces: &[SpaceId], seed: u64) {
             (id.clone(), facts)
         })
         .collect();
-    assert_eq!(shown, truth, "seed {seed}: {}", world.log());
+    assert_eq!(shown, truth, "seed {seed}, {wish:?}: {}", world.log());
     let hidden = in_state("vanishing");
     let documents = world.llama.documents(PIPELINE);
     let held: BTreeMap<String, String> = documents
@@ -158,15 +203,56 @@ async fn compare(world: &mut World, spaces: &[SpaceId], seed: u64) {
     assert_eq!(
         held.keys().collect::<Vec<_>>(),
         truth.keys().collect::<Vec<_>>(),
-        "seed {seed}: the store"
+        "seed {seed}, {wish:?}: the store"
     );
     assert!(documents.len() <= held.len() + hidden.len(), "seed {seed}");
-    for page in world.confluence.truth().into_iter().filter(covered) {
-        let words = page.body.replace("<p>", "").replace("</p>", "");
-        let text = &held[&page.id.to_string()];
+    for (id, (title, words)) in texts {
+        let text = &held[&id];
         assert!(
-            text.starts_with(&format!("# {}", page.title)) && text.contains(&words),
+            text.starts_with(&format!("# {title}\n")),
             "seed {seed}: {text}"
         );
+        assert_eq!(said_in(text), words, "seed {seed}, {wish:?}: {text}");
     }
+}
+
+fn bare(storage: &str) -> String {
+    storage.replace("<p>", "").replace("</p>", "")
+}
+
+/// What people wrote, line by line: without title and breadcrumb, headings, names and quotation marks.
+fn said_in(text: &str) -> Vec<String> {
+    let lines = text.lines().skip(3);
+    let bare = lines.map(|line| line.trim_start_matches(['>', ' ']));
+    bare.filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("**"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A wish in the words of REST.
+fn choices(wish: &Wish) -> Value {
+    let keys: Vec<&str> = wish.spaces.iter().map(|(key, _)| *key).collect();
+    let roots: Vec<String> = wish.roots.iter().map(ToString::to_string).collect();
+    let mut choices = json!({
+        "include_blog_posts": wish.blog_posts,
+        "include_comments": wish.comments,
+        "include_attachments": wish.attachments,
+        "labels": wish.labels,
+        "exclude_labels": wish.exclude_labels,
+        "root_page_ids": roots,
+        "restricted_pages": if wish.restricted { "include" } else { "skip" },
+    });
+    choices["confluence_spaces"] = json!(keys);
+    choices
+}
+
+/// The administrator changes the index; whoever asks is asked again after a death.
+async fn patch(world: &mut World, wish: &Wish, spaces_too: bool) {
+    let mut body = choices(wish);
+    if !spaces_too {
+        body.as_object_mut().unwrap().remove("confluence_spaces");
+    }
+    let index = world.index().await;
+    let path = format!("/api/indexes/{}", id(&index));
+    while world.ask("PATCH", &path, Some(body.clone())).await.is_err() {}
 }

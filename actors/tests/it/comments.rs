@@ -1,6 +1,7 @@
 //! Comments: folded into their page's document where the index wants them, in bulk, and nothing unchanged uploaded again.
 
 use domain::DocumentId;
+use domain::comments::Standing;
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
@@ -122,10 +123,16 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
         // What is settled or deleted is seen by a sweep.
         bench
             .site
-            .change_comment(inline, |comment| comment.resolved = true);
+            .change_comment(inline, |comment| comment.standing = Standing::Resolved);
         bench.site.delete_comment(reply);
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 2);
         assert!(text(&bench, quiet).contains(" (resolved):"));
+        // The page was edited, and what the comment was made on is not in it any more.
+        bench
+            .site
+            .change_comment(inline, |comment| comment.standing = Standing::Dangling);
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
+        assert!(text(&bench, quiet).contains(" (that text is no longer on the page):"));
         assert!(!text(&bench, page).contains("the gateway"));
         bench.site.delete_comment(first);
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, PageFilter};
 use domain::run::{Run, RunStatus};
-use simulators::confluence::{BadCredentials, ConfluenceSim, Site, SpaceId};
+use simulators::confluence::{BadCredentials, ConfluenceSim, Site, Wish};
 use simulators::{Fault, RetryAfter};
 
 use crate::real::{Real, run};
@@ -177,11 +177,11 @@ fn no_fault_removes_or_hides_anything_and_each_passes() {
         run(|| async {
             let name = point.name;
             let site = site();
-            let spaces = [site.space_id("ENG")];
+            let wish = Wish::of(&site, &["ENG"]);
             let real = Real::new(site).await;
-            let index = real.index(&["ENG"]).await;
+            let index = real.index(&wish).await;
             assert!(well(&real.over(index).await), "{name}");
-            let truth = real.truth(&spaces);
+            let truth = real.truth(&wish);
             assert_eq!(truth.len(), PAGES + 2);
             assert_eq!(held_by(&real.shelf), truth, "{name}");
 
@@ -214,10 +214,10 @@ fn a_first_sync_under_any_fault_ends_with_the_truth_once_it_has_passed() {
         run(|| async {
             let name = point.name;
             let site = site();
-            let spaces = [site.space_id("ENG")];
+            let wish = Wish::of(&site, &["ENG"]);
             let real = Real::new(site).await;
             (point.strike)(&real.sim);
-            let index = real.index(&["ENG"]).await;
+            let index = real.index(&wish).await;
             let run = real.over(index).await;
             assert!(!run.status.is_open(), "{name}: {run:?}");
             heal(&real.sim);
@@ -227,7 +227,7 @@ fn a_first_sync_under_any_fault_ends_with_the_truth_once_it_has_passed() {
             real.ahead(3600);
             let run = real.sweep(index).await;
             assert!(well(&run), "{name}, healed: {run:?}");
-            assert_eq!(held_by(&real.shelf), real.truth(&spaces), "{name}, healed");
+            assert_eq!(held_by(&real.shelf), real.truth(&wish), "{name}, healed");
             real.engine.drain(Duration::from_secs(5)).await;
         });
     });
@@ -238,15 +238,15 @@ fn a_poison_page_costs_few_requests_and_no_other_page() {
     run(|| async {
         let site = site();
         let poison = site.find("ENG", "Page 33").unwrap();
-        let spaces: [SpaceId; 1] = [site.space_id("ENG")];
+        let wish = Wish::of(&site, &["ENG"]);
         site.set_switches(|switches| {
             switches.poison_pages.insert(poison);
         });
         let real = Real::new(site).await;
-        let index = real.index(&["ENG"]).await;
+        let index = real.index(&wish).await;
         let run = real.over(index).await;
         assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
-        let truth = real.truth(&spaces);
+        let truth = real.truth(&wish);
         assert_eq!(held_by(&real.shelf).len(), truth.len() - 1);
         let made = real.sim.request_count();
         assert!(made <= 60, "{made} requests: {:?}", real.sim.counts());
@@ -275,10 +275,10 @@ fn a_page_with_three_hundred_children_loses_none() {
                 site.create_page("ENG", Some(top), &format!("Child {n}"), "<p>A child.</p>");
             site.set_position(child, None);
         }
-        let spaces = [site.space_id("ENG")];
+        let wish = Wish::of(&site, &["ENG"]);
         let real = Real::new(site).await;
-        let index = real.index(&["ENG"]).await;
+        let index = real.index(&wish).await;
         assert!(well(&real.over(index).await));
-        assert_eq!(held_by(&real.shelf), real.truth(&spaces));
+        assert_eq!(held_by(&real.shelf), real.truth(&wish));
     });
 }

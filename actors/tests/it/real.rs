@@ -20,10 +20,11 @@ use domain::ports::store::{AdminStore, NewIndex, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
-use simulators::confluence::{ConfluenceSim, Site, SpaceId, TruePage};
+use simulators::confluence::{ConfluenceSim, Kind, Site, SpaceId, Status, TrueComment, Wish};
 use tempfile::TempDir;
 
 use crate::fakes::FakeRetrieval;
+use crate::truth::{Said, Truth};
 
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,6 +52,7 @@ pub struct Real {
     pub store: Arc<Metastore>,
     pub engine: Engine,
     clock: AheadClock,
+    pub settings: EngineSettings,
     _folder: TempDir,
 }
 
@@ -70,6 +72,10 @@ fn fast() -> RetryPolicy {
 
 impl Real {
     pub async fn new(site: Site) -> Self {
+        Self::with(site, EngineSettings::default()).await
+    }
+
+    pub async fn with(site: Site, settings: EngineSettings) -> Self {
         let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
         let clock = AheadClock::default();
         let folder = tempfile::tempdir().unwrap();
@@ -81,13 +87,14 @@ impl Real {
         };
         let store = Arc::new(Metastore::open(&url, options).unwrap());
         let shelf = FakeRetrieval::immediate();
-        let engine = start(&sim, &store, &shelf, &clock).await;
+        let engine = start(&sim, &store, &shelf, &clock, &settings).await;
         Self {
             sim,
             shelf,
             store,
             engine,
             clock,
+            settings,
             _folder: folder,
         }
     }
@@ -95,7 +102,14 @@ impl Real {
     /// Stops the engine as a restart of the process does, and starts another on the same database.
     pub async fn restart(&mut self) {
         self.engine.drain(Duration::from_secs(10)).await;
-        self.engine = start(&self.sim, &self.store, &self.shelf, &self.clock).await;
+        self.engine = start(
+            &self.sim,
+            &self.store,
+            &self.shelf,
+            &self.clock,
+            &self.settings,
+        )
+        .await;
     }
 
     /// Time passes for the engine: what has to wait so long is due.
@@ -103,41 +117,23 @@ impl Real {
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// An index of these spaces; its first run begins at once.
-    pub async fn index(&self, spaces: &[&str]) -> IndexId {
-        let settings = IndexSettings {
-            name: "Real".to_owned(),
-            agent_id: "real".parse().unwrap(),
-            confluence_spaces: spaces.iter().map(|key| SpaceKey::from(*key)).collect(),
-            // Runs are ordered.
-            interval_minutes: 500_000,
-            quiet_hours: None,
-            enabled: true,
-            backend: BackendKind::Local,
-            include_blog_posts: false,
-            include_comments: false,
-            include_attachments: false,
-            labels: Vec::new(),
-            exclude_labels: Vec::new(),
-            root_page_ids: Vec::new(),
-            restricted_pages: RestrictedPages::Skip,
+    /// An index of this wish; its first run begins at once.
+    pub async fn index(&self, wish: &Wish) -> IndexId {
+        let new = NewIndex {
+            settings: settings_of(wish),
+            spaces: spaces_of(wish),
         };
-        let seen = |key: &&str| IndexSpace {
-            key: SpaceKey::from(*key),
-            id: Some(self.sim.site().space_id(key).0.to_string().as_str().into()),
-            current_key: Some(SpaceKey::from(*key)),
-            name: None,
-            url: None,
-            state: SpaceState::New,
-            reason: None,
-            pages: 0,
-            last_sync_at: None,
-        };
-        let spaces = spaces.iter().map(seen).collect();
-        let new = NewIndex { settings, spaces };
         let index = self.store.create_index(&new).await.unwrap();
         self.engine.index_changed(index.id);
         index.id
+    }
+
+    /// The index is wished otherwise from now on.
+    pub async fn patch(&self, index: IndexId, wish: &Wish) {
+        let (settings, spaces) = (settings_of(wish), spaces_of(wish));
+        let updated = self.store.update_index(index, &settings, &spaces).await;
+        updated.unwrap();
+        self.engine.index_changed(index);
     }
 
     pub async fn ended(&self, run: RunId) -> Run {
@@ -192,50 +188,118 @@ impl Real {
         last
     }
 
-    /// The pages that the index should hold: visible, current, open, in these spaces.
-    pub fn members(&self, spaces: &[SpaceId]) -> BTreeMap<u64, TruePage> {
-        let covered = |page: &TruePage| spaces.contains(&page.space_id);
-        let pages = self.sim.truth().into_iter();
-        pages
-            .filter(|page| covered(page) && !page.restricted)
-            .map(|page| (page.id.0, page))
-            .collect()
-    }
-
-    /// What the store should hold of them, in words.
-    pub fn truth(&self, spaces: &[SpaceId]) -> BTreeMap<DocumentId, String> {
+    /// What the store should hold, in words.
+    pub fn truth(&self, wish: &Wish) -> BTreeMap<DocumentId, String> {
         let site = self.sim.site();
-        let visible = self.sim.truth();
-        let name = |key: &str| format!("Space {key}");
-        let members = self.members(spaces);
-        members
-            .values()
-            .map(|page| {
-                let mut above = Vec::new();
-                let mut next = page.parent;
-                while let Some(parent) = next.and_then(|id| site.true_page(id)) {
-                    // What the account does not see as a current page is not named.
-                    if visible.iter().any(|seen| seen.id == parent.id) {
-                        above.push(parent.title.clone());
-                    }
-                    next = parent.parent;
-                }
-                above.push(name(&page.space_key));
-                above.reverse();
-                let labels: Vec<&str> = page.labels.iter().map(String::as_str).collect();
-                let text = format!(
-                    "v{} [{}] # {} / {} / {}",
-                    page.version,
-                    labels.join(","),
-                    page.title,
-                    above.join(" > "),
-                    page.body.replace("<p>", "").replace("</p>", "")
-                );
-                let id = PageId::from(page.id.to_string());
-                (DocumentId::of(ContentKind::Page, &id), text)
-            })
-            .collect()
+        let seen: BTreeMap<_, _> = site
+            .all_for(&self.sim.account_id())
+            .into_iter()
+            .filter(|page| page.status == Status::Current)
+            .map(|page| (page.id, page))
+            .collect();
+        let mut truth = BTreeMap::new();
+        for page in wish.members(&self.sim) {
+            let mut above = Vec::new();
+            let mut next = page.parent;
+            while let Some(parent) = next.and_then(|id| site.true_page(id)) {
+                // What the account does not see as a current page is not named.
+                above.extend(seen.get(&parent.id).map(|seen| seen.title.as_str()));
+                next = parent.parent;
+            }
+            let space = format!("Space {}", page.space_key);
+            above.push(&space);
+            above.reverse();
+            let facts = Truth {
+                version: i32::try_from(page.version).unwrap(),
+                labels: page.labels.iter().map(String::as_str).collect(),
+                title: &page.title,
+                above,
+                text: &page.body,
+                comments: wish
+                    .comments_on(site, page.id)
+                    .into_iter()
+                    .map(said)
+                    .collect(),
+            };
+            for file in wish.files_on(site, page.id) {
+                let mut above = facts.above.clone();
+                above.push(&page.title);
+                let file_facts = Truth {
+                    version: i32::try_from(file.version).unwrap(),
+                    labels: facts.labels.clone(),
+                    title: &file.name,
+                    above,
+                    text: std::str::from_utf8(&file.data).unwrap(),
+                    comments: Vec::new(),
+                };
+                let id = PageId::from(format!("att{}", file.id));
+                let id = DocumentId::of(ContentKind::Attachment, &id);
+                truth.insert(id, file_facts.in_words());
+            }
+            let kind = match page.kind {
+                Kind::BlogPost => ContentKind::BlogPost,
+                _ => ContentKind::Page,
+            };
+            let id = DocumentId::of(kind, &PageId::from(page.id.to_string()));
+            truth.insert(id, facts.in_words());
+        }
+        truth
     }
+}
+
+fn said(comment: TrueComment) -> Said {
+    Said {
+        depth: comment.depth,
+        by: comment.author,
+        on: comment.selection,
+        standing: comment.resolution,
+        when: comment.modified_at,
+        text: comment.body,
+    }
+}
+
+/// A wish in the words of an index.
+fn settings_of(wish: &Wish) -> IndexSettings {
+    let words = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+    IndexSettings {
+        name: "Real".to_owned(),
+        agent_id: "real".parse().unwrap(),
+        confluence_spaces: wish
+            .spaces
+            .iter()
+            .map(|(key, _)| SpaceKey::from(*key))
+            .collect(),
+        // Runs are ordered.
+        interval_minutes: 500_000,
+        quiet_hours: None,
+        enabled: true,
+        backend: BackendKind::Local,
+        include_blog_posts: wish.blog_posts,
+        include_comments: wish.comments,
+        include_attachments: wish.attachments,
+        labels: words(&wish.labels),
+        exclude_labels: words(&wish.exclude_labels),
+        root_page_ids: wish.roots.iter().map(ToString::to_string).collect(),
+        restricted_pages: match wish.restricted {
+            true => RestrictedPages::Include,
+            false => RestrictedPages::Skip,
+        },
+    }
+}
+
+fn spaces_of(wish: &Wish) -> Vec<IndexSpace> {
+    let seen = |(key, id): &(&str, SpaceId)| IndexSpace {
+        key: SpaceKey::from(*key),
+        id: Some(id.0.to_string().as_str().into()),
+        current_key: Some(SpaceKey::from(*key)),
+        name: None,
+        url: None,
+        state: SpaceState::New,
+        reason: None,
+        pages: 0,
+        last_sync_at: None,
+    };
+    wish.spaces.iter().map(seen).collect()
 }
 
 async fn start(
@@ -243,6 +307,7 @@ async fn start(
     store: &Arc<Metastore>,
     shelf: &FakeRetrieval,
     clock: &AheadClock,
+    settings: &EngineSettings,
 ) -> Engine {
     let base = sim.base_url().parse().unwrap();
     let token = ConfluenceSim::TOKEN.to_owned().into();
@@ -259,7 +324,7 @@ async fn start(
         source,
         backends: Backends::from([(BackendKind::Local, backend)]),
         clock: Arc::new(clock.clone()),
-        settings: EngineSettings::default(),
+        settings: settings.clone(),
     })
     .await
     .unwrap()

@@ -574,3 +574,41 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
         });
     }
 }
+
+#[test]
+fn a_removal_that_the_store_refused_once_is_asked_for_again() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.space("11", "OPS");
+        bench.site.add("10", None, "Kept", "<p>kept</p>");
+        let secret = bench.site.add("10", None, "Secret", "<p>plans</p>");
+        let other = bench.site.add("11", None, "Other", "<p>elsewhere</p>");
+        let index = bench
+            .create(bench.index_settings("agent", &["ENG", "OPS"]))
+            .await
+            .id;
+        bench.over(index).await;
+        assert_eq!(bench.shelf.documents().len(), 3);
+        bench.site.change(secret, |page| page.restricted = true);
+        bench
+            .patch(index, |s| s.confluence_spaces = vec!["ENG".into()])
+            .await;
+        bench.shelf.with(|shelf| {
+            for id in [secret, other] {
+                let id = format!("confluence-page-{id}");
+                shelf.refuse.insert(id, "not today".to_owned());
+            }
+        });
+        bench.sweep(index).await;
+        assert_eq!(
+            bench.shelf.documents().len(),
+            3,
+            "both are hidden, and stored"
+        );
+        assert!(bench.finds(index, "plans").await.is_empty());
+        assert!(bench.finds(index, "elsewhere").await.is_empty());
+        bench.shelf.with(|shelf| shelf.refuse.clear());
+        bench.sweep(index).await;
+        bench.assert_true(index).await;
+    });
+}

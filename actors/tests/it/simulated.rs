@@ -1,17 +1,18 @@
-//! The truth, at random, over HTTP: whatever people do to the simulated site and whatever goes wrong with its answers, after
-//! settling the index holds exactly what the site says. With the real client in between, unlike `model`.
+//! The truth, at random, over HTTP: whatever people do to the simulated site, an administrator asks of the index, goes wrong with
+//! answers, and wherever runs die, after settling the index holds exactly what the site says. With the real client in between, unlike `model`.
 //!
 //! `SIMULATED_SEEDS=200` runs so many sequences, `SIMULATED_FROM` begins elsewhere; a failing seed is named.
 
 use std::time::Duration;
 
+use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints};
 use domain::run::RunStatus;
 use rand::Rng;
-use simulators::confluence::{COVERED, Life, Orphans, Site};
+use simulators::confluence::{COVERED, Life, Orphans, Site, Wish};
 
 use crate::luck::each_seed;
 use crate::real::{Real, run};
-use crate::truth::held_by;
+use crate::truth::{assert_same, held_by};
 
 #[test]
 fn after_settling_the_index_equals_the_simulated_truth() {
@@ -24,6 +25,7 @@ async fn sequence(seed: u64) {
     site.set_switches(|switches| {
         let luck = life.luck();
         switches.cql_cap = luck.random_range(3..60);
+        switches.search_lag = Duration::from_millis(luck.random_range(0..2) * 100);
         switches.cql_empty_last_page = luck.random();
         switches.trashed_by_id = luck.random();
         switches.moves_bump_version = luck.random();
@@ -33,15 +35,26 @@ async fn sequence(seed: u64) {
         switches.orphans =
             [Orphans::Archived, Orphans::MoveUp, Orphans::Trashed][luck.random_range(0..3)];
     });
-    let spaces = COVERED.map(|key| site.space_id(key));
-    let mut real = Real::new(site).await;
-    let index = real.index(&COVERED).await;
+    let mut wish = Wish::of(&site, &COVERED);
+    for _ in 0..life.luck().random_range(0..4) {
+        life.reconsider(&site, &mut wish);
+    }
+    let settings = EngineSettings {
+        failpoints: somewhere(&mut life),
+        ..EngineSettings::default()
+    };
+    let mut real = Real::with(site, settings).await;
+    let index = real.index(&wish).await;
     if life.luck().random_bool(0.7) {
         real.over(index).await;
     }
     for _ in 0..life.luck().random_range(1..7) {
         for _ in 0..life.luck().random_range(0..7) {
             life.disturb(&real.sim);
+        }
+        if life.luck().random_bool(0.2) {
+            life.reconsider(real.sim.site(), &mut wish);
+            real.patch(index, &wish).await;
         }
         if life.luck().random_bool(0.03) {
             life.delete_a_space(real.sim.site());
@@ -50,7 +63,10 @@ async fn sequence(seed: u64) {
             life.fault(&real.sim, true);
         }
         match life.luck().random_range(0..7) {
-            0 => real.restart().await,
+            0 => {
+                real.settings.failpoints = somewhere(&mut life);
+                real.restart().await;
+            }
             1 => real.ahead(life.luck().random_range(0..7200)),
             2 => {
                 // Put down in the middle, wherever that is.
@@ -69,8 +85,8 @@ async fn sequence(seed: u64) {
     }
     life.calm(&real.sim);
     let last = real.settle(index).await;
-    let (held, truth) = (held_by(&real.shelf), real.truth(&spaces));
-    assert_eq!(held, truth, "seed {seed}");
+    let (held, truth) = (held_by(&real.shelf), real.truth(&wish));
+    assert_same(&held, &truth, &format!("seed {seed}, {wish:?}"));
     assert_eq!(
         (
             last.counts.uploaded,
@@ -85,4 +101,14 @@ async fn sequence(seed: u64) {
         "seed {seed}: {last:?}"
     );
     real.engine.drain(Duration::from_secs(10)).await;
+}
+
+/// Where runs die, if anywhere.
+fn somewhere(life: &mut Life) -> Failpoints {
+    let luck = life.luck();
+    if luck.random_bool(0.5) {
+        return Failpoints::default();
+    }
+    let place = FAILPOINTS[luck.random_range(0..FAILPOINTS.len())];
+    Failpoints::at(place, FailAction::Panic, luck.random_range(1..7))
 }

@@ -16,10 +16,10 @@ pub struct Said {
     /// How many comments it replies to, one above the other.
     pub depth: usize,
     pub by: String,
-    /// The piece of text that it was made on, where that is to be told.
+    /// The piece of text that it, or what it replies to, was made on.
     pub on: Option<String>,
-    /// `resolved` and the like, where that is to be told.
-    pub standing: Option<String>,
+    /// The site's word for how it stands to that text.
+    pub standing: String,
     pub when: Timestamp,
     pub text: String,
 }
@@ -56,13 +56,16 @@ fn told(comments: &[Said]) -> String {
         let marks = |depth: usize| vec![">"; depth].join(" ");
         let around = marks(comment.depth);
         let mut heading = format!("{around} **{}**", comment.by);
-        if let Some(on) = &comment.on {
+        let inline = comment.on.as_ref().filter(|_| comment.depth == 0);
+        if let Some(on) = inline {
             heading.push_str(&format!(" on “{on}”"));
         }
         heading.push_str(&format!(", {}", comment.when.format("%Y-%m-%d")));
-        if let Some(standing) = &comment.standing {
-            heading.push_str(&format!(" ({standing})"));
-        }
+        heading.push_str(match comment.standing.as_str() {
+            "resolved" if inline.is_some() => " (resolved)",
+            "dangling" if inline.is_some() => " (that text is no longer on the page)",
+            _ => "",
+        });
         let (heading, within) = (heading.trim_start(), marks(comment.depth + 1));
         let said = comment.text.replace("<p>", "").replace("</p>", "");
         text.push_str(&format!(
@@ -163,12 +166,11 @@ fn said_on(site: &Site, page: u64) -> Vec<Said> {
     fn below(site: &Site, page: u64, parent: Option<u64>, depth: usize, all: &mut Vec<Said>) {
         let comments = site.comments.values();
         for comment in comments.filter(|c| c.page == page && c.parent == parent) {
-            let is_root = depth == 0;
             all.push(Said {
                 depth,
                 by: "Name of 557058:aa".to_owned(),
-                on: comment.on.clone().filter(|_| is_root),
-                standing: (comment.resolved && is_root).then(|| "resolved".to_owned()),
+                on: comment.on.clone(),
+                standing: comment.standing.as_str().to_owned(),
                 when: comment.modified,
                 text: comment.body.clone(),
             });

@@ -1,7 +1,7 @@
 //! Comments in the page's foot and in its text, and the replies to them: the newest of the whole site by listing, all of a
 //! space by CQL. Nothing is asked page by page.
 
-use domain::comments::{CommentPlace, SourceComment};
+use domain::comments::{CommentPlace, SourceComment, Standing};
 use domain::content::ContentStatus;
 use domain::ports::source::{Batch, CommentsQuery, Cursor, MAX_BATCH, MAX_COMMENTS, SourceError};
 use domain::{AccountId, PageId, Timestamp};
@@ -47,9 +47,8 @@ fn status_of(word: Option<&str>) -> ContentStatus {
     word.map_or(ContentStatus::Unknown, ContentStatus::parse)
 }
 
-/// The one word of the four (open, reopened, resolved, dangling) that says that nothing is left to do.
-fn is_resolved(word: Option<&str>) -> bool {
-    word == Some("resolved")
+fn standing_of(word: Option<&str>) -> Standing {
+    word.map_or(Standing::Open, Standing::parse)
 }
 
 fn id_of(text: Option<Text>) -> Option<PageId> {
@@ -77,7 +76,7 @@ impl Item {
                 .author_id
                 .filter(|id| !id.is_empty())
                 .map(AccountId::from),
-            resolved: is_resolved(self.resolution_status.as_deref()),
+            standing: standing_of(self.resolution_status.as_deref()),
             quoted: self
                 .properties
                 .and_then(|properties| properties.inline_original_selection),
@@ -199,7 +198,7 @@ impl Found {
                 .and_then(|by| by.account_id)
                 .filter(|id| !id.is_empty())
                 .map(AccountId::from),
-            resolved: is_resolved(
+            standing: standing_of(
                 extensions
                     .resolution
                     .and_then(|resolution| resolution.status)
@@ -333,7 +332,7 @@ mod tests {
             (Some("7".into()), None, CommentPlace::Inline)
         );
         assert_eq!(root.quoted.as_deref(), Some("the word"));
-        assert!(root.resolved);
+        assert_eq!(root.standing, Standing::Resolved);
         assert_eq!(
             (root.version, root.body.as_deref()),
             (2, Some("<p>yes</p>"))

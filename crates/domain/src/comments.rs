@@ -44,6 +44,49 @@ impl CommentPlace {
     }
 }
 
+/// How an inline comment stands to the text that it was made on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Standing {
+    /// It waits for an answer; so does one that was settled and opened again, and every other comment.
+    #[default]
+    Open,
+    /// It is settled.
+    Resolved,
+    /// The page no longer has the text that it was made on: on the page itself nobody sees it any more.
+    Dangling,
+}
+
+impl Standing {
+    /// The word of the API, also kept in rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::Dangling => "dangling",
+        }
+    }
+
+    /// From a word of the API (`open`, `reopened`, `resolved`, `dangling`) or of a row; what nobody has heard of is open.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "resolved" => Self::Resolved,
+            "dangling" => Self::Dangling,
+            _ => Self::Open,
+        }
+    }
+
+    /// What a reader is told about it, if anything.
+    const fn remark(self) -> &'static str {
+        match self {
+            Self::Open => "",
+            Self::Resolved => " (resolved)",
+            Self::Dangling => " (that text is no longer on the page)",
+        }
+    }
+}
+
 /// A comment or a reply, as an answer names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceComment {
@@ -63,8 +106,8 @@ pub struct SourceComment {
     pub modified: Timestamp,
     /// Who wrote it last.
     pub author: Option<AccountId>,
-    /// Whether it is settled; of inline comments only. Changes without a new version.
-    pub resolved: bool,
+    /// Whether it is settled, or lost its place; of inline comments only. Changes without a new version.
+    pub standing: Standing,
     /// The text that an inline comment stands at.
     pub quoted: Option<String>,
     /// Absolute address.
@@ -90,8 +133,8 @@ pub struct CachedComment {
     pub modified: Timestamp,
     /// Who wrote it.
     pub author: Option<AccountId>,
-    /// Whether it is settled.
-    pub resolved: bool,
+    /// Whether it is settled, or lost its place.
+    pub standing: Standing,
     /// The text that an inline comment stands at.
     pub quoted: Option<String>,
     /// Absolute address.
@@ -115,8 +158,8 @@ pub struct CommentBrief {
     pub place: CommentPlace,
     /// The version that is kept.
     pub version: i32,
-    /// Whether it is settled.
-    pub resolved: bool,
+    /// Whether it is settled, or lost its place.
+    pub standing: Standing,
     /// The converter's version that made the Markdown.
     pub converter: i32,
     /// When a complete listing first left it out; `None` while it is named.
@@ -132,7 +175,7 @@ impl CommentBrief {
             .as_ref()
             .is_some_and(|page| *page != self.page_id);
         // An older version is an answer that lags behind.
-        listed.version <= self.version && listed.resolved == self.resolved && !moved
+        listed.version <= self.version && listed.standing == self.standing && !moved
     }
 }
 
@@ -220,7 +263,7 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Who wrote it, on what, when, and whether it is settled.
+/// Who wrote it, on what, when, and how it stands to that.
 fn heading(comment: &CachedComment, names: &HashMap<AccountId, String>) -> String {
     let name = comment.author.as_ref().and_then(|id| names.get(id));
     let mut line = format!("**{}**", plain(name.map_or("Somebody", String::as_str)));
@@ -235,8 +278,8 @@ fn heading(comment: &CachedComment, names: &HashMap<AccountId, String>) -> Strin
         line.push_str(&format!(" on “{}”", plain(&short)));
     }
     line.push_str(&format!(", {}", comment.modified.format("%Y-%m-%d")));
-    if comment.resolved && comment.parent.is_none() {
-        line.push_str(" (resolved)");
+    if comment.parent.is_none() {
+        line.push_str(comment.standing.remark());
     }
     line.push(':');
     line
@@ -277,7 +320,7 @@ mod tests {
             version: 1,
             modified: chrono::DateTime::UNIX_EPOCH,
             author: Some(AccountId::from("a")),
-            resolved: false,
+            standing: Standing::Open,
             quoted: None,
             url: String::new(),
             storage: String::new(),
@@ -316,22 +359,27 @@ mod tests {
     }
 
     #[test]
-    fn inline_comments_tell_their_text_and_whether_they_are_settled() {
+    fn inline_comments_tell_their_text_and_how_they_stand_to_it() {
         let mut inline = comment(5, None, "Which one?");
         inline.place = CommentPlace::Inline;
         inline.quoted = Some("the  `gateway`\nof".to_owned());
         inline.author = None;
-        let line = |resolved: bool| {
+        let line = |word: &str| {
             let comment = CachedComment {
-                resolved,
+                standing: Standing::parse(word),
                 ..inline.clone()
             };
             let folded = fold(&[comment], &names()).unwrap();
             folded.lines().nth(2).unwrap().to_owned()
         };
         let told = "**Somebody** on “the \\`gateway\\` of”, 1970-01-01";
-        assert_eq!(line(false), format!("{told}:"));
-        assert_eq!(line(true), format!("{told} (resolved):"));
+        assert_eq!(line("open"), format!("{told}:"));
+        assert_eq!(line("reopened"), format!("{told}:"));
+        assert_eq!(line("resolved"), format!("{told} (resolved):"));
+        assert_eq!(
+            line("dangling"),
+            format!("{told} (that text is no longer on the page):")
+        );
     }
 
     #[test]

@@ -211,7 +211,7 @@ pub(crate) fn put_comments(connection: &mut Conn, rows: &[CommentRow]) -> Done<(
             .on_conflict(comments::comment_id)
             .do_update()
             .set(take!(comments:
-                page_id, parent_id, place, version, modified, author, resolved, quoted, url, converter, absent_since,
+                page_id, parent_id, place, version, modified, author, standing, quoted, url, converter, absent_since,
                 markdown, storage,
             ))
             .filter(comments::version.le(excluded(comments::version)))

@@ -175,7 +175,7 @@ table! {
         version -> Integer,
         modified -> Timestamp,
         author -> Nullable<Text>,
-        resolved -> Bool,
+        standing -> Text,
         quoted -> Nullable<Text>,
         url -> Text,
         converter -> Integer,

@@ -344,7 +344,7 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
                 version: item.version,
                 modified: item.modified,
                 author: item.author,
-                resolved: item.resolved,
+                standing: item.standing,
                 quoted: item.quoted,
                 url: item.url,
                 storage: converted.body.storage,

@@ -228,15 +228,21 @@ fn leave_untold(page: &mut PageRecord) {
 }
 
 /// Pages of spaces (or of a kind) that the administrator took out of the index: they leave, and the guard does not count them.
+/// Once they have been told to, only those are looked at that the store did not let go.
 pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
     let unresolved = ctx.state.index.spaces.iter().any(|s| s.id.is_none());
-    if !ctx.scope_changed() || unresolved {
+    if unresolved {
         // A space whose id is not known may be the one that a page stands in.
         return Ok(());
     }
+    let told_before = !ctx.scope_changed();
     let states: Vec<PageState> = PageState::ALL
         .into_iter()
-        .filter(|state| *state != PageState::Removed)
+        .filter(|state| match state {
+            PageState::Removed => false,
+            PageState::Vanishing => true,
+            _ => !told_before,
+        })
         .collect();
     let mut after: Option<PageId> = None;
     loop {
@@ -251,6 +257,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
         let _rows = ctx.rows.lock().await;
         let mut outside = ctx.store().pages_by_id(ctx.index(), &ids).await?;
         outside.retain(|page| !ctx.names.contains(&page.facts.space_id) || !ctx.holds(page.kind));
+        outside.retain(|page| !told_before || page.stored_hash.is_some());
         let now = ctx.now();
         for page in &mut outside {
             let reason = "its space or its kind is no longer part of this index";

@@ -1,7 +1,7 @@
 //! Comments of the site in memory: made, edited, settled, deleted; listed newest first and by space, as the real one does.
 
 use domain::PageId;
-use domain::comments::{CommentPlace, SourceComment};
+use domain::comments::{CommentPlace, SourceComment, Standing};
 use domain::content::ContentStatus;
 use domain::ports::source::{Batch, CommentsQuery, Cursor, SourceError};
 
@@ -16,7 +16,7 @@ pub struct FakeComment {
     pub body: String,
     pub version: i32,
     pub modified: domain::Timestamp,
-    pub resolved: bool,
+    pub standing: Standing,
     /// Search does not know it yet.
     pub lags: bool,
 }
@@ -50,7 +50,7 @@ impl FakeConfluence {
                 body: format!("<p>{text}</p>"),
                 version: 1,
                 modified: now,
-                resolved: false,
+                standing: Standing::Open,
                 lags: false,
             };
             site.comments.insert(id, comment);
@@ -108,7 +108,7 @@ impl FakeComment {
             version: self.version,
             modified: self.modified,
             author: Some("557058:aa".into()),
-            resolved: self.resolved,
+            standing: self.standing,
             quoted: self.on.clone(),
             url: format!(
                 "https://wiki.example/wiki/spaces/10/pages/{}?focusedCommentId={}",

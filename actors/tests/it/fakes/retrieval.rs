@@ -232,15 +232,17 @@ impl RetrievalBackend for FakeRetrieval {
         ids: &[DocumentId],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         self.request().await?;
-        self.with(|shelf| {
-            for id in ids {
-                shelf.deletes.push(id.clone());
-                if let Some(stored) = shelf.documents.get_mut(&remote.id) {
-                    stored.remove(id);
-                }
+        let one = |shelf: &mut Shelf, id: &DocumentId| {
+            if let Some(reason) = shelf.refuse.get(id.as_str()) {
+                return ItemOutcome::Refused(reason.clone());
             }
-        });
-        Ok(vec![ItemOutcome::Accepted; ids.len()])
+            shelf.deletes.push(id.clone());
+            if let Some(stored) = shelf.documents.get_mut(&remote.id) {
+                stored.remove(id);
+            }
+            ItemOutcome::Accepted
+        };
+        Ok(self.with(|shelf| ids.iter().map(|id| one(shelf, id)).collect()))
     }
 
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {

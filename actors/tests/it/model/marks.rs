@@ -1,5 +1,6 @@
 //! What people say on pages and attach to them.
 
+use domain::comments::Standing;
 use domain::content::{ContentKind, ContentStatus};
 
 use super::pages::ids;
@@ -27,10 +28,16 @@ pub(super) fn comments(bench: &Bench, luck: &mut Luck) {
             let number = luck.next(100_000);
             bench.site.edit_comment(id, &format!("said anew {number}"));
         }
-        3 => bench.site.change_comment(id, |comment| {
-            // Only what stands in the text is ever settled.
-            comment.resolved = comment.on.is_some() && !comment.resolved;
-        }),
+        3 => {
+            let all = [Standing::Open, Standing::Resolved, Standing::Dangling];
+            let standing = luck.pick(&all).unwrap();
+            bench.site.change_comment(id, |comment| {
+                // Only what stands in the text is ever settled, or loses its place.
+                if comment.on.is_some() {
+                    comment.standing = standing;
+                }
+            });
+        }
         _ => bench.site.delete_thread(id),
     }
 }

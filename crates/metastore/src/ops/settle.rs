@@ -271,13 +271,18 @@ fn apply(
         }
         (OutboxOutcome::Failed { reason }, op) => {
             diesel::delete(row).execute(conn)?;
-            // Accepted, and then not found or refused: the store may hold something under this id, but not this document.
-            // Empty is no document's hash, so a retry stores it again and a removal still asks the store.
-            let stored_hash = match &pending.stored_hash {
-                Some(hash) if op == OutboxOp::Upsert && *hash == entry.hash => Some(String::new()),
-                other => other.clone(),
+            // Accepted, and then not found or refused, or a removal that was refused: the store may hold something under this
+            // id, but not this document. Empty is no document's hash, so a retry stores it again and a removal still asks.
+            let stored_hash = match (&pending.stored_hash, op) {
+                (Some(hash), OutboxOp::Upsert) if *hash == entry.hash => Some(String::new()),
+                (None, OutboxOp::Delete) => Some(String::new()),
+                (other, _) => other.clone(),
             };
-            let state = arrived(pending.state, PageState::Failed);
+            let state = match (arrived(pending.state, PageState::Failed), op) {
+                // Not yet, as it turns out.
+                (PageState::Removed, OutboxOp::Delete) => PageState::Vanishing,
+                (state, _) => state,
+            };
             diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
                 .set((
                     synced_pages::state.eq(state.as_str()),

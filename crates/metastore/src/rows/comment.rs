@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::comments::{CachedComment, CommentBrief, CommentPlace};
+use domain::comments::{CachedComment, CommentBrief, CommentPlace, Standing};
 
 use crate::codec::{Packer, unpack};
 use crate::convert::{db_time, opt_time, time, word};
@@ -20,7 +20,7 @@ pub(crate) struct CommentRow {
     pub version: i32,
     pub modified: NaiveDateTime,
     pub author: Option<String>,
-    pub resolved: bool,
+    pub standing: String,
     pub quoted: Option<String>,
     pub url: String,
     pub converter: i32,
@@ -39,7 +39,7 @@ impl CommentRow {
             version: comment.version,
             modified: db_time(comment.modified),
             author: comment.author.as_ref().map(ToString::to_string),
-            resolved: comment.resolved,
+            standing: comment.standing.as_str().to_owned(),
             quoted: comment.quoted.clone(),
             url: comment.url.clone(),
             converter: comment.converter,
@@ -61,7 +61,7 @@ impl TryFrom<CommentRow> for CachedComment {
             version: row.version,
             modified: time(row.modified),
             author: row.author.map(Into::into),
-            resolved: row.resolved,
+            standing: Standing::parse(&row.standing),
             quoted: row.quoted,
             url: row.url,
             storage: unpack(&row.storage)?,
@@ -79,7 +79,7 @@ pub(crate) struct CommentBriefRow {
     pub page_id: String,
     pub place: String,
     pub version: i32,
-    pub resolved: bool,
+    pub standing: String,
     pub converter: i32,
     pub absent_since: Option<NaiveDateTime>,
 }
@@ -92,7 +92,7 @@ impl TryFrom<CommentBriefRow> for CommentBrief {
             page_id: row.page_id.into(),
             place: word("comments.place", &row.place, CommentPlace::parse)?,
             version: row.version,
-            resolved: row.resolved,
+            standing: Standing::parse(&row.standing),
             converter: row.converter,
             absent_since: opt_time(row.absent_since),
         })

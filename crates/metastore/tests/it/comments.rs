@@ -1,7 +1,7 @@
 //! Comments are kept once for all indexes, with the page that they stand on.
 
 use chrono::TimeDelta;
-use domain::comments::{CachedComment, CommentPlace};
+use domain::comments::{CachedComment, CommentPlace, Standing};
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::{AdminStore, SyncStore};
 
@@ -16,7 +16,7 @@ fn comment(id: &str, on: &str, version: i32) -> CachedComment {
         version,
         modified: noon(),
         author: Some("a:1".into()),
-        resolved: true,
+        standing: Standing::Dangling,
         quoted: Some("the word".to_owned()),
         url: format!("https://x/wiki/{id}"),
         storage: format!("<p>{}</p>", "grün ".repeat(50)),
@@ -47,8 +47,8 @@ async fn what_is_kept_comes_back_whole_and_never_older() {
     assert_eq!(in_space.len(), 1);
     let brief = in_space[0].clone();
     assert_eq!(
-        (brief.id.as_str(), brief.version, brief.resolved),
-        ("12", 3, true)
+        (brief.id.as_str(), brief.version, brief.standing),
+        ("12", 3, Standing::Dangling)
     );
     assert_eq!(
         store

@@ -148,8 +148,30 @@ async fn a_failure_ends_the_row_and_forgets_what_the_store_did_not_keep() {
         Some("s".repeat(64)),
         "the old document is still there"
     );
-    let after = settled(PageState::Vanishing, OutboxOp::Delete, failed.clone()).await;
-    assert_eq!(after.state, PageState::Vanishing);
+    for before in [PageState::Vanishing, PageState::Removed] {
+        let after = settled(before, OutboxOp::Delete, failed.clone()).await;
+        assert_eq!(after.state, PageState::Vanishing, "still to be removed");
+        assert!(after.stored_hash.is_some());
+    }
+
+    // What was not relied on any more when its removal was staged may be there still.
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let record = page(index, "1", PageState::Skipped);
+    let row = entry(&record, OutboxOp::Delete, "");
+    bed.store
+        .save_pages(&[record], std::slice::from_ref(&row), &[])
+        .await
+        .unwrap();
+    bed.store
+        .settle_outbox(&[(row, failed.clone())], bed.now())
+        .await
+        .unwrap();
+    let after = bed.page(index, "1").await;
+    assert_eq!(
+        (after.state, after.stored_hash.as_deref()),
+        (PageState::Skipped, Some(""))
+    );
 
     // Accepted first, then not found: a retry must store it again, a removal must still ask the store.
     let bed = Bed::new();

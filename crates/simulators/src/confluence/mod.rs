@@ -22,10 +22,10 @@ mod v1;
 mod v2;
 mod web;
 
-pub use life::{COVERED, Life};
+pub use life::{COVERED, Life, Wish};
 pub use model::{ContentId, Group, Kind, Principal, SpaceId, Status, User};
 pub use service::Account;
 pub use sim::{Builder, ConfluenceSim};
 pub use site::{DEFAULT_AUTHOR, Edit, Site};
 pub use switches::{BadCredentials, Orphans, Switches};
-pub use truth::TruePage;
+pub use truth::{TrueComment, TrueFile, TruePage};

@@ -40,7 +40,96 @@ pub struct TruePage {
     pub modified_at: DateTime<Utc>,
 }
 
+/// A comment or reply as it really is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrueComment {
+    /// Its id.
+    pub id: ContentId,
+    /// The page or blog post.
+    pub on: ContentId,
+    /// What it replies to.
+    pub parent: Option<ContentId>,
+    /// How many comments it replies to, one above the other.
+    pub depth: usize,
+    /// The highlighted text, for inline comments.
+    pub selection: Option<String>,
+    /// `open`, `reopened`, `resolved` or `dangling`; means something for inline comments only.
+    pub resolution: String,
+    /// Display name of who wrote the newest version.
+    pub author: String,
+    /// Body in storage format.
+    pub body: String,
+    /// Time of the newest version.
+    pub modified_at: DateTime<Utc>,
+}
+
+/// An attachment as it really is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrueFile {
+    /// Its id.
+    pub id: ContentId,
+    /// The page or blog post.
+    pub on: ContentId,
+    /// File name.
+    pub name: String,
+    /// Media type, where there is one.
+    pub media_type: Option<String>,
+    /// Number of its newest version.
+    pub version: u32,
+    /// Whether it is in the trash.
+    pub trashed: bool,
+    /// The newest bytes.
+    pub data: Vec<u8>,
+}
+
 impl Site {
+    /// Every comment of the site, each followed by the replies to it, in the order of making.
+    pub fn every_comment(&self) -> Vec<TrueComment> {
+        let state = self.read();
+        let mut all = Vec::with_capacity(state.comments.len());
+        let mut open: Vec<(ContentId, usize)> = Vec::new();
+        let below = |parent: Option<ContentId>, depth: usize| {
+            let comments = state.comments.values().rev();
+            let found = comments.filter(move |c| c.parent == parent);
+            found.map(move |c| (c.id, depth)).collect::<Vec<_>>()
+        };
+        open.extend(below(None, 0));
+        while let Some((id, depth)) = open.pop() {
+            let comment = &state.comments[&id];
+            let author = state.users.get(&comment.version.author);
+            all.push(TrueComment {
+                id,
+                on: comment.on,
+                parent: comment.parent,
+                depth,
+                selection: comment.selection.clone(),
+                resolution: comment.resolution.clone(),
+                author: author.map(|u| u.display_name.clone()).unwrap_or_default(),
+                body: comment.version.body.to_string(),
+                modified_at: comment.version.created_at,
+            });
+            open.extend(below(Some(id), depth + 1));
+        }
+        all
+    }
+
+    /// Every attachment of the site, by id.
+    pub fn every_file(&self) -> Vec<TrueFile> {
+        let state = self.read();
+        let files = state.attachments.values();
+        files
+            .map(|file| TrueFile {
+                id: file.id,
+                on: file.on,
+                name: file.name.clone(),
+                media_type: file.media_type.clone(),
+                version: file.version.number,
+                trashed: file.trashed,
+                data: file.data.to_vec(),
+            })
+            .collect()
+    }
+
     /// The current pages (not blog posts) that this account may view, by id.
     pub fn truth_for(&self, account_id: &str) -> Vec<TruePage> {
         self.all_for(account_id)

@@ -203,9 +203,35 @@ impl Site {
         });
     }
 
+    /// Another name for an attachment: its version + 1.
+    pub fn rename_attachment(&self, id: ContentId, name: &str) {
+        let now = self.now();
+        self.with_attachment(id, |attachment| {
+            attachment.version.number += 1;
+            attachment.version.created_at = now;
+            attachment.version.title = name.into();
+            attachment.name = name.into();
+        });
+    }
+
+    /// Hangs an attachment on another page: its version + 1.
+    pub fn move_attachment(&self, id: ContentId, to: ContentId) {
+        let now = self.now();
+        self.with_attachment(id, |attachment| {
+            attachment.version.number += 1;
+            attachment.version.created_at = now;
+            attachment.on = to;
+        });
+    }
+
     /// Moves an attachment to the trash.
     pub fn trash_attachment(&self, id: ContentId) {
         self.with_attachment(id, |attachment| attachment.trashed = true);
+    }
+
+    /// Brings an attachment back from the trash.
+    pub fn restore_attachment(&self, id: ContentId) {
+        self.with_attachment(id, |attachment| attachment.trashed = false);
     }
 
     fn with_attachment(&self, id: ContentId, change: impl FnOnce(&mut Attachment)) {

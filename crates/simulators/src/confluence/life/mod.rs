@@ -1,5 +1,10 @@
 //! A site's life at random, the same for the same seed: what people do to it, and what goes wrong with its answers. For model
-//! tests: whatever happened, [`Site::truth_for`] says what an index should hold in the end.
+//! tests: whatever happened, [`Wish::members`] says what an index should hold in the end.
+
+mod marks;
+mod wish;
+
+pub use wish::Wish;
 
 use std::time::Duration;
 
@@ -7,10 +12,10 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng};
 
-use super::model::{ContentId, Kind, Principal, Status};
-use super::sim::ConfluenceSim;
-use super::site::Site;
-use super::truth::TruePage;
+use crate::confluence::model::{ContentId, Kind, Principal, Status};
+use crate::confluence::sim::ConfluenceSim;
+use crate::confluence::site::Site;
+use crate::confluence::truth::TruePage;
 use crate::server::{Fault, Matcher, RetryAfter};
 
 /// The spaces that an index of this life covers.
@@ -20,9 +25,14 @@ const OUTSIDE: &str = "ELSE";
 /// Somebody whose restrictions hide a page from the account.
 const SOMEBODY: &str = "somebody-else";
 
+/// The label that pages get.
+const MARK: &str = "marked";
+
 /// See the module.
 pub struct Life {
     luck: StdRng,
+    /// A covered space is gone, and another has its key.
+    deleted: bool,
     /// Nothing happens to these: a listing without any page concludes nothing.
     kept: Vec<ContentId>,
     written: u32,
@@ -35,6 +45,7 @@ impl Life {
         let mut life = Life {
             luck: StdRng::seed_from_u64(seed),
             kept: Vec::new(),
+            deleted: false,
             written: 0,
         };
         for key in [COVERED[0], COVERED[1], OUTSIDE] {
@@ -43,6 +54,10 @@ impl Life {
         }
         for _ in 0..life.luck.random_range(8..30) {
             life.create(site);
+        }
+        for _ in 0..life.luck.random_range(0..20) {
+            life.disturb_comments(site);
+            life.disturb_files(site);
         }
         life
     }
@@ -54,6 +69,14 @@ impl Life {
 
     /// One thing that people do.
     pub fn disturb(&mut self, sim: &ConfluenceSim) {
+        match self.luck.random_range(0..20) {
+            0..=11 => self.disturb_pages(sim),
+            12..=15 => self.disturb_comments(sim.site()),
+            _ => self.disturb_files(sim.site()),
+        }
+    }
+
+    fn disturb_pages(&mut self, sim: &ConfluenceSim) {
         let site = sim.site();
         let account = sim.account_id();
         let Some(page) = self.one_of(site, |page| page.status == Status::Current) else {
@@ -89,9 +112,9 @@ impl Life {
             15 => site.unrestrict(id),
             16 => {
                 if page.labels.is_empty() {
-                    site.label(id, "marked");
+                    site.label(id, MARK);
                 } else {
-                    site.unlabel(id, "marked");
+                    site.unlabel(id, MARK);
                 }
             }
             _ => match self.luck.random_range(0..4) {
@@ -106,6 +129,7 @@ impl Life {
     pub fn delete_a_space(&mut self, site: &Site) {
         if site.space_keys().iter().any(|key| key == COVERED[1]) {
             site.delete_space(COVERED[1]);
+            self.deleted = true;
             // Its name is free for another space, which is not the one that was covered.
             site.add_space(COVERED[1], "Another space of that key");
             self.kept.push(site.homepage(COVERED[1]));
@@ -122,6 +146,13 @@ impl Life {
             "/pages/{id}",
             "/content/search",
             "/user/current",
+            "/user/bulk",
+            "/footer-comments",
+            "/inline-comments",
+            "/inline-comments/{id}",
+            "/api/v2/attachments",
+            "/attachments/{id}",
+            "/download",
         ];
         let matcher = Matcher::from(*endpoint.choose(&mut self.luck).unwrap_or(&"*"));
         let mut faults = vec![
@@ -159,6 +190,7 @@ impl Life {
     /// From here on every answer is true.
     pub fn calm(&self, sim: &ConfluenceSim) {
         sim.clear_faults();
+        sim.site().set_switches(|s| s.search_lag = Duration::ZERO);
     }
 
     fn create(&mut self, site: &Site) {
@@ -171,9 +203,13 @@ impl Life {
             })
             .filter(|_| deep);
         let (title, words) = (self.title(), self.words());
+        if self.luck.random_bool(0.1) {
+            site.create_blog_post(space, &title, &words);
+            return;
+        }
         let id = site.create_page(space, parent.map(|page| page.id), &title, &words);
         match self.luck.random_range(0..10) {
-            0 => site.label(id, "marked"),
+            0 => site.label(id, MARK),
             1 => site.restrict_to_user(id, SOMEBODY),
             _ => {}
         }
@@ -183,7 +219,9 @@ impl Life {
         let spaces = [COVERED[0], COVERED[1], OUTSIDE];
         let space = *spaces.choose(&mut self.luck).unwrap_or(&COVERED[0]);
         let parent = self.one_of(site, |above| {
-            above.status == Status::Current
+            page.kind == Kind::Page
+                && above.kind == Kind::Page
+                && above.status == Status::Current
                 && above.space_key == space
                 && !chain(site, above.id).contains(&page.id)
         });
@@ -199,14 +237,17 @@ impl Life {
         fitting.choose(&mut self.luck).map(|page| (*page).clone())
     }
 
-    fn title(&mut self) -> String {
+    fn number(&mut self) -> u32 {
         self.written += 1;
-        format!("Title {}", self.written)
+        self.written
+    }
+
+    fn title(&mut self) -> String {
+        format!("Title {}", self.number())
     }
 
     fn words(&mut self) -> String {
-        self.written += 1;
-        format!("<p>Words number {}.</p>", self.written)
+        format!("<p>Words number {}.</p>", self.number())
     }
 }
 
