@@ -59,6 +59,7 @@ async fn live(seed: u64) -> usize {
         switches.latency = Duration::from_millis(5);
         switches.cql_cap = luck.random_range(5..60);
         switches.trashed_by_id = luck.random();
+        switches.site_comments_without_replies = luck.random();
         switches.orphans =
             [Orphans::Archived, Orphans::MoveUp, Orphans::Trashed][luck.random_range(0..3)];
     });

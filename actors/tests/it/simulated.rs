@@ -26,6 +26,7 @@ async fn sequence(seed: u64) {
         let luck = life.luck();
         switches.cql_cap = luck.random_range(3..60);
         switches.search_lag = Duration::from_millis(luck.random_range(0..2) * 100);
+        switches.site_comments_without_replies = luck.random();
         switches.cql_empty_last_page = luck.random();
         switches.trashed_by_id = luck.random();
         switches.moves_bump_version = luck.random();
@@ -111,4 +112,42 @@ fn somewhere(life: &mut Life) -> Failpoints {
     }
     let place = FAILPOINTS[luck.random_range(0..FAILPOINTS.len())];
     Failpoints::at(place, FailAction::Panic, luck.random_range(1..7))
+}
+
+/// Whether the lists of the whole site name replies is not documented; where they do not, a sweep finds them by CQL.
+#[test]
+fn replies_that_the_lists_of_the_site_leave_out_are_found_by_the_sweep() {
+    run(|| async {
+        let site = Site::new();
+        site.add_space("ENG", "Space ENG");
+        site.set_switches(|switches| switches.site_comments_without_replies = true);
+        let page = site.create_page("ENG", None, "Runbook", "<p>Restart it.</p>");
+        let footer = site.comment(page, "<p>Which one?</p>");
+        let inline = site.inline_comment(page, "it", "<p>The gateway?</p>");
+        site.reply(footer, "<p>Said before the first sync.</p>");
+        let wish = Wish {
+            comments: true,
+            ..Wish::of(&site, &["ENG"])
+        };
+        let real = Real::new(site.clone()).await;
+        let index = real.index(&wish).await;
+        assert_eq!(real.over(index).await.status, RunStatus::Succeeded);
+        assert_same(&held_by(&real.shelf), &real.truth(&wish), "first sync");
+
+        site.reply(footer, "<p>The gateway.</p>");
+        site.reply(inline, "<p>Yes, that one.</p>");
+        site.edit_comment(footer, "<p>Which one, please?</p>");
+        // A poll sees what was edited, and what hangs on it not yet.
+        let polled = real.order(index, Some(false)).await;
+        assert_eq!(polled.counts.uploaded, 1, "{polled:?}");
+        assert_ne!(held_by(&real.shelf), real.truth(&wish));
+        let swept = real.sweep(index).await;
+        assert_eq!(swept.counts.uploaded, 1, "{swept:?}");
+        assert_same(&held_by(&real.shelf), &real.truth(&wish), "after a sweep");
+        // Later polls lose nothing of it.
+        site.edit_comment(inline, "<p>The gateway, then?</p>");
+        real.order(index, Some(false)).await;
+        assert_same(&held_by(&real.shelf), &real.truth(&wish), "after a poll");
+        real.engine.drain(Duration::from_secs(10)).await;
+    });
 }
