@@ -83,7 +83,7 @@ async fn live(seed: u64) -> usize {
             patch(&mut world, &wish, wish.spaces != before).await;
         }
         if life.luck().random_bool(0.05) {
-            life.delete_a_space(world.confluence.site());
+            life.delete_a_space(world.confluence.site(), &wish);
         }
         if life.luck().random_bool(0.4) {
             life.fault(&world.confluence, false);
@@ -102,7 +102,7 @@ async fn live(seed: u64) -> usize {
         world.over(&run).await;
         world.fate.instants.clear();
     }
-    life.calm(&world.confluence);
+    life.end(&world.confluence, &wish);
     settle(&mut world).await;
     compare(&mut world, &wish, seed).await;
     world.deaths.len()

@@ -58,7 +58,7 @@ async fn sequence(seed: u64) {
             real.patch(index, &wish).await;
         }
         if life.luck().random_bool(0.03) {
-            life.delete_a_space(real.sim.site());
+            life.delete_a_space(real.sim.site(), &wish);
         }
         for _ in 0..life.luck().random_range(0..3) {
             life.fault(&real.sim, true);
@@ -84,7 +84,7 @@ async fn sequence(seed: u64) {
             _ => drop(real.order(index, Some(false)).await),
         }
     }
-    life.calm(&real.sim);
+    life.end(&real.sim, &wish);
     let last = real.settle(index).await;
     let (held, truth) = (held_by(&real.shelf), real.truth(&wish));
     assert_same(&held, &truth, &format!("seed {seed}, {wish:?}"));

@@ -125,9 +125,10 @@ impl Life {
         }
     }
 
-    /// Deletes a covered space with all it holds.
-    pub fn delete_a_space(&mut self, site: &Site) {
-        if site.space_keys().iter().any(|key| key == COVERED[1]) {
+    /// Deletes a covered space with all it holds, unless it is the only one that is wished for.
+    pub fn delete_a_space(&mut self, site: &Site, wish: &Wish) {
+        let is_only = wish.spaces.len() < 2;
+        if !is_only && site.space_keys().iter().any(|key| key == COVERED[1]) {
             site.delete_space(COVERED[1]);
             self.deleted = true;
             // Its name is free for another space, which is not the one that was covered.
@@ -191,6 +192,15 @@ impl Life {
     pub fn calm(&self, sim: &ConfluenceSim) {
         sim.clear_faults();
         sim.site().set_switches(|s| s.search_lag = Duration::ZERO);
+    }
+
+    /// As [`calm`](Self::calm), and the account sees at least one of the spaces that are wished for: from seeing none nothing is
+    /// concluded, so that would have no end to compare with.
+    pub fn end(&self, sim: &ConfluenceSim, wish: &Wish) {
+        self.calm(sim);
+        if wish.spaces.iter().all(|(key, _)| *key == COVERED[1]) {
+            sim.site().open_space(COVERED[1]);
+        }
     }
 
     fn create(&mut self, site: &Site) {
