@@ -253,6 +253,7 @@ fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
             last_error: None,
         };
         rows[0].facts.version = 2;
+        rows[0].facts.modified = bench.site.with(|site| site.pages[&page].modified);
         rows[0].state = PageState::Pending;
         bench.store.save_pages(&rows, &[staged], &[]).await.unwrap();
         // The store is asked for what is staged long before the listing answers.
