@@ -1,14 +1,12 @@
 //! One batch: sent, split where it is too large or one of it is bad, acknowledged row by row.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::document::Document;
-use domain::page::PageState;
 use domain::ports::retrieval::{BackendError, ItemOutcome};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
-use domain::{Disposition, DocumentId, PageId};
+use domain::{Disposition, DocumentId};
 
 use super::lane::Lane;
 use super::ledger::Ledger;
@@ -17,36 +15,38 @@ use crate::index::run::Halt;
 use crate::index::tell_failed;
 
 pub(super) enum Batch {
-    Upsert(Vec<(OutboxEntry, Document)>),
+    /// Rows, and their documents in the same order.
+    Upsert(Vec<OutboxEntry>, Vec<Document>),
     Delete(Vec<OutboxEntry>),
 }
 
-pub(super) enum BatchEnd {
-    /// Every row of it is settled one way or another.
-    Done,
-    /// Passing trouble; its rows wait as they did.
-    Trouble {
-        error: EngineError,
-        at_least: Duration,
-        /// The row, if it was only one.
-        single: Option<OutboxEntry>,
-    },
+/// What came of a batch and of the pieces that it was sent in; every row that is not told of here is settled, or waits as it
+/// did.
+#[derive(Default)]
+pub(super) struct BatchEnd {
+    /// The store said something about documents, be it that it does not want them.
+    pub(super) answered: bool,
+    /// Rows that went by themselves and were not answered.
+    pub(super) alone: Vec<(OutboxEntry, String)>,
+    /// Passing trouble, and how long to wait at least.
+    pub(super) trouble: Option<(EngineError, Duration)>,
+    /// Some of that trouble is not only about rows that went by themselves.
+    pub(super) together: bool,
 }
 
 impl Batch {
     fn len(&self) -> usize {
         match self {
-            Self::Upsert(rows) => rows.len(),
-            Self::Delete(rows) => rows.len(),
+            Self::Upsert(rows, _) | Self::Delete(rows) => rows.len(),
         }
     }
 
     fn halves(self) -> [Self; 2] {
         let half = self.len().div_ceil(2);
         match self {
-            Self::Upsert(mut rows) => {
-                let rest = rows.split_off(half);
-                [Self::Upsert(rows), Self::Upsert(rest)]
+            Self::Upsert(mut rows, mut documents) => {
+                let (rest, others) = (rows.split_off(half), documents.split_off(half));
+                [Self::Upsert(rows, documents), Self::Upsert(rest, others)]
             }
             Self::Delete(mut rows) => {
                 let rest = rows.split_off(half);
@@ -57,8 +57,7 @@ impl Batch {
 
     fn into_rows(self) -> Vec<OutboxEntry> {
         match self {
-            Self::Upsert(rows) => rows.into_iter().map(|(entry, _)| entry).collect(),
-            Self::Delete(rows) => rows,
+            Self::Upsert(rows, _) | Self::Delete(rows) => rows,
         }
     }
 }
@@ -67,11 +66,12 @@ impl Lane {
     /// Sends a batch, and its halves where the store takes it only in smaller pieces or refuses one of it.
     pub(super) async fn send(&self, batch: Batch) -> Result<BatchEnd, Halt> {
         let mut stack = vec![batch];
-        let mut trouble = None;
+        let mut end = BatchEnd::default();
         while let Some(batch) = stack.pop() {
             let answer = self.ask(&batch).await?;
             let error = match answer {
                 Ok(outcomes) => {
+                    end.answered = true;
                     self.acknowledge(batch.into_rows(), outcomes).await?;
                     continue;
                 }
@@ -82,24 +82,28 @@ impl Lane {
                     if batch.len() > 1 {
                         stack.extend(batch.halves());
                     } else {
+                        end.answered = true;
                         let refused = vec![ItemOutcome::Refused(error.to_string())];
                         self.acknowledge(batch.into_rows(), refused).await?;
                     }
                 }
                 Disposition::Retry { after } => {
-                    let single = batch.len() == 1;
-                    trouble = Some(BatchEnd::Trouble {
-                        error: error.into(),
-                        at_least: after,
-                        single: batch.into_rows().pop().filter(|_| single),
-                    });
+                    // Where the store limits requests, it is no document's fault.
+                    if batch.len() == 1 && !matches!(error, BackendError::RateLimited { .. }) {
+                        let rows = batch.into_rows().into_iter();
+                        end.alone.extend(rows.map(|row| (row, error.to_string())));
+                    } else {
+                        end.together = true;
+                    }
+                    let so_far = end.trouble.map_or(Duration::ZERO, |(_, wait)| wait);
+                    end.trouble = Some((error.into(), after.max(so_far)));
                 }
                 Disposition::FailRun | Disposition::Fatal => {
                     return Err(Halt::Failed(error.into()));
                 }
             }
         }
-        Ok(trouble.unwrap_or(BatchEnd::Done))
+        Ok(end)
     }
 
     async fn ask(&self, batch: &Batch) -> Result<Result<Vec<ItemOutcome>, BackendError>, Halt> {
@@ -110,10 +114,7 @@ impl Lane {
         self.job.tally.request_to_store();
         let remote = &self.job.remote;
         let answer = match batch {
-            Batch::Upsert(rows) => {
-                let documents: Vec<Document> = rows.iter().map(|(_, d)| d.clone()).collect();
-                self.backend.upsert(remote, &documents).await
-            }
+            Batch::Upsert(_, documents) => self.backend.upsert(remote, documents).await,
             Batch::Delete(rows) => {
                 let ids: Vec<DocumentId> = rows.iter().map(id_of).collect();
                 self.backend.delete(remote, &ids).await
@@ -140,7 +141,8 @@ impl Lane {
                 }
                 Some(ItemOutcome::Accepted) => settled.push((entry, OutboxOutcome::Accepted)),
                 Some(ItemOutcome::Refused(reason)) => {
-                    settled.push((entry, OutboxOutcome::Failed { reason }));
+                    let failed = self.failed(&entry, reason);
+                    settled.push((entry, failed));
                 }
                 // A short answer says nothing about the rest: those rows wait and are sent again.
                 None => {}
@@ -166,9 +168,6 @@ impl Lane {
             let _rows = self.rows.lock().await;
             let now = self.shared.now();
             self.job.ledger.settle(self.store(), &outcomes, now).await?;
-            if self.job.ledger == Ledger::Serving {
-                self.set_next_try(&outcomes).await?;
-            }
         }
         self.job.tally.outbox_settled(&outcomes);
         if self.job.ledger == Ledger::Moving {
@@ -184,45 +183,14 @@ impl Lane {
         Ok(())
     }
 
-    /// Pages that failed are tried again later; one that the store accepted and then could not ingest is not in the store.
-    async fn set_next_try(&self, outcomes: &[(OutboxEntry, OutboxOutcome)]) -> Result<(), Halt> {
-        let failed: HashMap<&PageId, &OutboxEntry> = outcomes
-            .iter()
-            .filter(|(_, outcome)| matches!(outcome, OutboxOutcome::Failed { .. }))
-            .map(|(entry, _)| (&entry.page_id, entry))
-            .collect();
-        if failed.is_empty() {
-            return Ok(());
+    /// A row that failed is tried again by a later run.
+    pub(super) fn failed(&self, entry: &OutboxEntry, reason: String) -> OutboxOutcome {
+        let failures = u32::try_from(entry.attempts + 1).unwrap_or(1);
+        let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
+        OutboxOutcome::Failed {
+            reason,
+            next_try: self.shared.now() + wait,
         }
-        let ids: Vec<PageId> = failed.keys().map(|id| (*id).clone()).collect();
-        let mut records = self.shared.store.pages_by_id(self.job.index, &ids).await?;
-        records.retain(|record| record.state == PageState::Failed);
-        for record in &mut records {
-            let failures = u32::try_from(record.attempts).unwrap_or(1);
-            let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
-            record.next_try_at = Some(self.shared.now() + wait);
-            let entry = failed.get(&record.page_id);
-            if entry.is_some_and(|entry| record.stored_hash.as_ref() == Some(&entry.hash)) {
-                record.stored_hash = None;
-            }
-        }
-        self.shared.store.save_pages(&records, &[], &[]).await?;
-        Ok(())
-    }
-
-    /// Rows that the store does not take although it takes others: later, one by one.
-    pub(super) async fn postpone(&self, rows: Vec<(OutboxEntry, String)>) -> Result<(), Halt> {
-        let now = self.shared.now();
-        let outcomes = rows
-            .into_iter()
-            .map(|(entry, reason)| {
-                let failures = u32::try_from(entry.attempts + 1).unwrap_or(1);
-                let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
-                let at = now + wait;
-                (entry, OutboxOutcome::Retry { reason, at })
-            })
-            .collect();
-        self.settle(outcomes).await
     }
 }
 

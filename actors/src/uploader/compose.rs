@@ -35,7 +35,7 @@ pub(super) async fn compose(
         // Held while rows are read and corrected; database only.
         let _rows = lane.rows.lock().await;
         let names = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
-        let mut current = Vec::new();
+        let (mut current, mut documents) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for chunk in upserts.chunks(100) {
             let Loaded {
@@ -52,11 +52,13 @@ pub(super) async fn compose(
                         let full = current.len() >= batch_size
                             || bytes + size > capabilities.max_batch_bytes;
                         if full && !current.is_empty() {
-                            batches.push(Batch::Upsert(std::mem::take(&mut current)));
+                            let documents = std::mem::take(&mut documents);
+                            batches.push(Batch::Upsert(std::mem::take(&mut current), documents));
                             bytes = 0;
                         }
                         bytes += size;
-                        current.push((entry.clone(), *document));
+                        current.push(entry.clone());
+                        documents.push(*document);
                     }
                     Composed::Corrected(entry) => corrected.push(entry),
                     Composed::Rehashed(record, entry) => {
@@ -72,7 +74,7 @@ pub(super) async fn compose(
             }
         }
         if !current.is_empty() {
-            batches.push(Batch::Upsert(current));
+            batches.push(Batch::Upsert(current, documents));
         }
         if !corrected.is_empty() {
             lane.store().save_pages(&rehashed, &[], &[]).await?;
@@ -89,7 +91,11 @@ pub(super) async fn compose(
             lane.job.ledger.correct(lane.store(), &blocked).await?;
         }
     }
-    let most = capabilities.max_batch_deletes.max(1);
+    let mut most = capabilities.max_batch_deletes.max(1);
+    if batch_size < capabilities.max_batch_documents {
+        // The store is in trouble: smaller pieces, of these as well.
+        most = most.min(batch_size);
+    }
     batches.extend(deletes.chunks(most).map(|ids| Batch::Delete(ids.to_vec())));
     Ok(batches)
 }

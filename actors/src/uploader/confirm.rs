@@ -80,14 +80,15 @@ impl Confirmation {
                 let outcome = if done.contains(&id) {
                     OutboxOutcome::Settled
                 } else if let Some(reason) = failed.remove(&id) {
-                    OutboxOutcome::Failed { reason }
+                    lane.failed(&entry, reason)
                 } else if is_overdue(&entry, now, deadline) {
-                    OutboxOutcome::Failed {
-                        reason: format!(
-                            "the store accepted it, but it was not searchable after {} s",
-                            deadline.num_seconds()
-                        ),
-                    }
+                    let what = match entry.op {
+                        OutboxOp::Upsert => "it was not searchable",
+                        OutboxOp::Delete => "it was still there",
+                    };
+                    let deadline = deadline.num_seconds();
+                    let reason = format!("the store accepted it, but {what} after {deadline} s");
+                    lane.failed(&entry, reason)
                 } else {
                     return None;
                 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::backoff::Backoff;
+use domain::Timestamp;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::{OutboxEntry, SyncStore};
 use futures_util::StreamExt;
@@ -15,14 +15,10 @@ use super::actor::{LaneHandle, LaneReport, UploadJob};
 use super::batch::{Batch, BatchEnd};
 use super::compose::compose;
 use super::confirm::Confirmation;
-use crate::EngineError;
+use super::trouble::Troubles;
 use crate::index::run::Halt;
 use crate::shared::{RowsLock, Shared};
 
-/// The store is given up for this run after so many rounds in a row without one success.
-const TROUBLED_ROUNDS: u32 = 4;
-/// Rows that come due within this long are waited for; others belong to a later run.
-const WAIT_FOR_ROWS: Duration = Duration::from_secs(30);
 /// Rows that one round takes at most.
 const LARGEST_ROUND: usize = 1000;
 
@@ -70,7 +66,7 @@ impl Lane {
         let capabilities = self.backend.capabilities();
         let most = capabilities.max_batch_documents.max(1);
         let mut batch_size = most;
-        let mut troubled = 0;
+        let mut troubles = Troubles::default();
         let mut confirmation = Confirmation::default();
         loop {
             self.job.stop.check()?;
@@ -84,7 +80,7 @@ impl Lane {
             if due.is_empty() {
                 if !self.handle.closing.load(Ordering::SeqCst) {
                     self.wait_for_rows().await?;
-                } else if self.rows_come_due_soon().await? {
+                } else if self.rows_come_due(troubles.rest_until()).await? {
                     // Looked for again at once.
                 } else if confirmation.step(self).await? {
                     return Ok(());
@@ -93,23 +89,13 @@ impl Lane {
             }
             confirmation.owes_commit();
             let round = self.round(due, batch_size).await?;
-            match round.trouble {
-                None => {
-                    troubled = 0;
-                    batch_size = (batch_size * 2).min(most);
-                }
-                Some(error) => {
-                    // Smaller batches find out whether it is the store or one document.
-                    batch_size = (batch_size / 4).max(1);
-                    troubled = if round.any_success { 0 } else { troubled + 1 };
-                    if troubled >= TROUBLED_ROUNDS {
-                        return Err(Halt::Failed(error));
-                    }
-                    let after = round.at_least;
-                    let wait = Backoff::REQUEST.wait(troubled.max(1), rand::random(), after);
-                    self.job.stop.sleep(wait).await?;
-                }
+            if round.together {
+                // Smaller batches find out whether it is the store or one document.
+                batch_size = (batch_size / 4).max(1);
+            } else {
+                batch_size = (batch_size * 2).min(most);
             }
+            troubles.bear(self, round).await?;
         }
     }
 
@@ -121,20 +107,20 @@ impl Lane {
         }
     }
 
-    /// Waits for rows that are due within a short while; `false` when there are none.
-    async fn rows_come_due_soon(&self) -> Result<bool, Halt> {
+    /// Waits for rows that rest within this run; `false` when there are none. Others belong to a later run.
+    async fn rows_come_due(&self, rest_until: Option<Timestamp>) -> Result<bool, Halt> {
+        let Some(until) = rest_until else {
+            return Ok(false);
+        };
         let next = self
             .job
             .ledger
             .next_due(self.store(), self.job.index)
             .await?;
-        let Some(wait) = next.map(|at| (at - self.shared.now()).to_std().unwrap_or_default())
-        else {
+        let Some(next) = next.filter(|next| *next <= until) else {
             return Ok(false);
         };
-        if wait > WAIT_FOR_ROWS {
-            return Ok(false);
-        }
+        let wait = (next - self.shared.now()).to_std().unwrap_or_default();
         self.job
             .stop
             .sleep(wait.max(Duration::from_millis(20)))
@@ -143,40 +129,29 @@ impl Lane {
     }
 
     /// Sends one window of rows in batches, several at once.
-    async fn round(&self, due: Vec<OutboxEntry>, batch_size: usize) -> Result<Round, Halt> {
+    async fn round(&self, due: Vec<OutboxEntry>, batch_size: usize) -> Result<BatchEnd, Halt> {
         let batches = compose(self, due, batch_size).await?;
         let ends: Vec<Result<BatchEnd, Halt>> = stream::iter(batches)
             .map(|batch: Batch| self.send(batch))
             .buffer_unordered(self.shared.settings.upload_batches.max(1))
             .collect()
             .await;
-        let mut round = Round::default();
-        let mut lonely = Vec::new();
+        let mut round = BatchEnd::default();
         for end in ends {
-            match end? {
-                BatchEnd::Done => round.any_success = true,
-                BatchEnd::Trouble {
-                    error,
-                    at_least,
-                    single,
-                } => {
-                    lonely.extend(single.map(|entry| (entry, error.to_string())));
-                    round.at_least = round.at_least.max(at_least);
-                    round.trouble = Some(error);
-                }
+            let BatchEnd {
+                answered,
+                alone,
+                trouble,
+                together,
+            } = end?;
+            round.answered |= answered;
+            round.together |= together;
+            round.alone.extend(alone);
+            if let Some((error, wait)) = trouble {
+                let so_far = round.trouble.map_or(Duration::ZERO, |(_, wait)| wait);
+                round.trouble = Some((error, wait.max(so_far)));
             }
-        }
-        if round.any_success {
-            // The store is well: it is these documents.
-            self.postpone(lonely).await?;
         }
         Ok(round)
     }
-}
-
-#[derive(Default)]
-struct Round {
-    any_success: bool,
-    trouble: Option<EngineError>,
-    at_least: Duration,
 }

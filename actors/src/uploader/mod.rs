@@ -9,6 +9,7 @@ mod compose;
 mod confirm;
 mod lane;
 mod ledger;
+mod trouble;
 
 pub(crate) use actor::{LaneReport, LlamaUploader, UploadJob};
 pub(crate) use ledger::Ledger;

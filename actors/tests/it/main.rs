@@ -22,5 +22,6 @@ mod removals;
 mod restrictions;
 mod runs;
 mod simulated;
+mod store_faults;
 mod supervision;
 mod uploads;

@@ -175,6 +175,9 @@ impl From<&crate::content::SourcePage> for PageFacts {
     }
 }
 
+/// Stands between why a page left and why its document is still in the store.
+const STILL_STORED: &str = "; its document is still in the store: ";
+
 impl PageRecord {
     /// A page met for the first time.
     #[must_use]
@@ -203,12 +206,39 @@ impl PageRecord {
         }
     }
 
+    /// The reason of a page that left, while the store does not let go of its document.
+    #[must_use]
+    pub fn reason_while_it_stays(why: Option<&str>, trouble: &str) -> String {
+        let why = Self::reason_it_left(why).unwrap_or("it left");
+        format!("{why}{STILL_STORED}{trouble}")
+    }
+
+    /// Why a page left, without what is said of its document.
+    #[must_use]
+    pub fn reason_it_left(reason: Option<&str>) -> Option<&str> {
+        reason.map(|reason| {
+            reason
+                .split_once(STILL_STORED)
+                .map_or(reason, |(why, _)| why)
+        })
+    }
+
     /// Whether it is a file whose newest version was looked at and gives no text: `reason` says why.
     #[must_use]
     pub fn has_no_text(&self) -> bool {
         self.kind == ContentKind::Attachment
             && self.markdown_hash.is_none()
             && self.body_version == Some(self.facts.version)
+    }
+
+    /// Whether the store is to hold nothing of it, by what is known here: it is out, and no removal of it waits for anybody.
+    #[must_use]
+    pub fn is_out_of_the_store(&self) -> bool {
+        match self.state {
+            PageState::Removed => true,
+            PageState::Skipped => self.stored_hash.is_none(),
+            _ => false,
+        }
     }
 
     /// Whether an answer may quote it: the store holds it, and nothing speaks against it.

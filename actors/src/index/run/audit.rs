@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use domain::page::PageState;
+use domain::page::{PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 use domain::{DocumentId, PageId};
 
@@ -103,17 +103,17 @@ async fn remove_orphans(
     for chunk in pages.chunks(CHUNK) {
         let ids: Vec<PageId> = chunk.iter().map(|(_, id)| id.clone()).collect();
         let _rows = ctx.rows.lock().await;
-        let known: HashMap<PageId, PageState> = ctx
+        let known: HashMap<PageId, PageRecord> = ctx
             .store()
             .pages_by_id(ctx.index(), &ids)
             .await?
             .into_iter()
-            .map(|page| (page.page_id, page.state))
+            .map(|page| (page.page_id.clone(), page))
             .collect();
         let now = ctx.now();
         let orphans: Vec<OutboxEntry> = chunk
             .iter()
-            .filter(|(_, id)| matches!(known.get(id), None | Some(PageState::Removed)))
+            .filter(|(_, id)| known.get(id).is_none_or(PageRecord::is_out_of_the_store))
             .map(|(kind, id)| OutboxEntry {
                 index_id: ctx.index(),
                 page_id: id.clone(),

@@ -263,7 +263,7 @@ impl<'a> Reconciler<'a> {
             record.reason = None;
         }
         let waits_for_its_try =
-            record.state == PageState::Failed && record.next_try_at.is_none_or(|at| at > now);
+            record.state == PageState::Failed && record.next_try_at.is_some_and(|at| at > now);
         let Some(hash) = ctx.names.hash(record).filter(|_| !waits_for_its_try) else {
             // Its body is still to come, or it failed and its time has not come.
             let unlinked = record.markdown_hash.is_none() && !domain::change::needs_body(record);

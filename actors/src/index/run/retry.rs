@@ -40,10 +40,7 @@ pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<
 }
 
 fn is_due(record: &PageRecord, now: Timestamp) -> bool {
-    match record.state {
-        PageState::Failed => record.next_try_at.is_some_and(|at| at <= now),
-        _ => record.next_try_at.is_none_or(|at| at <= now),
-    }
+    record.next_try_at.is_none_or(|at| at <= now)
 }
 
 /// Pages that no run has settled yet and that are due: pending ones, and failed ones whose time has come.

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::DocumentId;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
 use domain::ports::retrieval::{
@@ -13,6 +12,7 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::query::{Passage, RetrievalQuery};
+use domain::{DocumentId, IndexId};
 
 #[derive(Clone, Debug)]
 pub enum StoreFault {
@@ -36,6 +36,12 @@ pub struct Shelf {
     pub commits: usize,
     pub largest_batch: usize,
     pub refuse: HashMap<String, String>,
+    /// Documents that it never answers about: every batch with one of them comes to nothing.
+    pub unanswered: HashSet<String>,
+    /// Deletions that it refuses.
+    pub refuse_delete: HashMap<String, String>,
+    /// Documents whose deletion it accepts, and which stay.
+    pub never_gone: HashSet<String>,
     /// Documents that the store accepts and then fails to ingest.
     pub fail_ingestion: HashSet<String>,
     /// Documents that it accepts and never ingests.
@@ -43,6 +49,13 @@ pub struct Shelf {
     pub faults: VecDeque<(usize, StoreFault)>,
     pub objects: BTreeMap<String, u32>,
     pub latency: Duration,
+    /// How long the answer takes after an object was made.
+    pub made_late: Duration,
+    /// Whose each object is; one of another index is not adopted where `marks` says so.
+    pub owners: BTreeMap<String, IndexId>,
+    pub marks: bool,
+    /// Removals of objects that are never answered.
+    pub removal_hangs: bool,
     pub too_large_above: Option<usize>,
     /// The kind of object that is made, and whether the settings ask for it by name.
     pub object: Option<&'static str>,
@@ -144,13 +157,18 @@ impl RetrievalBackend for FakeRetrieval {
         }
     }
 
+    async fn probe(&self) -> Result<String, BackendError> {
+        self.request().await?;
+        Ok("a shelf".to_owned())
+    }
+
     async fn ensure(
         &self,
         spec: &StoreSpec,
         known: Option<&Remote>,
     ) -> Result<Remote, BackendError> {
         self.request().await?;
-        Ok(self.with(|shelf| {
+        let (remote, late) = self.with(|shelf| {
             let name = spec.name();
             let kind = known
                 .map(|known| known.kind.clone())
@@ -171,17 +189,30 @@ impl RetrievalBackend for FakeRetrieval {
                 format!("{kind} {name}#{generation}")
             });
             shelf.documents.entry(id.clone()).or_default();
-            Remote {
+            let owner = *shelf.owners.entry(id.clone()).or_insert(spec.index);
+            if shelf.marks && owner != spec.index {
+                return (Err(BackendError::NotOurs { name }), Duration::ZERO);
+            }
+            let remote = Remote {
                 kind,
                 id,
                 name,
                 extra: None,
-            }
-        }))
+            };
+            (Ok(remote), shelf.made_late)
+        });
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
+        remote
     }
 
     async fn remove(&self, _: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
+        if self.with(|shelf| shelf.removal_hangs) {
+            std::future::pending::<()>().await;
+        }
         self.request().await?;
+        self.with(|shelf| shelf.owners.remove(&remote.id));
         self.with(|shelf| shelf.documents.remove(&remote.id));
         Ok(())
     }
@@ -193,6 +224,11 @@ impl RetrievalBackend for FakeRetrieval {
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let answered = self.request().await?;
         let outcomes = self.with(|shelf| {
+            let mut ids = documents.iter().map(|document| document.id.as_str());
+            if ids.any(|id| shelf.unanswered.contains(id)) {
+                let detail = "it answered 500".to_owned();
+                return Err(BackendError::Unavailable { detail });
+            }
             if shelf
                 .too_large_above
                 .is_some_and(|most| documents.len() > most)
@@ -232,17 +268,26 @@ impl RetrievalBackend for FakeRetrieval {
         ids: &[DocumentId],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         self.request().await?;
-        let one = |shelf: &mut Shelf, id: &DocumentId| {
-            if let Some(reason) = shelf.refuse.get(id.as_str()) {
-                return ItemOutcome::Refused(reason.clone());
+        self.with(|shelf| {
+            if ids.iter().any(|id| shelf.unanswered.contains(id.as_str())) {
+                let detail = "it answered 500".to_owned();
+                return Err(BackendError::Unavailable { detail });
             }
-            shelf.deletes.push(id.clone());
-            if let Some(stored) = shelf.documents.get_mut(&remote.id) {
-                stored.remove(id);
-            }
-            ItemOutcome::Accepted
-        };
-        Ok(self.with(|shelf| ids.iter().map(|id| one(shelf, id)).collect()))
+            let one = |id: &DocumentId| {
+                let refused = shelf.refuse_delete.get(id.as_str());
+                if let Some(reason) = refused.or_else(|| shelf.refuse.get(id.as_str())) {
+                    return ItemOutcome::Refused(reason.clone());
+                }
+                shelf.deletes.push(id.clone());
+                if !shelf.never_gone.contains(id.as_str())
+                    && let Some(stored) = shelf.documents.get_mut(&remote.id)
+                {
+                    stored.remove(id);
+                }
+                ItemOutcome::Accepted
+            };
+            Ok(ids.iter().map(one).collect())
+        })
     }
 
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
@@ -282,7 +327,12 @@ impl RetrievalBackend for FakeRetrieval {
                     report.working.push(id.clone());
                 }
             }
-            report.gone.extend(deletes.iter().cloned());
+            let (kept, gone): (Vec<_>, Vec<_>) = deletes
+                .iter()
+                .cloned()
+                .partition(|id| shelf.never_gone.contains(id.as_str()));
+            report.gone.extend(gone);
+            report.working.extend(kept);
             report
         }))
     }

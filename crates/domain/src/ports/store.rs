@@ -158,18 +158,22 @@ pub enum OutboxOutcome {
     /// The store finds it (upsert): page becomes `searchable`, row goes. For a deletion: gone, page becomes `removed`
     /// (or `skipped`, when that is why it left; a page that is `pending` again stays so), `stored_hash` `None`, row goes.
     Settled,
-    /// It failed and is tried again then; the page keeps its state but shows the reason.
+    /// It was not taken just now and is sent again in the same run; the row waits until then. The page stands as it does,
+    /// and shows the reason.
     Retry {
         /// In words.
         reason: String,
         /// When.
         at: Timestamp,
     },
-    /// It failed for good (until the page changes or someone asks for a retry): page becomes `failed`, row goes. Where the
-    /// store had accepted this very document, `stored_hash` becomes the empty text, so that a retry stores it again.
+    /// It failed in this run. To store: the page becomes `failed` until `next_try`, and the row goes. Where the store had
+    /// accepted this very document, `stored_hash` becomes the empty text, so that a retry stores it again.
+    /// To remove: the row waits until `next_try`, since what has left must not stay; the page stands as it does, and says so.
     Failed {
         /// In words.
         reason: String,
+        /// When it is tried again, by a run that comes then or later.
+        next_try: Timestamp,
     },
 }
 

@@ -214,16 +214,16 @@ pub(crate) fn settle(
                     .set((
                         move_rows::state.eq(WAITING),
                         move_rows::accepted_at.eq(None::<NaiveDateTime>),
-                        move_rows::attempts.eq(move_rows::attempts + 1),
                         move_rows::next_attempt_at.eq(db_time(*at)),
                         move_rows::last_error.eq(reason),
                     ))
                     .execute(conn)?;
             }
-            (OutboxOutcome::Failed { reason }, _) => {
+            (OutboxOutcome::Failed { reason, .. }, _) => {
                 diesel::update(row)
                     .set((
                         move_rows::state.eq(MoveState::Failed.as_str()),
+                        move_rows::attempts.eq(move_rows::attempts + 1),
                         move_rows::refusals.eq(move_rows::refusals + 1),
                         move_rows::last_error.eq(reason),
                     ))

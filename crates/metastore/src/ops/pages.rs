@@ -139,7 +139,7 @@ pub(crate) fn in_states(
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Never tried, or due again; a page that failed for good has no next try and waits for a change or a person.
+/// Never tried, or due again.
 pub(crate) fn needing_body(
     conn: &mut Conn,
     index: IndexId,
@@ -152,9 +152,7 @@ pub(crate) fn needing_body(
         .filter(
             synced_pages::next_try_at
                 .le(db_time(now))
-                .or(synced_pages::next_try_at
-                    .is_null()
-                    .and(synced_pages::state.ne(PageState::Failed.as_str()))),
+                .or(synced_pages::next_try_at.is_null()),
         )
         .order(synced_pages::page_id)
         .select((synced_pages::page_id, synced_pages::kind))

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::page::PageState;
+use domain::page::{PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
 use domain::{IndexId, Timestamp};
 
 use super::outbox::{ACCEPTED, WAITING};
-use crate::convert::{db_time, word};
+use crate::convert::{db_time, opt_db_time, word};
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::rows::{is_document, op_word};
@@ -239,6 +239,7 @@ fn apply(
                     synced_pages::state.eq(left(pending.state).as_str()),
                     synced_pages::stored_hash.eq(None::<String>),
                     synced_pages::document.eq(false),
+                    synced_pages::reason.eq(PageRecord::reason_it_left(pending.reason.as_deref())),
                     synced_pages::attempts.eq(0),
                     synced_pages::next_try_at.eq(None::<NaiveDateTime>),
                     synced_pages::changed_at.eq(db_time(now)),
@@ -246,12 +247,10 @@ fn apply(
                 .execute(conn)?;
         }
         (OutboxOutcome::Retry { reason, at }, op) => {
-            let attempts = pending.attempts + 1;
             diesel::update(row)
                 .set((
                     outbox::state.eq(WAITING),
                     outbox::accepted_at.eq(None::<NaiveDateTime>),
-                    outbox::attempts.eq(attempts),
                     outbox::next_attempt_at.eq(db_time(*at)),
                     outbox::last_error.eq(reason),
                 ))
@@ -261,28 +260,36 @@ fn apply(
                 (OutboxOp::Delete, Some(why)) => why,
                 _ => reason,
             };
+            // The row waits, not its page: a newer version of it may be due.
             diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
-                .set((
-                    synced_pages::reason.eq(shown),
-                    synced_pages::attempts.eq(attempts),
-                    synced_pages::next_try_at.eq(db_time(*at)),
-                ))
+                .set(synced_pages::reason.eq(shown))
                 .execute(conn)?;
         }
-        (OutboxOutcome::Failed { reason }, op) => {
+        (OutboxOutcome::Failed { reason, next_try }, OutboxOp::Delete) => {
+            diesel::update(row)
+                .set((
+                    outbox::state.eq(WAITING),
+                    outbox::accepted_at.eq(None::<NaiveDateTime>),
+                    outbox::attempts.eq(pending.attempts + 1),
+                    outbox::next_attempt_at.eq(db_time(*next_try)),
+                    outbox::last_error.eq(reason),
+                ))
+                .execute(conn)?;
+            let shown = PageRecord::reason_while_it_stays(pending.reason.as_deref(), reason);
+            diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
+                .set(synced_pages::reason.eq(shown))
+                .execute(conn)?;
+        }
+        (OutboxOutcome::Failed { reason, next_try }, OutboxOp::Upsert) => {
             diesel::delete(row).execute(conn)?;
-            // Accepted, and then not found or refused, or a removal that was refused: the store may hold something under this
-            // id, but not this document. Empty is no document's hash, so a retry stores it again and a removal still asks.
-            let stored_hash = match (&pending.stored_hash, op) {
-                (Some(hash), OutboxOp::Upsert) if *hash == entry.hash => Some(String::new()),
-                (None, OutboxOp::Delete) => Some(String::new()),
-                (other, _) => other.clone(),
+            // Accepted, and then not found or refused: the store may hold something under this id, but not this document.
+            // Empty is no document's hash, so a retry stores it again and a removal still asks the store.
+            let stored_hash = match &pending.stored_hash {
+                Some(hash) if *hash == entry.hash => Some(String::new()),
+                other => other.clone(),
             };
-            let state = match (arrived(pending.state, PageState::Failed), op) {
-                // Not yet, as it turns out.
-                (PageState::Removed, OutboxOp::Delete) => PageState::Vanishing,
-                (state, _) => state,
-            };
+            let state = arrived(pending.state, PageState::Failed);
+            let next_try = (state == PageState::Failed).then_some(*next_try);
             diesel::update(synced_pages::table.find((index, entry.page_id.as_str())))
                 .set((
                     synced_pages::state.eq(state.as_str()),
@@ -290,7 +297,7 @@ fn apply(
                     synced_pages::document.eq(is_document(state, stored_hash.as_deref())),
                     synced_pages::stored_hash.eq(stored_hash),
                     synced_pages::attempts.eq(pending.attempts + 1),
-                    synced_pages::next_try_at.eq(None::<NaiveDateTime>),
+                    synced_pages::next_try_at.eq(opt_db_time(next_try)),
                 ))
                 .execute(conn)?;
         }

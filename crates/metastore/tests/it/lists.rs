@@ -190,6 +190,7 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
     let later = noon() + TimeDelta::hours(3);
     let failed = PageRecord {
         attempts: 7,
+        next_try_at: Some(later),
         reason: Some("why".into()),
         ..page(index, "1", PageState::Failed)
     };

@@ -91,6 +91,7 @@ async fn the_new_object_takes_over_with_what_it_finds() {
             rows[2].clone(),
             OutboxOutcome::Failed {
                 reason: "odd".to_owned(),
+                next_try: bed.now(),
             },
         ),
     ];

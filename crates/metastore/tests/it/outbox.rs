@@ -94,7 +94,11 @@ async fn a_retry_keeps_the_state_and_shows_the_reason() {
     let after = settled(PageState::Pending, OutboxOp::Upsert, retry.clone()).await;
     assert_eq!(after.state, PageState::Pending);
     assert_eq!(after.reason.as_deref(), Some("store is down"));
-    assert_eq!((after.attempts, after.next_try_at), (1, Some(at)));
+    assert_eq!(
+        (after.attempts, after.next_try_at),
+        (0, None),
+        "its row waits, and not a newer version of it"
+    );
     // Why a page is skipped says more than why its removal waits.
     let after = settled(PageState::Skipped, OutboxOp::Delete, retry).await;
     assert_eq!(after.reason.as_deref(), Some("an old reason"));
@@ -131,7 +135,7 @@ async fn a_retry_sends_an_accepted_row_again() {
     let again = bed.due(index).await;
     assert_eq!(
         (again[0].attempts, again[0].last_error.as_deref()),
-        (1, Some("not found there"))
+        (0, Some("not found there"))
     );
 }
 
@@ -139,6 +143,7 @@ async fn a_retry_sends_an_accepted_row_again() {
 async fn a_failure_ends_the_row_and_forgets_what_the_store_did_not_keep() {
     let failed = OutboxOutcome::Failed {
         reason: "refused".into(),
+        next_try: noon(),
     };
     let after = settled(PageState::Searchable, OutboxOp::Upsert, failed.clone()).await;
     assert_eq!((after.state, after.attempts), (PageState::Failed, 1));
@@ -148,30 +153,7 @@ async fn a_failure_ends_the_row_and_forgets_what_the_store_did_not_keep() {
         Some("s".repeat(64)),
         "the old document is still there"
     );
-    for before in [PageState::Vanishing, PageState::Removed] {
-        let after = settled(before, OutboxOp::Delete, failed.clone()).await;
-        assert_eq!(after.state, PageState::Vanishing, "still to be removed");
-        assert!(after.stored_hash.is_some());
-    }
-
-    // What was not relied on any more when its removal was staged may be there still.
-    let bed = Bed::new();
-    let index = bed.index("agent").await.id;
-    let record = page(index, "1", PageState::Skipped);
-    let row = entry(&record, OutboxOp::Delete, "");
-    bed.store
-        .save_pages(&[record], std::slice::from_ref(&row), &[])
-        .await
-        .unwrap();
-    bed.store
-        .settle_outbox(&[(row, failed.clone())], bed.now())
-        .await
-        .unwrap();
-    let after = bed.page(index, "1").await;
-    assert_eq!(
-        (after.state, after.stored_hash.as_deref()),
-        (PageState::Skipped, Some(""))
-    );
+    assert_eq!(after.next_try_at, Some(noon()));
 
     // Accepted first, then not found: a retry must store it again, a removal must still ask the store.
     let bed = Bed::new();
@@ -197,6 +179,50 @@ async fn a_failure_ends_the_row_and_forgets_what_the_store_did_not_keep() {
         bed.store.outbox_counts(index).await.unwrap(),
         Default::default()
     );
+}
+
+#[tokio::test]
+async fn a_removal_that_failed_waits_and_its_page_says_so_until_it_is_done() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let record = domain::page::PageRecord {
+        reason: Some("restricted".into()),
+        ..page(index, "1", PageState::Skipped)
+    };
+    let row = entry(&record, OutboxOp::Delete, "");
+    bed.store
+        .save_pages(&[record], std::slice::from_ref(&row), &[])
+        .await
+        .unwrap();
+    let at = bed.now() + TimeDelta::seconds(60);
+    let failed = OutboxOutcome::Failed {
+        reason: "no".into(),
+        next_try: at,
+    };
+    for outcome in [OutboxOutcome::Accepted, failed.clone(), failed] {
+        bed.store
+            .settle_outbox(&[(row.clone(), outcome)], bed.now())
+            .await
+            .unwrap();
+    }
+    assert!(bed.due(index).await.is_empty());
+    let after = bed.page(index, "1").await;
+    assert_eq!(
+        (after.state, after.reason.as_deref(), after.next_try_at),
+        (
+            PageState::Skipped,
+            Some("restricted; its document is still in the store: no"),
+            None
+        )
+    );
+    bed.clock.advance(TimeDelta::seconds(60));
+    let due = bed.due(index).await;
+    assert_eq!((due[0].op, due[0].attempts), (OutboxOp::Delete, 2));
+    let done = [(row, OutboxOutcome::Settled)];
+    bed.store.settle_outbox(&done, bed.now()).await.unwrap();
+    let after = bed.page(index, "1").await;
+    assert_eq!(after.reason.as_deref(), Some("restricted"));
+    assert_eq!(bed.store.outbox_next_due(index).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -230,7 +256,10 @@ async fn an_answer_to_an_older_row_changes_nothing() {
                 reason: "x".into(),
                 at: noon(),
             },
-            OutboxOutcome::Failed { reason: "x".into() },
+            OutboxOutcome::Failed {
+                reason: "x".into(),
+                next_try: noon(),
+            },
         ] {
             bed.store
                 .settle_outbox(&[(stale.clone(), outcome)], bed.now())
@@ -329,9 +358,14 @@ proptest! {
                             0 => OutboxOutcome::Accepted,
                             1 => OutboxOutcome::Settled,
                             2 => OutboxOutcome::Retry { reason: "r".into(), at: noon() },
-                            _ => OutboxOutcome::Failed { reason: "f".into() },
+                            _ => OutboxOutcome::Failed { reason: "f".into(), next_try: noon() },
                         };
-                        let ends = matches!(outcome, OutboxOutcome::Settled | OutboxOutcome::Failed { .. });
+                        // What has left must not stay: such a row ends only when it is done.
+                        let ends = match outcome {
+                            OutboxOutcome::Settled => true,
+                            OutboxOutcome::Failed { .. } => row.op == OutboxOp::Upsert,
+                            _ => false,
+                        };
                         let id = row.page_id.to_string();
                         if ends && model.get(&id) == Some(&(row.op, row.hash.clone())) {
                             model.remove(&id);
@@ -371,6 +405,7 @@ async fn many_outcomes_of_different_kinds_are_applied_each_in_its_way() {
             let outcome = match n {
                 3 => OutboxOutcome::Failed {
                     reason: "no".into(),
+                    next_try: noon(),
                 },
                 4 => OutboxOutcome::Retry {
                     reason: "later".into(),
@@ -428,6 +463,7 @@ async fn several_outcomes_of_one_page_are_applied_in_their_order() {
             row,
             OutboxOutcome::Failed {
                 reason: "too late".into(),
+                next_try: noon(),
             },
         ),
     ];

@@ -216,9 +216,9 @@ async fn bodies_are_due_when_missing_old_and_not_backing_off() {
         with("a3", Searchable, Some(2), None),
         with("a4", Failed, None, past),
         with("a5", Pending, None, Some(now)),
+        with("a6", Failed, None, None), // of an older version of this service
         with("b1", Pending, Some(3), None), // has it
-        with("b2", Failed, None, None),     // for good
-        with("b3", Failed, None, future),   // backs off
+        with("b3", Failed, None, future), // backs off
         with("b4", Pending, None, future),
         with("b5", Skipped, None, None),
         with("b6", Removed, None, None),
@@ -228,7 +228,7 @@ async fn bodies_are_due_when_missing_old_and_not_backing_off() {
     .await;
     let due = bed.store.pages_needing_body(index, now, 100).await.unwrap();
     let due: Vec<_> = due.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(due, ["a1", "a2", "a3", "a4", "a5"]);
+    assert_eq!(due, ["a1", "a2", "a3", "a4", "a5", "a6"]);
     assert_eq!(
         bed.store
             .pages_needing_body(index, now, 2)

@@ -1,0 +1,111 @@
+//! Rows that were not taken: whether that is their fault or the store's, and what follows.
+
+use std::collections::HashMap;
+
+use domain::backoff::Backoff;
+use domain::ports::store::{OutboxEntry, OutboxOutcome};
+use domain::upload::{self, Alone, Next, Silence};
+use domain::{PageId, Timestamp};
+
+use super::batch::BatchEnd;
+use super::lane::Lane;
+use crate::index::run::Halt;
+
+/// What a lane remembers of its troubles, from round to round.
+#[derive(Default)]
+pub(super) struct Troubles {
+    /// Rounds in a row without one answer.
+    silent: u32,
+    /// Rows given up since the store answered last.
+    given_up: usize,
+    /// How often rows went by themselves in vain during this run.
+    tries: HashMap<PageId, u32>,
+    /// Until when the last of those rests that go again in this run.
+    rest_until: Option<Timestamp>,
+}
+
+impl Troubles {
+    /// Until when rows rest that belong to this run.
+    pub(super) const fn rest_until(&self) -> Option<Timestamp> {
+        self.rest_until
+    }
+
+    /// Settles what went by itself in vain, and waits where the store needs that. An error when it is given up for this run.
+    pub(super) async fn bear(&mut self, lane: &Lane, round: BatchEnd) -> Result<(), Halt> {
+        if round.answered {
+            self.silent = 0;
+            self.given_up = 0;
+        }
+        let Some((error, at_least)) = round.trouble else {
+            return Ok(());
+        };
+        for (entry, _) in &round.alone {
+            *self.tries.entry(entry.page_id.clone()).or_default() += 1;
+        }
+        if round.answered {
+            self.settle_alone(lane, round.alone).await?;
+            if !round.together {
+                return Ok(());
+            }
+        } else {
+            self.silent += 1;
+            let seen = Silence {
+                rounds: self.silent,
+                alone: !round.alone.is_empty(),
+                given_up: self.given_up,
+            };
+            match upload::after_silence(seen) {
+                Next::Again => {}
+                Next::AskTheStore => {
+                    lane.job.tally.request_to_store();
+                    if let Err(down) = lane.backend.probe().await {
+                        tracing::warn!(index = %lane.job.index, %down, "the store does not answer at all");
+                        return Err(Halt::Failed(error));
+                    }
+                    tracing::warn!(index = %lane.job.index, %error, rows = round.alone.len(), "the store answers, but not about these documents; they are tried again later");
+                    self.given_up += round.alone.len();
+                    return self.give_up(lane, round.alone).await;
+                }
+                Next::GiveUpTheStore => return Err(Halt::Failed(error)),
+            }
+        }
+        let wait = Backoff::REQUEST.wait(self.silent.max(1), rand::random(), at_least);
+        lane.job.stop.sleep(wait).await
+    }
+
+    /// The store is well: it is these documents.
+    async fn settle_alone(
+        &mut self,
+        lane: &Lane,
+        rows: Vec<(OutboxEntry, String)>,
+    ) -> Result<(), Halt> {
+        let made = &self.tries;
+        let tries = |entry: &OutboxEntry| made.get(&entry.page_id).copied().unwrap_or(1);
+        let (again, given_up): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|(entry, _)| upload::alone(tries(entry)) == Alone::Again);
+        let now = lane.shared.now();
+        let again = again
+            .into_iter()
+            .map(|(entry, reason)| {
+                let at = now + upload::rest(tries(&entry), rand::random());
+                self.rest_until = self.rest_until.max(Some(at));
+                (entry, OutboxOutcome::Retry { reason, at })
+            })
+            .collect();
+        lane.settle(again).await?;
+        self.give_up(lane, given_up).await
+    }
+
+    async fn give_up(&mut self, lane: &Lane, rows: Vec<(OutboxEntry, String)>) -> Result<(), Halt> {
+        let outcomes = rows
+            .into_iter()
+            .map(|(entry, reason)| {
+                self.tries.remove(&entry.page_id);
+                let failed = lane.failed(&entry, reason);
+                (entry, failed)
+            })
+            .collect();
+        lane.settle(outcomes).await
+    }
+}

@@ -1,0 +1,288 @@
+//! A store that has something against single documents: they are named, tried again, and stop nothing else; what has to
+//! leave leaves in the end.
+
+use std::time::Duration;
+
+use actors::EngineSettings;
+use domain::PageId;
+use domain::document::DocumentMetadata;
+use domain::index::IndexStatus;
+use domain::page::PageState;
+use domain::ports::store::SyncStore;
+use domain::run::RunStatus;
+
+use crate::bench::{self, Bench};
+use crate::fakes::FakeRetrieval;
+
+fn document(page: u64) -> String {
+    format!("confluence-page-{page}")
+}
+
+async fn pages(bench: &Bench, number: usize) -> Vec<u64> {
+    (0..number)
+        .map(|n| {
+            let body = format!("<p>text{n}.</p>");
+            bench.site.add("10", None, &format!("P{n}"), &body)
+        })
+        .collect()
+}
+
+#[test]
+fn one_document_without_an_answer_is_named_and_stops_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 120).await;
+        bench
+            .shelf
+            .with(|shelf| shelf.unanswered.insert(document(pages[7])));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.failed, run.counts.searchable),
+            (RunStatus::Partial, 1, 119),
+            "{run:?}"
+        );
+        let page = bench.page(index.id, pages[7]).await;
+        assert_eq!(page.state, PageState::Failed);
+        assert!(page.reason.unwrap().contains("500"));
+        assert!(page.next_try_at.is_some());
+        assert_eq!(bench.index(index.id).await.status, IndexStatus::Degraded);
+
+        bench.shelf.with(|shelf| shelf.unanswered.clear());
+        bench.wait(600).await;
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_document_without_an_answer_that_is_alone_fails_by_itself() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 40).await;
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        bench.site.edit(pages[3], "<p>poison</p>");
+        bench
+            .shelf
+            .with(|shelf| shelf.unanswered.insert(document(pages[3])));
+        let before = bench
+            .store
+            .index_state(index.id)
+            .await
+            .unwrap()
+            .progress
+            .watermark;
+        let run = bench.delta(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.failed),
+            (RunStatus::Partial, 1),
+            "{run:?}"
+        );
+        let after = bench
+            .store
+            .index_state(index.id)
+            .await
+            .unwrap()
+            .progress
+            .watermark;
+        assert!(after > before, "the poll counts");
+        let first = bench.page(index.id, pages[3]).await;
+        assert_eq!(first.state, PageState::Failed);
+
+        // It is not tried with every poll, and others are not held up.
+        bench.site.edit(pages[4], "<p>fine</p>");
+        let run = bench.delta(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.uploaded, run.counts.failed),
+            (RunStatus::Succeeded, 1, 0),
+            "{run:?}"
+        );
+        bench.wait(120).await;
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+        let second = bench.page(index.id, pages[3]).await;
+        assert_eq!((first.attempts, second.attempts), (1, 2));
+
+        bench.shelf.with(|shelf| shelf.unanswered.clear());
+        bench.wait(600).await;
+        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn many_documents_without_an_answer_fail_the_run_but_not_the_next_one() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 60).await;
+        let index = bench.synced().await;
+        for id in &pages[..30] {
+            bench.site.edit(*id, "<p>poison</p>");
+            bench
+                .shelf
+                .with(|shelf| shelf.unanswered.insert(document(*id)));
+        }
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.status, RunStatus::Failed, "it takes nothing at all");
+        assert_eq!(run.error.unwrap().code, "store_unreachable");
+        // Later ones get their turn although the same documents are still refused.
+        bench.site.edit(pages[40], "<p>fine</p>");
+        for _ in 0..40 {
+            bench.wait(1200).await;
+            bench.over(index.id).await;
+        }
+        assert_eq!(
+            bench.state(index.id, pages[40]).await,
+            PageState::Searchable
+        );
+        assert_eq!(bench.state(index.id, pages[20]).await, PageState::Failed);
+        bench.shelf.with(|shelf| shelf.unanswered.clear());
+        for _ in 0..20 {
+            bench.wait(3600).await;
+            bench.over(index.id).await;
+        }
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_removal_that_the_store_refuses_is_tried_until_it_is_done() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 10).await;
+        let index = bench.synced().await;
+        for id in &pages[2..5] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        bench.shelf.with(|shelf| {
+            let reason = "not now".to_owned();
+            shelf.refuse_delete.insert(document(pages[2]), reason);
+            shelf.unanswered.insert(document(pages[3]));
+        });
+        let run = bench.sweep(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.deleted, run.counts.failed),
+            (RunStatus::Partial, 1, 2),
+            "{run:?}"
+        );
+        assert_eq!(bench.held().len(), 9);
+        let page = bench.page(index.id, pages[2]).await;
+        assert_eq!(page.state, PageState::Skipped);
+        assert!(page.reason.unwrap().contains("not now"));
+        // It is tried again by itself, however often that takes, and nobody is asked about it.
+        bench.wait(4 * 3600).await;
+        bench.over(index.id).await;
+        assert_eq!(bench.held().len(), 9);
+        bench.shelf.with(|shelf| {
+            shelf.refuse_delete.clear();
+            shelf.unanswered.clear();
+        });
+        bench.wait(8 * 3600).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{run:?}");
+        bench.assert_true(index.id).await;
+        let page = bench.page(index.id, pages[2]).await;
+        assert!(!page.reason.unwrap().contains("not now"));
+    });
+}
+
+#[test]
+fn a_page_that_comes_back_while_its_removal_is_refused_is_stored() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 10).await;
+        let index = bench.synced().await;
+        bench.site.change(pages[2], |page| page.restricted = true);
+        bench.shelf.with(|shelf| {
+            let reason = "not now".to_owned();
+            shelf.refuse_delete.insert(document(pages[2]), reason);
+        });
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+        bench.site.change(pages[2], |page| page.restricted = false);
+        bench.site.edit(pages[2], "<p>back again</p>");
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
+        bench.assert_true(index.id).await;
+        bench.wait(8 * 3600).await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_removal_that_is_accepted_and_not_done_is_asked_for_again() {
+    bench::run(|| async {
+        let settings = EngineSettings {
+            upload_deadline: Duration::from_secs(300),
+            ..EngineSettings::default()
+        };
+        let bench = Bench::with(FakeRetrieval::slow(), settings).await;
+        let pages = pages(&bench, 10).await;
+        let index = bench.synced().await;
+        bench.site.change(pages[2], |page| page.restricted = true);
+        bench
+            .shelf
+            .with(|shelf| shelf.never_gone.insert(document(pages[2])));
+        let run = bench.sweep(index.id).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
+        bench.shelf.with(|shelf| shelf.never_gone.clear());
+        bench.wait(600).await;
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 1));
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_full_run_removes_what_the_store_holds_of_pages_that_stay_out() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 10).await;
+        bench.site.change(pages[2], |page| page.restricted = true);
+        let index = bench.synced().await;
+        bench.shelf.with(|shelf| {
+            let stored = shelf.documents.values_mut().next().unwrap();
+            let mut left = stored.values().next().unwrap().clone();
+            left.id = document(pages[2]).as_str().into();
+            left.metadata = DocumentMetadata {
+                page_id: PageId::from(pages[2].to_string()),
+                ..left.metadata
+            };
+            stored.insert(left.id.clone(), left);
+        });
+        let run = bench.order(index.id, Some(true)).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 1));
+        assert_eq!(bench.state(index.id, pages[2]).await, PageState::Skipped);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_failed_page_without_a_next_try_is_due() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 10).await;
+        let index = bench.synced().await;
+        let ids = [2, 3].map(|n| PageId::from(pages[n].to_string()));
+        // As a process that was killed between two writes left them: one without its document, one without its body.
+        let mut records = bench.store.pages_by_id(index.id, &ids).await.unwrap();
+        for record in &mut records {
+            record.state = PageState::Failed;
+            record.next_try_at = None;
+            record.stored_hash = None;
+        }
+        records[1].body_version = None;
+        bench.store.save_pages(&records, &[], &[]).await.unwrap();
+        bench.shelf.with(|shelf| {
+            for stored in shelf.documents.values_mut() {
+                for id in &ids {
+                    stored.remove(&format!("confluence-page-{id}").as_str().into());
+                }
+            }
+        });
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 2));
+        bench.assert_true(index.id).await;
+    });
+}

@@ -1,0 +1,112 @@
+//! Whose fault it is that documents are not taken: theirs, or the store's.
+//!
+//! A store that answers 500 (or nothing) for one document is well for all others, and must not be given up for it; one that is
+//! down must not be held against the documents.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+
+/// Times that a document is sent by itself in one run, while the store takes others.
+const TRIES: u32 = 4;
+/// Rounds in a row without one answer after which it is asked whose fault that is.
+const ROUNDS: u32 = 4;
+/// After so many rounds it is the store, whatever else it answers.
+const MOST_ROUNDS: u32 = 2 * ROUNDS;
+/// So many documents in a row of which none is taken are no coincidence.
+const SEVERAL: usize = 8;
+
+/// What becomes of a document that was sent by itself in vain, while the store answered about others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alone {
+    /// It is sent again in this run.
+    Again,
+    /// It has failed; a later run tries again.
+    GiveUp,
+}
+
+/// Decides after so many tries in this run.
+#[must_use]
+pub const fn alone(tries: u32) -> Alone {
+    if tries < TRIES {
+        Alone::Again
+    } else {
+        Alone::GiveUp
+    }
+}
+
+/// How long a document that was sent by itself so often in vain rests within its run; `luck` in `0.0..1.0`.
+#[must_use]
+pub fn rest(tries: u32, luck: f64) -> Duration {
+    Backoff::REQUEST.wait(tries, luck, Duration::ZERO)
+}
+
+/// What was seen of a store that answers nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Silence {
+    /// Rounds in a row without an answer.
+    pub rounds: u32,
+    /// Whether documents went by themselves in the last of them, and it was not merely that the store limits requests.
+    pub alone: bool,
+    /// Documents given up since the store answered last.
+    pub given_up: usize,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Send them again, after a wait.
+    Again,
+    /// Ask the store for something else. If it answers that, the documents that went by themselves have failed; else it is
+    /// down.
+    AskTheStore,
+    /// It is down: the run cannot go on, the rows wait as they are.
+    GiveUpTheStore,
+}
+
+/// Decides after a round in which nothing was answered.
+#[must_use]
+pub const fn after_silence(seen: Silence) -> Next {
+    if seen.rounds < ROUNDS {
+        Next::Again
+    } else if seen.given_up >= SEVERAL || seen.rounds >= MOST_ROUNDS {
+        Next::GiveUpTheStore
+    } else if seen.alone {
+        Next::AskTheStore
+    } else {
+        Next::Again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_the_documents_fault_only_where_few_go_alone() {
+        let next = |rounds, alone, given_up| {
+            after_silence(Silence {
+                rounds,
+                alone,
+                given_up,
+            })
+        };
+        assert_eq!(next(1, true, 0), Next::Again);
+        assert_eq!(next(ROUNDS, true, 0), Next::AskTheStore);
+        assert_eq!(next(ROUNDS + 1, true, SEVERAL - 1), Next::AskTheStore);
+        assert_eq!(next(ROUNDS + 1, true, SEVERAL), Next::GiveUpTheStore);
+        assert_eq!(next(ROUNDS, false, 0), Next::Again, "smaller batches first");
+        assert_eq!(next(MOST_ROUNDS, false, 0), Next::GiveUpTheStore);
+    }
+
+    #[test]
+    fn a_document_alone_gets_a_few_tries_that_fit_into_a_run() {
+        let tries: Vec<Alone> = (1..=TRIES).map(alone).collect();
+        assert_eq!(
+            tries,
+            [Alone::Again, Alone::Again, Alone::Again, Alone::GiveUp]
+        );
+        let longest: Duration = (1..TRIES).map(|tries| rest(tries, 1.0)).sum();
+        assert!(longest < Duration::from_secs(20));
+    }
+}
