@@ -11,6 +11,7 @@ use domain::{IndexId, Timestamp};
 use tokio::time::Instant;
 
 use super::outlook::{Outlook, look};
+use super::tombstones;
 use crate::fetcher::ConfluenceFetcher;
 use crate::index::{IndexActor, give_up};
 use crate::messages::{Activate, Respawn, Retire, Tick};
@@ -28,6 +29,8 @@ pub(crate) struct SchedulerActor {
     timer: Option<SpawnHandle>,
     looking: bool,
     look_again: bool,
+    removing: bool,
+    remove_again: bool,
     pub(super) next_tick: Option<Timestamp>,
     pub(super) tombstones: usize,
     pub(super) respawns: u64,
@@ -55,6 +58,8 @@ impl SchedulerActor {
             timer: None,
             looking: false,
             look_again: false,
+            removing: false,
+            remove_again: false,
             next_tick: None,
             tombstones: 0,
             respawns: 0,
@@ -118,8 +123,32 @@ impl SchedulerActor {
         for index in outlook.activate {
             self.index_actor(index, ctx).do_send(Activate);
         }
-        self.tombstones = outlook.tombstones;
+        self.remove_tombstones(ctx);
         outlook.next
+    }
+
+    /// Removes objects of deleted and moved indexes, apart from the looks: a store that does not answer holds up no run. One
+    /// such task at a time; what comes due meanwhile is removed after it.
+    fn remove_tombstones(&mut self, ctx: &mut Context<Self>) {
+        if self.removing {
+            self.remove_again = true;
+            return;
+        }
+        self.removing = true;
+        let shared = Arc::clone(&self.shared);
+        let work = async move { tombstones::remove_due(&shared, None).await };
+        ctx.spawn(work.into_actor(self).map(|remaining, this, ctx| {
+            this.removing = false;
+            match remaining {
+                Ok(remaining) => this.tombstones = remaining,
+                Err(error) => {
+                    tracing::error!(%error, "the scheduler cannot read what is still to be removed");
+                }
+            }
+            if std::mem::take(&mut this.remove_again) {
+                this.remove_tombstones(ctx);
+            }
+        }));
     }
 
     fn sleep(&mut self, wait: Duration, ctx: &mut Context<Self>) {

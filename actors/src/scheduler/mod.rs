@@ -10,4 +10,6 @@ mod outlook;
 mod tombstones;
 
 pub(crate) use actor::{GIVEN_UP, SchedulerActor};
-pub(crate) use tombstones::remove_due as remove_tombstones;
+pub(crate) use tombstones::{
+    remove_due as remove_tombstones, remove_of_agent as remove_tombstones_of_agent,
+};

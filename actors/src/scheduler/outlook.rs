@@ -6,7 +6,6 @@ use std::time::Duration;
 use domain::ports::store::{OpenedRun, StoreError};
 use domain::{IndexId, Timestamp, schedule};
 
-use super::tombstones;
 use crate::index::announce;
 use crate::shared::Shared;
 
@@ -19,8 +18,6 @@ pub(super) struct Outlook {
     pub(super) activate: Vec<IndexId>,
     /// When to look again.
     pub(super) next: Duration,
-    /// Remote objects still to be removed.
-    pub(super) tombstones: usize,
 }
 
 /// No look follows another sooner, whatever is due.
@@ -64,7 +61,6 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             outlook.next = outlook.next.min(until(start, now));
         }
     }
-    outlook.tombstones = tombstones::remove_due(shared, None).await?;
     outlook.next = outlook.next.max(SHORTEST);
     Ok(outlook)
 }

@@ -2,12 +2,31 @@
 
 use std::time::Duration;
 
-use domain::IndexId;
 use domain::backoff::Backoff;
 use domain::ports::retrieval::{BackendError, StoreSpec};
-use domain::ports::store::StoreError;
+use domain::ports::store::{StoreError, Tombstone};
+use domain::{AgentId, IndexId};
 
 use crate::shared::Shared;
+
+/// Removes what is left of earlier indexes under an agent id, due or not: an object of that name would be in the way of the
+/// one that a new index of the agent makes.
+pub(crate) async fn remove_of_agent(shared: &Shared, agent: &AgentId) -> Result<(), StoreError> {
+    let any_time = shared.now() + chrono::TimeDelta::days(365);
+    let left = async || {
+        let mut left = shared.store.tombstones_due(any_time).await?;
+        left.retain(|tombstone| tombstone.agent_id == *agent);
+        Ok::<_, StoreError>(left)
+    };
+    if left().await?.is_empty() {
+        return Ok(());
+    }
+    let _one_at_a_time = shared.removals.lock().await;
+    for tombstone in left().await? {
+        remove(shared, &tombstone).await?;
+    }
+    Ok(())
+}
 
 /// Tries every removal that is due, or only those of one index; answers how many remain.
 pub(crate) async fn remove_due(
@@ -20,29 +39,34 @@ pub(crate) async fn remove_due(
     let mut due = shared.store.tombstones_due(shared.now()).await?;
     due.retain(|tombstone| only.is_none_or(|index| tombstone.index_id == index));
     for tombstone in due {
-        let spec = StoreSpec {
-            index: tombstone.index_id,
-            agent: tombstone.agent_id.clone(),
-        };
-        let outcome = match shared.backend(tombstone.backend) {
-            Some(backend) => match backend.remove(&spec, &tombstone.remote).await {
-                // Already gone is what we want.
-                Ok(()) | Err(BackendError::ObjectGone { .. }) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            },
-            None => Err(format!("{} is not set up", tombstone.backend)),
-        };
-        let retry_at = match outcome {
-            Ok(()) => None,
-            Err(cause) => {
-                remaining += 1;
-                tracing::warn!(index = %tombstone.index_id, object = %tombstone.remote.name, cause, "the remote object of a deleted or moved index could not be removed; it is tried again");
-                let failures = u32::try_from(tombstone.attempts + 1).unwrap_or(1);
-                let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
-                Some(shared.now() + wait)
-            }
-        };
-        shared.store.settle_tombstone(&tombstone, retry_at).await?;
+        remaining += usize::from(!remove(shared, &tombstone).await?);
     }
     Ok(remaining)
+}
+
+/// Tries one removal; `false` when it is to be tried again.
+async fn remove(shared: &Shared, tombstone: &Tombstone) -> Result<bool, StoreError> {
+    let spec = StoreSpec {
+        index: tombstone.index_id,
+        agent: tombstone.agent_id.clone(),
+    };
+    let outcome = match shared.backend(tombstone.backend) {
+        Some(backend) => match backend.remove(&spec, &tombstone.remote).await {
+            // Already gone is what we want.
+            Ok(()) | Err(BackendError::ObjectGone { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+        None => Err(format!("{} is not set up", tombstone.backend)),
+    };
+    let retry_at = match outcome {
+        Ok(()) => None,
+        Err(cause) => {
+            tracing::warn!(index = %tombstone.index_id, object = %tombstone.remote.name, cause, "the remote object of a deleted or moved index could not be removed; it is tried again");
+            let failures = u32::try_from(tombstone.attempts + 1).unwrap_or(1);
+            let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
+            Some(shared.now() + wait)
+        }
+    };
+    shared.store.settle_tombstone(tombstone, retry_at).await?;
+    Ok(retry_at.is_none())
 }

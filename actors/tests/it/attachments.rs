@@ -1,5 +1,6 @@
 //! Attached files: documents of their own that follow their page, few requests, and reasons where there is no text.
 
+use actors::{FailAction, Failpoints};
 use domain::content::ContentKind;
 use domain::index::Index;
 use domain::page::{Page, PageState};
@@ -308,6 +309,30 @@ fn a_file_trashed_after_its_page_moved_to_another_space_is_gone() {
         bench.site.change_file(plan, |file| file.trashed = true);
         bench.sweep(index.id).await;
         assert_eq!(text(&bench, plan), None);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_file_that_lost_its_text_leaves_even_if_the_run_that_saw_it_does_not_end() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Page", "<p>text</p>");
+        let id = bench.site.attach(page, "a.txt", "text/plain", b"words");
+        let index = with_files(&bench).await;
+        assert!(text(&bench, id).is_some());
+        bench.engine.drain(std::time::Duration::from_secs(5)).await;
+        bench.site.replace_file(id, b"\x89PNG");
+        bench.site.change_file(id, |file| {
+            file.name = "a.png".to_owned();
+            file.media_type = "image/png".to_owned();
+        });
+        bench.settings.failpoints = Failpoints::at("after_files_recorded", FailAction::Panic, 1);
+        bench.restart().await;
+        bench.sweep(index.id).await;
+        bench.over(index.id).await;
+        assert_eq!(file(&bench, &index, id).await.state, PageState::Skipped);
+        assert_eq!(text(&bench, id), None);
         bench.assert_true(index.id).await;
     });
 }

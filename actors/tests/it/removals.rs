@@ -608,6 +608,7 @@ fn a_removal_that_the_store_refused_once_is_asked_for_again() {
         assert!(bench.finds(index, "plans").await.is_empty());
         assert!(bench.finds(index, "elsewhere").await.is_empty());
         bench.shelf.with(|shelf| shelf.refuse.clear());
+        bench.wait(120).await;
         bench.sweep(index).await;
         bench.assert_true(index).await;
     });

@@ -8,11 +8,12 @@ use domain::PageId;
 use domain::document::DocumentMetadata;
 use domain::index::IndexStatus;
 use domain::page::PageState;
-use domain::ports::store::SyncStore;
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
+use crate::fakes::retrieval::StoreFault;
 
 fn document(page: u64) -> String {
     format!("confluence-page-{page}")
@@ -284,5 +285,61 @@ fn a_failed_page_without_a_next_try_is_due() {
         let run = bench.delta(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 2));
         bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_store_that_never_removes_an_object_holds_up_no_run() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 3).await;
+        let gone = bench.synced().await;
+        let stays = bench.create(bench.index_settings("other", &["ENG"])).await;
+        bench.over(stays.id).await;
+        bench.shelf.with(|shelf| shelf.removal_hangs = true);
+        bench.store.delete_index(gone.id).await.unwrap();
+        bench.engine.index_changed(gone.id);
+        bench.wait(5).await;
+        let before = bench.index(stays.id).await.last_run.unwrap().id;
+        bench.wait(2 * 3600).await;
+        let after = bench.over(stays.id).await;
+        assert_ne!(before, after.id);
+        assert_eq!(after.status, RunStatus::Succeeded);
+    });
+}
+
+#[test]
+fn an_index_that_is_deleted_while_its_object_is_made_leaves_none() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 3).await;
+        bench
+            .shelf
+            .with(|shelf| shelf.made_late = Duration::from_secs(20));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        bench.wait(10).await;
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
+        bench.store.delete_index(index.id).await.unwrap();
+        bench.engine.index_changed(index.id);
+        bench.wait(60).await;
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 0);
+    });
+}
+
+#[test]
+fn an_agent_id_is_free_although_the_old_object_is_still_there() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 3).await;
+        bench.shelf.with(|shelf| shelf.marks = true);
+        let old = bench.synced().await;
+        // The first tries fail, so that the next is a while off.
+        bench.shelf.fail(1, StoreFault::Unavailable);
+        bench.store.delete_index(old.id).await.unwrap();
+        bench.engine.index_changed(old.id);
+        bench.wait(5).await;
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
+        bench.synced().await;
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
     });
 }

@@ -195,6 +195,15 @@ impl<'a> Reconciler<'a> {
         }
         record.labels.clone_from(&owner.labels);
         if record.has_no_text() {
+            if record.state == PageState::Skipped && record.stored_hash.is_some() {
+                // Found when its row was written, perhaps by a run that did not come to its end.
+                let removal = Removal {
+                    exempt: false,
+                    only_accepted: false,
+                };
+                self.ctx
+                    .find(|f| f.removals.insert(record.page_id.clone(), removal));
+            }
             return Decision::StaysOut;
         }
         if owner.restriction == Restriction::Unknown && self.ctx.needs_facts() {

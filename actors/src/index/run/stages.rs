@@ -23,6 +23,7 @@ use super::{
 use crate::EngineError;
 use crate::fetcher::Fetchers;
 use crate::messages::{CloseLane, OpenLane};
+use crate::scheduler::remove_tombstones_of_agent;
 use crate::shared::Shared;
 use crate::uploader::{LaneReport, Ledger, UploadJob};
 
@@ -227,8 +228,21 @@ pub(super) async fn decide(
     Ok(())
 }
 
-/// Makes or finds the store object. Another one than before holds nothing of ours: everything is stored anew.
-async fn ensure(ctx: &RunCtx) -> Result<Remote, Halt> {
+/// Makes or finds the store object, in a task of its own: an index that is deleted meanwhile takes its actor with it, and
+/// somebody has to remember, or to remove, what the store is making at that moment.
+async fn ensure(ctx: &Arc<RunCtx>) -> Result<Remote, Halt> {
+    let own = Arc::clone(ctx);
+    match actix_rt::spawn(async move { make(&own).await }).await {
+        Ok(made) => made,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Halt::Stopped),
+        },
+    }
+}
+
+/// Another object than before holds nothing of ours: everything is stored anew.
+async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
     let index = &ctx.state.index;
     let kind: BackendKind = index.settings.backend;
     let backend = ctx
@@ -242,6 +256,9 @@ async fn ensure(ctx: &RunCtx) -> Result<Remote, Halt> {
         index: index.id,
         agent: index.settings.agent_id.clone(),
     };
+    if index.remote.is_none() {
+        remove_tombstones_of_agent(&ctx.shared, &spec.agent).await?;
+    }
     ctx.tally.request_to_store();
     let remote = backend.ensure(&spec, index.remote.as_ref()).await?;
     if index.remote.as_ref() == Some(&remote) {
