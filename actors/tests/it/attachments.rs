@@ -336,3 +336,24 @@ fn a_file_that_lost_its_text_leaves_even_if_the_run_that_saw_it_does_not_end() {
         bench.assert_true(index.id).await;
     });
 }
+
+#[test]
+fn a_file_that_was_moved_to_a_post_that_the_index_does_not_hold_is_gone() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        let post = bench
+            .site
+            .add_kind(ContentKind::BlogPost, "10", None, "News", "<p>new</p>");
+        let plan = bench
+            .site
+            .attach(page, "plan.txt", "text/plain", b"the first plan");
+        let index = with_files(&bench).await;
+        bench.site.change_file(plan, |file| file.page = post);
+        bench.sweep(index.id).await;
+        bench.wait(120).await;
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, plan), None);
+        bench.assert_true(index.id).await;
+    });
+}

@@ -53,7 +53,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>
         |file: &SourceFile| file.modified,
         async |limit, cursor| ctx.source.recent_files(limit, cursor.as_ref()).await,
         async |window| {
-            touched.extend(record(ctx, window).await?);
+            touched.extend(record(ctx, window).await?.touched);
             Ok(())
         },
     )
@@ -87,8 +87,8 @@ pub(super) async fn of_space(
         // Search was seen to name a next answer behind an empty one: that is its end.
         let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
         cursor = answer.next;
-        seen.extend(answer.items.iter().map(|file| file.id.clone()));
-        record(ctx, answer.items).await?;
+        // One that hangs on nothing of this index now is missed.
+        seen.extend(record(ctx, answer.items).await?.placed);
         if last {
             break;
         }
@@ -129,12 +129,21 @@ async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), Halt> {
     }
 }
 
-/// Writes files into rows, as far as they hang on pages of this index; answers those whose row is another than before.
-async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Halt> {
+/// What an answer came to.
+#[derive(Default)]
+struct Recorded {
+    /// Files whose row is another than before.
+    touched: Vec<PageId>,
+    /// Files that hang on pages of this index.
+    placed: Vec<PageId>,
+}
+
+/// Writes files into rows, as far as they hang on pages of this index.
+async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, Halt> {
     let ids: Vec<PageId> = files.iter().map(|file| file.id.clone()).collect();
     let pages: HashSet<PageId> = files.iter().filter_map(|file| file.page.clone()).collect();
     let pages: Vec<PageId> = pages.into_iter().collect();
-    let mut touched = Vec::new();
+    let mut recorded = Recorded::default();
     let mut changed = Vec::new();
     let mut new = 0;
     let _rows = ctx.rows.lock().await;
@@ -145,6 +154,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Hal
         let Some(page) = page.filter(|page| is_page(page)) else {
             continue;
         };
+        recorded.placed.push(file.id.clone());
         let before = known.get(&file.id);
         let source = as_page(&file, page);
         let change = compare(before, &source);
@@ -172,7 +182,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Hal
         if let Some(reason) = refusal(&record) {
             leave_out(ctx, &mut record, reason);
         }
-        touched.push(record.page_id.clone());
+        recorded.touched.push(record.page_id.clone());
         changed.push(record);
     }
     if !changed.is_empty() {
@@ -180,7 +190,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Vec<PageId>, Hal
         ctx.shared.pass("after_files_recorded");
     }
     ctx.tally.count(|counts| counts.seen += new);
-    Ok(touched)
+    Ok(recorded)
 }
 
 fn is_page(record: &PageRecord) -> bool {
