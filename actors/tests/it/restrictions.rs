@@ -197,3 +197,114 @@ fn a_folder_that_is_restricted_later_takes_its_pages_out_with_the_next_sweep() {
         });
     }
 }
+
+#[test]
+fn a_folder_that_answers_404_publishes_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.with(|site| site.search_names_folders = false);
+        let folder = bench
+            .site
+            .add_kind(ContentKind::Container, "10", None, "Folder", "");
+        bench.site.change(folder, |page| page.restricted = true);
+        let inside = bench
+            .site
+            .add("10", Some(folder), "Inside", "<p>secret words</p>");
+        bench.site.add("10", None, "Outside", "<p>outside</p>");
+        let index = bench.synced().await;
+        assert_eq!(bench.held().len(), 1);
+
+        // Once, a moment later, and a good while later: what was known stands, then nothing is known.
+        for (seconds, state) in [
+            (3600, PageState::Skipped),
+            (10, PageState::Skipped),
+            (120, PageState::Pending),
+            (120, PageState::Pending),
+        ] {
+            bench.wait(seconds).await;
+            bench.site.fail("facts of one container", 100, Fault::Empty);
+            bench.sweep(index.id).await;
+            assert_eq!(bench.held().len(), 1, "after {seconds} s");
+            assert_eq!(bench.state(index.id, inside).await, state);
+            bench.delta(index.id).await;
+            assert_eq!(bench.held().len(), 1, "after {seconds} s");
+            bench.site.heal();
+        }
+        bench.sweep(index.id).await;
+        assert_eq!(bench.state(index.id, inside).await, PageState::Skipped);
+        bench.site.change(folder, |page| page.restricted = false);
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 2);
+    });
+}
+
+#[test]
+fn a_new_folder_that_answers_404_keeps_its_pages_out_until_it_is_known() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.with(|site| site.search_names_folders = false);
+        let folder = bench
+            .site
+            .add_kind(ContentKind::Container, "10", None, "Folder", "");
+        bench.site.change(folder, |page| page.restricted = true);
+        bench
+            .site
+            .add("10", Some(folder), "Inside", "<p>secret words</p>");
+        bench.site.fail("facts of one container", 100, Fault::Empty);
+        let index = bench.synced().await;
+        assert_eq!(bench.held().len(), 0);
+        bench.site.heal();
+        bench.site.change(folder, |page| page.restricted = false);
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 1);
+    });
+}
+
+#[test]
+fn many_folders_that_search_does_not_name_hold_back_nothing_and_are_all_read_again() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.with(|site| site.search_names_folders = false);
+        let add = |n: usize| {
+            let title = format!("Folder {n}");
+            let folder = bench
+                .site
+                .add_kind(ContentKind::Container, "10", None, &title, "");
+            bench
+                .site
+                .add("10", Some(folder), &format!("Page {n}"), "<p>inside</p>");
+            folder
+        };
+        let folders: Vec<u64> = (0..70).map(add).collect();
+        let index = bench.synced().await;
+        assert_eq!(bench.held().len(), 70);
+        bench.assert_true(index.id).await;
+
+        bench.wait(60).await;
+        add(70);
+        bench.sweep(index.id).await;
+        assert_eq!(
+            bench.held().len(),
+            71,
+            "a new folder waits for no known one"
+        );
+
+        // Whichever was asked for last is asked for again within two sweeps.
+        for folder in [folders[0], folders[35], folders[69]] {
+            bench.wait(60).await;
+            bench.site.change(folder, |page| page.restricted = true);
+            let held = bench.held().len();
+            bench.site.take_log();
+            bench.sweep(index.id).await;
+            let log = bench.site.take_log();
+            let asked = log.iter().filter(|l| l.contains("facts of one")).count();
+            assert!(asked <= 50, "{asked} questions for single folders");
+            bench.wait(60).await;
+            bench.sweep(index.id).await;
+            assert_eq!(bench.held().len(), held - 1);
+            bench.assert_true(index.id).await;
+        }
+    });
+}

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::PageId;
-use crate::content::Restriction;
+use crate::content::{ContentKind, Restriction};
 
 /// One item of the tree.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ pub struct Node {
 #[derive(Clone, Debug, Default)]
 pub struct PageTree {
     nodes: HashMap<PageId, Node>,
-    /// Parents that are known not to be readable (404: drafts and the like): passed over, they restrict nobody.
+    /// Parents that are known not to be readable (404: drafts): passed over, they restrict nobody.
     passed_over: HashSet<PageId>,
 }
 
@@ -126,6 +126,25 @@ impl PageTree {
     }
 }
 
+/// What a 404 says of an item above pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unseen {
+    /// A draft, or a page in the trash: it restricts nobody.
+    PassOver,
+    /// Nothing: who may read what stands below it is not known.
+    Unknown,
+}
+
+/// Judges an item above pages that answers 404, by what those pages call it. Only pages can be drafts; a folder, or what nobody
+/// names, that is not there although pages stand in it proves nothing: fail closed.
+#[must_use]
+pub const fn unseen(kind: Option<ContentKind>) -> Unseen {
+    match kind {
+        Some(ContentKind::Page | ContentKind::BlogPost) => Unseen::PassOver,
+        Some(ContentKind::Container | ContentKind::Attachment) | None => Unseen::Unknown,
+    }
+}
+
 /// The stricter of two.
 #[must_use]
 pub const fn join(a: Restriction, b: Restriction) -> Restriction {
@@ -171,6 +190,20 @@ mod tests {
         let mut tree = tree;
         tree.pass_over(PageId::from("gone"));
         assert_eq!(tree.effective_restriction(&PageId::from("d")), Open);
+    }
+
+    #[test]
+    fn only_a_page_can_be_a_draft() {
+        let table = [
+            (Some(ContentKind::Page), Unseen::PassOver),
+            (Some(ContentKind::BlogPost), Unseen::PassOver),
+            (Some(ContentKind::Container), Unseen::Unknown),
+            (Some(ContentKind::Attachment), Unseen::Unknown),
+            (None, Unseen::Unknown),
+        ];
+        for (kind, want) in table {
+            assert_eq!(unseen(kind), want, "{kind:?}");
+        }
     }
 
     #[test]

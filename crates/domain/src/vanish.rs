@@ -42,13 +42,17 @@ pub fn judge(
             ContentStatus::Draft => Fate::Remove("back to a draft"),
             ContentStatus::Unknown => Fate::Keep,
         },
-        None => match absent_since {
-            Some(since) if now - since >= CONFIRM_AFTER => {
-                Fate::Remove("gone, or no longer visible to this account")
-            }
-            _ => Fate::Hide,
-        },
+        None if is_confirmed(absent_since, now) => {
+            Fate::Remove("gone, or no longer visible to this account")
+        }
+        None => Fate::Hide,
     }
+}
+
+/// Whether an absence that is seen now was seen before, long enough ago to count.
+#[must_use]
+pub fn is_confirmed(absent_since: Option<Timestamp>, now: Timestamp) -> bool {
+    absent_since.is_some_and(|since| now - since >= CONFIRM_AFTER)
 }
 
 /// Whether a complete listing of a space is too good a reason to believe that it is empty: it named nothing although

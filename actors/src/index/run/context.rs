@@ -10,6 +10,7 @@ use domain::guard::{Asked, Question};
 use domain::index::{IndexSettings, IndexSpace};
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
+use domain::tree::Unseen;
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use storage_markdown::Target;
 use tokio::time::Instant;
@@ -23,6 +24,9 @@ use crate::shared::{RowsLock, Shared, lock};
 
 /// Labels and restrictions that search does not know yet are asked for one by one, so many a run.
 const SINGLE_FACTS: i64 = 25;
+/// Items above pages that no listing names and nothing is known of (folders, where search does not name them; drafts): so many
+/// are asked for one by one in a run. One folder holds back all that stands in it, so this is not of the budget of pages.
+const NEW_ABOVE: i64 = 250;
 /// So many vanished pages are asked for by a request of their own in a run; the answer in bulk decides the others.
 const SINGLE_LOOKS: i64 = 25;
 /// So many comments that a sweep missed are asked for by a request of their own.
@@ -50,6 +54,7 @@ pub(crate) struct RunCtx {
     pub(super) started: Instant,
     pub(super) started_at: Timestamp,
     pub(super) single_facts: Budget,
+    pub(super) new_above: Budget,
     pub(super) single_looks: Budget,
     pub(super) comment_looks: Budget,
     pub(super) file_looks: Budget,
@@ -75,6 +80,8 @@ pub(super) struct Findings {
     pub(super) fresh_bodies: HashSet<PageId>,
     /// Pages kept with links that are resolved when everything is listed.
     pub(super) unlinked: HashSet<PageId>,
+    /// Items above pages that this run has asked for in vain, and what that says.
+    pub(super) unseen_above: HashMap<PageId, Unseen>,
     /// The next watermark.
     pub(super) newest: Option<Timestamp>,
     /// A walk that an earlier run began: what was newest then bounds the watermark.
@@ -112,7 +119,7 @@ pub(super) struct Removal {
 pub(super) struct Budget(AtomicI64);
 
 impl Budget {
-    const fn new(amount: i64) -> Self {
+    pub(super) const fn new(amount: i64) -> Self {
         Self(AtomicI64::new(amount))
     }
 
@@ -154,6 +161,7 @@ impl RunCtx {
             started: Instant::now(),
             started_at: parts.started_at,
             single_facts: Budget::new(SINGLE_FACTS),
+            new_above: Budget::new(NEW_ABOVE),
             single_looks: Budget::new(SINGLE_LOOKS),
             comment_looks: Budget::new(COMMENT_LOOKS),
             file_looks: Budget::new(FILE_LOOKS),

@@ -6,7 +6,7 @@ use domain::content::{ContentFacts, ContentKind};
 use domain::ports::source::{Cursor, FactsQuery};
 use domain::{Disposition, PageId};
 
-use super::context::SeenSpace;
+use super::context::{Budget, SeenSpace};
 use super::{Halt, RunCtx};
 
 /// Ids that one question names.
@@ -105,16 +105,21 @@ pub(super) async fn learn_unknown(
 ) -> Result<Vec<PageId>, Halt> {
     let mut learnt = Vec::new();
     for (id, kind) in unknown {
-        if let Single::Known(facts) = of_one(ctx, kind, &id).await? {
+        if let Single::Known(facts) = of_one(ctx, &ctx.single_facts, kind, &id).await? {
             learnt.push(facts);
         }
     }
     keep(ctx, &learnt).await
 }
 
-/// One item by a request of its own, while the run's budget for such lasts.
-pub(super) async fn of_one(ctx: &RunCtx, kind: ContentKind, id: &PageId) -> Result<Single, Halt> {
-    if !ctx.single_facts.take() {
+/// One item by a request of its own, while the budget for such lasts.
+pub(super) async fn of_one(
+    ctx: &RunCtx,
+    budget: &Budget,
+    kind: ContentKind,
+    id: &PageId,
+) -> Result<Single, Halt> {
+    if !budget.take() {
         return Ok(Single::NotAsked);
     }
     match ctx.source.facts_of(kind, id).await {

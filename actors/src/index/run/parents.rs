@@ -1,21 +1,26 @@
 //! Items above pages that no listing names: folders, whiteboards, drafts, archived pages. Their restrictions count for all
-//! below them, so they are asked for; what answers 404 is a draft and restricts nobody; what cannot be had stays unknown, and
-//! all below it out.
+//! below them, so they are asked for: those that nothing is known of first, then those that are known, the one not asked for
+//! longest first. A page that answers 404 is a draft and restricts nobody. What else answers 404, or cannot be had, stays
+//! unknown, and all below it out; a restriction that is known stands until that was answered twice.
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
-use domain::content::{ContentFacts, ContentKind, ContentStatus, SourcePage};
+use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
-use domain::tree::{Node, PageTree};
+use domain::tree::{Node, PageTree, Unseen, unseen};
+use domain::vanish::is_confirmed;
+use rand::seq::SliceRandom;
 
-use super::context::SeenSpace;
+use super::context::{Budget, SeenSpace};
 use super::facts::{self, Single};
 use super::{Halt, RunCtx};
 
 /// Containers may stand in containers; deeper than this is left for the next run.
 const LEVELS: usize = 10;
+/// Items above pages that are known, and that search does not name: so many are asked for again in a sweep, in each space.
+const KNOWN_PER_SPACE: i64 = 50;
 
 /// Completes the tree of a space.
 pub(super) async fn learn(
@@ -24,12 +29,22 @@ pub(super) async fn learn(
     tree: &mut PageTree,
     briefs: &[PageBrief],
 ) -> Result<(), Halt> {
+    let mut kinds = None;
     for _ in 0..LEVELS {
-        let missing = tree.missing_parents();
+        let mut missing = tree.missing_parents();
+        let in_vain: HashMap<PageId, Unseen> = ctx.find(|f| {
+            let asked = |id: &PageId| Some((id.clone(), *f.unseen_above.get(id)?));
+            missing.iter().filter_map(asked).collect()
+        });
+        missing.retain(|id| !in_vain.contains_key(id));
+        for (id, unseen) in in_vain {
+            if unseen == Unseen::PassOver {
+                tree.pass_over(id);
+            }
+        }
         if missing.is_empty() {
             return Ok(());
         }
-        let before = missing.len();
         let mut named: HashMap<PageId, ContentFacts> = match facts::of_ids(ctx, &missing).await {
             Ok(all) => all.named.into_iter().map(|f| (f.id.clone(), f)).collect(),
             Err(halt) => {
@@ -38,17 +53,21 @@ pub(super) async fn learn(
                 HashMap::new()
             }
         };
-        let mut kinds = None;
+        if kinds.is_none() {
+            let children = children_of_unknown(briefs);
+            kinds = Some(kinds_of_parents(ctx, children).await?);
+        }
+        // Where there are more than may be asked for, none shall be the last in every run.
+        missing.shuffle(&mut rand::rng());
         let mut learnt = Vec::new();
+        let mut answered = false;
         for id in missing {
+            let kind = kinds.as_ref().and_then(|kinds| kinds.get(&id)).copied();
             let known = match named.remove(&id) {
                 Some(facts) => Single::Known(facts),
                 None => {
-                    if kinds.is_none() {
-                        kinds = Some(kinds_of_parents(ctx, briefs).await?);
-                    }
-                    let kind = kinds.as_ref().and_then(|kinds| kinds.get(&id)).copied();
-                    facts::of_one(ctx, kind.unwrap_or(ContentKind::Container), &id).await?
+                    let asked = kind.unwrap_or(ContentKind::Container);
+                    facts::of_one(ctx, &ctx.new_above, asked, &id).await?
                 }
             };
             match known {
@@ -64,12 +83,19 @@ pub(super) async fn learn(
                     );
                     learnt.push(container(ctx, space, &facts));
                 }
-                Single::NotThere => tree.pass_over(id),
+                Single::NotThere => {
+                    let unseen = unseen(kind);
+                    ctx.find(|f| f.unseen_above.insert(id.clone(), unseen));
+                    if unseen == Unseen::PassOver {
+                        tree.pass_over(id);
+                        answered = true;
+                    }
+                }
                 Single::NotAsked => {}
             }
         }
         keep(ctx, &learnt).await?;
-        if learnt.is_empty() && tree.missing_parents().len() == before {
+        if learnt.is_empty() && !answered {
             return Ok(());
         }
     }
@@ -99,41 +125,109 @@ async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), Halt> {
 }
 
 /// Reads again what is known of items above pages that the walk over the space did not name, since a restriction of theirs may
-/// have come or gone. One that is not there any more leaves the tree.
+/// have come or gone. One that is not there any more keeps its restriction until that was answered a second time; then a draft
+/// leaves the tree, and of anything else it is not known any more.
 pub(super) async fn refresh(
     ctx: &RunCtx,
     briefs: &[PageBrief],
     named: &HashSet<PageId>,
 ) -> Result<(), Halt> {
     let above: HashSet<&PageId> = briefs.iter().filter_map(|b| b.parent_id.as_ref()).collect();
-    let unnamed: Vec<PageId> = briefs
+    let standing: Vec<&PageBrief> = briefs
         .iter()
         .filter(|b| b.kind == ContentKind::Container && b.state != PageState::Removed)
-        .filter(|b| above.contains(&b.page_id) && !named.contains(&b.page_id))
+        .filter(|b| above.contains(&b.page_id))
+        .collect();
+    let unnamed: Vec<PageId> = standing
+        .iter()
+        .filter(|b| !named.contains(&b.page_id))
         .map(|b| b.page_id.clone())
         .collect();
-    if unnamed.is_empty() {
-        return Ok(());
+    let mut there = named.clone();
+    if !unnamed.is_empty() {
+        let found = facts::of_ids(ctx, &unnamed).await?.named;
+        there.extend(found.into_iter().map(|facts| facts.id));
     }
-    let found = facts::of_ids(ctx, &unnamed).await?.named;
-    let found: HashSet<PageId> = found.into_iter().map(|facts| facts.id).collect();
+    let budget = Budget::new(KNOWN_PER_SPACE);
     let mut learnt = Vec::new();
-    let mut gone = Vec::new();
-    for id in unnamed {
-        if found.contains(&id) {
-            continue;
+    let mut asked = HashSet::new();
+    let mut gone = HashSet::new();
+    for id in longest_unasked(ctx, unnamed, &there).await? {
+        match facts::of_one(ctx, &budget, ContentKind::Container, &id).await? {
+            Single::Known(facts) => {
+                there.insert(id.clone());
+                learnt.push(facts);
+            }
+            Single::NotThere => {
+                gone.insert(id.clone());
+            }
+            Single::NotAsked => continue,
         }
-        match facts::of_one(ctx, ContentKind::Container, &id).await? {
-            Single::Known(facts) => learnt.push(facts),
-            Single::NotThere => gone.push(id),
-            Single::NotAsked => {}
-        }
+        asked.insert(id);
     }
     facts::keep(ctx, &learnt).await?;
+    let back = standing
+        .iter()
+        .filter(|b| b.vanished_at.is_some() && there.contains(&b.page_id))
+        .map(|b| b.page_id.clone());
+    let touched: HashSet<PageId> = asked.into_iter().chain(back).collect();
+    note(ctx, briefs, touched, &gone).await
+}
+
+/// Those of these items that are not named otherwise, in the order in which they are asked for: of which least is known, then
+/// the one asked for longest ago.
+async fn longest_unasked(
+    ctx: &RunCtx,
+    unnamed: Vec<PageId>,
+    named: &HashSet<PageId>,
+) -> Result<Vec<PageId>, Halt> {
+    let mut order = Vec::new();
+    for ids in unnamed.chunks(500) {
+        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let wanted = records.into_iter().filter(|r| !named.contains(&r.page_id));
+        order.extend(wanted.map(|record| {
+            let known = record.restriction != Restriction::Unknown;
+            (known, record.facts.modified, record.page_id)
+        }));
+    }
+    order.sort_unstable();
+    Ok(order.into_iter().map(|(_, _, id)| id).collect())
+}
+
+/// Writes when items were asked for, and what their absence comes to.
+async fn note(
+    ctx: &RunCtx,
+    briefs: &[PageBrief],
+    touched: HashSet<PageId>,
+    gone: &HashSet<PageId>,
+) -> Result<(), Halt> {
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let below = briefs
+        .iter()
+        .filter(|b| b.parent_id.as_ref().is_some_and(|p| gone.contains(p)))
+        .map(|b| b.page_id.clone())
+        .collect();
+    let kinds = kinds_of_parents(ctx, below).await?;
+    let touched: Vec<PageId> = touched.into_iter().collect();
+    let now = ctx.now();
     let _rows = ctx.rows.lock().await;
-    let mut records = ctx.store().pages_by_id(ctx.index(), &gone).await?;
+    let mut records = ctx.store().pages_by_id(ctx.index(), &touched).await?;
+    records.retain(|record| record.kind == ContentKind::Container);
     for record in &mut records {
-        record.state = PageState::Removed;
+        // Nobody edits a container in a way that a listing tells; its row says when it was asked for.
+        record.facts.modified = now;
+        if !gone.contains(&record.page_id) {
+            record.vanished_at = None;
+        } else if is_confirmed(record.vanished_at, now) {
+            match unseen(kinds.get(&record.page_id).copied()) {
+                Unseen::PassOver => record.state = PageState::Removed,
+                Unseen::Unknown => record.restriction = Restriction::Unknown,
+            }
+        } else {
+            record.vanished_at.get_or_insert(now);
+        }
     }
     ctx.store().save_pages(&records, &[], &[]).await?;
     Ok(())
@@ -167,20 +261,32 @@ fn container(ctx: &RunCtx, space: &SeenSpace, facts: &ContentFacts) -> PageRecor
     }
 }
 
-/// What the parents of pages are, as the pages' own rows say.
+/// What has something above it that has no row.
+fn children_of_unknown(briefs: &[PageBrief]) -> Vec<PageId> {
+    let standing: HashSet<&PageId> = briefs
+        .iter()
+        .filter(|b| b.state != PageState::Removed)
+        .map(|b| &b.page_id)
+        .collect();
+    briefs
+        .iter()
+        .filter(|b| b.parent_id.as_ref().is_some_and(|p| !standing.contains(p)))
+        .map(|b| b.page_id.clone())
+        .collect()
+}
+
+/// What stands above these items, as their own rows say.
 async fn kinds_of_parents(
     ctx: &RunCtx,
-    briefs: &[PageBrief],
+    children: Vec<PageId>,
 ) -> Result<HashMap<PageId, ContentKind>, Halt> {
-    let known: HashSet<&PageId> = briefs.iter().map(|b| &b.page_id).collect();
-    let children: Vec<PageId> = briefs
-        .iter()
-        .filter(|b| b.parent_id.as_ref().is_some_and(|p| !known.contains(p)))
-        .map(|b| b.page_id.clone())
-        .collect();
     let mut kinds = HashMap::new();
     for ids in children.chunks(500) {
         for record in ctx.store().pages_by_id(ctx.index(), ids).await? {
+            // A container's row guesses.
+            if record.kind == ContentKind::Container {
+                continue;
+            }
             if let (Some(parent), Some(kind)) = (record.facts.parent_id, record.facts.parent_kind) {
                 kinds.insert(parent, kind);
             }
