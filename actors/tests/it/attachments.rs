@@ -357,3 +357,31 @@ fn a_file_that_was_moved_to_a_post_that_the_index_does_not_hold_is_gone() {
         bench.assert_true(index.id).await;
     });
 }
+
+#[test]
+fn a_file_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        for n in 0..20 {
+            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+        }
+        let files: Vec<u64> = (0..4)
+            .map(|n| {
+                let name = format!("{n}.txt");
+                bench.site.attach(page, &name, "text/plain", b"some words")
+            })
+            .collect();
+        let index = with_files(&bench).await;
+        for file in &files[..3] {
+            bench.site.change_file(*file, |file| file.trashed = true);
+        }
+        let first = format!("one file att{}", files[0]);
+        bench.site.fail(&first, 9, Fault::Forbidden);
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.counts.deleted, 2, "{run:?}");
+        bench.site.heal();
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 1);
+        bench.assert_true(index.id).await;
+    });
+}

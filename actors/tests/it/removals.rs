@@ -1,7 +1,7 @@
 //! Nothing is deleted on doubt: positive evidence removes in that run, absence hides at once and removes later, errors remove
 //! nothing, and the guard stops what is too much.
 
-use domain::content::ContentStatus;
+use domain::content::{ContentKind, ContentStatus};
 use domain::index::{IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::ports::store::AdminStore;
@@ -612,4 +612,73 @@ fn a_removal_that_the_store_refused_once_is_asked_for_again() {
         bench.sweep(index).await;
         bench.assert_true(index).await;
     });
+}
+
+#[test]
+fn an_empty_listing_of_one_kind_removes_nothing_although_another_kind_is_listed() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        for n in 0..100 {
+            let title = format!("B{n}");
+            bench
+                .site
+                .add_kind(ContentKind::BlogPost, "10", None, &title, "<p>post</p>");
+        }
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_blog_posts = true;
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        assert_eq!(bench.held().len(), 130);
+        for what in ["list page", "by ids page"] {
+            bench.site.fail(what, 1_000, Fault::Empty);
+        }
+        for _ in 0..3 {
+            let run = bench.sweep(index.id).await;
+            assert_eq!(run.status, RunStatus::Partial, "{run:?}");
+            assert_eq!(bench.held().len(), 130);
+            assert_eq!(bench.finds(index.id, "text7.").await.len(), 1, "hidden");
+            for page in &pages {
+                assert_eq!(bench.state(index.id, *page).await, PageState::Searchable);
+            }
+            bench.wait(120).await;
+        }
+        bench.site.heal();
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_page_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
+    for fault in [Fault::Unavailable, Fault::Forbidden] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let pages = thirty(&bench).await;
+            let index = bench.synced().await;
+            for page in &pages[3..8] {
+                bench
+                    .site
+                    .change(*page, |page| page.status = ContentStatus::Trashed);
+            }
+            bench
+                .site
+                .change(pages[1], |page| page.status = ContentStatus::Draft);
+            bench
+                .site
+                .with(|site| site.refused.insert(pages[1], fault.clone()));
+            let run = bench.sweep(index.id).await;
+            assert_eq!(run.counts.deleted, 5, "{fault:?}: {run:?}");
+            assert_eq!(
+                bench.state(index.id, pages[1]).await,
+                PageState::Searchable,
+                "nothing is known of it"
+            );
+            bench.site.with(|site| site.refused.clear());
+            bench.sweep(index.id).await;
+            bench.wait(120).await;
+            bench.sweep(index.id).await;
+            bench.assert_true(index.id).await;
+        });
+    }
 }

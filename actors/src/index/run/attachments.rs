@@ -19,7 +19,7 @@ use futures_util::{StreamExt, stream};
 use super::context::{Removal, SeenSpace};
 use super::convert::on_blocking_thread;
 use super::recent::{newest_first, watermark};
-use super::vanish;
+use super::vanish::{self, Asking};
 use super::{Halt, RunCtx, retry};
 
 /// The checkpoint that remembers the newest file seen.
@@ -33,6 +33,8 @@ const AT_ONCE: usize = 2;
 const CHUNK: usize = 250;
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
+/// So many questions for single files in a row without an answer: it is Confluence, not a file.
+const FAILURES_IN_A_ROW: u32 = 5;
 
 /// What is newer than search may know. Answers the files whose rows are others than before, and up to when files are known, to
 /// be remembered when all of them were read.
@@ -365,32 +367,37 @@ pub(super) fn affordable(ctx: &RunCtx, ids: &[PageId]) -> Vec<PageId> {
     within.cloned().collect()
 }
 
-/// Files that the site is asked for one by one, as items of the tree; `None` when it could not be asked.
-pub(super) async fn ask(
-    ctx: &RunCtx,
-    ids: &[PageId],
-) -> Result<Option<HashMap<PageId, SourcePage>>, Halt> {
-    let mut answers = HashMap::new();
+/// Files that the site is asked for one by one, as items of the tree. After several failures in a row nothing more is asked.
+pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
+    let mut all = Asking::default();
+    let mut in_a_row = 0;
     let known = by_id(ctx, ids).await?;
     let pages = known.values().filter_map(|r| r.facts.parent_id.clone());
     let pages = by_id(ctx, &pages.collect::<Vec<_>>()).await?;
     for id in ids {
+        if in_a_row >= FAILURES_IN_A_ROW {
+            all.failed.insert(id.clone());
+            continue;
+        }
         let file = match ctx.source.file(id).await {
             Ok(file) => file,
             Err(halt) => {
                 let error = halt.only_this_part()?;
                 tracing::warn!(index = %ctx.index(), file = %id, %error, "a file that is no longer listed could not be asked for; it stays as it is");
-                return Ok(None);
+                in_a_row += 1;
+                all.failed.insert(id.clone());
+                continue;
             }
         };
+        in_a_row = 0;
         let owner = |file: &SourceFile| pages.get(file.page.as_ref()?);
         if let Some(file) = file
             && let Some(page) = owner(&file)
         {
-            answers.insert(id.clone(), as_page(&file, page));
+            all.found.insert(id.clone(), as_page(&file, page));
         }
     }
-    Ok(Some(answers))
+    Ok(all)
 }
 
 /// Lets files follow pages that are gone, hidden or out, before removals are written.

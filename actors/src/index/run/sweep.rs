@@ -96,9 +96,15 @@ async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<T
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
 async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
+    let mut empty = Vec::new();
     for kind in ctx.kinds() {
         match walk(ctx, space, *kind).await {
-            Ok(walked) => seen.extend(walked.seen),
+            Ok(walked) => {
+                if walked.seen.is_empty() {
+                    empty.push(*kind);
+                }
+                seen.extend(walked.seen);
+            }
             Err(halt) => {
                 let error = halt.only_this_part()?;
                 ctx.trouble_with(space, &error.to_string());
@@ -106,7 +112,7 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
             }
         }
     }
-    let mut absent = absent(ctx, space, &seen).await?;
+    let mut absent = absent(ctx, space, &seen, &empty).await?;
     if ctx.run.kind == RunKind::Full
         && let Err(halt) = check_by_id(ctx, &seen).await
     {
@@ -184,29 +190,34 @@ fn is_member(brief: &PageBrief) -> bool {
         && !matches!(brief.state, PageState::Removed | PageState::Vanishing)
 }
 
-/// What the rows of a space have that its complete listing did not name.
+/// What the rows of a space have that its complete listings did not name. A kind whose listing named nothing at all, although
+/// pages of that kind are stored, is no reason to conclude anything, whatever the listings of other kinds named.
 async fn absent(
     ctx: &RunCtx,
     space: &SeenSpace,
     seen: &HashSet<PageId>,
+    empty: &[ContentKind],
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-    let members = briefs
+    let members: Vec<PageBrief> = briefs
         .into_iter()
         .filter(|brief| brief.kind != ContentKind::Container && brief.state != PageState::Removed)
-        .filter(|brief| ctx.kinds().contains(&brief.kind));
-    let mut stored = 0;
-    let mut absent = BTreeMap::new();
-    for brief in members {
-        stored += usize::from(brief.stored);
-        if !seen.contains(&brief.page_id) {
-            absent.insert(brief.page_id, brief.kind);
-        }
-    }
-    if !is_suspiciously_empty(seen.len(), stored) {
+        .filter(|brief| ctx.kinds().contains(&brief.kind))
+        .collect();
+    let is_doubted = |kind: ContentKind| {
+        let stored = members.iter().filter(|b| b.kind == kind && b.stored);
+        empty.contains(&kind) && is_suspiciously_empty(0, stored.count())
+    };
+    let doubted: Vec<ContentKind> = empty.iter().copied().filter(|k| is_doubted(*k)).collect();
+    let (doubtful, absent): (BTreeMap<_, _>, BTreeMap<_, _>) = members
+        .into_iter()
+        .filter(|brief| !seen.contains(&brief.page_id))
+        .map(|brief| (brief.page_id, brief.kind))
+        .partition(|(_, kind)| doubted.contains(kind));
+    if doubtful.is_empty() {
         return Ok(absent);
     }
-    let confirmed = vanish::confirm(ctx, absent, Absence::IsDoubted).await?;
+    let confirmed = vanish::confirm(ctx, doubtful, Absence::IsDoubted).await?;
     if confirmed.unexplained + confirmed.noted > 0 {
         ctx.trouble_with(
             space,
@@ -216,7 +227,7 @@ async fn absent(
         // None of its pages is anywhere, twice: whether the space was emptied indeed only a person can say.
         ctx.find(|f| f.doubted.extend(confirmed.found_again));
     }
-    Ok(BTreeMap::new())
+    Ok(absent)
 }
 
 /// Asks for every page by its id, and compares.

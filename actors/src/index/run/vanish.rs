@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::guard::{Asked, Question, Suggested, judge};
 use domain::page::{PageRecord, PageState};
-use domain::ports::source::MAX_BATCH;
+use domain::ports::source::{MAX_BATCH, SourceError};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 use domain::vanish::{self, Fate};
-use domain::{Disposition, PageId, SpaceId};
+use domain::{PageId, SpaceId};
 
 use super::context::{Removal, Stopped};
 use super::convert::Links;
@@ -24,6 +24,8 @@ const EVERYWHERE: &[ContentStatus] = &[
     ContentStatus::Deleted,
 ];
 const CHUNK: usize = 250;
+/// So many questions in a row without an answer (one bad id among a full batch takes nine): it is Confluence, not a page.
+const FAILURES_IN_A_ROW: u32 = 10;
 
 /// What may be concluded from a page's absence.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,12 +69,12 @@ pub(super) async fn confirm(
         };
         all.unexplained += ids.len() - asked.len();
         for ids in asked.chunks(MAX_BATCH) {
-            let Some(answers) = ask(ctx, kind, ids).await? else {
-                // A question that failed concludes nothing: these pages stay as they are.
-                all.unexplained += ids.len();
-                continue;
-            };
-            let some = apply(ctx, ids, answers, &scope, absence).await?;
+            let asked = ask(ctx, kind, ids).await?;
+            // A question that failed concludes nothing: these pages stay as they are. What was said of the others counts.
+            all.unexplained += asked.failed.len();
+            let mut answered = ids.to_vec();
+            answered.retain(|id| !asked.failed.contains(id));
+            let some = apply(ctx, &answered, asked.found, &scope, absence).await?;
             all.back.extend(some.back);
             all.unexplained += some.unexplained;
             all.noted += some.noted;
@@ -87,50 +89,77 @@ fn scope_of(ctx: &RunCtx) -> HashSet<SpaceId> {
     spaces.filter_map(|space| space.id.clone()).collect()
 }
 
-/// What the source says of some ids, whatever their status; `None` when it could not be asked.
-async fn ask(
-    ctx: &RunCtx,
-    kind: ContentKind,
-    ids: &[PageId],
-) -> Result<Option<HashMap<PageId, SourcePage>>, Halt> {
+/// What came of asking for some ids.
+#[derive(Default)]
+pub(super) struct Asking {
+    /// Those that are somewhere.
+    pub(super) found: HashMap<PageId, SourcePage>,
+    /// Those of which nothing is known, since the question failed.
+    pub(super) failed: HashSet<PageId>,
+}
+
+/// What the source says of some ids, whatever their status. One id that cannot be answered costs the answers to no other.
+async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, Halt> {
     if kind == ContentKind::Attachment {
         return attachments::ask(ctx, ids).await;
     }
-    let mut answers = HashMap::new();
+    let mut all = Asking::default();
+    let mut in_a_row = 0;
     let mut stack = vec![ids.to_vec()];
     while let Some(mut ids) = stack.pop() {
+        if in_a_row >= FAILURES_IN_A_ROW {
+            all.failed.extend(ids);
+            continue;
+        }
         match ctx.source.by_ids(kind, &ids, EVERYWHERE).await {
-            Ok(items) => answers.extend(items.into_iter().map(|item| (item.id.clone(), item))),
+            Ok(items) => {
+                in_a_row = 0;
+                let items = items.into_iter().map(|item| (item.id.clone(), item));
+                all.found.extend(items);
+            }
             Err(halt) => {
                 let error = halt.only_this_part()?;
-                if error.disposition() == Disposition::Split && ids.len() > 1 {
-                    let second = ids.split_off(ids.len() / 2);
+                tracing::warn!(index = %ctx.index(), pages = ids.len(), %error, "pages that are no longer listed could not be asked for");
+                in_a_row += 1;
+                if ids.len() == 1 || matches!(error, SourceError::RateLimited { .. }) {
+                    all.failed.extend(ids);
+                } else {
+                    let second = ids.split_off(ids.len().div_ceil(2));
                     stack.extend([second, ids]);
-                    continue;
                 }
-                tracing::warn!(index = %ctx.index(), %error, "pages that are no longer listed could not be asked for; they stay as they are");
-                return Ok(None);
             }
         }
     }
     // A trashed page may answer only when it is asked for by itself.
+    let mut in_a_row = 0;
     for id in ids {
-        if answers.contains_key(id) || !ctx.single_looks.take() {
+        if all.found.contains_key(id) || all.failed.contains(id) {
+            continue;
+        }
+        if in_a_row >= FAILURES_IN_A_ROW {
+            all.failed.insert(id.clone());
+            continue;
+        }
+        if !ctx.single_looks.take() {
             continue;
         }
         match ctx.source.one(kind, id).await {
-            Ok(Some(page)) => {
-                answers.insert(id.clone(), SourcePage { body: None, ..page });
+            Ok(page) => {
+                in_a_row = 0;
+                if let Some(page) = page {
+                    let page = SourcePage { body: None, ..page };
+                    all.found.insert(id.clone(), page);
+                }
             }
-            Ok(None) => {}
             Err(halt) => {
                 let error = halt.only_this_part()?;
                 tracing::warn!(index = %ctx.index(), page = %id, %error, "a page that is no longer listed could not be asked for; it stays as it is");
-                return Ok(None);
+                in_a_row += 1;
+                all.failed.insert(id.clone());
             }
         }
     }
-    Ok(Some(answers))
+    Ok(all)
 }
 
 async fn apply(

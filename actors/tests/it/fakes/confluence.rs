@@ -1,6 +1,6 @@
 //! A Confluence in memory: spaces, a tree of pages and folders, labels, restrictions, what the account may see, and faults.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +74,10 @@ pub struct Site {
     faults: VecDeque<(String, usize, Fault)>,
     /// Bodies of these cannot be had.
     pub poison: HashSet<u64>,
+    /// Answers name these without their bodies.
+    pub bodiless: HashSet<u64>,
+    /// A question by id that names one of these goes wrong.
+    pub refused: HashMap<u64, Fault>,
     /// Whether search names folders.
     pub search_names_folders: bool,
     pub latency: Duration,
@@ -216,23 +220,30 @@ impl FakeConfluence {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        let what = words;
+        match fault {
+            None => Ok(true),
+            Some(Fault::Empty) => Ok(false),
+            Some(fault) => Err(fault.of(words)),
+        }
+    }
+}
+
+impl Fault {
+    fn of(&self, what: String) -> SourceError {
         let detail = "a fault of the test".to_owned();
-        Err(match fault {
-            None => return Ok(true),
-            Some(Fault::Empty) => return Ok(false),
-            Some(Fault::Unavailable) => SourceError::Unavailable { what, detail },
-            Some(Fault::TooLarge) => SourceError::TooLarge { what, detail },
-            Some(Fault::BadCursor) => SourceError::BadCursor { what, detail },
-            Some(Fault::NotFound) => SourceError::NotFound { what },
-            Some(Fault::Forbidden) => SourceError::Forbidden { what, detail },
-            Some(Fault::Unauthorized) => SourceError::Unauthorized { what, detail },
-            Some(Fault::RateLimited(seconds)) => SourceError::RateLimited {
+        match self {
+            Self::Unavailable | Self::Empty => SourceError::Unavailable { what, detail },
+            Self::TooLarge => SourceError::TooLarge { what, detail },
+            Self::BadCursor => SourceError::BadCursor { what, detail },
+            Self::NotFound => SourceError::NotFound { what },
+            Self::Forbidden => SourceError::Forbidden { what, detail },
+            Self::Unauthorized => SourceError::Unauthorized { what, detail },
+            Self::RateLimited(seconds) => SourceError::RateLimited {
                 what,
-                retry_after: Duration::from_secs(seconds),
+                retry_after: Duration::from_secs(*seconds),
             },
-            Some(Fault::Panic) => panic!("a bug in the source"),
-        })
+            Self::Panic => panic!("a bug in the source"),
+        }
     }
 }
 
@@ -280,7 +291,7 @@ impl Site {
                 "https://wiki.example/wiki/spaces/{}/pages/{}",
                 page.space, page.id
             ),
-            body: body.then(|| page.body.clone()),
+            body: (body && !self.bodiless.contains(&page.id)).then(|| page.body.clone()),
         }
     }
 
@@ -458,6 +469,10 @@ impl ContentSource for FakeConfluence {
         let words = format!("by ids {} bodies={bodies} {}", kind.as_str(), ids.len());
         let any = self.request(words.clone()).await?;
         self.with(|site| {
+            let refused = |id: &PageId| site.refused.get(&Site::number(id));
+            if let Some(fault) = ids.iter().find_map(refused) {
+                return Err(fault.of(words));
+            }
             let found: Vec<&FakePage> = ids
                 .iter()
                 .filter_map(|id| site.pages.get(&Site::number(id)))
@@ -478,11 +493,16 @@ impl ContentSource for FakeConfluence {
     }
 
     async fn one(&self, kind: ContentKind, id: &PageId) -> Result<Option<SourcePage>, SourceError> {
-        let any = self.request(format!("one {} {id}", kind.as_str())).await?;
-        Ok(self.with(|site| {
-            let page = site.pages.get(&Site::number(id))?;
-            (any && site.visible(page)).then(|| site.source(page, true))
-        }))
+        let words = format!("one {} {id}", kind.as_str());
+        let any = self.request(words.clone()).await?;
+        self.with(|site| {
+            if let Some(fault) = site.refused.get(&Site::number(id)) {
+                return Err(fault.of(words));
+            }
+            let page = site.pages.get(&Site::number(id));
+            let there = page.filter(|page| any && site.visible(page));
+            Ok(there.map(|page| site.source(page, true)))
+        })
     }
 
     async fn facts(
