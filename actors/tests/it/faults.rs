@@ -195,3 +195,53 @@ fn a_refused_cursor_begins_the_walk_again() {
         assert_eq!(bench.shelf.uploads(), 600);
     });
 }
+
+#[test]
+fn a_page_whose_body_never_comes_is_named_waits_and_enters_when_it_comes() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..5)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+            .collect();
+        bench
+            .site
+            .with(|site| site.bodiless.extend([pages[1], pages[3]]));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 2));
+        assert_eq!(bench.held().len(), 3);
+        let page = bench.page(index.id, pages[1]).await;
+        assert_eq!((page.state, page.attempts), (PageState::Failed, 1));
+        assert!(page.reason.unwrap().contains("without its body"));
+        assert!(page.next_try_at.is_some());
+
+        // Not before its time, and later each time.
+        bench.site.take_log();
+        bench.delta(index.id).await;
+        let log = bench.site.take_log();
+        assert!(!log.iter().any(|l| l.contains("bodies=true")), "{log:#?}");
+        bench.site.with(|site| site.bodiless.clear());
+        bench.wait(24 * 3600).await;
+        bench.delta(index.id).await;
+        bench.assert_true(index.id).await;
+        assert_eq!(bench.held().len(), 5);
+    });
+}
+
+#[test]
+fn pages_without_bodies_starve_none_behind_them() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let first: Vec<u64> = (0..2_010)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+            .collect();
+        bench.site.with(|site| site.bodiless.extend(&first));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        bench.over(index.id).await;
+        bench.wait(60).await;
+        // Edited pages are listed without bodies.
+        let last = bench.site.add("10", None, "Last", "<p>last</p>");
+        bench.delta(index.id).await;
+        assert_eq!(bench.state(index.id, last).await, PageState::Searchable);
+    });
+}

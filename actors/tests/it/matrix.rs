@@ -75,6 +75,7 @@ const POINTS: &[Point] = &[
     Point { name: "an account that suddenly sees nothing", end: End::Any, strike: |sim| sim.switches(|s| s.sees_nothing = true) },
     Point { name: "unknown enum values", end: End::Any, strike: |sim| sim.switches(|s| s.unknown_enums = true) },
     Point { name: "unknown fields", end: End::Well, strike: |sim| sim.switches(|s| s.unknown_fields = true) },
+    Point { name: "pages without their bodies", end: End::Well, strike: |sim| sim.switches(|s| s.missing_body = true) },
     Point { name: "null parents and positions", end: End::Well, strike: |sim| sim.switches(|s| s.null_parents = true) },
 ];
 

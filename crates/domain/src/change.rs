@@ -49,6 +49,29 @@ pub fn needs_body(record: &PageRecord) -> bool {
     record.body_version != Some(record.facts.version)
 }
 
+/// Why a page that an answer in bulk named has no body of its present version after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WithoutBody {
+    /// The answer left its body out: it failed.
+    LeftOut,
+    /// The answer was of another version than the newest one listed: a copy lags behind, it has to wait.
+    OtherVersion,
+}
+
+/// Judges a page after the answer that should have brought its body was recorded. `None`: its body is there, or the record says
+/// already when it is asked for again.
+#[must_use]
+pub fn without_body(record: &PageRecord, body_came: bool, now: Timestamp) -> Option<WithoutBody> {
+    let waits = record.next_try_at.is_some_and(|at| at > now);
+    if !needs_body(record) || waits {
+        None
+    } else if body_came {
+        Some(WithoutBody::OtherVersion)
+    } else {
+        Some(WithoutBody::LeftOut)
+    }
+}
+
 /// How far before the watermark a poll reads again: clocks and index delays blur the edge.
 pub const POLL_OVERLAP: TimeDelta = TimeDelta::minutes(10);
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
+use domain::change::{WithoutBody, without_body};
 use domain::content::{ContentKind, ContentStatus};
 use domain::page::PageState;
 use domain::ports::source::{MAX_BATCH, SourceError};
@@ -25,10 +26,10 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
     let mut tried: HashSet<PageId> = HashSet::new();
     loop {
         ctx.stop.check()?;
-        // What this run has tried in vain is due later than now, so each step finds others.
+        // What this run has tried in vain is due later than now; should some be due all the same, others stand behind them.
         let due: Vec<(PageId, ContentKind)> = ctx
             .store()
-            .pages_needing_body(ctx.index(), ctx.now(), STEP)
+            .pages_needing_body(ctx.index(), ctx.now(), STEP + tried.len())
             .await?
             .into_iter()
             .filter(|(id, _)| !tried.contains(id))
@@ -130,14 +131,15 @@ async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), 
         let error = match answer {
             Ok(items) => {
                 in_a_row = 0;
-                let answered: HashSet<PageId> = items
+                let answered: HashMap<PageId, bool> = items
                     .iter()
                     .filter(|item| ctx.names.contains(&item.space_id))
-                    .map(|item| item.id.clone())
+                    .map(|item| (item.id.clone(), item.body.is_some()))
                     .collect();
                 record(ctx, items, None, Links::Resolve).await?;
-                ids.retain(|id| !answered.contains(id));
+                ids.retain(|id| !answered.contains_key(id));
                 not_answered(ctx, &ids).await?;
+                still_without(ctx, &answered).await?;
                 continue;
             }
             Err(halt) => halt.only_this_part()?,
@@ -172,6 +174,37 @@ async fn not_answered(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
         "Confluence listed it and then did not give its body; it is asked for again",
     )
     .await
+}
+
+/// Named by an answer that should have brought their bodies, and still without: `answered` says of which a body came at all.
+async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result<(), Halt> {
+    let ids: Vec<PageId> = answered.keys().cloned().collect();
+    let now = ctx.now();
+    let (mut left_out, mut lagging) = (Vec::new(), Vec::new());
+    for record in ctx.store().pages_by_id(ctx.index(), &ids).await? {
+        match without_body(&record, answered[&record.page_id], now) {
+            Some(WithoutBody::LeftOut) => left_out.push(record.page_id),
+            Some(WithoutBody::OtherVersion) => lagging.push(record.page_id),
+            None => {}
+        }
+    }
+    if !left_out.is_empty() {
+        retry::failed(
+            ctx,
+            &left_out,
+            "Confluence named it without its body; it is asked for again",
+        )
+        .await?;
+    }
+    if !lagging.is_empty() {
+        retry::postpone(
+            ctx,
+            &lagging,
+            "Confluence gave another version than the newest that it listed; it is asked for again",
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Converts again what was kept before everything that it points at was listed.

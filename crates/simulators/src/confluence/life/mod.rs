@@ -139,6 +139,11 @@ impl Life {
 
     /// Something that goes wrong with the next few answers. `patient`: also what makes a client wait for seconds.
     pub fn fault(&mut self, sim: &ConfluenceSim, patient: bool) {
+        if self.luck.random_bool(0.06) {
+            // Until it is calm.
+            sim.switches(|switches| switches.missing_body = true);
+            return;
+        }
         let endpoint = [
             "*",
             "/api/v2/spaces",
@@ -191,7 +196,10 @@ impl Life {
     /// From here on every answer is true.
     pub fn calm(&self, sim: &ConfluenceSim) {
         sim.clear_faults();
-        sim.site().set_switches(|s| s.search_lag = Duration::ZERO);
+        sim.site().set_switches(|switches| {
+            switches.search_lag = Duration::ZERO;
+            switches.missing_body = false;
+        });
     }
 
     /// As [`calm`](Self::calm), and the account sees at least one of the spaces that are wished for: from seeing none nothing is
