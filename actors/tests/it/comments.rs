@@ -125,7 +125,7 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
             .site
             .change_comment(inline, |comment| comment.standing = Standing::Resolved);
         bench.site.delete_comment(reply);
-        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 2);
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(text(&bench, quiet).contains(" (resolved):"));
         // The page was edited, and what the comment was made on is not in it any more.
         bench
@@ -133,8 +133,13 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
             .change_comment(inline, |comment| comment.standing = Standing::Dangling);
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(text(&bench, quiet).contains(" (that text is no longer on the page):"));
+        // That it answers 404 counts when it does so twice.
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(!text(&bench, page).contains("the gateway"));
         bench.site.delete_comment(first);
+        assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
+        bench.wait(60).await;
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert_eq!(text(&bench, page), "# Runbook\n\nSpace ENG\n\nrestart it\n");
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
@@ -247,5 +252,32 @@ fn a_name_that_could_not_be_had_is_told_later() {
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(text(&bench, page).contains("**Name of 557058:aa**, "));
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
+    });
+}
+
+#[test]
+fn a_comment_that_answers_404_is_asked_for_a_second_time_before_it_goes() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
+        for n in 0..3 {
+            bench.site.comment(page, &format!("word {n}"));
+        }
+        let index = commented(&bench, "agent").await;
+        let before = text(&bench, page);
+        // For a moment search names none of them, and each answers 404.
+        bench.site.fail("comments of space", 1, Fault::Empty);
+        bench.site.fail("one footer comment", 3, Fault::Empty);
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, page), before);
+        bench.wait(120).await;
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, page), before);
+        // That they were missed once says nothing any more.
+        bench.wait(120).await;
+        bench.site.fail("comments of space", 1, Fault::Empty);
+        bench.site.fail("one footer comment", 3, Fault::Empty);
+        bench.sweep(index.id).await;
+        assert_eq!(text(&bench, page), before);
     });
 }

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::content::ContentStatus;
+use crate::vanish::is_confirmed;
 use crate::{AccountId, PageId, Timestamp};
 
 /// The heading under which a page's comments stand in its document.
@@ -305,6 +306,53 @@ fn plain(text: &str) -> String {
     plain
 }
 
+/// What came of asking for one kept comment that a complete walk did not name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// The run asks for no more of them.
+    NotTaken,
+    /// The question failed.
+    Failed,
+    /// It is there, search lags.
+    There,
+    /// It says of itself that it is deleted.
+    Deleted,
+    /// 404.
+    NotThere,
+}
+
+/// What becomes of a kept comment that a complete walk did not name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missed {
+    /// Nothing is concluded.
+    Keep,
+    /// It is there: that it was missed before says nothing any more.
+    There,
+    /// It was missed; the next sweep looks again.
+    Absent,
+    /// It is forgotten.
+    Gone,
+}
+
+/// Judges a kept comment that a walk did not name. A 404 of its own counts when it is seen a second time, a while after the first;
+/// that the walk left it out counts the same way, unless the walk named nothing at all.
+#[must_use]
+pub fn judge_missed(
+    look: Look,
+    nothing_named: bool,
+    absent_since: Option<Timestamp>,
+    now: Timestamp,
+) -> Missed {
+    match look {
+        Look::There => Missed::There,
+        Look::Failed => Missed::Keep,
+        Look::Deleted => Missed::Gone,
+        Look::NotTaken if nothing_named => Missed::Keep,
+        Look::NotTaken | Look::NotThere if is_confirmed(absent_since, now) => Missed::Gone,
+        Look::NotTaken | Look::NotThere => Missed::Absent,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -420,6 +468,28 @@ mod tests {
             let mut turned = all.clone();
             turned.reverse();
             prop_assert_eq!(fold(&turned, &names()).unwrap(), folded);
+        }
+    }
+
+    #[test]
+    fn a_comment_is_forgotten_only_on_its_own_word_or_when_it_is_missed_twice() {
+        let now = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(1);
+        let ago = |seconds| Some(now - chrono::TimeDelta::seconds(seconds));
+        let table = [
+            (Look::Deleted, true, None, Missed::Gone),
+            (Look::There, false, ago(100), Missed::There),
+            (Look::Failed, false, ago(100), Missed::Keep),
+            (Look::NotThere, false, None, Missed::Absent),
+            (Look::NotThere, true, None, Missed::Absent),
+            (Look::NotThere, false, ago(59), Missed::Absent),
+            (Look::NotThere, true, ago(60), Missed::Gone),
+            (Look::NotTaken, true, ago(100), Missed::Keep),
+            (Look::NotTaken, false, None, Missed::Absent),
+            (Look::NotTaken, false, ago(60), Missed::Gone),
+        ];
+        for (look, nothing_named, since, want) in table {
+            let is = judge_missed(look, nothing_named, since, now);
+            assert_eq!(is, want, "{look:?}, {nothing_named}, {since:?}");
         }
     }
 }

@@ -8,12 +8,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::comments::{CachedComment, CommentBrief, CommentPlace, SourceComment};
+use domain::comments::{
+    CachedComment, CommentBrief, CommentPlace, Look, Missed, SourceComment, judge_missed,
+};
 use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
 use domain::page::PageState;
 use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
-use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
+use domain::vanish::is_suspiciously_empty;
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
 use super::context::SeenSpace;
@@ -216,7 +218,7 @@ impl Sweep<'_> {
     }
 
     /// Kept comments that the complete walk did not name: asked for one by one as far as the run's budget goes; beyond it
-    /// they are forgotten when the next sweep misses them, too.
+    /// they are forgotten when the next sweep misses them, too. What answers 404 is asked for once more before.
     async fn forget(&mut self) -> Result<(), Halt> {
         let ctx = self.ctx;
         let now = ctx.now();
@@ -231,23 +233,14 @@ impl Sweep<'_> {
                 }
                 continue;
             }
-            if ctx.comment_looks.take() {
-                match ctx.source.comment(brief.place, &brief.id).await {
-                    Ok(Some(there)) if there.status == ContentStatus::Current => {}
-                    Ok(Some(there)) if there.status == ContentStatus::Unknown => {}
-                    Ok(_) => gone.push(brief.id.clone()),
-                    Err(halt) => {
-                        // A question that failed concludes nothing.
-                        halt.only_this_part()?;
-                    }
-                }
-                continue;
-            }
-            match brief.absent_since {
-                _ if nothing_named => {}
-                Some(since) if now - since >= CONFIRM_AFTER => gone.push(brief.id.clone()),
-                Some(_) => {}
-                None => missed.push(brief.id.clone()),
+            let look = look_at(ctx, brief).await?;
+            match judge_missed(look, nothing_named, brief.absent_since, now) {
+                Missed::Keep => {}
+                Missed::There if brief.absent_since.is_none() => {}
+                Missed::There => back.push(brief.id.clone()),
+                Missed::Absent if brief.absent_since.is_some() => {}
+                Missed::Absent => missed.push(brief.id.clone()),
+                Missed::Gone => gone.push(brief.id.clone()),
             }
         }
         for id in &gone {
@@ -259,6 +252,24 @@ impl Sweep<'_> {
         store.mark_comments_absent(&back, None).await?;
         Ok(())
     }
+}
+
+/// Asks for one comment that a walk did not name, while the run's budget for such lasts.
+async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
+    if !ctx.comment_looks.take() {
+        return Ok(Look::NotTaken);
+    }
+    Ok(match ctx.source.comment(brief.place, &brief.id).await {
+        Ok(Some(there)) => match there.status {
+            ContentStatus::Current | ContentStatus::Unknown => Look::There,
+            _ => Look::Deleted,
+        },
+        Ok(None) => Look::NotThere,
+        Err(halt) => {
+            halt.only_this_part()?;
+            Look::Failed
+        }
+    })
 }
 
 /// Keeps comments that came with their texts, as far as they stand on pages of this index; answers those pages.
