@@ -22,6 +22,9 @@ use crate::{Backends, EngineParts, EngineSettings, ProgressHub};
 /// the network), so that a run and the uploader do not undo one another.
 pub(crate) type RowsLock = Arc<tokio::sync::Mutex<()>>;
 
+/// Held by whoever has the turn.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn SyncStore>,
     pub(crate) source: Arc<dyn ContentSource>,
@@ -38,7 +41,7 @@ pub(crate) struct Shared {
     rows: Mutex<HashMap<IndexId, RowsLock>>,
     last_run_at: Mutex<Option<Timestamp>>,
     /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
-    walks: Mutex<HashMap<(SpaceId, ContentKind), Arc<tokio::sync::Mutex<()>>>>,
+    walks: Mutex<HashMap<(SpaceId, ContentKind), Turn>>,
 }
 
 impl Shared {
@@ -112,11 +115,7 @@ impl Shared {
     }
 
     /// The turn to walk this kind of content of a space with bodies.
-    pub(crate) fn walk_of(
-        &self,
-        space: &SpaceId,
-        kind: ContentKind,
-    ) -> Arc<tokio::sync::Mutex<()>> {
+    pub(crate) fn walk_of(&self, space: &SpaceId, kind: ContentKind) -> Turn {
         let key = (space.clone(), kind);
         Arc::clone(lock(&self.walks).entry(key).or_default())
     }
