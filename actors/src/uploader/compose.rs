@@ -15,6 +15,11 @@ use crate::index::run::Halt;
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
 const BLOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
+/// Rows read in one step.
+const STEP: usize = 25;
+/// No more text than this is held at once, beyond a step: rows behind it stay due, and come with the next window.
+const MOST_BYTES: usize = 16 << 20;
+
 /// Makes batches of rows, each at most `batch_size` documents and the store's bound in bytes. Rows that no longer say what
 /// is right are put right in the outbox instead; they come again.
 pub(super) async fn compose(
@@ -36,8 +41,11 @@ pub(super) async fn compose(
         let _rows = lane.rows.lock().await;
         let names = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
         let (mut current, mut documents) = (Vec::new(), Vec::new());
-        let mut bytes = 0;
-        for chunk in upserts.chunks(100) {
+        let (mut bytes, mut in_all) = (0, 0);
+        for chunk in upserts.chunks(STEP) {
+            if in_all >= MOST_BYTES {
+                break;
+            }
             let Loaded {
                 records,
                 bodies,
@@ -57,6 +65,7 @@ pub(super) async fn compose(
                             bytes = 0;
                         }
                         bytes += size;
+                        in_all += size;
                         current.push(entry.clone());
                         documents.push(*document);
                     }

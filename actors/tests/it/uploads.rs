@@ -264,3 +264,23 @@ fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
         bench.assert_true(index).await;
     });
 }
+
+#[test]
+fn more_text_than_is_held_at_once_goes_out_bit_by_bit() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let text = "word ".repeat(200_000);
+        for n in 0..24 {
+            bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>{n} {text}</p>"));
+        }
+        let index = bench.create(bench.index_settings("large", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.uploaded, run.counts.searchable),
+            (RunStatus::Succeeded, 24, 24)
+        );
+        assert_eq!(bench.held().len(), 24);
+    });
+}
