@@ -256,6 +256,35 @@ fn a_name_that_could_not_be_had_is_told_later() {
 }
 
 #[test]
+fn a_deleted_comment_is_gone_with_the_poll_after_the_sweep_that_missed_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
+        let comments: Vec<u64> = (0..3)
+            .map(|n| bench.site.comment(page, &format!("word {n}")))
+            .collect();
+        let index = commented(&bench, "agent").await;
+        bench.site.delete_comment(comments[1]);
+        bench.sweep(index.id).await;
+        assert!(text(&bench, page).contains("word 1"));
+        bench.wait(120).await;
+        bench.delta(index.id).await;
+        assert!(!text(&bench, page).contains("word 1"));
+        bench.assert_true(index.id).await;
+        // Nobody asks for it again.
+        bench.wait(120).await;
+        bench.site.take_log();
+        bench.delta(index.id).await;
+        let asked = bench.site.take_log();
+        assert!(
+            asked
+                .iter()
+                .all(|words| !words.contains("one footer comment"))
+        );
+    });
+}
+
+#[test]
 fn a_comment_that_answers_404_is_asked_for_a_second_time_before_it_goes() {
     bench::run(|| async {
         let bench = Bench::new().await;

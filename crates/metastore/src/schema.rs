@@ -175,13 +175,13 @@ table! {
         version -> Integer,
         modified -> Timestamp,
         author -> Nullable<Text>,
-        standing -> Text,
         quoted -> Nullable<Text>,
         url -> Text,
         converter -> Integer,
         absent_since -> Nullable<Timestamp>,
         markdown -> Binary,
         storage -> Binary,
+        standing -> Text,
     }
 }
 

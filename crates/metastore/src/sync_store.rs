@@ -260,6 +260,16 @@ impl SyncStore for Metastore {
             .await
     }
 
+    async fn missed_comments(
+        &self,
+        index: IndexId,
+        before: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<CommentBrief>> {
+        self.read(move |c| comments::missed(c, index, before, limit))
+            .await
+    }
+
     async fn save_comments(&self, comments: &[CachedComment], gone: &[PageId]) -> StoreResult<()> {
         if comments.is_empty() && gone.is_empty() {
             return Ok(());

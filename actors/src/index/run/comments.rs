@@ -15,7 +15,7 @@ use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
 use domain::page::PageState;
 use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
-use domain::vanish::is_suspiciously_empty;
+use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
 use super::context::SeenSpace;
@@ -28,6 +28,8 @@ use crate::document::{authors, fold_each};
 pub(super) const WALK: &str = "comments";
 /// Pages folded in one step.
 const CHUNK: usize = 250;
+/// Missed comments that one poll looks at again.
+const LOOKS_A_POLL: usize = 20;
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
 
@@ -218,7 +220,7 @@ impl Sweep<'_> {
     }
 
     /// Kept comments that the complete walk did not name: asked for one by one as far as the run's budget goes; beyond it
-    /// they are forgotten when the next sweep misses them, too. What answers 404 is asked for once more before.
+    /// they are forgotten when the next sweep misses them, too. What answers 404 is asked for once more before, by the next run.
     async fn forget(&mut self) -> Result<(), Halt> {
         let ctx = self.ctx;
         let now = ctx.now();
@@ -252,6 +254,33 @@ impl Sweep<'_> {
         store.mark_comments_absent(&back, None).await?;
         Ok(())
     }
+}
+
+/// Asks again for comments that a sweep missed a while ago, so that what was deleted is gone with the next poll; answers the
+/// pages that lose some.
+pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, Halt> {
+    let (store, now) = (ctx.store(), ctx.now());
+    let missed = store
+        .missed_comments(ctx.index(), now - CONFIRM_AFTER, LOOKS_A_POLL)
+        .await?;
+    let mut gone = Vec::new();
+    let mut back = Vec::new();
+    let mut pages = HashSet::new();
+    for brief in missed {
+        let look = look_at(ctx, &brief).await?;
+        // No walk named anything here: only what is said of the comment itself counts.
+        match judge_missed(look, true, brief.absent_since, now) {
+            Missed::Gone => {
+                gone.push(brief.id);
+                pages.insert(brief.page_id);
+            }
+            Missed::There => back.push(brief.id),
+            Missed::Keep | Missed::Absent => {}
+        }
+    }
+    store.save_comments(&[], &gone).await?;
+    store.mark_comments_absent(&back, None).await?;
+    Ok(pages)
 }
 
 /// Asks for one comment that a walk did not name, while the run's budget for such lasts.

@@ -80,6 +80,7 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
         }
     };
     pages.extend(touched.iter().cloned());
+    pages.extend(comments::look_again(ctx).await?);
     let pages: Vec<PageId> = pages.into_iter().collect();
     let changed = comments::refold(ctx, &pages).await?;
     remember(ctx, comments::WALK, newest).await?;

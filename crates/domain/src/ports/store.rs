@@ -370,6 +370,13 @@ pub trait SyncStore: Send + Sync {
         index: IndexId,
         space: &SpaceId,
     ) -> StoreResult<Vec<CommentBrief>>;
+    /// Kept comments on pages of an index that listings have left out since `before` or longer, the longest first, at most `limit`.
+    async fn missed_comments(
+        &self,
+        index: IndexId,
+        before: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<CommentBrief>>;
     /// Keeps comments (an older version never replaces a newer one; whoever is kept is no longer absent) and forgets others.
     async fn save_comments(&self, comments: &[CachedComment], gone: &[PageId]) -> StoreResult<()>;
     /// Notes since when a complete listing has left comments out; `None`: it names them again.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use domain::comments::CommentBrief;
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
-use crate::convert::{opt_db_time, rows};
+use crate::convert::{db_time, opt_db_time, rows};
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
 use crate::rows::{CommentBriefRow, CommentRow};
@@ -46,6 +46,25 @@ pub(crate) fn briefs_in(
         .inner_join(synced_pages::table.on(synced_pages::page_id.eq(comments::page_id)))
         .filter(synced_pages::index_id.eq(index.to_string()))
         .filter(synced_pages::space_id.eq(space.as_str()))
+        .select(CommentBriefRow::as_select())
+        .load::<CommentBriefRow>(conn)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+}
+
+pub(crate) fn missed(
+    conn: &mut Conn,
+    index: IndexId,
+    before: Timestamp,
+    limit: usize,
+) -> Done<Vec<CommentBrief>> {
+    comments::table
+        .inner_join(synced_pages::table.on(synced_pages::page_id.eq(comments::page_id)))
+        .filter(synced_pages::index_id.eq(index.to_string()))
+        .filter(comments::absent_since.le(db_time(before)))
+        .order(comments::absent_since)
+        .limit(rows(limit))
         .select(CommentBriefRow::as_select())
         .load::<CommentBriefRow>(conn)?
         .into_iter()

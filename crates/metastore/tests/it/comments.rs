@@ -65,6 +65,10 @@ async fn what_is_kept_comes_back_whole_and_never_older() {
         .unwrap();
     let absent = store.comment_briefs(&ids(&["12"])).await.unwrap();
     assert_eq!(absent[0].absent_since, Some(noon()));
+    for (before, named) in [(noon(), 1), (noon() - TimeDelta::seconds(1), 0)] {
+        let missed = store.missed_comments(index, before, 9).await.unwrap();
+        assert_eq!(missed.len(), named);
+    }
     store
         .save_comments(&[comment("12", "1", 4)], &ids(&["13"]))
         .await

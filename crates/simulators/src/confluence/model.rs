@@ -244,6 +244,8 @@ pub(crate) struct State {
     pub children: HashMap<ContentId, BTreeSet<ContentId>>,
     pub by_space: HashMap<SpaceId, BTreeSet<ContentId>>,
     pub comments: BTreeMap<ContentId, Comment>,
+    /// Bodies of comments that were deleted or edited since.
+    pub unsaid: BTreeSet<String>,
     pub attachments: BTreeMap<ContentId, Attachment>,
     pub users: BTreeMap<String, User>,
     pub groups: BTreeMap<String, Group>,

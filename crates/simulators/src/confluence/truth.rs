@@ -83,6 +83,11 @@ pub struct TrueFile {
 }
 
 impl Site {
+    /// Bodies in storage format that comments had, and have no longer: deleted with them, or edited.
+    pub fn unsaid(&self) -> BTreeSet<String> {
+        self.read().unsaid.clone()
+    }
+
     /// Every comment of the site, each followed by the replies to it, in the order of making.
     pub fn every_comment(&self) -> Vec<TrueComment> {
         let state = self.read();

@@ -127,11 +127,14 @@ impl Site {
     /// New text of a comment, version + 1.
     pub fn edit_comment(&self, id: ContentId, storage: &str) {
         let now = self.now();
+        let mut before = String::new();
         self.with_comment(id, |comment| {
             comment.version.number += 1;
             comment.version.created_at = now;
+            before = comment.version.body.to_string();
             comment.version.body = storage.into();
         });
+        self.write().unsaid.insert(before);
     }
 
     /// Removes a comment and the replies below it.
@@ -146,7 +149,9 @@ impl Site {
                     .filter(|c| c.parent == Some(next))
                     .map(|c| c.id),
             );
-            state.comments.remove(&next);
+            if let Some(comment) = state.comments.remove(&next) {
+                state.unsaid.insert(comment.version.body.to_string());
+            }
         }
     }
 
