@@ -78,6 +78,8 @@ pub struct Site {
     pub bodiless: HashSet<u64>,
     /// A question by id that names one of these goes wrong.
     pub refused: HashMap<u64, Fault>,
+    /// Folders that answer 404 although pages stand in them, and that search does not name.
+    pub unseen: HashSet<u64>,
     /// Whether search names folders.
     pub search_names_folders: bool,
     pub latency: Duration,
@@ -529,6 +531,7 @@ impl ContentSource for FakeConfluence {
                 .pages
                 .values()
                 .filter(|page| any && !page.lags && page.status == ContentStatus::Current)
+                .filter(|page| !site.unseen.contains(&page.id))
                 .filter(|page| site.visible(page) && named(page) && wanted(page))
                 .map(|page| site.facts(page))
                 .collect();
@@ -555,7 +558,8 @@ impl ContentSource for FakeConfluence {
             .await?;
         Ok(self.with(|site| {
             let page = site.pages.get(&Site::number(id))?;
-            let there = any && site.visible(page) && page.status != ContentStatus::Draft;
+            let unseen = site.unseen.contains(&page.id) || page.status == ContentStatus::Draft;
+            let there = any && site.visible(page) && !unseen;
             there.then(|| site.facts(page))
         }))
     }

@@ -5,6 +5,7 @@
 
 mod choices;
 mod faults;
+mod folders;
 mod marks;
 mod pages;
 
@@ -114,7 +115,8 @@ fn somewhere(luck: &mut Luck) -> Failpoints {
 
 async fn disturb(bench: &Bench, luck: &mut Luck, indexes: &[IndexId]) {
     match luck.next(20) {
-        0..=11 => pages::disturb(bench, luck),
+        0..=9 => pages::disturb(bench, luck),
+        10 | 11 => folders::disturb(bench, luck),
         12..=15 => marks::comments(bench, luck),
         16..=18 => marks::files(bench, luck),
         _ => {
@@ -129,6 +131,7 @@ async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
     bench.site.heal();
     bench.site.with(|site| {
         site.poison.clear();
+        site.unseen.clear();
         site.pages.values_mut().for_each(|page| page.lags = false);
         site.comments
             .values_mut()

@@ -17,7 +17,6 @@ pub(super) fn ids(bench: &Bench, which: impl Fn(&FakePage) -> bool) -> Vec<u64> 
 }
 
 pub(super) fn add(bench: &Bench, luck: &mut Luck) {
-    let space = luck.pick(&["10", "10", "11", "99"]).unwrap();
     let kind = luck
         .pick(&[
             ContentKind::Page,
@@ -27,6 +26,11 @@ pub(super) fn add(bench: &Bench, luck: &mut Luck) {
             ContentKind::Container,
         ])
         .unwrap();
+    add_kind(bench, luck, kind);
+}
+
+pub(super) fn add_kind(bench: &Bench, luck: &mut Luck, kind: ContentKind) {
+    let space = luck.pick(&["10", "10", "11", "99"]).unwrap();
     let above = ids(bench, |page| {
         page.space == space
             && page.kind != ContentKind::BlogPost
@@ -65,6 +69,45 @@ fn tree(bench: &Bench, top: u64) -> Vec<u64> {
     })
 }
 
+/// Within or between spaces, with all that stands below; version and date stay. Nothing can stand below itself.
+pub(super) fn move_somewhere(bench: &Bench, luck: &mut Luck, id: u64) {
+    let own = tree(bench, id);
+    let space = luck.pick(&["10", "11", "99"]).unwrap();
+    let kind = bench.site.with(|site| site.pages[&id].kind);
+    let above = ids(bench, |page| {
+        page.space == space
+            && page.kind != ContentKind::BlogPost
+            && page.status == ContentStatus::Current
+            && !page.hidden
+            && !own.contains(&page.id)
+    });
+    let parent = (kind != ContentKind::BlogPost)
+        .then(|| luck.pick(&above))
+        .flatten();
+    for moved in &own {
+        bench
+            .site
+            .change(*moved, |page| page.space = space.to_owned());
+    }
+    bench.site.change(id, |page| page.parent = parent);
+}
+
+/// With all that stands below.
+pub(super) fn trash(bench: &Bench, id: u64) {
+    for id in tree(bench, id) {
+        bench
+            .site
+            .change(id, |page| page.status = ContentStatus::Trashed);
+    }
+}
+
+/// With all that stands below.
+pub(super) fn purge(bench: &Bench, id: u64) {
+    for id in tree(bench, id) {
+        bench.site.purge(id);
+    }
+}
+
 pub(super) fn disturb(bench: &Bench, luck: &mut Luck) {
     let current = ids(bench, |page| {
         page.status == ContentStatus::Current
@@ -81,36 +124,8 @@ pub(super) fn disturb(bench: &Bench, luck: &mut Luck) {
         3 => bench
             .site
             .rename(id, &format!("Renamed {}", luck.next(100_000))),
-        4 => {
-            // Within or between spaces; version and date stay. A page cannot stand below itself.
-            let own = tree(bench, id);
-            let space = luck.pick(&["10", "11", "99"]).unwrap();
-            let kind = bench.site.with(|site| site.pages[&id].kind);
-            let above = ids(bench, |page| {
-                page.space == space
-                    && page.kind != ContentKind::BlogPost
-                    && page.status == ContentStatus::Current
-                    && !page.hidden
-                    && !own.contains(&page.id)
-            });
-            let parent = (kind == ContentKind::Page)
-                .then(|| luck.pick(&above))
-                .flatten();
-            for moved in &own {
-                bench
-                    .site
-                    .change(*moved, |page| page.space = space.to_owned());
-            }
-            bench.site.change(id, |page| page.parent = parent);
-        }
-        5 => {
-            // The tree goes to the trash.
-            for id in tree(bench, id) {
-                bench
-                    .site
-                    .change(id, |page| page.status = ContentStatus::Trashed);
-            }
-        }
+        4 => move_somewhere(bench, luck, id),
+        5 => trash(bench, id),
         6 => {
             for id in tree(bench, id) {
                 bench
@@ -118,11 +133,7 @@ pub(super) fn disturb(bench: &Bench, luck: &mut Luck) {
                     .change(id, |page| page.status = ContentStatus::Archived);
             }
         }
-        7 => {
-            for id in tree(bench, id) {
-                bench.site.purge(id);
-            }
-        }
+        7 => purge(bench, id),
         8 => {
             // Back from the trash, to the top of its space.
             let trashed = ids(bench, |page| {
