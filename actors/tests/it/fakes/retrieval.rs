@@ -327,10 +327,11 @@ impl RetrievalBackend for FakeRetrieval {
                     report.working.push(id.clone());
                 }
             }
+            let stored = shelf.documents.get(&remote.id);
             let (kept, gone): (Vec<_>, Vec<_>) = deletes
                 .iter()
                 .cloned()
-                .partition(|id| shelf.never_gone.contains(id.as_str()));
+                .partition(|id| stored.is_some_and(|all| all.contains_key(id)));
             report.gone.extend(gone);
             report.working.extend(kept);
             report

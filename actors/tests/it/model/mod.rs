@@ -8,10 +8,12 @@ mod faults;
 mod folders;
 mod marks;
 mod pages;
+mod plans;
 
 use std::time::Duration;
 
 use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints, SyncOrder};
+use chrono::TimeDelta;
 use domain::IndexId;
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
@@ -79,7 +81,7 @@ async fn sequence(seed: u64) {
             faults::fault(&bench, &mut luck);
         }
         let index = luck.pick(&indexes).unwrap();
-        match luck.next(6) {
+        match luck.next(9) {
             0 => {
                 bench.settings.failpoints = somewhere(&mut luck);
                 bench.restart().await;
@@ -98,10 +100,23 @@ async fn sequence(seed: u64) {
             }
             3 => drop(bench.sweep(index).await),
             4 => drop(bench.order(index, Some(true)).await),
+            5 => bench.clock.set_ahead(off(&mut luck)),
+            6 => plans::plan(&bench, &mut luck, index, indexes.len() == 1, seed).await,
             _ => drop(bench.delta(index).await),
         }
     }
     settle(&bench, &indexes, seed).await;
+}
+
+/// By how much the machine's clock is ahead of the truth, or behind it, from now on.
+fn off(luck: &mut Luck) -> TimeDelta {
+    let longest = luck.pick(&[60, 3600, 24 * 3600, 400 * 24 * 3600]).unwrap();
+    let seconds = TimeDelta::seconds(luck.next(longest) as i64);
+    match luck.next(3) {
+        0 => TimeDelta::zero(),
+        1 => seconds,
+        _ => -seconds,
+    }
 }
 
 /// Where runs die, if anywhere.
@@ -126,9 +141,10 @@ async fn disturb(bench: &Bench, luck: &mut Luck, indexes: &[IndexId]) {
     }
 }
 
-/// No more faults; sweeps until nothing is owed. The guard is answered as an administrator would who knows.
+/// No more faults, and the clock is right; sweeps until nothing is owed. The guard is answered as an administrator would who knows.
 async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
     bench.site.heal();
+    bench.clock.set_ahead(TimeDelta::zero());
     bench.site.with(|site| {
         site.poison.clear();
         site.unseen.clear();
@@ -140,7 +156,7 @@ async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
     });
     bench.shelf.with(|shelf| {
         shelf.faults.clear();
-        shelf.fail_ingestion.clear();
+        faults::accept_all(shelf);
     });
     for index in indexes {
         bench

@@ -117,7 +117,7 @@ pub(super) fn disturb(bench: &Bench, luck: &mut Luck) {
     let Some(id) = luck.pick(&current) else {
         return add(bench, luck);
     };
-    match luck.next(14) {
+    match luck.next(15) {
         0..=2 => bench
             .site
             .edit(id, &format!("<p>edit {}</p>", luck.next(100_000))),
@@ -174,6 +174,13 @@ pub(super) fn disturb(bench: &Bench, luck: &mut Luck) {
             let space = site.spaces.get_mut("11").unwrap();
             space.visible = !space.visible;
         }),
+        13 => {
+            let space = luck.pick(&["10", "11", "99"]).unwrap();
+            bench.site.with(|site| {
+                let space = site.spaces.get_mut(space).unwrap();
+                space.archived = !space.archived;
+            });
+        }
         _ => add(bench, luck),
     }
 }
