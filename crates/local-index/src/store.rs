@@ -22,9 +22,9 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// Readers keep few pages of their own and read the file through the operating system's cache.
 const READER: &str =
-    "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA mmap_size = 268435456;";
+    "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 268435456;";
 /// A batch of a few hundred chunks touches many index pages.
-const WRITER: &str = "PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000;";
+const WRITER: &str = "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 2000;";
 
 #[derive(Debug)]
 struct Settings(&'static str);
