@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use domain::PageId;
+
 /// Every place, in the order of a run; the kill tests go through all of them.
 pub const FAILPOINTS: &[&str] = &[
     "after_run_started",
@@ -88,6 +90,13 @@ impl Failpoints {
     pub fn parse(text: &str) -> Self {
         let (place, hit) = text.split_once(':').unwrap_or((text, "1"));
         Self::at(place, FailAction::Abort, hit.parse().unwrap_or(1))
+    }
+
+    /// Passes the place of one page or file, named `place/id`.
+    pub(crate) fn pass_with(&self, place: &str, id: &PageId) {
+        if self.0.is_some() {
+            self.pass(&format!("{place}/{id}"));
+        }
     }
 
     /// Passes a place.

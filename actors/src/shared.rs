@@ -11,7 +11,7 @@ use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{StoreError, SyncStore};
 use domain::schedule::Timetable;
-use domain::{IndexId, SpaceId, Timestamp};
+use domain::{IndexId, PageId, SpaceId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::credits::FetcherPool;
@@ -128,6 +128,11 @@ impl Shared {
 
     pub(crate) fn pass(&self, failpoint: &str) {
         self.settings.failpoints.pass(failpoint);
+    }
+
+    /// Passes the place of one page or file.
+    pub(crate) fn pass_with(&self, failpoint: &str, id: &PageId) {
+        self.settings.failpoints.pass_with(failpoint, id);
     }
 }
 

@@ -9,6 +9,7 @@ mod truth;
 
 mod answers;
 mod attachments;
+mod broken;
 mod changes;
 mod comments;
 mod faults;

@@ -6,6 +6,7 @@
 //! As with comments, search names the files of a space but lags, and the list of the site does not but names the whole site.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use attachment_text::{Limits, extract, supports};
 use domain::change::{Change, compare};
@@ -17,7 +18,7 @@ use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
 use super::context::{Removal, SeenSpace};
-use super::convert::on_blocking_thread;
+use super::convert::{alone, on_blocking_thread};
 use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
 use super::{Halt, RunCtx, retry};
@@ -300,10 +301,24 @@ async fn one(ctx: &RunCtx, record: PageRecord) -> Result<(), Halt> {
     };
     let media_type = record.file.and_then(|file| file.media_type);
     let name = record.facts.title;
-    let text = on_blocking_thread(move || {
-        extract(&media_type.unwrap_or_default(), &name, &bytes, &limits)
-    })
-    .await?;
+    let (shared, file) = (Arc::clone(&ctx.shared), id.clone());
+    let read = move || {
+        alone(|| {
+            shared.pass_with("reading", &file);
+            extract(&media_type.unwrap_or_default(), &name, &bytes, &limits)
+        })
+    };
+    let text = match on_blocking_thread(read).await? {
+        Ok(text) => text,
+        Err(broke) => {
+            tracing::error!(index = %ctx.index(), file = %id, broke, "a file cannot be read; the others go on");
+            let version = record.facts.version;
+            let reason = format!(
+                "version {version} of {id} cannot be read: {broke}. This is a fault of the reader, which a newer release may not have; it is tried again"
+            );
+            return retry::failed(ctx, &[id], &reason).await;
+        }
+    };
     let text = text
         .map(|extracted| extracted.markdown)
         .map_err(|refusal| refusal.to_string());

@@ -240,6 +240,8 @@ pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), Halt> {
             })
             .collect();
         let converted = convert(ctx, raw, Links::Resolve).await?;
+        retry::unconverted(ctx, &converted.failed).await?;
+        let converted = converted.done;
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let hashes: HashMap<&PageId, &str> = converted

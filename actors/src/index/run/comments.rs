@@ -371,8 +371,10 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         });
         new.insert(item.id.clone(), (item, page.clone()));
     }
+    // One that cannot be converted is left for the next sweep.
     let comments: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
         .await?
+        .done
         .into_iter()
         .filter_map(|converted| {
             let (item, page_id) = new.remove(&converted.body.page_id)?;
@@ -446,8 +448,10 @@ async fn convert_anew(ctx: &RunCtx, kept: impl Iterator<Item = CommentBrief>) ->
                 })
             })
             .collect();
+        // One that cannot be converted keeps what it was, and is tried by the next sweep.
         let converted: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
             .await?
+            .done
             .into_iter()
             .filter_map(|converted| {
                 Some(CachedComment {

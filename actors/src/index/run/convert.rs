@@ -1,9 +1,10 @@
 //! Bodies to Markdown, a batch at a time on a blocking thread: first to learn what the bodies point at, then, with titles
 //! and names looked up in bulk, again for those that point at something. Where the operator allows it, macros that only
-//! Confluence can resolve are taken from the rendered form of their page.
+//! Confluence can resolve are taken from the rendered form of their page. A body that breaks the converter fails by itself.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use domain::content::ContentKind;
@@ -15,6 +16,7 @@ use storage_markdown::{Options, Resolver, Target, convert_storage, splice_render
 
 use super::{Halt, RunCtx};
 use crate::EngineError;
+use crate::shared::Shared;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
 pub(super) const CONVERTER: i32 = 1;
@@ -40,6 +42,21 @@ pub(super) struct Converted {
     pub(super) complete: bool,
 }
 
+/// What came of a batch.
+#[derive(Default)]
+pub(super) struct Conversions {
+    pub(super) done: Vec<Converted>,
+    pub(super) failed: Vec<Unconverted>,
+}
+
+/// A body that the converter broke on: the fault is ours, and no other body pays for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unconverted {
+    pub(super) page: PageId,
+    /// What broke, and on what.
+    pub(super) reason: String,
+}
+
 /// When to look up what bodies point at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
@@ -54,15 +71,16 @@ pub(super) async fn convert(
     ctx: &RunCtx,
     bodies: Vec<RawBody>,
     links: Links,
-) -> Result<Vec<Converted>, Halt> {
+) -> Result<Conversions, Halt> {
     if bodies.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Conversions::default());
     }
     let bodies = Arc::new(bodies);
     let spaces = Arc::new(ctx.link_spaces.clone());
     let (mut first, asked, dynamic) = {
         let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
-        on_blocking_thread(move || first_pass(&bodies, &spaces)).await?
+        let shared = Arc::clone(&ctx.shared);
+        on_blocking_thread(move || first_pass(&shared, &bodies, &spaces)).await?
     };
     let mut complete = vec![true; bodies.len()];
     let rendered = match links {
@@ -75,6 +93,7 @@ pub(super) async fn convert(
         }
     };
     let again: Vec<usize> = (0..bodies.len())
+        .filter(|at| first[*at].is_ok())
         .filter(|at| !asked[*at].is_empty() || rendered.contains_key(at))
         .collect();
     if !again.is_empty() {
@@ -98,21 +117,35 @@ pub(super) async fn convert(
         }
     }
     let bodies = Arc::try_unwrap(bodies).unwrap_or_default();
-    let whole = bodies.into_iter().zip(first).zip(complete);
-    Ok(whole
-        .map(|((raw, markdown), complete)| Converted {
-            body: CachedBody {
-                page_id: raw.page,
-                kind: raw.kind,
-                version: raw.version,
-                storage: raw.storage,
-                markdown_hash: markdown_hash(&markdown),
-                markdown,
-                converter: CONVERTER,
-            },
-            complete,
-        })
-        .collect())
+    let mut all = Conversions::default();
+    for ((raw, markdown), complete) in bodies.into_iter().zip(first).zip(complete) {
+        match markdown {
+            Ok(markdown) => all.done.push(Converted {
+                body: CachedBody {
+                    page_id: raw.page,
+                    kind: raw.kind,
+                    version: raw.version,
+                    storage: raw.storage,
+                    markdown_hash: markdown_hash(&markdown),
+                    markdown,
+                    converter: CONVERTER,
+                },
+                complete,
+            }),
+            Err(broke) => {
+                let (page, version) = (&raw.page, raw.version);
+                let reason = format!(
+                    "version {version} of {page} cannot be converted: {broke}. This is a fault of the converter, which a newer release may not have; it is tried again"
+                );
+                tracing::error!(index = %ctx.index(), %page, version, broke, "a body cannot be converted; the others go on");
+                all.failed.push(Unconverted {
+                    page: raw.page,
+                    reason,
+                });
+            }
+        }
+    }
+    Ok(all)
 }
 
 pub(super) async fn on_blocking_thread<T: Send + 'static>(
@@ -122,6 +155,16 @@ pub(super) async fn on_blocking_thread<T: Send + 'static>(
         Halt::Failed(EngineError::Busy {
             detail: format!("the converter ended early: {error}"),
         })
+    })
+}
+
+/// Work on one body or file, whose panic is its own: what it said.
+pub(super) fn alone<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // What the work wrote on is dropped with it.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        said.unwrap_or_else(|| "it did not say why".to_owned())
     })
 }
 
@@ -156,7 +199,11 @@ struct Known {
 type LinkSpaces = HashMap<String, (SpaceId, Target)>;
 
 /// Markdown of each body, what each points at, and which hold macros that storage format cannot resolve.
-fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Asked>, Vec<usize>) {
+fn first_pass(
+    shared: &Shared,
+    bodies: &[RawBody],
+    spaces: &LinkSpaces,
+) -> (Vec<Result<String, String>>, Vec<Asked>, Vec<usize>) {
     let nothing = Known::default();
     let mut dynamic = Vec::new();
     let (markdown, asked) = bodies
@@ -164,24 +211,39 @@ fn first_pass(bodies: &[RawBody], spaces: &LinkSpaces) -> (Vec<String>, Vec<Aske
         .enumerate()
         .map(|(at, body)| {
             let resolver = Lookup::new(body, spaces, &nothing);
-            let conversion = convert_storage(&body.storage, &Options::default(), &resolver);
-            if !conversion.dynamic_macros.is_empty() {
+            let conversion = alone(|| {
+                shared.pass_with("converting", &body.page);
+                convert_storage(&body.storage, &Options::default(), &resolver)
+            });
+            if conversion
+                .as_ref()
+                .is_ok_and(|conversion| !conversion.dynamic_macros.is_empty())
+            {
                 dynamic.push(at);
             }
-            (conversion.markdown, resolver.asked.into_inner())
+            let markdown = conversion.map(|conversion| conversion.markdown);
+            (markdown, resolver.asked.into_inner())
         })
         .unzip();
     (markdown, asked, dynamic)
 }
 
-fn markdown(body: &RawBody, rendered: Option<&str>, spaces: &LinkSpaces, known: &Known) -> String {
+fn markdown(
+    body: &RawBody,
+    rendered: Option<&str>,
+    spaces: &LinkSpaces,
+    known: &Known,
+) -> Result<String, String> {
     let resolver = Lookup::new(body, spaces, known);
     let options = Options::default();
+    let plain = || alone(|| convert_storage(&body.storage, &options, &resolver));
     let conversion = match rendered {
-        Some(rendered) => splice_rendered(&body.storage, rendered, &options, &resolver),
-        None => convert_storage(&body.storage, &options, &resolver),
+        // As where the rendered form cannot be had: storage stands.
+        Some(rendered) => alone(|| splice_rendered(&body.storage, rendered, &options, &resolver))
+            .or_else(|_| plain()),
+        None => plain(),
     };
-    conversion.markdown
+    Ok(conversion?.markdown)
 }
 
 fn may_render(ctx: &RunCtx) -> bool {

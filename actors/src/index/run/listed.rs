@@ -8,7 +8,7 @@ use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
 use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
-use super::{Halt, RunCtx};
+use super::{Halt, RunCtx, retry};
 
 /// What an answer came to.
 #[derive(Default)]
@@ -50,10 +50,16 @@ pub(super) async fn record(
             })
         })
         .collect();
-    let mut bodies: HashMap<PageId, Converted> = convert(ctx, raw, links)
-        .await?
+    let converted = convert(ctx, raw, links).await?;
+    let mut bodies: HashMap<PageId, Converted> = converted
+        .done
         .into_iter()
         .map(|converted| (converted.body.page_id.clone(), converted))
+        .collect();
+    let mut broken: HashMap<PageId, String> = converted
+        .failed
+        .into_iter()
+        .map(|body| (body.page, body.reason))
         .collect();
     let doubtful = doubtful_bodies(ctx, &bodies).await?;
 
@@ -69,6 +75,7 @@ pub(super) async fn record(
     let mut recorded = Recorded::default();
     let mut pages = Vec::new();
     let mut kept = Vec::new();
+    let mut failed = Vec::new();
     let mut fetched = 0;
     for item in &items {
         let before = known.remove(&item.id);
@@ -88,6 +95,15 @@ pub(super) async fn record(
                 take_body(ctx, &mut record, converted, &mut kept);
                 took_body = true;
             }
+        }
+        if let Some(reason) = broken.remove(&item.id)
+            && needs_body(&record)
+            && !matches!(record.state, PageState::Skipped | PageState::Vanishing)
+        {
+            fetched += 1;
+            retry::fail(ctx, &mut record, reason);
+            failed.push(item.id.clone());
+            took_body = true;
         }
         match change {
             Change::New | Change::Edited | Change::FactsOnly => {
@@ -112,6 +128,9 @@ pub(super) async fn record(
         ctx.store().save_pages(&pages, &[], &kept).await?;
     }
     ctx.tally.count(|counts| counts.fetched += fetched);
+    if !failed.is_empty() {
+        retry::tell(ctx, &failed).await;
+    }
     ctx.shared.pass("after_page_saved");
     Ok(recorded)
 }
@@ -216,7 +235,7 @@ fn doubt(ctx: &RunCtx, record: &mut PageRecord) {
         "its newest version came empty, as live documents sometimes do while they are edited; the text before it is kept"
             .to_owned(),
     );
-    record.next_try_at = Some(super::retry::next_try(ctx, record.attempts));
+    record.next_try_at = Some(retry::next_try(ctx, record.attempts));
 }
 
 /// Pages whose new body is empty although the kept one has text.

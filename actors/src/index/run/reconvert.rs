@@ -9,7 +9,7 @@ use domain::ports::source::Cursor;
 
 use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
-use super::{Halt, RunCtx};
+use super::{Halt, RunCtx, retry};
 
 /// The checkpoint that remembers which converter the index has seen.
 const WALK: &str = "converter";
@@ -81,8 +81,11 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
             storage: body.storage,
         });
     }
-    let bodies: Vec<_> = convert(ctx, old, Links::Resolve)
-        .await?
+    let converted = convert(ctx, old, Links::Resolve).await?;
+    // What an older converter made of them stays until they are tried again.
+    retry::unconverted(ctx, &converted.failed).await?;
+    let bodies: Vec<_> = converted
+        .done
         .into_iter()
         .map(|converted| converted.body)
         .collect();

@@ -7,6 +7,7 @@ use domain::page::{PageRecord, PageState};
 use domain::ports::store::StoreError;
 use domain::{IndexId, PageId, Timestamp};
 
+use super::convert::Unconverted;
 use super::{Halt, RunCtx};
 use crate::index::tell_failed;
 use crate::shared::Shared;
@@ -69,17 +70,48 @@ pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         for record in &mut records {
-            record.state = PageState::Failed;
-            record.reason = Some(reason.to_owned());
-            record.attempts += 1;
-            record.next_try_at = Some(next_try(ctx, record.attempts));
+            fail(ctx, record, reason.to_owned());
         }
         ctx.store().save_pages(&records, &[], &[]).await?;
     }
+    tell(ctx, ids).await;
+    Ok(())
+}
+
+/// Records that kept bodies could not be converted. They are fetched again when they are due.
+pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), Halt> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<PageId> = bodies.iter().map(|body| body.page.clone()).collect();
+    {
+        let _rows = ctx.rows.lock().await;
+        let mut records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        for record in &mut records {
+            let body = bodies.iter().find(|body| body.page == record.page_id);
+            let reason = body.map(|body| body.reason.clone()).unwrap_or_default();
+            record.body_version = None;
+            fail(ctx, record, reason);
+        }
+        ctx.store().save_pages(&records, &[], &[]).await?;
+    }
+    tell(ctx, &ids).await;
+    Ok(())
+}
+
+/// Says in its record that a page failed, and when it is tried again.
+pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
+    record.state = PageState::Failed;
+    record.reason = Some(reason);
+    record.attempts += 1;
+    record.next_try_at = Some(next_try(ctx, record.attempts));
+}
+
+/// Counts and names pages whose failure is recorded.
+pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
     let count = i64::try_from(ids.len()).unwrap_or(0);
     ctx.tally.count(|counts| counts.failed += count);
     tell_failed(&ctx.shared, ctx.index(), ctx.run.id, ids).await;
-    Ok(())
 }
 
 /// Notes why pages have to wait, without holding it against them.

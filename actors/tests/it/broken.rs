@@ -1,0 +1,134 @@
+//! A body, comment or file that breaks its converter: it fails by itself, each time again, and everything else enters.
+
+use actors::{EngineSettings, FailAction, Failpoints};
+use domain::index::IndexStatus;
+use domain::page::PageState;
+use domain::ports::store::AdminStore;
+use domain::run::RunStatus;
+use domain::{DocumentId, PageId};
+
+use crate::bench::{self, Bench};
+use crate::fakes::FakeRetrieval;
+
+/// A bench whose converter breaks on this page, file or comment, however often it is tried.
+async fn broken_at(place: &str) -> Bench {
+    let settings = EngineSettings {
+        failpoints: Failpoints::always(place, FailAction::Panic),
+        ..EngineSettings::default()
+    };
+    Bench::with(FakeRetrieval::immediate(), settings).await
+}
+
+#[test]
+fn a_page_whose_body_breaks_the_converter_fails_alone() {
+    bench::run(|| async {
+        let mut bench = broken_at("converting/1003").await;
+        for n in 1001..1010 {
+            let id = bench
+                .site
+                .add("10", None, &format!("P{n}"), &format!("<p>text of {n}</p>"));
+            assert_eq!(id, n);
+        }
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.status, RunStatus::Partial, "{run:?}");
+        assert_eq!(run.counts.uploaded, 8);
+        let page = bench.page(index.id, 1003).await;
+        assert_eq!(page.state, PageState::Failed);
+        let reason = page.reason.unwrap();
+        assert!(
+            reason.contains("1003") && reason.contains("failpoint converting/1003"),
+            "{reason}"
+        );
+        let now = bench.index(index.id).await;
+        assert_eq!(now.status, IndexStatus::Degraded);
+
+        // Tried again, ever more seldom, while edits of others enter.
+        let mut tries = 0;
+        for round in 0..12 {
+            bench.wait(30 * 60).await;
+            bench.site.edit(1004, &format!("<p>round {round}</p>"));
+            bench.site.take_log();
+            let run = bench.delta(index.id).await;
+            assert_eq!((run.status, run.counts.uploaded > 0), (RunStatus::Partial, true));
+            let log = bench.site.take_log();
+            tries += log.iter().filter(|line| line.contains("bodies of") && line.contains("1003")).count();
+            assert_eq!(bench.state(index.id, 1003).await, PageState::Failed, "{log:#?}");
+        }
+        assert!((1..9).contains(&tries), "{tries}");
+        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+
+        bench.settings.failpoints = Failpoints::default();
+        bench.restart().await;
+        bench.wait(7 * 3600).await;
+        bench.over(index.id).await;
+        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_edit_that_breaks_the_converter_leaves_what_was_there() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        let page = bench.site.add("10", None, "P", "<p>first words</p>");
+        let index = bench.synced().await;
+        bench.settings.failpoints =
+            Failpoints::always(&format!("converting/{page}"), FailAction::Panic);
+        bench.restart().await;
+        bench.wait(60).await;
+        bench.site.edit(page, "<p>second words</p>");
+        let run = bench.delta(index.id).await;
+        assert_eq!(run.status, RunStatus::Partial, "{run:?}");
+        assert_eq!(bench.state(index.id, page).await, PageState::Failed);
+        assert_eq!(bench.finds(index.id, "first").await.len(), 1);
+        // A next version is tried at once.
+        bench.settings.failpoints = Failpoints::default();
+        bench.restart().await;
+        bench.site.edit(page, "<p>third words</p>");
+        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_file_that_breaks_its_reader_fails_alone() {
+    bench::run(|| async {
+        let bench = broken_at("reading/att1002").await;
+        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        let files: Vec<u64> = (0..3)
+            .map(|n| {
+                let data = format!("words {n}");
+                let name = format!("{n}.txt");
+                bench.site.attach(page, &name, "text/plain", data.as_bytes())
+            })
+            .collect();
+        assert_eq!(files[0], 1002);
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_attachments = true;
+        let index = bench.create(settings).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Partial, 3));
+        let id = PageId::from("att1002");
+        let file = bench.store.page(index.id, &id).await.unwrap();
+        assert_eq!(file.state, PageState::Failed);
+        assert!(file.reason.unwrap().contains("att1002"));
+    });
+}
+
+#[test]
+fn a_comment_that_breaks_the_converter_is_left_out_alone() {
+    bench::run(|| async {
+        let bench = broken_at("converting/1002").await;
+        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        assert_eq!(bench.site.comment(page, "poison"), 1002);
+        bench.site.comment(page, "wholesome");
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_comments = true;
+        let index = bench.create(settings).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
+        let id = DocumentId::from(format!("confluence-page-{page}"));
+        let text = bench.shelf.documents()[&id].text.clone();
+        assert!(text.contains("wholesome") && !text.contains("poison"), "{text}");
+    });
+}
