@@ -9,7 +9,9 @@ use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
-use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
+use domain::ports::source::{
+    Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, Reach, SourceError,
+};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, SpaceKey};
 
@@ -225,6 +227,7 @@ pub(crate) struct FetchRecentFiles {
 #[rtype(result = "Answered<Batch<SourceFile>>")]
 pub(crate) struct FetchFiles {
     pub space: SpaceKey,
+    pub reach: Reach,
     pub cursor: Option<Cursor>,
     pub lease: Lease,
 }

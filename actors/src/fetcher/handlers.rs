@@ -64,8 +64,11 @@ handle!(FetchComment, |source, asked| source
     .comment(asked.place, &asked.id));
 handle!(FetchRecentFiles, |source, asked| source
     .recent_files(asked.limit, asked.cursor.as_ref()));
-handle!(FetchFiles, |source, asked| source
-    .files(&asked.space, asked.cursor.as_ref()));
+handle!(FetchFiles, |source, asked| source.files(
+    &asked.space,
+    asked.reach,
+    asked.cursor.as_ref()
+));
 handle!(FetchFile, |source, asked| source.file(&asked.id));
 handle!(Download, |source, asked| source.download(
     &asked.page,

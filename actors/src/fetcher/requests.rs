@@ -10,7 +10,9 @@ use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
-use domain::ports::source::{Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, SourceError};
+use domain::ports::source::{
+    Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, Reach, SourceError,
+};
 use domain::{AccountId, Disposition, PageId, SpaceKey};
 use tokio::sync::Semaphore;
 
@@ -226,10 +228,12 @@ impl Fetchers {
     pub(crate) async fn files(
         &self,
         space: &SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, Halt> {
         self.ask(|lease| FetchFiles {
             space: space.clone(),
+            reach,
             cursor: cursor.cloned(),
             lease,
         })

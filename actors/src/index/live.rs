@@ -7,13 +7,14 @@ use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
 use domain::index::RestrictedPages;
 use domain::page::{Page, PageRecord, PageState};
-use domain::ports::source::FactsQuery;
+use domain::ports::source::{FactsQuery, Reach};
 use domain::ports::store::IndexState;
 use domain::query::{QueryResult, ResultPage, RetrievalQuery};
 use domain::scope::{Candidate, Place, place};
 use domain::tree::join;
 use domain::{PageId, SpaceKey};
 
+use super::run::reach_of;
 use crate::EngineError;
 use crate::shared::Shared;
 
@@ -106,7 +107,8 @@ impl Judge {
         ids: &[PageId],
         wanted: impl Fn(Option<&PageRecord>) -> bool,
     ) -> Result<Self, EngineError> {
-        let mut facts = ask(shared, ids).await?;
+        let reach = reach_of(&state.index.spaces);
+        let mut facts = ask(shared, ids, reach).await?;
         let above: HashSet<PageId> = facts
             .values()
             .flat_map(|facts| facts.ancestors.iter().flatten())
@@ -125,7 +127,7 @@ impl Judge {
             .into_iter()
             .filter(|id| wanted(records.get(id)))
             .collect();
-        facts.extend(ask(shared, &unknown).await?);
+        facts.extend(ask(shared, &unknown, reach).await?);
         Ok(Self { records, facts })
     }
 
@@ -238,12 +240,13 @@ fn newest(page: Page, hit: &LiveHit) -> Page {
 async fn ask(
     shared: &Shared,
     ids: &[PageId],
+    reach: Reach,
 ) -> Result<HashMap<PageId, ContentFacts>, EngineError> {
     let mut facts = HashMap::new();
     for ids in ids.chunks(IDS) {
         let mut cursor = None;
         loop {
-            let query = FactsQuery::Ids(ids.to_vec());
+            let query = FactsQuery::Ids(ids.to_vec(), reach);
             let answer = shared.source.facts(&query, cursor.as_ref()).await?;
             let last = answer.next.is_none() || answer.items.is_empty();
             facts.extend(answer.items.into_iter().map(|item| (item.id.clone(), item)));

@@ -8,6 +8,7 @@ mod luck;
 mod truth;
 
 mod answers;
+mod archived;
 mod attachments;
 mod broken;
 mod changes;

@@ -4,7 +4,7 @@
 //! known hosts only, with a bound in bytes. The address is short-lived and never kept.
 
 use domain::content::{ContentStatus, FileFacts, SourceFile};
-use domain::ports::source::{Batch, Cursor, MAX_BATCH, SourceError};
+use domain::ports::source::{Batch, Cursor, MAX_BATCH, Reach, SourceError};
 use domain::{PageId, SpaceKey, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -178,13 +178,13 @@ impl ConfluenceClient {
     pub(crate) async fn files_in(
         &self,
         space: &SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError> {
-        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
-            .with("cql", cql::attached_in(space, ATTACHMENT))
-            .with("expand", "container,version")
-            .limit(FOUND);
-        let page = self.transport.page::<Found>(&call, cursor).await?;
+        let cql = cql::attached_in(space, ATTACHMENT);
+        let page = self
+            .searched::<Found>(reach, &cql, "container,version", FOUND, cursor)
+            .await?;
         let base = self.base(page.base);
         let items = page
             .items

@@ -11,7 +11,8 @@ use domain::content::{
     Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, SourceError, SourceHealth,
+    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
+    SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 
@@ -175,9 +176,10 @@ impl ContentSource for ConfluenceClient {
     async fn files(
         &self,
         space: &SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError> {
-        self.files_in(space, cursor).await
+        self.files_in(space, reach, cursor).await
     }
 
     async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {

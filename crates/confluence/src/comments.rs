@@ -247,9 +247,11 @@ impl ConfluenceClient {
         query: &CommentsQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceComment>, SourceError> {
-        let (cql, bodies) = match query {
-            CommentsQuery::Space { key, bodies } => (cql::attached_in(key, COMMENT), *bodies),
-            CommentsQuery::Ids(ids) if ids.len() > MAX_COMMENTS => {
+        let (cql, reach, bodies) = match query {
+            CommentsQuery::Space { key, reach, bodies } => {
+                (cql::attached_in(key, COMMENT), *reach, *bodies)
+            }
+            CommentsQuery::Ids(ids, _) if ids.len() > MAX_COMMENTS => {
                 return Err(SourceError::Rejected {
                     what: "comments by id".to_owned(),
                     detail: format!(
@@ -258,8 +260,8 @@ impl ConfluenceClient {
                     ),
                 });
             }
-            CommentsQuery::Ids(ids) => match cql::these(ids) {
-                Some(cql) => (cql, true),
+            CommentsQuery::Ids(ids, reach) => match cql::these(ids) {
+                Some(cql) => (cql, *reach, true),
                 None => {
                     return Ok(Batch {
                         items: Vec::new(),
@@ -273,11 +275,9 @@ impl ConfluenceClient {
         } else {
             (EXPAND.to_owned(), WITHOUT_BODIES)
         };
-        let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
-            .with("cql", cql)
-            .with("expand", expand)
-            .limit(limit);
-        let page = self.transport.page::<Found>(&call, cursor).await?;
+        let page = self
+            .searched::<Found>(reach, &cql, &expand, limit, cursor)
+            .await?;
         let base = self.base(page.base);
         let items = page
             .items

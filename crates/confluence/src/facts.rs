@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use domain::PageId;
 use domain::content::{ContentFacts, ContentKind, Restriction};
-use domain::ports::source::{Batch, Cursor, FactsQuery, MAX_BATCH, SourceError};
+use domain::ports::source::{Batch, Cursor, FactsQuery, MAX_BATCH, Reach, SourceError};
 use serde::Deserialize;
 
 use crate::ConfluenceClient;
@@ -159,9 +159,9 @@ impl ConfluenceClient {
         query: &FactsQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
-        let ids = match query {
-            FactsQuery::Space(space) => return self.facts_in(space, cursor).await,
-            FactsQuery::Ids(ids) => ids,
+        let (ids, reach) = match query {
+            FactsQuery::Space(space, reach) => return self.facts_in(space, *reach, cursor).await,
+            FactsQuery::Ids(ids, reach) => (ids, *reach),
         };
         if ids.len() > FACTS_PER_ANSWER {
             return Err(SourceError::Rejected {
@@ -173,7 +173,7 @@ impl ConfluenceClient {
             });
         }
         match cql::these(ids) {
-            Some(cql) => self.found_by(&cql, cursor).await,
+            Some(cql) => self.found_by(&cql, reach, cursor).await,
             None => Ok(Batch {
                 items: Vec::new(),
                 next: None,
@@ -185,12 +185,13 @@ impl ConfluenceClient {
     async fn facts_in(
         &self,
         space: &domain::SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
         let known = self.containers.load(Ordering::Relaxed);
         if known != Containers::Unsupported as u8 {
             match self
-                .found_by(&cql::everything_in(space, true), cursor)
+                .found_by(&cql::everything_in(space, true), reach, cursor)
                 .await
             {
                 Ok(batch) => {
@@ -203,7 +204,7 @@ impl ConfluenceClient {
             }
         }
         let batch = self
-            .found_by(&cql::everything_in(space, false), cursor)
+            .found_by(&cql::everything_in(space, false), reach, cursor)
             .await?;
         // Only now is it known that the types were what the site refused.
         self.containers
@@ -215,15 +216,15 @@ impl ConfluenceClient {
     async fn found_by(
         &self,
         cql: &str,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
         loop {
             let limit = self.facts_limit.load(Ordering::Relaxed);
-            let call = Call::new(&endpoint::CONTENT_SEARCH, &[])
-                .with("cql", cql)
-                .with("expand", EXPAND)
-                .limit(limit);
-            match self.transport.page::<Item>(&call, cursor).await {
+            match self
+                .searched::<Item>(reach, cql, EXPAND, limit, cursor)
+                .await
+            {
                 Ok(page) => {
                     let larger = (limit * 2).min(FACTS_PER_ANSWER);
                     self.facts_limit.fetch_max(larger, Ordering::Relaxed);

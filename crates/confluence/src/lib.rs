@@ -28,6 +28,7 @@ mod http;
 mod limits;
 mod retry;
 mod search;
+mod searched;
 mod transport;
 mod wire;
 

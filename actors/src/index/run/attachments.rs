@@ -75,7 +75,8 @@ pub(super) async fn of_space(
     let mut cursor: Option<Cursor> = None;
     let mut restarts = 0;
     loop {
-        let answer = match ctx.source.files(&space.key, cursor.as_ref()).await {
+        let files = ctx.source.files(&space.key, space.reach, cursor.as_ref());
+        let answer = match files.await {
             Ok(answer) => answer,
             Err(halt) => {
                 let error = halt.only_this_part()?;

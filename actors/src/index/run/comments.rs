@@ -139,6 +139,7 @@ impl Sweep<'_> {
     async fn walk(&mut self, space: &SeenSpace) -> Result<(), Halt> {
         let query = CommentsQuery::Space {
             key: space.key.clone(),
+            reach: space.reach,
             bodies: self.bodies,
         };
         let mut cursor: Option<Cursor> = None;
@@ -198,7 +199,7 @@ impl Sweep<'_> {
 
     async fn fetch(&mut self) -> Result<(), Halt> {
         for ids in std::mem::take(&mut self.wanted).chunks(MAX_COMMENTS) {
-            let query = CommentsQuery::Ids(ids.to_vec());
+            let query = CommentsQuery::Ids(ids.to_vec(), self.ctx.reach());
             let mut cursor: Option<Cursor> = None;
             loop {
                 let answer = self.ctx.source.comments(&query, cursor.as_ref()).await?;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::content::ContentKind;
 use domain::guard::{Asked, Question};
-use domain::index::{IndexSettings, IndexSpace};
+use domain::index::{IndexSettings, IndexSpace, SpaceState};
+use domain::ports::source::Reach;
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
 use domain::tree::Unseen;
@@ -231,9 +232,13 @@ impl RunCtx {
         }
     }
 
+    /// How far search has to look for items of any space of the index.
+    pub(super) fn reach(&self) -> Reach {
+        reach_of(&self.state.index.spaces)
+    }
+
     /// The spaces that can be walked: seen by this run.
     pub(super) fn visible_spaces(&self) -> Vec<SeenSpace> {
-        use domain::index::SpaceState;
         self.state
             .index
             .spaces
@@ -263,6 +268,15 @@ impl RunCtx {
     }
 }
 
+/// How far search has to look for items of these spaces.
+pub(crate) fn reach_of(spaces: &[IndexSpace]) -> Reach {
+    let archived = |space: &IndexSpace| space.state == SpaceState::Archived;
+    match spaces.iter().any(archived) {
+        true => Reach::ArchivedSpaces,
+        false => Reach::CurrentSpaces,
+    }
+}
+
 /// A space of the index that this run saw.
 #[derive(Clone, Debug)]
 pub(super) struct SeenSpace {
@@ -271,6 +285,8 @@ pub(super) struct SeenSpace {
     pub(super) given: SpaceKey,
     /// The present key: what requests ask for.
     pub(super) key: SpaceKey,
+    /// How far search has to look for what stands in it.
+    pub(super) reach: Reach,
 }
 
 impl SeenSpace {
@@ -282,6 +298,7 @@ impl SeenSpace {
                 .current_key
                 .clone()
                 .unwrap_or_else(|| space.key.clone()),
+            reach: reach_of(std::slice::from_ref(space)),
         })
     }
 }

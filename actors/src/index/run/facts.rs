@@ -29,7 +29,7 @@ impl<'a> FactsWalk<'a> {
     pub(super) fn new(ctx: &'a RunCtx, space: &SeenSpace) -> Self {
         Self {
             ctx,
-            query: FactsQuery::Space(space.key.clone()),
+            query: FactsQuery::Space(space.key.clone(), space.reach),
             cursor: None,
             restarts: 0,
             over: false,
@@ -78,7 +78,7 @@ pub(super) struct FactsOfIds {
 pub(super) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, Halt> {
     let mut all = Vec::new();
     for ids in ids.chunks(IDS) {
-        let query = FactsQuery::Ids(ids.to_vec());
+        let query = FactsQuery::Ids(ids.to_vec(), ctx.reach());
         let mut cursor: Option<Cursor> = None;
         loop {
             let answer = ctx.source.facts(&query, cursor.as_ref()).await?;

@@ -39,7 +39,7 @@ mod tally;
 mod vanish;
 mod walk;
 
-pub(crate) use context::RunCtx;
+pub(crate) use context::{RunCtx, reach_of};
 pub(crate) use retry::something_is_due;
 pub(crate) use stages::{Ended, execute};
 pub(crate) use stop::{Halt, Stop};

@@ -160,13 +160,14 @@ pub async fn by(
     query: &CommentsQuery,
     cursor: Option<&Cursor>,
 ) -> Result<Batch<SourceComment>, SourceError> {
+    let (CommentsQuery::Space { reach, .. } | CommentsQuery::Ids(_, reach)) = query;
     let (words, bodies, limit) = match query {
-        CommentsQuery::Space { key, bodies } => (
+        CommentsQuery::Space { key, bodies, .. } => (
             format!("comments of space {key} bodies={bodies}"),
             *bodies,
             if *bodies { 50 } else { 200 },
         ),
-        CommentsQuery::Ids(ids) => (format!("comments of ids {}", ids.len()), true, 50),
+        CommentsQuery::Ids(ids, _) => (format!("comments of ids {}", ids.len()), true, 50),
     };
     let any = site.request(words).await?;
     let all = site.with(|site| {
@@ -174,11 +175,12 @@ pub async fn by(
             CommentsQuery::Space { key, .. } => {
                 site.spaces[&site.pages[&comment.page].space].key == key.as_str()
             }
-            CommentsQuery::Ids(ids) => ids.contains(&PageId::from(comment.id.to_string())),
+            CommentsQuery::Ids(ids, _) => ids.contains(&PageId::from(comment.id.to_string())),
         };
         let comments = site.comments.values();
         comments
             .filter(|c| any && !c.lags && site.shows(c) && wanted(c))
+            .filter(|c| site.reaches(&site.pages[&c.page].space, reach))
             .map(|c| c.source(bodies))
             .collect()
     });

@@ -11,8 +11,8 @@ use domain::content::{
     SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError,
-    SourceHealth,
+    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, Reach,
+    SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
@@ -253,6 +253,11 @@ impl Site {
     pub fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+
+    /// Whether a search that looks so far names what stands in a space.
+    pub fn reaches(&self, space: &str, reach: &Reach) -> bool {
+        *reach == Reach::ArchivedSpaces || !self.spaces[space].archived
     }
 
     pub fn visible(&self, page: &FakePage) -> bool {
@@ -513,17 +518,18 @@ impl ContentSource for FakeConfluence {
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
         let words = match query {
-            FactsQuery::Space(key) => format!("facts of space {key}"),
-            FactsQuery::Ids(ids) => format!("facts of ids {}", ids.len()),
+            FactsQuery::Space(key, _) => format!("facts of space {key}"),
+            FactsQuery::Ids(ids, _) => format!("facts of ids {}", ids.len()),
         };
+        let (FactsQuery::Space(_, reach) | FactsQuery::Ids(_, reach)) = query;
         let any = self.request(words).await?;
         Ok(self.with(|site| {
             let wanted = |page: &FakePage| match query {
-                FactsQuery::Space(key) => {
+                FactsQuery::Space(key, _) => {
                     let space = site.spaces.get(&page.space);
                     space.is_some_and(|space| space.key == key.as_str())
                 }
-                FactsQuery::Ids(ids) => ids.iter().any(|id| Site::number(id) == page.id),
+                FactsQuery::Ids(ids, _) => ids.iter().any(|id| Site::number(id) == page.id),
             };
             let named =
                 |page: &FakePage| page.kind != ContentKind::Container || site.search_names_folders;
@@ -533,6 +539,7 @@ impl ContentSource for FakeConfluence {
                 .filter(|page| any && !page.lags && page.status == ContentStatus::Current)
                 .filter(|page| !site.unseen.contains(&page.id))
                 .filter(|page| site.visible(page) && named(page) && wanted(page))
+                .filter(|page| site.reaches(&page.space, reach))
                 .map(|page| site.facts(page))
                 .collect();
             let from: usize = cursor.map_or(0, |Cursor(text)| text.parse().unwrap());
@@ -600,9 +607,10 @@ impl ContentSource for FakeConfluence {
     async fn files(
         &self,
         space: &SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError> {
-        files::of_space(self, space, cursor).await
+        files::of_space(self, space, reach, cursor).await
     }
 
     async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {

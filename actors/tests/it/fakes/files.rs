@@ -1,7 +1,7 @@
 //! Attached files of the site in memory, listed newest first and by space, and fetched.
 
 use domain::content::{ContentStatus, FileFacts, SourceFile};
-use domain::ports::source::{Batch, Cursor, SourceError};
+use domain::ports::source::{Batch, Cursor, Reach, SourceError};
 use domain::{PageId, SpaceKey};
 
 use super::confluence::{FakeConfluence, Site};
@@ -127,6 +127,7 @@ pub async fn recent(
 pub async fn of_space(
     site: &FakeConfluence,
     space: &SpaceKey,
+    reach: Reach,
     cursor: Option<&Cursor>,
 ) -> Result<Batch<SourceFile>, SourceError> {
     let any = site.request(format!("files of space {space}")).await?;
@@ -135,6 +136,7 @@ pub async fn of_space(
         let files = site.files.values();
         files
             .filter(|f| any && !f.trashed && !f.lags && site.shows_file(f) && here(f))
+            .filter(|f| site.reaches(&site.pages[&f.page].space, &reach))
             .map(FakeFile::source)
             .collect()
     });

@@ -3,7 +3,7 @@
 use domain::content::ContentKind::{Attachment, BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Draft, Trashed, Unknown};
 use domain::content::{ContentKind, Restriction};
-use domain::ports::source::{ContentSource, FactsQuery, ListOrder, ListQuery};
+use domain::ports::source::{ContentSource, FactsQuery, ListOrder, ListQuery, Reach};
 use domain::{AccountId, PageId, SpaceKey};
 use serde_json::json;
 use wiremock::matchers::{method, path, query_param, query_param_contains};
@@ -295,7 +295,7 @@ async fn labels_and_restrictions_in_bulk() {
     .await;
     let client = client(&server);
     let batch = client
-        .facts(&FactsQuery::Space("~71".into()), None)
+        .facts(&FactsQuery::Space("~71".into(), Reach::CurrentSpaces), None)
         .await
         .unwrap();
     let told: Vec<_> = batch
@@ -316,7 +316,10 @@ async fn labels_and_restrictions_in_bulk() {
     assert_eq!(batch.next.as_ref().unwrap().0, "_f_MQ==");
     client
         .facts(
-            &FactsQuery::Ids(vec!["7".into(), "att1".into(), "8".into()]),
+            &FactsQuery::Ids(
+                vec!["7".into(), "att1".into(), "8".into()],
+                Reach::CurrentSpaces,
+            ),
             None,
         )
         .await
@@ -331,7 +334,10 @@ async fn labels_and_restrictions_in_bulk() {
             format!("GET {CQL}?cql=id in (7,8)&expand={expand}&limit=100"),
         ]
     );
-    let many = FactsQuery::Ids((0..101).map(|n| PageId::new(n.to_string())).collect());
+    let many = FactsQuery::Ids(
+        (0..101).map(|n| PageId::new(n.to_string())).collect(),
+        Reach::CurrentSpaces,
+    );
     assert_eq!(
         name(&client.facts(&many, None).await.unwrap_err()),
         "rejected"
@@ -357,7 +363,7 @@ async fn containers_are_left_out_where_the_site_refuses_them() {
     for _ in 0..3 {
         assert_eq!(
             client
-                .facts(&FactsQuery::Space("ENG".into()), None)
+                .facts(&FactsQuery::Space("ENG".into(), Reach::CurrentSpaces), None)
                 .await
                 .unwrap()
                 .items
@@ -392,14 +398,14 @@ async fn a_query_that_is_wrong_anyway_does_not_blame_the_containers() {
     assert_eq!(
         name(
             &client
-                .facts(&FactsQuery::Space("ENG".into()), None)
+                .facts(&FactsQuery::Space("ENG".into(), Reach::CurrentSpaces), None)
                 .await
                 .unwrap_err()
         ),
         "rejected"
     );
     client
-        .facts(&FactsQuery::Space("ENG".into()), None)
+        .facts(&FactsQuery::Space("ENG".into(), Reach::CurrentSpaces), None)
         .await
         .unwrap();
     assert!(asked(&server).await.last().unwrap().contains("folder"));

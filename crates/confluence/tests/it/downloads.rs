@@ -2,7 +2,7 @@
 
 use confluence::ConfluenceClient;
 use domain::comments::CommentPlace::{Footer, Inline};
-use domain::ports::source::{CommentsQuery, ContentSource};
+use domain::ports::source::{CommentsQuery, ContentSource, Reach};
 use serde_json::json;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
@@ -29,7 +29,10 @@ async fn files_are_listed_whole_site_and_by_space() {
     );
     assert_eq!(first.url, "https://x.atlassian.net/wiki/pages/7?preview=9");
     assert_eq!(batch.items[1].id.as_str(), "att10");
-    client.files(&"ENG".into(), None).await.unwrap();
+    client
+        .files(&"ENG".into(), Reach::CurrentSpaces, None)
+        .await
+        .unwrap();
     assert_eq!(client.file(&"x".into()).await.unwrap(), None);
     let asked = asked(&server).await;
     assert_eq!(
@@ -60,11 +63,12 @@ async fn comments_are_listed_whole_site_and_by_space_and_asked_for_by_id() {
     client.recent_comments(Footer, 10, None).await.unwrap();
     let of_space = |bodies| CommentsQuery::Space {
         key: "ENG".into(),
+        reach: Reach::CurrentSpaces,
         bodies,
     };
     client.comments(&of_space(false), None).await.unwrap();
     client.comments(&of_space(true), None).await.unwrap();
-    let ids = CommentsQuery::Ids(vec!["5".into(), "6".into()]);
+    let ids = CommentsQuery::Ids(vec!["5".into(), "6".into()], Reach::CurrentSpaces);
     client.comments(&ids, None).await.unwrap();
     let asked = asked(&server).await;
     let expand = "container,ancestors,version,extensions.inlineProperties,extensions.resolution";
@@ -82,7 +86,10 @@ async fn comments_are_listed_whole_site_and_by_space_and_asked_for_by_id() {
             format!("{search}=id in (5,6)&expand={expand},body.storage&limit=50"),
         ]
     );
-    let too_many = CommentsQuery::Ids((0..51).map(|n| n.to_string().into()).collect());
+    let too_many = CommentsQuery::Ids(
+        (0..51).map(|n| n.to_string().into()).collect(),
+        Reach::CurrentSpaces,
+    );
     assert_eq!(
         name(&client.comments(&too_many, None).await.unwrap_err()),
         "rejected"

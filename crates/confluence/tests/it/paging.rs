@@ -3,7 +3,7 @@
 use confluence::ConfluenceClient;
 use domain::content::ContentKind::Page;
 use domain::content::ContentStatus::Current;
-use domain::ports::source::{ContentSource, Cursor, FactsQuery};
+use domain::ports::source::{ContentSource, Cursor, FactsQuery, Reach};
 use serde_json::json;
 use wiremock::matchers::{path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer};
@@ -175,7 +175,7 @@ async fn an_empty_answer_of_search_is_its_end() {
     )
     .await;
     let batch = client(&server)
-        .facts(&FactsQuery::Space("ENG".into()), None)
+        .facts(&FactsQuery::Space("ENG".into(), Reach::CurrentSpaces), None)
         .await
         .unwrap();
     assert_eq!((batch.items.len(), batch.next), (0, None));

@@ -59,13 +59,23 @@ pub struct ListQuery {
     pub limit: usize,
 }
 
+/// How far search is to look. What stands in an archived space it leaves out unless it is told otherwise, and that takes another
+/// request (`/search` instead of `/content/search`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Spaces in use.
+    CurrentSpaces,
+    /// Archived spaces, too.
+    ArchivedSpaces,
+}
+
 /// Which items to ask labels, restrictions and ancestors of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FactsQuery {
     /// Everything in a space, by its present key: pages, blog posts, and containers where the site lets them be asked.
-    Space(SpaceKey),
+    Space(SpaceKey, Reach),
     /// Some items, at most 100.
-    Ids(Vec<PageId>),
+    Ids(Vec<PageId>, Reach),
 }
 
 /// Which comments to ask for. Search answers, so it lags: a comment missing in an answer says nothing by itself.
@@ -75,11 +85,13 @@ pub enum CommentsQuery {
     Space {
         /// The space.
         key: SpaceKey,
+        /// Whether it is archived.
+        reach: Reach,
         /// With their texts: fewer of them in one answer.
         bodies: bool,
     },
     /// Some comments with their texts, at most [`MAX_COMMENTS`].
-    Ids(Vec<PageId>),
+    Ids(Vec<PageId>, Reach),
 }
 
 /// How many comments one request by id may name: with texts, search answers no more at once.
@@ -187,6 +199,7 @@ pub trait ContentSource: Send + Sync {
     async fn files(
         &self,
         space: &SpaceKey,
+        reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError>;
 

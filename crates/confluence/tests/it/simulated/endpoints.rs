@@ -7,12 +7,15 @@ use domain::comments::CommentPlace::{Footer, Inline};
 use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
 use domain::content::{ContentFacts, Restriction, SourcePage};
-use domain::ports::source::{CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery};
+use domain::ports::source::{
+    CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach,
+};
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim};
 
 use super::{
     Made, SCOPES, client, eng, facts, page_id, settings, site, site_of, start, sweep, sweep_of,
+    walk,
 };
 use crate::official::Official;
 use crate::support::name;
@@ -186,7 +189,10 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         assert!(facts.ancestors.is_some());
     }
     assert_eq!(known[&page_id(made.folder)].kind, Container);
-    let some = FactsQuery::Ids(vec![page_id(made.labelled), page_id(made.restricted)]);
+    let some = FactsQuery::Ids(
+        vec![page_id(made.labelled), page_id(made.restricted)],
+        Reach::CurrentSpaces,
+    );
     assert_eq!(client.facts(&some, None).await.unwrap().items.len(), 2);
     for (kind, id) in [
         (Page, made.restricted),
@@ -236,6 +242,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         .comments(
             &CommentsQuery::Space {
                 key: "ENG".into(),
+                reach: Reach::CurrentSpaces,
                 bodies: true,
             },
             None,
@@ -258,7 +265,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         .iter()
         .find(|comment| comment.parent == Some(page_id(made.comment)));
     assert!(reply.is_some_and(|reply| reply.page == Some(labelled.clone())));
-    let by_id = CommentsQuery::Ids(vec![page_id(made.comment)]);
+    let by_id = CommentsQuery::Ids(vec![page_id(made.comment)], Reach::CurrentSpaces);
     assert_eq!(
         client.comments(&by_id, None).await.unwrap().items[0].id,
         page_id(made.comment)
@@ -271,7 +278,11 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
     assert_eq!((files.len(), files[0].name.as_str()), (1, "plan.txt"));
     // Every way tells the same of a file.
     assert_eq!(
-        client.files(&"ENG".into(), None).await.unwrap().items,
+        client
+            .files(&"ENG".into(), Reach::CurrentSpaces, None)
+            .await
+            .unwrap()
+            .items,
         files
     );
     assert_eq!(
@@ -455,4 +466,53 @@ async fn a_space_that_vanishes_is_named() {
         []
     );
     assert_eq!(client.spaces_by_id(&[space]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_archived_space_is_searched_with_the_parameter_that_names_it() {
+    let (site, made) = site_of(150);
+    site.archive_space("ENG");
+    let sim = start(&site).await;
+    let client = client(&sim);
+    assert_eq!(facts(&client, "ENG").await.unwrap(), []);
+
+    let reach = Reach::ArchivedSpaces;
+    let query = FactsQuery::Space("ENG".into(), reach);
+    let named = walk(|cursor| {
+        let (client, query) = (&client, &query);
+        async move { client.facts(query, cursor.as_ref()).await }
+    })
+    .await
+    .unwrap();
+    assert!(named.len() > 150, "{}", named.len());
+    let of = |id: &PageId| named.iter().find(|item| item.id == *id).unwrap();
+    assert_eq!(of(&page_id(made.labelled)).labels, ["runbook"]);
+    assert_eq!(
+        of(&page_id(made.restricted)).restriction,
+        Restriction::Restricted
+    );
+    assert_eq!(of(&page_id(made.labelled)).restriction, Restriction::Open);
+    assert!(of(&page_id(made.labelled)).ancestors.is_some());
+
+    let ids = FactsQuery::Ids(vec![page_id(made.restricted)], reach);
+    assert_eq!(client.facts(&ids, None).await.unwrap().items.len(), 1);
+    let files = client.files(&"ENG".into(), reach, None).await.unwrap();
+    assert_eq!(
+        files.items,
+        client.recent_files(25, None).await.unwrap().items
+    );
+    let comments = client
+        .comments(
+            &CommentsQuery::Space {
+                key: "ENG".into(),
+                reach,
+                bodies: true,
+            },
+            None,
+        )
+        .await
+        .unwrap();
+    assert_eq!(comments.items.len(), 3);
+    assert!(comments.items.iter().all(|comment| comment.body.is_some()));
+    all_official(&sim);
 }

@@ -8,7 +8,7 @@ use domain::content::ContentKind::Page;
 use domain::content::ContentStatus::Current;
 use domain::content::{ContentFacts, SourcePage};
 use domain::ports::source::{
-    Batch, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, SourceError,
+    Batch, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
 };
 use domain::{PageId, SpaceId};
 use simulators::confluence::{ConfluenceSim, ContentId, Site};
@@ -174,7 +174,7 @@ pub(super) async fn facts(
     client: &ConfluenceClient,
     space: &str,
 ) -> Result<Vec<ContentFacts>, SourceError> {
-    let query = FactsQuery::Space(space.into());
+    let query = FactsQuery::Space(space.into(), Reach::CurrentSpaces);
     walk(|cursor| {
         let query = &query;
         async move { client.facts(query, cursor.as_ref()).await }
