@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix::Addr;
 use domain::content::ContentKind;
 use domain::index::{BackendKind, Index};
+use domain::overlap::Overlap;
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
     rows: Mutex<HashMap<IndexId, RowsLock>>,
     last_run_at: Mutex<Option<Timestamp>>,
+    started: tokio::time::Instant,
+    overlaps: Mutex<HashMap<(IndexId, &'static str), Overlap>>,
     /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
     walks: Mutex<HashMap<(SpaceId, ContentKind), Turn>>,
 }
@@ -59,6 +63,8 @@ impl Shared {
             uploaders: Mutex::default(),
             rows: Mutex::default(),
             last_run_at: Mutex::default(),
+            started: tokio::time::Instant::now(),
+            overlaps: Mutex::default(),
             walks: Mutex::default(),
         })
     }
@@ -120,9 +126,22 @@ impl Shared {
         Arc::clone(lock(&self.walks).entry(key).or_default())
     }
 
+    /// What the polls of one feed of an index remember of each other, with the time by a clock that only goes forward. A
+    /// process that starts remembers nothing, and reads more.
+    pub(crate) fn with_overlap<T>(
+        &self,
+        index: IndexId,
+        feed: &'static str,
+        look: impl FnOnce(&mut Overlap, Duration) -> T,
+    ) -> T {
+        let now = self.started.elapsed();
+        look(lock(&self.overlaps).entry((index, feed)).or_default(), now)
+    }
+
     /// The index is deleted: nobody guards its rows any more.
     pub(crate) fn forget(&self, index: IndexId) {
         lock(&self.rows).remove(&index);
+        lock(&self.overlaps).retain(|(of, _), _| *of != index);
         self.hub.forget(index, None);
     }
 

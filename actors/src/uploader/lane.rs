@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::{OutboxEntry, SyncStore};
+use domain::upload;
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
@@ -72,11 +73,17 @@ impl Lane {
             self.job.stop.check()?;
             let window =
                 (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
+            let look = if troubles.spread() {
+                LARGEST_ROUND
+            } else {
+                window
+            };
             let due = self
                 .job
                 .ledger
-                .due(self.store(), self.job.index, self.shared.now(), window)
+                .due(self.store(), self.job.index, self.shared.now(), look)
                 .await?;
+            let due = upload::spread(due, window, rand::random());
             if due.is_empty() {
                 if !self.handle.closing.load(Ordering::SeqCst) {
                     self.wait_for_rows().await?;

@@ -20,11 +20,18 @@ pub(super) struct Troubles {
     given_up: usize,
     /// How often rows went by themselves in vain during this run.
     tries: HashMap<PageId, u32>,
+    /// Something was not answered in the last round.
+    spread: bool,
     /// Until when the last of those rests that go again in this run.
     rest_until: Option<Timestamp>,
 }
 
 impl Troubles {
+    /// Whether the next round takes rows from everywhere in the queue.
+    pub(super) const fn spread(&self) -> bool {
+        self.spread
+    }
+
     /// Until when rows rest that belong to this run.
     pub(super) const fn rest_until(&self) -> Option<Timestamp> {
         self.rest_until
@@ -36,6 +43,7 @@ impl Troubles {
             self.silent = 0;
             self.given_up = 0;
         }
+        self.spread = round.trouble.is_some();
         let Some((error, at_least)) = round.trouble else {
             return Ok(());
         };

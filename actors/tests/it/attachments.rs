@@ -385,3 +385,27 @@ fn a_file_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
         bench.assert_true(index.id).await;
     });
 }
+
+#[test]
+fn a_download_refused_as_too_large_is_tried_again_where_the_file_is_not() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        let small = bench.site.attach(page, "a.txt", "text/plain", b"small");
+        bench
+            .site
+            .fail(&format!("download att{small}"), 2, Fault::TooLarge);
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_attachments = true;
+        let index = bench.create(settings).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Partial);
+        let failed = file(&bench, &index, small).await;
+        assert_eq!(failed.state, PageState::Failed);
+        assert!(failed.reason.unwrap().contains("announced size"));
+        for _ in 0..3 {
+            bench.wait(600).await;
+            bench.delta(index.id).await;
+        }
+        assert!(text(&bench, small).unwrap().contains("small"));
+    });
+}

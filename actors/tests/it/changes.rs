@@ -319,3 +319,39 @@ fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
         bench.assert_true(index.id).await;
     });
 }
+
+#[test]
+fn quiet_polls_after_a_bulk_import_read_little() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let first = bench.site.add("10", None, "First", "<p>first</p>");
+        bench.wait(3600).await;
+        bench.site.edit(first, "<p>edited</p>");
+        let index = bench.synced().await;
+        let mut imported = Vec::new();
+        for n in 0..600 {
+            let (title, body) = (format!("P{n}"), format!("<p>t{n}</p>"));
+            let id = bench.site.add("10", None, &title, &body);
+            let before = chrono::TimeDelta::milliseconds(500 * n);
+            bench.site.change(id, |page| page.modified -= before);
+            imported.push(id);
+        }
+        let seen = async |minutes: u64| {
+            bench.wait(minutes * 60).await;
+            bench.delta(index.id).await.counts.seen
+        };
+        assert_eq!(seen(1).await, 601);
+        // What shows late within the overlap is still found: the window is read again until it is over.
+        assert!(seen(1).await >= 600);
+        assert!(seen(5).await >= 600);
+        assert!(seen(10).await >= 600);
+        for _ in 0..3 {
+            let seen = seen(10).await;
+            assert!(seen <= 600 / 10, "{seen}");
+        }
+        bench.site.edit(imported[3], "<p>later</p>");
+        let seen = seen(1).await;
+        assert!(seen <= 600 / 10, "{seen}");
+        bench.assert_true(index.id).await;
+    });
+}

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use actors::SyncOrder;
+use actors::{EngineSettings, SyncOrder};
 use domain::content::ContentStatus;
 use domain::index::{IndexStatus, SpaceState};
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
-use crate::fakes::Fault;
 use crate::fakes::retrieval::StoreFault;
+use crate::fakes::{FakeRetrieval, Fault};
 
 /// Two spaces, synced: pages of both.
 async fn two_spaces(bench: &Bench) -> (domain::index::Index, u64, u64) {
@@ -305,5 +305,75 @@ fn a_clock_that_was_ahead_and_is_set_back_holds_nothing_up() {
         bench.site.edit(pages[3], "<p>found by the schedule</p>");
         bench.wait(2 * 3600).await;
         bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_change_of_scope_is_carried_out_once_although_a_space_fails() {
+    bench::run(|| async {
+        let settings = EngineSettings {
+            sweep_interval: Duration::from_secs(24 * 3600),
+            ..EngineSettings::default()
+        };
+        let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
+        let (index, eng, _) = two_spaces(&bench).await;
+        let more: Vec<u64> = (0..20)
+            .map(|n| bench.site.add("11", None, &format!("O{n}"), "<p>o</p>"))
+            .collect();
+        bench.sweep(index.id).await;
+        bench
+            .site
+            .change(eng, |page| page.labels = vec!["old".to_owned()]);
+        for id in &more {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["old".to_owned()]);
+        }
+        bench.site.fail("limit=250 11", 10_000, Fault::Forbidden);
+        bench
+            .patch(index.id, |s| s.exclude_labels = vec!["old".to_owned()])
+            .await;
+        bench.wait(5).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Partial);
+        assert!(bench.finds(index.id, "first").await.len() == 1);
+        // Whatever runs by the timetable from now on asks for the failing space only.
+        bench.site.take_log();
+        for round in 0..5 {
+            bench.wait(3600 + 600).await;
+            let run = bench.over(index.id).await;
+            assert_eq!(run.kind, RunKind::Delta, "round {round}");
+            let log = bench.site.take_log();
+            assert!(
+                !log.iter().any(|line| line.contains("limit=250 10")),
+                "{log:#?}"
+            );
+        }
+        // It heals: what leaves there leaves by the change of scope, and nobody is asked about it.
+        bench.site.heal();
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 20));
+        bench.assert_true(index.id).await;
+        let progress = bench.store.index_state(index.id).await.unwrap().progress;
+        let settings = bench.index(index.id).await.settings;
+        assert_eq!(progress.applied_settings, Some(settings));
+    });
+}
+
+#[test]
+fn a_space_taken_out_leaves_although_no_other_can_be_seen() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, ..) = two_spaces(&bench).await;
+        bench
+            .site
+            .with(|site| site.spaces.get_mut("11").unwrap().visible = false);
+        bench
+            .patch(index.id, |s| s.confluence_spaces = vec!["OPS".into()])
+            .await;
+        bench.wait(5).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(run.error.unwrap().code, "no_space_visible");
+        let held = bench.held();
+        assert_eq!(held.len(), 1, "what is only not seen stays: {held:?}");
     });
 }

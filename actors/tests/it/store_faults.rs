@@ -343,3 +343,78 @@ fn an_agent_id_is_free_although_the_old_object_is_still_there() {
         assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
     });
 }
+
+#[test]
+fn a_removal_that_stays_undone_is_told_by_later_runs_and_can_be_retried_by_hand() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 10).await;
+        let index = bench.synced().await;
+        bench.shelf.with(|shelf| {
+            for id in &pages[2..4] {
+                let reason = "locked by an export".to_owned();
+                shelf.refuse_delete.insert(document(*id), reason);
+            }
+        });
+        for id in &pages[2..4] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        bench.sweep(index.id).await;
+        for _ in 0..6 {
+            bench.wait(3600).await;
+            bench.over(index.id).await;
+        }
+        // Its next try is hours off: this run has nothing to do with it.
+        bench.delta(index.id).await;
+        let now = bench.index(index.id).await;
+        assert_eq!(now.status, IndexStatus::Degraded);
+        let reason = now.status_reason.unwrap();
+        assert!(
+            reason.contains("2 document(s)") && reason.contains("locked by an export"),
+            "{reason}"
+        );
+
+        bench.shelf.with(|shelf| shelf.refuse_delete.clear());
+        for id in &pages[2..4] {
+            let id = PageId::from(id.to_string());
+            bench.store.retry_page(index.id, &id).await.unwrap();
+        }
+        bench.engine.index_changed(index.id);
+        bench.wait(5).await;
+        bench.over(index.id).await;
+        bench.assert_true(index.id).await;
+        let now = bench.index(index.id).await;
+        assert_eq!((now.status, now.status_reason), (IndexStatus::Ok, None));
+        let id = PageId::from(pages[2].to_string());
+        assert!(bench.store.retry_page(index.id, &id).await.is_err());
+    });
+}
+
+#[test]
+fn many_documents_without_an_answer_hold_up_none_behind_them() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = pages(&bench, 300).await;
+        bench.shelf.with(|shelf| {
+            for id in &pages[..100] {
+                shelf.unanswered.insert(document(*id));
+            }
+        });
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        bench.over(index.id).await;
+        // Nearly all of the others, until the last few are hard to find among those; the next runs find those.
+        let held = bench.held().len();
+        assert!(held > 180, "{held}");
+        for _ in 0..5 {
+            bench.wait(3600).await;
+            bench.over(index.id).await;
+        }
+        assert_eq!(bench.held().len(), 200);
+        bench.shelf.with(|shelf| shelf.unanswered.clear());
+        for _ in 0..8 {
+            bench.wait(3600).await;
+            bench.over(index.id).await;
+        }
+        bench.assert_true(index.id).await;
+    });
+}

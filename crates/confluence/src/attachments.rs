@@ -216,8 +216,17 @@ impl ConfluenceClient {
         max_bytes: usize,
     ) -> Result<Vec<u8>, SourceError> {
         let call = Call::new(&endpoint::DOWNLOAD, &[page.as_str(), attachment.as_str()]);
-        let mut target = self.transport.location(&call).await?;
-        let what = call.what;
+        let what = call.what.clone();
+        // Of the file itself nothing was read so far: this says nothing about its size.
+        let of_the_answer = |error| match error {
+            SourceError::TooLarge { what, detail } => SourceError::Rejected { what, detail },
+            other => other,
+        };
+        let mut target = self
+            .transport
+            .location(&call)
+            .await
+            .map_err(of_the_answer)?;
         for _ in 0..MAX_HOPS {
             let url = self.file_address(&what, &target)?;
             let unavailable = |error: &reqwest::Error| SourceError::Unavailable {

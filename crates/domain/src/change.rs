@@ -75,7 +75,7 @@ pub fn without_body(record: &PageRecord, body_came: bool, now: Timestamp) -> Opt
 /// How far before the watermark a poll reads again: clocks and index delays blur the edge.
 pub const POLL_OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
-/// Decides when a walk over `sort=-modified-date` may stop: at the first item older than the watermark less the overlap,
+/// Decides when a walk over `sort=-modified-date` may stop: at the first item older than its floor,
 /// unless the order was ever wrong; then it reads to the end (a forgotten `-` reads the oldest first and would see
 /// nothing for ever).
 #[derive(Clone, Debug)]
@@ -88,11 +88,11 @@ pub struct PollWalk {
 }
 
 impl PollWalk {
-    /// A walk that begins now; without a watermark it reads to the end.
+    /// A walk that begins now and is to read what was modified at `floor` or later; without one it reads to the end.
     #[must_use]
-    pub fn from(watermark: Option<Timestamp>) -> Self {
+    pub const fn down_to(floor: Option<Timestamp>) -> Self {
         Self {
-            floor: watermark.map(|at| at - POLL_OVERLAP),
+            floor,
             previous: None,
             in_order: true,
             passed_floor: false,
@@ -191,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_stops_behind_the_overlap() {
-        let mut walk = PollWalk::from(Some(at(0)));
+    fn a_poll_stops_behind_its_floor() {
+        let mut walk = PollWalk::down_to(Some(at(-10)));
         assert!(walk.take(at(5)) && walk.take(at(-9)) && !walk.may_stop());
         assert!(!walk.take(at(-11)));
         assert!(walk.may_stop());
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_poll_in_the_wrong_order_reads_to_the_end() {
-        let mut walk = PollWalk::from(Some(at(0)));
+        let mut walk = PollWalk::down_to(Some(at(-10)));
         walk.take(at(-100));
         walk.take(at(5));
         assert!(walk.order_was_wrong() && !walk.may_stop());

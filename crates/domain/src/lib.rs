@@ -23,6 +23,7 @@ pub mod guard;
 pub mod ids;
 pub mod index;
 pub mod moving;
+pub mod overlap;
 pub mod page;
 pub mod ports;
 pub mod problem;

@@ -64,6 +64,31 @@ pub enum Next {
     GiveUpTheStore,
 }
 
+/// Rows for the next round out of those that are due, oldest first, after one in which something was not answered: from
+/// everywhere in the queue, `luck` in `0.0..1.0`, so that many which the store never answers hold up none behind them.
+#[must_use]
+pub fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
+    let (all, wanted) = (due.len(), wanted.max(1));
+    if all <= wanted {
+        return due;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of at most a thousand rows"
+    )]
+    let offset = (luck.clamp(0.0, 0.999_999) * all as f64) as usize;
+    let mut picked: Vec<bool> = vec![false; all];
+    for n in 0..wanted {
+        picked[(offset + n * all / wanted) % all] = true;
+    }
+    let mut picked = picked.into_iter();
+    let mut due = due;
+    due.retain(|_| picked.next().unwrap_or(false));
+    due
+}
+
 /// Decides after a round in which nothing was answered.
 #[must_use]
 pub const fn after_silence(seen: Silence) -> Next {
@@ -81,6 +106,20 @@ pub const fn after_silence(seen: Silence) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        /// As many as wanted, each once and in order; and none of them is out of reach of luck.
+        #[test]
+        fn rows_come_from_everywhere(all in 0_usize..300, wanted in 0_usize..50, luck in 0.0_f64..1.0) {
+            let due: Vec<usize> = (0..all).collect();
+            let picked = spread(due, wanted, luck);
+            proptest::prop_assert_eq!(picked.len(), all.min(wanted.max(1)));
+            proptest::prop_assert!(picked.is_sorted_by(|a, b| a < b));
+            for gap in picked.windows(2) {
+                proptest::prop_assert!(gap[1] - gap[0] <= all / wanted.max(1) + 1);
+            }
+        }
+    }
 
     #[test]
     fn silence_is_the_documents_fault_only_where_few_go_alone() {

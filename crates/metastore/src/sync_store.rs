@@ -10,7 +10,7 @@ use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
     IndexState, MoveBegun, OpenedRun, OutboxCounts, OutboxEntry, OutboxOutcome, PageBrief, RunEnd,
-    StoreResult, SyncStore, Tombstone,
+    StoreResult, StuckRemovals, SyncStore, Tombstone,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
@@ -358,6 +358,10 @@ impl SyncStore for Metastore {
 
     async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts> {
         self.read(move |c| outbox::counts(c, index)).await
+    }
+
+    async fn stuck_removals(&self, index: IndexId) -> StoreResult<Option<StuckRemovals>> {
+        self.read(move |c| outbox::stuck_removals(c, index)).await
     }
 
     async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>> {

@@ -51,8 +51,9 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>
         }
         return Ok((touched, newest));
     };
+    let window = ctx.window(WALK, Some(since));
     let newest = newest_first(
-        since,
+        window.floor,
         |file: &SourceFile| file.modified,
         async |limit, cursor| ctx.source.recent_files(limit, cursor.as_ref()).await,
         async |window| {
@@ -61,6 +62,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>
         },
     )
     .await?;
+    ctx.window_was_read(WALK, window);
     Ok((touched, newest.max(Some(since))))
 }
 
@@ -242,6 +244,13 @@ fn refusal(record: &PageRecord) -> Option<String> {
     (bytes > max).then(|| attachment_text::Refusal::TooLarge { bytes, max }.to_string())
 }
 
+/// Whether its announced size is within the limit.
+fn fits(record: &PageRecord) -> bool {
+    let announced = record.file.as_ref().and_then(|file| file.size);
+    let max = u64::try_from(Limits::default().max_bytes).unwrap_or(u64::MAX);
+    announced.is_some_and(|bytes| bytes <= max)
+}
+
 /// This version was looked at and has no text for us; the next may.
 fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
     record.state = PageState::Skipped;
@@ -284,6 +293,12 @@ async fn one(ctx: &RunCtx, record: PageRecord) -> Result<(), Halt> {
         Ok(bytes) => bytes,
         Err(halt) => {
             return match halt.only_this_part()? {
+                SourceError::TooLarge { detail, .. } if fits(&record) => {
+                    let reason = format!(
+                        "Confluence or a proxy before it calls the file too large, although its announced size is within the limit: {detail}"
+                    );
+                    retry::failed(ctx, &[id], &reason).await
+                }
                 SourceError::TooLarge { .. } => {
                     let reason = format!(
                         "the file is larger than {} MiB, and such files are not read",
@@ -450,7 +465,8 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                         // Looked at again when the page comes in.
                         file.body_version = None;
                     }
-                    let exempt = with_page.map_or_else(|| ctx.scope_changed(), |r| r.exempt);
+                    let exempt = with_page
+                        .map_or_else(|| ctx.scope_changed_in(&page.facts.space_id), |r| r.exempt);
                     stored.then_some(Removal {
                         exempt,
                         only_accepted: with_page.is_some_and(|r| r.only_accepted),

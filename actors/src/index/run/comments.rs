@@ -69,9 +69,10 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
         return Ok((pages, newest));
     };
     let mut newest = Some(since);
+    let window = ctx.window(WALK, Some(since));
     for place in CommentPlace::ALL {
         let found = newest_first(
-            since,
+            window.floor,
             |item: &SourceComment| item.modified,
             async |limit, cursor| {
                 ctx.source
@@ -86,6 +87,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
         .await?;
         newest = newest.max(found);
     }
+    ctx.window_was_read(WALK, window);
     Ok((pages, newest))
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use domain::content::ContentKind;
 use domain::guard::{Asked, Question};
 use domain::index::{IndexSettings, IndexSpace, SpaceState};
+use domain::overlap::Window;
 use domain::ports::source::Reach;
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
@@ -230,6 +231,31 @@ impl RunCtx {
             Asked::Refused(_) if self.run.kind == RunKind::Full => Asked::Nothing,
             asked => asked,
         }
+    }
+
+    /// What a poll of one feed of the index has to read, from what it knows up to this watermark.
+    pub(super) fn window(&self, feed: &'static str, watermark: Option<Timestamp>) -> Window {
+        self.shared
+            .with_overlap(self.index(), feed, |overlap, now| {
+                overlap.window(watermark, now)
+            })
+    }
+
+    /// All of it was read and recorded. While another feed cannot be read, what hangs on its pages may have found none.
+    pub(super) fn window_was_read(&self, feed: &'static str, window: Window) {
+        if self.find(|f| f.poll_trouble.is_some()) {
+            return;
+        }
+        self.shared
+            .with_overlap(self.index(), feed, |overlap, _| overlap.was_read(window));
+    }
+
+    /// Whether what leaves in this space may leave by the administrator's own change of scope: a space that could not be
+    /// read when the others followed the change still owes it.
+    pub(super) fn scope_changed_in(&self, space: &SpaceId) -> bool {
+        let applied = self.state.progress.applied_settings.as_ref();
+        let owes = self.remembered.owed.contains(space) && applied != Some(self.settings());
+        self.scope_changed() || owes
     }
 
     /// How far search has to look for items of any space of the index.

@@ -2,7 +2,7 @@
 
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
-use domain::ports::store::{IndexState, RunEnd, StoreError};
+use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
 use domain::problem::Problem;
 use domain::run::{RunKind, RunStatus, final_status};
 use domain::{SpaceKey, Timestamp, schedule};
@@ -45,8 +45,11 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
         let spaces = spaces_after(ctx, &findings, shared.now());
         shared.store.record_spaces(index, &spaces).await?;
     }
-    let failed_pages = count_failed(&life).await?;
-    let end = end_of(&life, &state, outcome, &findings, failed_pages);
+    let remains = Remains {
+        failed_pages: count_failed(&life).await?,
+        removals: shared.store.stuck_removals(index).await?,
+    };
+    let end = end_of(&life, &state, outcome, &findings, &remains);
     shared.pass("before_run_finished");
     let run = match shared.store.finish_run(life.run.id, &end).await {
         Ok(ended) => ended,
@@ -110,6 +113,12 @@ fn spaces_after(ctx: &RunCtx, findings: &Findings, now: Timestamp) -> Vec<IndexS
         .collect()
 }
 
+/// What runs so far left undone, whichever run it was.
+struct Remains {
+    failed_pages: usize,
+    removals: Option<StuckRemovals>,
+}
+
 /// Pages that stand as failed, as far as the next sentence needs to know: none, or some.
 async fn count_failed(life: &Life) -> Result<usize, StoreError> {
     let failed = life
@@ -125,7 +134,7 @@ fn end_of(
     state: &IndexState,
     outcome: Result<(), Halt>,
     findings: &Findings,
-    failed_pages: usize,
+    remains: &Remains,
 ) -> RunEnd {
     let shared = &life.shared;
     let counts = life.tally.counts();
@@ -177,7 +186,7 @@ fn end_of(
             end.next_run_at = state.index.next_run_at;
         }
         Ok(()) if life.run.kind == RunKind::Move => end_move(life, state, &mut end),
-        Ok(()) => end_well(life, state, findings, failed_pages, &mut end),
+        Ok(()) => end_well(life, state, findings, remains, &mut end),
     }
     if life.run.dry_run {
         (end.index_status, end.index_reason) = as_before(life, state, "");
@@ -219,7 +228,7 @@ fn end_well(
     life: &Life,
     state: &IndexState,
     findings: &Findings,
-    failed_pages: usize,
+    remains: &Remains,
     end: &mut RunEnd,
 ) {
     let visible = life
@@ -257,7 +266,7 @@ fn end_well(
     }
     let now = life.shared.now();
     let progress = progress_after(life, findings, end.status, now);
-    let reasons = reasons(life, findings, failed_pages, &progress);
+    let reasons = reasons(life, findings, remains, &progress);
     end.index_status = if progress.awaiting_confirmation.is_some() {
         IndexStatus::NeedsConfirmation
     } else if reasons.is_empty() && end.status == RunStatus::Succeeded {
@@ -279,7 +288,7 @@ fn end_badly(life: &Life, state: &IndexState, end: &mut RunEnd) {
 fn reasons(
     life: &Life,
     findings: &Findings,
-    failed_pages: usize,
+    remains: &Remains,
     progress: &IndexProgress,
 ) -> Vec<String> {
     let guarded = progress.guarded_pages.len();
@@ -301,6 +310,13 @@ fn reasons(
             reasons.push(format!("space {}: {what}", space.key));
         }
     }
+    if let Some(stuck) = &remains.removals {
+        reasons.push(format!(
+            "{} document(s) that were to be removed are still in the store; no answer quotes them, and the removal is tried again. The store says: {}",
+            stuck.documents, stuck.last_error
+        ));
+    }
+    let failed_pages = remains.failed_pages;
     if failed_pages > 0 {
         reasons.push(format!(
             "{failed_pages} page(s) could not be fetched or stored; each says why and when it is tried again"
@@ -333,10 +349,12 @@ fn progress_after(
         if trouble.is_empty() || findings.listed.iter().any(|space| read(&space)) {
             progress.last_sweep_at = Some(ctx.started_at);
         }
-        if trouble.is_empty() {
-            progress.applied_scope_revision = progress.scope_revision;
-            progress.applied_settings = Some(ctx.settings().clone());
-        }
+        // A space in trouble is owed a sweep of its own by its row, and what it still owes of a change of scope is exempt
+        // from the guard as long as the settings before that are remembered.
+        progress.applied_scope_revision = progress.scope_revision;
+    }
+    if trouble.is_empty() && progress.applied_scope_revision == progress.scope_revision {
+        progress.applied_settings = Some(ctx.settings().clone());
     }
     remember_question(life, findings, &mut progress);
     if matches!(status, RunStatus::Succeeded | RunStatus::Partial) {

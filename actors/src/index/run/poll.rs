@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use domain::PageId;
 use domain::change::PollWalk;
 use domain::content::{ContentKind, ContentStatus};
 use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING};
+use domain::{PageId, Timestamp};
 
 use super::context::SeenSpace;
 use super::convert::Links;
@@ -22,12 +22,14 @@ pub(super) async fn poll(
     kind: ContentKind,
 ) -> Result<Recorded, Halt> {
     let mut all = Recorded::default();
+    let window = ctx.window(kind.as_str(), ctx.state.progress.watermark);
     for spaces in spaces.chunks(MAX_SPACES_PER_LISTING) {
-        let found = poll_chunk(ctx, spaces, kind).await?;
+        let found = poll_chunk(ctx, spaces, kind, window.floor).await?;
         all.touched.extend(found.touched);
         all.moved.extend(found.moved);
         all.unchanged += found.unchanged;
     }
+    ctx.window_was_read(kind.as_str(), window);
     Ok(all)
 }
 
@@ -35,8 +37,9 @@ async fn poll_chunk(
     ctx: &RunCtx,
     spaces: &[SeenSpace],
     kind: ContentKind,
+    floor: Option<Timestamp>,
 ) -> Result<Recorded, Halt> {
-    let mut walk = PollWalk::from(ctx.state.progress.watermark);
+    let mut walk = PollWalk::down_to(floor);
     let mut query = ListQuery {
         kind,
         spaces: spaces.iter().map(|space| space.id.clone()).collect(),

@@ -10,14 +10,14 @@ use super::{Halt, RunCtx};
 /// A quiet poll reads no more than this.
 const FIRST_LIMIT: usize = 25;
 
-/// Walks newest first until behind `since`, less an overlap; answers the newest moment seen.
+/// Walks newest first until behind `floor`; answers the newest moment seen.
 pub(super) async fn newest_first<T>(
-    since: Timestamp,
+    floor: Option<Timestamp>,
     modified: impl Fn(&T) -> Timestamp,
     mut ask: impl AsyncFnMut(usize, Option<Cursor>) -> Result<Batch<T>, Halt>,
     mut take: impl AsyncFnMut(Vec<T>) -> Result<(), Halt>,
 ) -> Result<Option<Timestamp>, Halt> {
-    let mut walk = PollWalk::from(Some(since));
+    let mut walk = PollWalk::down_to(floor);
     let mut limit = FIRST_LIMIT;
     let mut cursor: Option<Cursor> = None;
     loop {

@@ -44,7 +44,7 @@ pub(super) struct Reconciler<'a> {
 impl<'a> Reconciler<'a> {
     pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
         let before = ctx.state.progress.applied_settings.as_ref();
-        let before = before.filter(|_| ctx.scope_changed());
+        let before = before.filter(|_| ctx.scope_changed_in(&space.id));
         Self {
             ctx,
             space,

@@ -21,7 +21,7 @@ pub(super) fn next_try(ctx: &RunCtx, attempts: i32) -> Timestamp {
     ctx.now() + Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO)
 }
 
-/// Whether some page of an index waits for a try that is due.
+/// Whether some page or removal of an index waits for a try that is due.
 pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<bool, StoreError> {
     let now = shared.now();
     if !shared
@@ -30,6 +30,10 @@ pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<
         .await?
         .is_empty()
     {
+        return Ok(true);
+    }
+    let sending = shared.store.outbox_next_due(index).await?;
+    if sending.is_some_and(|at| at <= now) {
         return Ok(true);
     }
     let failed = shared

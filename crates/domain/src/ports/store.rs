@@ -188,6 +188,15 @@ pub struct OutboxCounts {
     pub oldest: i64,
 }
 
+/// Removals that a store refused or did not answer, and that are tried again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StuckRemovals {
+    /// How many documents stay that should have left.
+    pub documents: i64,
+    /// What went wrong the last time, of one of those that were tried most often.
+    pub last_error: String,
+}
+
 /// A remote object that is still to be removed: its index was deleted, or lives in another object now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tombstone {
@@ -430,6 +439,8 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<()>;
     /// Numbers about the outbox.
     async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts>;
+    /// Removals that the store did not carry out so far, if there are any.
+    async fn stuck_removals(&self, index: IndexId) -> StoreResult<Option<StuckRemovals>>;
     /// When the next waiting row is due.
     async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>>;
 

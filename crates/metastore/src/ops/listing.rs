@@ -8,6 +8,7 @@ use domain::page::{Page, PageRecord, PageState};
 use domain::ports::store::{Listed, PageFilter};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
+use super::outbox::WAITING;
 use super::{indexes, spaces};
 use crate::convert::{db_time, limit, rows};
 use crate::cursor;
@@ -146,18 +147,23 @@ pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<Page> 
     shown(row, &keys)
 }
 
-/// Makes a failed page, or one that waits for its next try, due now. Its outbox row too, where it has one.
+/// Makes a failed page, or one that waits for its next try, due now. Its outbox row too, where it has one: that alone where only
+/// a removal waits.
 pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timestamp) -> Done<Page> {
     let row = row(conn, index, page)?;
     let failed = row.state == PageState::Failed.as_str();
+    let now = db_time(now);
     if !failed && row.next_try_at.is_none() {
+        // A removal waits in its row, not in its page.
+        if retry_sending(conn, &row, now)? > 0 {
+            return one(conn, index, page);
+        }
         return Err(conflict(format!(
-            "page {page} is {}; only failed and waiting pages can be retried",
+            "page {page} is {}; only failed and waiting pages, and removals that wait, can be retried",
             row.state
         ))
         .into());
     }
-    let now = db_time(now);
     let state = if failed {
         PageState::Pending.as_str()
     } else {
@@ -170,11 +176,18 @@ pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timesta
             synced_pages::next_try_at.eq(now),
         ))
         .execute(conn)?;
-    diesel::update(outbox::table.find((&row.index_id, &row.page_id)))
-        .filter(outbox::state.eq("waiting"))
-        .set((outbox::attempts.eq(0), outbox::next_attempt_at.eq(now)))
-        .execute(conn)?;
+    retry_sending(conn, &row, now)?;
     one(conn, index, page)
+}
+
+/// Makes the page's outbox row due now, if one waits; answers how many did.
+fn retry_sending(conn: &mut Conn, row: &PageRow, now: chrono::NaiveDateTime) -> Done<usize> {
+    let waits = outbox::table
+        .find((&row.index_id, &row.page_id))
+        .filter(outbox::state.eq(WAITING));
+    Ok(diesel::update(waits)
+        .set((outbox::attempts.eq(0), outbox::next_attempt_at.eq(now)))
+        .execute(conn)?)
 }
 
 /// The page with this title that an answer may quote; pages before blog posts.

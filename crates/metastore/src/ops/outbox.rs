@@ -1,13 +1,13 @@
 //! The outbox: what is to be sent, and what waits for confirmation.
 
 use diesel::prelude::*;
-use domain::ports::store::{OutboxCounts, OutboxEntry};
+use domain::ports::store::{OutboxCounts, OutboxEntry, OutboxOp, StuckRemovals};
 use domain::{IndexId, Timestamp};
 
 use crate::convert::{db_time, opt_time, rows, time};
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::rows::OutboxRow;
+use crate::rows::{OutboxRow, op_word};
 use crate::schema::outbox;
 
 pub(super) const WAITING: &str = "waiting";
@@ -64,6 +64,28 @@ pub(crate) fn counts(conn: &mut Conn, index: IndexId) -> Done<OutboxCounts> {
         accepted: of(ACCEPTED),
         oldest: oldest.map_or(0, |at| time(at).timestamp()),
     })
+}
+
+pub(crate) fn stuck_removals(conn: &mut Conn, index: IndexId) -> Done<Option<StuckRemovals>> {
+    let stuck = || {
+        outbox::table
+            .filter(outbox::index_id.eq(index.to_string()))
+            .filter(outbox::state.eq(WAITING))
+            .filter(outbox::op.eq(op_word(OutboxOp::Delete)))
+            .filter(outbox::last_error.is_not_null())
+    };
+    let documents: i64 = stuck().count().get_result(conn)?;
+    if documents == 0 {
+        return Ok(None);
+    }
+    let last_error: Option<String> = stuck()
+        .order((outbox::attempts.desc(), outbox::page_id))
+        .select(outbox::last_error)
+        .first(conn)?;
+    Ok(Some(StuckRemovals {
+        documents,
+        last_error: last_error.unwrap_or_default(),
+    }))
 }
 
 pub(crate) fn next_due(conn: &mut Conn, index: IndexId) -> Done<Option<Timestamp>> {

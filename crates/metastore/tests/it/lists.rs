@@ -239,6 +239,26 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
         bed.store.retry_page(index, &"3".into()).await,
         Err(StoreError::Conflict { .. })
     ));
+    // A removal that waits, of a page that does not.
+    let leaving = page(index, "4", PageState::Vanishing);
+    let refused = OutboxEntry {
+        attempts: 3,
+        next_attempt_at: later,
+        last_error: Some("locked".into()),
+        ..entry(&leaving, OutboxOp::Delete, "")
+    };
+    bed.store
+        .save_pages(&[leaving], &[refused], &[])
+        .await
+        .unwrap();
+    let stuck = bed.store.stuck_removals(index).await.unwrap().unwrap();
+    assert_eq!((stuck.documents, stuck.last_error.as_str()), (1, "locked"));
+    let page = bed.store.retry_page(index, &"4".into()).await.unwrap();
+    assert_eq!(page.state, PageState::Vanishing);
+    assert_eq!(
+        bed.store.outbox_next_due(index).await.unwrap(),
+        Some(bed.now())
+    );
     assert!(matches!(
         bed.store.retry_page(index, &"9".into()).await,
         Err(StoreError::NotFound { .. })
