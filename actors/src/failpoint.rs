@@ -8,6 +8,7 @@ use domain::PageId;
 /// Every place, in the order of a run; the kill tests go through all of them.
 pub const FAILPOINTS: &[&str] = &[
     "after_run_started",
+    "after_object_made",
     "after_listing_answer",
     "after_page_saved",
     "after_checkpoint",

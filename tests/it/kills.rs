@@ -156,8 +156,8 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
     let mut fates = Vec::new();
     for place in FAILPOINTS {
         let removes = ["after_removals_written", "after_files_followed"].contains(place);
-        // Marks of a walk are left by the first listing of a space only.
-        let sweeps = *place != "after_checkpoint";
+        // Marks of a walk are left by the first listing of a space only, and the object is made once.
+        let sweeps = !["after_checkpoint", "after_object_made"].contains(place);
         for (phase, hit) in [
             (Phase::First, 1),
             (Phase::Sweep, 1),
@@ -171,7 +171,12 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
             };
             // Places that one run passes once.
             let once = place.starts_with("before_") && *place != "before_upload"
-                || ["after_run_started", "after_files_recorded"].contains(place)
+                || [
+                    "after_run_started",
+                    "after_object_made",
+                    "after_files_recorded",
+                ]
+                .contains(place)
                 || removes;
             if usual || thorough && possible && !(once && hit > 1) {
                 fates.push(Fate {

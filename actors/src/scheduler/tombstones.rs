@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::backoff::Backoff;
-use domain::ports::retrieval::{BackendError, StoreSpec};
+use domain::index::Remote;
+use domain::ports::retrieval::{BackendError, RetrievalBackend, StoreSpec};
 use domain::ports::store::{StoreError, Tombstone};
 use domain::{AgentId, IndexId};
 
@@ -44,6 +45,24 @@ pub(crate) async fn remove_due(
     Ok(remaining)
 }
 
+/// What nobody remembers is found by its name and mark, as by an index that looks for its own; where there is none, one is
+/// made and goes at once.
+async fn remove_from(
+    backend: &dyn RetrievalBackend,
+    spec: &StoreSpec,
+    remote: &Remote,
+) -> Result<(), BackendError> {
+    if !remote.is_unremembered() {
+        return backend.remove(spec, remote).await;
+    }
+    match backend.ensure(spec, None).await {
+        Ok(found) => backend.remove(spec, &found).await,
+        // Whatever has the name is another index's, or nobody's of ours.
+        Err(BackendError::NotOurs { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Tries one removal; `false` when it is to be tried again.
 async fn remove(shared: &Shared, tombstone: &Tombstone) -> Result<bool, StoreError> {
     let spec = StoreSpec {
@@ -51,7 +70,7 @@ async fn remove(shared: &Shared, tombstone: &Tombstone) -> Result<bool, StoreErr
         agent: tombstone.agent_id.clone(),
     };
     let outcome = match shared.backend(tombstone.backend) {
-        Some(backend) => match backend.remove(&spec, &tombstone.remote).await {
+        Some(backend) => match remove_from(backend.as_ref(), &spec, &tombstone.remote).await {
             // Already gone is what we want.
             Ok(()) | Err(BackendError::ObjectGone { .. }) => Ok(()),
             Err(error) => Err(error.to_string()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actors::SyncOrder;
+use actors::{EngineSettings, FailAction, Failpoints, SyncOrder};
 use chrono::TimeDelta;
 use domain::Timestamp;
 use domain::event::EventKind;
@@ -13,6 +13,8 @@ use domain::quiet::QuietHours;
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
+use crate::fakes::FakeRetrieval;
+use crate::fakes::retrieval::StoreFault;
 
 async fn pages(bench: &Bench, count: usize) {
     for n in 0..count {
@@ -231,6 +233,35 @@ fn a_deleted_index_leaves_a_tombstone_until_its_object_is_removed() {
         bench.wait(900).await;
         assert!(bench.held().is_empty());
         assert!(bench.shelf.with(|shelf| shelf.documents.is_empty()));
+    });
+}
+
+#[test]
+fn an_object_that_nobody_came_to_remember_goes_with_its_index() {
+    bench::run(|| async {
+        let settings = EngineSettings {
+            failpoints: Failpoints::always("after_object_made", FailAction::Panic),
+            ..EngineSettings::default()
+        };
+        let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
+        pages(&bench, 5).await;
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        bench.wait(60).await;
+        assert_eq!(bench.index(index.id).await.remote, None);
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
+        bench.shelf.fail(1, StoreFault::Unavailable);
+        bench.store.delete_index(index.id).await.unwrap();
+        bench.engine.index_changed(index.id);
+        bench.wait(900).await;
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 0);
+        assert!(
+            bench
+                .store
+                .tombstones_due(bench.clock.now())
+                .await
+                .unwrap()
+                .is_empty()
+        );
     });
 }
 

@@ -269,6 +269,7 @@ async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
         // Before the new object is remembered: after a crash in between this is done again, rather than never.
         forget_what_is_stored(ctx).await?;
     }
+    ctx.shared.pass("after_object_made");
     if let Err(error) = ctx.store().set_remote(index.id, Some(&remote)).await {
         if matches!(error, StoreError::NotFound { .. }) {
             // Deleted meanwhile: nobody else would remove what was just made.

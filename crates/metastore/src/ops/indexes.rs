@@ -5,16 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
 use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
+use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, Listed, NewIndex};
 use domain::{AgentId, IndexId, Timestamp};
 
 use super::{moves, runs, spaces, tombstones};
-use crate::convert::{db_time, limit, opt_db_time, rows};
+use crate::convert::{db_time, id, limit, opt_db_time, rows};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
-use crate::schema::{events, indexes, outbox, synced_pages};
+use crate::schema::{events, indexes, outbox, sync_runs, synced_pages};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -285,12 +286,36 @@ pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<b
 /// Deletes an index and, by cascade, everything that belongs to it; the agent id is free with the commit.
 pub(crate) fn delete(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<()> {
     let row = row(conn, index)?;
-    if let Some(remote) = row.remote()? {
+    // Begun runs make objects; one may have died before it remembered what it made.
+    let begun: i64 = sync_runs::table
+        .filter(sync_runs::index_id.eq(&row.id))
+        .filter(sync_runs::dry_run.eq(false))
+        .filter(sync_runs::started_at.is_not_null())
+        .count()
+        .get_result(conn)?;
+    let unremembered = || {
+        let spec = StoreSpec {
+            index,
+            agent: id("indexes.agent_id", &row.agent_id)?,
+        };
+        Done::Ok((begun > 0).then(|| Remote::unremembered(spec.name())))
+    };
+    let remote = match row.remote()? {
+        Some(remote) => Some(remote),
+        None => unremembered()?,
+    };
+    if let Some(remote) = remote {
         tombstones::put(conn, &row, row.backend()?, &remote, now)?;
     }
-    if let Some((backend, Some(remote))) = row.moving_to()? {
+    if let Some((backend, remote)) = row.moving_to()? {
+        let remote = match remote {
+            Some(remote) => Some(remote),
+            None => unremembered()?,
+        };
         // Where an index is filled anew it is the same object, and the same tombstone.
-        tombstones::put(conn, &row, backend, &remote, now)?;
+        if let Some(remote) = remote {
+            tombstones::put(conn, &row, backend, &remote, now)?;
+        }
     }
     diesel::delete(indexes::table.find(&row.id)).execute(conn)?;
     Ok(())

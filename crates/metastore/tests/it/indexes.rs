@@ -332,7 +332,16 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
         1
     );
 
-    // Without a remote object there is nothing to remove.
+    // A run that had begun may have made one, and died before it said so.
+    bed.store.settle_tombstone(&due[0], None).await.unwrap();
+    let begun = bed.index("agent").await.id;
+    bed.running(begun, RunKind::First).await;
+    bed.store.delete_index(begun).await.unwrap();
+    let due = bed.store.tombstones_due(later).await.unwrap();
+    assert!(due[0].remote.is_unremembered());
+    assert_eq!(due[0].remote.name, "confluence-agent");
+
+    // Without a run there is nothing to remove.
     let plain = bed.index("agent").await.id;
     bed.store.delete_index(plain).await.unwrap();
     bed.store.settle_tombstone(&due[0], None).await.unwrap();
