@@ -102,6 +102,28 @@ fn a_canceled_run_puts_its_work_down_and_the_next_takes_it_up() {
 }
 
 #[test]
+fn a_dry_run_that_dies_leaves_the_index_as_it_stood() {
+    bench::run(|| async {
+        for place in ["after_run_started", "before_run_finished"] {
+            let mut bench = Bench::new().await;
+            pages(&bench, 3).await;
+            let index = bench.synced().await;
+            let before = bench.index(index.id).await;
+            bench.settings.failpoints = Failpoints::at(place, FailAction::Panic, 1);
+            bench.restart().await;
+            let dry = SyncOrder {
+                full: None,
+                dry_run: true,
+            };
+            let run = bench.engine.sync(index.id, dry).await.unwrap();
+            let run = bench.ended(run.id).await;
+            assert_eq!(run.status, RunStatus::Succeeded, "{place}");
+            assert_eq!(bench.index(index.id).await, before, "{place}");
+        }
+    });
+}
+
+#[test]
 fn a_dry_run_plans_and_changes_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -286,7 +286,8 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<OpenedRun>;
     /// The open run of an index, if there is one.
     async fn open_run_of(&self, index: IndexId) -> StoreResult<Option<Run>>;
-    /// `pending` → `running`, with the time of its beginning; the index becomes `syncing`. [`StoreError::Conflict`] if it may not.
+    /// `pending` → `running`, with the time of its beginning; the index becomes `syncing`, unless it is a dry run.
+    /// [`StoreError::Conflict`] if it may not.
     async fn start_run(&self, run: RunId) -> StoreResult<Run>;
     /// Writes counters, request counts and eta; a heartbeat. Answers the run as it stands, so that the engine sees `canceling`.
     async fn touch_run(

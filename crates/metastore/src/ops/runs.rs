@@ -116,12 +116,15 @@ pub(crate) fn start(conn: &mut Conn, run: RunId, now: Timestamp) -> Done<Run> {
             sync_runs::heartbeat_at.eq(now),
         ))
         .execute(conn)?;
-    diesel::update(indexes::table.find(&row.index_id))
-        .set((
-            indexes::status.eq(IndexStatus::Syncing.as_str()),
-            indexes::status_reason.eq(None::<String>),
-        ))
-        .execute(conn)?;
+    // A dry run only looks: however it ends, the index stands as it stood.
+    if !row.dry_run {
+        diesel::update(indexes::table.find(&row.index_id))
+            .set((
+                indexes::status.eq(IndexStatus::Syncing.as_str()),
+                indexes::status_reason.eq(None::<String>),
+            ))
+            .execute(conn)?;
+    }
     get(conn, run)
 }
 
