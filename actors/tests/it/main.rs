@@ -6,6 +6,7 @@ mod bench;
 mod fakes;
 mod luck;
 mod truth;
+mod untouched;
 
 mod answers;
 mod archived;

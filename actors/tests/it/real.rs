@@ -16,7 +16,7 @@ use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, Spa
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
-use domain::ports::store::{AdminStore, NewIndex, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, PageFilter, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
@@ -25,6 +25,7 @@ use tempfile::TempDir;
 
 use crate::fakes::FakeRetrieval;
 use crate::truth::{Said, Truth};
+use crate::untouched::{Untouched, keep_house, newest_runs};
 
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -168,6 +169,31 @@ impl Real {
         };
         let run = self.engine.sync(index, order).await.unwrap();
         self.ended(run.id).await
+    }
+
+    /// Asks for a plan, and compares what is held before and after.
+    pub async fn plan(&self, index: IndexId) {
+        self.over(index).await;
+        keep_house(&self.store, self.clock.now()).await;
+        let last = newest_runs(&self.store, index).await;
+        let filter = PageFilter {
+            limit: 500,
+            ..PageFilter::default()
+        };
+        let pages = self.store.pages(index, &filter).await.unwrap().items;
+        let ids: Vec<PageId> = pages.into_iter().map(|page| page.id).collect();
+        let before = Untouched::now(&self.store, &self.shelf, index, &ids).await;
+        let order = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        let run = self.engine.sync(index, order).await.unwrap();
+        let run = self.ended(run.id).await;
+        let after = Untouched::now(&self.store, &self.shelf, index, &ids).await;
+        // What failed may be tried again by itself, before it or behind it.
+        if run.dry_run && newest_runs(&self.store, index).await == [run.id, last[0]] {
+            assert_eq!(before, after, "{run:?}");
+        }
     }
 
     pub async fn sweep(&self, index: IndexId) -> Run {

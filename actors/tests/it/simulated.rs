@@ -63,7 +63,7 @@ async fn sequence(seed: u64) {
         for _ in 0..life.luck().random_range(0..3) {
             life.fault(&real.sim, true);
         }
-        match life.luck().random_range(0..7) {
+        match life.luck().random_range(0..8) {
             0 => {
                 real.settings.failpoints = somewhere(&mut life);
                 real.restart().await;
@@ -81,6 +81,7 @@ async fn sequence(seed: u64) {
             }
             3 => drop(real.order(index, Some(true)).await),
             4 => drop(real.sweep(index).await),
+            5 => real.plan(index).await,
             _ => drop(real.order(index, Some(false)).await),
         }
     }

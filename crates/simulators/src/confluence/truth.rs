@@ -166,6 +166,15 @@ impl Site {
             .collect()
     }
 
+    /// Every folder that is not in the trash, by id.
+    pub fn every_folder(&self) -> Vec<TruePage> {
+        let state = self.read();
+        let all = state.contents.values();
+        all.filter(|c| c.kind == Kind::Folder && c.status == Status::Current)
+            .map(|c| true_page(&state, c))
+            .collect()
+    }
+
     /// What stands directly below, of any status.
     pub fn children(&self, id: ContentId) -> Vec<ContentId> {
         self.read().children_of(id)

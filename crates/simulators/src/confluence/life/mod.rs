@@ -1,6 +1,7 @@
 //! A site's life at random, the same for the same seed: what people do to it, and what goes wrong with its answers. For model
 //! tests: whatever happened, [`Wish::members`] says what an index should hold in the end.
 
+mod folders;
 mod marks;
 mod wish;
 
@@ -70,7 +71,9 @@ impl Life {
     /// One thing that people do.
     pub fn disturb(&mut self, sim: &ConfluenceSim) {
         match self.luck.random_range(0..20) {
-            0..=11 => self.disturb_pages(sim),
+            0..=9 => self.disturb_pages(sim),
+            10 => self.disturb_folders(sim),
+            11 => self.disturb_spaces(sim.site()),
             12..=15 => self.disturb_comments(sim.site()),
             _ => self.disturb_files(sim.site()),
         }
@@ -117,11 +120,19 @@ impl Life {
                     site.unlabel(id, MARK);
                 }
             }
-            _ => match self.luck.random_range(0..4) {
-                0 => site.limit_space_to(COVERED[1], &[Principal::User(SOMEBODY.into())]),
-                1 => site.open_space(COVERED[1]),
-                _ => self.create(site),
-            },
+            _ => self.create(site),
+        }
+    }
+
+    /// A space is hidden from the account or archived, or shown or brought back.
+    fn disturb_spaces(&mut self, site: &Site) {
+        let spaces = [COVERED[0], COVERED[1], OUTSIDE];
+        let space = *spaces.choose(&mut self.luck).unwrap_or(&OUTSIDE);
+        match self.luck.random_range(0..4) {
+            0 => site.limit_space_to(COVERED[1], &[Principal::User(SOMEBODY.into())]),
+            1 => site.open_space(COVERED[1]),
+            2 => site.archive_space(space),
+            _ => site.unarchive_space(space),
         }
     }
 
@@ -150,6 +161,7 @@ impl Life {
             "/spaces/{id}/pages",
             "/api/v2/pages",
             "/pages/{id}",
+            "/folders/{id}",
             "/content/search",
             "/user/current",
             "/user/bulk",
@@ -206,6 +218,9 @@ impl Life {
     /// concluded, so that would have no end to compare with.
     pub fn end(&self, sim: &ConfluenceSim, wish: &Wish) {
         self.calm(sim);
+        for key in [COVERED[0], COVERED[1], OUTSIDE] {
+            sim.site().unarchive_space(key);
+        }
         if wish.spaces.iter().all(|(key, _)| *key == COVERED[1]) {
             sim.site().open_space(COVERED[1]);
         }
@@ -215,17 +230,13 @@ impl Life {
         let spaces = [COVERED[0], COVERED[0], COVERED[1], OUTSIDE];
         let space = *spaces.choose(&mut self.luck).unwrap_or(&COVERED[0]);
         let deep = self.luck.random_bool(0.7);
-        let parent = self
-            .one_of(site, |page| {
-                page.status == Status::Current && page.kind == Kind::Page && page.space_key == space
-            })
-            .filter(|_| deep);
+        let parent = self.parent_in(site, space, None).filter(|_| deep);
         let (title, words) = (self.title(), self.words());
         if self.luck.random_bool(0.1) {
             site.create_blog_post(space, &title, &words);
             return;
         }
-        let id = site.create_page(space, parent.map(|page| page.id), &title, &words);
+        let id = site.create_page(space, parent, &title, &words);
         match self.luck.random_range(0..10) {
             0 => site.label(id, MARK),
             1 => site.restrict_to_user(id, SOMEBODY),
@@ -236,14 +247,31 @@ impl Life {
     fn move_somewhere(&mut self, site: &Site, page: &TruePage) {
         let spaces = [COVERED[0], COVERED[1], OUTSIDE];
         let space = *spaces.choose(&mut self.luck).unwrap_or(&COVERED[0]);
-        let parent = self.one_of(site, |above| {
-            page.kind == Kind::Page
-                && above.kind == Kind::Page
+        let parent = match page.kind {
+            Kind::BlogPost => None,
+            _ => self.parent_in(site, space, Some(page.id)),
+        };
+        site.move_to_space(page.id, space, parent);
+    }
+
+    /// A page or folder of this space, which this one can stand below.
+    fn parent_in(
+        &mut self,
+        site: &Site,
+        space: &str,
+        child: Option<ContentId>,
+    ) -> Option<ContentId> {
+        let mut all = site.every_page();
+        all.extend(site.every_folder());
+        all.retain(|above| {
+            above.kind != Kind::BlogPost
                 && above.status == Status::Current
                 && above.space_key == space
-                && !chain(site, above.id).contains(&page.id)
+                && !self.kept.contains(&above.id)
+                && child.is_none_or(|child| !chain(site, above.id).contains(&child))
         });
-        site.move_to_space(page.id, space, parent.map(|above| above.id));
+        let above = all.choose(&mut self.luck)?;
+        Some(above.id)
     }
 
     fn one_of(&mut self, site: &Site, fits: impl Fn(&TruePage) -> bool) -> Option<TruePage> {
