@@ -285,6 +285,27 @@ fn a_deleted_comment_is_gone_with_the_poll_after_the_sweep_that_missed_it() {
 }
 
 #[test]
+fn a_comment_that_was_missed_by_a_clock_that_was_ahead_goes_when_that_is_set_back() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
+        bench.site.comment(page, "still there");
+        let gone = bench.site.comment(page, "soon gone");
+        let index = commented(&bench, "agent").await;
+        bench.clock.set_ahead(chrono::TimeDelta::days(400));
+        bench.site.delete_thread(gone);
+        bench.sweep(index.id).await;
+        bench.clock.set_ahead(chrono::TimeDelta::zero());
+        bench.sweep(index.id).await;
+        assert!(text(&bench, page).contains("soon gone"), "seen once");
+        bench.wait(120).await;
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+        assert!(!text(&bench, page).contains("soon gone"));
+    });
+}
+
+#[test]
 fn a_comment_that_answers_404_is_asked_for_a_second_time_before_it_goes() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use crate::convert::db_time;
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::schema::{move_rows, outbox, synced_pages, tombstones};
+use crate::schema::{comments, move_rows, outbox, synced_pages, tombstones};
 
 /// No row waits longer than this.
 const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
@@ -28,6 +28,9 @@ pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
         .execute(conn)?;
     rows += diesel::update(synced_pages::table.filter(synced_pages::vanished_at.gt(present)))
         .set(synced_pages::vanished_at.eq(present))
+        .execute(conn)?;
+    rows += diesel::update(comments::table.filter(comments::absent_since.gt(present)))
+        .set(comments::absent_since.eq(present))
         .execute(conn)?;
     rows += diesel::update(outbox::table.filter(outbox::accepted_at.gt(present)))
         .set(outbox::accepted_at.eq(present))
