@@ -294,7 +294,12 @@ pub(crate) fn interrupt_open(conn: &mut Conn, now: Timestamp) -> Done<Vec<Run>> 
 
 fn free_index(conn: &mut Conn, run: &RunRow, now: Timestamp) -> Done<()> {
     let index = index_ops::row(conn, parse_index(run)?)?;
-    let next_run_at = index.enabled.then(|| db_time(now));
+    let next_run_at = if run.dry_run {
+        // Nothing of the index is left undone.
+        index.next_run_at
+    } else {
+        index.enabled.then(|| db_time(now))
+    };
     let (status, reason) = if index.status()? != IndexStatus::Syncing {
         (index.status()?, index.status_reason)
     } else if !index.enabled {

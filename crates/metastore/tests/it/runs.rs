@@ -339,6 +339,7 @@ async fn after_a_restart_nothing_goes_on_but_what_was_ordered_behind_a_canceled_
         else {
             panic!("nothing was open");
         };
+        let before = bed.store.index(looked).await.unwrap();
         bed.store.start_run(dry.id).await.unwrap();
         if queue {
             open(&bed, canceled, RunKind::Full, true).await;
@@ -353,6 +354,12 @@ async fn after_a_restart_nothing_goes_on_but_what_was_ordered_behind_a_canceled_
                 queue.then_some((RunKind::Full, false))
             );
         }
+        // Whoever only looked leaves nothing to make up for.
+        let after = again.index(looked).await.unwrap();
+        assert_eq!(
+            (after.status, after.next_run_at),
+            (before.status, before.next_run_at)
+        );
     }
 }
 
