@@ -176,6 +176,7 @@ impl Real {
         self.over(index).await;
         keep_house(&self.store, self.clock.now()).await;
         let last = newest_runs(&self.store, index).await;
+        let quiet = self.store.open_run_of(index).await.unwrap().is_none();
         let filter = PageFilter {
             limit: 500,
             ..PageFilter::default()
@@ -191,7 +192,7 @@ impl Real {
         let run = self.ended(run.id).await;
         let after = Untouched::now(&self.store, &self.shelf, index, &ids).await;
         // What failed may be tried again by itself, before it or behind it.
-        if run.dry_run && newest_runs(&self.store, index).await == [run.id, last[0]] {
+        if quiet && run.dry_run && newest_runs(&self.store, index).await == [run.id, last[0]] {
             assert_eq!(before, after, "{run:?}");
         }
     }
