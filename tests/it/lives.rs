@@ -101,34 +101,11 @@ async fn live(seed: u64) -> usize {
         let run = world.order(body).await;
         world.over(&run).await;
         world.fate.instants.clear();
-        if life.luck().random_bool(0.2) {
-            let instant = Duration::from_millis(life.luck().random_range(0..300));
-            let killed = life.luck().random_bool(0.5);
-            plan(&mut world, killed.then_some(instant)).await;
-        }
     }
     life.end(&world.confluence, &wish);
     settle(&mut world).await;
     compare(&mut world, &wish, seed).await;
     world.deaths.len()
-}
-
-/// A dry run, killed or not, leaves what it found.
-async fn plan(world: &mut World, killed: Option<Duration>) {
-    let last = world.index().await["last_run"].clone();
-    let before = world.held().await;
-    let instants = killed.map(|instant| (Phase::Sweep, instant));
-    world.fate.instants.extend(instants);
-    world.enter(Phase::Sweep);
-    let run = world.order(json!({"dry_run": true})).await;
-    let run = world.over(&run).await;
-    world.fate.instants.clear();
-    assert_eq!(run["dry_run"], true, "{run}");
-    let after = world.held().await;
-    // What was killed before may be made up for just now.
-    if !last["finished_at"].is_null() && world.index().await["last_run"] == last {
-        assert_eq!(after, before, "{run}");
-    }
 }
 
 /// The place at which the first program dies, if it comes there at all.
