@@ -24,6 +24,7 @@ impl Converter<'_> {
         let Some(aside) = self.asides.pop() else {
             return;
         };
+        self.tables.end_aside();
         let text = self.w.end_aside(aside);
         if text.trim().is_empty() {
             return;

@@ -122,7 +122,8 @@ impl<'a> Converter<'a> {
                     ),
                 }
             }
-            Kind::Footnote => self.close_footnote(),
+            Kind::Footnote if current.opened => self.close_footnote(),
+            Kind::Footnote => {}
             Kind::Tooltip => {
                 if let Some(text) = value(params, "text") {
                     self.w.text(&format!(" ({text})"));

@@ -56,6 +56,8 @@ pub(crate) struct Rules {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     open: Vec<Table>,
+    /// How many were open when each open footnote began: rows and cells in it are none of theirs.
+    fences: Vec<usize>,
     rows: Vec<Row>,
     cells: Vec<Cell>,
     grid: Vec<u32>,
@@ -99,30 +101,44 @@ impl Tables {
         });
     }
 
+    /// What is written from here on is taken out of the output again: it can hold no cell of the tables that are open.
+    pub(crate) fn begin_aside(&mut self) {
+        self.fences.push(self.open.len());
+    }
+
+    pub(crate) fn end_aside(&mut self) {
+        self.fences.pop();
+    }
+
+    /// The table that rows and cells belong to here.
+    fn current(&mut self) -> Option<&mut Table> {
+        let fence = self.fences.last().copied().unwrap_or(0);
+        self.open.get_mut(fence..)?.last_mut()
+    }
+
     pub(crate) fn head(&mut self, inside: bool) {
-        if let Some(table) = self.open.last_mut() {
+        if let Some(table) = self.current() {
             table.in_head = inside;
         }
     }
 
     pub(crate) fn start_row(&mut self, w: &mut Writer) {
-        let Some(table) = self.open.last() else {
+        let Some(table) = self.current() else {
             return w.end_leaf();
         };
         if table.layout {
             return w.end_leaf();
         }
         self.end_cell(w, 0, "");
-        if let Some(table) = self.open.last() {
-            self.rows.push(Row {
-                first: self.cells.len(),
-                header: table.in_head,
-            });
+        let first = self.cells.len();
+        if let Some(table) = self.current() {
+            let header = table.in_head;
+            self.rows.push(Row { first, header });
         }
     }
 
     pub(crate) fn start_cell(&mut self, w: &mut Writer, header: bool, columns: u32, rows: u32) {
-        let Some(table) = self.open.last() else {
+        let Some(table) = self.current() else {
             return w.end_leaf();
         };
         if table.layout {
@@ -153,7 +169,7 @@ impl Tables {
 
     /// Ends the open cell; `empty` is what to write when nothing was.
     pub(crate) fn end_cell(&mut self, w: &mut Writer, max_chars: usize, empty: &str) {
-        let Some(table) = self.open.last_mut() else {
+        let Some(table) = self.current() else {
             return w.end_leaf();
         };
         let Some(save) = table.cell.take() else {

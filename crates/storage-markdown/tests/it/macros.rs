@@ -212,6 +212,36 @@ fn formulas_diagrams_and_foreign_markup() {
 }
 
 #[test]
+fn footnotes_and_tables_out_of_order_lose_nothing() {
+    let without_a_body = mac("footnote", &[], "<td>in vain");
+    let note = |inside: &str| mac("footnote", &[], &rich(inside));
+    check(&[
+        (
+            &note(&format!("one<table><tr>{without_a_body}</tr></table>")),
+            "[^1]\n\n[^1]: one<br>in vain",
+        ),
+        (
+            &format!(
+                "<table><tr>{}<td>cell</td></tr></table>",
+                note("<td>said</td>")
+            ),
+            "[^1]\n\n|  |\n| --- |\n| cell |\n\n[^1]: said",
+        ),
+        (
+            &format!(
+                "<table><tr><td>before{} after</td><td>next</td></tr></table>",
+                note("a<tr><td>b</td></tr>c")
+            ),
+            "|  |  |\n| --- | --- |\n| before[^1] after | next |\n\n[^1]: a<br>b<br>c",
+        ),
+        (
+            &mac("footnote", &[], &format!("{}{}", rich("one"), rich("two"))),
+            "[^1]\n\n[^1]: one<br>two",
+        ),
+    ]);
+}
+
+#[test]
 fn small_content_macros() {
     check(&[
         (
