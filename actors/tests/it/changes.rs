@@ -1,8 +1,9 @@
 //! New and edited pages enter with the next run of any kind; renames, moves, labels and scope with the next sweep at the latest.
 
-use domain::content::ContentKind;
+use domain::content::{ContentKind, ContentStatus};
 use domain::index::SpaceState;
 use domain::page::PageState;
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};
@@ -262,6 +263,50 @@ fn two_indexes_share_bodies() {
             sizes.collect::<Vec<_>>()
         });
         assert_eq!(held, [40, 40]);
+    });
+}
+
+#[test]
+fn a_walk_that_another_index_made_needless_is_not_gone_on_with() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..1000)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>text</p>"))
+            .collect();
+        bench
+            .site
+            .with(|site| site.latency = std::time::Duration::from_secs(5));
+        let one = bench.create(bench.index_settings("one", &["ENG"])).await;
+        let name = "list/page/10";
+        bench.wait(17).await;
+        let run = bench.store.open_run_of(one.id).await.unwrap().unwrap();
+        bench.store.request_cancel(run.id).await.unwrap();
+        bench.engine.cancel(run.id).await.unwrap();
+        bench.ended(run.id).await;
+        let mark = bench.store.checkpoint(one.id, name).await.unwrap();
+        assert!(mark.is_some());
+        bench
+            .site
+            .with(|site| site.latency = std::time::Duration::ZERO);
+        let two = bench.create(bench.index_settings("two", &["ENG"])).await;
+        bench.over(two.id).await;
+
+        bench.sweep(one.id).await;
+        assert!(
+            bench
+                .store
+                .checkpoint(one.id, name)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        bench
+            .site
+            .change(pages[0], |page| page.status = ContentStatus::Trashed);
+        for index in [one.id, two.id] {
+            assert_eq!(bench.sweep(index).await.counts.deleted, 1);
+            bench.assert_true(index).await;
+        }
     });
 }
 

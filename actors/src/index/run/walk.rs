@@ -63,6 +63,14 @@ pub(super) async fn walk(
             with_bodies = mark.is_some();
         }
     }
+    // Only a walk with bodies goes on from a mark, and ends it: without, everything is listed from the beginning.
+    let mark = match mark {
+        Some(_) if !with_bodies => {
+            ctx.store().set_checkpoint(ctx.index(), &name, None).await?;
+            None
+        }
+        mark => mark,
+    };
     if !with_bodies {
         drop(walking.take());
     }
