@@ -71,6 +71,8 @@ impl Lane {
         let mut confirmation = Confirmation::default();
         loop {
             self.job.stop.check()?;
+            // Before the rows are read: rows that were written before it was closed are seen.
+            let closing = self.handle.closing.load(Ordering::SeqCst);
             let window =
                 (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
             let look = if troubles.spread() {
@@ -85,7 +87,7 @@ impl Lane {
                 .await?;
             let due = upload::spread(due, window, rand::random());
             if due.is_empty() {
-                if !self.handle.closing.load(Ordering::SeqCst) {
+                if !closing {
                     self.wait_for_rows().await?;
                 } else if self.rows_come_due(troubles.rest_until()).await? {
                     // Looked for again at once.
