@@ -326,9 +326,9 @@ pub enum Look {
 pub enum Missed {
     /// Nothing is concluded.
     Keep,
-    /// It is there: that it was missed before says nothing any more.
+    /// It is there after all: that it was missed before is forgotten.
     There,
-    /// It was missed; the next sweep looks again.
+    /// It is missed from now on; the next run looks again.
     Absent,
     /// It is forgotten.
     Gone,
@@ -344,11 +344,12 @@ pub fn judge_missed(
     now: Timestamp,
 ) -> Missed {
     match look {
-        Look::There => Missed::There,
-        Look::Failed => Missed::Keep,
+        Look::There if absent_since.is_some() => Missed::There,
+        Look::There | Look::Failed => Missed::Keep,
         Look::Deleted => Missed::Gone,
         Look::NotTaken if nothing_named => Missed::Keep,
         Look::NotTaken | Look::NotThere if is_confirmed(absent_since, now) => Missed::Gone,
+        Look::NotTaken | Look::NotThere if absent_since.is_some() => Missed::Keep,
         Look::NotTaken | Look::NotThere => Missed::Absent,
     }
 }
@@ -478,10 +479,11 @@ mod tests {
         let table = [
             (Look::Deleted, true, None, Missed::Gone),
             (Look::There, false, ago(100), Missed::There),
+            (Look::There, false, None, Missed::Keep),
             (Look::Failed, false, ago(100), Missed::Keep),
             (Look::NotThere, false, None, Missed::Absent),
             (Look::NotThere, true, None, Missed::Absent),
-            (Look::NotThere, false, ago(59), Missed::Absent),
+            (Look::NotThere, false, ago(59), Missed::Keep),
             (Look::NotThere, true, ago(60), Missed::Gone),
             (Look::NotTaken, true, ago(100), Missed::Keep),
             (Look::NotTaken, false, None, Missed::Absent),

@@ -133,6 +133,15 @@ pub fn manual_kind(progress: &IndexProgress, full: Option<bool>) -> RunKind {
     }
 }
 
+/// The run that the administrator asked for while another went on that did not know it when it began: another scope of an index
+/// that is enabled, or that the guard's removals be done.
+#[must_use]
+pub fn called_for(known: &IndexProgress, now: &IndexProgress, enabled: bool) -> Option<RunKind> {
+    let other_scope = now.scope_revision != known.scope_revision && enabled;
+    let accepted = now.deletions_accepted && !known.deletions_accepted;
+    (other_scope || accepted).then(|| manual_kind(now, None))
+}
+
 /// Whether an answer made from a sync of `synced_at` is stale: older than twice the interval, or never synced.
 #[must_use]
 pub fn is_stale(synced_at: Option<Timestamp>, interval_minutes: u32, now: Timestamp) -> bool {
@@ -244,6 +253,34 @@ mod tests {
             proptest::prop_assert!(!table.is_due(Some(next), next - TimeDelta::seconds(1)));
             proptest::prop_assert_eq!(table.start(next, now), next);
             proptest::prop_assert!(next - now >= TimeDelta::minutes(i64::from(interval)));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_during_a_run_is_done_after_it() {
+        let known = IndexProgress {
+            last_sweep_at: Some(at(0)),
+            ..IndexProgress::default()
+        };
+        let rescoped = IndexProgress {
+            scope_revision: 1,
+            ..known.clone()
+        };
+        let accepted = IndexProgress {
+            deletions_accepted: true,
+            ..known.clone()
+        };
+        let sweep = Some(RunKind::Sweep);
+        let table = [
+            (&known, &known, true, None),
+            (&known, &rescoped, true, sweep),
+            (&known, &rescoped, false, None),
+            (&rescoped, &rescoped, true, None),
+            (&known, &accepted, false, sweep),
+            (&accepted, &accepted, true, None),
+        ];
+        for (known, now, enabled, want) in table {
+            assert_eq!(called_for(known, now, enabled), want);
         }
     }
 

@@ -1,7 +1,11 @@
 //! Whether a page belongs into an index: status, roots, labels, restrictions.
 
+use std::collections::HashSet;
+
+use crate::PageId;
 use crate::content::{ContentStatus, Restriction};
 use crate::index::{IndexSettings, RestrictedPages};
+use crate::tree::PageTree;
 
 /// What is known of a page when its place is decided.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +68,44 @@ pub fn place(settings: &IndexSettings, page: &Candidate<'_>) -> Place {
     }
 }
 
+/// The settings of an index with its root pages, to be asked about many pages.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    settings: &'a IndexSettings,
+    roots: HashSet<PageId>,
+}
+
+impl<'a> Scope<'a> {
+    /// The scope that these settings ask for.
+    #[must_use]
+    pub fn of(settings: &'a IndexSettings) -> Self {
+        let roots = settings.root_page_ids.iter();
+        Self {
+            settings,
+            roots: roots.map(|id| PageId::from(id.as_str())).collect(),
+        }
+    }
+
+    /// Whether a page is one of the root pages or stands below one; `true` without roots.
+    #[must_use]
+    pub fn is_under_root(&self, id: &PageId, tree: &PageTree) -> bool {
+        tree.is_under(id, &self.roots)
+    }
+
+    /// Whether a page, as it is now, belongs by these settings, whatever the candidate says of other roots.
+    #[must_use]
+    pub fn holds(&self, id: &PageId, now: &Candidate<'_>, tree: &PageTree) -> bool {
+        let under_root = self.is_under_root(id, tree);
+        let candidate = Candidate { under_root, ..*now };
+        place(self.settings, &candidate) == Place::In
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::index::BackendKind;
+    use crate::tree::Node;
 
     fn settings() -> IndexSettings {
         IndexSettings {
@@ -86,6 +124,39 @@ mod tests {
             root_page_ids: vec![],
             restricted_pages: RestrictedPages::Skip,
         }
+    }
+
+    #[test]
+    fn a_scope_asks_for_its_own_roots() {
+        let rooted = IndexSettings {
+            root_page_ids: vec!["1".into()],
+            ..settings()
+        };
+        let node = |parent: Option<&str>| Node {
+            parent: parent.map(PageId::from),
+            title: String::new(),
+            restriction: Restriction::Open,
+        };
+        let items = [("1", None), ("2", Some("1")), ("3", None)];
+        let tree = PageTree::new(items.map(|(id, parent)| (id.into(), node(parent))));
+        let page = |under_root| Candidate {
+            status: ContentStatus::Current,
+            labels: None,
+            restriction: Restriction::Open,
+            under_root,
+        };
+        for (id, held) in [("1", true), ("2", true), ("3", false)] {
+            // Whatever the present roots say of it.
+            for under_root in [true, false] {
+                let is = Scope::of(&rooted).holds(&id.into(), &page(under_root), &tree);
+                assert_eq!(is, held, "{id}");
+            }
+        }
+        let restricted = Candidate {
+            restriction: Restriction::Restricted,
+            ..page(true)
+        };
+        assert!(!Scope::of(&rooted).holds(&"1".into(), &restricted, &tree));
     }
 
     #[test]

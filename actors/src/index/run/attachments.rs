@@ -53,6 +53,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>
     };
     let window = ctx.window(WALK, Some(since));
     let newest = newest_first(
+        ctx,
         window.floor,
         |file: &SourceFile| file.modified,
         async |limit, cursor| ctx.source.recent_files(limit, cursor.as_ref()).await,

@@ -72,6 +72,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
     let window = ctx.window(WALK, Some(since));
     for place in CommentPlace::ALL {
         let found = newest_first(
+            ctx,
             window.floor,
             |item: &SourceComment| item.modified,
             async |limit, cursor| {
@@ -241,9 +242,7 @@ impl Sweep<'_> {
             let look = look_at(ctx, brief).await?;
             match judge_missed(look, nothing_named, brief.absent_since, now) {
                 Missed::Keep => {}
-                Missed::There if brief.absent_since.is_none() => {}
                 Missed::There => back.push(brief.id.clone()),
-                Missed::Absent if brief.absent_since.is_some() => {}
                 Missed::Absent => missed.push(brief.id.clone()),
                 Missed::Gone => gone.push(brief.id.clone()),
             }

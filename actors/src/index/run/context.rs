@@ -12,6 +12,7 @@ use domain::overlap::Window;
 use domain::ports::source::Reach;
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
+use domain::scope::Scope;
 use domain::tree::Unseen;
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use storage_markdown::Target;
@@ -256,6 +257,15 @@ impl RunCtx {
         let applied = self.state.progress.applied_settings.as_ref();
         let owes = self.remembered.owed.contains(space) && applied != Some(self.settings());
         self.scope_changed() || owes
+    }
+
+    /// The scope that the last complete run applied in this space, where it was another: a page that belongs by it leaves by the
+    /// administrator's own change, and not by anything that happened at the source.
+    pub(super) fn scope_before(&self, space: &SpaceId) -> Option<Scope<'_>> {
+        let before = self.state.progress.applied_settings.as_ref();
+        before
+            .filter(|_| self.scope_changed_in(space))
+            .map(Scope::of)
     }
 
     /// How far search has to look for items of any space of the index.

@@ -8,18 +8,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::guard::{self, Suggested};
-use domain::index::IndexSettings;
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH};
 use domain::ports::store::PageBrief;
 use domain::run::RunPlan;
-use domain::scope::{Candidate, Place, place};
+use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
 use domain::vanish::is_suspiciously_empty;
 use domain::{PageId, cost};
 
 use super::context::SeenSpace;
-use super::reconcile::{roots_of, tree_of};
+use super::reconcile::tree_of;
 use super::{Halt, RunCtx};
 
 /// Items that one answer of the bulk question for labels and restrictions is taken to hold.
@@ -110,9 +109,7 @@ struct Listed {
 struct Forecast<'a> {
     ctx: &'a RunCtx,
     plan: RunPlan,
-    roots: HashSet<PageId>,
-    /// The settings that the last complete run applied, and their roots, where they were others.
-    before: Option<(&'a IndexSettings, HashSet<PageId>)>,
+    scope: Scope<'a>,
     /// Pages that the source would make leave: the guard counts them.
     leaving: BTreeSet<PageId>,
     /// Pages that leave by the administrator's own change of scope.
@@ -121,13 +118,10 @@ struct Forecast<'a> {
 
 impl<'a> Forecast<'a> {
     fn new(ctx: &'a RunCtx) -> Self {
-        let before = ctx.state.progress.applied_settings.as_ref();
-        let before = before.filter(|_| ctx.scope_changed());
         Self {
             ctx,
             plan: RunPlan::default(),
-            roots: roots_of(ctx.settings()),
-            before: before.map(|settings| (settings, roots_of(settings))),
+            scope: Scope::of(ctx.settings()),
             leaving: BTreeSet::new(),
             leaving_by_scope: 0,
         }
@@ -156,8 +150,9 @@ impl<'a> Forecast<'a> {
             tree.insert(id, node);
         }
         let mut gone: HashSet<PageId> = HashSet::new();
+        let before = ctx.scope_before(&space.id);
         for page in &listed {
-            if !self.stays(page, &tree) {
+            if !self.stays(page, &tree, before.as_ref()) {
                 gone.insert(page.id.clone());
             }
         }
@@ -173,17 +168,17 @@ impl<'a> Forecast<'a> {
     }
 
     /// Counts a listed page; answers whether it is in the index afterwards.
-    fn stays(&mut self, page: &Listed, tree: &PageTree) -> bool {
+    fn stays(&mut self, page: &Listed, tree: &PageTree, before: Option<&Scope<'_>>) -> bool {
         let candidate = Candidate {
             status: ContentStatus::Current,
             labels: page.labels.as_deref(),
             restriction: tree.effective_restriction(&page.id),
-            under_root: tree.is_under(&page.id, &self.roots),
+            under_root: self.scope.is_under_root(&page.id, tree),
         };
         if matches!(place(self.ctx.settings(), &candidate), Place::Out(_)) {
             if !page.stored {
                 self.ctx.tally.count(|counts| counts.skipped += 1);
-            } else if self.belonged_before(&page.id, &candidate, tree) {
+            } else if before.is_some_and(|before| before.holds(&page.id, &candidate, tree)) {
                 self.leaving_by_scope += 1;
             } else {
                 self.leaving.insert(page.id.clone());
@@ -196,14 +191,6 @@ impl<'a> Forecast<'a> {
             Change::New | Change::Unchanged | Change::Outdated => self.plan.unchanged += 1,
         }
         true
-    }
-
-    fn belonged_before(&self, id: &PageId, now: &Candidate<'_>, tree: &PageTree) -> bool {
-        self.before.as_ref().is_some_and(|(settings, roots)| {
-            let under_root = tree.is_under(id, roots);
-            let candidate = Candidate { under_root, ..*now };
-            place(settings, &candidate) == Place::In
-        })
     }
 
     /// Kinds that the index holds no more leave, and files go where their pages go.

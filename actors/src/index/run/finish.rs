@@ -82,15 +82,6 @@ fn move_is_next(life: &Life, state: &IndexState) -> bool {
         && (life.run.kind != RunKind::Move || carried_on.map(|m| m.since) != Some(moving.since))
 }
 
-/// What the administrator asked for while the run went on, which it did not know when it began: another scope, or that the
-/// guard's removals be done.
-fn called_for(life: &Life, state: &IndexState) -> Option<RunKind> {
-    let (known, now) = (&life.before.progress, &state.progress);
-    let other_scope = now.scope_revision != known.scope_revision && state.index.settings.enabled;
-    let accepted = now.deletions_accepted && !known.deletions_accepted;
-    (other_scope || accepted).then(|| schedule::manual_kind(now, None))
-}
-
 /// Space rows as the run leaves them.
 fn spaces_after(ctx: &RunCtx, findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
     let mut owed = ctx.remembered.owed.clone();
@@ -150,8 +141,12 @@ fn end_of(
         index_reason: None,
         progress: None,
         next_run_at: regular,
-        then: called_for(life, state)
-            .or_else(|| move_is_next(life, state).then_some(RunKind::Move)),
+        then: schedule::called_for(
+            &life.before.progress,
+            &state.progress,
+            state.index.settings.enabled,
+        )
+        .or_else(|| move_is_next(life, state).then_some(RunKind::Move)),
     };
     match outcome {
         Err(Halt::Stopped) => {
@@ -180,11 +175,7 @@ fn end_of(
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
         }
-        Ok(()) if life.run.dry_run => {
-            end.status = RunStatus::Succeeded;
-            (end.index_status, end.index_reason) = as_before(life, state, "");
-            end.next_run_at = state.index.next_run_at;
-        }
+        Ok(()) if life.run.dry_run => end.status = RunStatus::Succeeded,
         Ok(()) if life.run.kind == RunKind::Move => end_move(life, state, &mut end),
         Ok(()) => end_well(life, state, findings, remains, &mut end),
     }

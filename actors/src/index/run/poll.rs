@@ -2,18 +2,15 @@
 
 use std::collections::HashSet;
 
-use domain::change::PollWalk;
-use domain::content::{ContentKind, ContentStatus};
-use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING};
-use domain::{PageId, Timestamp};
+use domain::content::{ContentKind, ContentStatus, SourcePage};
+use domain::ports::source::{ListOrder, ListQuery, MAX_SPACES_PER_LISTING};
+use domain::{PageId, SpaceId, Timestamp};
 
 use super::context::SeenSpace;
 use super::convert::Links;
 use super::listed::{Recorded, record};
+use super::recent::newest_first;
 use super::{Halt, RunCtx};
-
-/// A quiet poll reads no more than this.
-const FIRST_LIMIT: usize = 25;
 
 /// Polls one kind of content in all spaces; answers what it touched.
 pub(super) async fn poll(
@@ -39,51 +36,37 @@ async fn poll_chunk(
     kind: ContentKind,
     floor: Option<Timestamp>,
 ) -> Result<Recorded, Halt> {
-    let mut walk = PollWalk::down_to(floor);
-    let mut query = ListQuery {
-        kind,
-        spaces: spaces.iter().map(|space| space.id.clone()).collect(),
-        order: ListOrder::NewestFirst,
-        statuses: vec![ContentStatus::Current, ContentStatus::Archived],
-        bodies: false,
-        limit: FIRST_LIMIT,
-    };
+    let spaces: Vec<SpaceId> = spaces.iter().map(|space| space.id.clone()).collect();
     let mut all = Recorded::default();
     let mut seen: HashSet<PageId> = HashSet::new();
-    let mut cursor: Option<Cursor> = None;
-    loop {
-        let answer = match ctx.source.list(&query, cursor.as_ref()).await {
-            Ok(answer) => answer,
-            Err(halt) => {
-                let error = halt.only_this_part()?;
-                if error.disposition() == domain::Disposition::Split && query.limit > 1 {
-                    query.limit /= 2;
-                    continue;
-                }
-                return Err(Halt::Source(error));
-            }
-        };
-        let window: Vec<_> = answer
-            .items
-            .into_iter()
-            .filter(|item| walk.take(item.modified) && seen.insert(item.id.clone()))
-            .collect();
-        ctx.tally
-            .count(|counts| counts.seen += i64::try_from(window.len()).unwrap_or(0));
-        let recorded = record(ctx, window, None, Links::Resolve).await?;
-        all.touched.extend(recorded.touched);
-        all.moved.extend(recorded.moved);
-        all.unchanged += recorded.unchanged;
-        if walk.may_stop() || answer.next.is_none() || answer.next == cursor {
-            break;
-        }
-        cursor = answer.next;
-        query.limit = MAX_BATCH;
-    }
-    if walk.order_was_wrong() {
-        tracing::warn!(index = %ctx.index(), "the newest pages did not come in order; the poll read to the end");
-    }
-    ctx.find(|f| f.newest = f.newest.max(walk.newest()));
+    let newest = newest_first(
+        ctx,
+        floor,
+        |item: &SourcePage| item.modified,
+        async |limit, cursor| {
+            let query = ListQuery {
+                kind,
+                spaces: spaces.clone(),
+                order: ListOrder::NewestFirst,
+                statuses: vec![ContentStatus::Current, ContentStatus::Archived],
+                bodies: false,
+                limit,
+            };
+            ctx.source.list(&query, cursor.as_ref()).await
+        },
+        async |mut window| {
+            window.retain(|item| seen.insert(item.id.clone()));
+            ctx.tally
+                .count(|counts| counts.seen += i64::try_from(window.len()).unwrap_or(0));
+            let recorded = record(ctx, window, None, Links::Resolve).await?;
+            all.touched.extend(recorded.touched);
+            all.moved.extend(recorded.moved);
+            all.unchanged += recorded.unchanged;
+            Ok(())
+        },
+    )
+    .await?;
+    ctx.find(|f| f.newest = f.newest.max(newest));
     let unchanged = i64::try_from(all.unchanged).unwrap_or(0);
     ctx.tally.count(|counts| counts.unchanged += unchanged);
     Ok(all)

@@ -1,5 +1,5 @@
-//! What hangs on pages (comments, files) polled newest first over the whole site, since there is no listing of it by space that
-//! does not lag; and the watermarks of such polls, one per index and kind, kept as checkpoints.
+//! Polls newest first: pages of an index's spaces, and what hangs on pages (comments, files) over the whole site, since there is
+//! no listing of it by space that does not lag; and the watermarks of the latter, one per index and kind, kept as checkpoints.
 
 use domain::change::PollWalk;
 use domain::ports::source::{Batch, Cursor, MAX_BATCH};
@@ -12,6 +12,7 @@ const FIRST_LIMIT: usize = 25;
 
 /// Walks newest first until behind `floor`; answers the newest moment seen.
 pub(super) async fn newest_first<T>(
+    ctx: &RunCtx,
     floor: Option<Timestamp>,
     modified: impl Fn(&T) -> Timestamp,
     mut ask: impl AsyncFnMut(usize, Option<Cursor>) -> Result<Batch<T>, Halt>,
@@ -39,6 +40,9 @@ pub(super) async fn newest_first<T>(
             .collect();
         take(window).await?;
         if walk.may_stop() || answer.next.is_none() || answer.next == cursor {
+            if walk.order_was_wrong() {
+                tracing::warn!(index = %ctx.index(), "the newest did not come in order; the poll read to the end");
+            }
             return Ok(walk.newest());
         }
         cursor = answer.next;

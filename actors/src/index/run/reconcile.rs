@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
-use domain::index::IndexSettings;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
-use domain::scope::{Candidate, Place, place};
+use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
 
 use super::context::{Removal, SeenSpace};
@@ -33,9 +32,8 @@ pub(super) enum Which<'a> {
 pub(super) struct Reconciler<'a> {
     ctx: &'a RunCtx,
     space: &'a SeenSpace,
-    roots: HashSet<PageId>,
-    /// The settings that the last complete run applied, and their roots: only where the administrator changed them since.
-    before: Option<(&'a IndexSettings, HashSet<PageId>)>,
+    scope: Scope<'a>,
+    before: Option<Scope<'a>>,
     decided: HashSet<PageId>,
     /// Pages that a listing of this run named: only they are counted.
     count_all: bool,
@@ -43,13 +41,11 @@ pub(super) struct Reconciler<'a> {
 
 impl<'a> Reconciler<'a> {
     pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
-        let before = ctx.state.progress.applied_settings.as_ref();
-        let before = before.filter(|_| ctx.scope_changed_in(&space.id));
         Self {
             ctx,
             space,
-            roots: roots_of(ctx.settings()),
-            before: before.map(|settings| (settings, roots_of(settings))),
+            scope: Scope::of(ctx.settings()),
+            before: ctx.scope_before(&space.id),
             decided: HashSet::new(),
             count_all,
         }
@@ -220,7 +216,7 @@ impl<'a> Reconciler<'a> {
             status: record.facts.status,
             labels: facts_known.then_some(record.labels.as_slice()),
             restriction,
-            under_root: tree.is_under(&record.page_id, &self.roots),
+            under_root: self.scope.is_under_root(&record.page_id, tree),
         };
         match place(ctx.settings(), &candidate) {
             Place::Out(reason) => {
@@ -229,7 +225,8 @@ impl<'a> Reconciler<'a> {
                 record.attempts = 0;
                 record.next_try_at = None;
                 if record.stored_hash.is_some() {
-                    let exempt = self.belonged_before(&record.page_id, &candidate, tree);
+                    let before = self.before.as_ref();
+                    let exempt = before.is_some_and(|b| b.holds(&record.page_id, &candidate, tree));
                     let removal = Removal {
                         exempt,
                         only_accepted: false,
@@ -249,18 +246,6 @@ impl<'a> Reconciler<'a> {
             }
             Place::In => self.decide_member(record),
         }
-    }
-
-    /// Whether the page, as it is now, would belong by the settings of the last complete run: then it leaves by the
-    /// administrator's own change of them, and not by anything that happened at the source.
-    fn belonged_before(&self, id: &PageId, now: &Candidate<'_>, tree: &PageTree) -> bool {
-        self.before.as_ref().is_some_and(|(settings, roots)| {
-            let candidate = Candidate {
-                under_root: tree.is_under(id, roots),
-                ..*now
-            };
-            place(settings, &candidate) == Place::In
-        })
     }
 
     fn decide_member(&self, record: &mut PageRecord) -> Decision {
@@ -303,11 +288,6 @@ impl<'a> Reconciler<'a> {
             last_error: None,
         })
     }
-}
-
-pub(super) fn roots_of(settings: &IndexSettings) -> HashSet<PageId> {
-    let roots = settings.root_page_ids.iter();
-    roots.map(|id| PageId::from(id.as_str())).collect()
 }
 
 enum Decision {

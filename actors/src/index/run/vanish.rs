@@ -235,8 +235,9 @@ async fn apply(
 /// Notes that a page was not there when it was asked for; `true` when that was found before, long enough ago. Nothing else
 /// of the page changes.
 fn note_doubted(page: &mut PageRecord, now: domain::Timestamp) -> bool {
-    let since = *page.vanished_at.get_or_insert(now);
-    now - since >= vanish::CONFIRM_AFTER
+    let confirmed = vanish::is_confirmed(page.vanished_at, now);
+    page.vanished_at.get_or_insert(now);
+    confirmed
 }
 
 pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
@@ -330,9 +331,8 @@ pub(super) async fn due_for_a_second_look(
                 .filter(|page| page.kind != ContentKind::Attachment)
                 .filter(|page| {
                     !asked.holds(&page.page_id)
-                        && page
-                            .vanished_at
-                            .is_none_or(|since| now - since >= vanish::CONFIRM_AFTER)
+                        && (page.vanished_at.is_none()
+                            || vanish::is_confirmed(page.vanished_at, now))
                 })
                 .map(|page| (page.page_id, page.kind)),
         );
