@@ -85,7 +85,8 @@ impl Lane {
                 .ledger
                 .due(self.store(), self.job.index, self.shared.now(), look)
                 .await?;
-            let due = upload::spread(due, window, rand::random());
+            let suspected = |row: &OutboxEntry| troubles.suspects(row);
+            let due = upload::next_rows(due, suspected, window, rand::random());
             if due.is_empty() {
                 if !closing {
                     self.wait_for_rows().await?;
@@ -101,7 +102,7 @@ impl Lane {
             if round.together {
                 // Smaller batches find out whether it is the store or one document.
                 batch_size = (batch_size / 4).max(1);
-            } else {
+            } else if round.trouble.is_none() {
                 batch_size = (batch_size * 2).min(most);
             }
             troubles.bear(self, round).await?;

@@ -32,6 +32,12 @@ impl Troubles {
         self.spread
     }
 
+    /// Whether a row went by itself in vain, in this run or in an earlier one.
+    pub(super) fn suspects(&self, row: &OutboxEntry) -> bool {
+        let earlier = row.attempts > 0 || row.last_error.is_some();
+        earlier || self.tries.contains_key(&row.page_id)
+    }
+
     /// Until when rows rest that belong to this run.
     pub(super) const fn rest_until(&self) -> Option<Timestamp> {
         self.rest_until
@@ -63,7 +69,7 @@ impl Troubles {
                 given_up: self.given_up,
             };
             match upload::after_silence(seen) {
-                Next::Again => {}
+                Next::Again => Self::note(lane, round.alone).await?,
                 Next::AskTheStore => {
                     lane.job.tally.request_to_store();
                     if let Err(down) = lane.backend.probe().await {
@@ -74,11 +80,24 @@ impl Troubles {
                     self.given_up += round.alone.len();
                     return self.give_up(lane, round.alone).await;
                 }
-                Next::GiveUpTheStore => return Err(Halt::Failed(error)),
+                Next::GiveUpTheStore => {
+                    Self::note(lane, round.alone).await?;
+                    return Err(Halt::Failed(error));
+                }
             }
         }
         let wait = Backoff::REQUEST.wait(self.silent.max(1), rand::random(), at_least);
         lane.job.stop.sleep(wait).await
+    }
+
+    /// It may be the store or these rows: they wait as they did, and later runs know that they went by themselves in vain.
+    async fn note(lane: &Lane, rows: Vec<(OutboxEntry, String)>) -> Result<(), Halt> {
+        let at = lane.shared.now();
+        let noted = rows
+            .into_iter()
+            .map(|(entry, reason)| (entry, OutboxOutcome::Retry { reason, at }))
+            .collect();
+        lane.settle(noted).await
     }
 
     /// The store is well: it is these documents.

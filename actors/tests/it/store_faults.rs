@@ -402,12 +402,15 @@ fn many_documents_without_an_answer_hold_up_none_behind_them() {
         });
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.over(index.id).await;
-        // Nearly all of the others, until the last few are hard to find among those; the next runs find those.
+        // All others, or all but the last few where nearly all that are left are not answered for.
         let held = bench.held().len();
-        assert!(held > 180, "{held}");
-        for _ in 0..5 {
-            bench.wait(3600).await;
-            bench.over(index.id).await;
+        assert!(held > 190, "{held}");
+        // A run that gives up knows more of them than the one before: the last is found after a few.
+        for _ in 0..12 {
+            if bench.held().len() < 200 {
+                bench.wait(3600).await;
+                bench.over(index.id).await;
+            }
         }
         assert_eq!(bench.held().len(), 200);
         bench.shelf.with(|shelf| shelf.unanswered.clear());

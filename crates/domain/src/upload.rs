@@ -64,10 +64,22 @@ pub enum Next {
     GiveUpTheStore,
 }
 
-/// Rows for the next round out of those that are due, oldest first, after one in which something was not answered: from
-/// everywhere in the queue, `luck` in `0.0..1.0`, so that many which the store never answers hold up none behind them.
+/// Rows for the next round out of those that are due, oldest first, so that many which the store never takes hold up none
+/// behind them: those that it has not yet left unanswered or refused by themselves (`suspected`) come first and go without the
+/// others, and where there are more than `wanted` they come from everywhere in the queue, `luck` in `0.0..1.0`.
 #[must_use]
-pub fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
+pub fn next_rows<T>(
+    due: Vec<T>,
+    suspected: impl FnMut(&T) -> bool,
+    wanted: usize,
+    luck: f64,
+) -> Vec<T> {
+    let (suspects, others): (Vec<T>, Vec<T>) = due.into_iter().partition(suspected);
+    let first = if others.is_empty() { suspects } else { others };
+    spread(first, wanted, luck)
+}
+
+fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
     let (all, wanted) = (due.len(), wanted.max(1));
     if all <= wanted {
         return due;
@@ -119,6 +131,14 @@ mod tests {
                 proptest::prop_assert!(gap[1] - gap[0] <= all / wanted.max(1) + 1);
             }
         }
+    }
+
+    #[test]
+    fn what_was_left_unanswered_goes_after_the_rest_and_by_itself() {
+        let odd = |n: &i32| n % 2 == 1;
+        assert_eq!(next_rows((0..6).collect(), odd, 9, 0.5), [0, 2, 4]);
+        assert_eq!(next_rows(vec![1, 3], odd, 9, 0.5), [1, 3]);
+        assert_eq!(next_rows((0..90).collect(), odd, 3, 0.0), [0, 30, 60]);
     }
 
     #[test]
