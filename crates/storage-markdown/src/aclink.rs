@@ -105,7 +105,9 @@ impl Converter<'_> {
             ),
         ) = (unresolved, &frame.target)
         {
-            let shown = crate::escape::plain(&self.w.out[frame.start..]).to_lowercase();
+            // Marks that were taken back may have moved what was written: then nothing is known to be shown.
+            let written = self.w.out.get(frame.start..).unwrap_or_default();
+            let shown = crate::escape::plain(written).to_lowercase();
             if !shown.contains(&title.to_lowercase()) {
                 let title = title.to_string();
                 self.w.text(&format!(" ({title})"));

@@ -20,6 +20,12 @@ impl Converter<'_> {
         self.named.push((name.to_string(), heading));
     }
 
+    pub(crate) fn open_footnote(&mut self) {
+        self.tables.begin_aside();
+        let aside = self.w.begin_aside();
+        self.asides.push(aside);
+    }
+
     pub(crate) fn close_footnote(&mut self) {
         let Some(aside) = self.asides.pop() else {
             return;

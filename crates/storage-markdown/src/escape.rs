@@ -39,17 +39,21 @@ impl Writer {
     /// Visible text of the page.
     pub(crate) fn text(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        let mut at = 0;
+        let (mut at, mut gap) = (0, false);
         while at < bytes.len() {
-            if CLASS[bytes[at] as usize] == SPACE {
-                at += 1;
-            } else if bytes[at] == 0xc2 && bytes.get(at + 1) == Some(&0xa0) && !self.code_wanted() {
-                at += 2;
-            } else {
-                break;
+            match bytes[at] {
+                b if CLASS[b as usize] == SPACE => (at, gap) = (at + 1, true),
+                // Nothing is written for these, so nothing is made ready for them.
+                b if b < 0x20 => at += 1,
+                0x7f if !self.in_code => at += 1,
+                0xc2 if !self.in_code && bytes.get(at + 1) == Some(&0xad) => at += 2,
+                0xc2 if !self.in_code && bytes.get(at + 1) == Some(&0xa0) => {
+                    (at, gap) = (at + 2, true);
+                }
+                _ => break,
             }
         }
-        if at > 0 {
+        if gap {
             self.space |= self.leaf_open;
         }
         let Some(first) = text[at..].chars().next() else {
@@ -60,9 +64,9 @@ impl Writer {
             self.code_text(&text[at..]);
             return;
         }
-        if matches!(first, '(' | '[' | ':') && self.out.ends_with(']') {
+        if matches!(first, '(' | '[' | ':') && self.written().ends_with(']') {
             self.guard_bracket();
-        } else if first == '*' && self.out.ends_with('*') {
+        } else if first == '*' && self.written().ends_with('*') {
             // Never touch a delimiter of ours.
             self.out.push('\\');
             self.out.push('*');
@@ -76,10 +80,6 @@ impl Writer {
             }
         }
         self.escape_from(text, at);
-    }
-
-    fn code_wanted(&self) -> bool {
-        self.in_code
     }
 
     fn escape_from(&mut self, text: &str, start: usize) {
@@ -135,7 +135,7 @@ impl Writer {
                 b'~' => {
                     let word_follows = next.is_some_and(|b| b.is_ascii_alphanumeric() || b >= 0x80);
                     next == Some(b'~')
-                        || match prev_byte(bytes, at, from, &self.out) {
+                        || match prev_byte(bytes, at, from, self.written()) {
                             None | Some(b' ' | b'\n') => false,
                             Some(b'(') => !word_follows,
                             Some(_) => true,
@@ -196,13 +196,22 @@ impl Writer {
 
     /// Whether a `_` about to be written could open emphasis. Inside a word it cannot.
     fn underscore_opens(&self, next: Option<u8>) -> bool {
-        if matches!(next, Some(b' ' | b'\n' | b'\t')) && !self.out.ends_with("\\_") {
+        if matches!(next, Some(b' ' | b'\n' | b'\t')) && !self.written().ends_with("\\_") {
             return false;
         }
-        match self.out.chars().next_back() {
+        match self.written().chars().next_back() {
             None => true,
-            Some('_') => self.out.ends_with("\\_"),
+            Some('_') => self.written().ends_with("\\_"),
             Some(c) => !c.is_alphanumeric(),
+        }
+    }
+
+    /// Escapes what begins a line at `at` after all, because the mark before it was taken back.
+    pub(crate) fn escape_line_from(&mut self, at: usize) {
+        let line = self.out.split_off(at);
+        if !line.is_empty() {
+            let written = self.escape_line_start(&line);
+            self.out.push_str(&line[written..]);
         }
     }
 

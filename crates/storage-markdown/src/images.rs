@@ -66,10 +66,12 @@ impl Converter<'_> {
     }
 
     pub(crate) fn start_caption(&mut self) {
-        if self.images.is_empty() || self.sink == Sink::Buffer {
+        if self.sink == Sink::Buffer || self.images.last().is_none_or(|i| i.caption.is_some()) {
             return;
         }
+        self.set_data(1);
         self.write_image(true);
+        self.tables.begin_aside();
         self.sink = Sink::Flow;
         let mode = self.w.mode;
         let before = self.w.out.len();
@@ -101,6 +103,7 @@ impl Converter<'_> {
         else {
             return;
         };
+        self.tables.end_aside();
         self.w.pop_mark(Mark::Em);
         self.w.settle_marks();
         self.w.mode = mode;

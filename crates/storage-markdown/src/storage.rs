@@ -76,6 +76,10 @@ impl<'a> Converter<'a> {
                     quoted: false,
                     start: self.w.out.len(),
                 });
+                if Kind::of(name) == Kind::Footnote {
+                    // With the macro, not with a body, so that it ends where it began whatever stands between them.
+                    self.open_footnote();
+                }
                 self.sink = Sink::Meta;
             }
             Tag::Parameter => {
@@ -201,7 +205,7 @@ impl<'a> Converter<'a> {
                 }
             }
             Tag::Image => self.end_image(),
-            Tag::ImageCaption => self.end_caption(),
+            Tag::ImageCaption if frame.data == 1 => self.end_caption(),
             Tag::TaskList => self.w.end_list(),
             Tag::Task => {
                 self.end_task_text();

@@ -110,6 +110,9 @@ impl Writer {
                 debug_assert!(o.at <= open.at);
                 o.at = o.at.min(open.at);
             }
+            if open.leads {
+                self.escape_line_from(open.at);
+            }
         } else {
             self.out.push_str(text);
         }

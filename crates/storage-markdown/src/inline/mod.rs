@@ -47,6 +47,8 @@ pub(crate) struct Open {
     mark: Mark,
     /// Where the opening delimiter stands in the output.
     at: usize,
+    /// It stands first on its line, where block markers act.
+    leads: bool,
 }
 
 /// Where a link goes, and what was written of it.
@@ -191,7 +193,7 @@ impl Writer {
         } else if self.space {
             self.space = false;
             let after_break = self.out.ends_with("<br>");
-            if !(self.out.is_empty() || self.out.ends_with([' ', '\n']) || after_break) {
+            if !(self.is_empty() || self.out.ends_with([' ', '\n']) || after_break) {
                 self.out.push(' ');
             }
         }
@@ -254,7 +256,11 @@ impl Writer {
                             self.out.push(LOCAL_OPEN);
                         }
                         self.out.push('[');
-                        self.open.push(Open { mark, at });
+                        self.open.push(Open {
+                            mark,
+                            at,
+                            leads: false,
+                        });
                         self.in_link = true;
                         self.line_start = false;
                     } else {
@@ -266,7 +272,7 @@ impl Writer {
         if code {
             let at = self.out.len();
             // Two code spans that touch would read as one fence.
-            if self.out.ends_with('`') {
+            if self.written().ends_with('`') {
                 self.out.push(' ');
             }
             let at = at.max(self.out.len());
@@ -274,6 +280,7 @@ impl Writer {
             self.open.push(Open {
                 mark: Mark::Code,
                 at,
+                leads: false,
             });
             self.in_code = true;
             self.line_start = false;
@@ -282,9 +289,7 @@ impl Writer {
 
     /// Before a `[` of ours: a `]` or `!` of the text must not take part in it.
     pub(crate) fn guard_bracket(&mut self) {
-        if (self.out.ends_with(']') || self.out.ends_with('!'))
-            && !self.out[..self.out.len() - 1].ends_with('\\')
-        {
+        if self.written().ends_with([']', '!']) && !self.out[..self.out.len() - 1].ends_with('\\') {
             let at = self.out.len() - 1;
             self.out.insert(at, '\\');
         }
@@ -292,8 +297,9 @@ impl Writer {
 
     fn open_with(&mut self, mark: Mark, text: &str) {
         let at = self.out.len();
+        let leads = self.line_start && self.mode == Mode::Blocks;
         self.out.push_str(text);
-        self.open.push(Open { mark, at });
+        self.open.push(Open { mark, at, leads });
         self.line_start = false;
     }
 
@@ -308,10 +314,12 @@ impl Writer {
         let after = class_after_punct(next);
         let opens = after != Class::Space && (after == Class::Word || class(before) != Class::Word);
         let star = text.as_bytes()[0] == b'*';
-        if !opens || (star && closed > 0 && self.out.ends_with('*') && closed + text.len() > 3) {
+        if !opens
+            || (star && closed > 0 && self.written().ends_with('*') && closed + text.len() > 3)
+        {
             return false;
         }
-        if mark == Mark::Strike && self.out.ends_with('~') {
+        if mark == Mark::Strike && self.written().ends_with('~') {
             return false;
         }
         self.open_with(mark, text);

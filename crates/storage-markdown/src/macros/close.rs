@@ -51,7 +51,8 @@ impl<'a> Converter<'a> {
             Kind::Status => self.close_status(params),
             Kind::Excerpt => {
                 if !self.w.nested() && current.opened && self.w.out.len() > current.start {
-                    let markdown = self.w.out[current.start..].trim().to_string();
+                    let markdown = self.w.out.get(current.start..).unwrap_or_default();
+                    let markdown = markdown.trim().to_string();
                     let name = value(params, "name")
                         .or_else(|| value(params, "MultiExcerptName"))
                         .map(str::to_string);
@@ -122,8 +123,7 @@ impl<'a> Converter<'a> {
                     ),
                 }
             }
-            Kind::Footnote if current.opened => self.close_footnote(),
-            Kind::Footnote => {}
+            Kind::Footnote => self.close_footnote(),
             Kind::Tooltip => {
                 if let Some(text) = value(params, "text") {
                     self.w.text(&format!(" ({text})"));

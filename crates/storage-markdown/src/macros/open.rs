@@ -12,7 +12,7 @@ impl<'a> Converter<'a> {
             return;
         };
         let (kind, from) = (self.macros[index].kind, self.macros[index].params_from);
-        let opened_before = std::mem::replace(&mut self.macros[index].opened, true);
+        self.macros[index].opened = true;
         let params = std::mem::take(&mut self.params);
         let own = &params[from.min(params.len())..];
         let mut quoted = false;
@@ -47,13 +47,6 @@ impl<'a> Converter<'a> {
             Kind::Details => {
                 self.details += 1;
                 self.w.end_leaf();
-            }
-            // One footnote, however many bodies it has.
-            Kind::Footnote if opened_before => self.w.end_leaf(),
-            Kind::Footnote => {
-                self.tables.begin_aside();
-                let aside = self.w.begin_aside();
-                self.asides.push(aside);
             }
             Kind::Tooltip | Kind::Status | Kind::Button | Kind::Anchor => {}
             Kind::Excerpt if self.inline_parent() => {}

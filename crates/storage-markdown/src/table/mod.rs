@@ -56,7 +56,7 @@ pub(crate) struct Rules {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     open: Vec<Table>,
-    /// How many were open when each open footnote began: rows and cells in it are none of theirs.
+    /// How many were open when each open footnote or caption began: rows and cells in it are none of theirs.
     fences: Vec<usize>,
     rows: Vec<Row>,
     cells: Vec<Cell>,
@@ -88,6 +88,10 @@ impl Tables {
     }
 
     pub(crate) fn start(&mut self, w: &mut Writer, layout: bool, source_start: usize) {
+        if w.leaf_open {
+            // In a heading marks outlive a block, and closing one may take back what stands before the table.
+            w.close_marks();
+        }
         w.end_leaf();
         self.open.push(Table {
             start: w.out.len(),
@@ -101,7 +105,8 @@ impl Tables {
         });
     }
 
-    /// What is written from here on is taken out of the output again: it can hold no cell of the tables that are open.
+    /// What is written from here on (a footnote, a caption) may be taken out of the output again: it can hold no cell of the
+    /// tables that are open.
     pub(crate) fn begin_aside(&mut self) {
         self.fences.push(self.open.len());
     }

@@ -102,15 +102,10 @@ impl Writer {
     pub(crate) fn end_list(&mut self) {
         self.end_leaf();
         if self.lists.len() > self.list_floor {
-            // Items must not outlive their list; in broken input their own ends may be missing.
-            let list = self.lists.len() - 1;
-            while matches!(self.containers.last(), Some(c) if matches!(c.kind, Kind::Item(l, _) if l >= list))
-            {
-                let before = self.containers.len();
+            // Nothing that began in a list outlives it; in broken input ends may be missing, or stand further out.
+            let level = self.lists.last().map_or(0, |list| list.level);
+            while self.containers.len() > level.max(self.floor) {
                 self.pop_container();
-                if self.containers.len() == before {
-                    break;
-                }
             }
             self.lists.pop();
         }

@@ -219,6 +219,12 @@ impl Writer {
         self.out.len() <= self.base
     }
 
+    /// What was written so far of the present cell, or of the page outside of cells: the cells of a row stand one behind the
+    /// other, and what one ends with is no neighbour of the next.
+    pub(crate) fn written(&self) -> &str {
+        self.out.get(self.base..).unwrap_or_default()
+    }
+
     /// Whether any container is open: what is written now is not at the top level of the page.
     pub(crate) fn nested(&self) -> bool {
         !self.containers.is_empty() || self.mode != Mode::Blocks

@@ -64,6 +64,20 @@ fn code_spans_keep_their_text() {
 }
 
 #[test]
+fn a_mark_that_is_taken_back_leaves_no_block_behind() {
+    check(&[
+        (
+            "<p><strong>-</strong> <strong>(</strong><em>a</em></p>",
+            "\\- (*a*",
+        ),
+        ("<p><strong>1. (</strong>word</p>", "1\\. (word"),
+        ("<p><strong><em>- (</em></strong>a</p>", "\\- (a"),
+        ("<ul><li><em>&gt; (</em>word</li></ul>", "- \\> (word"),
+        ("<p><sub>&#173;</sub># x</p>", "\\# x"),
+    ]);
+}
+
+#[test]
 fn escapes_only_where_markdown_would_act() {
     check(&[
         (

@@ -218,7 +218,7 @@ fn footnotes_and_tables_out_of_order_lose_nothing() {
     check(&[
         (
             &note(&format!("one<table><tr>{without_a_body}</tr></table>")),
-            "[^1]\n\n[^1]: one<br>in vain",
+            "[^2]\n\n[^1]: in vain\n\n[^2]: one<br><br><br>[^1]",
         ),
         (
             &format!(
@@ -238,7 +238,19 @@ fn footnotes_and_tables_out_of_order_lose_nothing() {
             &mac("footnote", &[], &format!("{}{}", rich("one"), rich("two"))),
             "[^1]\n\n[^1]: one<br>two",
         ),
+        (
+            "<table><ac:structured-macro ac:name=\"footnote\"><td><td><table><li><td><ac:rich-text-body>~",
+            "[^1]\n\n[^1]: ~",
+        ),
     ]);
+}
+
+#[test]
+fn captions_and_tables_out_of_order_lose_nothing() {
+    check(&[(
+        "<table><tr><td>a<ac:image><ac:caption><td>b<p></td></ac:caption></ac:image></td><td>c</td></tr></table>",
+        "|  |  |\n| --- | --- |\n| a<br>*b* | c |",
+    )]);
 }
 
 #[test]

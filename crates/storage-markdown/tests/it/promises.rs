@@ -75,8 +75,17 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..60).prop_map(|p| p.concat())
 }
 
+/// `PROPTEST_CASES` of each, and some hundreds at least.
+fn at_length() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases.max(600),
+        ..usual
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(at_length())]
 
     #[test]
     fn any_input_converts_the_same_way_each_time(body in pieces()) {

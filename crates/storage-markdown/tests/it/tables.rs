@@ -6,6 +6,14 @@ use crate::readback::read;
 use crate::site::{check, check_with, convert, mac, plain};
 
 #[test]
+fn what_a_cell_ends_with_is_no_neighbour_of_the_next() {
+    check(&[(
+        "<table><tr><th>a</th><th>_b_-</th></tr><tr><td>[c]</td><td>(d)</td></tr></table>",
+        "| a | \\_b_- |\n| --- | --- |\n| [c] | (d) |",
+    )]);
+}
+
+#[test]
 fn headers_are_told_from_data() {
     check(&[
         (
@@ -212,6 +220,21 @@ fn absurd_tables_stay_in_proportion() {
             markdown.len(),
             body.len()
         );
+    }
+}
+
+#[test]
+fn a_table_in_a_heading_ends_the_marks_that_it_stands_in() {
+    // Each of these marks is taken back when it is closed, and with it text that stood before the table.
+    for inside in [
+        "<sub>\u{1}",
+        "<code>\u{1}",
+        "<strong>\u{1}",
+        "<em>a<strong>\u{1}",
+    ] {
+        let body = format!("<h1>{inside}<table><tr><td>cell</td></tr></table>");
+        let found = convert(&body).markdown;
+        assert!(found.contains("cell"), "{found}");
     }
 }
 
