@@ -79,7 +79,7 @@ pub(super) struct Findings {
     pub(super) poll_trouble: Option<String>,
     /// Spaces whose listing ended without error.
     pub(super) listed: HashSet<SpaceKey>,
-    /// Pages whose body came, to be looked at again.
+    /// Pages whose body came and that nobody has decided since.
     pub(super) fresh_bodies: HashSet<PageId>,
     /// Pages kept with links that are resolved when everything is listed.
     pub(super) unlinked: HashSet<PageId>,

@@ -123,21 +123,15 @@ impl<'a> Reconciler<'a> {
             } else {
                 self.decide_page(&mut record, tree)
             };
+            let id = &record.page_id;
             match decision {
-                Decision::Store(entry) => outbox.push(entry),
-                Decision::AsStored => {
-                    unchanged += i64::from(self.decided.insert(record.page_id.clone()));
+                Decision::Store(entry) => {
+                    outbox.push(entry);
+                    self.is_decided(id);
                 }
-                Decision::StaysOut => {
-                    skipped += i64::from(self.decided.insert(record.page_id.clone()));
-                }
+                Decision::AsStored => unchanged += i64::from(self.is_decided(id)),
+                Decision::StaysOut => skipped += i64::from(self.is_decided(id)),
                 Decision::Waits => {}
-            }
-            if outbox
-                .last()
-                .is_some_and(|entry: &OutboxEntry| entry.page_id == record.page_id)
-            {
-                self.decided.insert(record.page_id.clone());
             }
             if record != before {
                 pages.push(record);
@@ -155,6 +149,12 @@ impl<'a> Reconciler<'a> {
             }
         });
         Ok(!outbox.is_empty())
+    }
+
+    /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
+    fn is_decided(&mut self, id: &PageId) -> bool {
+        self.ctx.find(|f| f.fresh_bodies.remove(id));
+        self.decided.insert(id.clone())
     }
 
     /// The pages that attachments among these records hang on.

@@ -58,8 +58,17 @@ struct Doc<'a> {
 impl Search<'_> {
     /// All hits of a query in order.
     pub(crate) fn run(&self, query: &Query) -> Result<Vec<Hit>, String> {
+        let named = query.expr.as_ref().and_then(|expr| self.spaces_of(expr));
+        let spaces = self.state.spaces.iter();
+        let spaces: BTreeSet<SpaceId> = spaces
+            .filter(|(id, space)| {
+                (self.archived_spaces || !space.archived)
+                    && named.as_ref().is_none_or(|named| named.contains(id))
+            })
+            .map(|(id, _)| *id)
+            .collect();
         let mut hits = Vec::new();
-        for doc in self.docs() {
+        for doc in self.docs(&spaces) {
             let mut score = 0;
             let found = match &query.expr {
                 Some(expr) => self.holds(expr, &doc, &mut score)?,
@@ -106,16 +115,40 @@ impl Search<'_> {
         }
     }
 
-    fn docs(&self) -> impl Iterator<Item = Doc<'_>> {
+    /// The spaces outside of which nothing can be found, where the query names such: all else of a large site need not be
+    /// looked at.
+    fn spaces_of(&self, expr: &Expr) -> Option<BTreeSet<SpaceId>> {
+        match expr {
+            Expr::And(a, b) => match (self.spaces_of(a), self.spaces_of(b)) {
+                (Some(a), Some(b)) => Some(a.intersection(&b).copied().collect()),
+                (a, b) => a.or(b),
+            },
+            Expr::Is(clause) if matches!(clause.op, Op::Is | Op::In) => {
+                let texts: Vec<String> = clause.terms.iter().map(|t| self.text(t)).collect();
+                let named = |key: &str| texts.iter().any(|t| t.eq_ignore_ascii_case(key));
+                matches!(clause.field.as_str(), "space" | "space.key").then(|| {
+                    let spaces = self.state.spaces.iter();
+                    spaces
+                        .filter(|(_, space)| named(&space.key))
+                        .map(|(id, _)| *id)
+                        .collect()
+                })
+            }
+            Expr::Or(..) | Expr::Not(_) | Expr::Is(_) => None,
+        }
+    }
+
+    /// All that the account may find in these spaces.
+    fn docs<'s>(&'s self, spaces: &'s BTreeSet<SpaceId>) -> impl Iterator<Item = Doc<'s>> {
         let state = self.state;
         let contents = state.contents.values().filter_map(|content| {
             let doc = self.content_doc(content)?;
-            (self.space_in(doc.space) && state.may_view(self.account, content)).then_some(doc)
+            (spaces.contains(&doc.space) && state.may_view(self.account, content)).then_some(doc)
         });
         let live = |on: ContentId| {
             state.contents.get(&on).filter(|c| {
                 c.status == Status::Current
-                    && self.space_in(c.space)
+                    && spaces.contains(&c.space)
                     && state.may_view(self.account, c)
             })
         };
@@ -158,13 +191,6 @@ impl Search<'_> {
                 })
             });
         contents.chain(comments).chain(attachments)
-    }
-
-    fn space_in(&self, space: SpaceId) -> bool {
-        self.state
-            .spaces
-            .get(&space)
-            .is_some_and(|s| self.archived_spaces || !s.archived)
     }
 
     fn content_doc<'c>(&self, content: &'c Content) -> Option<Doc<'c>> {
