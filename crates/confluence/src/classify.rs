@@ -49,6 +49,10 @@ pub(crate) enum Verdict {
 
 /// The meaning of one answer.
 pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Verdict {
+    if (200..=299).contains(&status) {
+        // Nothing of a good answer is read here: it may be megabytes.
+        return Verdict::Good;
+    }
     let what = asked.what.to_owned();
     let header = |name: &str| {
         headers
@@ -74,7 +78,6 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
         )
     };
     match status {
-        200..=299 => Verdict::Good,
         300..=399 => Verdict::Final(redirected(what, asked.gateway, headers)),
         // The same request was good without its cursor, or there would be none.
         400 if asked.cursor => Verdict::Final(SourceError::BadCursor { what, detail }),
