@@ -4,9 +4,9 @@
 //!   Engine (handle) ──► SchedulerActor ──Activate──► IndexActor ──ListPages, FetchBodies…{permit}──► ConfluenceFetcher ×N
 //!      │                 timer, owns the              one per index:                                       │
 //!      │                 index actors                 run, credits   ◄────────── answers ──────────────────┘
-//!      ▼                                                │ one transaction: page rows + outbox rows
+//!      ▼                                                │ one transaction: page rows + holdings
 //!   ProgressHub ◄── events ─────────────────────────────┤
-//!                                                       ▼ DrainOutbox
+//!                                                       ▼ Upload     
 //!                                                 LlamaUploader (one per backend) ──► RetrievalBackend
 //! ```
 //!
@@ -19,6 +19,7 @@
 //! What it must not know: HTTP, MCP, a database driver, the words of a store. Decisions are pure functions of `domain`.
 #![warn(missing_docs)]
 
+mod counters;
 mod credits;
 mod document;
 mod engine;
@@ -33,6 +34,7 @@ mod section;
 mod settings;
 mod shared;
 mod status;
+mod stop;
 mod supervise;
 mod uploader;
 

@@ -129,7 +129,7 @@ impl Indexed {
             let Some(record) = records.remove(&page.id) else {
                 continue;
             };
-            let told = match record.state {
+            let told = match record.state() {
                 PageState::Removed => open || record.restriction != Restriction::Restricted,
                 _ => record.may_be_shown(),
             };
@@ -137,7 +137,7 @@ impl Indexed {
                 changes.push(ChangedPage {
                     changed_at: record.changed_at,
                     page: Page {
-                        state: record.state,
+                        state: record.state(),
                         ..page
                     },
                 });

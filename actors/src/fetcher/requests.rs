@@ -17,13 +17,14 @@ use domain::{AccountId, Disposition, PageId, SpaceKey};
 use tokio::sync::Semaphore;
 
 use super::ConfluenceFetcher;
+use crate::counters::RunCounters;
 use crate::credits::{FetcherPool, Lease};
-use crate::index::run::{Halt, Stop, Tally};
 use crate::messages::{
     Download, FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchFile, FetchFiles,
     FetchPage, FetchPages, FetchPeople, FetchRecentComments, FetchRecentFiles, FetchRendered,
     ListPages, LookUpSpaces, SpacesBy, WhoAmI,
 };
+use crate::stop::{Halt, Stop};
 
 /// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
 /// of its own.
@@ -40,7 +41,7 @@ const LONG: Duration = Duration::from_secs(60);
 pub(crate) struct Fetchers {
     pool: Arc<FetcherPool>,
     own: Arc<Semaphore>,
-    tally: Arc<Tally>,
+    counters: Arc<RunCounters>,
     stop: Stop,
 }
 
@@ -48,13 +49,13 @@ impl Fetchers {
     pub(crate) const fn new(
         pool: Arc<FetcherPool>,
         own: Arc<Semaphore>,
-        tally: Arc<Tally>,
+        counters: Arc<RunCounters>,
         stop: Stop,
     ) -> Self {
         Self {
             pool,
             own,
-            tally,
+            counters,
             stop,
         }
     }
@@ -296,7 +297,7 @@ impl Fetchers {
             let mut died = false;
             let answer = match lease.fetcher() {
                 Some(fetcher) => {
-                    self.tally.request_to_confluence();
+                    self.counters.request_to_confluence();
                     fetcher.send(message(lease)).await.unwrap_or_else(|_| {
                         died = true;
                         Err(fetcher_died())

@@ -12,10 +12,11 @@ use super::SchedulerActor;
 use crate::EngineError;
 use crate::index::IndexActor;
 use crate::messages::{
-    Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetInFlight,
-    GetIndexStatus, GetStatus, IndexAddr, IndexChanged, Look, Respawn, Tick,
+    Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetIndexStatus,
+    GetStatus, IndexAddr, IndexChanged, Look, Respawn, Tick,
 };
 use crate::status::{BackendStatus, EngineStatus, IndexGauge};
+use crate::uploader::GetInFlight;
 
 /// How long the status waits for one actor; a busy one is left out rather than waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -48,7 +49,7 @@ impl Handler<IndexChanged> for SchedulerActor {
             } else {
                 this.retire(index);
             }
-            // Due times may have changed, and a deleted index leaves a tombstone.
+            // Due times may have changed, and a deleted index leaves an object to be removed.
             this.look(ctx);
         }));
     }
@@ -131,7 +132,7 @@ impl Handler<GetStatus> for SchedulerActor {
             })
             .collect();
         let next_tick = self.next_tick;
-        let tombstones = self.tombstones;
+        let tombstones = self.leaving;
         let respawns = self.respawns;
         Box::pin(async move {
             let indexes: Vec<IndexGauge> = join_all(asked).await.into_iter().flatten().collect();

@@ -6,13 +6,14 @@ use std::collections::{HashMap, HashSet};
 use domain::PageId;
 use domain::change::{WithoutBody, without_body};
 use domain::content::{ContentKind, ContentStatus};
-use domain::page::PageState;
+use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
 use futures_util::{StreamExt, stream};
 
 use super::convert::{Links, RawBody, convert};
 use super::listed::record;
-use super::{Halt, RunCtx, attachments, retry};
+use super::{RunCtx, attachments, retry};
+use crate::stop::Halt;
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
@@ -102,8 +103,8 @@ async fn adopt_cached(
                 if let Some(mut record) = records.remove(&body.page_id) {
                     record.body_version = Some(body.version);
                     record.markdown_hash = Some(body.markdown_hash);
-                    if record.state == PageState::Failed {
-                        record.state = PageState::Pending;
+                    if record.standing == Standing::Failed {
+                        record.standing = Standing::Undecided;
                     }
                     record.reason = None;
                     record.attempts = 0;

@@ -17,9 +17,10 @@ use domain::tree::{Node, PageTree};
 use domain::vanish::is_suspiciously_empty;
 use domain::{PageId, cost};
 
+use super::RunCtx;
 use super::context::SeenSpace;
 use super::reconcile::tree_of;
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Items that one answer of the bulk question for labels and restrictions is taken to hold.
 const FACTS_AN_ANSWER: i64 = 100;
@@ -177,7 +178,7 @@ impl<'a> Forecast<'a> {
         };
         if matches!(place(self.ctx.settings(), &candidate), Place::Out(_)) {
             if !page.stored {
-                self.ctx.tally.count(|counts| counts.skipped += 1);
+                self.ctx.counters.count(|counts| counts.skipped += 1);
             } else if before.is_some_and(|before| before.holds(&page.id, &candidate, tree)) {
                 self.leaving_by_scope += 1;
             } else {
@@ -259,14 +260,14 @@ async fn list(
             if !seen.insert(item.id.clone()) {
                 continue;
             }
-            ctx.tally.count(|counts| counts.seen += 1);
+            ctx.counters.count(|counts| counts.seen += 1);
             let record = known
                 .remove(&item.id)
-                .filter(|record| record.state != PageState::Removed);
+                .filter(|record| record.state() != PageState::Removed);
             listed.push(Listed {
                 id: item.id.clone(),
                 change: compare(record.as_ref(), &item),
-                stored: record.as_ref().is_some_and(|r| r.stored_hash.is_some()),
+                stored: record.as_ref().is_some_and(|r| r.holding.is_kept()),
                 labels: record
                     .filter(|record| record.restriction != Restriction::Unknown)
                     .map(|record| record.labels),

@@ -1,17 +1,19 @@
 //! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, and
-//! from that the outbox. Nothing unchanged gets a row.
+//! from that what the store is to hold ([`domain::desired`]).
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
+use domain::desired::{Around, Desired, Waits, desired};
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
-use domain::scope::{Candidate, Place, Scope, place};
+use domain::ports::store::PageBrief;
+use domain::scope::{Candidate, Scope, place};
 use domain::tree::{Node, PageTree};
 
+use super::RunCtx;
 use super::context::{Removal, SeenSpace};
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Rows decided in one transaction.
 const CHUNK: usize = 250;
@@ -74,7 +76,7 @@ impl<'a> Reconciler<'a> {
             wrote |= self.chunk(ids, &tree, &which).await?;
         }
         if wrote {
-            ctx.hint_uploader();
+            ctx.uploads.wake();
         }
         Ok(())
     }
@@ -106,49 +108,81 @@ impl<'a> Reconciler<'a> {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let owners = self.owners(&records).await?;
+        let now = ctx.now();
         let mut pages = Vec::new();
-        let mut outbox = Vec::new();
+        let mut wanted = Vec::new();
         let mut unchanged = 0;
         let mut skipped = 0;
         for before in records {
             let mut record = before.clone();
             record.breadcrumb = tree.breadcrumb(&record.page_id);
-            let owner = record
-                .facts
-                .parent_id
-                .as_ref()
-                .and_then(|id| owners.get(id));
-            let decision = if record.kind == ContentKind::Attachment {
-                self.decide_file(&mut record, owner, tree)
-            } else {
-                self.decide_page(&mut record, tree)
-            };
-            let id = &record.page_id;
-            match decision {
-                Decision::Store(entry) => {
-                    outbox.push(entry);
-                    self.is_decided(id);
-                }
-                Decision::AsStored => unchanged += i64::from(self.is_decided(id)),
-                Decision::StaysOut => skipped += i64::from(self.is_decided(id)),
-                Decision::Waits => {}
+            let parent = record.facts.parent_id.as_ref();
+            let owner = parent.and_then(|id| owners.get(id));
+            if let Some(owner) = owner.filter(|owner| !owner.standing.is_out()) {
+                // A file stands under the labels of its page.
+                record.labels.clone_from(&owner.labels);
             }
+            let candidate = self.candidate(&record, tree);
+            let around = Around {
+                place: place(ctx.settings(), &candidate),
+                owner,
+                needs_facts: ctx.needs_facts(),
+                hash: ctx.names.hash(&record),
+            };
+            let desired = desired(&record, around, now);
+            let (id, holding) = (&before.page_id, &before.holding);
+            match &desired {
+                Desired::Hold { hash } => {
+                    ctx.find(|f| f.removals.remove(id));
+                    let first = self.is_decided(id);
+                    if holding.is_settled() && holding.want() == Some(hash) {
+                        unchanged += i64::from(first);
+                    } else {
+                        wanted.push(record.wanted(Some(hash.clone())));
+                    }
+                }
+                Desired::Drop { .. } => {
+                    skipped += i64::from(self.is_decided(id));
+                    if holding.is_kept() {
+                        let before = self.before.as_ref();
+                        let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
+                        let removal = Removal {
+                            // What the store never confirmed is no loss.
+                            exempt: !holding.is_quotable() || by_scope && !record.has_no_text(),
+                            only_accepted: false,
+                        };
+                        ctx.find(|f| f.removals.insert(id.clone(), removal));
+                    } else if holding.want().is_some() {
+                        wanted.push(record.wanted(None));
+                    }
+                }
+                Desired::Wait(Waits::Body) => {
+                    ctx.find(|f| f.removals.remove(id));
+                    let unlinked =
+                        record.markdown_hash.is_none() && !domain::change::needs_body(&record);
+                    if unlinked {
+                        ctx.find(|f| f.unlinked.insert(id.clone()));
+                    }
+                }
+                Desired::Hide { .. } | Desired::Wait(_) => {}
+            }
+            record.decide(&desired);
             if record != before {
                 pages.push(record);
             }
         }
-        if !pages.is_empty() || !outbox.is_empty() {
-            ctx.store().save_pages(&pages, &outbox, &[]).await?;
-            ctx.shared.pass("after_outbox_written");
+        if !pages.is_empty() || !wanted.is_empty() {
+            ctx.store().save_pages(&pages, &wanted, &[]).await?;
+            ctx.shared.pass("after_holdings_written");
         }
         let counted = self.count_all && !matches!(which, Which::Only(_));
-        ctx.tally.count(|counts| {
+        ctx.counters.count(|counts| {
             counts.skipped += skipped;
             if counted {
                 counts.unchanged += unchanged;
             }
         });
-        Ok(!outbox.is_empty())
+        Ok(!wanted.is_empty())
     }
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
@@ -171,134 +205,16 @@ impl<'a> Reconciler<'a> {
         Ok(owners.into_iter().map(|r| (r.page_id.clone(), r)).collect())
     }
 
-    /// A file stands where its page stands, under the page's labels and restriction.
-    fn decide_file(
-        &self,
-        record: &mut PageRecord,
-        owner: Option<&PageRecord>,
-        tree: &PageTree,
-    ) -> Decision {
-        let Some(owner) = owner else {
-            return Decision::Waits;
-        };
-        let stands = !matches!(
-            owner.state,
-            PageState::Removed | PageState::Vanishing | PageState::Skipped
-        );
-        if !stands {
-            // It follows when the run is about to end; its page may yet be decided otherwise.
-            return Decision::Waits;
-        }
-        record.labels.clone_from(&owner.labels);
-        if record.has_no_text() {
-            if record.state == PageState::Skipped && record.stored_hash.is_some() {
-                // Found when its row was written, perhaps by a run that did not come to its end.
-                let removal = Removal {
-                    exempt: false,
-                    only_accepted: false,
-                };
-                self.ctx
-                    .find(|f| f.removals.insert(record.page_id.clone(), removal));
-            }
-            return Decision::StaysOut;
-        }
-        if owner.restriction == Restriction::Unknown && self.ctx.needs_facts() {
-            return Decision::Waits;
-        }
-        self.decide_page(record, tree)
-    }
-
-    fn decide_page(&self, record: &mut PageRecord, tree: &PageTree) -> Decision {
-        let ctx = self.ctx;
-        let restriction = tree.effective_restriction(&record.page_id);
+    /// What decides its place.
+    fn candidate<'r>(&self, record: &'r PageRecord, tree: &PageTree) -> Candidate<'r> {
         let facts_known = record.restriction != Restriction::Unknown;
-        let candidate = Candidate {
+        Candidate {
             status: record.facts.status,
             labels: facts_known.then_some(record.labels.as_slice()),
-            restriction,
+            restriction: tree.effective_restriction(&record.page_id),
             under_root: self.scope.is_under_root(&record.page_id, tree),
-        };
-        match place(ctx.settings(), &candidate) {
-            Place::Out(reason) => {
-                record.state = PageState::Skipped;
-                record.reason = Some(reason);
-                record.attempts = 0;
-                record.next_try_at = None;
-                if record.stored_hash.is_some() {
-                    let before = self.before.as_ref();
-                    let exempt = before.is_some_and(|b| b.holds(&record.page_id, &candidate, tree));
-                    let removal = Removal {
-                        exempt,
-                        only_accepted: false,
-                    };
-                    ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
-                }
-                Decision::StaysOut
-            }
-            Place::Undecided(reason) => {
-                if record.stored_hash.is_none() {
-                    if record.state != PageState::Failed {
-                        record.state = PageState::Pending;
-                    }
-                    record.reason = Some(reason);
-                }
-                Decision::Waits
-            }
-            Place::In => self.decide_member(record),
         }
     }
-
-    fn decide_member(&self, record: &mut PageRecord) -> Decision {
-        let ctx = self.ctx;
-        let now = ctx.now();
-        ctx.find(|f| f.removals.remove(&record.page_id));
-        if record.state == PageState::Skipped {
-            record.state = PageState::Pending;
-            record.reason = None;
-        }
-        let waits_for_its_try =
-            record.state == PageState::Failed && record.next_try_at.is_some_and(|at| at > now);
-        let Some(hash) = ctx.names.hash(record).filter(|_| !waits_for_its_try) else {
-            // Its body is still to come, or it failed and its time has not come.
-            let unlinked = record.markdown_hash.is_none() && !domain::change::needs_body(record);
-            if unlinked {
-                ctx.find(|f| f.unlinked.insert(record.page_id.clone()));
-            }
-            return Decision::Waits;
-        };
-        let failed = record.state == PageState::Failed;
-        if record.stored_hash.as_ref() == Some(&hash) && !failed {
-            if record.state == PageState::Pending {
-                record.state = PageState::Searchable;
-                record.reason = None;
-            }
-            return Decision::AsStored;
-        }
-        record.state = PageState::Pending;
-        record.reason = None;
-        Decision::Store(OutboxEntry {
-            index_id: record.index_id,
-            page_id: record.page_id.clone(),
-            kind: record.kind,
-            op: OutboxOp::Upsert,
-            hash,
-            state: OutboxState::Waiting,
-            attempts: record.attempts,
-            next_attempt_at: now,
-            last_error: None,
-        })
-    }
-}
-
-enum Decision {
-    /// It goes to the store.
-    Store(OutboxEntry),
-    /// The store holds exactly this.
-    AsStored,
-    /// It does not belong, or no longer.
-    StaysOut,
-    /// Something is still to come.
-    Waits,
 }
 
 /// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that

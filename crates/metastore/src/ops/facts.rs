@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
-use domain::page::{PageFacts, PageRecord, PageState};
+use domain::holding::Holding;
+use domain::page::{PageFacts, PageRecord, Standing};
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
 use super::pages;
@@ -65,7 +66,10 @@ pub(crate) fn record(
             }
             None if item.kind == ContentKind::Container => {
                 let space = spaces.of(item);
-                containers.push(PageRow::from(&container(index, item, space.into(), now)));
+                containers.push(PageRow::new(
+                    &container(index, item, space.into(), now),
+                    &Holding::default(),
+                ));
                 if item.restriction != Restriction::Unknown || !item.labels.is_empty() {
                     changed.push(item.id.clone());
                 }
@@ -126,14 +130,14 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         markdown_hash: None,
         comments_hash: None,
         file: None,
-        stored_hash: None,
-        state: PageState::Pending,
+        standing: Standing::Undecided,
         reason: None,
         attempts: 0,
         next_try_at: None,
         seen_in_run: None,
         vanished_at: None,
         changed_at: now,
+        holding: Holding::default(),
     }
 }
 
