@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::SubsecRound;
@@ -63,6 +64,16 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writer: Side,
     readers: Side,
+    /// The files go with the last handle.
+    temporary: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.temporary.load(Ordering::Relaxed) {
+            remove_files(&self.path);
+        }
+    }
 }
 
 /// Connections of one role, and as many permits as there are connections: who waits, waits here and asleep.
@@ -197,6 +208,7 @@ impl Metastore {
             source,
         })?;
         let lock = lock::acquire(path)?;
+        remove_private_copies(path);
         Ok((Self::open_file(path, options, Some(&lock))?, lock))
     }
 
@@ -248,8 +260,44 @@ impl Metastore {
                 clock: options.clock,
                 writer,
                 readers,
+                temporary: AtomicBool::new(false),
             }),
         })
+    }
+
+    /// A copy of the database as it stands, in a file of its own beside it, which goes with the last handle (or, after a kill,
+    /// with the next start of an engine). Writers go on meanwhile.
+    pub(crate) async fn private_copy(&self, name: &str) -> StoreResult<Self> {
+        let (source, clock) = (self.inner.path.clone(), Arc::clone(&self.inner.clock));
+        let mut target = source.clone().into_os_string();
+        target.push(format!("{PRIVATE_COPY}{name}"));
+        let target = PathBuf::from(target);
+        blocking(move || {
+            let open = || -> Result<Self, String> {
+                prepare_file(&target).map_err(|e| e.to_string())?;
+                let mut from =
+                    Conn::establish(&source.to_string_lossy()).map_err(|e| e.to_string())?;
+                let options = MetastoreOptions {
+                    clock,
+                    ..MetastoreOptions::default()
+                };
+                from.batch_execute(&dialect::writer_setup(options.busy_timeout))
+                    .map_err(|e| e.to_string())?;
+                dialect::copy_into(&mut from, &target)
+                    .map_err(|e| StoreError::from(e).to_string())?;
+                let copy = Self::open_file(&target, options, None).map_err(|e| e.to_string())?;
+                copy.inner.temporary.store(true, Ordering::Relaxed);
+                Ok(copy)
+            };
+            open().map_err(|why| {
+                remove_files(&target);
+                failed(format!(
+                    "the database cannot be copied to {}: {why}",
+                    target.display()
+                ))
+            })
+        })
+        .await
     }
 
     /// The database file.
@@ -312,6 +360,33 @@ impl Metastore {
 #[must_use]
 pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
     lock::holder(url.path())
+}
+
+/// Between the name of a database and that of a private copy.
+const PRIVATE_COPY: &str = ".copy-";
+
+fn remove_files(path: &Path) {
+    for file in dialect::files(path) {
+        // One that is not there is as it should be; another is tried again by the next start.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Removes the private copies that a killed process left behind.
+fn remove_private_copies(path: &Path) {
+    let Some(name) = path.file_name() else {
+        return;
+    };
+    let begin = format!("{}{PRIVATE_COPY}", name.to_string_lossy());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let files = std::fs::read_dir(folder.unwrap_or(Path::new(".")));
+    for file in files.into_iter().flatten().flatten() {
+        if file.file_name().to_string_lossy().starts_with(&begin) {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
 }
 
 /// Makes folder and file when they are not there; the file for its owner alone, since it holds what pages say.

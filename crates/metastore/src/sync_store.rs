@@ -1,5 +1,7 @@
 //! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
@@ -25,6 +27,12 @@ use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
 #[async_trait]
 impl SyncStore for Metastore {
+    async fn rehearsal(&self, dry_run: RunId) -> StoreResult<Arc<dyn SyncStore>> {
+        let copy = self.private_copy(&dry_run.to_string()).await?;
+        copy.write(move |c| runs::make_real(c, dry_run)).await?;
+        Ok(Arc::new(copy))
+    }
+
     async fn index_states(&self) -> StoreResult<Vec<IndexState>> {
         self.read(indexes::states).await
     }

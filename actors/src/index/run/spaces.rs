@@ -31,7 +31,6 @@ pub(super) async fn look_up(
     shared: &Shared,
     source: &Fetchers,
     state: &mut IndexState,
-    record: bool,
 ) -> Result<Remembered, Halt> {
     source.whoami().await?;
     let before = &state.index.spaces;
@@ -62,7 +61,7 @@ pub(super) async fn look_up(
     };
     // What is owed stays so in its row until it is done.
     let rows = as_owed(&after, &remembered.owed);
-    if record && rows != *before {
+    if rows != *before {
         shared.store.record_spaces(state.index.id, &rows).await?;
     }
     state.index.spaces = after;

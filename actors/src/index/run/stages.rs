@@ -66,7 +66,11 @@ pub(crate) async fn execute(
     shared.hub.run_started(&run).await;
     shared.pass("after_run_started");
 
-    let tally = Arc::new(Tally::from(run.counts, run.requests));
+    let tally = Arc::new(match run.dry_run {
+        // It begins anew, since nothing of it was kept.
+        true => Tally::default(),
+        false => Tally::from(run.counts, run.requests),
+    });
     let source = Fetchers::new(
         Arc::clone(&shared.fetchers),
         credits,
@@ -80,7 +84,7 @@ pub(crate) async fn execute(
         tally,
         stop,
         ctx: None,
-        plan: None,
+        rehearsed: None,
         unmoved: None,
     };
     let heart = Heart {
@@ -107,20 +111,28 @@ pub(super) struct Life {
     pub(super) stop: Stop,
     /// There as soon as the run knows its spaces.
     pub(super) ctx: Option<Arc<RunCtx>>,
-    pub(super) plan: Option<domain::run::RunPlan>,
+    /// What a dry run found.
+    pub(super) rehearsed: Option<dry::Rehearsed>,
     /// Why the move is not complete, if it is not.
     pub(super) unmoved: Option<String>,
 }
 
 impl Life {
-    async fn work(&mut self, mut state: IndexState, source: Fetchers) -> Result<(), Halt> {
+    pub(super) async fn work(
+        &mut self,
+        mut state: IndexState,
+        source: Fetchers,
+    ) -> Result<(), Halt> {
         self.stop.check()?;
         let started_at = self.shared.now();
-        let writes = !self.run.dry_run;
+        if self.run.dry_run {
+            self.rehearsed = Some(dry::rehearse(self, source).await?);
+            return Ok(());
+        }
         if self.run.kind == RunKind::Move {
             return self.carry_move_on(state, source).await;
         }
-        let remembered = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
+        let remembered = spaces::look_up(&self.shared, &source, &mut state).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
             warm_spaces: warm_spaces(&self.shared, &state).await?,
@@ -134,10 +146,6 @@ impl Life {
             started_at,
         }));
         self.ctx = Some(Arc::clone(&ctx));
-        if self.run.dry_run {
-            self.plan = Some(dry::plan(&ctx).await?);
-            return Ok(());
-        }
         let remote = ensure(&ctx).await?;
         let job = UploadJob {
             index: ctx.index(),
@@ -417,8 +425,7 @@ impl Heart {
         let begun = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let counts = self.tally.counts();
-            let requests = self.tally.requests();
+            let (counts, requests) = self.tally.told(self.run.dry_run);
             let eta = self.eta(begun.elapsed()).await;
             let touched = self
                 .shared

@@ -251,6 +251,12 @@ pub struct PageBrief {
 /// What the engine needs.
 #[async_trait]
 pub trait SyncStore: Send + Sync {
+    // --- a copy to try a run on
+
+    /// A private copy of everything, in which this dry run is a real one: what is written there goes with its last handle.
+    /// Nothing changes here.
+    async fn rehearsal(&self, dry_run: RunId) -> StoreResult<std::sync::Arc<dyn SyncStore>>;
+
     // --- indexes
 
     /// Every living index.
