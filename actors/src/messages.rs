@@ -5,18 +5,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use actix::{Addr, Message};
-use domain::comments::{CommentPlace, SourceComment};
-use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
-};
-use domain::ports::source::{
-    Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, Reach, SourceError,
-};
+use domain::content::ContentKind;
 use domain::query::{Answer, RetrievalQuery};
-use domain::{AccountId, IndexId, PageId, RunId, SpaceId, SpaceKey};
+use domain::{IndexId, PageId, RunId};
 
 use crate::EngineError;
-use crate::credits::Lease;
 use crate::index::{Fallback, IndexActor};
 use crate::status::{EngineStatus, IndexGauge};
 use crate::supervise::Child;
@@ -119,162 +112,6 @@ pub(crate) struct Verify {
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "IndexGauge")]
 pub(crate) struct GetIndexStatus;
-
-// --- to a ConfluenceFetcher: each is one request, and carries the credit for it
-
-type Answered<T> = Result<T, SourceError>;
-
-/// Who are we?
-#[derive(Message)]
-#[rtype(result = "Answered<Account>")]
-pub(crate) struct WhoAmI {
-    pub lease: Lease,
-}
-
-/// Spaces by id (known ones) or by key (new ones).
-#[derive(Message)]
-#[rtype(result = "Answered<Vec<Space>>")]
-pub(crate) struct LookUpSpaces {
-    pub by: SpacesBy,
-    pub lease: Lease,
-}
-
-/// How spaces are looked up.
-#[derive(Clone)]
-pub(crate) enum SpacesBy {
-    Ids(Vec<SpaceId>),
-    Keys(Vec<SpaceKey>),
-    Visible,
-}
-
-/// One answer of a listing.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<SourcePage>>")]
-pub(crate) struct ListPages {
-    pub query: ListQuery,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// Items by id.
-#[derive(Message)]
-#[rtype(result = "Answered<Vec<SourcePage>>")]
-pub(crate) struct FetchPages {
-    pub kind: ContentKind,
-    pub ids: Vec<PageId>,
-    pub statuses: &'static [ContentStatus],
-    pub bodies: bool,
-    pub lease: Lease,
-}
-
-/// One item by id, whatever its status.
-#[derive(Message)]
-#[rtype(result = "Answered<Option<SourcePage>>")]
-pub(crate) struct FetchPage {
-    pub kind: ContentKind,
-    pub id: PageId,
-    pub lease: Lease,
-}
-
-/// One answer of a walk over labels and restrictions.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<ContentFacts>>")]
-pub(crate) struct FetchFacts {
-    pub query: FactsQuery,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// Labels and restriction of one item, without search's lag.
-#[derive(Message)]
-#[rtype(result = "Answered<Option<ContentFacts>>")]
-pub(crate) struct FetchFactsOf {
-    pub kind: ContentKind,
-    pub id: PageId,
-    pub lease: Lease,
-}
-
-/// One answer of the newest comments of the site.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<SourceComment>>")]
-pub(crate) struct FetchRecentComments {
-    pub place: CommentPlace,
-    pub limit: usize,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// One answer of a walk over comments.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<SourceComment>>")]
-pub(crate) struct FetchComments {
-    pub query: CommentsQuery,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// One answer of the newest files of the site.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<SourceFile>>")]
-pub(crate) struct FetchRecentFiles {
-    pub limit: usize,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// One answer of a walk over the files of a space.
-#[derive(Message)]
-#[rtype(result = "Answered<Batch<SourceFile>>")]
-pub(crate) struct FetchFiles {
-    pub space: SpaceKey,
-    pub reach: Reach,
-    pub cursor: Option<Cursor>,
-    pub lease: Lease,
-}
-
-/// One file, without its bytes.
-#[derive(Message)]
-#[rtype(result = "Answered<Option<SourceFile>>")]
-pub(crate) struct FetchFile {
-    pub id: PageId,
-    pub lease: Lease,
-}
-
-/// The bytes of a file.
-#[derive(Message)]
-#[rtype(result = "Answered<Vec<u8>>")]
-pub(crate) struct Download {
-    pub page: PageId,
-    pub file: PageId,
-    pub max_bytes: usize,
-    pub lease: Lease,
-}
-
-/// One comment.
-#[derive(Message)]
-#[rtype(result = "Answered<Option<SourceComment>>")]
-pub(crate) struct FetchComment {
-    pub place: CommentPlace,
-    pub id: PageId,
-    pub lease: Lease,
-}
-
-/// Names of people.
-#[derive(Message)]
-#[rtype(result = "Answered<Vec<Person>>")]
-pub(crate) struct FetchPeople {
-    pub ids: Vec<AccountId>,
-    pub lease: Lease,
-}
-
-/// The rendered body of one page.
-#[derive(Message)]
-#[rtype(result = "Answered<Option<String>>")]
-pub(crate) struct FetchRendered {
-    pub kind: ContentKind,
-    pub id: PageId,
-    pub lease: Lease,
-}
 
 // --- to a LlamaUploader
 

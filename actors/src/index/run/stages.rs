@@ -72,6 +72,7 @@ pub(crate) async fn execute(
         false => Tally::from(run.counts, run.requests),
     });
     let source = Fetchers::new(
+        Arc::clone(&shared.source),
         Arc::clone(&shared.fetchers),
         credits,
         Arc::clone(&tally),

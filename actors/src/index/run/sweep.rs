@@ -21,7 +21,6 @@ use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
 use super::{Halt, RunCtx, attachments, comments, parents, stages, vanish};
-use crate::messages::SpacesBy;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
 const SIDE_BY_SIDE: usize = 4;
@@ -256,7 +255,7 @@ async fn of_gone_spaces(
         return Ok(absent);
     }
     let sees_something = !visible.is_empty()
-        || match ctx.source.spaces(&SpacesBy::Visible).await {
+        || match ctx.source.visible_spaces().await {
             Ok(spaces) => !spaces.is_empty(),
             Err(halt) => {
                 halt.only_this_part()?;
