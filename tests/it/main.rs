@@ -18,6 +18,7 @@ mod oauth;
 mod openapi;
 mod process;
 mod rendered;
+mod repository;
 mod rest;
 mod runs;
 mod support;
