@@ -16,6 +16,7 @@ mod mcp_support;
 mod moves;
 mod oauth;
 mod openapi;
+mod private;
 mod process;
 mod rendered;
 mod repository;

@@ -172,7 +172,7 @@ impl Metastore {
     /// The file cannot be made or is no database of ours, or a newer version made it.
     pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
         let path = url.path();
-        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),
             source,
         })?;
@@ -203,7 +203,7 @@ impl Metastore {
         options: MetastoreOptions,
     ) -> Result<(Self, EngineLock), OpenError> {
         let path = url.path();
-        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),
             source,
         })?;
@@ -243,6 +243,8 @@ impl Metastore {
             }
         }
         drop(first);
+        // Only now: a file that is no database of ours is left as it is.
+        private_files::make_database_private(&path)?;
 
         let wait = busy + Duration::from_secs(5);
         let writer = Side::open(&path, 1, dialect::writer_setup(busy), wait)
@@ -274,7 +276,6 @@ impl Metastore {
         let target = PathBuf::from(target);
         blocking(move || {
             let open = || -> Result<Self, String> {
-                prepare_file(&target).map_err(|e| e.to_string())?;
                 let mut from =
                     Conn::establish(&source.to_string_lossy()).map_err(|e| e.to_string())?;
                 let options = MetastoreOptions {
@@ -366,7 +367,7 @@ pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
 const PRIVATE_COPY: &str = ".copy-";
 
 fn remove_files(path: &Path) {
-    for file in dialect::files(path) {
+    for file in private_files::database_files(path) {
         // One that is not there is as it should be; another is tried again by the next start.
         let _ = std::fs::remove_file(file);
     }
@@ -387,18 +388,6 @@ fn remove_private_copies(path: &Path) {
             let _ = std::fs::remove_file(file.path());
         }
     }
-}
-
-/// Makes folder and file when they are not there; the file for its owner alone, since it holds what pages say.
-fn prepare_file(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 #[cfg(test)]
