@@ -18,6 +18,7 @@ mod oauth;
 mod openapi;
 mod private;
 mod process;
+mod readme;
 mod rendered;
 mod repository;
 mod rest;
