@@ -19,6 +19,7 @@ use std::time::Duration;
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
 use domain::quiet::QuietHours;
+use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
@@ -126,6 +127,8 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// Origins answered beside our own.
     pub allowed_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` says who asks; of all others it is not read.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// OAuth 2.1, as a resource server.

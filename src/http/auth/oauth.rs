@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
@@ -75,8 +76,10 @@ const ALGORITHMS: &[Algorithm] = &[
 /// Why nobody was recognised.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// The token is no good; in words that may be shown.
-    Token(String),
+    /// It is no token, or none that the issuer signed; in words that may be shown.
+    Forged(String),
+    /// The issuer signed it, but it is over or not for us; in words that may be shown.
+    Unfit(String),
     /// The issuer's keys cannot be had.
     Unavailable(String),
 }
@@ -133,16 +136,17 @@ impl Verifier {
 
     /// The subject of a good token.
     pub(super) async fn subject(&self, token: &str) -> Result<String, Refused> {
-        let bad = |why: &str| Refused::Token(format!("The access token is refused: {why}."));
-        let header =
-            decode_header(token).map_err(|_| bad("it is neither our key nor an access token"))?;
+        let because = |why: &str| format!("The access token is refused: {why}.");
+        let forged = |why: &str| Refused::Forged(because(why));
+        let header = decode_header(token)
+            .map_err(|_| forged("it is neither our key nor an access token"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(bad("its signature algorithm is not accepted"));
+            return Err(forged("its signature algorithm is not accepted"));
         }
         let key = self
             .key(header.kid.as_deref())
             .await?
-            .ok_or_else(|| bad("its key is not one of the issuer's"))?;
+            .ok_or_else(|| forged("its key is not one of the issuer's"))?;
         let mut validation = Validation::new(header.alg);
         validation.set_audience(&self.audiences.iter().collect::<Vec<_>>());
         let issuer = self.issuer.as_str();
@@ -150,14 +154,27 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.validate_nbf = true;
         let claims = decode::<Claims>(token, &key, &validation)
-            .map_err(|error| bad(&error.to_string()))?
+            .map_err(|error| {
+                let why = because(&error.to_string());
+                // The signature is looked at before the claims.
+                match error.kind() {
+                    ErrorKind::ExpiredSignature
+                    | ErrorKind::ImmatureSignature
+                    | ErrorKind::InvalidAudience
+                    | ErrorKind::InvalidIssuer
+                    | ErrorKind::MissingRequiredClaim(_) => Refused::Unfit(why),
+                    _ => Refused::Forged(why),
+                }
+            })?
             .claims;
         // A token without scopes is one for the whole resource.
         let scope_missing = claims.scope.is_some_and(|scopes| {
             !scopes.is_empty() && !scopes.split(' ').any(|scope| scope == "confluence:read")
         });
         if scope_missing {
-            return Err(bad("it lacks the scope confluence:read"));
+            return Err(Refused::Unfit(because(
+                "it lacks the scope confluence:read",
+            )));
         }
         Ok(claims.sub)
     }
