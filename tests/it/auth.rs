@@ -346,3 +346,38 @@ async fn foreign_hosts_and_origins_are_refused_everywhere() {
     assert_eq!(host.send().await.unwrap().status(), 200);
     service.stop().await;
 }
+
+/// Before anything else is looked at: its host, its path, its credentials.
+#[actix_web::test]
+async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
+    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    let counted = async || -> u64 {
+        let (_, numbers) = service.get("/metrics").await;
+        let numbers = numbers.as_str().unwrap().to_owned();
+        assert!(!numbers.contains("MADEUP"), "{numbers}");
+        numbers
+            .lines()
+            .filter(|line| line.starts_with("mcp_confluence_http_requests_total{"))
+            .filter(|line| line.contains("method=\"other\"") && line.contains("status=\"405\""))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+            .sum()
+    };
+    let before = counted().await;
+    let paths = ["/api/indexes", "/mcp", "/mcp/sse", "/nowhere", "/"];
+    for n in 0..50 {
+        let method = format!("MADEUP{n}{}", "X".repeat(10_000));
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = with(&service, method, paths[n % paths.len()], "")
+            .header("host", "evil.example.com")
+            .send();
+        let refused = request.await.unwrap();
+        let allowed = refused.headers()["allow"].to_str().unwrap().to_owned();
+        assert_eq!(allowed, "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+        let refused = read(refused).await;
+        assert_problem(&refused, 405, "method_not_allowed");
+        let detail = refused.1["detail"].as_str().unwrap();
+        assert!(detail.len() < 400, "{detail}");
+    }
+    assert_eq!(counted().await - before, 50);
+    service.stop().await;
+}
