@@ -278,6 +278,17 @@ async fn the_number_of_sessions_is_bounded_and_never_429() {
 }
 
 #[actix_web::test]
+async fn an_initialize_above_8_kb_is_refused() {
+    let server = start(|_| {});
+    let mut client = Client::open(&server.base, "", "admin").await;
+    let mut long = hello("2025-11-25");
+    long["clientInfo"]["name"] = json!("n".repeat(9_000));
+    let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": long});
+    assert_eq!(client.post(message.to_string()).await, 413);
+    client.initialize().await;
+}
+
+#[actix_web::test]
 async fn an_idle_session_ends() {
     let server = start(|options| options.idle = Duration::from_millis(200));
     let mut client = Client::open(&server.base, "", "admin").await;
