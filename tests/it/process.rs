@@ -578,6 +578,11 @@ async fn doctor_says_which_credentials_are_wrong() {
         said.contains("FAIL  store llamacloud") && said.contains("FAIL  Confluence"),
         "{said}"
     );
+    let credentials = said.find("CONFLUENCE_API_TOKEN do not belong together");
+    assert!(
+        credentials.is_some() && credentials < said.find("give it the product"),
+        "{said}"
+    );
     assert!(
         !said.contains("4711") && !said.contains("llx-wrong"),
         "{said}"

@@ -17,7 +17,7 @@ use domain::ports::source::{
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 
 use crate::call::Call;
-use crate::classify::nobody;
+use crate::classify::unknown_account;
 use crate::config::{ConfigError, ConfluenceConfig};
 use crate::endpoint;
 use crate::facts::{Containers, FACTS_PER_ANSWER};
@@ -78,10 +78,7 @@ impl ContentSource for ConfluenceClient {
         let Some((id, display_name)) = user.known() else {
             let error = SourceError::Unauthorized {
                 what: endpoint::USER_CURRENT.name.to_owned(),
-                detail: nobody(
-                    self.transport.site.gateway,
-                    "the answer names no known account",
-                ),
+                detail: unknown_account(&self.transport.site, "the answer names no known account"),
             };
             self.transport.gate.note(Some(error.to_string()));
             return Err(error);

@@ -169,6 +169,12 @@ impl Site {
         })
     }
 
+    /// Where the site tells its cloud id to anyone who asks.
+    pub fn tenant_info(&self) -> String {
+        let site = self.public_base.trim_end_matches("/wiki");
+        format!("{site}/_edge/tenant_info")
+    }
+
     /// The address of an API path given in segments, which are encoded as needed.
     pub fn api<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
         let mut url = self.root.clone();
@@ -241,6 +247,10 @@ mod tests {
                 "https://x.atlassian.net/wiki/api/v2/pages"
             );
             assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+            assert_eq!(
+                site.tenant_info(),
+                "https://x.atlassian.net/_edge/tenant_info"
+            );
         }
         let mut scoped = config("https://x.atlassian.net");
         scoped.cloud_id = Some("11-22".to_owned());

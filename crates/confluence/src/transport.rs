@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 
 use crate::call::Call;
-use crate::classify::{Asked, Trouble, Verdict, classify, nobody};
+use crate::classify::{Asked, Trouble, Verdict, classify, unknown_account};
 use crate::config::{ConfigError, ConfluenceConfig, Site};
 use crate::cursor::{Trails, next_cursor};
 use crate::endpoint::{CONTENT_SEARCH, SEARCH, USER_CURRENT};
@@ -252,7 +252,7 @@ impl Transport {
         match user {
             Ok(None) => SourceError::Unauthorized {
                 what,
-                detail: nobody(self.site.gateway, &format!("status {status}")),
+                detail: unknown_account(&self.site, &format!("status {status}")),
             },
             Ok(Some(_)) if status == 403 => SourceError::Forbidden {
                 what,
@@ -291,7 +291,7 @@ impl Transport {
                 let asked = Asked {
                     endpoint: call.endpoint,
                     what: &call.what,
-                    gateway: self.site.gateway,
+                    site: &self.site,
                     cursor: cursor.is_some(),
                     recently_limited,
                 };
