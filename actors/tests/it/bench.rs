@@ -147,7 +147,7 @@ impl Bench {
         change(&mut settings);
         let spaces = self.spaces_of(&settings);
         self.store
-            .update_index(index, &settings, &spaces)
+            .update_index(index, &settings.into(), &spaces)
             .await
             .unwrap();
         self.engine.index_changed(index);

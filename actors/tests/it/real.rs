@@ -132,7 +132,10 @@ impl Real {
     /// The index is wished otherwise from now on.
     pub async fn patch(&self, index: IndexId, wish: &Wish) {
         let (settings, spaces) = (settings_of(wish), spaces_of(wish));
-        let updated = self.store.update_index(index, &settings, &spaces).await;
+        let updated = self
+            .store
+            .update_index(index, &settings.into(), &spaces)
+            .await;
         updated.unwrap();
         self.engine.index_changed(index);
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::event::Event;
-use domain::index::{Index, IndexSettings, IndexSpace};
+use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::page::Page;
 use domain::ports::store::{
     AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
@@ -24,11 +24,11 @@ impl AdminStore for Metastore {
     async fn update_index(
         &self,
         index: IndexId,
-        settings: &IndexSettings,
-        spaces: &[IndexSpace],
+        patch: &IndexPatch,
+        seen: &[IndexSpace],
     ) -> StoreResult<Index> {
-        let (settings, spaces, now) = (settings.clone(), spaces.to_vec(), self.now());
-        self.write(move |c| indexes::update(c, index, &settings, &spaces, now))
+        let (patch, seen, now) = (patch.clone(), seen.to_vec(), self.now());
+        self.write(move |c| indexes::update(c, index, patch, &seen, now))
             .await
     }
 

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
-use crate::index::{Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote};
+use crate::index::{
+    Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
+};
 use crate::moving::{MoveCounts, MoveRow};
 use crate::page::{CachedBody, Page, PageRecord, PageState};
 use crate::ports::source::Cursor;
@@ -600,14 +602,15 @@ pub struct DiskUse {
 pub trait AdminStore: SyncStore {
     /// Creates an index; [`StoreError::Conflict`] when the agent id is taken.
     async fn create_index(&self, new: &NewIndex) -> StoreResult<Index>;
-    /// Replaces settings (a PATCH is read, changed, and written by the caller) but for the store, which only a move changes
-    /// ([`SyncStore::begin_move`]). A change of `confluence_spaces`, labels, roots,
-    /// restriction rule or include flags raises the scope revision. [`StoreError::Conflict`] when the agent id is taken.
+    /// Changes the named settings of the index as it is when they are written; the store only changes by a move
+    /// ([`SyncStore::begin_move`]). `seen` tells of named spaces what is known of them; what the index's own rows know of a
+    /// space holds, since it is newer. A change of `confluence_spaces`, labels, roots, restriction rule or include flags
+    /// raises the scope revision. [`StoreError::Conflict`] when the agent id is taken.
     async fn update_index(
         &self,
         index: IndexId,
-        settings: &IndexSettings,
-        spaces: &[IndexSpace],
+        patch: &IndexPatch,
+        seen: &[IndexSpace],
     ) -> StoreResult<Index>;
     /// Deletes an index, its rows, and leaves a tombstone where it has a remote object.
     async fn delete_index(&self, index: IndexId) -> StoreResult<()>;
