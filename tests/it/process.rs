@@ -587,6 +587,15 @@ async fn doctor_says_which_credentials_are_wrong() {
         !said.contains("4711") && !said.contains("llx-wrong"),
         "{said}"
     );
+    llama.switches(|s| s.v1 = simulators::llamacloud::Serving::Refused);
+    let key = simulators::llamacloud::LlamaCloudSim::KEY;
+    let (code, said) = run(&[store, ("LLAMA_CLOUD_API_KEY", key)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("offers directories and indexes (v2); pipelines (v1): ")
+            && said.contains("(403)"),
+        "{said}"
+    );
     let (code, said) = run(&[("SYNC_RETENTION_DAYS", "never")]).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("SYNC_RETENTION_DAYS"), "{said}");

@@ -65,7 +65,8 @@ impl Failure {
             } => BackendError::Unauthorized {
                 host: host.to_owned(),
                 detail: format!(
-                    "{detail} (403). The key may not use this project: check LLAMA_CLOUD_PROJECT_ID and the key's role"
+                    "{detail} (403). The key may not use this project, or the plan does not include this: check \
+                     LLAMA_CLOUD_PROJECT_ID, the key's role and the plan"
                 ),
             },
             Self::Refused {

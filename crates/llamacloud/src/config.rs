@@ -14,7 +14,7 @@ pub const US_HOST: &str = "https://api.cloud.llamaindex.ai";
 /// Which generation of the index API a new index gets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum IndexApi {
-    /// What the account offers: pipelines where they are served, else directories and indexes.
+    /// What the account offers: pipelines where they are served to it, else directories and indexes.
     #[default]
     Auto,
     /// Pipelines.

@@ -8,7 +8,7 @@
 //!   break more than the one call.
 //!
 //! Layout: [`config`], `gate`, `call` and `http` (one exchange with its retries), `answer` (what an answer means), `v1`, `v2`,
-//! `backend` (the port). It must not know Confluence, databases or the sync engine.
+//! `offers` (which of the two an account has), `backend` (the port). It must not know Confluence, databases or the sync engine.
 #![warn(missing_docs)]
 
 mod answer;
@@ -18,6 +18,7 @@ pub mod config;
 mod gate;
 mod http;
 mod mark;
+mod offers;
 mod passages;
 mod prices;
 mod v1;
