@@ -23,5 +23,6 @@ mod rendered;
 mod repository;
 mod rest;
 mod runs;
+mod shown;
 mod support;
 mod world;

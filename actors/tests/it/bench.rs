@@ -211,7 +211,7 @@ impl Bench {
 
     pub async fn page(&self, index: IndexId, id: u64) -> Page {
         let id = PageId::from(id.to_string());
-        self.store.page(index, &id).await.unwrap()
+        self.store.page(index, &id).await.unwrap().page()
     }
 
     pub async fn state(&self, index: IndexId, id: u64) -> PageState {

@@ -185,7 +185,7 @@ impl Real {
             ..PageFilter::default()
         };
         let pages = self.store.pages(index, &filter).await.unwrap().items;
-        let ids: Vec<PageId> = pages.into_iter().map(|page| page.id).collect();
+        let ids: Vec<PageId> = pages.into_iter().map(|page| page.record.page_id).collect();
         let before = Untouched::now(&self.store, &self.shelf, index, &ids).await;
         let order = SyncOrder {
             full: None,

@@ -132,6 +132,44 @@ fn when_restrictions_cannot_be_read_new_pages_wait_and_stored_ones_stay() {
 }
 
 #[test]
+fn a_path_through_a_page_whose_readers_are_not_known_is_not_shown() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Open", "<p>open words</p>");
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        let secret = bench.site.add("10", None, "Takeover", "<p>secret</p>");
+        bench.site.change(secret, |page| {
+            page.restricted = true;
+            page.lags = true;
+        });
+        bench.site.change(page, |page| page.parent = Some(secret));
+        bench.site.fail("facts of one", 100, Fault::Unavailable);
+        bench.sweep(index.id).await;
+        assert_eq!(bench.state(index.id, secret).await, PageState::Pending);
+        let moved = bench.page(index.id, page).await;
+        assert_eq!(
+            (moved.state, moved.breadcrumb),
+            (PageState::Pending, Vec::<String>::new()),
+            "what is stored stays, under the path that it was stored with"
+        );
+        let found = bench.ask(index.id, "open words").await.results;
+        assert_eq!(found.len(), 1);
+        assert!(found[0].page.page.breadcrumb.is_empty());
+
+        // Once the readers are known to be everybody, the path is the new one.
+        bench.site.heal();
+        bench.site.change(secret, |page| {
+            page.restricted = false;
+            page.lags = false;
+        });
+        bench.sweep(index.id).await;
+        assert_eq!(bench.page(index.id, page).await.breadcrumb, ["Takeover"]);
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
 fn an_administrator_may_vouch_for_everyone() {
     bench::run(|| async {
         let bench = Bench::new().await;

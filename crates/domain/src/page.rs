@@ -1,10 +1,14 @@
 //! What is kept of a page of an index: the facts of the source, and how far it has come into the store.
 
+mod shown;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use crate::{IndexId, PageId, RunId, SpaceId, SpaceKey};
+
+pub use shown::{PlacedPage, Shown};
 
 /// How far a page has come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -241,17 +245,7 @@ impl PageRecord {
         }
     }
 
-    /// Whether an answer may quote it: the store holds it, and nothing speaks against it.
-    #[must_use]
-    pub fn may_be_shown(&self) -> bool {
-        self.stored_hash.is_some()
-            && !matches!(
-                self.state,
-                PageState::Vanishing | PageState::Removed | PageState::Skipped
-            )
-    }
-
-    /// The row as REST shows it.
+    /// The row as REST shows it to the administrator.
     #[must_use]
     pub fn to_page(&self, space_key: SpaceKey) -> Page {
         Page {

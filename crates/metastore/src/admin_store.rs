@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::event::Event;
 use domain::index::{Index, IndexPatch, IndexSpace};
-use domain::page::Page;
+use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
     AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
 };
@@ -79,12 +79,12 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
         let filter = filter.clone();
         self.read(move |c| listing::list(c, index, &filter)).await
     }
 
-    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await
     }
@@ -100,7 +100,7 @@ impl AdminStore for Metastore {
         index: IndexId,
         space: &SpaceKey,
         title: &str,
-    ) -> StoreResult<Option<Page>> {
+    ) -> StoreResult<Option<PlacedPage>> {
         let (space, title) = (space.clone(), title.to_owned());
         self.read(move |c| listing::by_title(c, index, &space, &title))
             .await

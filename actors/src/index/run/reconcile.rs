@@ -123,14 +123,19 @@ impl<'a> Reconciler<'a> {
             } else {
                 self.decide_page(&mut record, tree)
             };
-            let id = &record.page_id;
+            let id = record.page_id.clone();
             match decision {
                 Decision::Store(entry) => {
                     outbox.push(entry);
-                    self.is_decided(id);
+                    self.is_decided(&id);
                 }
-                Decision::AsStored => unchanged += i64::from(self.is_decided(id)),
-                Decision::StaysOut => skipped += i64::from(self.is_decided(id)),
+                Decision::AsStored => unchanged += i64::from(self.is_decided(&id)),
+                Decision::StaysOut => skipped += i64::from(self.is_decided(&id)),
+                // The path may lead through a page of which nobody knows yet who may read it. What the store holds keeps the
+                // path that it was stored under.
+                Decision::Waits if record.stored_hash.is_some() => {
+                    record.breadcrumb.clone_from(&before.breadcrumb);
+                }
                 Decision::Waits => {}
             }
             if record != before {

@@ -12,7 +12,7 @@ use crate::index::{
     Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
 };
 use crate::moving::{MoveCounts, MoveRow};
-use crate::page::{CachedBody, Page, PageRecord, PageState};
+use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
@@ -569,6 +569,8 @@ pub struct PageFilter {
     pub space: Option<SpaceKey>,
     /// Only titles that contain this, ignoring case.
     pub title: Option<String>,
+    /// Only pages that may be shown ([`PageRecord::may_be_shown`]).
+    pub shown: bool,
     /// Only changed after this moment, newest change first (for `recent_changes`).
     pub changed_after: Option<Timestamp>,
     /// After this place.
@@ -632,9 +634,9 @@ pub trait AdminStore: SyncStore {
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
     /// Pages of an index.
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>>;
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>>;
     /// One page of an index.
-    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
     /// The page with this title in a space (ignoring case), if an answer may quote it.
@@ -643,7 +645,7 @@ pub trait AdminStore: SyncStore {
         index: IndexId,
         space: &SpaceKey,
         title: &str,
-    ) -> StoreResult<Option<Page>>;
+    ) -> StoreResult<Option<PlacedPage>>;
 
     /// Makes a token for an index from its secret's hash and prefix.
     async fn create_token(
