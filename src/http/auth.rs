@@ -184,10 +184,9 @@ impl Authenticator {
                 .as_ref()
                 .map(|key| Sha256::digest(key.expose_secret().as_bytes()).into()),
             local_key: Sha256::digest(local_key.expose_secret().as_bytes()).into(),
-            oauth: auth
-                .oauth
-                .as_ref()
-                .map(|oauth| oauth::Verifier::new(oauth, base_url, outgoing::client(settings))),
+            oauth: auth.oauth.as_ref().map(|oauth| {
+                oauth::Verifier::new(oauth, base_url, outgoing::client(&settings.network))
+            }),
             sessions: session::Sessions::default(),
             failures: failures::Failures::default(),
             trusted_proxies: settings.http.trusted_proxies.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Promises: every problem is reported at once, by the name of the variable and never by its value; a secret is a
 //! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, `read`
-//! checks them. Nothing is opened or connected here.
+//! checks them. Files that they name are read; nothing is connected here.
 
 pub mod pairs;
 mod read;
@@ -23,6 +23,7 @@ use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
+use upstream::Network;
 use url::Url;
 
 pub use pairs::Pairs;
@@ -225,10 +226,8 @@ pub struct Settings {
     pub sync: SyncSettings,
     /// Stemming of the embedded index.
     pub search_language: String,
-    /// The proxy for everything that goes out.
-    pub https_proxy: Option<Url>,
-    /// A certificate authority beside the system's, PEM.
-    pub extra_ca_file: Option<PathBuf>,
+    /// Proxy and certificate authority for everything that goes out.
+    pub network: Network,
     /// Logs and traces.
     pub log: LogSettings,
 }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
+use upstream::Network;
 use url::Url;
 
 use super::pairs::{Pairs, resolve, unknown};
@@ -77,18 +78,18 @@ pub(super) fn settings(
             "must be one word: english (stemming), cjk, or another (words as they stand)",
         );
     }
-    let https_proxy = reader.parsed::<Url>(
+    let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
         &raw.https_proxy,
         "an address such as http://proxy:3128",
     );
-    let extra_ca_file = raw.extra_ca_file.as_deref().map(PathBuf::from);
-    if let Some(file) = extra_ca_file.as_deref().filter(|file| !file.is_file()) {
-        reader.fail(
-            "EXTRA_CA_FILE",
-            format!("there is no file {}", file.display()),
-        );
-    }
+    let extra_ca_pem = raw.extra_ca_file.as_deref().and_then(|file| {
+        std::fs::read(file)
+            .map_err(|error| {
+                reader.fail("EXTRA_CA_FILE", format!("{file} cannot be read: {error}"));
+            })
+            .ok()
+    });
 
     if !reader.troubles.is_empty() {
         return Err(SettingsError(reader.troubles));
@@ -102,8 +103,10 @@ pub(super) fn settings(
         database,
         sync,
         search_language,
-        https_proxy,
-        extra_ca_file,
+        network: Network {
+            proxy,
+            extra_ca_pem,
+        },
         log,
     };
     Ok((settings, warnings))

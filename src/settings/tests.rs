@@ -295,3 +295,24 @@ fn the_example_file_documents_every_setting() {
     let (_, warnings) = Settings::from_pairs(&set, Need::Local).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
 }
+
+#[test]
+fn the_network_is_read_with_the_rest_and_its_password_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "the certificates").unwrap();
+    let network = [
+        ("HTTPS_PROXY", "http://me:hush@proxy.example:3128"),
+        ("EXTRA_CA_FILE", file.to_str().unwrap()),
+    ];
+    let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &network]), Need::Serve).unwrap();
+    assert_eq!(
+        settings.network.extra_ca_pem.as_deref(),
+        Some(&b"the certificates"[..])
+    );
+    assert!(settings.network.proxy.is_some());
+    assert!(!format!("{settings:?}").contains("hush"));
+
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(troubles(&[FOUR, &network], Need::Serve), ["EXTRA_CA_FILE"]);
+}

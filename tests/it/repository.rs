@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -59,10 +58,8 @@ pub fn fenced(markdown: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-fn yaml(text: &str) -> Result<Vec<Value>, serde_norway::Error> {
-    serde_norway::Deserializer::from_str(text)
-        .map(Value::deserialize)
-        .collect()
+fn yaml(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
+    serde_saphyr::from_multiple(text)
 }
 
 #[test]

@@ -12,6 +12,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use upstream::{Bounds, ConfigError};
 use url::Url;
 
 use crate::http::problem::{ApiError, ApiResult};
@@ -60,6 +61,11 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 const LEAST_REFRESH: Duration = Duration::from_secs(60);
 /// Keys older than this are asked for again.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+/// Bytes read of the issuer's metadata and keys.
+const BOUNDS: Bounds = Bounds {
+    answer: 1 << 20,
+    error: 0,
+};
 /// Only signatures by a key pair: with a shared secret, whoever checks could sign.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::RS256,
@@ -90,7 +96,7 @@ pub(super) struct Verifier {
     audiences: BTreeSet<String>,
     /// Held while the keys are fetched: one asks, the others wait for what it finds.
     keys: Mutex<Keys>,
-    client: Result<reqwest::Client, String>,
+    client: Result<reqwest::Client, ConfigError>,
 }
 
 /// What is known of the issuer's keys.
@@ -116,7 +122,7 @@ impl Verifier {
     pub(super) fn new(
         settings: &OAuthSettings,
         base_url: &str,
-        client: Result<reqwest::Client, String>,
+        client: Result<reqwest::Client, ConfigError>,
     ) -> Self {
         let audiences = match &settings.audience {
             Some(audience) => BTreeSet::from([audience.clone()]),
@@ -230,17 +236,24 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> Result<JwkSet, String> {
-        let client = self.client.as_ref().map_err(Clone::clone)?;
+        let client = self.client.as_ref().map_err(ToString::to_string)?;
         let base = self.issuer.as_str().trim_end_matches('/');
         let mut last = String::new();
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{base}/.well-known/{document}");
             match get::<Metadata>(client, &address).await {
-                Ok(metadata) => return get(client, metadata.jwks_uri.as_str()).await,
+                Ok(metadata) => {
+                    let keys = get(client, metadata.jwks_uri.as_str()).await;
+                    return keys.map_err(|why| {
+                        format!("The keys of the OAuth issuer {base} cannot be fetched: {why}")
+                    });
+                }
                 Err(why) => last = why,
             }
         }
-        Err(format!("The OAuth issuer's metadata cannot be had: {last}"))
+        Err(format!(
+            "The metadata of the OAuth issuer {base} cannot be fetched: {last}"
+        ))
     }
 }
 
@@ -248,11 +261,6 @@ async fn get<T: serde::de::DeserializeOwned>(
     client: &reqwest::Client,
     address: &str,
 ) -> Result<T, String> {
-    let answer = client
-        .get(address)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| error.to_string())?;
-    answer.json().await.map_err(|error| error.to_string())
+    let answer = upstream::send(client.get(address), BOUNDS).await;
+    answer.map_err(|broken| broken.to_string())?.good()?.json()
 }
