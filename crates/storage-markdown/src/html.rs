@@ -260,19 +260,17 @@ impl Converter<'_> {
             return;
         }
         let file = attr(attrs, "data-linked-resource-default-alias");
-        let alt = attr(attrs, "alt").filter(|a| !a.trim().is_empty());
+        let (alt, title) = (attr(attrs, "alt"), attr(attrs, "title"));
         if let Some(file) = &file {
             self.note_attachment(file);
         }
         let source = attr(attrs, "data-image-src").or_else(|| attr(attrs, "src"));
-        let told = alt
-            .as_deref()
-            .or(file.as_deref())
-            .filter(|t| crate::images::is_telling(t));
+        let described =
+            crate::images::description(alt.as_deref(), title.as_deref(), file.as_deref());
         let shown = match self.options.images {
             Images::All => true,
             Images::None => false,
-            Images::Informative => told.is_some(),
+            Images::Informative => described.is_some(),
         };
         if !shown {
             return;
@@ -284,9 +282,13 @@ impl Converter<'_> {
                 let source = source.as_deref()?;
                 crate::place::clean_url(source, self.resolver.site_base())
             });
-        let alt = alt.as_deref().or(file.as_deref()).unwrap_or("");
+        let unnamed = || {
+            let alt = alt.as_deref().filter(|a| !a.trim().is_empty());
+            alt.or(file.as_deref()).unwrap_or_default().to_string()
+        };
+        let alt = described.unwrap_or_else(unnamed);
         match resolved {
-            Some(url) => self.w.image(alt, &url),
+            Some(url) => self.w.image(&alt, &url),
             None => self.w.text(&format!("[Image: {alt}]")),
         }
     }
