@@ -218,7 +218,7 @@ fn footnotes_and_tables_out_of_order_lose_nothing() {
     check(&[
         (
             &note(&format!("one<table><tr>{without_a_body}</tr></table>")),
-            "[^2]\n\n[^1]: in vain\n\n[^2]: one<br><br><br>[^1]",
+            "[^2]\n\n[^1]: in vain\n\n[^2]: one<br><br>[^1]",
         ),
         (
             &format!(

@@ -69,9 +69,9 @@ fn cells_hold_blocks_on_one_line() {
     check(&[
         (
             &cell(
-                "<ac:image ac:alt=\"Pic\"><ri:attachment ri:filename=\"p.png\" /><ac:caption><p>cap</p></ac:caption></ac:image>",
+                "<ac:image ac:alt=\"Plan\"><ri:attachment ri:filename=\"p.png\" /><ac:caption><p>cap</p></ac:caption></ac:image>",
             ),
-            &row("[Image: Pic]<br>*cap*"),
+            &row("[Image: Plan]<br>*cap*"),
         ),
         (&cell("<p>a</p><p>b</p>"), &row("a<br>b")),
         (&cell("<p>a<br/>b</p>"), &row("a<br>b")),
@@ -83,7 +83,7 @@ fn cells_hold_blocks_on_one_line() {
         (&cell("a | b <code>c|d</code>"), &row("a \\| b `c\\|d`")),
         (
             &cell(&mac("code", &[], &plain("x | y\n\nz"))),
-            &row("`x \\| y`<br>`z`"),
+            &row("`x \\| y`<br><br>`z`"),
         ),
         (&cell("<h3>H</h3><p>t</p>"), &row("**H**<br>t")),
         (
@@ -107,6 +107,70 @@ fn cells_hold_blocks_on_one_line() {
             &row("**Note:** **T**<br>x"),
         ),
     ]);
+}
+
+#[test]
+fn code_in_cells_keeps_its_indentation_and_blank_lines() {
+    let cell = |inner: &str| format!("<table><tr><td>k</td><td>{inner}</td></tr></table>");
+    let row = |text: &str| format!("|  |  |\n| --- | --- |\n| k | {text} |");
+    let yaml = "a:\n  b: 1\n\n\n  c:\n\t- x\n";
+    let spans = "`a:`<br>`  b: 1`<br><br><br>`  c:`<br>`\t- x`";
+    check(&[
+        (&cell(&mac("code", &[], &plain(yaml))), &row(spans)),
+        (&cell(&mac("noformat", &[], &plain(yaml))), &row(spans)),
+        (
+            &cell(&mac("code", &[("title", "T")], &plain(yaml))),
+            &row(&format!("**T**<br>{spans}")),
+        ),
+        (&cell(&format!("<pre>{yaml}</pre>")), &row(spans)),
+        (
+            &cell(&format!(
+                "<ul><li><p>do</p>{}</li></ul>",
+                mac("code", &[], &plain(yaml))
+            )),
+            &row(&format!("• do<br>{spans}")),
+        ),
+        // Blank lines around the code say nothing, its first indentation does.
+        (
+            &cell(&mac("code", &[], &plain("\n\n    x\n  y\n\n"))),
+            &row("`    x`<br>`  y`"),
+        ),
+        (
+            &cell(&mac("code", &[], &plain("  `x`"))),
+            &row("``   `x` ``"),
+        ),
+        // In a table inside of a cell, and in Markdown that an author wrote.
+        (
+            &cell(&format!(
+                "<table><tr><th>f</th></tr><tr><td>{}</td></tr></table>",
+                mac("code", &[], &plain("a:\n  b"))
+            )),
+            &row("f: `a:`<br>`  b`"),
+        ),
+        (
+            &cell(&mac(
+                "markdown",
+                &[],
+                &plain("see\n\n```yaml\na:\n  b\n\nc\n```\n\nend"),
+            )),
+            &row("see<br>`a:`<br>`  b`<br><br>`c`<br>end"),
+        ),
+        (
+            &cell(&mac("html", &[], &plain("<p>see</p><pre>a:\n  b</pre>"))),
+            &row("see<br>`a:`<br>`  b`"),
+        ),
+    ]);
+    // As a record too.
+    let long = "word ".repeat(100);
+    let record = format!(
+        "<table><tr><th>k</th><th>v</th></tr><tr><td>{}</td><td><p>{long}</p><p>b</p></td></tr></table>",
+        mac("code", &[], &plain("a:\n  b"))
+    );
+    assert!(
+        convert(&record)
+            .markdown
+            .starts_with("- **k:** `a:`<br>`  b`; **v:** word")
+    );
 }
 
 #[test]
