@@ -43,7 +43,12 @@ impl Converter<'_> {
                     .unwrap_or(1);
                 self.w.start_list(tag == Tag::Ol, start);
             }
-            Tag::Li => self.w.push_item(Lead::None),
+            Tag::Li => {
+                self.w.push_item(Lead::None);
+                if let Some(number) = attr(attrs, "value").and_then(|v| v.trim().parse().ok()) {
+                    self.w.number_item(number);
+                }
+            }
             Tag::Dt | Tag::Summary => {
                 self.w.end_leaf();
                 self.w.push_mark(Mark::Strong);

@@ -94,6 +94,8 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 struct Container {
     kind: Kind,
+    /// Number of an item among those of its list.
+    number: u64,
     /// Length of the line prefix outside of this container.
     prefix_len: usize,
     /// Too deep: written at the level of the deepest real item.
@@ -109,6 +111,7 @@ struct Container {
 #[derive(Clone, Copy, Debug)]
 struct List {
     ordered: bool,
+    /// Number of the item that comes next.
     next: u64,
     written: bool,
     marker: char,
