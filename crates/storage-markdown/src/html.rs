@@ -5,7 +5,7 @@ use crate::convert::{Converter, Frame, Sink};
 use crate::escape::plain;
 use crate::inline::Mark;
 use crate::model::{Heading, Images};
-use crate::table::{MAX_NESTING, Rules};
+use crate::table::{CellKind, MAX_NESTING, Rules, colour_of};
 use crate::tag::Tag;
 use crate::writer::{Alert, Lead, Mode};
 
@@ -114,13 +114,9 @@ impl Converter<'_> {
             Tag::Table => self.end_table(frame),
             Tag::Thead => self.tables.head(false),
             Tag::Td | Tag::Th => {
-                if frame.data & 1 == 1 {
-                    let empty = COLOURS
-                        .get((frame.data >> 1) as usize)
-                        .copied()
-                        .unwrap_or("");
+                if frame.data == 1 {
                     self.tables
-                        .end_cell(&mut self.w, self.options.table_max_cell_chars, empty);
+                        .end_cell(&mut self.w, self.options.table_max_cell_chars);
                 } else {
                     self.w.end_leaf();
                 }
@@ -233,21 +229,26 @@ impl Converter<'_> {
         if unwrapped || self.tables.top().is_none_or(|t| t.layout) {
             return self.w.end_leaf();
         }
-        let (mut columns, mut rows, mut colour) = (1, 1, 0);
+        let mut kind = CellKind {
+            columns: 1,
+            rows: 1,
+            header,
+            colour: 0,
+        };
         if !attrs.is_empty() {
             for (name, value) in crate::attrs::Attrs::new(attrs) {
                 match name {
-                    "colspan" => columns = value.trim().parse().unwrap_or(1).max(1),
-                    "rowspan" => rows = value.trim().parse().unwrap_or(1),
-                    "data-highlight-colour" if self.options.cell_colours => {
-                        colour = colour_word(value)
+                    "colspan" => kind.columns = value.trim().parse().unwrap_or(1).max(1),
+                    "rowspan" => kind.rows = value.trim().parse().unwrap_or(1),
+                    "data-highlight-colour" | "style" if self.options.cell_colours && !header => {
+                        kind.colour = colour_of(attrs);
                     }
                     _ => {}
                 }
             }
         }
-        self.set_data(1 | colour << 1);
-        self.tables.start_cell(&mut self.w, header, columns, rows);
+        self.set_data(1);
+        self.tables.start_cell(&mut self.w, kind);
     }
 
     fn html_image(&mut self, attrs: &str) {
@@ -297,32 +298,4 @@ impl Converter<'_> {
             None => self.w.text(&format!("[Image: {alt}]")),
         }
     }
-}
-
-const COLOURS: [&str; 7] = ["", "red", "yellow", "green", "blue", "purple", "teal"];
-
-/// Index into [`COLOURS`] for a cell's background; greys and whites say nothing.
-fn colour_word(value: &str) -> u32 {
-    let hex = value.trim().trim_start_matches('#');
-    if hex.len() == 6 && hex.is_ascii() {
-        let part = |n: usize| i32::from_str_radix(&hex[n..n + 2], 16).unwrap_or(0);
-        let (r, g, b) = (part(0), part(2), part(4));
-        let (low, high) = (r.min(g).min(b), r.max(g).max(b));
-        if high - low < 12 {
-            return 0;
-        }
-        let near = |x: i32| (high - x) * 3 < high - low;
-        return match (near(r), near(g), near(b)) {
-            (true, true, _) => 2,
-            (true, _, true) | (false, false, true) if r > g => 5,
-            (_, true, true) => 6,
-            (true, ..) => 1,
-            (_, true, _) => 3,
-            _ => 4,
-        };
-    }
-    COLOURS
-        .iter()
-        .position(|c| !c.is_empty() && value.eq_ignore_ascii_case(c))
-        .unwrap_or(0) as u32
 }

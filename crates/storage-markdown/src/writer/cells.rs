@@ -141,9 +141,4 @@ impl Writer {
         self.cell_breaks = aside.cell_breaks;
         text
     }
-
-    /// Writes `text` as the start of a block's line; used for table rows, which bring their own markup.
-    pub(crate) fn push_raw(&mut self, text: &str) {
-        self.out.push_str(text);
-    }
 }
