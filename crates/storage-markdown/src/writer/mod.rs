@@ -174,6 +174,8 @@ pub(crate) struct Writer {
     /// Inside a link whose text is being written.
     pub(crate) in_link: bool,
     pub(crate) in_code: bool,
+    /// A code span is wanted that is not the one that is open.
+    pub(crate) code_anew: bool,
     prefix: String,
     containers: Vec<Container>,
     opened: usize,
@@ -205,6 +207,7 @@ impl Writer {
             links: Vec::new(),
             in_link: false,
             in_code: false,
+            code_anew: false,
             prefix: String::new(),
             containers: Vec::new(),
             opened: 0,
