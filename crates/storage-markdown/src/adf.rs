@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::attrs::attr;
-use crate::convert::{Converter, Frame, Sink};
+use crate::convert::{Converter, Frame, Sink, is_internal_id};
 use crate::inline::Mark;
 use crate::model::Task;
 use crate::storage::AdfNode;
@@ -67,6 +67,10 @@ impl<'a> Converter<'a> {
                     "code" => Some(Mark::Code),
                     _ => None,
                 };
+                if mark.is_none() && self.parent() == Tag::AdfNode {
+                    // What it says about the node is for the editor.
+                    return self.skip_element();
+                }
                 if let Some(mark) = mark {
                     self.w.push_mark(mark);
                     self.set_data(1 + MARKS.iter().position(|m| *m == mark).unwrap_or(0) as u32);
@@ -144,6 +148,12 @@ impl<'a> Converter<'a> {
                     Lead::OpenDecision
                 });
             }
+            "bodied-extension" | "multi-bodied-extension" | "extension-frame" => {
+                let label = ["title", "label", "question", "heading", "name"]
+                    .into_iter()
+                    .find_map(|key| of(key).filter(|v| !v.is_empty()));
+                self.bold_line(label.as_deref());
+            }
             _ => {}
         }
     }
@@ -209,12 +219,25 @@ impl<'a> Converter<'a> {
                 return self.w.code_block(language, source);
             }
         }
-        let title = of("extension-title")
-            .or_else(|| of("text"))
-            .map(str::trim)
-            .filter(|t| !t.is_empty());
-        if let Some(title) = title {
-            self.bracket("App", None, Some(title));
+        let inline = node.kind == "inline-extension" || self.inline_parent();
+        let sure = crate::macros::is_formula(&module);
+        if let Some(formula) = crate::macros::formula(of, sure) {
+            return self.write_formula(&formula, inline);
+        }
+        let own = ["chart-title", "chartTitle", "title", "label", "name"]
+            .into_iter()
+            .find_map(of);
+        if module.contains("chart") {
+            return self.bracket("Chart", None, own);
+        }
+        let title = of("extension-title").or_else(|| of("text")).or(own);
+        let title = title.or_else(|| {
+            Some(module.as_str()).filter(|m| inline && !m.is_empty() && !is_internal_id(m))
+        });
+        match title {
+            Some(title) => self.bracket("App", None, Some(title.trim())),
+            None if inline => self.bracket("App", None, None),
+            None => {}
         }
     }
 }

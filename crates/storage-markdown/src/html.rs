@@ -4,6 +4,7 @@ use crate::attrs::attr;
 use crate::convert::{Converter, Frame, Sink};
 use crate::escape::plain;
 use crate::inline::Mark;
+use crate::links::resolve_href;
 use crate::model::{Heading, Images};
 use crate::table::{CellKind, MAX_NESTING, Rules, colour_of};
 use crate::tag::Tag;
@@ -12,12 +13,23 @@ use crate::writer::{Alert, Lead, Mode};
 impl Converter<'_> {
     pub(crate) fn start_html(&mut self, tag: Tag, attrs: &str) {
         match tag {
+            Tag::P if self.continues_sentence() => self.set_data(1),
             Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
+            Tag::AtVar => {
+                // A variable of a template, or what was taken for one: `$HOME`.
+                if let Some(name) = attr(attrs, "at:name") {
+                    self.owned_text(&format!("${name}"));
+                }
+            }
             Tag::Strong => self.w.push_mark(Mark::Strong),
             Tag::Em => self.w.push_mark(Mark::Em),
             Tag::Strike => self.w.push_mark(Mark::Strike),
             Tag::Sub => self.w.push_mark(Mark::Sub),
             Tag::Sup => self.w.push_mark(Mark::Sup),
+            Tag::Code if keeps_lines(attrs) => {
+                self.buffer();
+                self.set_data(1);
+            }
             Tag::Code => self.w.push_mark(Mark::Code),
             Tag::Span
                 if !attrs.is_empty()
@@ -73,6 +85,7 @@ impl Converter<'_> {
                     self.skip_element();
                 }
             }
+            Tag::Iframe => self.embedded(attrs),
             Tag::Noise => self.skip_element(),
             _ => {}
         }
@@ -80,12 +93,25 @@ impl Converter<'_> {
 
     pub(crate) fn end_html(&mut self, frame: Frame) {
         match frame.tag {
+            // The sentence goes on behind the macro; another block of its body ends it.
+            Tag::P if frame.data == 1 => self.w.space |= self.w.leaf_open,
             Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
             Tag::Strong => self.w.pop_mark(Mark::Strong),
             Tag::Em => self.w.pop_mark(Mark::Em),
             Tag::Strike => self.w.pop_mark(Mark::Strike),
             Tag::Sub => self.w.pop_mark(Mark::Sub),
             Tag::Sup => self.w.pop_mark(Mark::Sup),
+            Tag::Code if frame.data == 1 => {
+                let code = self.take_buffer();
+                let lines = code.trim_matches('\n');
+                if lines.contains('\n') {
+                    self.w.code_block("", lines);
+                } else {
+                    self.w.push_mark(Mark::Code);
+                    self.w.text(lines);
+                    self.w.pop_mark(Mark::Code);
+                }
+            }
             Tag::Code => self.w.pop_mark(Mark::Code),
             Tag::Span if frame.data == 1 => {
                 self.w.pop_mark(Mark::Strike);
@@ -124,6 +150,15 @@ impl Converter<'_> {
             Tag::A => self.end_anchor(frame),
             _ => {}
         }
+    }
+
+    /// Whether the paragraph that begins is the first of a macro that stands in a sentence.
+    fn continues_sentence(&self) -> bool {
+        self.parent() == Tag::RichTextBody
+            && self
+                .macros
+                .last()
+                .is_some_and(|m| m.inline && m.kind.flows() && m.start == self.w.out.len())
     }
 
     fn line_break(&mut self) {
@@ -205,6 +240,15 @@ impl Converter<'_> {
         self.tables.start(&mut self.w, layout, self.offset);
     }
 
+    /// A table that only sets its cells side by side.
+    pub(crate) fn start_frame(&mut self) {
+        if self.tables.depth() >= MAX_NESTING || self.sink == Sink::Buffer {
+            self.w.end_leaf();
+            return self.set_data(1);
+        }
+        self.tables.start(&mut self.w, true, self.offset);
+    }
+
     fn end_table(&mut self, frame: Frame) {
         if frame.data == 1 {
             return self.w.end_leaf();
@@ -251,17 +295,25 @@ impl Converter<'_> {
         self.tables.start_cell(&mut self.w, kind);
     }
 
+    /// What is shown from another address becomes a link to it.
+    fn embedded(&mut self, attrs: &str) {
+        let address = attr(attrs, "src").or_else(|| attr(attrs, "data-src"));
+        if let Some(address) = address.filter(|a| !a.trim().is_empty()) {
+            let address = crate::secrets::without_secrets(address.trim());
+            let mut resolved = resolve_href(&address, self.resolver);
+            let title = attr(attrs, "title").filter(|t| !t.trim().is_empty());
+            if resolved.out.url().is_some() {
+                resolved.text = title.map(|t| t.trim().to_string()).or(resolved.text);
+                self.write_link(resolved);
+            }
+        }
+        self.skip_element();
+    }
+
     fn html_image(&mut self, attrs: &str) {
         if attrs.contains("emoticon") {
-            let text =
-                attr(attrs, "data-emoji-fallback").filter(|f| !f.is_empty() && !f.starts_with(':'));
-            let text = text
-                .or_else(|| attr(attrs, "data-emoji-shortname"))
-                .or_else(|| attr(attrs, "alt"));
-            if let Some(text) = text {
-                self.w.text(
-                    crate::emoji::by_name(text.trim_matches([':', '(', ')'])).unwrap_or(&text),
-                );
+            if let Some(text) = crate::emoji::rendered(attrs) {
+                self.w.text(&text);
             }
             return;
         }
@@ -298,4 +350,13 @@ impl Converter<'_> {
             None => self.w.text(&format!("[Image: {alt}]")),
         }
     }
+}
+
+/// Whether line breaks in the text of this element are line breaks of the page.
+fn keeps_lines(attrs: &str) -> bool {
+    !attrs.is_empty()
+        && attr(attrs, "style").is_some_and(|style| {
+            let style = style.split_once("white-space:");
+            style.is_some_and(|(_, value)| value.trim_start().starts_with("pre"))
+        })
 }

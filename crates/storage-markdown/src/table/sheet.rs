@@ -246,11 +246,11 @@ impl<'t> Sheet<'t> {
     pub(super) fn names(&self, head: &[usize], budget: &mut usize) -> Vec<String> {
         let name = |&column: &usize| {
             let mut name = String::new();
+            let mut above: Option<u32> = None;
             let mut last = "";
             for &r in head {
                 let c = self.row(r)[column];
-                let reaches_down =
-                    head.contains(&r.wrapping_sub(1)) && self.row(r - 1)[column] == c;
+                let reaches_down = above.replace(c) == Some(c);
                 if reaches_down || self.words(c).is_empty() {
                     continue;
                 }

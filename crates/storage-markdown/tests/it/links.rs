@@ -457,3 +457,30 @@ fn a_link_never_loses_its_words() {
         );
     }
 }
+
+#[test]
+fn references_are_never_without_a_word() {
+    check(&[
+        (
+            "<p>See <ac:link><ri:content-entity ri:content-id=\"4711\" /></ac:link> for details.</p>",
+            "See page 4711 for details.",
+        ),
+        (
+            "<p><ac:link><ri:content-entity ri:content-id=\"4711\" /><ac:link-body>here</ac:link-body></ac:link></p>",
+            "here",
+        ),
+        (
+            "<p>run s@<at:var at:name=\"HOME\" />@ <code><at:var at:name=\"X\" /></code></p>",
+            "run s@$HOME@ `$X`",
+        ),
+        // A file on a page that only its id names is no page.
+        (
+            "<p><ac:link><ri:attachment ri:filename=\"f.pdf\"><ri:content-entity ri:content-id=\"9\" /></ri:attachment></ac:link></p>",
+            "f.pdf",
+        ),
+    ]);
+    check_on_site(&[(
+        "<p>See <ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link>.</p>",
+        &format!("See [Runbook]({BASE}/spaces/ENG/pages/42)."),
+    )]);
+}

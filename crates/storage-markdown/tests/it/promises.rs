@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use storage_markdown::{
-    NoResolver, Options, content_hash, convert_storage, convert_view, plain_text,
+    NoResolver, Options, content_hash, convert_storage, convert_view, plain_text, splice_rendered,
 };
 
 use crate::readback::read;
@@ -189,13 +189,17 @@ fn clock() -> f64 {
     nanos.map_or_else(|| BEGIN.elapsed().as_secs_f64(), |n| n / 1e9)
 }
 
+fn numbered(n: usize, part: fn(usize) -> String) -> String {
+    (0..n).map(part).collect()
+}
+
 /// Makes a body of this many parts.
 type Maker = fn(usize) -> String;
 
 /// One large body takes about as long as the same markup in small ones, whatever it is made of.
 #[test]
 fn time_is_linear_in_size_and_depth() {
-    let makers: [(&str, Maker); 14] = [
+    let makers: [(&str, Maker); 28] = [
         ("nested lists", |n| {
             format!("{}x{}", "<ul><li>a".repeat(n), "</li></ul>".repeat(n))
         }),
@@ -241,28 +245,103 @@ fn time_is_linear_in_size_and_depth() {
         ("open cdata", |n| "<![CDATA[ ".repeat(n)),
         ("brackets", |n| "[a](".repeat(n)),
         ("unclosed lists", |n| "<ul><li>a".repeat(n)),
+        ("raw brackets in one text", |n| {
+            format!("<p>{}</p>", "x < y ".repeat(n))
+        }),
+        ("raw brackets before names", |n| {
+            format!("<p>{}</p>", "if a<b and ".repeat(n))
+        }),
+        ("raw brackets between tags", |n| "a < <b>c</b> ".repeat(n)),
+        ("raw brackets and no end", |n| "x < y ".repeat(n)),
+        ("comments without end between tags", |n| {
+            "<!-- <b>x</b> ".repeat(n)
+        }),
+        ("cdata without end between tags", |n| {
+            "<![CDATA[ <b>x</b> ".repeat(n)
+        }),
+        ("quotes without end", |n| "<a b=\"<c d='".repeat(n)),
+        ("declarations", |n| "<!x><?y".repeat(n)),
+        ("mentions", |n| {
+            numbered(n, |n| {
+                format!("<ac:link><ri:user ri:account-id=\"u{n}\"/></ac:link>")
+            })
+        }),
+        ("files", |n| {
+            numbered(n, |n| {
+                format!("<ac:link><ri:attachment ri:filename=\"f{n}.pdf\"/></ac:link>")
+            })
+        }),
+        ("unknown macros", |n| {
+            numbered(n, |n| format!("<ac:structured-macro ac:name=\"m{n}\"/>"))
+        }),
+        ("queries", |n| {
+            "<ac:structured-macro ac:name=\"jira\"><ac:parameter ac:name=\"jql\">x</ac:parameter></ac:structured-macro>".repeat(n)
+        }),
+        ("anchors and links to them", |n| {
+            numbered(n, |n| {
+                format!(
+                    "<h2>h{n}</h2><p><ac:link ac:anchor=\"h{n}\"><ac:link-body>x</ac:link-body></ac:link></p>"
+                )
+            })
+        }),
+        ("header rows", |n| {
+            format!(
+                "<table>{}<tr><td>a</td><td>b</td></tr></table>",
+                "<tr><th>a</th><th>b</th></tr>".repeat(n)
+            )
+        }),
         ("footnotes", |n| {
             "<ac:structured-macro ac:name=\"footnote\"><ac:rich-text-body>a</ac:rich-text-body></ac:structured-macro>".repeat(n)
         }),
     ];
     for (name, make) in makers {
-        let time = |n: usize, times: usize| {
-            let body = make(n);
-            let start = clock();
-            for _ in 0..times {
-                std::hint::black_box(convert(&body));
-            }
-            clock() - start
-        };
-        // The same amount of markup in sixteen bodies and in one: quadratic would be sixteen times. What else the
-        // machine does can only make it look worse, so it may try again.
-        let mut seen = Vec::new();
-        let linear = (0..5).any(|_| {
-            let (many, one) = (time(800, 16), time(12_800, 1));
-            seen.push((many, one));
-            one < many.max(0.02) * 5.0
+        is_linear(name, make, &|body| convert(body).words);
+    }
+}
+
+/// The same amount of markup in sixteen bodies and in one: quadratic would be sixteen times. What else the machine does can
+/// only make it look worse, so it may try again.
+fn is_linear(name: &str, make: Maker, run: &dyn Fn(&str) -> usize) {
+    let time = |n: usize, times: usize| {
+        let body = make(n);
+        let start = clock();
+        for _ in 0..times {
+            std::hint::black_box(run(&body));
+        }
+        clock() - start
+    };
+    let mut seen = Vec::new();
+    let linear = (0..5).any(|_| {
+        let (many, one) = (time(800, 16), time(12_800, 1));
+        seen.push((many, one));
+        one < many.max(0.02) * 5.0
+    });
+    println!("{name}: {seen:.3?}");
+    assert!(linear, "{name}: {seen:?} seconds");
+}
+
+/// The same for rendered HTML.
+#[test]
+fn time_is_linear_in_rendered_bodies_too() {
+    let makers: [(&str, Maker); 3] = [
+        ("nested elements", |n| {
+            format!("{}x{}", "<div><span>a".repeat(n), "</span></div>".repeat(n))
+        }),
+        ("issues", |n| {
+            "<span class=\"jira-issue\" data-jira-key=\"A-1\"><a href=\"x\">A-1</a></span>"
+                .repeat(n)
+        }),
+        ("macros", |n| {
+            "<div data-macro-name=\"include\"><div><p>x</p></div></div>".repeat(n)
+        }),
+    ];
+    for (name, make) in makers {
+        is_linear(name, make, &|body| {
+            let storage = "<ac:structured-macro ac:name=\"include\"/>";
+            let spliced = splice_rendered(storage, body, &Options::default(), &NoResolver);
+            let whole = convert_view(body, &Options::default(), &NoResolver);
+            spliced.words + whole.words
         });
-        assert!(linear, "{name}: {seen:?} seconds");
     }
 }
 
