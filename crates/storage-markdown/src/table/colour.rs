@@ -31,8 +31,8 @@ fn word(value: &str) -> u8 {
             .filter_map(|p| p.trim().parse().ok())
             .collect(),
         _ => {
-            let known = |c: &&str| !c.is_empty() && value.eq_ignore_ascii_case(c);
-            return COLOURS.iter().position(|c| known(&c)).unwrap_or(0) as u8;
+            let known = |c: &str| !c.is_empty() && value.eq_ignore_ascii_case(c);
+            return COLOURS.iter().position(|c| known(c)).unwrap_or(0) as u8;
         }
     };
     let [r, g, b] = parts[..] else { return 0 };
