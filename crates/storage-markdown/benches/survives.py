@@ -49,6 +49,8 @@ HIDDEN = {
 
 def parse(body):
     """The body as a tree; prefixes are parts of names."""
+    both = lambda m: chr(0x10000 + ((int(m[1]) - 0xD800) << 10) + int(m[2]) - 0xDC00)
+    body = re.sub(r"&#(5[5-6]\d{3});&#(5[6-7]\d{3});", both, body)
     named = lambda m: m[0] if m[1] in ("amp", "lt", "gt", "quot", "apos") else html.unescape(m[0])
     parts = re.split(r"(<!\[CDATA\[.*?\]\]>)", body, flags=re.S)
     body = "".join(p if p.startswith("<![CDATA[") else re.sub(r"&([A-Za-z][A-Za-z0-9]*);", named, p) for p in parts)
@@ -114,11 +116,15 @@ def words(text):
     return re.findall(r"[^\W_]+", text.lower())
 
 
-def plain(markdown):
-    """Markdown without what is neither word nor place: emphasis, addresses behind texts, escapes."""
-    markdown = re.sub(r"\]\((?:<[^>]*>|[^()\s]*)\)", "]", markdown)
-    markdown = re.sub(r"(?<!\\)(?:\*+|~~)|</?su[bp]>", "", markdown)
-    return html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)).replace("\u200b", "")
+def plain(markdown, addresses=True):
+    """Markdown without its marks and escapes, and without the addresses behind texts where they are not asked for."""
+    link = r"!?\[((?:\\.|[^\[\]\\])*)\]\((<[^>]*>|(?:[^()\s]|\([^()\s]*\))*)\)"
+    found = [destination for _, destination in re.findall(link, markdown)] if addresses else []
+    for _ in range(2):
+        markdown = re.sub(link, r"\1", markdown)
+    markdown = re.sub(r"(?<!\\)(?:\*+|~~|`+)|</?su[bp]>", "", markdown.replace("<br>", " "))
+    markdown = " ".join([markdown, *found])
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
 
 
 def said(needle, haystack):
@@ -157,8 +163,9 @@ def links(tree):
             title = attr(target, "ri:content-title") or attr(target, "ri:filename")
             title = title or attr(target, "ri:content-id") or attr(target, "ri:space-key") or attr(target, "ri:value")
             if own.startswith("ri:") and own != "ri:user" and title:
-                # A page that only its id names is named by the text of the link.
-                own_text = text_of(link).strip() if attr(target, "ri:content-id") else ""
+                # What only an id or key names is named by the text of the link.
+                only_id = attr(target, "ri:content-id") or own == "ri:space"
+                own_text = text_of(link).strip() if only_id else ""
                 found.append(("title", own_text or title))
     return found
 
@@ -213,7 +220,8 @@ def places(tree):
                 names = []
                 for above in range(head):
                     c = cells.get((above, x))
-                    if c is not None and text[c] and text[c] not in names:
+                    title = all(cells.get((above, y)) is c for y in range(width))
+                    if c is not None and text[c] and text[c] not in names and not title:
                         names.append(text[c])
                 found.append((sum(names, []), first, (n, x), text[cell]))
     return found
@@ -313,17 +321,17 @@ class Output:
         for at, line in enumerate(self.lines):
             stripped = line.strip().lstrip("> ")
             if stripped.startswith("|"):
-                cells = [words(plain(c)) for c in re.split(r"(?<!\\)\|", stripped)[1:-1]]
+                cells = [words(plain(c, False)) for c in re.split(r"(?<!\\)\|", stripped)[1:-1]]
                 if at + 1 < len(self.lines) and re.fullmatch(r"[\s>|:-]+", self.lines[at + 1]) and "-" in self.lines[at + 1]:
                     header = cells
                 elif header is not None and not re.fullmatch(r"[\s|:-]+", stripped):
                     self.rows.append((header, cells))
             else:
                 header = None
-            for part in re.split(r"<br>(?:▪ )?|(?<!\\)\|", line):
-                self.parts.append(f" {' '.join(words(plain(part)))} ")
+            for part in re.split(r"<br>|(?<!\\)\|", line) + re.split(r"▪ |(?<!\\)\|", line):
+                self.parts.append(f" {' '.join(words(plain(part, False)))} ")
             if re.match(r"\s*- ", line):
-                self.parts.append(f" {' '.join(words(plain(line)))} ")
+                self.parts.append(f" {' '.join(words(plain(line, False)))} ")
 
     def keeps_place(self, place):
         head, first, (n, x), cell = place
