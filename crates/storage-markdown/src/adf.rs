@@ -90,9 +90,20 @@ impl<'a> Converter<'a> {
                 let value = self.take_buffer();
                 if let (Some(node), Some(index)) =
                     (self.nodes.last_mut(), frame.data.checked_sub(1))
-                    && let Some(slot) = node.attributes.get_mut(index as usize)
                 {
-                    slot.1 = value;
+                    // Some apps keep their parameters as one text.
+                    let object = value
+                        .trim()
+                        .starts_with('{')
+                        .then(|| serde_json::from_str(&value));
+                    if let Some(Ok(serde_json::Value::Object(fields))) = object {
+                        let texts = fields.into_iter().filter_map(|(key, value)| {
+                            Some((Cow::Owned(key), Cow::Owned(value.as_str()?.to_string())))
+                        });
+                        node.attributes.extend(texts);
+                    } else if let Some(slot) = node.attributes.get_mut(index as usize) {
+                        slot.1 = value;
+                    }
                 }
             }
             Tag::AdfContent => self.w.end_leaf(),

@@ -26,10 +26,7 @@ impl Converter<'_> {
             Tag::Strike => self.w.push_mark(Mark::Strike),
             Tag::Sub => self.w.push_mark(Mark::Sub),
             Tag::Sup => self.w.push_mark(Mark::Sup),
-            Tag::Code if keeps_lines(attrs) => {
-                self.buffer();
-                self.set_data(1);
-            }
+            Tag::Code if keeps_lines(attrs) => self.start_lines_of_code(),
             Tag::Code => self.w.push_mark(Mark::Code),
             Tag::Span
                 if !attrs.is_empty()
@@ -295,11 +292,20 @@ impl Converter<'_> {
         self.tables.start_cell(&mut self.w, kind);
     }
 
+    /// The code that has just begun keeps its line breaks.
+    pub(crate) fn start_lines_of_code(&mut self) {
+        self.buffer();
+        self.set_data(1);
+    }
+
     /// What is shown from another address becomes a link to it.
     fn embedded(&mut self, attrs: &str) {
         let address = attr(attrs, "src").or_else(|| attr(attrs, "data-src"));
         if let Some(address) = address.filter(|a| !a.trim().is_empty()) {
-            let address = crate::secrets::without_secrets(address.trim());
+            let mut address = crate::secrets::without_secrets(address.trim());
+            if address.starts_with("//") {
+                address.to_mut().insert_str(0, "https:");
+            }
             let mut resolved = resolve_href(&address, self.resolver);
             let title = attr(attrs, "title").filter(|t| !t.trim().is_empty());
             if resolved.out.url().is_some() {

@@ -221,6 +221,9 @@ impl View<'_> {
                 self.then(Action::Lozenge);
             }
             Tag::Table if has("sectionMacro") => c.start_frame(),
+            Tag::Code if has_lines(c.body.get(c.offset..).unwrap_or(""), !c.w.leaf_open) => {
+                c.start_lines_of_code();
+            }
             Tag::Pre => {
                 c.w.end_leaf();
                 c.buffer();
@@ -326,6 +329,18 @@ impl View<'_> {
             Action::Panel(false) => c.w.end_leaf(),
         }
     }
+}
+
+/// Whether the code before `rest` has line breaks in it, and nothing but text between them. A newline alone counts where code
+/// begins a paragraph: in a sentence it may be how the page's source was wrapped.
+fn has_lines(rest: &str, begins: bool) -> bool {
+    // Only as far as code in a line goes.
+    let near = &rest.as_bytes()[..rest.len().min(4000)];
+    let end = memchr::memmem::find(near, b"</code").unwrap_or(0);
+    let code = near[..end].trim_ascii();
+    let elements = memchr::memchr_iter(b'<', code).count();
+    let breaks = memchr::memmem::find_iter(code, b"<br").count();
+    elements == breaks && (breaks > 0 || (begins && code.contains(&b'\n')))
 }
 
 /// Whether the issue that has just begun is not resolved yet: its summary is still to come.

@@ -216,10 +216,17 @@ impl<'a> Converter<'a> {
 
     /// After a rich body nothing remains to be done; a plain one that has no rule becomes a fence.
     pub(super) fn plain_body(&mut self, current: &Macro<'a>) {
-        if let Some(body) = current.body.as_deref() {
-            self.w.code_block("", body);
-        } else if current.opened && !(current.inline && current.kind.flows()) {
-            self.w.end_leaf();
+        let flows = current.inline && current.kind.flows();
+        match current.body.as_deref() {
+            // A word of code in a sentence is no block.
+            Some(body) if flows && !body.trim().contains('\n') => {
+                self.w.push_mark(Mark::Code);
+                self.w.text(body.trim());
+                self.w.pop_mark(Mark::Code);
+            }
+            Some(body) => self.w.code_block("", body),
+            None if current.opened && !flows => self.w.end_leaf(),
+            None => {}
         }
     }
 

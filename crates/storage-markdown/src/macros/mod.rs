@@ -271,14 +271,13 @@ pub(crate) fn label<'p>(params: &'p [Param<'_>]) -> Option<&'p str> {
         .map(|(_, value)| value)
 }
 
-/// `REQ-12`, `AB.C_1-7`.
+/// `REQ-12`, `SRS_LOGIN_007`, `FR3`: letters, then digits, in parts as people write them.
 fn is_issue_key(text: &str) -> bool {
-    text.rsplit_once('-').is_some_and(|(letters, digits)| {
-        let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        letters.starts_with(|c: char| c.is_ascii_alphabetic())
-            && letters.len() <= 16
-            && letters.bytes().all(known)
-            && (1..=7).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit())
-    })
+    let last = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = text.len() - last.len();
+    let mut parts = last.split(['-', '_', '.']);
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && (1..=7).contains(&digits)
+        && text.len() <= 32
+        && parts.all(|part| part.len() <= 12 && part.bytes().all(|b| b.is_ascii_alphabetic()))
 }

@@ -29,9 +29,13 @@ impl<'a> Converter<'a> {
             // A title above the body would have needed to come before it: only `open_macro_body` can write it.
             return self.plain_body(current);
         }
-        if let Some(body) = current.body.as_deref().filter(|b| !b.trim().is_empty()) {
-            self.head_unknown(params, false);
-            return self.w.code_block("", body);
+        if current
+            .body
+            .as_deref()
+            .is_some_and(|b| !b.trim().is_empty())
+        {
+            self.head_unknown(params, current.inline);
+            return self.plain_body(current);
         }
         if let Some(formula) = formula(|n| value(params, n), false) {
             return self.write_formula(&formula, current.inline);

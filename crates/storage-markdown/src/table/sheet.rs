@@ -212,16 +212,21 @@ impl<'t> Sheet<'t> {
                 .all(|&column| self.is_header(row[column]))
     }
 
-    /// Whether one cell is the whole row.
+    /// Whether one cell is the whole row, or all of it but for one empty place of several.
     pub(super) fn is_group(&self, r: usize) -> bool {
         let row = self.row(r);
-        self.merged
-            && self.columns.len() > 1
-            && row[self.columns[0]] != BLANK
-            && self
-                .columns
-                .iter()
-                .all(|&column| row[column] == row[self.columns[0]])
+        let Some((&first, rest)) = self.columns.split_first().filter(|_| self.merged) else {
+            return false;
+        };
+        let c = row[first];
+        let beyond = rest.iter().filter(|&&column| row[column] != c);
+        let spare = usize::from(rest.len() > 2);
+        c != BLANK
+            && !rest.is_empty()
+            && beyond.clone().count() <= spare
+            && beyond
+                .clone()
+                .all(|&column| self.words(row[column]).is_empty())
     }
 
     pub(super) fn is_header(&self, c: u32) -> bool {

@@ -644,6 +644,11 @@ fn formulas_stay_in_their_sentence() {
             &[("extension-key", &key("katex"))],
             &[("data", "$F = m a$")],
         ),
+        app(
+            "inline-extension",
+            &[("extension-key", &key("mathinline"))],
+            &[("guest-params", "{\"latex\": \"F = m a\", \"size\": 2}")],
+        ),
         mac("mathinline", &[("body", "F = m a")], ""),
         mac("mathjax-inline-macro", &[("equation", "F = m a")], ""),
         mac("eazy-math-inline", &[("equation", "F%20=%20m%20a")], ""),
@@ -817,6 +822,10 @@ fn labels_stand_with_their_bodies() {
             &mac("acme-code", &[("title", "Setup")], &plain("x = 1")),
             "**Setup**\n\n```\nx = 1\n```",
         ),
+        (
+            &mac("requirement", &[("key", "SRS_LOGIN_007")], ""),
+            "[Macro: requirement — SRS_LOGIN_007]",
+        ),
         // A key that opens something is none.
         (
             &mac("acme", &[("key", "AKIA1234567890ABCDEF")], &body),
@@ -870,6 +879,18 @@ fn bodies_in_a_sentence_go_on_with_it() {
                 mac("excerpt", &[], &rich("<p>b</p><p>c</p><ul><li>d</li></ul>"))
             ),
             "a b\n\nc\n\n- d",
+        ),
+        // It may begin the sentence, and be a word of code.
+        (
+            &format!("<p>{} by Ann.</p>", mac("excerpt", &[], &approved)),
+            "Approved by Ann.",
+        ),
+        (
+            &format!(
+                "<p>Run {} now.</p>",
+                mac("acme-command", &[], &plain("make all"))
+            ),
+            "Run `make all` now.",
         ),
         // A frame in a paragraph ends it as before.
         (

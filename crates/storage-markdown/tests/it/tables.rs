@@ -414,6 +414,11 @@ fn rows_of_one_cell_are_said_once() {
         ),
         // A table of nothing else is a frame.
         (&table(&[".>2 a", ".>2 b"]), "a\n\nb"),
+        // Nor is it another row for one place that its author forgot.
+        (
+            &table(&["#. a|#. b|#. c|#. d", ".>3 Part|.", ". 1|. 2|. 3|. 4"]),
+            "| a | b | c | d |\n| --- | --- | --- | --- |\n| Part |  |  |  |\n| 1 | 2 | 3 | 4 |",
+        ),
         // A part of the row is repeated as before.
         (
             &table(&["#. a|#. b|#. c", ".>2 x|. y"]),

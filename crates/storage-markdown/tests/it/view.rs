@@ -184,6 +184,18 @@ fn what_only_rendered_bodies_have() {
             "<p>run <code style=\"white-space: pre\">a = 1\n  b = 2</code> then <code style=\"color: red; white-space:pre-wrap;\">c  d</code></p>",
             "run\n\n```\na = 1\n  b = 2\n```\n\nthen `c  d`",
         ),
+        (
+            "<p>run <code>a<br>  b</code></p>",
+            "run\n\n```\na\n  b\n```",
+        ),
+        (
+            "<p><code>a = 1\n  b = 2</code></p>",
+            "```\na = 1\n  b = 2\n```",
+        ),
+        (
+            "<p>see <iframe src=\"//h.example/v\"></iframe></p>",
+            "see <https://h.example/v>",
+        ),
         ("<p>wrapped <code>a\nb</code></p>", "wrapped `a b`"),
         (
             "<iframe src=\"https://h.example/embed?jwt=abc&amp;v=1\" title=\"Board\">none</iframe><p>x</p><embed src=\"https://h.example/e.pdf\">",
