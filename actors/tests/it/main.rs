@@ -21,6 +21,7 @@ mod matrix;
 mod model;
 mod moves;
 mod real;
+mod reconverted;
 mod removals;
 mod restrictions;
 mod runs;

@@ -21,6 +21,7 @@ mod model;
 pub mod outline;
 mod place;
 mod references;
+mod secrets;
 mod shape;
 mod splice;
 mod storage;

@@ -88,15 +88,13 @@ impl<'a> Ri<'a> {
         })
     }
 
-    /// The text of a link to it that has none of its own.
-    pub(crate) fn title(&self) -> Option<&str> {
+    /// The same, an address freed of what lets somebody in.
+    pub(crate) fn without_secrets(self) -> Self {
         match self {
-            Ri::Page { title, .. } | Ri::Blog { title, .. } => Some(title),
-            Ri::Attachment { file, .. } => Some(file),
-            Ri::Space { key } => Some(key),
-            Ri::Shortcut { parameter } => Some(parameter),
-            Ri::Url { value } => Some(value),
-            Ri::Content { .. } | Ri::User { .. } => None,
+            Ri::Url { value } => Ri::Url {
+                value: Cow::Owned(crate::secrets::without_secrets(&value).into_owned()),
+            },
+            other => other,
         }
     }
 }
@@ -145,11 +143,14 @@ pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver
         }
         Ri::Content { id } => {
             let known = resolver.page_by_id(id);
-            let text = known.as_ref().map(|t| t.title.clone());
+            let text = match &known {
+                Some(target) => target.title.clone(),
+                None => format!("page {id}"),
+            };
             (
                 Some(LinkTarget::PageId { id: id.to_string() }),
                 known.map(|t| with_anchor(t.url)),
-                text,
+                Some(text),
             )
         }
         Ri::Blog { space, title, day } => {
@@ -221,10 +222,14 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
     }
     let internal = internal_path(href, resolver.site_base());
     let Some(path) = internal else {
+        // What Jira's macro adds to the addresses of issues.
+        let url = ["?src=confmacro", "&src=confmacro"]
+            .into_iter()
+            .find_map(|added| href.strip_suffix(added));
         return Resolved::new(
             Some(Link {
                 target: LinkTarget::Url,
-                url: Some(href.to_string()),
+                url: Some(url.unwrap_or(href).to_string()),
             }),
             None,
         );

@@ -38,7 +38,7 @@ impl Default for Options {
             images: Images::Informative,
             table_max_columns: 8,
             table_max_cell_chars: 400,
-            cell_colours: false,
+            cell_colours: true,
             status_colours: false,
         }
     }

@@ -220,5 +220,5 @@ fn is_transient(name: &str) -> bool {
         "width",
         "height",
     ];
-    known.contains(&name) || crate::macros::is_secret(name) || name.starts_with("X-Amz-")
+    known.contains(&name) || crate::secrets::is_secret(name) || name.starts_with("X-Amz-")
 }

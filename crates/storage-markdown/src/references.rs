@@ -90,13 +90,15 @@ impl Converter<'_> {
     }
 
     pub(crate) fn note_user(&mut self, id: &str) {
-        if !self.result.users.iter().any(|u| u == id) {
+        if !self.noted.users.contains(id) {
+            self.noted.users.insert(id.to_string());
             self.result.users.push(id.to_string());
         }
     }
 
     pub(crate) fn note_attachment(&mut self, file: &str) {
-        if !self.result.attachments.iter().any(|f| f == file) {
+        if !self.noted.files.contains(file) {
+            self.noted.files.insert(file.to_string());
             self.result.attachments.push(file.to_string());
         }
     }

@@ -19,7 +19,7 @@ use crate::EngineError;
 use crate::shared::Shared;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
-pub(super) const CONVERTER: i32 = 1;
+pub(super) const CONVERTER: i32 = 2;
 /// People that one request may name.
 const PEOPLE: usize = 250;
 /// Rendering costs the site time: so many are asked for at once.

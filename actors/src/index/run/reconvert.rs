@@ -113,5 +113,9 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
         other
     });
     ctx.store().save_pages(&changed, &[], &bodies).await?;
+    ctx.find(|f| {
+        let ids = changed.into_iter().map(|record| record.page_id);
+        f.fresh_bodies.extend(ids.filter(|id| !files.contains(id)));
+    });
     Ok(())
 }

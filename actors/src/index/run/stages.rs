@@ -183,10 +183,10 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
     ctx.hint_uploader();
     comments::leave_if_unwanted(ctx).await?;
+    reconvert::all(ctx).await?;
     if ctx.run.kind == RunKind::Delta {
         delta::delta(ctx, &spaces).await?;
     } else {
-        reconvert::all(ctx).await?;
         vanish::leave_removed_spaces(ctx).await?;
         if ctx.run.kind == RunKind::Full {
             audit::audit(ctx, remote).await?;

@@ -128,6 +128,7 @@ impl Writer {
             self.repeated[kind] += 1;
             return;
         }
+        self.code_anew |= mark == Mark::Code;
         // Nothing but a link goes around a code span that has begun.
         let in_code = self.wanted.iter().any(|w| w.mark == Mark::Code);
         let mute = in_code && !matches!(mark, Mark::Link(_));
@@ -213,6 +214,13 @@ impl Writer {
             } else {
                 keep
             };
+        // Two code spans with a space between them are two; that they touch is the doing of what splits a word.
+        let apart = std::mem::take(&mut self.code_anew) && (self.space || self.breaks > 0);
+        let code = self.open.iter().position(|o| o.mark == Mark::Code);
+        let keep = match code {
+            Some(at) if apart => keep.min(at),
+            _ => keep,
+        };
         let closed_before = self.out.len();
         if self.open.len() > keep {
             self.close_to(keep, next);

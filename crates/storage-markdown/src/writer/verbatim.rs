@@ -2,6 +2,7 @@
 
 use super::{Last, Mode, Writer};
 use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN};
+use crate::outline::fence_of;
 
 impl Writer {
     pub(crate) fn rule(&mut self) {
@@ -35,22 +36,37 @@ impl Writer {
                 self.newline();
                 push_repeated(&mut self.out, '`', fence);
             }
-            Mode::Cell | Mode::Line => {
-                let joint = self.mode == Mode::Cell;
-                for line in body
-                    .lines()
-                    .map(str::trim_end)
-                    .filter(|l| !l.trim().is_empty())
-                {
-                    if joint {
-                        self.begin_block(Last::Other);
-                    } else {
-                        self.ready(' ');
-                    }
-                    push_code_span(&mut self.out, line.trim_start());
-                    self.space = !joint;
+            Mode::Cell | Mode::Line => self.code_spans(body),
+        }
+    }
+
+    /// Code where no block can stand: a span per line, with its indentation; a blank line is a break of its own.
+    fn code_spans(&mut self, body: &str) {
+        // Blank lines since the last line of code.
+        let mut blank: Option<usize> = None;
+        for line in body.lines().map(str::trim_end) {
+            if line.is_empty() {
+                blank = blank.map(|n| n + 1);
+                continue;
+            }
+            self.inline_block();
+            if self.mode == Mode::Cell {
+                for _ in 0..blank.unwrap_or(0) {
+                    self.out.push_str("<br>");
                 }
             }
+            blank = Some(0);
+            push_code_span(&mut self.out, line);
+            self.space = self.mode == Mode::Line;
+        }
+    }
+
+    /// Makes ready for a block in a cell or on a line, which brings its own markup.
+    fn inline_block(&mut self) {
+        if self.mode == Mode::Cell {
+            self.begin_block(Last::Other);
+        } else {
+            self.ready(' ');
         }
     }
 
@@ -82,9 +98,9 @@ impl Writer {
         }
         let markdown = &*legal(markdown);
         self.end_leaf();
-        self.begin_block(Last::Other);
         match self.mode {
             Mode::Blocks => {
+                self.begin_block(Last::Other);
                 let mut first = true;
                 for line in markdown.split('\n') {
                     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -99,19 +115,27 @@ impl Writer {
                     self.out.push_str(line);
                 }
             }
-            Mode::Cell | Mode::Line => {
-                let joint = if self.mode == Mode::Cell { "<br>" } else { " " };
-                self.ready(' ');
-                let mut first = true;
-                for line in markdown.lines().map(str::trim).filter(|l| !l.is_empty()) {
-                    if !first {
-                        self.out.push_str(joint);
-                    }
-                    first = false;
-                    self.out.push_str(line);
-                }
-                self.cell_breaks += 1;
-                self.end_leaf();
+            Mode::Cell | Mode::Line => self.raw_lines(markdown),
+        }
+    }
+
+    /// Finished Markdown where no block can stand: line by line, its code blocks as [`Writer::code_spans`].
+    fn raw_lines(&mut self, markdown: &str) {
+        let mut lines = markdown.lines();
+        while let Some(line) = lines.next() {
+            if let Some((mark, length)) = fence_of(line) {
+                let indent = line.len() - line.trim_start().len();
+                let closes = |l: &str| fence_of(l).is_some_and(|(m, n)| m == mark && n >= length);
+                let code: Vec<&str> = lines
+                    .by_ref()
+                    .take_while(|l| !closes(l))
+                    .map(|l| l.get(indent..).unwrap_or_else(|| l.trim_start()))
+                    .collect();
+                self.code_spans(&code.join("\n"));
+            } else if !line.trim().is_empty() {
+                self.inline_block();
+                self.out.push_str(line.trim_end());
+                self.space = self.mode == Mode::Line;
             }
         }
     }

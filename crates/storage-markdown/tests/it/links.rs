@@ -298,6 +298,130 @@ fn images_carry_alt_text_and_caption() {
 }
 
 #[test]
+fn whatever_describes_an_image_is_kept() {
+    let image = |attrs: &str, file: &str| {
+        format!("<ac:image {attrs}><ri:attachment ri:filename=\"{file}\" /></ac:image>")
+    };
+    for (attrs, file, expected) in [
+        // Alternative texts that begin like a file name, hold a date, or are short.
+        (
+            "ac:alt=\"Screenshot of the approval workflow settings\"",
+            "image-20260101-101010.png",
+            "Screenshot of the approval workflow settings",
+        ),
+        (
+            "ac:alt=\"Org chart as of 2025-01-15\"",
+            "a.png",
+            "Org chart as of 2025-01-15",
+        ),
+        (
+            "ac:alt=\"Image: the red cable\"",
+            "a.png",
+            "Image: the red cable",
+        ),
+        (
+            "ac:alt=\"Bildschirmfoto der Maske\"",
+            "a.png",
+            "Bildschirmfoto der Maske",
+        ),
+        ("ac:alt=\"설정\"", "a.png", "설정"),
+        ("ac:alt=\"设置页面\"", "a.png", "设置页面"),
+        ("ac:alt=\"UI\"", "a.png", "UI"),
+        // Names of files.
+        (
+            "",
+            "network-plan-2024-05-01.png",
+            "network-plan-2024-05-01.png",
+        ),
+        ("", "screenshot_login_page.PNG", "screenshot_login_page.PNG"),
+        (
+            "",
+            "2024.05.01 backup zones.jpeg",
+            "2024.05.01 backup zones.jpeg",
+        ),
+        ("ac:alt=\"floor2.png\"", "floor2.png", "floor2.png"),
+        (
+            "ac:alt=\"image-1.png\"",
+            "rack-layout.png",
+            "rack-layout.png",
+        ),
+        // A title counts where the alternative text says nothing, and beside it.
+        (
+            "ac:alt=\"image-1.png\" ac:title=\"Backup rotation\"",
+            "image-1.png",
+            "Backup rotation",
+        ),
+        (
+            "ac:title=\"Backup rotation\"",
+            "image-1.png",
+            "Backup rotation",
+        ),
+        (
+            "ac:alt=\"Tapes\" ac:title=\"Weekly rotation\"",
+            "a.png",
+            "Tapes (Weekly rotation)",
+        ),
+        (
+            "ac:alt=\"The weekly rotation\" ac:title=\"Weekly rotation\"",
+            "a.png",
+            "The weekly rotation",
+        ),
+        (
+            "ac:alt=\"Tapes\" ac:title=\"image-1.png\"",
+            "image-1.png",
+            "Tapes",
+        ),
+    ] {
+        let found = convert(&image(attrs, file)).markdown;
+        assert_eq!(found, format!("[Image: {expected}]\n"), "{attrs} {file}");
+    }
+    for (attrs, file) in [
+        ("", "image-20240714-063656.png"),
+        (
+            "ac:alt=\"image-20240714-063656.png\"",
+            "image-20240714-063656.png",
+        ),
+        (
+            "ac:alt=\"image2024-7-14_6-36-56.png\" ac:title=\"image\"",
+            "x1.png",
+        ),
+        (
+            "ac:alt=\"Screenshot 2024-07-14\"",
+            "Screenshot 2024-07-14 at 6.36.56 PM.png",
+        ),
+        ("", "Bildschirmfoto 2024-07-14 um 06.36.56.png"),
+        ("", "Capture d’écran 2024-07-14 à 06.36.56.png"),
+        ("", "Screenshot from 2024-07-14 06-36-56.png"),
+        ("", "스크린샷 2024-07-14 오전.png"),
+        ("", "IMG_1234.JPG"),
+        ("", "PXL_20240714_063656123.jpg"),
+        ("", "3f2504e0-4f89-41d3-9a0c-0305e82c3301.png"),
+        ("", "0305e82c3301abcd.png"),
+        ("ac:alt=\" \" ac:title=\"\"", "unnamed.png"),
+    ] {
+        assert_eq!(convert(&image(attrs, file)).markdown, "", "{attrs} {file}");
+    }
+    let html = |attrs: &str| {
+        let body = format!("<p><img class=\"confluence-embedded-image\" {attrs}></p>");
+        storage_markdown::convert_view(&body, &Options::default(), &NoResolver).markdown
+    };
+    assert_eq!(
+        html("alt=\"Screenshot of the queue\" data-linked-resource-default-alias=\"image-1.png\""),
+        "[Image: Screenshot of the queue]\n"
+    );
+    assert_eq!(
+        html(
+            "alt=\"image-1.png\" title=\"Rotation\" data-linked-resource-default-alias=\"image-1.png\""
+        ),
+        "[Image: Rotation]\n"
+    );
+    assert_eq!(
+        html("alt=\"image-1.png\" src=\"/wiki/download/image-1.png\""),
+        ""
+    );
+}
+
+#[test]
 fn files_are_listed_whether_shown_or_not() {
     let body = format!(
         "{IMAGE}<ac:image><ri:attachment ri:filename=\"image-1.png\" /></ac:image><p><ac:link><ri:attachment ri:filename=\"a.pdf\" /></ac:link></p><p class=\"media-group\"><ac:structured-macro ac:name=\"view-file\"><ac:parameter ac:name=\"name\"><ri:attachment ri:filename=\"b.docx\" /></ac:parameter></ac:structured-macro><ac:structured-macro ac:name=\"viewpdf\"><ac:parameter ac:name=\"name\">a.pdf</ac:parameter></ac:structured-macro></p>"
@@ -332,4 +456,31 @@ fn a_link_never_loses_its_words() {
             "{body}: {found}"
         );
     }
+}
+
+#[test]
+fn references_are_never_without_a_word() {
+    check(&[
+        (
+            "<p>See <ac:link><ri:content-entity ri:content-id=\"4711\" /></ac:link> for details.</p>",
+            "See page 4711 for details.",
+        ),
+        (
+            "<p><ac:link><ri:content-entity ri:content-id=\"4711\" /><ac:link-body>here</ac:link-body></ac:link></p>",
+            "here",
+        ),
+        (
+            "<p>run s@<at:var at:name=\"HOME\" />@ <code><at:var at:name=\"X\" /></code></p>",
+            "run s@$HOME@ `$X`",
+        ),
+        // A file on a page that only its id names is no page.
+        (
+            "<p><ac:link><ri:attachment ri:filename=\"f.pdf\"><ri:content-entity ri:content-id=\"9\" /></ri:attachment></ac:link></p>",
+            "f.pdf",
+        ),
+    ]);
+    check_on_site(&[(
+        "<p>See <ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link>.</p>",
+        &format!("See [Runbook]({BASE}/spaces/ENG/pages/42)."),
+    )]);
 }
