@@ -232,7 +232,7 @@ impl KnowledgeBase for Indexed {
         let Some(record) = self.record(index, id).await? else {
             return Ok(None);
         };
-        let texts = page_texts(self.store.as_ref(), &[&record])
+        let texts = page_texts(self.store.as_ref(), index.id, &[&record])
             .await
             .map_err(store)?;
         let Some(text) = texts.into_values().next() else {

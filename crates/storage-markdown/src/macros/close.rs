@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::convert::Converter;
-use crate::inline::Mark;
+use crate::inline::{Mark, legal};
 use crate::links::{Ri, resolve};
 use crate::macros::{Kind, Macro, Param, diagram, is_secret, target, value};
 use crate::model::Excerpt;
@@ -88,7 +88,7 @@ impl<'a> Converter<'a> {
                     self.w.end_leaf();
                     if self.w.mode == Mode::Blocks {
                         self.w
-                            .raw_block(&format!("$$\n{}\n$$", body.trim_matches(['\n', '\r'])));
+                            .raw_block(&legal(&format!("$$\n{}\n$$", body.trim_matches(['\n', '\r']))));
                     } else {
                         self.w.verbatim(&format!("$${}$$", one_line(body)));
                     }
