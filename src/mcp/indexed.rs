@@ -220,7 +220,7 @@ impl KnowledgeBase for Indexed {
         let Some(mut placed) = self.placed(index, id).await? else {
             return Ok(None);
         };
-        let texts = page_texts(self.store.as_ref(), &[&placed.record])
+        let texts = page_texts(self.store.as_ref(), index.id, &[&placed.record])
             .await
             .map_err(store)?;
         let Some(text) = texts.into_values().next() else {

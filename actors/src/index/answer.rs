@@ -181,7 +181,7 @@ async fn gate(
         })
         .collect();
     if !backend.capabilities().knows_sections {
-        find_sections(shared, &mut passages, &known).await?;
+        find_sections(shared, state.index.id, &mut passages, &known).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }
@@ -189,11 +189,12 @@ async fn gate(
 /// Headings of passages from the kept Markdown, for stores that do not tell them.
 async fn find_sections(
     shared: &Shared,
+    index: IndexId,
     passages: &mut [Passage],
     known: &HashMap<PageId, PlacedPage>,
 ) -> Result<(), EngineError> {
     let records: Vec<_> = known.values().map(|known| &known.record).collect();
-    let texts = page_texts(shared.store.as_ref(), &records).await?;
+    let texts = page_texts(shared.store.as_ref(), index, &records).await?;
     for passage in passages {
         let Some((_, page)) = passage.document.page() else {
             continue;

@@ -17,6 +17,7 @@ mod comments;
 mod faults;
 mod first_sync;
 mod lasting;
+mod links;
 mod matrix;
 mod model;
 mod moves;

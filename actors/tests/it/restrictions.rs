@@ -41,6 +41,41 @@ fn a_restriction_counts_for_everything_below_it() {
 }
 
 #[test]
+fn a_restriction_counts_through_any_depth() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let mut chain: Vec<u64> = Vec::new();
+        for n in 0..200 {
+            let body = format!("<p>deep words {n}</p>");
+            let parent = chain.last().copied();
+            chain.push(bench.site.add("10", parent, &format!("P{n}"), &body));
+        }
+        bench.site.change(chain[0], |page| page.restricted = true);
+        let index = bench.synced().await;
+        assert_eq!(bench.held().len(), 0);
+        assert!(bench.finds(index.id, "deep words").await.is_empty());
+        bench.site.change(chain[0], |page| page.restricted = false);
+        bench.sweep(index.id).await;
+        assert_eq!(bench.held().len(), 200);
+        bench.site.change(chain[99], |page| page.restricted = true);
+        bench.sweep(index.id).await;
+        let states = |ids: Vec<u64>| async {
+            let mut states = Vec::new();
+            for id in ids {
+                states.push(bench.state(index.id, id).await);
+            }
+            states
+        };
+        let skipped = states(chain[99..].to_vec()).await;
+        assert_eq!(skipped, [PageState::Skipped; 101]);
+        assert_eq!(
+            states(chain[..99].to_vec()).await,
+            [PageState::Searchable; 99]
+        );
+    });
+}
+
+#[test]
 fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
     for named in [true, false] {
         bench::run(move || async move {

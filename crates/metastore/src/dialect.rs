@@ -78,7 +78,7 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
                 restriction, breadcrumb, body_version, markdown_hash, stored_hash, state, reason, attempts, next_try_at,
                 seen_in_run, vanished_at, changed_at, document, comments_hash,
-                media_type, file_size,
+                media_type, file_size, links, belongs,
             ))
             .execute(connection)?;
     }

@@ -1,5 +1,6 @@
 //! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
 use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
+use domain::links::{Naming, PageName};
 use domain::moving::{MoveCounts, MoveRow};
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
@@ -215,17 +217,28 @@ impl SyncStore for Metastore {
         self.read(move |c| bodies::versions(c, &ids)).await
     }
 
-    async fn find_titles(
-        &self,
-        wanted: &[(SpaceId, String)],
-    ) -> StoreResult<Vec<Option<(PageId, String, String)>>> {
+    async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>> {
         let wanted = wanted.to_vec();
         self.read(move |c| links::by_title(c, &wanted)).await
     }
 
-    async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>> {
+    async fn naming(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<(PageId, Naming)>> {
         let ids = ids.to_vec();
-        self.read(move |c| links::by_id(c, &ids)).await
+        self.read(move |c| links::naming(c, index, &ids)).await
+    }
+
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
+        let ids = ids.to_vec();
+        self.read(move |c| links::names(c, index, &ids)).await
+    }
+
+    async fn pages_pointing_at(
+        &self,
+        index: IndexId,
+        ids: &BTreeSet<PageId>,
+    ) -> StoreResult<Vec<PageId>> {
+        let ids = ids.clone();
+        self.read(move |c| links::pointing_at(c, index, &ids)).await
     }
 
     async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {

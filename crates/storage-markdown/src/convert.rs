@@ -228,7 +228,8 @@ impl<'a> Converter<'a> {
             .into_iter()
             .filter_map(|l| l.link);
         self.result.links.extend(links);
-        self.result.words = crate::document::count_words(&markdown);
+        let read = crate::open_links::with_nothing_told(&markdown);
+        self.result.words = crate::document::count_words(&read);
         self.result.markdown = markdown;
         self.result
     }

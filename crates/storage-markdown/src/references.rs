@@ -50,7 +50,8 @@ impl Converter<'_> {
     /// Registers a link; its text is what is written while its mark is wanted.
     pub(crate) fn add_link(&mut self, resolved: Resolved) -> u32 {
         self.local_links |= resolved.out.local;
-        if resolved.out.link.is_some() && resolved.out.url().is_none() {
+        let out = &resolved.out;
+        if out.link.is_some() && out.url().is_none() && out.page.is_none() {
             self.result.diagnostics.unresolved_links += 1;
         }
         let id = self.w.links.len() as u32;

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use crate::attrs::{attr, decode};
 use crate::convert::{Converter, Sink, UNREAD};
 use crate::inline::Mark;
-use crate::links::{Ri, resolve};
+use crate::links::{Ri, resolve, resolve_href};
 use crate::model::{Conversion, Options, Resolver};
 use crate::place::clean_url;
 use crate::tag::Tag;
@@ -280,10 +280,11 @@ impl View<'_> {
                     c.write_link(resolved);
                     c.w.space |= c.w.leaf_open;
                     c.skip_element();
-                } else if let Some(known) = id.and_then(|id| c.resolver.page_by_id(&id).map(|_| id))
-                {
-                    let resolved = resolve(&Ri::Content { id: known }, None, c.resolver);
-                    c.start_link(resolved);
+                } else if let Some(id) = id.filter(|id| c.resolver.knows_page(id)) {
+                    let href = attr(attrs, "href").map(|href| resolve_href(&href, c.resolver));
+                    let by_address = href.filter(|resolved| resolved.out.page.is_some());
+                    let by_id = || resolve(&Ri::Content { id }, None, c.resolver);
+                    c.start_link(by_address.unwrap_or_else(by_id));
                 } else {
                     c.start_html(tag, attrs);
                 }

@@ -10,15 +10,15 @@ use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, StoreError};
 use domain::run::{Run, RunKind, RunStatus};
 use domain::{PageId, SpaceId};
-use storage_markdown::Target;
 use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
+use super::convert::Links;
 use super::reconcile::{Reconciler, Which};
 use super::spaces::Remembered;
 use super::{
-    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, moving,
-    reconvert, spaces, sweep, vanish,
+    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, links,
+    moving, reconvert, spaces, sweep, vanish,
 };
 use crate::EngineError;
 use crate::fetcher::Fetchers;
@@ -196,7 +196,8 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     bodies::fetch_due(ctx).await?;
     bodies::resolve_links(ctx).await?;
     let fresh = ctx.find(|f| std::mem::take(&mut f.fresh_bodies));
-    decide(ctx, &HashSet::new(), &fresh).await?;
+    decide(ctx, &HashSet::new(), &fresh, Links::AsKnown).await?;
+    links::settle(ctx).await?;
     attachments::follow(ctx).await?;
     vanish::remove(ctx).await
 }
@@ -206,6 +207,7 @@ pub(super) async fn decide(
     ctx: &RunCtx,
     moved: &HashSet<PageId>,
     touched: &HashSet<PageId>,
+    links: Links,
 ) -> Result<(), Halt> {
     let all: Vec<PageId> = moved.union(touched).cloned().collect();
     let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
@@ -226,7 +228,7 @@ pub(super) async fn decide(
         let Some((below, only)) = by_space.remove(&space.id) else {
             continue;
         };
-        let mut reconciler = Reconciler::new(ctx, &space, false);
+        let mut reconciler = Reconciler::new(ctx, &space, false, links);
         if !below.is_empty() {
             reconciler.decide(Which::Below(&below)).await?;
         }
@@ -387,17 +389,10 @@ async fn open_lane(
     })
 }
 
-async fn link_spaces(shared: &Shared) -> Result<HashMap<String, (SpaceId, Target)>, Halt> {
-    let spaces = shared.store.known_spaces().await?;
+async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, Halt> {
+    let spaces = shared.store.known_spaces().await?.into_iter();
     Ok(spaces
-        .into_iter()
-        .map(|space| {
-            let target = Target {
-                url: space.url,
-                title: space.name,
-            };
-            (space.key.to_string(), (space.id, target))
-        })
+        .map(|space| (space.key.to_string(), space.id))
         .collect())
 }
 

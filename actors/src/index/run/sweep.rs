@@ -43,7 +43,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     }
     absent.extend(of_gone_spaces(ctx, spaces).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
-    stages::decide(ctx, &HashSet::new(), &confirmed.back).await
+    stages::decide(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
 }
 
 /// Lists and compares these spaces; answers what was not listed of them.
@@ -138,7 +138,7 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
         ctx.find(|f| f.comments_missing = true);
         ctx.trouble_with(space, &format!("its comments could not be read: {error}"));
     }
-    let mut reconciler = Reconciler::new(ctx, space, true);
+    let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
     if ctx.needs_facts()
         && let Err(halt) = learn(ctx, space, &seen, &mut reconciler).await
     {

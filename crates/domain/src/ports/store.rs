@@ -3,6 +3,8 @@
 //! **Rows first, messages second**: whatever must survive the process is written here before anybody is told. Each method is
 //! one transaction. Methods never wait for the network. The closure of a write finishes even when its caller is dropped.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::comments::{CachedComment, CommentBrief};
@@ -11,6 +13,7 @@ use crate::event::{Event, NewEvent};
 use crate::index::{
     Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
 };
+use crate::links::{Naming, PageName};
 use crate::moving::{MoveCounts, MoveRow};
 use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
@@ -244,6 +247,8 @@ pub struct PageBrief {
     pub state: PageState,
     /// Whether the store holds it.
     pub stored: bool,
+    /// Whether documents of the index may name it.
+    pub naming: Naming,
     /// The newest run whose listing named it.
     pub seen_in_run: Option<RunId>,
     /// When it was first found absent.
@@ -361,13 +366,9 @@ pub trait SyncStore: Send + Sync {
     async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Which of these versions are in the cache already: `(page, version)`.
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
-    /// Current pages of any index by (space, lower-case title): for links. Answers `(page, title, url)` in the same order.
-    async fn find_titles(
-        &self,
-        wanted: &[(SpaceId, String)],
-    ) -> StoreResult<Vec<Option<(PageId, String, String)>>>;
-    /// Titles and addresses of pages of any index by id: for links.
-    async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>>;
+    /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
+    /// may name them is another question.
+    async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;
     /// Display names that are known: for mentions.
     async fn known_people(
         &self,
@@ -375,6 +376,19 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<Vec<(crate::AccountId, String)>>;
     /// Remembers display names.
     async fn remember_people(&self, people: &[(crate::AccountId, String)]) -> StoreResult<()>;
+
+    // --- links (which pages a document may name is a matter of its index)
+
+    /// Whether documents of an index may name these pages; those that have no row in it are left out.
+    async fn naming(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<(PageId, Naming)>>;
+    /// What is told of those of these pages that documents of an index may name ([`Naming::Named`]).
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>>;
+    /// Pages of an index whose kept text points at one of these. Reads every row that points at any page.
+    async fn pages_pointing_at(
+        &self,
+        index: IndexId,
+        ids: &BTreeSet<PageId>,
+    ) -> StoreResult<Vec<PageId>>;
 
     // --- comments (once per site, shared by indexes)
 

@@ -366,7 +366,7 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
     assert!(bed.store.token_by_hash("hash").await.unwrap().is_none());
     assert!(
         bed.store
-            .find_pages(&["1".into()])
+            .page_names(index, &["1".into()])
             .await
             .unwrap()
             .is_empty()

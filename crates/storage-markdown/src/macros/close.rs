@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::convert::Converter;
-use crate::inline::Mark;
+use crate::inline::{Mark, legal};
 use crate::links::{Ri, resolve};
 use crate::macros::{Kind, Macro, Param, address, diagram, formula, label, target, value};
 use crate::model::Excerpt;
@@ -238,7 +238,7 @@ impl<'a> Converter<'a> {
         self.w.end_leaf();
         if self.w.mode == Mode::Blocks {
             let formula = formula.trim_matches(['\n', '\r']);
-            self.w.raw_block(&format!("$$\n{formula}\n$$"));
+            self.w.raw_block(&legal(&format!("$$\n{formula}\n$$")));
         } else {
             self.w.verbatim(&format!("$${}$$", one_line(formula)));
         }

@@ -205,7 +205,10 @@ impl Tables {
         cell.heavy = max_chars > 0
             && breaks > 0
             && length > max_chars
-            && w.out[cell.start..cell.end].chars().count() > max_chars;
+            && crate::open_links::with_nothing_told(&w.out[cell.start..cell.end])
+                .chars()
+                .count()
+                > max_chars;
     }
 
     /// Ends the table and writes it. Returns the pairs of a page properties table.

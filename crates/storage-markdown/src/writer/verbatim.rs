@@ -1,7 +1,7 @@
 //! Blocks that bring their own text: code, rules, finished Markdown.
 
 use super::{Last, Mode, Writer};
-use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN};
+use crate::inline::legal;
 use crate::outline::fence_of;
 
 impl Writer {
@@ -90,13 +90,13 @@ impl Writer {
         }
     }
 
-    /// Markdown that is finished already (a Markdown macro, a rendered fragment), as a block of its own.
+    /// Markdown that is finished already (a Markdown macro, a rendered fragment, a footnote), as a block of its own. It may hold
+    /// links of ours whose end is still to come, and no control characters else.
     pub(crate) fn raw_block(&mut self, markdown: &str) {
         let markdown = markdown.trim_matches(['\n', '\r']).trim_end();
         if markdown.trim().is_empty() {
             return;
         }
-        let markdown = &*legal(markdown);
         self.end_leaf();
         match self.mode {
             Mode::Blocks => {
@@ -139,14 +139,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// Text without the two control characters that mark unsettled links; no page can hold them legally.
-fn legal(text: &str) -> std::borrow::Cow<'_, str> {
-    if memchr::memchr2(1, 2, text.as_bytes()).is_none() {
-        return std::borrow::Cow::Borrowed(text);
-    }
-    std::borrow::Cow::Owned(text.replace([LOCAL_OPEN, LOCAL_ANCHOR], ""))
 }
 
 pub(crate) fn push_repeated(out: &mut String, c: char, n: usize) {

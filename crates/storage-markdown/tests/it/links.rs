@@ -1,8 +1,10 @@
 //! Links of every kind, images, files, mentions.
 
-use storage_markdown::{Images, LinkTarget, NoResolver, Options, convert_storage};
+use storage_markdown::{
+    Images, LinkTarget, NoResolver, Options, close_links, convert_storage, linked_pages,
+};
 
-use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site};
+use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site, told};
 
 const BASE: &str = "https://example.atlassian.net/wiki";
 
@@ -43,7 +45,7 @@ fn targets_that_are_known_become_links() {
         ),
         (
             "<p><ac:link><ri:space ri:space-key=\"ENG\" /></ac:link></p>",
-            &format!("[Engineering]({BASE}/spaces/ENG)"),
+            &format!("[ENG]({BASE}/spaces/ENG)"),
         ),
         (
             "<p>ask <ac:link><ri:user ri:account-id=\"557058:ana\" /></ac:link> or <ac:link><ri:user ri:userkey=\"8a7f\" /></ac:link></p>",
@@ -103,6 +105,111 @@ fn unknown_targets_stay_readable_and_are_reported() {
         (None, 1)
     );
     assert_eq!(found.users, ["u1"]);
+}
+
+/// A body, its Markdown for readers who may know every page, and for readers who may know none.
+const OPEN: &[(&str, &str, &str)] = &[
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Its old title\" /></ac:link>!</p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)!",
+        "Its old title!",
+    ),
+    (
+        "<p><ac:link ac:anchor=\"Roll back\"><ri:page ri:content-title=\"Runbook\" /><ac:link-body>the <em>steps</em></ac:link-body></ac:link>.</p>",
+        "[the *steps*](BASE/spaces/ENG/pages/42#Roll-back).",
+        "the *steps* (Runbook).",
+    ),
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body>our runbook</ac:link-body></ac:link></p>",
+        "[our runbook](BASE/spaces/ENG/pages/42)",
+        "our runbook",
+    ),
+    (
+        "<p><ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)",
+        "<BASE/pages/viewpage.action?pageId=42>",
+    ),
+    (
+        "<p><ac:link ac:anchor=\"a b\"><ri:page ri:content-id=\"42\" /><ac:link-body>it</ac:link-body></ac:link></p>",
+        "[it](BASE/spaces/ENG/pages/42#a-b)",
+        "[it](BASE/pages/viewpage.action?pageId=42#a-b)",
+    ),
+    (
+        "<p><a href=\"BASE/spaces/ENG/pages/42/Old+name?atlOrigin=x\">BASE/spaces/ENG/pages/42/Old+name?atlOrigin=x</a></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)",
+        "[Old name](BASE/spaces/ENG/pages/42)",
+    ),
+    (
+        "<p><a href=\"BASE/spaces/ENG/pages/42\">BASE/spaces/ENG/pages/42</a> <a href=\"/wiki/x/Kg\">tiny</a></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42) [tiny](BASE/spaces/ENG/pages/42)",
+        "<BASE/spaces/ENG/pages/42> [tiny](BASE/pages/viewpage.action?pageId=42)",
+    ),
+    (
+        "<p><a href=\"/wiki/display/OPS/Home+%26+Away\">old</a></p>",
+        "[old](BASE/spaces/OPS/pages/43)",
+        "[old](BASE/display/OPS/Home+%26+Away)",
+    ),
+    (
+        "<p><ac:structured-macro ac:name=\"include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-title=\"Its old title\" /></ac:link></ac:parameter></ac:structured-macro></p>",
+        "[Included page: [Runbook](BASE/spaces/ENG/pages/42)]",
+        "[Included page: Its old title]",
+    ),
+    (
+        "<p><ac:structured-macro ac:name=\"excerpt-include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-id=\"43\" /></ac:link></ac:parameter></ac:structured-macro></p>",
+        "[Excerpt of: [Home & Away](BASE/spaces/OPS/pages/43)]",
+        "[Excerpt of: <BASE/pages/viewpage.action?pageId=43>]",
+    ),
+    (
+        "<p><ac:link><ri:blog-post ri:content-title=\"Launch\" ri:posting-day=\"2025/01/31\" /></ac:link></p>",
+        "[Launch](BASE/spaces/ENG/blog/2025/01/31/77)",
+        "Launch",
+    ),
+    // A title that would act as Markdown, in a cell.
+    (
+        "<table><tbody><tr><th>K</th></tr><tr><td>V</td></tr><tr><td><ac:link><ri:page ri:content-id=\"44\" /></ac:link></td></tr></tbody></table>",
+        "| K |\n| --- |\n| V |\n| [A \\| B \\[c\\] \\*d\\*](BASE/spaces/ENG/pages/44) |",
+        "| K |\n| --- |\n| V |\n| <BASE/pages/viewpage.action?pageId=44> |",
+    ),
+    // What would act at the start of a line, once there is no bracket before it.
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body># 1 runbook</ac:link-body></ac:link></p>",
+        "[# 1 runbook](BASE/spaces/ENG/pages/42)",
+        "\\# 1 runbook",
+    ),
+];
+
+#[test]
+fn links_to_pages_are_left_open_and_closed_for_whoever_reads() {
+    for (body, named, otherwise) in OPEN {
+        let [body, named, otherwise] =
+            [body, named, otherwise].map(|text| text.replace("BASE", BASE));
+        let page = convert_on_site(&body);
+        assert_eq!(
+            linked_pages(&page.markdown).count(),
+            page.links.len(),
+            "{body}"
+        );
+        let closed = close_links(&page.markdown, told);
+        assert_eq!(closed.trim_end(), named, "{body}");
+        let closed = close_links(&page.markdown, |_| None);
+        assert_eq!(closed.trim_end(), otherwise, "{body}");
+        assert_eq!(page.diagnostics.unresolved_links, 0, "{body}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_text_shows_nothing_of_the_form_of_open_links() {
+    let body = "<h2>On <ac:link><ri:page ri:content-title=\"Runbook\" /></ac:link></h2>\
+        <ac:structured-macro ac:name=\"details\"><ac:rich-text-body><table><tbody><tr><th>See</th>\
+        <td><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body>this</ac:link-body></ac:link></td></tr></tbody></table></ac:rich-text-body></ac:structured-macro>";
+    let page = convert_on_site(body);
+    assert_eq!(page.outline[0].text, "On Runbook");
+    assert_eq!(
+        page.properties,
+        [("See".to_owned(), "this (Runbook)".to_owned())]
+    );
+    let words = convert(body).words;
+    assert_eq!(page.words, words);
 }
 
 #[test]

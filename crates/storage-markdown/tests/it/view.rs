@@ -1,12 +1,13 @@
 //! Rendered bodies, and rendered macros in place of dynamic ones.
 
-use storage_markdown::{NoResolver, Options, convert_view, splice_rendered};
+use storage_markdown::{NoResolver, Options, close_links, convert_view, splice_rendered};
 
-use crate::site::{Site, mac, rich};
+use crate::site::{Site, mac, rich, told};
 
 fn check(cases: &[(&str, &str)]) {
     for (html, expected) in cases {
         let found = convert_view(html, &Options::default(), &Site).markdown;
+        let found = close_links(&found, told);
         assert_eq!(
             found.strip_suffix('\n').unwrap_or(&found),
             *expected,
