@@ -460,7 +460,7 @@ async fn pages_are_found_by_what_their_text_points_at() {
         let kept = bed
             .store
             .pages_by_id(row.index_id, std::slice::from_ref(&row.page_id));
-        assert_eq!(kept.await.unwrap(), [row.clone()]);
+        assert_eq!(kept.await.unwrap(), std::slice::from_ref(row));
     }
     let of = async |index, targets: &[&str]| {
         let targets = ids(targets).into_iter().collect();
