@@ -2,7 +2,7 @@
 //!
 //! * [`Network`] makes the HTTP client, with the operator's proxy and certificate authority; [`check_address`] lets no credentials
 //!   travel openly.
-//! * [`RateLimiter`] says when a request may go, [`waits`] how long to wait between tries, [`retry_after`] what the service asks for.
+//! * [`RateLimiter`] says when a request may go, [`waits()`] how long to wait between tries, [`retry_after()`] what the service asks for.
 //! * [`send`] makes one exchange: the answer within a bound, or [`Broken`], in words that hold no address and no secret.
 //!
 //! It must not know what an answer means, nor which service gave it: its clients decide that, and what is worth another try.
