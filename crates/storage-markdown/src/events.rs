@@ -147,26 +147,10 @@ fn is_stray(attrs: &str) -> bool {
     }
 }
 
-/// `name="value"` pairs and nothing else.
+/// What ends with a quoted value and has no `<` in it is taken for attributes at a glance: nearly every tag is.
 fn is_regular(attrs: &str) -> bool {
-    let mut rest = attrs.as_bytes();
-    while let Some(at) = memchr::memchr2(b'"', b'\'', rest) {
-        let [name @ .., b'='] = &rest[..at] else {
-            return false;
-        };
-        if !name
-            .trim_ascii()
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'-' | b'_'))
-        {
-            return false;
-        }
-        let Some(close) = memchr::memchr(rest[at], &rest[at + 1..]) else {
-            return false;
-        };
-        rest = &rest[at + close + 2..];
-    }
-    rest.iter().all(|b| b.is_ascii_whitespace() || *b == b'/')
+    let end = attrs.trim_end_matches([' ', '/', '\n']);
+    end.ends_with(['"', '\'']) && memchr::memchr(b'<', attrs.as_bytes()).is_none()
 }
 
 /// Attributes of HTML that need no value.

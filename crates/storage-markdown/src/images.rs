@@ -161,12 +161,12 @@ fn is_telling(text: &str) -> bool {
     }
     let mut short = false;
     let mut left_out = false;
-    for word in stem.split(|c: char| !c.is_alphanumeric()) {
+    for word in stem.split(|c: char| !is_letter(c) && !c.is_ascii_digit()) {
         if is_number_like(word) {
             left_out |= !word.is_empty();
             continue;
         }
-        for letters in word.split(|c: char| !c.is_alphabetic()) {
+        for letters in word.split(|c: char| !is_letter(c)) {
             left_out |= letters.len() < word.len();
             if letters.is_empty() {
                 continue;
@@ -193,8 +193,8 @@ fn is_extension(text: &str) -> bool {
 
 /// A number, or an id of digits and the letters of hexadecimal numbers.
 fn is_number_like(word: &str) -> bool {
-    let digits = word.chars().filter(|c| c.is_numeric()).count();
-    digits == word.chars().count()
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    digits == word.len()
         || (word.len() >= 8 && digits >= 3 && word.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
@@ -295,7 +295,21 @@ fn is_generic(word: &str) -> bool {
         "november",
         "december",
     ];
-    known.contains(&word.as_str())
+    // As file names of macOS spell Korean: letter by letter.
+    let apart = [
+        "\u{1109}\u{1173}\u{110f}\u{1173}\u{1105}\u{1175}\u{11ab}\u{1109}\u{1163}\u{11ba}", // 스크린샷
+        "\u{110b}\u{1169}\u{110c}\u{1165}\u{11ab}",                                         // 오전
+        "\u{110b}\u{1169}\u{1112}\u{116e}",                                                 // 오후
+    ];
+    known.contains(&word.as_str()) || apart.contains(&word.as_str())
+}
+
+/// Asked in this order because it is asked of every letter of every name.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+        || is_whole_word(c)
+        || matches!(c, '\u{1100}'..='\u{11ff}')
+        || (!c.is_ascii() && c.is_alphabetic())
 }
 
 /// A letter of a script in which one or two of them are a word.

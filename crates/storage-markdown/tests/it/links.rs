@@ -500,6 +500,11 @@ fn whatever_describes_an_image_is_kept() {
         ("", "Capture d’écran 2024-07-14 à 06.36.56.png"),
         ("", "Screenshot from 2024-07-14 06-36-56.png"),
         ("", "스크린샷 2024-07-14 오전.png"),
+        // The same as macOS spells it.
+        (
+            "",
+            "\u{1109}\u{1173}\u{110f}\u{1173}\u{1105}\u{1175}\u{11ab}\u{1109}\u{1163}\u{11ba} 2024-07-14 \u{110b}\u{1169}\u{110c}\u{1165}\u{11ab}.png",
+        ),
         ("", "IMG_1234.JPG"),
         ("", "PXL_20240714_063656123.jpg"),
         ("", "3f2504e0-4f89-41d3-9a0c-0305e82c3301.png"),
