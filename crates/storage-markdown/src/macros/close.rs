@@ -21,7 +21,8 @@ impl<'a> Converter<'a> {
         let from = current.params_from.min(all.len());
         let params = &all[from..];
         if !(current.kind.is_dynamic(params) && self.splice(&current)) {
-            let before = self.w.out.len();
+            // A block ends the paragraph, and with it what stands open there: nothing of a sentence is about it.
+            let (before, was_open) = (self.w.out.len(), self.w.leaf_open);
             let in_sentence = current.inline && (current.kind != Kind::Nothing || self.w.leaf_open);
             self.leave(&current, params);
             let silent = matches!(current.kind, Kind::Silent | Kind::Anchor | Kind::Footnote);
@@ -30,6 +31,7 @@ impl<'a> Converter<'a> {
                 && !current.opened
                 && current.body.is_none()
                 && self.w.out.len() == before
+                && self.w.leaf_open == was_open
             {
                 // A sentence must not close over what it was about.
                 let label = label(params).or_else(|| value(params, "buttonLabel"));

@@ -284,7 +284,12 @@ impl<'t> Sheet<'t> {
             return "";
         }
         let cell = self.cells[c as usize];
-        &self.text[cell.start - self.base..cell.end - self.base]
+        // Elements out of order may have taken back what a cell wrote.
+        let (start, end) = (
+            cell.start.saturating_sub(self.base),
+            cell.end.saturating_sub(self.base),
+        );
+        self.text.get(start..end).unwrap_or_default()
     }
 
     /// What a cell says: its words, or the colour of a cell without any.
