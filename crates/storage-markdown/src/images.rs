@@ -75,11 +75,14 @@ impl Converter<'_> {
         self.tables.begin_aside();
         self.sink = Sink::Flow;
         let mode = self.w.mode;
+        if self.w.leaf_open {
+            // What ended before is written before the place is noted.
+            self.w.settle_marks();
+        }
         let before = self.w.out.len();
         if self.w.leaf_open {
             match mode {
                 Mode::Blocks => {
-                    self.w.settle_marks();
                     self.w.out.push('\\');
                     self.w.newline();
                 }
