@@ -45,8 +45,10 @@ pub(crate) fn drive(converter: &mut Converter<'_>) {
 /// Reads the events of a part of the body. Where it cannot be read, returns the place to go on from.
 fn run<'a>(converter: &mut Converter<'a>, part: Range<usize>) -> Option<usize> {
     let body = converter.body;
-    let base = part.start;
-    let mut reader = Reader::from_str(&body[part.clone()]);
+    // The reader leaves out a byte order mark and counts from behind it; so the part begins there.
+    let marked = &body[part.start..part.end];
+    let base = part.end - marked.trim_start_matches('\u{feff}').len();
+    let mut reader = Reader::from_str(&body[base..part.end]);
     let config = reader.config_mut();
     config.check_end_names = false;
     config.check_comments = false;

@@ -481,3 +481,16 @@ fn output_is_in_proportion_to_the_input() {
     );
     assert!(convert(&nested).markdown.len() < nested.len() * 4);
 }
+
+/// Its reader leaves such a mark out: places behind it are still those of the body.
+#[test]
+fn a_byte_order_mark_moves_nothing() {
+    for body in [
+        "\u{feff}:</",
+        "\u{feff}\u{feff}<p>a</x",
+        "<p>a</p><\u{feff}b</",
+    ] {
+        let _ = convert(body);
+    }
+    assert_eq!(convert("\u{feff}<p>a</p>").markdown, "a\n");
+}
