@@ -52,6 +52,16 @@ impl RunCounters {
         }
     }
 
+    /// What is told of a run: a dry one stores and removes nothing, whatever it counts that a real one would.
+    pub(crate) fn told(&self, dry_run: bool) -> (Counts, Requests) {
+        let (mut counts, mut requests) = (self.counts(), self.requests());
+        if dry_run {
+            (counts.uploaded, counts.searchable, counts.deleted) = (0, 0, 0);
+            requests.store = 0;
+        }
+        (counts, requests)
+    }
+
     /// Counts what a store said of a document. Where it finds at once what it accepts, that is both.
     pub(crate) fn outcome(&self, change: &HoldingChange, immediate: bool) {
         let Change::Outcome { sent, outcome, .. } = &change.change else {

@@ -10,10 +10,11 @@ use actors::SyncOrder;
 use domain::content::Space;
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::ports::source::SourceError;
-use domain::ports::store::NewIndex;
+use domain::ports::store::{NewIndex, StoreError};
 use domain::problem::FieldError;
 use domain::{AgentId, IndexId, SpaceKey};
 
+use fields::IndexChange;
 pub use fields::IndexFields;
 
 use super::auth::{Admin, Principal};
@@ -94,7 +95,7 @@ pub(crate) async fn index_of_agent(
     let agent_id: AgentId = agent.parse().map_err(|_| missing())?;
     match state.store.index_by_agent(&agent_id).await {
         Ok(index) if principal.may_read(index.id) => Ok(index),
-        Ok(_) | Err(domain::ports::store::StoreError::NotFound { .. }) => Err(missing()),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Err(missing()),
         Err(error) => Err(error.into()),
     }
 }
@@ -102,7 +103,7 @@ pub(crate) async fn index_of_agent(
 async fn agent_is_free(state: &AppState, agent: &AgentId, own: Option<IndexId>) -> ApiResult<()> {
     match state.store.index_by_agent(agent).await {
         Ok(other) if Some(other.id) != own => Err(taken(agent, &other)),
-        Ok(_) | Err(domain::ports::store::StoreError::NotFound { .. }) => Ok(()),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -115,6 +116,16 @@ fn taken(agent: &AgentId, other: &Index) -> ApiError {
             other.settings.name, other.id
         ),
     )
+}
+
+/// Somebody else was faster, between the look whether the agent id is free and the writing.
+async fn conflict(state: &AppState, agent: Option<&AgentId>, what: String) -> ApiError {
+    if let Some(agent) = agent
+        && let Ok(other) = state.store.index_by_agent(agent).await
+    {
+        return taken(agent, &other);
+    }
+    ApiError::new("conflict", what)
 }
 
 /// How long somebody who waits for an answer waits for Confluence; the client alone would try for longer.
@@ -233,13 +244,8 @@ pub async fn create_index(
         .await
     {
         Ok(index) => index,
-        // Somebody else was faster, between the look and the writing.
-        Err(domain::ports::store::StoreError::Conflict { what }) => {
-            let error = match state.store.index_by_agent(&agent_id).await {
-                Ok(other) => taken(&agent_id, &other),
-                Err(_) => ApiError::new("conflict", what),
-            };
-            return Err(error);
+        Err(StoreError::Conflict { what }) => {
+            return Err(conflict(&state, Some(&agent_id), what).await);
         }
         Err(error) => return Err(error.into()),
     };
@@ -333,44 +339,32 @@ pub async fn change_index(
 ) -> ApiResult<web::Json<Index>> {
     let id = index_id(&path)?;
     let present = state.store.index(id).await?;
-    let names_backend = fields.names_backend();
-    let settings = fields.change(&present.settings, &defaults(&state))?;
-    if names_backend {
-        backend_is_there(&state, settings.backend)?;
+    let IndexChange { patch, backend } = fields.change(&defaults(&state))?;
+    if let Some(backend) = backend {
+        backend_is_there(&state, backend)?;
     }
-    if settings.agent_id != present.settings.agent_id {
-        agent_is_free(&state, &settings.agent_id, Some(id)).await?;
+    if let Some(agent) = &patch.agent_id {
+        agent_is_free(&state, agent, Some(id)).await?;
     }
     let known = |key: &&SpaceKey| present.spaces.iter().any(|space| space.key == **key);
-    let added: Vec<SpaceKey> = settings
-        .confluence_spaces
-        .iter()
-        .filter(|key| !known(key))
-        .cloned()
-        .collect();
-    let fresh = if added.is_empty() {
-        Vec::new()
-    } else {
-        visible(&state, &added).await?
+    let named = patch.confluence_spaces.iter().flatten();
+    let added: Vec<SpaceKey> = named.filter(|key| !known(key)).cloned().collect();
+    let mut seen = present.spaces;
+    if !added.is_empty() {
+        seen.extend(visible(&state, &added).await?);
+    }
+    // What is named is written into the index as it is by now: Confluence may have taken its time.
+    let index = match state.store.update_index(id, &patch, &seen).await {
+        Ok(index) => index,
+        Err(StoreError::Conflict { what }) => {
+            return Err(conflict(&state, patch.agent_id.as_ref(), what).await);
+        }
+        Err(error) => return Err(error.into()),
     };
-    let spaces: Vec<IndexSpace> = settings
-        .confluence_spaces
-        .iter()
-        .filter_map(|key| {
-            present
-                .spaces
-                .iter()
-                .chain(&fresh)
-                .find(|space| space.key == *key)
-                .cloned()
-        })
-        .collect();
-    let index = state.store.update_index(id, &settings, &spaces).await?;
     state.engine.index_changed(id);
-    let index = if names_backend {
-        put_into(&state, &index, settings.backend).await?
-    } else {
-        index
+    let index = match backend {
+        Some(backend) => put_into(&state, &index, backend).await?,
+        None => index,
     };
     Ok(web::Json(with_live_run(&state, index)))
 }

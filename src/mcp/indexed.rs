@@ -1,14 +1,14 @@
 //! The knowledge base of the running service: its store and its engine.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actors::{Engine, EngineError, page_texts};
 use async_trait::async_trait;
-use domain::content::{ContentKind, Restriction};
-use domain::index::{Index, RestrictedPages};
-use domain::page::{Page, PageRecord, PageState};
+use domain::content::ContentKind;
+use domain::index::Index;
+use domain::page::{Page, PageRecord, PageState, PlacedPage, Shown};
 use domain::ports::store::{AdminStore, PageFilter, StoreError};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
@@ -72,15 +72,18 @@ impl Indexed {
         Ok(all)
     }
 
-    async fn record(&self, index: &Index, id: &PageId) -> Result<Option<PageRecord>, Trouble> {
+    /// The row of a page that may be shown.
+    async fn placed(&self, index: &Index, id: &PageId) -> Result<Option<PlacedPage>, Trouble> {
         let ids = std::slice::from_ref(id);
         let records = self.store.pages_by_id(index.id, ids).await.map_err(store)?;
-        let record = records.into_iter().find(PageRecord::may_be_shown);
-        let Some(record) = record else {
+        let Some(record) = records.into_iter().find(PageRecord::may_be_shown) else {
             return Ok(None);
         };
         let checked = self.verified(index, [(record.kind, id.clone())]).await?;
-        Ok(checked.contains(id).then_some(record))
+        Ok(checked.contains(id).then(|| PlacedPage {
+            space_key: space_key(index, &record),
+            record,
+        }))
     }
 
     /// Those of these pages that may leave, checked at the source as far as the operator asks for it.
@@ -99,50 +102,33 @@ impl Indexed {
     }
 
     /// The pages that may leave, in their order.
-    async fn checked(&self, index: &Index, mut pages: Vec<Page>) -> Result<Vec<Page>, Trouble> {
+    async fn checked(
+        &self,
+        index: &Index,
+        mut pages: Vec<Shown<Page>>,
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         let named = pages.iter().map(|page| (page.kind, page.id.clone()));
         let checked = self.verified(index, named).await?;
         pages.retain(|page| checked.contains(&page.id));
         Ok(pages)
     }
 
-    /// Which of the changed pages a reader may hear of: those that an answer may quote, and those that it could quote before
-    /// they were removed.
+    /// Which of the changed pages a reader may hear of.
     async fn noticeable(
         &self,
         index: &Index,
-        pages: Vec<Page>,
+        pages: Vec<PlacedPage>,
     ) -> Result<Vec<ChangedPage>, Trouble> {
-        let ids: Vec<PageId> = pages.iter().map(|page| page.id.clone()).collect();
-        let records = self
-            .store
-            .pages_by_id(index.id, &ids)
-            .await
-            .map_err(store)?;
-        let mut records: HashMap<PageId, PageRecord> = records
-            .into_iter()
-            .map(|record| (record.page_id.clone(), record))
+        let restricted = index.settings.restricted_pages;
+        let mut changes: Vec<ChangedPage> = pages
+            .iter()
+            .filter_map(|placed| {
+                Some(ChangedPage {
+                    page: placed.shown_as_changed(restricted)?,
+                    changed_at: placed.record.changed_at,
+                })
+            })
             .collect();
-        let open = index.settings.restricted_pages == RestrictedPages::Include;
-        let mut changes = Vec::new();
-        for page in pages {
-            let Some(record) = records.remove(&page.id) else {
-                continue;
-            };
-            let told = match record.state() {
-                PageState::Removed => open || record.restriction != Restriction::Restricted,
-                _ => record.may_be_shown(),
-            };
-            if told {
-                changes.push(ChangedPage {
-                    changed_at: record.changed_at,
-                    page: Page {
-                        state: record.state(),
-                        ..page
-                    },
-                });
-            }
-        }
         let there = changes
             .iter()
             .filter(|change| change.page.state != PageState::Removed)
@@ -154,9 +140,13 @@ impl Indexed {
         Ok(changes)
     }
 
-    async fn listed(&self, index: &Index, filter: &PageFilter) -> Result<Vec<Page>, Trouble> {
+    async fn listed(
+        &self,
+        index: &Index,
+        filter: &PageFilter,
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         match self.store.pages(index.id, filter).await {
-            Ok(list) => Ok(list.items),
+            Ok(list) => Ok(list.items.iter().filter_map(PlacedPage::shown).collect()),
             // Deleted a moment ago.
             Err(StoreError::NotFound { .. }) => Ok(Vec::new()),
             Err(error) => Err(store(error)),
@@ -174,8 +164,6 @@ fn engine(error: EngineError) -> Trouble {
     }
 }
 
-/// States in which an answer may quote a page, as far as a state alone can say it.
-const SHOWN: [PageState; 2] = [PageState::Searchable, PageState::Uploaded];
 /// States in which a page may have a change to tell; `pending` and `failed` are also those whose newer text is on its way.
 const CHANGED: [PageState; 5] = [
     PageState::Searchable,
@@ -229,19 +217,18 @@ impl KnowledgeBase for Indexed {
     }
 
     async fn page(&self, index: &Index, id: &PageId) -> Result<Option<FoundPage>, Trouble> {
-        let Some(record) = self.record(index, id).await? else {
+        let Some(mut placed) = self.placed(index, id).await? else {
             return Ok(None);
         };
-        let texts = page_texts(self.store.as_ref(), &[&record])
+        let texts = page_texts(self.store.as_ref(), index.id, &[&placed.record])
             .await
             .map_err(store)?;
         let Some(text) = texts.into_values().next() else {
             return Ok(None);
         };
-        let mut page = record.to_page(space_key(index, &record));
         // The text and the version that is told belong together, also while a newer one is on its way.
-        page.version = text.version;
-        Ok(Some(FoundPage {
+        placed.record.facts.version = text.version;
+        Ok(placed.shown().map(|page| FoundPage {
             page,
             outline: headings(&text.markdown),
             markdown: text.markdown,
@@ -255,7 +242,9 @@ impl KnowledgeBase for Indexed {
         title: &str,
     ) -> Result<Option<PageId>, Trouble> {
         match self.store.page_by_title(index.id, space, title).await {
-            Ok(found) => Ok(found.map(|page| page.id)),
+            Ok(found) => Ok(found
+                .and_then(|placed| placed.shown())
+                .map(|page| page.id.clone())),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(store(error)),
         }
@@ -267,7 +256,7 @@ impl KnowledgeBase for Indexed {
         space: Option<&SpaceKey>,
         title: &str,
         limit: usize,
-    ) -> Result<Vec<Page>, Trouble> {
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         // The whole title first, then its longest word.
         let longest = title
             .split(|c: char| !c.is_alphanumeric())
@@ -278,9 +267,9 @@ impl KnowledgeBase for Indexed {
                 continue;
             }
             let filter = PageFilter {
-                states: SHOWN.to_vec(),
                 space: space.cloned(),
                 title: Some(part.to_owned()),
+                shown: true,
                 limit,
                 ..PageFilter::default()
             };
@@ -333,14 +322,15 @@ impl KnowledgeBase for Indexed {
         limit: usize,
     ) -> Result<PageList, Trouble> {
         let filter = PageFilter {
-            states: SHOWN.to_vec(),
+            shown: true,
             cursor: cursor.map(str::to_owned),
             limit,
             ..PageFilter::default()
         };
         let list = self.store.pages(index.id, &filter).await.map_err(store)?;
+        let shown = list.items.iter().filter_map(PlacedPage::shown).collect();
         Ok(PageList {
-            pages: self.checked(index, list.items).await?,
+            pages: self.checked(index, shown).await?,
             next: list.next_cursor,
         })
     }

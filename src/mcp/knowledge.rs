@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use domain::index::Index;
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
@@ -31,7 +31,7 @@ pub struct Heading {
 #[derive(Clone, PartialEq, Debug)]
 pub struct FoundPage {
     /// The page.
-    pub page: Page,
+    pub page: Shown<Page>,
     /// Its Markdown, without title line and breadcrumb.
     pub markdown: String,
     /// The headings of that Markdown, in order.
@@ -42,7 +42,7 @@ pub struct FoundPage {
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangedPage {
     /// The page; `state` tells a removed one.
-    pub page: Page,
+    pub page: Shown<Page>,
     /// When the index took notice.
     pub changed_at: Timestamp,
 }
@@ -51,7 +51,7 @@ pub struct ChangedPage {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PageList {
     /// The pages.
-    pub pages: Vec<Page>,
+    pub pages: Vec<Shown<Page>>,
     /// Where to go on; `None` at the end.
     pub next: Option<String>,
 }
@@ -83,7 +83,7 @@ pub trait KnowledgeBase: Send + Sync {
         space: Option<&SpaceKey>,
         title: &str,
         limit: usize,
-    ) -> Result<Vec<Page>, Trouble>;
+    ) -> Result<Vec<Shown<Page>>, Trouble>;
 
     /// What was added, edited or removed after a moment, newest first.
     async fn changes(

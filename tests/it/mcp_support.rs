@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use async_trait::async_trait;
 use domain::index::Index;
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::query::{Answer, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 use futures_util::StreamExt;
@@ -118,7 +118,7 @@ impl KnowledgeBase for Small {
         _: Option<&SpaceKey>,
         _: &str,
         _: usize,
-    ) -> Result<Vec<Page>, Trouble> {
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         Ok(Vec::new())
     }
 

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::answer::{Known, in_turn, news, results};
+use domain::answer::{in_turn, news, results};
+use domain::page::PlacedPage;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, RetrievalQuery};
@@ -171,17 +172,16 @@ async fn gate(
     ids.dedup();
     let names = SpaceNames::of(&state.index);
     let records = shared.store.pages_by_id(state.index.id, &ids).await?;
-    let known: HashMap<PageId, Known> = records
+    let known: HashMap<PageId, PlacedPage> = records
         .into_iter()
         .filter_map(|record| {
             // A page of a space that is no longer the index's is on its way out.
-            let key = names.key(&record.facts.space_id)?.clone();
-            let page = record.to_page(key);
-            Some((record.page_id.clone(), Known { record, page }))
+            let space_key = names.key(&record.facts.space_id)?.clone();
+            Some((record.page_id.clone(), PlacedPage { record, space_key }))
         })
         .collect();
     if !backend.capabilities().knows_sections {
-        find_sections(shared, &mut passages, &known).await?;
+        find_sections(shared, state.index.id, &mut passages, &known).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }
@@ -189,11 +189,12 @@ async fn gate(
 /// Headings of passages from the kept Markdown, for stores that do not tell them.
 async fn find_sections(
     shared: &Shared,
+    index: IndexId,
     passages: &mut [Passage],
-    known: &HashMap<PageId, Known>,
+    known: &HashMap<PageId, PlacedPage>,
 ) -> Result<(), EngineError> {
     let records: Vec<_> = known.values().map(|known| &known.record).collect();
-    let texts = page_texts(shared.store.as_ref(), &records).await?;
+    let texts = page_texts(shared.store.as_ref(), index, &records).await?;
     for passage in passages {
         let Some((_, page)) = passage.document.page() else {
             continue;

@@ -10,7 +10,7 @@ use domain::ports::store::OpenHolding;
 
 use super::batch::Batch;
 use super::worker::{Worker, of_row};
-use crate::document::{SpaceNames, folded};
+use crate::document::{KeptText, Names, SpaceNames, folded, points_at};
 use crate::stop::Halt;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
@@ -36,7 +36,7 @@ pub(super) async fn compose(
     if !upserts.is_empty() {
         // Held while rows are read and corrected; database only.
         let _rows = worker.rows.lock().await;
-        let names = SpaceNames::of(&worker.store().index_state(worker.job.index).await?.index);
+        let spaces = SpaceNames::of(&worker.store().index_state(worker.job.index).await?.index);
         let (mut current, mut documents) = (Vec::new(), Vec::new());
         let (mut bytes, mut in_all) = (0, 0);
         let (mut changes, mut records) = (Vec::new(), Vec::new());
@@ -50,7 +50,7 @@ pub(super) async fn compose(
             }
             let loaded = load(worker, chunk).await?;
             for row in chunk {
-                match document(row, &loaded, &names) {
+                match document(row, &loaded, &spaces) {
                     Composed::Ready(document) => {
                         let size = document.text.len();
                         let full = current.len() >= batch_size
@@ -99,16 +99,17 @@ struct Loaded {
     bodies: HashMap<PageId, CachedBody>,
     /// Folded, of pages whose documents hold any.
     comments: HashMap<PageId, String>,
+    /// Of the pages that these documents name.
+    names: Names,
 }
 
 async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, Halt> {
+    let (store, index) = (worker.store(), worker.job.index);
     let ids: Vec<PageId> = rows.iter().map(|row| row.page_id.clone()).collect();
-    let records = worker
-        .shared
-        .store
-        .pages_by_id(worker.job.index, &ids)
-        .await?;
-    let bodies = worker.shared.store.bodies(&ids).await?;
+    let records = store.pages_by_id(index, &ids).await?;
+    let bodies = store.bodies(&ids).await?;
+    let links = records.iter().map(|record| &record.links);
+    let names = Names::of(store, index, links).await?;
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
     let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
     let comments = if commented.is_empty() {
@@ -126,6 +127,7 @@ async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, Halt> {
             .map(|body| (body.page_id.clone(), body))
             .collect(),
         comments,
+        names,
     })
 }
 
@@ -134,8 +136,8 @@ enum Composed {
     Ready(Box<Document>),
     /// The row is not what it should be.
     Outdated(Change),
-    /// Another index has converted the same body since, with other links known, or has read its comments again: what is kept
-    /// now goes out, under this hash.
+    /// Another index has converted the same body since, or has read its comments again, or a page that it names may not be named
+    /// any more: what is kept now goes out under this hash, and what may be told of it.
     Rehashed(Box<PageRecord>, String),
     /// Its body is no longer kept: it has to be fetched again.
     Lost(Box<PageRecord>),
@@ -143,7 +145,7 @@ enum Composed {
     Blocked,
 }
 
-fn document(row: &OpenHolding, loaded: &Loaded, names: &SpaceNames) -> Composed {
+fn document(row: &OpenHolding, loaded: &Loaded, spaces: &SpaceNames) -> Composed {
     let Some(record) = loaded.records.get(&row.page_id) else {
         return Composed::Outdated(Change::Want(None));
     };
@@ -168,23 +170,22 @@ fn document(row: &OpenHolding, loaded: &Loaded, names: &SpaceNames) -> Composed 
             Composed::Blocked
         };
     };
-    let other = record
-        .markdown_hash
-        .as_ref()
-        .is_some_and(|hash| *hash != body.markdown_hash);
-    let comments_hash = comments.map(markdown_hash);
-    if other || record.comments_hash != comments_hash {
-        let record = PageRecord {
-            markdown_hash: Some(body.markdown_hash.clone()),
-            comments_hash,
-            ..record.clone()
-        };
-        return match names.hash(&record) {
-            Some(hash) => Composed::Rehashed(Box::new(record), hash),
+    let mut present = record.clone();
+    if record.markdown_hash.is_some() {
+        KeptText::of(body).put_into(&mut present);
+    }
+    present.comments_hash = comments.map(markdown_hash);
+    present
+        .links
+        .set_comments(comments.map(points_at).unwrap_or_default());
+    present.links.keep_named(|page| loaded.names.hold(page));
+    if present != *record {
+        return match spaces.hash(&present) {
+            Some(hash) => Composed::Rehashed(Box::new(present), hash),
             None => Composed::Blocked,
         };
     }
-    let Some(document) = names.document(record, body, comments) else {
+    let Some(document) = spaces.document(record, body, comments, &loaded.names) else {
         return Composed::Blocked;
     };
     let hash = &document.metadata.hash;

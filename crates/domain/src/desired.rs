@@ -19,6 +19,8 @@ pub struct Around<'a> {
     pub needs_facts: bool,
     /// Hash of its newest document, if what makes it is kept.
     pub hash: Option<String>,
+    /// Whether it is known of every page that the text points at whether the document may name it.
+    pub names_are_known: bool,
 }
 
 /// What is decided.
@@ -52,6 +54,8 @@ pub enum Waits {
     Facts(String),
     /// Its newest body, or the time to ask for that again.
     Body,
+    /// Pages that its text points at, and of which is not known yet whether they may be named.
+    Names,
 }
 
 /// Decides about one page.
@@ -91,7 +95,11 @@ pub fn desired(page: &PageRecord, around: Around<'_>, now: Timestamp) -> Desired
             let failed = page.standing == Standing::Failed;
             let rests = failed && page.next_try_at.is_some_and(|at| at > now);
             match around.hash.filter(|_| !rests) {
-                Some(hash) => Desired::Hold { hash },
+                // The document that is there already names nobody who is not known.
+                Some(hash) if around.names_are_known || page.holding.holds(&hash) => {
+                    Desired::Hold { hash }
+                }
+                Some(_) => Desired::Wait(Waits::Names),
                 None => Desired::Wait(Waits::Body),
             }
         }
@@ -171,6 +179,7 @@ mod tests {
             owner: None,
             needs_facts: true,
             hash: hash.map(str::to_owned),
+            names_are_known: true,
         }
     }
 

@@ -218,6 +218,12 @@ impl Holding {
         same && !self.in_doubt && self.flight == Flight::None
     }
 
+    /// Whether the object holds this document, is to hold it, and nothing is under way.
+    #[must_use]
+    pub fn holds(&self, hash: &str) -> bool {
+        self.is_settled() && self.want() == Some(hash)
+    }
+
     /// Whether the object may hold something of the page.
     #[must_use]
     pub fn may_hold(&self) -> bool {

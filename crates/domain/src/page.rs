@@ -1,11 +1,16 @@
 //! What is kept of a page of an index: the facts of the source, and how far it has come into the store.
 
+mod shown;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use crate::holding::{Holding, Wanted, page_state};
+use crate::links::{Links, Naming};
 use crate::{IndexId, PageId, RunId, SpaceId, SpaceKey};
+
+pub use shown::{PlacedPage, Shown};
 
 /// How far a page has come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -170,10 +175,14 @@ pub struct PageRecord {
     /// Hash of the comments that its document holds, folded into Markdown, as 64 hex digits; `None`: none, or the index
     /// does not want them.
     pub comments_hash: Option<String>,
+    /// The pages that the kept text points at, and those that the document names.
+    pub links: Links,
     /// What is known of the file, of attachments only.
     pub file: Option<FileFacts>,
     /// How it stands, whatever a store holds of it.
     pub standing: Standing,
+    /// Whether it was decided last that it belongs in the index.
+    pub belongs: bool,
     /// Why it stands so, in words.
     pub reason: Option<String>,
     /// Times in a row that its body could not be had.
@@ -245,8 +254,10 @@ impl PageRecord {
             body_version: None,
             markdown_hash: None,
             comments_hash: None,
+            links: Links::default(),
             file: None,
             standing: Standing::Undecided,
+            belongs: false,
             reason: None,
             attempts: 0,
             next_try_at: None,
@@ -288,12 +299,6 @@ impl PageRecord {
             && self.body_version == Some(self.facts.version)
     }
 
-    /// Whether an answer may quote it: the store holds it, and nothing speaks against it.
-    #[must_use]
-    pub fn may_be_shown(&self) -> bool {
-        self.holding.is_quotable() && !self.standing.is_out()
-    }
-
     /// Whether it counts as a document of its index: as [`may_be_shown`](Self::may_be_shown), and what the store holds is known.
     #[must_use]
     pub fn is_document(&self) -> bool {
@@ -311,7 +316,18 @@ impl PageRecord {
         }
     }
 
-    /// The row as REST shows it.
+    /// Whether documents of the index may name it.
+    #[must_use]
+    pub fn naming(&self) -> Naming {
+        Naming::of(
+            self.kind,
+            self.state(),
+            self.holding.is_kept(),
+            self.belongs,
+        )
+    }
+
+    /// The row as REST shows it to the administrator.
     #[must_use]
     pub fn to_page(&self, space_key: SpaceKey) -> Page {
         // Of one that left only its reason tells that the store does not let go of it.
@@ -347,7 +363,7 @@ pub struct CachedBody {
     pub version: i32,
     /// The body in storage format.
     pub storage: String,
-    /// Its Markdown, without title line and breadcrumb.
+    /// Its Markdown, without title line and breadcrumb; links to pages are left open (see [`crate::links`]).
     pub markdown: String,
     /// blake3 of `markdown`, 64 hex digits.
     pub markdown_hash: String,

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::event::Event;
-use domain::index::{Index, IndexSettings, IndexSpace};
-use domain::page::Page;
+use domain::index::{Index, IndexPatch, IndexSpace};
+use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
     AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
 };
@@ -24,11 +24,11 @@ impl AdminStore for Metastore {
     async fn update_index(
         &self,
         index: IndexId,
-        settings: &IndexSettings,
-        spaces: &[IndexSpace],
+        patch: &IndexPatch,
+        seen: &[IndexSpace],
     ) -> StoreResult<Index> {
-        let (settings, spaces, now) = (settings.clone(), spaces.to_vec(), self.now());
-        self.write(move |c| indexes::update(c, index, &settings, &spaces, now))
+        let (patch, seen, now) = (patch.clone(), seen.to_vec(), self.now());
+        self.write(move |c| indexes::update(c, index, patch, &seen, now))
             .await
     }
 
@@ -79,12 +79,12 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
         let filter = filter.clone();
         self.read(move |c| listing::list(c, index, &filter)).await
     }
 
-    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await
     }
@@ -100,7 +100,7 @@ impl AdminStore for Metastore {
         index: IndexId,
         space: &SpaceKey,
         title: &str,
-    ) -> StoreResult<Option<Page>> {
+    ) -> StoreResult<Option<PlacedPage>> {
         let (space, title) = (space.clone(), title.to_owned());
         self.read(move |c| listing::by_title(c, index, &space, &title))
             .await

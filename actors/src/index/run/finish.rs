@@ -20,7 +20,7 @@ pub(super) async fn finish(
 ) -> Result<Ended, StoreError> {
     let shared = &execution.shared;
     if matches!(outcome, Err(Halt::Stopped)) && execution.stop.is_drain() {
-        let (counts, requests) = (execution.counters.counts(), execution.counters.requests());
+        let (counts, requests) = execution.counters.told(execution.run.dry_run);
         let _ = shared
             .store
             .touch_run(execution.run.id, &counts, &requests, None)
@@ -28,32 +28,12 @@ pub(super) async fn finish(
         return Ok(Ended::LeftOpen);
     }
     let index = execution.run.index_id;
-    let findings = execution
-        .ctx
-        .as_ref()
-        .map(|ctx| ctx.find(std::mem::take))
-        .unwrap_or_default();
-    let state = match shared.store.index_state(index).await {
-        Ok(state) => state,
-        Err(StoreError::NotFound { .. }) => {
-            // Deleted under the run: its rows are gone with it.
-            shared.hub.forget(index, Some(execution.run.id));
-            shared.forget_counters(execution.run.id);
-            return Ok(Ended::Over);
-        }
-        Err(error) => return Err(error),
+    let Some(end) = conclude(&execution, outcome).await? else {
+        // Deleted under the run: its rows are gone with it.
+        shared.hub.forget(index, Some(execution.run.id));
+        shared.forget_counters(execution.run.id);
+        return Ok(Ended::Over);
     };
-    if !execution.run.dry_run
-        && let Some(ctx) = &execution.ctx
-    {
-        let spaces = spaces_after(ctx, &findings, shared.now());
-        shared.store.record_spaces(index, &spaces).await?;
-    }
-    let remains = Remains {
-        failed_pages: count_failed(&execution).await?,
-        removals: shared.store.stuck_removals(index).await?,
-    };
-    let end = end_of(&execution, &state, outcome, &findings, &remains);
     shared.pass("before_run_finished");
     let run = match shared.store.finish_run(execution.run.id, &end).await {
         Ok(ended) => ended,
@@ -76,6 +56,36 @@ pub(super) async fn finish(
     shared.hub.run_finished(&run).await;
     announce(shared, index).await;
     Ok(Ended::Over)
+}
+
+/// Records how the run leaves its spaces, and says how it ends; `None` when its index is deleted.
+pub(super) async fn conclude(
+    execution: &Execution,
+    outcome: Result<(), Halt>,
+) -> Result<Option<RunEnd>, StoreError> {
+    let shared = &execution.shared;
+    let index = execution.run.index_id;
+    let findings = execution
+        .ctx
+        .as_ref()
+        .map(|ctx| ctx.find(std::mem::take))
+        .unwrap_or_default();
+    let state = match shared.store.index_state(index).await {
+        Ok(state) => state,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if let Some(ctx) = &execution.ctx {
+        let spaces = spaces_after(ctx, &findings, shared.now());
+        shared.store.record_spaces(index, &spaces).await?;
+    }
+    let remains = Remains {
+        failed_pages: count_failed(execution).await?,
+        removals: shared.store.stuck_removals(index).await?,
+    };
+    Ok(Some(end_of(
+        execution, &state, outcome, &findings, &remains,
+    )))
 }
 
 /// After every other run a move under way goes on; one that was asked for during the run of another begins.
@@ -135,15 +145,15 @@ fn end_of(
     remains: &Remains,
 ) -> RunEnd {
     let shared = &execution.shared;
-    let counts = execution.counters.counts();
+    let (counts, requests) = execution.counters.told(execution.run.dry_run);
     let now = shared.now();
     let regular = (state.index.settings.enabled).then(|| shared.timetable(&state.index).next(now));
     let mut end = RunEnd {
         status: RunStatus::Failed,
         counts,
-        requests: execution.counters.requests(),
+        requests,
         error: None,
-        plan: execution.plan.clone(),
+        plan: None,
         index_status: IndexStatus::Failed,
         index_reason: None,
         progress: None,
@@ -182,7 +192,13 @@ fn end_of(
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
         }
-        Ok(()) if execution.run.dry_run => end.status = RunStatus::Succeeded,
+        Ok(()) if execution.run.dry_run => {
+            if let Some(rehearsed) = &execution.rehearsed {
+                end.status = rehearsed.status;
+                end.error.clone_from(&rehearsed.error);
+                end.plan = Some(rehearsed.plan.clone());
+            }
+        }
         Ok(()) if execution.run.kind == RunKind::Move => end_move(execution, state, &mut end),
         Ok(()) => end_well(execution, state, findings, remains, &mut end),
     }

@@ -1,18 +1,21 @@
-//! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, and
-//! from that what the store is to hold ([`domain::desired`]).
+//! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, which
+//! pages its document may name, and from that what the store is to hold ([`domain::desired`]).
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
+use domain::links::Naming;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
-use domain::scope::{Candidate, Scope, place};
+use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
 
 use super::RunCtx;
 use super::context::{Removal, SeenSpace};
+use super::convert::Links;
+use super::links::Namings;
 use crate::stop::Halt;
 
 /// Rows decided in one transaction.
@@ -39,10 +42,21 @@ pub(super) struct Reconciler<'a> {
     decided: HashSet<PageId>,
     /// Pages that a listing of this run named: only they are counted.
     count_all: bool,
+    /// Whether a document waits until it is known which pages it may name.
+    links: Links,
+    /// Which pages of the space may be named.
+    namings: Namings,
+    /// Pages that belong and whose documents wait for that.
+    unnamed: Vec<PageId>,
 }
 
 impl<'a> Reconciler<'a> {
-    pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
+    pub(super) fn new(
+        ctx: &'a RunCtx,
+        space: &'a SeenSpace,
+        count_all: bool,
+        links: Links,
+    ) -> Self {
         Self {
             ctx,
             space,
@@ -50,6 +64,9 @@ impl<'a> Reconciler<'a> {
             before: ctx.scope_before(&space.id),
             decided: HashSet::new(),
             count_all,
+            links,
+            namings: Namings::default(),
+            unnamed: Vec::new(),
         }
     }
 
@@ -60,6 +77,7 @@ impl<'a> Reconciler<'a> {
         if ctx.needs_facts() && !matches!(which, Which::Decidable) {
             super::parents::learn(ctx, self.space, &mut tree, &briefs).await?;
         }
+        self.namings = Namings::of(&briefs);
         let (files, pages): (Vec<PageBrief>, Vec<PageBrief>) = briefs
             .into_iter()
             .filter(|brief| self.is_candidate(brief, &tree, &which))
@@ -75,6 +93,14 @@ impl<'a> Reconciler<'a> {
             ctx.stop.check()?;
             wrote |= self.chunk(ids, &tree, &which).await?;
         }
+        // Those that point at pages behind them: these are decided now.
+        for ids in std::mem::take(&mut self.unnamed).chunks(CHUNK) {
+            ctx.stop.check()?;
+            wrote |= self.chunk(ids, &tree, &which).await?;
+        }
+        let unnamed = std::mem::take(&mut self.unnamed);
+        ctx.find(|f| f.unnamed.extend(unnamed));
+        self.namings = Namings::default();
         if wrote {
             ctx.uploads.wake();
         }
@@ -108,34 +134,30 @@ impl<'a> Reconciler<'a> {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let owners = self.owners(&records).await?;
-        let now = ctx.now();
+        // Where each stands first: pages point at one another.
+        let mut placed = Vec::with_capacity(records.len());
+        for before in records {
+            let mut record = before.clone();
+            let desired = self.place(&mut record, owner_of(&before, &owners), tree);
+            self.namings.note(&record);
+            ctx.note_naming(before.naming(), &record);
+            placed.push((before, record, desired));
+        }
+        let links = placed.iter().map(|(_, record, _)| &record.links);
+        let elsewhere = self.namings.elsewhere(ctx, links).await?;
         let mut pages = Vec::new();
         let mut wanted = Vec::new();
         let mut unchanged = 0;
         let mut skipped = 0;
-        for before in records {
-            let mut record = before.clone();
-            record.breadcrumb = tree.breadcrumb(&record.page_id);
-            let parent = record.facts.parent_id.as_ref();
-            let owner = parent.and_then(|id| owners.get(id));
-            if let Some(owner) = owner.filter(|owner| !owner.standing.is_out()) {
-                // A file stands under the labels of its page.
-                record.labels.clone_from(&owner.labels);
+        for (before, mut record, mut desired) in placed {
+            if desired == Desired::Wait(Waits::Body) {
+                desired = self.name(&mut record, owner_of(&before, &owners), &elsewhere);
             }
-            let candidate = self.candidate(&record, tree);
-            let around = Around {
-                place: place(ctx.settings(), &candidate),
-                owner,
-                needs_facts: ctx.needs_facts(),
-                hash: ctx.names.hash(&record),
-            };
-            let desired = desired(&record, around, now);
             let (id, holding) = (&before.page_id, &before.holding);
             match &desired {
                 Desired::Hold { hash } => {
-                    ctx.find(|f| f.removals.remove(id));
                     let first = self.is_decided(id);
-                    if holding.is_settled() && holding.want() == Some(hash) {
+                    if holding.holds(hash) {
                         unchanged += i64::from(first);
                     } else {
                         wanted.push(record.wanted(Some(hash.clone())));
@@ -143,28 +165,27 @@ impl<'a> Reconciler<'a> {
                 }
                 Desired::Drop { .. } => {
                     skipped += i64::from(self.is_decided(id));
-                    if holding.is_kept() {
-                        let before = self.before.as_ref();
-                        let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
-                        let removal = Removal {
-                            // What the store never confirmed is no loss.
-                            exempt: !holding.is_quotable() || by_scope && !record.has_no_text(),
-                            only_accepted: false,
-                        };
-                        ctx.find(|f| f.removals.insert(id.clone(), removal));
-                    } else if holding.want().is_some() {
+                    if !holding.is_kept() && holding.want().is_some() {
                         wanted.push(record.wanted(None));
                     }
                 }
                 Desired::Wait(Waits::Body) => {
-                    ctx.find(|f| f.removals.remove(id));
                     let unlinked =
                         record.markdown_hash.is_none() && !domain::change::needs_body(&record);
                     if unlinked {
                         ctx.find(|f| f.unlinked.insert(id.clone()));
                     }
                 }
-                Desired::Hide { .. } | Desired::Wait(_) => {}
+                Desired::Wait(Waits::Names) => {
+                    record.links.clone_from(&before.links);
+                    self.unnamed.push(id.clone());
+                }
+                Desired::Hide { .. } | Desired::Wait(Waits::Owner | Waits::Facts(_)) => {}
+            }
+            if matches!(desired, Desired::Wait(_)) && holding.is_kept() {
+                // The path may lead through a page of which nobody knows yet who may read it. What the store holds keeps the
+                // path that it was stored under.
+                record.breadcrumb.clone_from(&before.breadcrumb);
             }
             record.decide(&desired);
             if record != before {
@@ -187,7 +208,10 @@ impl<'a> Reconciler<'a> {
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
     fn is_decided(&mut self, id: &PageId) -> bool {
-        self.ctx.find(|f| f.fresh_bodies.remove(id));
+        self.ctx.find(|f| {
+            f.fresh_bodies.remove(id);
+            f.unnamed.remove(id);
+        });
         self.decided.insert(id.clone())
     }
 
@@ -205,16 +229,88 @@ impl<'a> Reconciler<'a> {
         Ok(owners.into_iter().map(|r| (r.page_id.clone(), r)).collect())
     }
 
-    /// What decides its place.
-    fn candidate<'r>(&self, record: &'r PageRecord, tree: &PageTree) -> Candidate<'r> {
+    /// Where it stands, whatever its document says: one that belongs waits for that ([`Waits::Body`]).
+    fn place(
+        &self,
+        record: &mut PageRecord,
+        owner: Option<&PageRecord>,
+        tree: &PageTree,
+    ) -> Desired {
+        let ctx = self.ctx;
+        record.breadcrumb = tree.breadcrumb(&record.page_id);
+        if let Some(owner) = owner.filter(|owner| !owner.standing.is_out()) {
+            // A file stands under the labels of its page.
+            record.labels.clone_from(&owner.labels);
+        }
         let facts_known = record.restriction != Restriction::Unknown;
-        Candidate {
+        let candidate = Candidate {
             status: record.facts.status,
             labels: facts_known.then_some(record.labels.as_slice()),
             restriction: tree.effective_restriction(&record.page_id),
             under_root: self.scope.is_under_root(&record.page_id, tree),
+        };
+        let place = place(ctx.settings(), &candidate);
+        let belongs = place == Place::In;
+        let around = Around {
+            place,
+            owner,
+            needs_facts: ctx.needs_facts(),
+            hash: None,
+            names_are_known: true,
+        };
+        let desired = desired(record, around, ctx.now());
+        let id = &record.page_id;
+        match desired {
+            Desired::Drop { .. } if record.holding.is_kept() => {
+                let before = self.before.as_ref();
+                let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
+                let removal = Removal {
+                    // What the store never confirmed is no loss.
+                    exempt: !record.holding.is_quotable() || by_scope && !record.has_no_text(),
+                    only_accepted: false,
+                };
+                ctx.find(|f| f.removals.insert(id.clone(), removal));
+            }
+            Desired::Wait(Waits::Body) => ctx.find(|f| {
+                f.removals.remove(id);
+            }),
+            _ => {}
         }
+        record.belongs = belongs;
+        record.decide(&desired);
+        desired
     }
+
+    /// What becomes of a page that belongs, with the pages that its document may name.
+    fn name(
+        &self,
+        record: &mut PageRecord,
+        owner: Option<&PageRecord>,
+        elsewhere: &Namings,
+    ) -> Desired {
+        let ctx = self.ctx;
+        let naming = |id: &PageId| self.namings.get(id).or_else(|| elsewhere.get(id));
+        let unknown = record
+            .links
+            .name(|id| naming(id).unwrap_or(Naming::Unknown));
+        let around = Around {
+            place: Place::In,
+            owner,
+            needs_facts: ctx.needs_facts(),
+            hash: ctx.names.hash(record),
+            names_are_known: !unknown || self.links != Links::AsKnown,
+        };
+        desired(record, around, ctx.now())
+    }
+}
+
+/// The page that an attachment hangs on.
+fn owner_of<'a>(
+    record: &PageRecord,
+    owners: &'a HashMap<PageId, PageRecord>,
+) -> Option<&'a PageRecord> {
+    let parent = record.facts.parent_id.as_ref();
+    parent.and_then(|id| owners.get(id))
 }
 
 /// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that

@@ -10,15 +10,15 @@ use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, StoreError};
 use domain::run::{Run, RunKind, RunStatus};
 use domain::{ObjectId, PageId, SpaceId};
-use storage_markdown::Target as LinkTarget;
 use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
+use super::convert::Links;
 use super::reconcile::{Reconciler, Which};
 use super::spaces::Remembered;
 use super::{
-    RunCtx, attachments, audit, bodies, comments, delta, dry, finish, moving, reconvert, spaces,
-    sweep, vanish,
+    RunCtx, attachments, audit, bodies, comments, delta, dry, finish, links, moving, reconvert,
+    spaces, sweep, vanish,
 };
 use crate::EngineError;
 use crate::counters::RunCounters;
@@ -67,8 +67,13 @@ pub(crate) async fn execute(
     shared.hub.run_started(&run).await;
     shared.pass("after_run_started");
 
-    let counters = shared.counters_of(&run);
+    let counters = match run.dry_run {
+        // It begins anew, since nothing of it was kept.
+        true => Arc::default(),
+        false => shared.counters_of(&run),
+    };
     let source = Fetchers::new(
+        Arc::clone(&shared.source),
         Arc::clone(&shared.fetchers),
         credits,
         Arc::clone(&counters),
@@ -81,7 +86,7 @@ pub(crate) async fn execute(
         counters,
         stop,
         ctx: None,
-        plan: None,
+        rehearsed: None,
         unmoved: None,
     };
     let heartbeat = Heartbeat {
@@ -112,20 +117,28 @@ pub(super) struct Execution {
     pub(super) stop: Stop,
     /// There as soon as the run knows its spaces.
     pub(super) ctx: Option<Arc<RunCtx>>,
-    pub(super) plan: Option<domain::run::RunPlan>,
+    /// What a dry run found.
+    pub(super) rehearsed: Option<dry::Rehearsed>,
     /// Why the move is not complete, if it is not.
     pub(super) unmoved: Option<String>,
 }
 
 impl Execution {
-    async fn work(&mut self, mut state: IndexState, source: Fetchers) -> Result<(), Halt> {
+    pub(super) async fn work(
+        &mut self,
+        mut state: IndexState,
+        source: Fetchers,
+    ) -> Result<(), Halt> {
         self.stop.check()?;
         let started_at = self.shared.now();
-        let writes = !self.run.dry_run;
+        if self.run.dry_run {
+            self.rehearsed = Some(dry::rehearse(self, source).await?);
+            return Ok(());
+        }
         if self.run.kind == RunKind::Move {
             return self.carry_move_on(state, source).await;
         }
-        let remembered = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
+        let remembered = spaces::look_up(&self.shared, &source, &mut state).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
             warm_spaces: warm_spaces(&self.shared, &state).await?,
@@ -139,10 +152,6 @@ impl Execution {
             started_at,
         }));
         self.ctx = Some(Arc::clone(&ctx));
-        if self.run.dry_run {
-            self.plan = Some(dry::plan(&ctx).await?);
-            return Ok(());
-        }
         let remote = ensure(&ctx).await?;
         let target = Target {
             backend: ctx.settings().backend,
@@ -176,10 +185,10 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
     ctx.uploads.wake();
     comments::leave_if_unwanted(ctx).await?;
+    reconvert::all(ctx).await?;
     if ctx.run.kind == RunKind::Delta {
         delta::delta(ctx, &spaces).await?;
     } else {
-        reconvert::all(ctx).await?;
         vanish::leave_removed_spaces(ctx).await?;
         if ctx.run.kind == RunKind::Full {
             audit::audit(ctx, remote).await?;
@@ -189,7 +198,8 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     bodies::fetch_due(ctx).await?;
     bodies::resolve_links(ctx).await?;
     let fresh = ctx.find(|f| std::mem::take(&mut f.fresh_bodies));
-    decide(ctx, &HashSet::new(), &fresh).await?;
+    decide(ctx, &HashSet::new(), &fresh, Links::AsKnown).await?;
+    links::settle(ctx).await?;
     attachments::follow(ctx).await?;
     vanish::remove(ctx).await
 }
@@ -199,6 +209,7 @@ pub(super) async fn decide(
     ctx: &RunCtx,
     moved: &HashSet<PageId>,
     touched: &HashSet<PageId>,
+    links: Links,
 ) -> Result<(), Halt> {
     let all: Vec<PageId> = moved.union(touched).cloned().collect();
     let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
@@ -219,7 +230,7 @@ pub(super) async fn decide(
         let Some((below, only)) = by_space.remove(&space.id) else {
             continue;
         };
-        let mut reconciler = Reconciler::new(ctx, &space, false);
+        let mut reconciler = Reconciler::new(ctx, &space, false, links);
         if !below.is_empty() {
             reconciler.decide(Which::Below(&below)).await?;
         }
@@ -360,17 +371,10 @@ async fn upload(ctx: &RunCtx, job: UploadJob) -> UploadReport {
     })
 }
 
-async fn link_spaces(shared: &Shared) -> Result<HashMap<String, (SpaceId, LinkTarget)>, Halt> {
-    let spaces = shared.store.known_spaces().await?;
+async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, Halt> {
+    let spaces = shared.store.known_spaces().await?.into_iter();
     Ok(spaces
-        .into_iter()
-        .map(|space| {
-            let target = LinkTarget {
-                url: space.url,
-                title: space.name,
-            };
-            (space.key.to_string(), (space.id, target))
-        })
+        .map(|space| (space.key.to_string(), space.id))
         .collect())
 }
 
@@ -401,8 +405,7 @@ impl Heartbeat {
         let begun = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let counts = self.counters.counts();
-            let requests = self.counters.requests();
+            let (counts, requests) = self.counters.told(self.run.dry_run);
             let eta = self.eta(begun.elapsed()).await;
             let touched = self
                 .shared

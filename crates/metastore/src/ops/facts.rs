@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::holding::Holding;
+use domain::links::Links;
 use domain::page::{PageFacts, PageRecord, Standing};
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
@@ -129,8 +130,10 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         body_version: None,
         markdown_hash: None,
         comments_hash: None,
+        links: Links::default(),
         file: None,
         standing: Standing::Undecided,
+        belongs: false,
         reason: None,
         attempts: 0,
         next_try_at: None,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::content::ContentKind;
 use domain::holding::{Change, Holding, HoldingChange, Wanted};
 use domain::page::{PageState, Standing};
@@ -11,10 +13,22 @@ use domain::{IndexId, ObjectId, PageId, Timestamp, WorkerId};
 
 use super::objects;
 use crate::convert::{db_time, opt_time, rows, time, word};
-use crate::dialect::{self, Conn, IDS};
+use crate::dialect::{self, Conn, Db, IDS};
 use crate::error::Done;
-use crate::rows::{Derived, HoldingRow};
+use crate::rows::{Derived, HoldingRow, NONE};
 use crate::schema::{holdings, store_objects, synced_pages};
+
+/// The rows of pages of which this object has something to quote: [`Holding::is_quotable`].
+pub(crate) fn quotable(
+    object: ObjectId,
+) -> Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>> {
+    let held = holdings::table
+        .filter(holdings::object_id.eq(object.0))
+        .filter(holdings::page_id.eq(synced_pages::page_id))
+        .filter(holdings::want.is_not_null())
+        .filter(holdings::have.ne(NONE));
+    Box::new(exists(held))
+}
 
 /// Applies changes in their order; answers of each whether it applied.
 pub(crate) fn change(

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::content::ContentKind;
 use domain::holding::{Change, HoldingChange};
-use domain::page::{Page, PageRecord, Standing};
+use domain::page::{Page, PageRecord, PageState, PlacedPage, Standing};
 use domain::ports::store::{Listed, PageFilter};
 use domain::{IndexId, ObjectId, PageId, SpaceKey, Timestamp};
 
 use super::{holdings, indexes, objects, pages, spaces};
 use crate::convert::{db_time, limit, rows};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, Db};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::PageRow;
 use crate::schema::synced_pages;
@@ -21,7 +22,11 @@ const BY_ID: &str = "pages";
 const BY_CHANGE: &str = "changes";
 
 /// By id, or, when asked for changes, the newest change first.
-pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done<Listed<Page>> {
+pub(crate) fn list(
+    conn: &mut Conn,
+    index: IndexId,
+    filter: &PageFilter,
+) -> Done<Listed<PlacedPage>> {
     indexes::row(conn, index)?;
     let limit = limit(filter.limit);
     let mut query = synced_pages::table
@@ -43,6 +48,9 @@ pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done
                 .like(format!("%{}%", escaped(&part.to_lowercase())))
                 .escape('\\'),
         );
+    }
+    if filter.shown {
+        query = query.filter(may_be_shown(conn, index)?);
     }
     let by_change = filter.changed_after.is_some();
     if let Some(after) = filter.changed_after {
@@ -86,8 +94,23 @@ pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done
     });
     let keys = spaces::keys(conn, index)?;
     let records = pages::records(conn, index, found)?;
-    let items = records.iter().map(|page| shown(page, &keys)).collect();
+    let items = records
+        .into_iter()
+        .map(|page| placed(page, &keys))
+        .collect();
     Ok(Listed { items, next_cursor })
+}
+
+/// The rows to which [`PageRecord::may_be_shown`] says yes.
+fn may_be_shown(
+    conn: &mut Conn,
+    index: IndexId,
+) -> Done<Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>>> {
+    let serving = objects::serving(conn, &index.to_string())?;
+    let hidden = [PageState::Vanishing, PageState::Removed, PageState::Skipped];
+    Ok(Box::new(holdings::quotable(ObjectId(serving.id)).and(
+        synced_pages::state.ne_all(hidden.map(PageState::as_str)),
+    )))
 }
 
 /// The text with the wildcards of `LIKE` made plain.
@@ -102,11 +125,11 @@ fn escaped(text: &str) -> String {
     plain
 }
 
-fn shown(record: &PageRecord, keys: &HashMap<String, SpaceKey>) -> Page {
+fn placed(record: PageRecord, keys: &HashMap<String, SpaceKey>) -> PlacedPage {
     let space = record.facts.space_id.as_str();
     // A space that no index knows any more is shown by its id.
-    let key = keys.get(space).cloned().unwrap_or_else(|| space.into());
-    record.to_page(key)
+    let space_key = keys.get(space).cloned().unwrap_or_else(|| space.into());
+    PlacedPage { record, space_key }
 }
 
 /// Ids of the index's spaces that answer to a key, as it is now or as it was given; keys ignore case.
@@ -135,10 +158,10 @@ fn record(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PageRecord> {
         .ok_or_else(|| not_found(format!("page {page} in index {index}")).into())
 }
 
-pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<Page> {
+pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PlacedPage> {
     let record = record(conn, index, page)?;
     let keys = spaces::keys(conn, index)?;
-    Ok(shown(&record, &keys))
+    Ok(placed(record, &keys))
 }
 
 /// Makes a failed page, or one that waits for its next try, due now; what is to be sent or removed of it, too.
@@ -168,7 +191,7 @@ pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timesta
         record.next_try_at = Some(now);
         pages::put(conn, index, &[record])?;
     }
-    one(conn, index, page)
+    Ok(one(conn, index, page)?.page())
 }
 
 /// The page with this title that an answer may quote; pages before blog posts.
@@ -177,18 +200,23 @@ pub(crate) fn by_title(
     index: IndexId,
     space: &SpaceKey,
     title: &str,
-) -> Done<Option<Page>> {
+) -> Done<Option<PlacedPage>> {
     let ids = ids_of_key(conn, index, space)?;
-    let found: Vec<PageRow> = synced_pages::table
+    let shown = may_be_shown(conn, index)?;
+    let found: Option<PageRow> = synced_pages::table
         .filter(synced_pages::index_id.eq(index.to_string()))
         .filter(synced_pages::space_id.eq_any(ids))
         .filter(synced_pages::title_lower.eq(title.to_lowercase()))
         .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
+        .filter(shown)
         .order((synced_pages::kind.desc(), synced_pages::page_id))
         .select(PageRow::as_select())
-        .load(conn)?;
+        .first(conn)
+        .optional()?;
     let keys = spaces::keys(conn, index)?;
-    let records = pages::records(conn, index, found)?;
-    let first = records.iter().find(|record| record.may_be_shown());
-    Ok(first.map(|record| shown(record, &keys)))
+    let records = pages::records(conn, index, found.into_iter().collect())?;
+    Ok(records
+        .into_iter()
+        .next()
+        .map(|record| placed(record, &keys)))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use domain::content::{ContentKind, Restriction};
 use domain::holding::{Holding, Wanted};
+use domain::links::Naming;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::PageBrief;
 use domain::{IndexId, PageId, RunId, SpaceId, Timestamp};
@@ -130,6 +131,7 @@ struct BriefRow {
     restriction: String,
     state: String,
     kept: bool,
+    belongs: bool,
     seen_in_run: Option<String>,
     vanished_at: Option<chrono::NaiveDateTime>,
 }
@@ -148,6 +150,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             synced_pages::restriction,
             synced_pages::state,
             synced_pages::kept,
+            synced_pages::belongs,
             synced_pages::seen_in_run,
             synced_pages::vanished_at,
         ))
@@ -155,15 +158,18 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
     let mut briefs = Vec::new();
     for row in cursor {
         let row = row?;
+        let kind = word("synced_pages.kind", &row.kind, ContentKind::parse)?;
+        let state = word("synced_pages.state", &row.state, PageState::parse)?;
         briefs.push(PageBrief {
             page_id: row.page_id.into(),
-            kind: word("synced_pages.kind", &row.kind, ContentKind::parse)?,
+            kind,
             space_id: space.clone(),
             parent_id: row.parent_id.map(Into::into),
             title: row.title,
             restriction: Restriction::parse(&row.restriction),
-            state: word("synced_pages.state", &row.state, PageState::parse)?,
+            state,
             stored: row.kept,
+            naming: Naming::of(kind, state, row.kept, row.belongs),
             seen_in_run: row
                 .seen_in_run
                 .map(|run| id("synced_pages.seen_in_run", &run))

@@ -13,7 +13,8 @@ use crate::dialect::Db;
 use crate::error::{Done, Fault};
 use crate::schema::{holdings, store_objects};
 
-const NONE: &str = "none";
+/// `have` of what the object holds nothing of.
+pub(crate) const NONE: &str = "none";
 const UNKNOWN: &str = "unknown";
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]

@@ -9,7 +9,7 @@ mod run;
 
 pub(crate) use body::BodyRow;
 pub(crate) use comment::{CommentBriefRow, CommentRow};
-pub(crate) use holding::{HoldingRow, ObjectRow};
+pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
-pub(crate) use page::{Derived, PageRow};
+pub(crate) use page::{Derived, PageRow, page_links};
 pub(crate) use run::RunRow;

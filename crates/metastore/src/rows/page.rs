@@ -4,9 +4,10 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use domain::holding::{Holding, page_state};
+use domain::links::Links;
 use domain::page::{PageFacts, PageRecord, PageState, Standing};
 
-use crate::convert::{db_time, id, list, opt_db_time, opt_time, time, to_json, word};
+use crate::convert::{db_time, from_json, id, list, opt_db_time, opt_time, time, to_json, word};
 use crate::dialect::Db;
 use crate::error::Done;
 use crate::schema::synced_pages;
@@ -44,6 +45,8 @@ pub(crate) struct PageRow {
     pub standing: String,
     pub kept: bool,
     pub document: bool,
+    pub links: Option<String>,
+    pub belongs: bool,
 }
 
 /// What the database keeps of a page although it follows from how the page stands and from its holding: so that it can filter
@@ -53,6 +56,14 @@ pub(crate) struct Derived {
     pub state: PageState,
     pub kept: bool,
     pub document: bool,
+}
+
+/// Most texts point at no page.
+pub(crate) fn page_links(json: Option<&str>) -> Done<Links> {
+    json.map_or_else(
+        || Ok(Links::default()),
+        |json| from_json("synced_pages.links", json),
+    )
 }
 
 impl Derived {
@@ -104,6 +115,8 @@ impl PageRow {
             standing: page.standing.as_str().to_owned(),
             kept: derived.kept,
             document: derived.document,
+            links: (!page.links.is_empty()).then(|| to_json(&page.links)),
+            belongs: page.belongs,
         }
     }
 
@@ -137,6 +150,8 @@ impl PageRow {
                 size: row.file_size.and_then(|size| u64::try_from(size).ok()),
             }),
             standing: word("synced_pages.standing", &row.standing, Standing::parse)?,
+            links: page_links(row.links.as_deref())?,
+            belongs: row.belongs,
             reason: row.reason,
             attempts: row.attempts,
             next_try_at: opt_time(row.next_try_at),

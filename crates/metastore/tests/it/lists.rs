@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use domain::IndexId;
-use domain::holding::{Change, Holding};
+use domain::holding::{Change, Holding, Outcome};
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::{AdminStore, PageFilter, StoreError, SyncStore};
 
-use crate::bed::{Bed, claim, container, held, noon, page, removal, said, want};
+use crate::bed::{Bed, claim, container, failed, held, holding, noon, page, removal, said, want};
 
 /// Walks a list to its end, three at a time; answers the ids in their order.
 async fn walk(bed: &Bed, index: IndexId, filter: PageFilter) -> Vec<String> {
@@ -15,7 +15,11 @@ async fn walk(bed: &Bed, index: IndexId, filter: PageFilter) -> Vec<String> {
     loop {
         let part = bed.store.pages(index, &filter).await.unwrap();
         assert!(part.items.len() <= 3);
-        seen.extend(part.items.into_iter().map(|page| page.id.to_string()));
+        seen.extend(
+            part.items
+                .into_iter()
+                .map(|page| page.record.page_id.to_string()),
+        );
         filter.cursor = part.next_cursor;
         if filter.cursor.is_none() {
             return seen;
@@ -255,7 +259,7 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
         &[want("h"), claim("h"), said("h", refused)],
     )
     .await;
-    let shown = bed.store.page(index, &"5".into()).await.unwrap();
+    let shown = bed.store.page(index, &"5".into()).await.unwrap().page();
     assert_eq!(
         (shown.state, shown.attempts, shown.next_try_at),
         (PageState::Failed, 1, Some(later))
@@ -277,6 +281,45 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
         bed.store.retry_page(index, &"9".into()).await,
         Err(StoreError::NotFound { .. })
     ));
+}
+
+#[tokio::test]
+async fn what_may_be_shown_is_listed_apart() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let mut all = Vec::new();
+    for (n, state) in PageState::ALL.into_iter().enumerate() {
+        let later = bed.now() + TimeDelta::hours(1);
+        let unsure = holding([
+            want("h"),
+            claim("h"),
+            said("h", Outcome::Accepted),
+            said("h", failed("not found", later)),
+        ]);
+        for (holding, name) in [(Holding::default(), "a"), (unsure, "b"), (held("h"), "c")] {
+            all.push(PageRecord {
+                holding,
+                ..page(index, &format!("{n}{name}"), state)
+            });
+        }
+    }
+    bed.save(&all).await;
+    let expected: Vec<String> = all
+        .iter()
+        .filter(|record| record.may_be_shown())
+        .map(|record| record.page_id.to_string())
+        .collect();
+    assert_eq!(expected.len(), 8);
+    let filter = PageFilter {
+        shown: true,
+        ..PageFilter::default()
+    };
+    assert_eq!(walk(&bed, index, filter.clone()).await, expected);
+    let with_state = PageFilter {
+        states: vec![PageState::Pending, PageState::Skipped],
+        ..filter
+    };
+    assert_eq!(walk(&bed, index, with_state).await, ["0b", "0c"]);
 }
 
 #[tokio::test]

@@ -93,7 +93,10 @@ async fn every_row_of_an_older_version_keeps_its_meaning() {
             "{id}"
         );
     }
-    let shown = async |id: &str| bed.store.page(index, &PageId::from(id)).await.unwrap();
+    let shown = async |id: &str| {
+        let placed = bed.store.page(index, &PageId::from(id)).await.unwrap();
+        placed.page()
+    };
     let stuck = shown("98356").await.reason.unwrap();
     assert_eq!(
         stuck,
