@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
-use domain::page::{Page, PageState};
+use domain::page::{Page, PageRecord, PageState};
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::{AdminStore, NewIndex, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
@@ -212,6 +212,13 @@ impl Bench {
     pub async fn page(&self, index: IndexId, id: u64) -> Page {
         let id = PageId::from(id.to_string());
         self.store.page(index, &id).await.unwrap()
+    }
+
+    /// The whole row of a page.
+    pub async fn record(&self, index: IndexId, id: u64) -> PageRecord {
+        let ids = [PageId::from(id.to_string())];
+        let found = self.store.pages_by_id(index, &ids).await.unwrap();
+        found.into_iter().next().unwrap()
     }
 
     pub async fn state(&self, index: IndexId, id: u64) -> PageState {

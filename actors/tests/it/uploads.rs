@@ -68,7 +68,7 @@ fn a_run_ends_when_its_documents_are_searchable_or_have_failed() {
             shelf.refuse.clear();
         });
         bench.wait(600).await;
-        let run = bench.delta(index.id).await;
+        let run = bench.over(index.id).await;
         assert_eq!(
             (run.status, run.counts.searchable),
             (RunStatus::Succeeded, 3)

@@ -48,14 +48,14 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
-        .filter(|record| record.restriction == Restriction::Unknown)
-        .map(|record| (record.page_id.clone(), record.kind))
+        .filter(|page| page.restriction == Restriction::Unknown)
+        .map(|page| (page.page_id.clone(), page.kind))
         .collect();
     if ctx.needs_facts() {
         moved.extend(learn(ctx, &touched, unknown).await?);
     }
     touched.extend(files);
-    touched.extend(unsettled.into_iter().map(|record| record.page_id));
+    touched.extend(unsettled.into_iter().map(|page| page.page_id));
 
     suspects.extend(vanish::due_for_a_second_look(ctx).await?);
     let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;

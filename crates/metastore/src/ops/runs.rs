@@ -1,5 +1,7 @@
 //! Runs: opening, progress, ending, and what an ending does to the index.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use domain::index::IndexStatus;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
@@ -47,6 +49,16 @@ pub(crate) fn open_of(conn: &mut Conn, index: IndexId) -> Done<Option<Run>> {
     open_row(conn, &index.to_string())?
         .map(TryInto::try_into)
         .transpose()
+}
+
+pub(crate) fn all_open(conn: &mut Conn) -> Done<HashSet<IndexId>> {
+    let open: Vec<String> = sync_runs::table
+        .filter(sync_runs::status.eq_any(OPEN))
+        .select(sync_runs::index_id)
+        .load(conn)?;
+    open.iter()
+        .map(|index| crate::convert::id("sync_runs.index_id", index))
+        .collect()
 }
 
 /// Whether a run that may have made something in a store was ever begun.
