@@ -200,9 +200,8 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         // An agent id has no character that would have to be escaped.
         let agent = format!("agent=\"{}\"", index.settings.agent_id);
         of_indexes.put(DOCUMENTS, &agent, index.document_count);
-        let finished = index.last_run.as_ref().and_then(|run| run.finished_at);
-        if let Some(finished) = finished {
-            of_indexes.put(SYNC_AGE, &agent, (now - finished).num_seconds());
+        if let Some(synced) = index.as_of() {
+            of_indexes.put(SYNC_AGE, &agent, (now - synced).num_seconds().max(0));
         }
         let open = state.store.open_holdings(of.serving).await?;
         of_indexes.put(
@@ -257,7 +256,10 @@ struct OfIndexes(BTreeMap<&'static str, String>);
 impl OfIndexes {
     const HELP: [(&'static str, &'static str); 4] = [
         (DOCUMENTS, "Documents, by index"),
-        (SYNC_AGE, "Seconds since the last run of an index ended"),
+        (
+            SYNC_AGE,
+            "Seconds since the last run of an index that succeeded, in full or in part, ended",
+        ),
         (OUTBOX, "Pending changes of the store, by index and state"),
         (OUTBOX_AGE, "Age of the oldest pending change, by index"),
     ];

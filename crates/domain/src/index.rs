@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::quiet::QuietHours;
-use crate::run::{Run, RunKind, RunStatus};
+use crate::run::Run;
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
 /// Which retrieval store holds an index.
@@ -281,7 +281,7 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
-    /// `finished_at` of the last succeeded or partial run, as the engine remembers it; see [`as_of`](Self::as_of).
+    /// `finished_at` of the newest succeeded or partial run that did not end ahead of now; see [`as_of`](Self::as_of).
     #[serde(skip)]
     pub synced_at: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
@@ -293,15 +293,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first.
+    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first, and while only a
+    /// clock that was ahead tells of one.
     #[must_use]
-    pub fn as_of(&self) -> Option<DateTime<Utc>> {
-        let last = self.last_run.as_ref();
-        // A move changes where answers come from, not how current they are.
-        last.filter(|run| run.kind != RunKind::Move)
-            .filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
-            .and_then(|run| run.finished_at)
-            .or(self.synced_at)
+    pub const fn as_of(&self) -> Option<DateTime<Utc>> {
+        self.synced_at
     }
 }
 

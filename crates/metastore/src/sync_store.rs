@@ -29,11 +29,13 @@ use crate::rows::{BodyRow, CommentRow};
 #[async_trait]
 impl SyncStore for Metastore {
     async fn index_states(&self) -> StoreResult<Vec<IndexState>> {
-        self.read(indexes::states).await
+        let now = self.now();
+        self.read(move |c| indexes::states(c, now)).await
     }
 
     async fn index_state(&self, index: IndexId) -> StoreResult<IndexState> {
-        self.read(move |c| indexes::state(c, index)).await
+        let now = self.now();
+        self.read(move |c| indexes::state(c, index, now)).await
     }
 
     async fn set_remote(&self, object: ObjectId, remote: &Remote) -> StoreResult<()> {

@@ -85,6 +85,34 @@ pub(crate) fn newest(conn: &mut Conn, index: &str) -> Done<Option<Run>> {
         .transpose()
 }
 
+/// The id of the run that is recorded next: it sorts behind all others, whatever the clock said when those were made.
+fn next_id(conn: &mut Conn) -> Done<RunId> {
+    let newest: Option<String> = sync_runs::table
+        .select(diesel::dsl::max(sync_runs::id))
+        .first(conn)?;
+    let newest = newest
+        .map(|newest| crate::convert::id("sync_runs.id", &newest))
+        .transpose()?;
+    Ok(RunId::after(newest))
+}
+
+/// When the newest run ended that says how current answers are, and that did not end ahead of `now`.
+pub(crate) fn synced_at(conn: &mut Conn, index: &str, now: Timestamp) -> Done<Option<Timestamp>> {
+    let well = [RunStatus::Succeeded, RunStatus::Partial].map(RunStatus::as_str);
+    let row: Option<RunRow> = sync_runs::table
+        .filter(sync_runs::index_id.eq(index))
+        .filter(sync_runs::dry_run.eq(false))
+        .filter(sync_runs::status.eq_any(well))
+        .filter(sync_runs::kind.ne(RunKind::Move.as_str()))
+        .filter(sync_runs::finished_at.le(db_time(now)))
+        .order(sync_runs::id.desc())
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?;
+    let run: Option<Run> = row.map(TryInto::try_into).transpose()?;
+    Ok(run.and_then(|run| run.synced_at(now)))
+}
+
 pub(crate) fn open(
     conn: &mut Conn,
     index: IndexId,
@@ -107,7 +135,7 @@ pub(crate) fn open(
         }
         return Ok(OpenedRun::Queued(open.try_into()?));
     }
-    let new = RunRow::pending(index, kind, dry_run, now);
+    let new = RunRow::pending(next_id(conn)?, index, kind, dry_run, now);
     diesel::insert_into(sync_runs::table)
         .values(&new)
         .execute(conn)?;
@@ -242,7 +270,7 @@ fn follow(
     follow_up: Option<RunKind>,
     now: Timestamp,
 ) -> Done<()> {
-    let mut next = RunRow::pending(parse_index(over)?, kind, false, now);
+    let mut next = RunRow::pending(next_id(conn)?, parse_index(over)?, kind, false, now);
     next.follow_up = follow_up.map(|kind| kind.as_str().to_owned());
     diesel::insert_into(sync_runs::table)
         .values(&next)
