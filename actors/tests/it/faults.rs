@@ -1,8 +1,10 @@
 //! One bad page, space or answer stops nothing else: it is recorded with its reason, and tried again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::PageId;
+use domain::event::EventKind;
 use domain::index::{IndexStatus, SpaceState};
 use domain::page::{PageState, Standing};
 use domain::ports::store::{AdminStore, RunFilter, SyncStore};
@@ -323,5 +325,37 @@ fn the_next_try_that_is_told_is_kept_and_one_run_tries_all_that_failed_together(
         // Nothing waits any more, and nothing begins.
         bench.wait(600).await;
         assert_eq!(bench.over(index).await.id, newest.id);
+    });
+}
+
+#[test]
+fn of_pages_that_fail_together_the_first_hundred_are_named_and_all_are_counted() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, pages) = failing(&bench, 230).await;
+        let run = bench.over(index).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 230));
+        let events = bench
+            .store
+            .events_after(0, Some(index), 10_000)
+            .await
+            .unwrap();
+        let named: HashSet<String> = events
+            .iter()
+            .filter(|event| event.event.kind == EventKind::PageFailed)
+            .map(|event| event.event.data["id"].as_str().unwrap().to_owned())
+            .collect();
+        let of_run = events.iter().filter(|event| {
+            event.event.kind == EventKind::PageFailed && event.event.run_id == Some(run.id)
+        });
+        assert_eq!((named.len(), of_run.count()), (100, 100));
+        // The end of the run tells how many there are, and each page tells why.
+        let over = events
+            .iter()
+            .find(|event| event.event.kind == EventKind::RunFinished);
+        assert_eq!(over.unwrap().event.data["counts"]["failed"], 230);
+        for page in &pages {
+            assert!(bench.page(index, *page).await.reason.is_some());
+        }
     });
 }

@@ -12,7 +12,7 @@ pub enum EventKind {
     RunStarted,
     /// Counters moved; the data is the run.
     Progress,
-    /// A page failed; the data is the page (with `index_id` and `run_id`).
+    /// A page failed; the data is the page (with `index_id` and `run_id`). At most [`NAMED_IN_A_RUN`] a run.
     PageFailed,
     /// A run is over; the data is the run.
     RunFinished,
@@ -48,6 +48,16 @@ impl EventKind {
     }
 }
 
+/// So many pages of a run are named as failed, one event each. How many failed is in the counts of the run, and each page of the
+/// index says why.
+pub const NAMED_IN_A_RUN: usize = 100;
+
+/// How many of `failing` pages are still to be named, when a run has named so many.
+#[must_use]
+pub fn to_be_named(named: usize, failing: usize) -> usize {
+    failing.min(NAMED_IN_A_RUN.saturating_sub(named))
+}
+
 /// One event before it has its number.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewEvent {
@@ -70,4 +80,24 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub event: NewEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_names_a_bounded_number_of_pages() {
+        let table = [
+            (0, 0, 0),
+            (0, 7, 7),
+            (0, 101, 100),
+            (98, 7, 2),
+            (100, 7, 0),
+            (200, 7, 0),
+        ];
+        for (named, failing, more) in table {
+            assert_eq!(to_be_named(named, failing), more, "{failing} after {named}");
+        }
+    }
 }

@@ -111,7 +111,7 @@ pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
     let count = i64::try_from(ids.len()).unwrap_or(0);
     ctx.counters.count(|counts| counts.failed += count);
     ctx.shared
-        .publish_failed(ctx.index(), ctx.run.id, ids)
+        .publish_failed((ctx.index(), ctx.run.id), &ctx.counters, ids)
         .await;
 }
 
