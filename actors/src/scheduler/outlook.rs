@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::ports::store::{IndexState, OpenedRun, StoreError, TriesOf};
+use domain::run::RunStatus;
 use domain::{IndexId, Timestamp, schedule};
 
 use crate::index::announce;
@@ -81,10 +82,14 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
     Ok(outlook)
 }
 
-/// What became due before the last run began had its turn in it.
+/// What became due before the last run began had its turn in it. After a run that failed as a whole the schedule's own next one
+/// tries everything.
 fn asked_for_tries(states: &[IndexState], now: Timestamp) -> Vec<TriesOf> {
     let of = |state: &IndexState| {
-        let began = state.index.last_run.as_ref()?.started_at?;
+        let last = state.index.last_run.as_ref();
+        let began = last
+            .filter(|run| run.status != RunStatus::Failed)?
+            .started_at?;
         Some(TriesOf {
             index: state.index.id,
             serving: state.serving,
