@@ -307,7 +307,8 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
         assert_eq!(now.status, IndexStatus::Degraded);
         assert!(now.status_reason.unwrap().contains("was refused"));
         assert_eq!(bench.held().len(), 30);
-        assert!(bench.finds(index.id, "text5.").await.is_empty(), "hidden");
+        let kept = pages[5].to_string();
+        assert_eq!(bench.finds(index.id, "text5.").await, [kept]);
 
         // A single page more is within the share, and goes.
         let trash = async |ids: &[u64]| {
@@ -327,6 +328,10 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
             (RunStatus::NeedsConfirmation, 0)
         );
         assert!(run.error.unwrap().detail.starts_with("24 of 29"));
+        assert!(
+            bench.finds(index.id, "text5.").await.is_empty(),
+            "asked anew"
+        );
         bench.store.answer_guard(run.id, false).await.unwrap();
         bench.wait(60).await;
         assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
@@ -336,6 +341,7 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
             RunStatus::NeedsConfirmation,
             "a full run asks again"
         );
+        assert!(bench.finds(index.id, "text5.").await.is_empty());
         bench.store.answer_guard(full.id, true).await.unwrap();
         bench.wait(60).await;
         let run = bench.sweep(index.id).await;
@@ -681,4 +687,115 @@ fn a_page_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
             bench.assert_true(index.id).await;
         });
     }
+}
+
+#[test]
+fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        for id in &pages[25..28] {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["fine".into()]);
+        }
+        let settings = domain::index::IndexSettings {
+            exclude_labels: vec!["old".into()],
+            ..bench.index_settings("agent", &["ENG"])
+        };
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        // Twelve are in the trash, three carry a label that the index excludes, three are restricted.
+        for id in &pages[..12] {
+            bench
+                .site
+                .change(*id, |page| page.status = ContentStatus::Trashed);
+        }
+        for id in &pages[12..15] {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["old".into()]);
+        }
+        for id in &pages[15..18] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        let asked = bench.sweep(index.id).await;
+        assert!(asked.error.unwrap().detail.starts_with("18 of 30"));
+        let shown = async || {
+            let mut shown = Vec::new();
+            for (n, id) in pages[..18].iter().enumerate() {
+                let found = bench.finds(index.id, &format!("text{n}.")).await;
+                if found == [id.to_string()] {
+                    shown.push(n);
+                }
+            }
+            shown
+        };
+        assert!(shown().await.is_empty(), "hidden until it is answered");
+        bench.store.answer_guard(asked.id, false).await.unwrap();
+        // What is absent at once; what a rule of the index keeps out with the next sweep; what is restricted never.
+        assert_eq!(shown().await, (0..12).collect::<Vec<_>>());
+        for _ in 0..3 {
+            bench.wait(120).await;
+            let sweep = bench.sweep(index.id).await;
+            assert_eq!(
+                (sweep.status, sweep.counts.deleted, sweep.counts.uploaded),
+                (RunStatus::Succeeded, 0, 0)
+            );
+            bench.delta(index.id).await;
+            assert_eq!(shown().await, (0..15).collect::<Vec<_>>());
+        }
+        bench.assert_consistent(index.id).await;
+        assert_eq!(bench.index(index.id).await.document_count, 27);
+        // Which, why, by whom and when.
+        let page = bench.page(index.id, pages[3]).await;
+        assert_eq!(page.state, PageState::Searchable);
+        let said = "in the trash; kept by the administrator's answer of 2026-03-01 08:00 UTC";
+        assert_eq!(page.reason.as_deref(), Some(said));
+        let labelled = bench.page(index.id, pages[13]).await.reason.unwrap();
+        assert!(labelled.starts_with("labelled old") && labelled.contains("2026-03-01 08:00"));
+        let status = bench.index(index.id).await.status_reason.unwrap();
+        assert!(
+            status.contains(
+                "18 document(s) was refused by the administrator on 2026-03-01 08:00 UTC"
+            ),
+            "{status}"
+        );
+        assert!(
+            status.ends_with("Pages: 1001, 1002, 1003, 1004, 1005, 13 more"),
+            "{status}"
+        );
+        // One of each kind comes back, and is a page like any other; the rest stays.
+        bench
+            .site
+            .change(pages[3], |page| page.status = ContentStatus::Current);
+        for id in [pages[13], pages[16]] {
+            bench.site.change(id, |page| {
+                page.labels.clear();
+                page.restricted = false;
+            });
+        }
+        bench.wait(120).await;
+        bench.sweep(index.id).await;
+        for n in [3, 13, 16] {
+            assert_eq!(bench.page(index.id, pages[n]).await.reason, None);
+        }
+        let status = bench.index(index.id).await.status_reason.unwrap();
+        assert!(status.contains("15 document(s) was refused"), "{status}");
+        // A page that could not be asked for once is no less kept.
+        bench.site.fail("by ids", 20, Fault::Unavailable);
+        bench.sweep(index.id).await;
+        bench.site.heal();
+        bench.wait(120).await;
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 0);
+        assert_eq!(bench.held().len(), 30);
+        // Asked anew and accepted, they go.
+        let full = bench.order(index.id, Some(true)).await;
+        assert!(full.error.unwrap().detail.starts_with("15 of 30"));
+        assert_eq!(shown().await, [3, 13, 16]);
+        bench.store.answer_guard(full.id, true).await.unwrap();
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 15);
+        bench.assert_true(index.id).await;
+    });
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::content::SourcePage;
-use crate::page::{PageFacts, PageRecord, PageState};
+use crate::page::{PageFacts, PageRecord, PageState, Standing};
 
 /// What a listed item is, compared with what we know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,9 @@ pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
     if listed.version > record.facts.version {
         return Change::Edited;
     }
-    if record.state() == PageState::Vanishing || record.facts != PageFacts::from(listed) {
+    let was_absent = record.state() == PageState::Vanishing
+        || record.standing == Standing::Retained && record.vanished_at.is_some();
+    if was_absent || record.facts != PageFacts::from(listed) {
         Change::FactsOnly
     } else {
         Change::Unchanged

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::PageId;
 use crate::index::IndexProgress;
+use crate::page::{PageRecord, Standing};
+use crate::{PageId, Timestamp};
 
 /// Indexes with fewer stored pages than this are not guarded: half of four pages is no catastrophe.
 pub const GUARDED_FROM: i64 = 20;
@@ -47,6 +48,71 @@ impl Asked {
             Self::Nothing | Self::Accepted(_) => false,
         }
     }
+
+    /// Whether a page that is to leave stays in answers, by the administrator's decision: the store holds it, and its removal was
+    /// refused, be it while this run was under way. Not in a run that `asks_again`.
+    #[must_use]
+    pub fn retains(&self, page: &PageRecord, asks_again: bool) -> bool {
+        let refused = matches!(self, Self::Refused(pages) if pages.contains(&page.page_id));
+        page.holding.is_kept() && (refused || page.standing == Standing::Retained && !asks_again)
+    }
+}
+
+/// Stands between why a page was to leave and why it stays.
+const RETAINED: &str = "; kept by the administrator's answer of ";
+
+impl PageRecord {
+    /// The administrator, asked whether it may go for this reason, has answered that it stays: answers quote it again. `false`:
+    /// it has left, stays already, or the store holds nothing that could stay.
+    pub fn retain(&mut self, why: &str, answered_at: Timestamp, now: Timestamp) -> bool {
+        if matches!(self.standing, Standing::Retained | Standing::Gone) || !self.holding.is_kept() {
+            return false;
+        }
+        self.standing = Standing::Retained;
+        self.reason = Some(format!("{why}{RETAINED}{}", in_words(answered_at)));
+        self.attempts = 0;
+        self.next_try_at = None;
+        self.changed_at = now;
+        true
+    }
+
+    /// The question is asked anew: it is hidden, or out, as it was before the answer. `false`: there was no such answer.
+    pub fn withdraw_retention(&mut self, now: Timestamp) -> bool {
+        if self.standing != Standing::Retained {
+            return false;
+        }
+        self.standing = match self.vanished_at {
+            Some(_) => Standing::Hidden,
+            None => Standing::Skipped,
+        };
+        let why = self.reason.take();
+        self.reason = why.map(|why| why.split(RETAINED).next().unwrap_or_default().to_owned());
+        self.changed_at = now;
+        true
+    }
+}
+
+fn in_words(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// So many pages are named in a sentence.
+const NAMED: usize = 5;
+
+/// What an index says of itself while removals are refused: which, by whom, and when.
+#[must_use]
+pub fn refusal_in_words(pages: &BTreeSet<PageId>, answered_at: Option<Timestamp>) -> String {
+    let mut named: Vec<String> = pages.iter().take(NAMED).map(ToString::to_string).collect();
+    if pages.len() > NAMED {
+        named.push(format!("{} more", pages.len() - NAMED));
+    }
+    let when = answered_at.map(|at| format!(" on {}", in_words(at)));
+    format!(
+        "the removal of {} document(s) was refused by the administrator{}: they stay, and answers quote those that are not restricted, until the question is asked anew. A full sync asks again. Pages: {}",
+        pages.len(),
+        when.unwrap_or_default(),
+        named.join(", ")
+    )
 }
 
 /// What the guard says about some removals.
@@ -138,6 +204,7 @@ pub fn judge(stored: i64, suggested: Suggested, max_percent: u32, asked: &Asked)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holding::Holding;
 
     fn pages(ids: std::ops::Range<i64>) -> BTreeSet<PageId> {
         ids.map(|id| PageId::from(id.to_string())).collect()
@@ -254,5 +321,68 @@ mod tests {
         progress.deletions_refused = false;
         progress.deletions_accepted = true;
         assert!(!Asked::of(&progress).holds(&one));
+    }
+
+    fn stored_page(id: &str) -> PageRecord {
+        let source = crate::content::SourcePage {
+            id: PageId::from(id),
+            kind: crate::content::ContentKind::Page,
+            status: crate::content::ContentStatus::Current,
+            title: String::new(),
+            space_id: crate::SpaceId::from("10"),
+            parent_id: None,
+            parent_kind: None,
+            version: 1,
+            modified: Timestamp::UNIX_EPOCH,
+            author: None,
+            url: String::new(),
+            body: None,
+        };
+        let mut page = PageRecord::new(crate::IndexId::generate(), &source, Timestamp::UNIX_EPOCH);
+        let have = crate::holding::Have::Document("h".to_owned());
+        let flight = (crate::holding::Flight::None, false);
+        page.holding =
+            Holding::restore((Some("h".to_owned()), have), flight, (0, None), None, None);
+        page
+    }
+
+    #[test]
+    fn what_is_kept_is_shown_until_it_is_asked_anew() {
+        let (answered, now) = (
+            Timestamp::UNIX_EPOCH,
+            Timestamp::UNIX_EPOCH + chrono::TimeDelta::hours(1),
+        );
+        for (out, absent) in [(Standing::Hidden, true), (Standing::Skipped, false)] {
+            let mut page = stored_page("1");
+            page.standing = out;
+            page.vanished_at = absent.then_some(answered);
+            page.reason = Some("in the trash".to_owned());
+            let before = page.clone();
+            assert!(!page.may_be_shown());
+            assert!(page.retain("in the trash", answered, now) && page.may_be_shown());
+            let why = "in the trash; kept by the administrator's answer of 1970-01-01 00:00 UTC";
+            assert_eq!((page.reason.as_deref(), page.changed_at), (Some(why), now));
+            assert!(!page.retain("again", now, now), "once");
+            assert!(page.withdraw_retention(now) && !page.may_be_shown());
+            assert!(!page.withdraw_retention(now));
+            page.changed_at = before.changed_at;
+            assert_eq!(page, before);
+        }
+        let mut nothing_stored = stored_page("1");
+        nothing_stored.holding = Holding::default();
+        assert!(!nothing_stored.retain("gone", answered, now));
+    }
+
+    #[test]
+    fn a_refusal_and_the_row_itself_keep_a_page_but_not_where_it_is_asked_again() {
+        let mut page = stored_page("1");
+        let refused = Asked::Refused(pages(1..2));
+        assert!(refused.retains(&page, false) && !Asked::Nothing.retains(&page, false));
+        assert!(!Asked::Waiting(pages(1..2)).retains(&page, false));
+        page.standing = Standing::Retained;
+        assert!(Asked::Waiting(pages(1..2)).retains(&page, false));
+        assert!(!Asked::Nothing.retains(&page, true));
+        page.holding = Holding::default();
+        assert!(!refused.retains(&page, false));
     }
 }

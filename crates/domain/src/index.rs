@@ -323,6 +323,8 @@ pub struct IndexProgress {
     pub deletions_accepted: bool,
     /// The administrator refused that those go: they stay, and are not asked about again.
     pub deletions_refused: bool,
+    /// When the administrator last answered. Written with the answer only.
+    pub guard_answered_at: Option<DateTime<Utc>>,
     /// The settings that the last complete run applied. What would still belong by them leaves by the administrator's own
     /// change of scope.
     pub applied_settings: Option<IndexSettings>,

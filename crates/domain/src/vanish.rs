@@ -17,6 +17,8 @@ pub enum Fate {
     There,
     /// Positive evidence: remove it in this run, for this reason.
     Remove(&'static str),
+    /// It would leave for this reason, and the administrator decided that it stays.
+    Retain(&'static str),
     /// Absent, for the first time or too shortly after it: hide it, look again.
     Hide,
     /// Nothing can be concluded: leave it as it is.
@@ -24,9 +26,25 @@ pub enum Fate {
 }
 
 /// Judges one unlisted page by what an error-free question for its id answered (`None`: not there, or not allowed).
-/// `absent_since`: when it was first found absent, if it was before.
+/// `absent_since`: when it was first found absent, if it was before. `retained`: the administrator decided that it stays.
 #[must_use]
 pub fn judge(
+    answer: Option<&SourcePage>,
+    scope: &HashSet<SpaceId>,
+    (absent_since, retained): (Option<Timestamp>, bool),
+    now: Timestamp,
+) -> Fate {
+    let fate = evidence(answer, scope, absent_since, now);
+    match fate {
+        Fate::Remove(why) if retained => Fate::Retain(why),
+        Fate::Hide if retained => Fate::Retain(NOT_SHOWN),
+        fate => fate,
+    }
+}
+
+const NOT_SHOWN: &str = "gone, or no longer visible to this account";
+
+fn evidence(
     answer: Option<&SourcePage>,
     scope: &HashSet<SpaceId>,
     absent_since: Option<Timestamp>,
@@ -42,9 +60,7 @@ pub fn judge(
             ContentStatus::Draft => Fate::Remove("back to a draft"),
             ContentStatus::Unknown => Fate::Keep,
         },
-        None if is_confirmed(absent_since, now) => {
-            Fate::Remove("gone, or no longer visible to this account")
-        }
+        None if is_confirmed(absent_since, now) => Fate::Remove(NOT_SHOWN),
         None => Fate::Hide,
     }
 }
@@ -89,7 +105,8 @@ mod tests {
     fn only_evidence_removes_at_once() {
         let scope = HashSet::from([SpaceId::from("10"), SpaceId::from("11")]);
         let now = chrono::DateTime::UNIX_EPOCH + TimeDelta::hours(1);
-        let fate = |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, since, now);
+        let fate =
+            |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, (since, false), now);
         assert_eq!(
             fate(Some(page(ContentStatus::Current, "11")), None),
             Fate::There
@@ -116,5 +133,13 @@ mod tests {
             fate(None, Some(now - TimeDelta::seconds(60))),
             Fate::Remove(_)
         ));
+        let kept = |answer: Option<SourcePage>| judge(answer.as_ref(), &scope, (None, true), now);
+        assert_eq!(kept(None), Fate::Retain(NOT_SHOWN));
+        let trashed = page(ContentStatus::Trashed, "10");
+        assert_eq!(kept(Some(trashed)), Fate::Retain("in the trash"));
+        let back = page(ContentStatus::Current, "10");
+        assert_eq!(kept(Some(back)), Fate::There);
+        let unknown = page(ContentStatus::Unknown, "10");
+        assert_eq!(kept(Some(unknown)), Fate::Keep);
     }
 }

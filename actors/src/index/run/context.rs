@@ -234,9 +234,20 @@ impl RunCtx {
     /// again about what was refused.
     pub(super) fn asked(&self) -> Asked {
         match Asked::of(&self.state.progress) {
-            Asked::Refused(_) if self.run.kind == RunKind::Full => Asked::Nothing,
+            Asked::Refused(_) if self.asks_again() => Asked::Nothing,
             asked => asked,
         }
+    }
+
+    /// Whether this run asks again about what was refused.
+    pub(super) fn asks_again(&self) -> bool {
+        self.run.kind == RunKind::Full
+    }
+
+    /// When the administrator last answered.
+    pub(super) fn answered_at(&self) -> Timestamp {
+        let answered = self.state.progress.guard_answered_at;
+        answered.unwrap_or(self.started_at)
     }
 
     /// What a poll of one feed of the index has to read, from what it knows up to this watermark.

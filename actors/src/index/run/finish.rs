@@ -1,5 +1,6 @@
 //! The end of a run: its status, what the index says of itself, what is remembered for the next one.
 
+use domain::guard;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
@@ -295,8 +296,9 @@ fn reasons(
         None if progress.awaiting_confirmation.is_some() => vec![format!(
             "the removal of {guarded} document(s) waits to be confirmed or refused"
         )],
-        None if progress.deletions_refused => vec![format!(
-            "the removal of {guarded} document(s) was refused: they stay, and are hidden while their pages are gone. A full sync asks again"
+        None if progress.deletions_refused => vec![guard::refusal_in_words(
+            &progress.guarded_pages,
+            progress.guard_answered_at,
         )],
         None => Vec::new(),
     };

@@ -8,7 +8,7 @@ use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
-use domain::scope::{Candidate, Scope, place};
+use domain::scope::{Candidate, Scope, is_kept_back, place};
 use domain::tree::{Node, PageTree};
 
 use super::RunCtx;
@@ -108,7 +108,7 @@ impl<'a> Reconciler<'a> {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let owners = self.owners(&records).await?;
-        let now = ctx.now();
+        let (now, asked) = (ctx.now(), ctx.asked());
         let mut pages = Vec::new();
         let mut wanted = Vec::new();
         let mut unchanged = 0;
@@ -127,6 +127,8 @@ impl<'a> Reconciler<'a> {
                 place: place(ctx.settings(), &candidate),
                 owner,
                 needs_facts: ctx.needs_facts(),
+                kept_back: is_kept_back(ctx.settings(), &candidate),
+                retained: asked.retains(&record, ctx.asks_again()),
                 hash: ctx.names.hash(&record),
             };
             let desired = desired(&record, around, now);
@@ -164,7 +166,15 @@ impl<'a> Reconciler<'a> {
                         ctx.find(|f| f.unlinked.insert(id.clone()));
                     }
                 }
-                Desired::Hide { .. } | Desired::Wait(_) => {}
+                Desired::Stay { why: Some(why) } => {
+                    record.retain(why, ctx.answered_at(), now);
+                    let removal = Removal {
+                        exempt: false,
+                        only_accepted: false,
+                    };
+                    ctx.find(|f| f.removals.insert(id.clone(), removal));
+                }
+                Desired::Stay { why: None } | Desired::Hide { .. } | Desired::Wait(_) => {}
             }
             record.decide(&desired);
             if record != before {

@@ -100,8 +100,10 @@ pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<
 
 /// Says in its record that a page failed, and when it is tried again.
 pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
-    record.standing = Standing::Failed;
-    record.reason = Some(reason);
+    if record.standing != Standing::Retained {
+        record.standing = Standing::Failed;
+        record.reason = Some(reason);
+    }
     record.attempts += 1;
     record.next_try_at = Some(next_try(ctx, record.attempts));
 }

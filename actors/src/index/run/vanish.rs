@@ -2,7 +2,7 @@
 //!
 //! Absence alone removes nothing. What removes is decided by [`domain::vanish`] and [`domain::guard`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::guard::{Asked, Question, Suggested, judge};
@@ -191,9 +191,12 @@ async fn apply(
                 changed.push(page);
                 continue;
             }
-            let confirmed_before = page.state() == PageState::Vanishing || accepted;
+            let confirmed_before = matches!(page.standing, Standing::Hidden | Standing::Retained)
+                || page.state() == PageState::Vanishing
+                || accepted;
             let since = page.vanished_at.filter(|_| confirmed_before);
-            match vanish::judge(answer.as_ref(), scope, since, now) {
+            let retained = asked.retains(&page, ctx.asks_again());
+            match vanish::judge(answer.as_ref(), scope, (since, retained), now) {
                 Fate::There => there.extend(answer),
                 Fate::Keep => {}
                 Fate::Hide => {
@@ -203,6 +206,19 @@ async fn apply(
                             now,
                             "Confluence no longer shows it; it is asked for once more",
                         );
+                        changed.push(page);
+                    }
+                }
+                Fate::Retain(why) => {
+                    let before = page.clone();
+                    page.vanished_at.get_or_insert(now);
+                    page.retain(why, ctx.answered_at(), now);
+                    let removal = Removal {
+                        exempt: false,
+                        only_accepted: false,
+                    };
+                    ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                    if page != before {
                         changed.push(page);
                     }
                 }
@@ -374,8 +390,13 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         .filter(|(id, removal)| removal.exempt || verdict.go.contains(id))
         .map(|(id, _)| id)
         .collect();
-    ctx.find(|f| f.refused = verdict.refused);
+    let mut refused = verdict.refused;
+    refused.extend(still_retained(ctx).await?);
+    ctx.find(|f| f.refused = refused);
     if let Some(question) = verdict.question {
+        if !question.waits_already {
+            ask_anew(ctx, &question.pages).await?;
+        }
         let reason = in_words(&question);
         tracing::warn!(index = %ctx.index(), reason, "the guard stopped removals");
         ctx.find(|f| f.guard = Some(Stopped { reason, question }));
@@ -384,8 +405,8 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         let _rows = ctx.rows.lock().await;
         let mut pages = ctx.store().pages_by_id(ctx.index(), chunk).await?;
         // One that came back while this run went on stays.
-        pages.retain(|page| page.standing.is_out());
         let now = ctx.now();
+        pages.retain_mut(|page| page.withdraw_retention(now) || page.standing.is_out());
         for page in &mut pages {
             if page.standing == Standing::Hidden {
                 page.standing = Standing::Gone;
@@ -397,6 +418,36 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         ctx.shared.pass("after_removals_written");
     }
     ctx.uploads.wake();
+    Ok(())
+}
+
+/// Pages that the administrator decided to keep, and that have not come back: also those that nobody could ask for this time.
+async fn still_retained(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
+    let Asked::Refused(shown) = ctx.asked() else {
+        return Ok(Vec::new());
+    };
+    let shown: Vec<PageId> = shown.into_iter().collect();
+    let mut retained = Vec::new();
+    for ids in shown.chunks(CHUNK) {
+        let pages = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let stay = pages
+            .into_iter()
+            .filter(|page| page.standing == Standing::Retained);
+        retained.extend(stay.map(|page| page.page_id));
+    }
+    Ok(retained)
+}
+
+/// What is asked about is hidden until it is answered, also what the administrator decided to keep before.
+async fn ask_anew(ctx: &RunCtx, about: &BTreeSet<PageId>) -> Result<(), Halt> {
+    let about: Vec<PageId> = about.iter().cloned().collect();
+    for ids in about.chunks(CHUNK) {
+        let _rows = ctx.rows.lock().await;
+        let mut pages = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let now = ctx.now();
+        pages.retain_mut(|page| page.withdraw_retention(now));
+        ctx.store().save_pages(&pages, &[], &[]).await?;
+    }
     Ok(())
 }
 

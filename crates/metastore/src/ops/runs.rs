@@ -1,18 +1,20 @@
 //! Runs: opening, progress, ending, and what an ending does to the index.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use diesel::prelude::*;
+use domain::guard;
 use domain::index::IndexStatus;
+use domain::page::Standing;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
-use domain::{IndexId, RunId, Timestamp};
+use domain::{IndexId, PageId, RunId, Timestamp};
 
-use super::indexes as index_ops;
+use super::{indexes as index_ops, pages};
 use crate::convert::{db_time, limit, opt_db_time, rows, to_json};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, ProgressChange, RunRow};
 use crate::schema::{indexes, sync_runs};
@@ -411,21 +413,35 @@ pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Times
             indexes::guard_answered_at.eq(db_time(now)),
         ))
         .execute(conn)?;
+    let shown = index.progress()?.guarded_pages;
+    if !accept {
+        retain(conn, parse_index(&row)?, &shown, now)?;
+    }
     if index.status()? == IndexStatus::NeedsConfirmation {
-        let (status, reason) = if accept {
-            (
-                IndexStatus::Degraded,
-                "The removals were accepted; the next sweep carries them out.",
-            )
+        let reason = if accept {
+            "the removals were accepted; the next sweep carries them out".to_owned()
         } else {
-            (
-                IndexStatus::Degraded,
-                "The removals were refused; the pages stay, hidden where they are absent at the source. A full sync asks again.",
-            )
+            guard::refusal_in_words(&shown, Some(now))
         };
-        index_ops::set_status(conn, parse_index(&row)?, status, Some(reason))?;
+        let status = IndexStatus::Degraded;
+        index_ops::set_status(conn, parse_index(&row)?, status, Some(&reason))?;
     }
     get(conn, run)
+}
+
+/// Hidden pages that stay are in answers again. Those that are out by a rule of the index are decided by the next sweep, which
+/// knows whether they are restricted.
+fn retain(conn: &mut Conn, index: IndexId, shown: &BTreeSet<PageId>, now: Timestamp) -> Done<()> {
+    let shown: Vec<PageId> = shown.iter().cloned().collect();
+    for ids in shown.chunks(IDS) {
+        let mut records = pages::by_id(conn, index, ids)?;
+        records.retain_mut(|page| {
+            let why = page.reason.clone().unwrap_or_default();
+            page.standing == Standing::Hidden && page.retain(&why, now, now)
+        });
+        pages::put(conn, index, &records)?;
+    }
+    Ok(())
 }
 
 /// Runs, newest first: their ids sort by the time of their making.
