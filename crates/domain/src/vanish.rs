@@ -10,6 +10,17 @@ use crate::{SpaceId, Timestamp};
 /// A second confirmation counts only this long after the first.
 pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(1);
 
+/// Whether the absence of a space counts: that of its pages is then to be confirmed. An account that sees none of an index's
+/// spaces concludes nothing; else it counts in the second run that does not see it, long enough after the first.
+#[must_use]
+pub fn space_is_gone(
+    seen_of_index: usize,
+    unseen_since: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    seen_of_index > 0 && is_confirmed(unseen_since, now)
+}
+
 /// What is to be done with a page that was not listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -82,6 +93,23 @@ mod tests {
             author: None,
             url: String::new(),
             body: None,
+        }
+    }
+
+    #[test]
+    fn a_space_is_gone_when_two_runs_a_minute_apart_do_not_see_it_and_see_another() {
+        let now = chrono::DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        let ago = |seconds| Some(now - TimeDelta::seconds(seconds));
+        for (seen, since, gone) in [
+            (1, None, false),
+            (1, ago(0), false),
+            (1, ago(59), false),
+            (1, ago(60), true),
+            (40, ago(3600), true),
+            (0, ago(60), false),
+            (0, ago(1_000_000), false),
+        ] {
+            assert_eq!(space_is_gone(seen, since, now), gone, "{seen} {since:?}");
         }
     }
 

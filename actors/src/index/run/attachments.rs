@@ -12,12 +12,13 @@ use attachment_text::{Limits, extract, supports};
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
+use domain::guard::Passage;
 use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
 use domain::ports::source::{Cursor, SourceError};
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
-use super::context::{Removal, SeenSpace};
+use super::context::SeenSpace;
 use super::convert::{alone, on_blocking_thread};
 use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
@@ -262,11 +263,7 @@ fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
     record.attempts = 0;
     record.next_try_at = None;
     if record.holding.is_kept() {
-        let removal = Removal {
-            exempt: false,
-            only_accepted: false,
-        };
-        ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
+        ctx.find(|f| f.removals.insert(record.page_id.clone(), Passage::Counted));
     }
 }
 
@@ -459,7 +456,7 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
             let page = file.facts.parent_id.as_ref().and_then(|id| parents.get(id));
             let with_page = page.and_then(|p| ctx.find(|f| f.removals.get(&p.page_id).copied()));
             let stored = file.holding.is_kept();
-            let removal = match page.map(|page| (page.state(), page)) {
+            let passage = match page.map(|page| (page.state(), page)) {
                 Some((PageState::Skipped, page)) => {
                     let why = page.reason.as_deref().unwrap_or("it does not belong");
                     file.standing = Standing::Skipped;
@@ -468,12 +465,11 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                         // Looked at again when the page comes in.
                         file.body_version = None;
                     }
-                    let exempt = with_page
-                        .map_or_else(|| ctx.scope_changed_in(&page.facts.space_id), |r| r.exempt);
-                    stored.then_some(Removal {
-                        exempt,
-                        only_accepted: with_page.is_some_and(|r| r.only_accepted),
-                    })
+                    let own = || match ctx.scope_changed_in(&page.facts.space_id) {
+                        true => Passage::Exempt,
+                        false => Passage::Counted,
+                    };
+                    stored.then(|| with_page.unwrap_or_else(own))
                 }
                 Some((PageState::Vanishing, _)) => {
                     vanish::hide(file, now, "its page is no longer shown");
@@ -482,15 +478,12 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                 Some((state, _)) if state != PageState::Removed => return false,
                 _ => {
                     vanish::hide(file, now, "its page is gone");
-                    stored.then_some(Removal {
-                        exempt: true,
-                        only_accepted: false,
-                    })
+                    stored.then_some(Passage::Exempt)
                 }
             };
-            match removal {
-                Some(removal) => {
-                    ctx.find(|f| f.removals.insert(file.page_id.clone(), removal));
+            match passage {
+                Some(passage) => {
+                    ctx.find(|f| f.removals.insert(file.page_id.clone(), passage));
                 }
                 // What the store does not hold needs no removal.
                 None if !stored => {

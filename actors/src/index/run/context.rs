@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::content::ContentKind;
-use domain::guard::{Asked, Question};
+use domain::guard::{Asked, Passage, Question};
 use domain::index::{IndexSettings, IndexSpace, SpaceState};
 use domain::overlap::Window;
 use domain::ports::source::Reach;
@@ -74,7 +74,7 @@ pub(crate) struct RunCtx {
 #[derive(Default)]
 pub(super) struct Findings {
     /// Pages that have to leave; their rows say why.
-    pub(super) removals: BTreeMap<PageId, Removal>,
+    pub(super) removals: BTreeMap<PageId, Passage>,
     /// Pages that were found absent twice together with all others of their space: whether they leave is asked.
     pub(super) doubted: BTreeSet<PageId>,
     /// Spaces whose walk or facts ended with an error, by given key.
@@ -111,15 +111,6 @@ pub(super) struct Stopped {
     pub(super) reason: String,
     /// What is asked.
     pub(super) question: Question,
-}
-
-/// A page that has to leave the store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Removal {
-    /// The administrator's own change of scope asks for it: the guard does not count it.
-    pub(super) exempt: bool,
-    /// However little it is, it goes only when the administrator has accepted that.
-    pub(super) only_accepted: bool,
 }
 
 /// A number of dear requests that a run may make.

@@ -6,13 +6,14 @@ use std::collections::{HashMap, HashSet};
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
+use domain::guard::Passage;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
 use domain::scope::{Candidate, Scope, place};
 use domain::tree::{Node, PageTree};
 
 use super::RunCtx;
-use super::context::{Removal, SeenSpace};
+use super::context::SeenSpace;
 use crate::stop::Halt;
 
 /// Rows decided in one transaction.
@@ -146,12 +147,14 @@ impl<'a> Reconciler<'a> {
                     if holding.is_kept() {
                         let before = self.before.as_ref();
                         let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
-                        let removal = Removal {
-                            // What the store never confirmed is no loss.
-                            exempt: !holding.is_quotable() || by_scope && !record.has_no_text(),
-                            only_accepted: false,
+                        // What the store never confirmed is no loss.
+                        let exempt = !holding.is_quotable() || by_scope && !record.has_no_text();
+                        let passage = if exempt {
+                            Passage::Exempt
+                        } else {
+                            Passage::Counted
                         };
-                        ctx.find(|f| f.removals.insert(id.clone(), removal));
+                        ctx.find(|f| f.removals.insert(id.clone(), passage));
                     } else if holding.want().is_some() {
                         wanted.push(record.wanted(None));
                     }

@@ -21,7 +21,6 @@ use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
 use super::{RunCtx, attachments, comments, parents, stages, vanish};
-use crate::messages::SpacesBy;
 use crate::stop::Halt;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
@@ -43,7 +42,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     if !ctx.find(|f| f.attachments_missing) {
         remember(ctx, attachments::WALK, newest_file).await?;
     }
-    absent.extend(of_gone_spaces(ctx, spaces).await?);
+    absent.extend(of_gone_spaces(ctx).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
     stages::decide(ctx, &HashSet::new(), &confirmed.back).await
 }
@@ -246,28 +245,10 @@ async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Pages of spaces that two runs in a row could not see, if the account sees any space at all: an account that suddenly
-/// sees nothing concludes nothing.
-async fn of_gone_spaces(
-    ctx: &RunCtx,
-    visible: &[SeenSpace],
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+/// Pages of spaces that are gone: whether they are anywhere is asked of each.
+async fn of_gone_spaces(ctx: &RunCtx) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut absent = BTreeMap::new();
-    if ctx.remembered.gone_again.is_empty() {
-        return Ok(absent);
-    }
-    let sees_something = !visible.is_empty()
-        || match ctx.source.spaces(&SpacesBy::Visible).await {
-            Ok(spaces) => !spaces.is_empty(),
-            Err(halt) => {
-                halt.only_this_part()?;
-                false
-            }
-        };
-    if !sees_something {
-        return Ok(absent);
-    }
-    for space in &ctx.remembered.gone_again {
+    for space in ctx.remembered.gone.keys() {
         let briefs = ctx.store().briefs(ctx.index(), space).await?;
         let members = briefs
             .into_iter()
