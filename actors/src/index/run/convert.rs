@@ -27,6 +27,7 @@ const PEOPLE: usize = 250;
 const RENDERED_AT_ONCE: usize = 2;
 
 /// A body as it came.
+#[derive(Clone)]
 pub(super) struct RawBody {
     pub(super) page: PageId,
     pub(super) kind: ContentKind,
@@ -117,7 +118,8 @@ pub(super) async fn convert(
             first[at] = markdown;
         }
     }
-    let bodies = Arc::try_unwrap(bodies).unwrap_or_default();
+    // Nobody else holds them any more; a copy is dear, and loses none.
+    let bodies = Arc::unwrap_or_clone(bodies);
     let mut all = Conversions::default();
     for ((raw, markdown), complete) in bodies.into_iter().zip(first).zip(complete) {
         match markdown {
