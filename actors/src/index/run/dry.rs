@@ -14,7 +14,7 @@ use domain::ports::store::PageBrief;
 use domain::run::RunPlan;
 use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
-use domain::vanish::is_suspiciously_empty;
+use domain::vanish::{is_confirmed, is_suspiciously_empty};
 use domain::{PageId, cost};
 
 use super::RunCtx;
@@ -213,7 +213,9 @@ impl<'a> Forecast<'a> {
     /// Stored pages of spaces that the account does not see any more.
     async fn leave_gone_spaces(&mut self) -> Result<(), Halt> {
         let ctx = self.ctx;
-        for space in ctx.remembered.gone.keys() {
+        let gone = ctx.remembered.gone.iter();
+        let confirmed = gone.filter(|(_, since)| is_confirmed(Some(**since), ctx.now()));
+        for (space, _) in confirmed {
             let briefs = ctx.store().briefs(ctx.index(), space).await?;
             let of_kind = |brief: &&PageBrief| brief.stored && ctx.kinds().contains(&brief.kind);
             let gone = briefs.iter().filter(of_kind);

@@ -17,7 +17,7 @@ use crate::stop::Halt;
 /// Spaces about which the run before this one had something to say.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    /// Not seen by this run, nor by one that was early enough, which is named: what they hold is to be confirmed as gone.
+    /// Seen neither by this run nor by one before it, since then: what they hold is asked for, and hidden or removed.
     pub(super) gone: HashMap<SpaceId, Timestamp>,
     /// Seen now, and not read to the end the last time: whatever kind of run this is, it reads them whole.
     pub(super) owed: HashSet<SpaceId>,
@@ -67,7 +67,7 @@ pub(super) async fn look_up(
     Ok(remembered)
 }
 
-/// Spaces whose absence counts, with the time since which they were not seen. It is kept as a checkpoint of the index, and
+/// Spaces whose absence counts, with the time of the first run that did not see them. It is kept as a checkpoint of the index, and
 /// stays as it is while none of the index's spaces is seen.
 async fn gone(
     shared: &Shared,
@@ -79,9 +79,6 @@ async fn gone(
     let mut gone = HashMap::new();
     let is_seen = |space: &&IndexSpace| space.state != SpaceState::Vanished;
     let seen = spaces.iter().filter(is_seen).count();
-    if seen == 0 {
-        return Ok(gone);
-    }
     for (before, space) in state.index.spaces.iter().zip(spaces) {
         let Some(id) = &space.id else { continue };
         let name = format!("unseen/{id}");
@@ -96,18 +93,16 @@ async fn gone(
         // A clock that was ahead is no evidence.
         let since = since.filter(|since: &Timestamp| *since <= now);
         match since {
-            Some(since) if space_is_gone(seen, Some(since), now) => {
+            Some(since) if space_is_gone(seen, true) => {
                 gone.insert(id.clone(), since);
             }
-            Some(_) => {}
-            None if record => {
-                let mark = Cursor(now.to_rfc3339());
-                shared
-                    .store
-                    .set_checkpoint(index, &name, Some(&mark))
-                    .await?;
+            // A run that sees none of them is no witness.
+            None if record && seen > 0 => {
+                let mark = Some(Cursor(now.to_rfc3339()));
+                let store = &shared.store;
+                store.set_checkpoint(index, &name, mark.as_ref()).await?;
             }
-            None => {}
+            _ => {}
         }
     }
     Ok(gone)
