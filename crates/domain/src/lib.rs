@@ -28,6 +28,7 @@ pub mod index;
 pub mod moving;
 pub mod overlap;
 pub mod page;
+pub mod part;
 pub mod ports;
 pub mod problem;
 pub mod query;

@@ -85,6 +85,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "Confluence cannot be reached",
     ),
     (
+        "incomplete",
+        503,
+        "Something of the index could not be read",
+    ),
+    (
         "confluence_unauthorized",
         503,
         "Confluence refuses the service's credentials",

@@ -10,8 +10,8 @@ use crate::{SpaceId, Timestamp};
 /// A second confirmation counts only this long after the first.
 pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// Whether the absence of a space counts: that of its pages is then to be confirmed. An account that sees none of an index's
-/// spaces concludes nothing; else it counts in the second run that does not see it, long enough after the first.
+/// Whether the absence of a space says anything of what it holds, which is then asked for page by page: in the second run that
+/// does not see it. An account that sees none of an index's spaces concludes nothing.
 #[must_use]
 pub const fn space_is_gone(seen_of_index: usize, unseen_before: bool) -> bool {
     seen_of_index > 0 && unseen_before
@@ -62,8 +62,8 @@ pub fn is_confirmed(absent_since: Option<Timestamp>, now: Timestamp) -> bool {
     absent_since.is_some_and(|since| now - since >= CONFIRM_AFTER)
 }
 
-/// Whether a complete listing of a space is too good a reason to believe that it is empty: it named nothing although
-/// pages of the space are stored. Then it removes and hides nothing.
+/// Whether a complete listing of a space is no reason to believe that it is empty: it named nothing although pages of the
+/// space are known, since they are stored or named by search. Then it removes and hides nothing.
 #[must_use]
 pub const fn is_suspiciously_empty(listed: usize, stored: usize) -> bool {
     listed == 0 && stored > 0

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use attachment_text::{Limits, extract, supports};
 use domain::change::{Change, compare};
@@ -14,6 +15,7 @@ use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
 use domain::guard::Passage;
 use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
+use domain::part::Part;
 use domain::ports::source::{Cursor, SourceError};
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
@@ -269,10 +271,11 @@ fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
 
 /// Fetches files and keeps their text.
 pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+    let refusals = AtomicU32::new(0);
     for ids in ids.chunks(CHUNK) {
         let records = by_id(ctx, ids).await?;
         let mut fetches = stream::iter(records.into_values())
-            .map(|record| one(ctx, record))
+            .map(|record| one(ctx, record, &refusals))
             .buffer_unordered(AT_ONCE);
         while let Some(fetched) = fetches.next().await {
             fetched?;
@@ -281,17 +284,31 @@ pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
     Ok(())
 }
 
-async fn one(ctx: &RunCtx, record: PageRecord) -> Result<(), Halt> {
+/// Fetches one file. After several refusals in a row by Confluence of downloads as such no further one is tried.
+async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(), Halt> {
     let id = record.page_id.clone();
     let (Some(page), None) = (record.facts.parent_id.clone(), refusal(&record)) else {
         let reason = refusal(&record).unwrap_or_else(|| "it hangs on no page".to_owned());
         return settle(ctx, &id, record.facts.version, Err(reason)).await;
     };
+    if refusals.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW {
+        let reason =
+            "Confluence refuses downloads, as others of this run showed; it is asked for again";
+        return retry::failed(ctx, &[id], reason).await;
+    }
     let limits = Limits::default();
     let bytes = match ctx.source.download(&page, &id, limits.max_bytes).await {
-        Ok(bytes) => bytes,
+        Ok(bytes) => {
+            refusals.store(0, Ordering::Relaxed);
+            bytes
+        }
         Err(halt) => {
-            return match halt.only_this_part()? {
+            let error = halt.only_optional(Part::Files)?;
+            if error.disposition().ends_run(None) {
+                refusals.fetch_add(1, Ordering::Relaxed);
+                ctx.is_missing(Part::Files, &format!("{id} could not be fetched"), &error);
+            }
+            return match error {
                 SourceError::TooLarge { detail, .. } if fits(&record) => {
                     let reason = format!(
                         "Confluence or a proxy before it calls the file too large, although its announced size is within the limit: {detail}"
@@ -405,15 +422,18 @@ pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
     let pages = known.values().filter_map(|r| r.facts.parent_id.clone());
     let pages = by_id(ctx, &pages.collect::<Vec<_>>()).await?;
     for id in ids {
-        if in_a_row >= FAILURES_IN_A_ROW {
+        if in_a_row >= FAILURES_IN_A_ROW || ctx.is_refused(Part::Files) {
             all.failed.insert(id.clone());
             continue;
         }
         let file = match ctx.source.file(id).await {
             Ok(file) => file,
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                tracing::warn!(index = %ctx.index(), file = %id, %error, "a file that is no longer listed could not be asked for; it stays as it is");
+                let error = halt.only_optional(Part::Files)?;
+                let what = format!(
+                    "{id}, which is no longer listed, could not be asked for; it stays as it is"
+                );
+                ctx.is_missing(Part::Files, &what, &error);
                 in_a_row += 1;
                 all.failed.insert(id.clone());
                 continue;

@@ -164,6 +164,7 @@ impl Sweep<'_> {
             // Search was seen to name a next answer behind an empty one: that is its end.
             let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
             cursor = answer.next;
+            let (items, before) = (answer.items.len(), self.places.len());
             self.compare(answer.items).await?;
             if last {
                 return Ok(());
@@ -288,7 +289,7 @@ pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, Halt> {
 
 /// Asks for one comment that a walk did not name, while the run's budget for such lasts.
 async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
-    if !ctx.comment_looks.take() {
+    if ctx.is_refused(Part::Comments) || !ctx.comment_looks.take() {
         return Ok(Look::NotTaken);
     }
     Ok(match ctx.source.comment(brief.place, &brief.id).await {
@@ -298,7 +299,8 @@ async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
         },
         Ok(None) => Look::NotThere,
         Err(halt) => {
-            halt.only_this_part()?;
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "one could not be asked for", &error);
             Look::Failed
         }
     })

@@ -95,14 +95,21 @@ pub(super) struct Findings {
     pub(super) newest_at_most: Option<Timestamp>,
     /// Authors of comments whose names this run has asked for.
     pub(super) people_asked: HashSet<AccountId>,
-    /// The comments of some space could not be read.
-    pub(super) comments_missing: bool,
-    /// The attachments of some space could not be listed.
-    pub(super) attachments_missing: bool,
+    /// Optional parts that are not complete.
+    pub(super) missing: BTreeMap<Part, Missing>,
     /// The guard stopped removals.
     pub(super) guard: Option<Stopped>,
     /// Removals that were refused before, and would be done but for that.
     pub(super) refused: BTreeSet<PageId>,
+}
+
+/// Why an optional part is not complete.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Missing {
+    /// In words.
+    pub(super) why: String,
+    /// Confluence refuses all of it: nothing more of it is asked for in this run.
+    pub(super) refused: bool,
 }
 
 /// Removals that wait for the administrator.

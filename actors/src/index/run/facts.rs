@@ -58,6 +58,7 @@ impl<'a> FactsWalk<'a> {
         };
         // Search was seen to name a next answer behind an empty one: that is its end.
         self.over = answer.next.is_none() || answer.items.is_empty() || answer.next == self.cursor;
+        let before = self.named.len();
         self.named
             .extend(answer.items.iter().map(|item| item.id.clone()));
         keep(ctx, &answer.items).await?;

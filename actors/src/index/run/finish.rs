@@ -2,6 +2,7 @@
 
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
+use domain::part::Part;
 use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
 use domain::problem::Problem;
 use domain::run::{RunKind, RunStatus, final_status};
@@ -240,6 +241,13 @@ fn end_well(
         end.error = Some(Problem::new("no_space_visible", words));
         return end_badly(execution, state, end);
     }
+    let incomplete = incomplete(findings);
+    if !incomplete.is_empty() {
+        end.error = Some(Problem::new("incomplete", incomplete.join("; ")));
+        if end.status == RunStatus::Succeeded {
+            end.status = RunStatus::Partial;
+        }
+    }
     if !trouble.is_empty() || findings.poll_trouble.is_some() {
         let spaces = trouble
             .iter()
@@ -249,6 +257,7 @@ fn end_well(
             .iter()
             .cloned()
             .chain(spaces)
+            .chain(incomplete)
             .collect();
         end.error = Some(Problem::new("confluence_unreachable", words.join("; ")));
         let nowhere = findings.poll_trouble.is_some() || trouble.len() >= visible;
@@ -301,6 +310,7 @@ fn reasons(
         None => Vec::new(),
     };
     reasons.extend(findings.poll_trouble.clone());
+    reasons.extend(incomplete(findings));
     let spaces = execution.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
     for space in spaces {
         let trouble = findings.space_trouble.get(&space.key);
@@ -373,7 +383,12 @@ fn remember_question(execution: &Execution, findings: &Findings, progress: &mut 
             progress.guarded_pages.clone_from(&stopped.question.pages);
             return;
         }
-        None if !execution.run.kind.sweeps() || !findings.space_trouble.is_empty() => return,
+        None if !execution.run.kind.sweeps()
+            || !findings.space_trouble.is_empty()
+            || findings.missing.contains_key(&Part::Files) =>
+        {
+            return;
+        }
         None => &findings.refused,
     };
     progress.awaiting_confirmation = None;

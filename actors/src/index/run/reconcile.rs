@@ -130,7 +130,6 @@ impl<'a> Reconciler<'a> {
                 needs_facts: ctx.needs_facts(),
                 hash: ctx.names.hash(&record),
             };
-            let desired = desired(&record, around, now);
             let (id, holding) = (&before.page_id, &before.holding);
             match &desired {
                 Desired::Hold { hash } => {

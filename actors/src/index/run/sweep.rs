@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, Restriction};
 use domain::page::PageState;
+use domain::part::Part;
 use domain::ports::source::MAX_BATCH;
 use domain::ports::store::PageBrief;
 use domain::run::RunKind;
@@ -36,10 +37,10 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     let newest_comment = poll_comments(ctx, spaces).await?;
     let newest_file = poll_attachments(ctx, spaces).await?;
     let mut absent = each(ctx, spaces).await?;
-    if !ctx.find(|f| f.comments_missing) {
+    if !ctx.find(|f| f.missing.contains_key(&Part::Comments)) {
         remember(ctx, comments::WALK, newest_comment).await?;
     }
-    if !ctx.find(|f| f.attachments_missing) {
+    if !ctx.find(|f| f.missing.contains_key(&Part::Files)) {
         remember(ctx, attachments::WALK, newest_file).await?;
     }
     absent.extend(of_gone_spaces(ctx).await?);
@@ -71,8 +72,8 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
         Ok((_, newest)) => Ok(newest),
         Err(halt) => {
             // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
-            let error = halt.only_this_part()?;
-            tracing::warn!(index = %ctx.index(), %error, "the newest comments could not be listed");
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -86,8 +87,8 @@ async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<T
     match attachments::poll(ctx).await {
         Ok((_, newest)) => Ok(newest),
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            tracing::warn!(index = %ctx.index(), %error, "the newest attachments could not be listed");
+            let error = halt.only_optional(Part::Files)?;
+            ctx.is_missing(Part::Files, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -119,25 +120,23 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
         let error = halt.only_this_part()?;
         ctx.trouble_with(space, &error.to_string());
     }
-    if ctx.settings().include_attachments {
+    if ctx.settings().include_attachments && !ctx.is_refused(Part::Files) {
         match attachments::of_space(ctx, space, &seen).await {
             Ok(missing) => absent.extend(missing),
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                ctx.find(|f| f.attachments_missing = true);
-                ctx.trouble_with(
-                    space,
-                    &format!("its attachments could not be listed: {error}"),
-                );
+                let error = halt.only_optional(Part::Files)?;
+                let what = format!("those of {} could not be listed", space.given);
+                ctx.is_missing(Part::Files, &what, &error);
             }
         }
     }
     if ctx.settings().include_comments
+        && !ctx.is_refused(Part::Comments)
         && let Err(halt) = comments::of_space(ctx, space).await
     {
-        let error = halt.only_this_part()?;
-        ctx.find(|f| f.comments_missing = true);
-        ctx.trouble_with(space, &format!("its comments could not be read: {error}"));
+        let error = halt.only_optional(Part::Comments)?;
+        let what = format!("those in {} could not be read", space.given);
+        ctx.is_missing(Part::Comments, &what, &error);
     }
     let mut reconciler = Reconciler::new(ctx, space, true);
     if ctx.needs_facts()

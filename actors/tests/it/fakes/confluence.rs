@@ -56,6 +56,7 @@ pub enum Fault {
     NotFound,
     Forbidden,
     Unauthorized,
+    Withdrawn,
     RateLimited(u64),
     Panic,
     /// An answer without items and without a next one, as if there were nothing.
@@ -240,6 +241,7 @@ impl Fault {
             Self::NotFound => SourceError::NotFound { what },
             Self::Forbidden => SourceError::Forbidden { what, detail },
             Self::Unauthorized => SourceError::Unauthorized { what, detail },
+            Self::Withdrawn => SourceError::Withdrawn { what },
             Self::RateLimited(seconds) => SourceError::RateLimited {
                 what,
                 retry_after: Duration::from_secs(*seconds),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use domain::content::ContentKind;
 use domain::holding::{Change, HoldingChange};
-use domain::page::{Page, PageRecord, Standing};
+use domain::page::{Page, PageRecord, PageState, Standing};
 use domain::ports::store::{Listed, PageFilter};
 use domain::{IndexId, ObjectId, PageId, SpaceKey, Timestamp};
 
