@@ -13,6 +13,7 @@
 pub mod adaptive;
 pub mod answer;
 pub mod backoff;
+pub mod blocked;
 pub mod change;
 pub mod comments;
 pub mod content;

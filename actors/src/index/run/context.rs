@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use domain::blocked::Blocked;
 use domain::content::ContentKind;
 use domain::guard::{Asked, Passage, Question};
 use domain::index::{IndexSettings, IndexSpace, SpaceState};
@@ -89,6 +90,10 @@ pub(super) struct Findings {
     pub(super) unlinked: HashSet<PageId>,
     /// Items above pages that this run has asked for in vain, and what that says.
     pub(super) unseen_above: HashMap<PageId, Unseen>,
+    /// Items whose restrictions this run has asked for in vain, and what came of it, in words.
+    pub(super) in_vain: HashMap<PageId, String>,
+    /// Pages that wait for such an item.
+    pub(super) blocked: Blocked,
     /// The next watermark.
     pub(super) newest: Option<Timestamp>,
     /// A walk that an earlier run began: what was newest then bounds the watermark.
@@ -292,6 +297,29 @@ impl RunCtx {
         self.find(|f| {
             f.poll_trouble.get_or_insert(what);
         });
+    }
+
+    /// The restrictions of an item were asked for, and this came of it.
+    pub(super) fn asked_in_vain(&self, id: &PageId, answer: &str) {
+        self.find(|f| f.in_vain.insert(id.clone(), answer.to_owned()));
+    }
+
+    /// Something of an optional part could not be read; everything else goes on.
+    pub(super) fn is_missing(&self, part: Part, what: &str, error: &SourceError) {
+        tracing::warn!(index = %self.index(), what, %error, "an optional part fails; the pages go on");
+        let refused = error.disposition().ends_run(None);
+        self.find(|f| {
+            let missing = f.missing.entry(part).or_insert_with(|| Missing {
+                why: format!("{what}: {error}"),
+                refused,
+            });
+            missing.refused |= refused;
+        });
+    }
+
+    /// Whether Confluence refused all of an optional part in this run.
+    pub(super) fn is_refused(&self, part: Part) -> bool {
+        self.find(|f| f.missing.get(&part).is_some_and(|missing| missing.refused))
     }
 
     pub(super) fn trouble_with(&self, space: &SeenSpace, what: &str) {

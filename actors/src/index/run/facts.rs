@@ -15,6 +15,9 @@ const IDS: usize = 100;
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
 
+/// What a 404 says of an item whose restrictions were asked for, in words.
+pub(super) const NOT_THERE: &str = "Confluence answers 404 when it is asked for its restrictions, as if it were not there or not to be seen by this account";
+
 /// A walk over the facts of a whole space, answer by answer.
 pub(super) struct FactsWalk<'a> {
     ctx: &'a RunCtx,
@@ -107,8 +110,11 @@ pub(super) async fn learn_unknown(
 ) -> Result<Vec<PageId>, Halt> {
     let mut learnt = Vec::new();
     for (id, kind) in unknown {
-        if let Single::Known(facts) = of_one(ctx, &ctx.single_facts, kind, &id).await? {
-            learnt.push(facts);
+        match of_one(ctx, &ctx.single_facts, kind, &id).await? {
+            Single::Known(facts) => learnt.push(facts),
+            Single::NotThere => ctx.asked_in_vain(&id, NOT_THERE),
+            Single::Failed(why) => ctx.asked_in_vain(&id, &why),
+            Single::NotAsked => {}
         }
     }
     keep(ctx, &learnt).await
@@ -130,8 +136,8 @@ pub(super) async fn of_one(
         Err(halt) => {
             // Not known: whoever asked takes it for restricted.
             let error = halt.only_this_part()?;
-            tracing::debug!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item are not to be had");
-            Ok(Single::NotAsked)
+            tracing::warn!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item could not be read");
+            Ok(Single::Failed(error.to_string()))
         }
     }
 }
@@ -140,6 +146,9 @@ pub(super) async fn of_one(
 pub(super) enum Single {
     Known(ContentFacts),
     NotThere,
+    /// In words.
+    Failed(String),
+    /// The budget is used up.
     NotAsked,
 }
 

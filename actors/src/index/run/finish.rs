@@ -1,5 +1,6 @@
 //! The end of a run: its status, what the index says of itself, what is remembered for the next one.
 
+use domain::blocked;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
 use domain::part::Part;
@@ -283,6 +284,15 @@ fn end_well(
     };
     end.progress = Some(progress);
     end.index_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+}
+
+/// What is missing of an index whose spaces were read, in words.
+fn incomplete(findings: &Findings) -> Vec<String> {
+    let parts = findings.missing.iter();
+    parts
+        .map(|(part, missing)| format!("{}: {}", part.in_words(), missing.why))
+        .chain(blocked::in_words(&findings.blocked))
+        .collect()
 }
 
 /// Nothing was learnt about the index; its error says why.

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
+use domain::blocked;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
 use domain::guard::Passage;
@@ -131,6 +132,7 @@ impl<'a> Reconciler<'a> {
                 hash: ctx.names.hash(&record),
             };
             let (id, holding) = (&before.page_id, &before.holding);
+            let desired = self.explained(desired(&record, around, now), &before, tree);
             match &desired {
                 Desired::Hold { hash } => {
                     ctx.find(|f| f.removals.remove(id));
@@ -185,6 +187,24 @@ impl<'a> Reconciler<'a> {
             }
         });
         Ok(!wanted.is_empty())
+    }
+
+    /// The decision, with what a page waits for where that was asked for in vain; such a page is noted, unless it is in the index
+    /// already, and no longer when it is decided.
+    fn explained(&self, desired: Desired, page: &PageRecord, tree: &PageTree) -> Desired {
+        let id = &page.page_id;
+        let waits = matches!(desired, Desired::Wait(Waits::Facts(_))) && !page.holding.is_kept();
+        let at = tree.unknown_from(id).filter(|_| waits);
+        self.ctx.find(|f| {
+            let asked = at.and_then(|at| Some((at, f.in_vain.get(at)?)));
+            let Some((at, answer)) = asked else {
+                f.blocked.remove(id);
+                return desired;
+            };
+            let why = blocked::why(id, at, answer);
+            f.blocked.insert(id.clone(), at.clone());
+            Desired::Wait(Waits::Facts(why))
+        })
     }
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
