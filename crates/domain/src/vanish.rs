@@ -65,8 +65,8 @@ pub fn is_confirmed(absent_since: Option<Timestamp>, now: Timestamp) -> bool {
 /// Whether a complete listing of a space is no reason to believe that it is empty: it named nothing although pages of the
 /// space are known, since they are stored or named by search. Then it removes and hides nothing.
 #[must_use]
-pub const fn is_suspiciously_empty(listed: usize, stored: usize) -> bool {
-    listed == 0 && stored > 0
+pub const fn is_suspiciously_empty(listed: usize, known: usize) -> bool {
+    listed == 0 && known > 0
 }
 
 #[cfg(test)]

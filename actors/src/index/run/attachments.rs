@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use attachment_text::{Limits, extract, supports};
-use domain::change::{Change, compare};
+use domain::change::{Change, Repeats, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
 use domain::guard::Passage;
@@ -79,6 +79,8 @@ pub(super) async fn of_space(
     listed: &HashSet<PageId>,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
+    let mut named = HashSet::new();
+    let mut repeats = Repeats::default();
     let mut cursor: Option<Cursor> = None;
     let mut restarts = 0;
     loop {
@@ -98,6 +100,12 @@ pub(super) async fn of_space(
         // Search was seen to name a next answer behind an empty one: that is its end.
         let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
         cursor = answer.next;
+        let before = named.len();
+        named.extend(answer.items.iter().map(|file| file.id.clone()));
+        if !repeats.take(answer.items.len(), named.len() - before, named.len()) {
+            let what = format!("the files of {}", space.given);
+            return Err(Halt::Source(SourceError::endless(what)));
+        }
         // One that hangs on nothing of this index now is missed.
         seen.extend(record(ctx, answer.items).await?.placed);
         if last {

@@ -8,13 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::change::Repeats;
 use domain::comments::{
     CachedComment, CommentBrief, CommentPlace, Look, Missed, SourceComment, judge_missed,
 };
 use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
 use domain::page::{PageState, Standing};
-use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
+use domain::part::Part;
+use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS, SourceError};
 use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
@@ -148,6 +150,7 @@ impl Sweep<'_> {
         };
         let mut cursor: Option<Cursor> = None;
         let mut restarts = 0;
+        let mut repeats = Repeats::default();
         loop {
             let answer = match self.ctx.source.comments(&query, cursor.as_ref()).await {
                 Ok(answer) => answer,
@@ -168,6 +171,11 @@ impl Sweep<'_> {
             self.compare(answer.items).await?;
             if last {
                 return Ok(());
+            }
+            let named = self.places.len();
+            if !repeats.take(items, named - before, named) {
+                let what = format!("the comments of {}", space.given);
+                return Err(Halt::Source(SourceError::endless(what)));
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use domain::change::Repeats;
 use domain::content::{ContentFacts, ContentKind};
-use domain::ports::source::{Cursor, FactsQuery};
+use domain::ports::source::{Cursor, FactsQuery, SourceError};
 use domain::{Disposition, PageId};
 
 use super::RunCtx;
@@ -24,7 +25,10 @@ pub(super) struct FactsWalk<'a> {
     query: FactsQuery,
     cursor: Option<Cursor>,
     restarts: u32,
+    repeats: Repeats,
     over: bool,
+    /// Whether an item of a kind that is listed was named.
+    pub(super) named_pages: bool,
     /// What was named so far.
     pub(super) named: HashSet<PageId>,
 }
@@ -36,7 +40,9 @@ impl<'a> FactsWalk<'a> {
             query: FactsQuery::Space(space.key.clone(), space.reach),
             cursor: None,
             restarts: 0,
+            repeats: Repeats::default(),
             over: false,
+            named_pages: false,
             named: HashSet::new(),
         }
     }
@@ -64,6 +70,15 @@ impl<'a> FactsWalk<'a> {
         let before = self.named.len();
         self.named
             .extend(answer.items.iter().map(|item| item.id.clone()));
+        let named = self.named.len();
+        if !self.repeats.take(answer.items.len(), named - before, named) {
+            let what = "labels and restrictions of a space".to_owned();
+            return Err(Halt::Source(SourceError::endless(what)));
+        }
+        self.named_pages |= answer
+            .items
+            .iter()
+            .any(|item| ctx.kinds().contains(&item.kind));
         keep(ctx, &answer.items).await?;
         self.cursor = answer.next;
         Ok(true)

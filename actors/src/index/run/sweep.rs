@@ -169,6 +169,12 @@ async fn learn(
             decide_at = walk.named.len() + DECIDE_AFTER.max(walk.named.len() / 2);
         }
     }
+    if is_suspiciously_empty(seen.len(), usize::from(walk.named_pages)) {
+        ctx.trouble_with(
+            space,
+            "its listing was empty although search names pages of it: nothing is concluded from that",
+        );
+    }
     if ctx.run.kind == RunKind::Full {
         let unnamed: Vec<PageId> = seen.difference(&walk.named).cloned().collect();
         facts::of_ids(ctx, &unnamed).await?;
