@@ -514,3 +514,21 @@ async fn attachments_are_left_behind_when_their_page_stands_in_another_space() {
     let first = page(index, "1", PageState::Searchable).facts.space_id;
     assert!(left(first.as_str(), 9).await.is_empty());
 }
+
+#[tokio::test]
+async fn pages_that_are_not_settled_are_counted_without_containers() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    bed.save(&[
+        container(index, "1"),
+        page(index, "2", PageState::Pending),
+        page(index, "3", PageState::Pending),
+        page(index, "4", PageState::Failed),
+        page(index, "5", PageState::Skipped),
+        page(other, "6", PageState::Failed),
+    ])
+    .await;
+    let counts = bed.store.unsettled_pages(index).await.unwrap();
+    assert_eq!(counts, (2, 1), "pending, failed");
+}
