@@ -43,9 +43,9 @@ async fn what_is_deleted_leaves_the_store_to_its_last_document() {
     assert_eq!(run["status"], "succeeded", "{run}");
     assert_eq!(held(&world).len(), 7, "home, five pages and a file");
 
-    // Trashed with its file, archived, restricted, moved out: each with the sweep that sees it.
+    // Trashed with its file, restricted, moved out: each with the sweep that sees it.
     site.trash(pages[0]);
-    site.restrict_to_user(pages[1], "somebody");
+    site.restrict_to_user(pages[1], &world.confluence.account_id());
     site.move_to_space(pages[2], "OPS", None);
     let run = swept(&mut world).await;
     assert_eq!(
