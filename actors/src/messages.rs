@@ -143,7 +143,6 @@ pub(crate) struct LookUpSpaces {
 pub(crate) enum SpacesBy {
     Ids(Vec<SpaceId>),
     Keys(Vec<SpaceKey>),
-    Visible,
 }
 
 /// One answer of a listing.

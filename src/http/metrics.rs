@@ -27,6 +27,7 @@ const RUN_SECONDS: &str = "mcp_confluence_run_seconds";
 const RUN_PAGES: &str = "mcp_confluence_run_pages_total";
 const INDEXES: &str = "mcp_confluence_indexes";
 const DOCUMENTS: &str = "mcp_confluence_documents";
+const UNSETTLED: &str = "mcp_confluence_pages_unsettled";
 const SYNC_AGE: &str = "mcp_confluence_index_sync_age_seconds";
 const OUTBOX: &str = "mcp_confluence_outbox_rows";
 const OUTBOX_AGE: &str = "mcp_confluence_outbox_oldest_age_seconds";
@@ -200,6 +201,10 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         // An agent id has no character that would have to be escaped.
         let agent = format!("agent=\"{}\"", index.settings.agent_id);
         of_indexes.put(DOCUMENTS, &agent, index.document_count);
+        let (pending, failed) = state.store.unsettled_pages(index.id).await?;
+        for (word, count) in [("pending", pending), ("failed", failed)] {
+            of_indexes.put(UNSETTLED, &format!("{agent},state=\"{word}\""), count);
+        }
         if let Some(synced) = index.as_of() {
             of_indexes.put(SYNC_AGE, &agent, (now - synced).num_seconds().max(0));
         }
@@ -254,8 +259,12 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
 struct OfIndexes(BTreeMap<&'static str, String>);
 
 impl OfIndexes {
-    const HELP: [(&'static str, &'static str); 4] = [
+    const HELP: [(&'static str, &'static str); 5] = [
         (DOCUMENTS, "Documents, by index"),
+        (
+            UNSETTLED,
+            "Pages that are pending or failed, by index and state",
+        ),
         (
             SYNC_AGE,
             "Seconds since the last run of an index that succeeded, in full or in part, ended",

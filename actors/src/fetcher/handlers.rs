@@ -35,7 +35,6 @@ handle!(LookUpSpaces, |source, asked| async {
     match &asked.by {
         SpacesBy::Ids(ids) => source.spaces_by_id(ids).await,
         SpacesBy::Keys(keys) => source.spaces_by_key(keys).await,
-        SpacesBy::Visible => source.visible_spaces().await,
     }
 });
 handle!(ListPages, |source, asked| source

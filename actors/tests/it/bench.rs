@@ -11,7 +11,7 @@ use domain::page::{Page, PageRecord, PageState};
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::{AdminStore, NewIndex, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
-use domain::run::{Run, RunStatus};
+use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use tempfile::TempDir;
@@ -207,6 +207,16 @@ impl Bench {
 
     pub async fn delta(&self, index: IndexId) -> Run {
         self.order(index, Some(false)).await
+    }
+
+    /// What a dry run says.
+    pub async fn plan(&self, index: IndexId) -> RunPlan {
+        let order = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        let run = self.engine.sync(index, order).await.unwrap();
+        self.ended(run.id).await.plan.unwrap()
     }
 
     pub async fn page(&self, index: IndexId, id: u64) -> Page {

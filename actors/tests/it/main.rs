@@ -20,6 +20,8 @@ mod lasting;
 mod matrix;
 mod model;
 mod moves;
+mod optional;
+mod promises;
 mod real;
 mod removals;
 mod restrictions;

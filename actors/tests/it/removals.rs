@@ -426,58 +426,197 @@ fn a_change_of_scope_exempts_what_leaves_by_it_and_nothing_else() {
     });
 }
 
-#[test]
-fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        for n in 0..10 {
-            bench.site.add("10", None, &format!("E{n}"), "<p>e</p>");
-        }
-        bench.site.add("11", None, "O", "<p>ops page</p>");
-        let index = bench
-            .create(bench.index_settings("agent", &["ENG", "OPS"]))
-            .await;
-        bench.over(index.id).await;
+/// An index of two spaces with so many pages each, synced; the account sees a third one beside them.
+async fn two_spaces(bench: &Bench, eng: usize, ops: usize) -> domain::IndexId {
+    bench.site.space("11", "OPS");
+    bench.site.space("12", "OTHER");
+    bench.site.add("12", None, "Elsewhere", "<p>elsewhere</p>");
+    for n in 0..eng {
         bench
             .site
-            .with(|site| site.spaces.get_mut("11").unwrap().visible = false);
-        let run = bench.sweep(index.id).await;
-        assert_eq!(run.counts.deleted, 0);
-        let now = bench.index(index.id).await;
-        assert_eq!(now.spaces[1].state, SpaceState::Vanished);
-        assert_eq!(now.status, IndexStatus::Degraded);
-        assert_eq!(
-            bench.finds(index.id, "ops page").await.len(),
-            1,
-            "still shown"
-        );
-        bench.wait(120).await;
-        bench.sweep(index.id).await;
-        assert!(bench.finds(index.id, "ops page").await.is_empty(), "hidden");
-        bench.wait(120).await;
-        let run = bench.sweep(index.id).await;
-        assert_eq!(run.counts.deleted, 1);
-        bench.assert_true(index.id).await;
+            .add("10", None, &format!("E{n}"), "<p>eng page</p>");
+    }
+    for n in 0..ops {
+        bench
+            .site
+            .add("11", None, &format!("O{n}"), "<p>ops page</p>");
+    }
+    let settings = bench.index_settings("agent", &["ENG", "OPS"]);
+    let index = bench.create(settings).await;
+    bench.over(index.id).await;
+    assert_eq!(bench.held().len(), eng + ops);
+    index.id
+}
+
+fn show(bench: &Bench, spaces: &[&str], visible: bool) {
+    bench.site.with(|site| {
+        for id in spaces {
+            site.spaces.get_mut(*id).unwrap().visible = visible;
+        }
     });
 }
 
 #[test]
-fn an_account_that_suddenly_sees_nothing_removes_and_hides_nothing() {
+fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        thirty(&bench).await;
-        let index = bench.synced().await;
-        for _ in 0..4 {
-            bench
-                .site
-                .with(|site| site.spaces.get_mut("10").unwrap().visible = false);
-            bench.sweep(index.id).await;
-            bench.wait(600).await;
-        }
-        assert_eq!(bench.held().len(), 30);
-        assert_eq!(bench.finds(index.id, "text5.").await.len(), 1);
+        let index = two_spaces(&bench, 10, 1).await;
+        show(&bench, &["11"], false);
+        let run = bench.sweep(index).await;
+        assert_eq!(run.counts.deleted, 0);
+        let now = bench.index(index).await;
+        assert_eq!(now.spaces[1].state, SpaceState::Vanished);
+        assert_eq!(now.status, IndexStatus::Degraded);
+        assert_eq!(bench.finds(index, "ops page").await.len(), 1, "still shown");
+        // A second run hides; it is too early to remove.
+        bench.wait(20).await;
+        assert_eq!(bench.sweep(index).await.counts.deleted, 0);
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        assert_eq!(bench.held().len(), 11);
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index).await.counts.deleted, 1);
+        assert!(bench.finds(index, "ops page").await.is_empty());
+        bench.assert_true(index).await;
     });
+}
+
+#[test]
+fn a_vanished_space_of_a_small_index_leaves_when_the_administrator_has_accepted_that() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        let secret = bench.site.add("11", None, "Secret", "<p>secret</p>");
+        bench.site.change(secret, |page| page.restricted = true);
+        bench.sweep(index).await;
+        show(&bench, &["11"], false);
+        bench.sweep(index).await;
+        bench.wait(60).await;
+        let plan = bench.plan(index).await;
+        assert_eq!((plan.remove, plan.needs_confirmation), (4, true));
+        let asks = bench.sweep(index).await;
+        let is = (asks.status, asks.counts.deleted);
+        assert_eq!(is, (RunStatus::NeedsConfirmation, 0));
+        assert!(asks.error.unwrap().detail.starts_with("4 of 8"));
+        assert_eq!(bench.held().len(), 8);
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        assert_eq!(bench.finds(index, "eng page").await.len(), 4);
+        for _ in 0..3 {
+            bench.wait(3600).await;
+            let again = bench.sweep(index).await;
+            let is = (again.status, again.counts.deleted);
+            assert_eq!(is, (RunStatus::NeedsConfirmation, 0));
+        }
+        bench.store.answer_guard(asks.id, true).await.unwrap();
+        let run = bench.sweep(index).await;
+        // The restricted page was never a document.
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 4));
+        bench.assert_true(index).await;
+    });
+}
+
+#[test]
+fn a_vanished_space_that_the_administrator_keeps_is_quoted_until_it_is_asked_about_anew() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        show(&bench, &["11"], false);
+        bench.sweep(index).await;
+        bench.wait(60).await;
+        let asks = bench.sweep(index).await;
+        assert!(asks.error.unwrap().detail.starts_with("4 of 8"));
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        bench.store.answer_guard(asks.id, false).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+            bench.wait(3600).await;
+            bench.delta(index).await;
+            let run = bench.sweep(index).await;
+            let is = (run.status, run.counts.uploaded, run.counts.deleted);
+            assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        }
+        let status = bench.index(index).await.status_reason.unwrap();
+        assert!(status.contains("4 document(s) was refused"), "{status}");
+        // Asked again, in an index as small as before.
+        let full = bench.order(index, Some(true)).await;
+        assert_eq!(full.status, RunStatus::NeedsConfirmation);
+        assert!(full.error.unwrap().detail.starts_with("4 of 8"));
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        bench.store.answer_guard(full.id, false).await.unwrap();
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+        show(&bench, &["11"], true);
+        let run = bench.sweep(index).await;
+        let is = (run.status, run.counts.uploaded, run.counts.deleted);
+        assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        assert_eq!(bench.index(index).await.status_reason, None);
+        bench.assert_true(index).await;
+    });
+}
+
+#[test]
+fn a_space_that_comes_back_before_the_answer_loses_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        show(&bench, &["11"], false);
+        for _ in 0..2 {
+            bench.sweep(index).await;
+            bench.wait(60).await;
+        }
+        show(&bench, &["11"], true);
+        let run = bench.sweep(index).await;
+        let is = (run.status, run.counts.uploaded, run.counts.deleted);
+        assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+        bench.assert_true(index).await;
+        // Its next absence is a new one.
+        show(&bench, &["11"], false);
+        bench.wait(3600).await;
+        bench.sweep(index).await;
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+    });
+}
+
+#[test]
+fn an_account_that_sees_none_of_an_indexs_spaces_removes_and_hides_nothing() {
+    for others in [true, false] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let index = two_spaces(&bench, 6, 2).await;
+            let gone = bench.site.with(|site| {
+                let id = site.pages.values().find(|page| page.title == "E0");
+                id.unwrap().id
+            });
+            // Hidden already, and due for its second look.
+            bench.site.purge(gone);
+            bench.sweep(index).await;
+            assert_eq!(bench.state(index, gone).await, PageState::Vanishing);
+            show(&bench, &["10", "11"], false);
+            show(&bench, &["12"], others);
+            for round in 0..6 {
+                bench.wait(600).await;
+                let run = if round % 2 == 0 {
+                    bench.sweep(index).await
+                } else {
+                    bench.delta(index).await
+                };
+                assert_eq!((run.status, run.counts.deleted), (RunStatus::Failed, 0));
+                let error = run.error.unwrap();
+                assert_eq!(error.code, "no_space_visible");
+                assert!(error.detail.contains("nothing is removed"), "{error:?}");
+                assert_eq!(bench.held().len(), 8, "round {round}");
+                assert_eq!(bench.finds(index, "eng page").await.len(), 5);
+                assert_eq!(bench.finds(index, "ops page").await.len(), 2);
+            }
+            // The other is seen again: that one was away meanwhile says nothing yet.
+            show(&bench, &["10"], true);
+            bench.sweep(index).await;
+            assert_eq!(bench.finds(index, "ops page").await.len(), 2);
+            show(&bench, &["11"], true);
+            bench.wait(60).await;
+            bench.sweep(index).await;
+            bench.assert_true(index).await;
+        });
+    }
 }
 
 #[test]

@@ -217,7 +217,8 @@ pub enum SpaceState {
     Current,
     /// Archived in Confluence; its pages stay.
     Archived,
-    /// The account sees it no more. Its pages are hidden or removed only on evidence.
+    /// The account sees it no more. Its pages stay; where it sees another space of the index, they are hidden and leave
+    /// through the guard when a second run does not see it either.
     Vanished,
     /// The last walk through it ended with an error.
     Failing,

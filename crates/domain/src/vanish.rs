@@ -10,6 +10,13 @@ use crate::{SpaceId, Timestamp};
 /// A second confirmation counts only this long after the first.
 pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(1);
 
+/// Whether the absence of a space says anything of what it holds, which is then asked for page by page: in the second run that
+/// does not see it. An account that sees none of an index's spaces concludes nothing.
+#[must_use]
+pub const fn space_is_gone(seen_of_index: usize, unseen_before: bool) -> bool {
+    seen_of_index > 0 && unseen_before
+}
+
 /// What is to be done with a page that was not listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -71,11 +78,11 @@ pub fn is_confirmed(absent_since: Option<Timestamp>, now: Timestamp) -> bool {
     absent_since.is_some_and(|since| now - since >= CONFIRM_AFTER)
 }
 
-/// Whether a complete listing of a space is too good a reason to believe that it is empty: it named nothing although
-/// pages of the space are stored. Then it removes and hides nothing.
+/// Whether a complete listing of a space is no reason to believe that it is empty: it named nothing although pages of the
+/// space are known, since they are stored or named by search. Then it removes and hides nothing.
 #[must_use]
-pub const fn is_suspiciously_empty(listed: usize, stored: usize) -> bool {
-    listed == 0 && stored > 0
+pub const fn is_suspiciously_empty(listed: usize, known: usize) -> bool {
+    listed == 0 && known > 0
 }
 
 #[cfg(test)]
@@ -98,6 +105,19 @@ mod tests {
             author: None,
             url: String::new(),
             body: None,
+        }
+    }
+
+    #[test]
+    fn a_space_is_gone_when_two_runs_do_not_see_it_and_see_another() {
+        for (seen, before, gone) in [
+            (1, false, false),
+            (40, true, true),
+            (1, true, true),
+            (0, true, false),
+            (0, false, false),
+        ] {
+            assert_eq!(space_is_gone(seen, before), gone, "{seen} {before}");
         }
     }
 

@@ -85,6 +85,10 @@ impl AdminStore for Metastore {
         self.read(move |c| listing::list(c, index, &filter)).await
     }
 
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
+        self.read(move |c| listing::unsettled(c, index)).await
+    }
+
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
 use domain::page::Standing;
+use domain::part::Part;
 
 use super::context::SeenSpace;
 use super::facts;
@@ -75,8 +76,8 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
     let (mut pages, newest) = match comments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            ctx.poll_failed(format!("new comments could not be read: {error}"));
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "new ones could not be read", &error);
             return Ok(Vec::new());
         }
     };
@@ -93,8 +94,8 @@ async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
     let (files, newest) = match attachments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            ctx.poll_failed(format!("new attachments could not be listed: {error}"));
+            let error = halt.only_optional(Part::Files)?;
+            ctx.is_missing(Part::Files, "new ones could not be listed", &error);
             return Ok(Vec::new());
         }
     };

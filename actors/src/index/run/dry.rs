@@ -3,18 +3,18 @@
 //! Labels and restrictions are those that are known: pages met for the first time count as additions unless they stand below a
 //! page that is known to be restricted, so some of them may stay out.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
-use domain::guard::{self, Suggested};
+use domain::guard::{self, Passage};
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH};
 use domain::ports::store::PageBrief;
 use domain::run::RunPlan;
 use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
-use domain::vanish::is_suspiciously_empty;
+use domain::vanish::{is_confirmed, is_suspiciously_empty};
 use domain::{PageId, cost};
 
 use super::RunCtx;
@@ -33,6 +33,7 @@ pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
     for space in &spaces {
         listing_requests += forecast.look_at(space).await?;
     }
+    forecast.leave_gone_spaces().await?;
     forecast.leave_other_spaces().await?;
     let Forecast {
         mut plan,
@@ -42,12 +43,8 @@ pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
     } = forecast;
     plan.remove = count(leaving.len()) + leaving_by_scope;
     let stored = ctx.store().stored_pages(ctx.index()).await?;
-    let suggested = Suggested {
-        pages: leaving,
-        only_accepted: BTreeSet::new(),
-    };
     let most = ctx.shared.settings.max_delete_percent;
-    let verdict = guard::judge(stored, suggested, most, &ctx.asked());
+    let verdict = guard::judge(stored, &leaving, most, &ctx.asked());
     plan.needs_confirmation = verdict.question.is_some();
     let seen = plan.add + plan.update + plan.unchanged;
     let bodies = ceil(plan.update + plan.add, batch());
@@ -111,8 +108,8 @@ struct Forecast<'a> {
     ctx: &'a RunCtx,
     plan: RunPlan,
     scope: Scope<'a>,
-    /// Pages that the source would make leave: the guard counts them.
-    leaving: BTreeSet<PageId>,
+    /// Pages that the source would make leave: the guard judges them.
+    leaving: BTreeMap<PageId, Passage>,
     /// Pages that leave by the administrator's own change of scope.
     leaving_by_scope: i64,
 }
@@ -123,7 +120,7 @@ impl<'a> Forecast<'a> {
             ctx,
             plan: RunPlan::default(),
             scope: Scope::of(ctx.settings()),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             leaving_by_scope: 0,
         }
     }
@@ -162,7 +159,7 @@ impl<'a> Forecast<'a> {
         });
         for brief in absent {
             gone.insert(brief.page_id.clone());
-            self.leaving.insert(brief.page_id.clone());
+            self.leaving.insert(brief.page_id.clone(), Passage::Counted);
         }
         self.follow(&briefs, &gone);
         Ok(requests)
@@ -182,7 +179,7 @@ impl<'a> Forecast<'a> {
             } else if before.is_some_and(|before| before.holds(&page.id, &candidate, tree)) {
                 self.leaving_by_scope += 1;
             } else {
-                self.leaving.insert(page.id.clone());
+                self.leaving.insert(page.id.clone(), Passage::Counted);
             }
             return false;
         }
@@ -203,13 +200,31 @@ impl<'a> Forecast<'a> {
                 && brief.parent_id.as_ref().is_some_and(|id| gone.contains(id))
             {
                 let page = brief.parent_id.as_ref();
-                if page.is_some_and(|page| self.leaving.contains(page)) {
-                    self.leaving.insert(brief.page_id.clone());
-                } else {
-                    self.leaving_by_scope += 1;
+                match page.and_then(|page| self.leaving.get(page).copied()) {
+                    Some(passage) => {
+                        self.leaving.insert(brief.page_id.clone(), passage);
+                    }
+                    None => self.leaving_by_scope += 1,
                 }
             }
         }
+    }
+
+    /// Stored pages of spaces that the account does not see any more.
+    async fn leave_gone_spaces(&mut self) -> Result<(), Halt> {
+        let ctx = self.ctx;
+        let gone = ctx.remembered.gone.iter();
+        let confirmed = gone.filter(|(_, since)| is_confirmed(Some(**since), ctx.now()));
+        for (space, _) in confirmed {
+            let briefs = ctx.store().briefs(ctx.index(), space).await?;
+            let of_kind = |brief: &&PageBrief| brief.stored && ctx.kinds().contains(&brief.kind);
+            let gone = briefs.iter().filter(of_kind);
+            let gone: HashSet<PageId> = gone.map(|brief| brief.page_id.clone()).collect();
+            let passing = gone.iter().map(|id| (id.clone(), Passage::WithItsSpace));
+            self.leaving.extend(passing);
+            self.follow(&briefs, &gone);
+        }
+        Ok(())
     }
 
     /// Stored pages of spaces that are no longer the index's.

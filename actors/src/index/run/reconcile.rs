@@ -4,15 +4,17 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
+use domain::blocked;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
+use domain::guard::Passage;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
 use domain::scope::{Candidate, Scope, is_kept_back, place};
 use domain::tree::{Node, PageTree};
 
 use super::RunCtx;
-use super::context::{Removal, SeenSpace};
+use super::context::SeenSpace;
 use crate::stop::Halt;
 
 /// Rows decided in one transaction.
@@ -131,8 +133,8 @@ impl<'a> Reconciler<'a> {
                 retained: asked.retains(&record, ctx.asks_again()),
                 hash: ctx.names.hash(&record),
             };
-            let desired = desired(&record, around, now);
             let (id, holding) = (&before.page_id, &before.holding);
+            let desired = self.explained(desired(&record, around, now), &before, tree);
             match &desired {
                 Desired::Hold { hash } => {
                     ctx.find(|f| f.removals.remove(id));
@@ -148,12 +150,14 @@ impl<'a> Reconciler<'a> {
                     if holding.is_kept() {
                         let before = self.before.as_ref();
                         let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
-                        let removal = Removal {
-                            // What the store never confirmed is no loss.
-                            exempt: !holding.is_quotable() || by_scope && !record.has_no_text(),
-                            only_accepted: false,
+                        // What the store never confirmed is no loss.
+                        let exempt = !holding.is_quotable() || by_scope && !record.has_no_text();
+                        let passage = if exempt {
+                            Passage::Exempt
+                        } else {
+                            Passage::Counted
                         };
-                        ctx.find(|f| f.removals.insert(id.clone(), removal));
+                        ctx.find(|f| f.removals.insert(id.clone(), passage));
                     } else if holding.want().is_some() {
                         wanted.push(record.wanted(None));
                     }
@@ -168,11 +172,7 @@ impl<'a> Reconciler<'a> {
                 }
                 Desired::Stay { why: Some(why) } => {
                     record.retain(why, ctx.answered_at(), now);
-                    let removal = Removal {
-                        exempt: false,
-                        only_accepted: false,
-                    };
-                    ctx.find(|f| f.removals.insert(id.clone(), removal));
+                    ctx.find(|f| f.removals.insert(id.clone(), Passage::Counted));
                 }
                 Desired::Stay { why: None } | Desired::Hide { .. } | Desired::Wait(_) => {}
             }
@@ -193,6 +193,24 @@ impl<'a> Reconciler<'a> {
             }
         });
         Ok(!wanted.is_empty())
+    }
+
+    /// The decision, with what a page waits for where that was asked for in vain; such a page is noted, unless it is in the index
+    /// already, and no longer when it is decided.
+    fn explained(&self, desired: Desired, page: &PageRecord, tree: &PageTree) -> Desired {
+        let id = &page.page_id;
+        let waits = matches!(desired, Desired::Wait(Waits::Facts(_))) && !page.holding.is_kept();
+        let at = tree.unknown_from(id).filter(|_| waits);
+        self.ctx.find(|f| {
+            let asked = at.and_then(|at| Some((at, f.in_vain.get(at)?)));
+            let Some((at, answer)) = asked else {
+                f.blocked.remove(id);
+                return desired;
+            };
+            let why = blocked::why(id, at, answer);
+            f.blocked.insert(id.clone(), at.clone());
+            Desired::Wait(Waits::Facts(why))
+        })
     }
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.

@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, SourcePage};
-use domain::guard::{Asked, Question, Suggested, judge};
+use domain::guard::{Asked, Passage, Question, judge};
 use domain::holding::Wanted;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::source::{MAX_BATCH, SourceError};
 use domain::vanish::{self, Fate};
 use domain::{PageId, SpaceId};
 
-use super::context::{Removal, Stopped};
+use super::context::Stopped;
 use super::convert::Links;
 use super::listed::record;
 use super::{RunCtx, attachments};
@@ -194,8 +194,17 @@ async fn apply(
             let confirmed_before = matches!(page.standing, Standing::Hidden | Standing::Retained)
                 || page.state() == PageState::Vanishing
                 || accepted;
-            let since = page.vanished_at.filter(|_| confirmed_before);
+            let space_gone = ctx.remembered.gone.get(&page.facts.space_id).copied();
+            let since = space_gone.or(page.vanished_at.filter(|_| confirmed_before));
             let retained = asked.retains(&page, ctx.asks_again());
+            let passage = if !page.holding.is_kept() {
+                // What the store does not hold is no loss.
+                Passage::Exempt
+            } else if space_gone.is_some() {
+                Passage::WithItsSpace
+            } else {
+                Passage::Counted
+            };
             match vanish::judge(answer.as_ref(), scope, (since, retained), now) {
                 Fate::There => there.extend(answer),
                 Fate::Keep => {}
@@ -213,11 +222,7 @@ async fn apply(
                     let before = page.clone();
                     page.vanished_at.get_or_insert(now);
                     page.retain(why, ctx.answered_at(), now);
-                    let removal = Removal {
-                        exempt: false,
-                        only_accepted: false,
-                    };
-                    ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                    ctx.find(|f| f.removals.insert(page.page_id.clone(), passage));
                     if page != before {
                         changed.push(page);
                     }
@@ -231,12 +236,7 @@ async fn apply(
                         wanted.push(page.wanted(None));
                     }
                     if page.standing == Standing::Hidden {
-                        let removal = Removal {
-                            // What the store does not hold is no loss.
-                            exempt: !page.holding.is_kept(),
-                            only_accepted: false,
-                        };
-                        ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                        ctx.find(|f| f.removals.insert(page.page_id.clone(), passage));
                     }
                     changed.push(page);
                 }
@@ -315,11 +315,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
             let reason = "its space or its kind is no longer part of this index";
             hide(page, now, reason);
             if page.holding.is_kept() {
-                let removal = Removal {
-                    exempt: true,
-                    only_accepted: false,
-                };
-                ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                ctx.find(|f| f.removals.insert(page.page_id.clone(), Passage::Exempt));
             } else {
                 leave_untold(page);
                 wanted.push(page.wanted(None));
@@ -333,9 +329,13 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
 pub(super) async fn due_for_a_second_look(
     ctx: &RunCtx,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut due = BTreeMap::new();
+    if ctx.visible_spaces().is_empty() {
+        // An account that sees none of the spaces would miss every page.
+        return Ok(due);
+    }
     // What is not removed whatever the answer is not asked for.
     let asked = ctx.asked();
-    let mut due = BTreeMap::new();
     let mut after: Option<PageId> = None;
     loop {
         let ids = ctx
@@ -366,30 +366,15 @@ pub(super) async fn due_for_a_second_look(
 /// Nothing of what this run found to leave is wanted any more, if the guard lets it go. New content went before.
 pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
     let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
-    let doubted = Removal {
-        exempt: false,
-        only_accepted: true,
-    };
     removals.extend(ctx.find(|f| {
         std::mem::take(&mut f.doubted)
             .into_iter()
-            .map(|id| (id, doubted))
+            .map(|id| (id, Passage::OnlyAccepted))
     }));
-    let mut suggested = Suggested::default();
-    for (id, removal) in removals.iter().filter(|(_, removal)| !removal.exempt) {
-        suggested.pages.insert(id.clone());
-        if removal.only_accepted {
-            suggested.only_accepted.insert(id.clone());
-        }
-    }
     let stored = ctx.store().stored_pages(ctx.index()).await?;
     let most = ctx.shared.settings.max_delete_percent;
-    let verdict = judge(stored, suggested, most, &ctx.asked());
-    let may_go: Vec<PageId> = removals
-        .into_iter()
-        .filter(|(id, removal)| removal.exempt || verdict.go.contains(id))
-        .map(|(id, _)| id)
-        .collect();
+    let verdict = judge(stored, &removals, most, &ctx.asked());
+    let may_go: Vec<PageId> = verdict.go.into_iter().collect();
     let mut refused = verdict.refused;
     refused.extend(still_retained(ctx).await?);
     ctx.find(|f| f.refused = refused);

@@ -617,6 +617,8 @@ pub trait AdminStore: SyncStore {
 
     /// Pages of an index.
     async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>>;
+    /// How many pages are pending and how many failed, in this order.
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
     /// Makes a failed page due now.

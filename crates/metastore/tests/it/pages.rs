@@ -590,3 +590,21 @@ async fn the_next_try_is_the_earliest_after_a_moment_of_a_page_or_an_upload() {
     assert_eq!(next(minute(8)).await, Some(minute(9)));
     assert_eq!(next(minute(9)).await, None);
 }
+
+#[tokio::test]
+async fn pages_that_are_not_settled_are_counted_without_containers() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    bed.save(&[
+        container(index, "1"),
+        page(index, "2", PageState::Pending),
+        page(index, "3", PageState::Pending),
+        page(index, "4", PageState::Failed),
+        page(index, "5", PageState::Skipped),
+        page(other, "6", PageState::Failed),
+    ])
+    .await;
+    let counts = bed.store.unsettled_pages(index).await.unwrap();
+    assert_eq!(counts, (2, 1), "pending, failed");
+}
