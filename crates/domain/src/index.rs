@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::quiet::QuietHours;
-use crate::run::{Run, RunKind, RunStatus};
+use crate::run::Run;
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
 pub use patch::IndexPatch;
@@ -221,7 +221,8 @@ pub enum SpaceState {
     Current,
     /// Archived in Confluence; its pages stay.
     Archived,
-    /// The account sees it no more. Its pages are hidden or removed only on evidence.
+    /// The account sees it no more. Its pages stay; where it sees another space of the index, they are hidden and leave
+    /// through the guard when a second run does not see it either.
     Vanished,
     /// The last walk through it ended with an error.
     Failing,
@@ -285,7 +286,7 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
-    /// `finished_at` of the last succeeded or partial run, as the engine remembers it; see [`as_of`](Self::as_of).
+    /// `finished_at` of the newest succeeded or partial run that did not end ahead of now; see [`as_of`](Self::as_of).
     #[serde(skip)]
     pub synced_at: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
@@ -297,15 +298,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first.
+    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first, and while only a
+    /// clock that was ahead tells of one.
     #[must_use]
-    pub fn as_of(&self) -> Option<DateTime<Utc>> {
-        let last = self.last_run.as_ref();
-        // A move changes where answers come from, not how current they are.
-        last.filter(|run| run.kind != RunKind::Move)
-            .filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
-            .and_then(|run| run.finished_at)
-            .or(self.synced_at)
+    pub const fn as_of(&self) -> Option<DateTime<Utc>> {
+        self.synced_at
     }
 }
 
@@ -331,6 +328,8 @@ pub struct IndexProgress {
     pub deletions_accepted: bool,
     /// The administrator refused that those go: they stay, and are not asked about again.
     pub deletions_refused: bool,
+    /// When the administrator last answered. Written with the answer only.
+    pub guard_answered_at: Option<DateTime<Utc>>,
     /// The settings that the last complete run applied. What would still belong by them leaves by the administrator's own
     /// change of scope.
     pub applied_settings: Option<IndexSettings>,

@@ -44,19 +44,20 @@ impl AdminStore for Metastore {
     }
 
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>> {
-        let cursor = cursor.map(str::to_owned);
-        self.read(move |c| indexes::page_of_list(c, cursor.as_deref(), limit))
+        let (cursor, now) = (cursor.map(str::to_owned), self.now());
+        self.read(move |c| indexes::page_of_list(c, cursor.as_deref(), limit, now))
             .await
     }
 
     async fn index(&self, index: IndexId) -> StoreResult<Index> {
-        self.read(move |c| Ok(indexes::state(c, index)?.index))
+        let now = self.now();
+        self.read(move |c| Ok(indexes::state(c, index, now)?.index))
             .await
     }
 
     async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index> {
-        let agent = agent.clone();
-        self.read(move |c| Ok(indexes::by_agent(c, &agent)?.index))
+        let (agent, now) = (agent.clone(), self.now());
+        self.read(move |c| Ok(indexes::by_agent(c, &agent, now)?.index))
             .await
     }
 
@@ -82,6 +83,10 @@ impl AdminStore for Metastore {
     async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
         let filter = filter.clone();
         self.read(move |c| listing::list(c, index, &filter)).await
+    }
+
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
+        self.read(move |c| listing::unsettled(c, index)).await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {

@@ -9,7 +9,7 @@ use domain::ports::store::{IndexState, Listed, NewIndex, ObjectRole};
 use domain::{AgentId, IndexId, ObjectId, Timestamp};
 
 use super::{objects, runs, spaces};
-use crate::convert::{db_time, limit, opt_db_time, rows, time};
+use crate::convert::{db_time, limit, opt_db_time, opt_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, failed, not_found};
@@ -25,33 +25,34 @@ pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
         .ok_or_else(|| not_found(format!("index {index}")).into())
 }
 
-pub(crate) fn state(conn: &mut Conn, index: IndexId) -> Done<IndexState> {
+pub(crate) fn state(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<IndexState> {
     let row = row(conn, index)?;
-    compose_one(conn, row)
+    compose_one(conn, row, now)
 }
 
-pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexState> {
+pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId, now: Timestamp) -> Done<IndexState> {
     let row = indexes::table
         .filter(indexes::agent_id.eq(agent.as_str()))
         .select(IndexRow::as_select())
         .first(conn)
         .optional()?
         .ok_or_else(|| not_found(format!("index of agent {agent}")))?;
-    compose_one(conn, row)
+    compose_one(conn, row, now)
 }
 
-pub(crate) fn states(conn: &mut Conn) -> Done<Vec<IndexState>> {
+pub(crate) fn states(conn: &mut Conn, now: Timestamp) -> Done<Vec<IndexState>> {
     let all = indexes::table
         .order((indexes::name_lower, indexes::id))
         .select(IndexRow::as_select())
         .load(conn)?;
-    compose(conn, all)
+    compose(conn, all, now)
 }
 
 pub(crate) fn page_of_list(
     conn: &mut Conn,
     after: Option<&str>,
     asked: usize,
+    now: Timestamp,
 ) -> Done<Listed<Index>> {
     let limit = limit(asked);
     let mut query = indexes::table
@@ -74,19 +75,22 @@ pub(crate) fn page_of_list(
         .last()
         .filter(|_| more)
         .map(|last| cursor::encode("indexes", [&last.name_lower, &last.id]));
-    let items = compose(conn, found)?.into_iter().map(|s| s.index).collect();
+    let items = compose(conn, found, now)?
+        .into_iter()
+        .map(|s| s.index)
+        .collect();
     Ok(Listed { items, next_cursor })
 }
 
-fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
+fn compose_one(conn: &mut Conn, row: IndexRow, now: Timestamp) -> Done<IndexState> {
     let missing = || not_found("such index");
-    compose(conn, vec![row])?
+    compose(conn, vec![row], now)?
         .pop()
         .ok_or_else(|| missing().into())
 }
 
 /// Adds spaces, counts and last runs to index rows; a handful of statements for all of them.
-fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
+fn compose(conn: &mut Conn, all: Vec<IndexRow>, now: Timestamp) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
     let mut counts = documents_by_space(conn, &ids)?;
     let mut spaces = spaces::of_indexes(conn, &ids)?;
@@ -104,6 +108,13 @@ fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
                 })
                 .collect::<Done<Vec<IndexSpace>>>()?;
             let last_run = runs::newest(conn, &row.id)?;
+            let remembered = opt_time(row.synced_at).filter(|at| *at <= now);
+            let synced_at = match last_run.as_ref().and_then(|run| run.synced_at(now)) {
+                None if row.synced_at.is_some() && remembered.is_none() => {
+                    runs::synced_at(conn, &row.id, now)?
+                }
+                of_last_run => of_last_run.or(remembered),
+            };
             let of_role = |role: ObjectRole| {
                 let mut of_index = objects.iter().filter(|object| object.index_id == row.id);
                 of_index.find(|object| object.role == role.as_str())
@@ -113,7 +124,10 @@ fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
             let filling = of_role(ObjectRole::Filling);
             let moving = filling.map(|filling| moving(conn, filling)).transpose()?;
             Ok(IndexState {
-                index: row.to_index(spaces, counts.values().sum(), last_run, serving, moving)?,
+                index: Index {
+                    synced_at,
+                    ..row.to_index(spaces, counts.values().sum(), last_run, serving, moving)?
+                },
                 progress: row.progress()?,
                 serving: ObjectId(serving.id),
                 filling: filling.map(|filling| ObjectId(filling.id)),
@@ -165,7 +179,7 @@ pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<In
     let backend = new.settings.backend.as_str();
     objects::create(conn, &row.id, backend, ObjectRole::Serving, now)?;
     spaces::replace(conn, &row.id, &new.settings.confluence_spaces, &new.spaces)?;
-    Ok(compose_one(conn, row)?.index)
+    Ok(compose_one(conn, row, now)?.index)
 }
 
 fn agent_is_free(conn: &mut Conn, index: IndexId, agent: &AgentId) -> Done<()> {
@@ -221,7 +235,7 @@ pub(crate) fn update(
     if after.confluence_spaces != before.confluence_spaces {
         spaces::replace(conn, &old.id, &after.confluence_spaces, seen)?;
     }
-    Ok(state(conn, index)?.index)
+    Ok(state(conn, index, now)?.index)
 }
 
 /// What decides which pages belong; order does not.

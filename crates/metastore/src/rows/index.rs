@@ -233,6 +233,7 @@ impl IndexRow {
                 .transpose()?,
             deletions_accepted: self.deletions_accepted,
             deletions_refused: self.deletions_refused,
+            guard_answered_at: opt_time(self.guard_answered_at),
             guarded_pages: from_json("indexes.guarded_pages", &self.guarded_pages)?,
             applied_settings: self
                 .applied_settings
