@@ -9,7 +9,7 @@ use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::retrieval::RetrievalBackend;
-use domain::ports::store::{AdminStore, NewIndex, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
@@ -179,6 +179,17 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(1500)).await;
         }
         panic!("no run came to its end: {:?}", self.index(index).await);
+    }
+
+    /// All runs but the first, the newest first.
+    pub async fn runs_after(&self, first: RunId) -> Vec<Run> {
+        let filter = RunFilter {
+            limit: 50,
+            ..RunFilter::default()
+        };
+        let mut runs = self.store.runs(&filter).await.unwrap().items;
+        runs.retain(|run| run.id > first);
+        runs
     }
 
     pub async fn ended(&self, run: RunId) -> Run {

@@ -7,7 +7,7 @@ use domain::PageId;
 use domain::event::EventKind;
 use domain::index::{IndexStatus, SpaceState};
 use domain::page::{PageState, Standing};
-use domain::ports::store::{AdminStore, RunFilter, SyncStore};
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
@@ -288,7 +288,7 @@ fn a_page_that_waits_for_its_facts_is_tried_when_asked_for_whatever_stands_befor
 }
 
 #[test]
-fn the_next_try_that_is_told_is_kept_and_one_run_tries_all_that_failed_together() {
+fn the_next_try_that_is_told_is_kept_and_two_runs_try_all_that_failed_together() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let (index, pages) = failing(&bench, 40).await;
@@ -306,12 +306,7 @@ fn the_next_try_that_is_told_is_kept_and_one_run_tries_all_that_failed_together(
         for page in &pages {
             assert_eq!(bench.state(index, *page).await, PageState::Searchable);
         }
-        let filter = RunFilter {
-            limit: 50,
-            ..RunFilter::default()
-        };
-        let runs = bench.store.runs(&filter).await.unwrap().items;
-        let retried: Vec<_> = runs.iter().filter(|run| run.id != first.id).collect();
+        let retried = bench.runs_after(first.id).await;
         let began = retried.iter().filter_map(|run| run.started_at).min();
         let began = began.unwrap();
         assert!(began >= earliest.max(first.finished_at.unwrap() + chrono::TimeDelta::minutes(1)));

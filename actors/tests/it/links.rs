@@ -6,7 +6,7 @@ use domain::holding::{Change, HoldingChange};
 use domain::index::IndexSettings;
 use domain::page::{CachedBody, Standing};
 use domain::ports::source::Cursor;
-use domain::ports::store::SyncStore;
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 use domain::{DocumentId, IndexId, PageId};
 
