@@ -1,7 +1,7 @@
 //! A first sync as an operator sees it: the real program against simulated services with latency, at a quota.
 //!
 //! ```sh
-//! cargo bench --bench first_sync -- [PAGES…] [--llamacloud] [--without-facts] [--quota N]
+//! cargo bench --bench first_sync -- [PAGES…] [--kilobytes N] [--llamacloud] [--without-facts] [--quota N]
 //!                                   [--confluence-latency MS] [--store-latency MS]
 //! cargo bench --bench first_sync -- --everything
 //! ```
@@ -28,6 +28,8 @@ const BOUND: Duration = Duration::from_secs(1800);
 #[derive(Clone)]
 struct Options {
     pages: usize,
+    /// Of one body.
+    kilobytes: usize,
     llamacloud: bool,
     facts: bool,
     quota: u32,
@@ -39,6 +41,7 @@ fn options() -> Vec<Options> {
     let mut pages = Vec::new();
     let mut options = Options {
         pages: 0,
+        kilobytes: 3,
         llamacloud: false,
         facts: true,
         quota: 10,
@@ -57,6 +60,7 @@ fn options() -> Vec<Options> {
             "--everything" => return everything(&options),
             "--llamacloud" => options.llamacloud = true,
             "--without-facts" => options.facts = false,
+            "--kilobytes" => options.kilobytes = number() as usize,
             "--quota" => options.quota = number(),
             "--confluence-latency" => options.confluence = Duration::from_millis(number().into()),
             "--store-latency" => options.store = Duration::from_millis(number().into()),
@@ -93,6 +97,12 @@ fn everything(usual: &Options) -> Vec<Options> {
         });
     }
     rows.push(Options {
+        pages: 10_000,
+        kilobytes: 11,
+        quota: 100,
+        ..usual.clone()
+    });
+    rows.push(Options {
         pages: 100_000,
         quota: 100,
         ..usual.clone()
@@ -105,9 +115,9 @@ fn everything(usual: &Options) -> Vec<Options> {
     rows
 }
 
-/// Pages of some 3 kB with headings, a table, code and a link, in a tree; every tenth has a label. The spaces' home pages are
+/// Pages of so many kilobytes with headings, a table, code and a link, in a tree; every tenth has a label. The spaces' home pages are
 /// among them. They were written over the last month, one after the other.
-fn site(pages: usize) -> Site {
+fn site(pages: usize, kilobytes: usize) -> Site {
     let site = Site::new();
     let begin = chrono::Utc::now() - chrono::TimeDelta::days(30);
     let apart = chrono::TimeDelta::days(29) / i32::try_from(pages).unwrap_or(i32::MAX).max(1);
@@ -118,12 +128,13 @@ fn site(pages: usize) -> Site {
     let mut parents = vec![None; SPACES];
     for n in 0..pages.saturating_sub(SPACES) {
         let space = n % SPACES;
-        let filler = format!(
+        let sentence = format!(
             "Service {n} keeps the queue of region {} in step and reports to team {}. ",
             n % 13,
             n % 29
-        )
-        .repeat(8);
+        );
+        // It stands in the body four times.
+        let filler = sentence.repeat(kilobytes * 1_000 / (4 * sentence.len()));
         let body = format!(
             "<h2>Purpose</h2><p>{filler}</p><h2>Settings</h2><table><tbody><tr><th>Name</th><th>Value</th></tr>\
              <tr><td>replicas</td><td>{}</td></tr><tr><td>region</td><td>{}</td></tr></tbody></table>\
@@ -246,7 +257,7 @@ fn seconds(run: &Value) -> f64 {
 async fn measure(options: &Options) -> String {
     let pages = options.pages;
     let http = Client::builder().no_proxy().build().expect("a client");
-    let site = site(pages);
+    let site = site(pages, options.kilobytes);
     site.set_switches(|switches| switches.latency = options.confluence);
     let sim = ConfluenceSim::builder()
         .site(site.clone())
@@ -347,7 +358,8 @@ async fn measure(options: &Options) -> String {
     };
     let facts = if options.facts { "with" } else { "without" };
     format!(
-        "| {pages} | {facts} | {} ms | {}/s | {store} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {:.2} ms | {} ({:.1} s) | {} ({:.1} s) | {found:.1} s | {idle:.0} MB | {peak:.0} MB |",
+        "| {pages} | {} | {facts} | {} ms | {}/s | {store} | {:.0} ms | {took:.1} s | {:.0} | {} | {} | {:.2} ms | {} ({:.1} s) | {} ({:.1} s) | {found:.1} s | {idle:.0} MB | {peak:.0} MB |",
+        options.kilobytes,
         options.confluence.as_millis(),
         options.quota,
         ready.as_secs_f64() * 1000.0,
@@ -367,8 +379,8 @@ fn main() {
         .install_default()
         .ok();
     actix_web::rt::System::new().block_on(async {
-        println!("| pages | labels and restrictions | Confluence | quota | store | start to ready | first sync | pages/s | requests to Confluence | to the store | CPU a page | quiet poll: requests | sweep: requests | an edit is found after | idle | peak |");
-        println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+        println!("| pages | kB each | labels and restrictions | Confluence | quota | store | start to ready | first sync | pages/s | requests to Confluence | to the store | CPU a page | quiet poll: requests | sweep: requests | an edit is found after | idle | peak |");
+        println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
         for options in options() {
             println!("{}", measure(&options).await);
         }
