@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use domain::comments::{CachedComment, fold};
 use domain::document::{self, Document, DocumentFacts};
-use domain::index::Index;
+use domain::index::{Index, IndexSpace};
 use domain::page::{CachedBody, PageRecord};
-use domain::ports::store::{StoreResult, SyncStore};
+use domain::ports::store::{QueryStore, StoreResult};
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 
 /// Present keys and names of an index's spaces, by identity.
@@ -15,15 +15,15 @@ pub(crate) struct SpaceNames(HashMap<SpaceId, (SpaceKey, String)>);
 
 impl SpaceNames {
     pub(crate) fn of(index: &Index) -> Self {
+        Self::of_spaces(&index.spaces)
+    }
+
+    pub(crate) fn of_spaces(spaces: &[IndexSpace]) -> Self {
         Self(
-            index
-                .spaces
+            spaces
                 .iter()
                 .filter_map(|space| {
-                    let key = space
-                        .current_key
-                        .clone()
-                        .unwrap_or_else(|| space.key.clone());
+                    let key = space.present_key().clone();
                     let name = space.name.clone().unwrap_or_else(|| key.to_string());
                     Some((space.id.clone()?, (key, name)))
                 })
@@ -89,7 +89,7 @@ impl SpaceNames {
 
 /// The kept comments of pages as Markdown; pages without any are left out.
 pub(crate) async fn folded(
-    store: &dyn SyncStore,
+    store: &dyn QueryStore,
     pages: &[PageId],
 ) -> StoreResult<HashMap<PageId, String>> {
     let comments = store.comments_of(pages).await?;
@@ -126,13 +126,10 @@ pub(crate) fn fold_each(
 
 /// The Markdown of pages as their documents hold it, with the comments that belong to it; pages without a kept body are left
 /// out. For whoever shows or searches the text of a page.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn page_texts(
-    store: &dyn SyncStore,
+pub(crate) async fn page_texts(
+    store: &dyn QueryStore,
     records: &[&PageRecord],
-) -> StoreResult<HashMap<PageId, PageText>> {
+) -> StoreResult<HashMap<PageId, KeptText>> {
     let ids: Vec<PageId> = records.iter().map(|r| r.page_id.clone()).collect();
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
     let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
@@ -147,7 +144,7 @@ pub async fn page_texts(
         .into_iter()
         .map(|body| {
             let comments = comments.get(&body.page_id).map(String::as_str);
-            let text = PageText {
+            let text = KeptText {
                 version: body.version,
                 markdown: document::join_comments(body.markdown, comments),
             };
@@ -158,9 +155,9 @@ pub async fn page_texts(
 
 /// The text of a page as its document holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PageText {
+pub(crate) struct KeptText {
     /// The version that the text belongs to.
-    pub version: i32,
+    pub(crate) version: i32,
     /// Markdown, comments at its end where the index wants them.
-    pub markdown: String,
+    pub(crate) markdown: String,
 }

@@ -2,9 +2,7 @@
 //!
 //! Hints (`Activate`, `Look`, `DrainOutbox`…) carry no data and are idempotent: what is to be done stands in rows.
 
-use std::collections::{BTreeSet, HashSet};
-
-use actix::{Addr, Message};
+use actix::Message;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
@@ -12,12 +10,9 @@ use domain::content::{
 use domain::ports::source::{
     Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, Reach, SourceError,
 };
-use domain::query::{Answer, RetrievalQuery};
 use domain::{AccountId, IndexId, PageId, RunId, SpaceId, SpaceKey};
 
-use crate::EngineError;
 use crate::credits::Lease;
-use crate::index::{Fallback, IndexActor};
 use crate::status::{EngineStatus, IndexGauge};
 use crate::supervise::Child;
 use crate::uploader::{LaneReport, UploadJob};
@@ -43,11 +38,6 @@ pub(crate) struct IndexChanged(pub IndexId);
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CancelRun(pub RunId);
-
-/// The actor of an index.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "Result<Addr<IndexActor>, EngineError>")]
-pub(crate) struct IndexAddr(pub IndexId);
 
 /// A child ended.
 #[derive(Clone, Copy, Debug, Message)]
@@ -99,21 +89,6 @@ pub(crate) struct Retire;
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Drain;
-
-/// Answer a question; never waits for a run.
-#[derive(Clone, Message)]
-#[rtype(result = "Result<Answer, EngineError>")]
-pub(crate) struct Search {
-    pub query: RetrievalQuery,
-    pub fallback: Fallback,
-}
-
-/// Check pages at the source before they leave.
-#[derive(Clone, Message)]
-#[rtype(result = "Result<HashSet<PageId>, EngineError>")]
-pub(crate) struct Verify {
-    pub pages: BTreeSet<(ContentKind, PageId)>,
-}
 
 /// How does the index stand?
 #[derive(Clone, Copy, Message)]

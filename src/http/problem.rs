@@ -137,7 +137,7 @@ impl From<BackendError> for ApiError {
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let disposition = match &error {
-            EngineError::Busy { .. } => Disposition::RETRY,
+            EngineError::Busy { .. } | EngineError::TooManyQuestions { .. } => Disposition::RETRY,
             EngineError::Store(error) => error.disposition(),
             EngineError::Source(error) => error.disposition(),
             EngineError::Backend(error) => error.disposition(),

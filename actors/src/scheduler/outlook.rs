@@ -30,10 +30,16 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
         next: shared.settings.check_interval,
         ..Outlook::default()
     };
+    let running: HashSet<IndexId> = shared
+        .store
+        .indexes_with_open_run()
+        .await?
+        .into_iter()
+        .collect();
     for state in shared.store.index_states().await? {
         let index = &state.index;
         outlook.living.insert(index.id);
-        if shared.store.open_run_of(index.id).await?.is_some() {
+        if running.contains(&index.id) {
             // An engine that carries out one order leaves the runs of other indexes to the service.
             if shared.settings.scheduled {
                 outlook.activate.push(index.id);

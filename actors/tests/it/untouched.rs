@@ -6,7 +6,9 @@ use actors::EngineSettings;
 use chrono::TimeDelta;
 use domain::comments::CachedComment;
 use domain::page::PageRecord;
-use domain::ports::store::{AdminStore, IndexState, OutboxCounts, RunFilter, SyncStore};
+use domain::ports::store::{
+    AdminStore, IndexState, OutboxCounts, QueryStore, RunFilter, SyncStore,
+};
 use domain::{DocumentId, IndexId, PageId, RunId, Timestamp};
 use metastore::Metastore;
 

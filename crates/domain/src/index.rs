@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::quiet::QuietHours;
-use crate::run::{Run, RunKind, RunStatus};
+use crate::run::Run;
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
 
 /// Which retrieval store holds an index.
@@ -225,6 +225,14 @@ pub struct IndexSpace {
     pub last_sync_at: Option<DateTime<Utc>>,
 }
 
+impl IndexSpace {
+    /// The key by which the source knows it now, as far as seen.
+    #[must_use]
+    pub fn present_key(&self) -> &SpaceKey {
+        self.current_key.as_ref().unwrap_or(&self.key)
+    }
+}
+
 /// What is to be said about a space of an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -301,28 +309,16 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
-    /// `finished_at` of the last succeeded or partial run, as the engine remembers it; see [`as_of`](Self::as_of).
+    /// How fresh its answers are: `finished_at` of the last succeeded or partial run that read Confluence; `None` before the
+    /// first.
     #[serde(skip)]
-    pub synced_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
     pub next_run_at: Option<DateTime<Utc>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-impl Index {
-    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first.
-    #[must_use]
-    pub fn as_of(&self) -> Option<DateTime<Utc>> {
-        let last = self.last_run.as_ref();
-        // A move changes where answers come from, not how current they are.
-        last.filter(|run| run.kind != RunKind::Move)
-            .filter(|run| matches!(run.status, RunStatus::Succeeded | RunStatus::Partial))
-            .and_then(|run| run.finished_at)
-            .or(self.synced_at)
-    }
 }
 
 /// What the engine must remember about an index between runs; not shown.

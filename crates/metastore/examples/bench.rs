@@ -6,7 +6,8 @@ use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::store::{
-    AdminStore, NewIndex, OutboxEntry, OutboxOp, OutboxOutcome, OutboxState, PageFilter, SyncStore,
+    AdminStore, NewIndex, OutboxEntry, OutboxOp, OutboxOutcome, OutboxState, PageFilter,
+    QueryStore, SyncStore,
 };
 use domain::{IndexId, PageId, RunId, SpaceId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
@@ -98,10 +99,10 @@ async fn main() -> Outcome {
     let mut one = Laps::default();
     for _ in 0..20 {
         let lap = Lap::now();
-        store.index_state(index).await?;
+        store.query_target(index).await?;
         one.add(lap, 1);
     }
-    one.report("index_state (counts its documents)");
+    one.report("query_target");
     let mut list = Laps::default();
     for _ in 0..20 {
         let filter = PageFilter {

@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use domain::event::Event;
 use domain::index::{Index, IndexSettings, IndexSpace};
 use domain::page::Page;
-use domain::ports::store::{
-    AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
-};
+use domain::ports::store::{AdminStore, DiskUse, Listed, NewIndex, RunFilter, StoreResult};
 use domain::run::Run;
 use domain::token::Token;
-use domain::{AgentId, IndexId, PageId, RunId, SpaceKey, TokenId};
+use domain::{AgentId, IndexId, PageId, RunId, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
@@ -79,11 +77,6 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
-        let filter = filter.clone();
-        self.read(move |c| listing::list(c, index, &filter)).await
-    }
-
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await
@@ -92,17 +85,6 @@ impl AdminStore for Metastore {
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
         let (page, now) = (page.clone(), self.now());
         self.write(move |c| listing::retry(c, index, &page, now))
-            .await
-    }
-
-    async fn page_by_title(
-        &self,
-        index: IndexId,
-        space: &SpaceKey,
-        title: &str,
-    ) -> StoreResult<Option<Page>> {
-        let (space, title) = (space.clone(), title.to_owned());
-        self.read(move |c| listing::by_title(c, index, &space, &title))
             .await
     }
 

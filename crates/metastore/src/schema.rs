@@ -122,6 +122,14 @@ table! {
 }
 
 table! {
+    document_counts (index_id, space_id) {
+        index_id -> Text,
+        space_id -> Text,
+        documents -> BigInt,
+    }
+}
+
+table! {
     outbox (index_id, page_id) {
         index_id -> Text,
         page_id -> Text,
@@ -163,6 +171,14 @@ table! {
         stored_bytes -> BigInt,
         markdown -> Binary,
         storage -> Binary,
+    }
+}
+
+table! {
+    body_totals (only_row) {
+        bodies -> BigInt,
+        stored_bytes -> BigInt,
+        only_row -> Bool,
     }
 }
 

@@ -84,6 +84,10 @@ impl SyncStore for Metastore {
         self.read(move |c| runs::open_of(c, index)).await
     }
 
+    async fn indexes_with_open_run(&self) -> StoreResult<Vec<IndexId>> {
+        self.read(runs::indexes_with_open).await
+    }
+
     async fn start_run(&self, run: RunId) -> StoreResult<Run> {
         let now = self.now();
         self.write(move |c| runs::start(c, run, now)).await
@@ -191,17 +195,6 @@ impl SyncStore for Metastore {
         self.read(move |c| pages::stored(c, index)).await
     }
 
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
-        let ids = ids.to_vec();
-        let rows = self.read(move |c| bodies::get(c, &ids)).await?;
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let bodies = rows.into_iter().map(CachedBody::try_from);
-            bodies.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
-    }
-
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>> {
         let ids = ids.to_vec();
         self.read(move |c| bodies::versions(c, &ids)).await
@@ -220,29 +213,10 @@ impl SyncStore for Metastore {
         self.read(move |c| links::by_id(c, &ids)).await
     }
 
-    async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
-        let ids = ids.to_vec();
-        self.read(move |c| links::people(c, &ids)).await
-    }
-
     async fn remember_people(&self, people: &[(AccountId, String)]) -> StoreResult<()> {
         let people = people.to_vec();
         self.write(move |c| links::remember_people(c, &people))
             .await
-    }
-
-    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
-        let pages = pages.to_vec();
-        let rows = self.read(move |c| comments::of_pages(c, &pages)).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let comments = rows.into_iter().map(CachedComment::try_from);
-            comments.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
     }
 
     async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>> {

@@ -1,13 +1,13 @@
 //! What the tools promise to an agent, over a knowledge base of plain values.
 
 use domain::page::PageState;
-use domain::query::AnswerSource;
+use domain::query::{AnswerSource, ChangedPage};
 use serde_json::{Value, json};
 
 use super::testing::*;
 use super::{MAX_ANSWER_BYTES, ToolError};
 use crate::mcp::caller::{Caller, Owner, Reader};
-use crate::mcp::knowledge::{ChangedPage, Trouble};
+use crate::mcp::knowledge::Trouble;
 
 fn text(error: Result<super::ToolAnswer, ToolError>) -> String {
     error.expect_err("an error was expected").text()

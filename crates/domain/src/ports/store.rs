@@ -13,6 +13,7 @@ use crate::moving::{MoveCounts, MoveRow};
 use crate::page::{CachedBody, Page, PageRecord, PageState};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
+use crate::query::QueryTarget;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::token::Token;
 use crate::{AgentId, Disposition, IndexId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId};
@@ -248,9 +249,44 @@ pub struct PageBrief {
     pub vanished_at: Option<Timestamp>,
 }
 
-/// What the engine needs.
+/// What questions need, and no more: nothing of it changes a row, or counts what grows with the number of pages.
 #[async_trait]
-pub trait SyncStore: Send + Sync {
+pub trait QueryStore: Send + Sync {
+    /// One living index; [`StoreError::NotFound`] otherwise.
+    async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget>;
+    /// Every living index, by name.
+    async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>>;
+    /// The living index of an agent; [`StoreError::NotFound`] when it has none.
+    async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId>;
+    /// One living index and rows of it by id, as both stand at one moment; unknown ids are left out.
+    async fn target_with_pages(
+        &self,
+        index: IndexId,
+        ids: &[PageId],
+    ) -> StoreResult<(QueryTarget, Vec<PageRecord>)>;
+    /// Pages of an index.
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>>;
+    /// The page with this title in a space (ignoring case), if an answer may quote it.
+    async fn page_by_title(
+        &self,
+        index: IndexId,
+        space: &SpaceKey,
+        title: &str,
+    ) -> StoreResult<Option<Page>>;
+    /// Bodies by page; unknown ones are left out.
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
+    /// Every kept comment of some pages.
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
+    /// Display names that are known: for mentions.
+    async fn known_people(
+        &self,
+        ids: &[crate::AccountId],
+    ) -> StoreResult<Vec<(crate::AccountId, String)>>;
+}
+
+/// What the engine needs beyond [`QueryStore`].
+#[async_trait]
+pub trait SyncStore: QueryStore {
     // --- indexes
 
     /// Every living index.
@@ -286,6 +322,8 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<OpenedRun>;
     /// The open run of an index, if there is one.
     async fn open_run_of(&self, index: IndexId) -> StoreResult<Option<Run>>;
+    /// Every index that has an open run.
+    async fn indexes_with_open_run(&self) -> StoreResult<Vec<IndexId>>;
     /// `pending` → `running`, with the time of its beginning; the index becomes `syncing`, unless it is a dry run.
     /// [`StoreError::Conflict`] if it may not.
     async fn start_run(&self, run: RunId) -> StoreResult<Run>;
@@ -347,10 +385,8 @@ pub trait SyncStore: Send + Sync {
     /// How many pages are in the store for an index now (the base of the mass-deletion guard), in all and per space.
     async fn stored_pages(&self, index: IndexId) -> StoreResult<i64>;
 
-    // --- bodies (once per site, shared by indexes)
+    // --- bodies and links (once per site, shared by indexes)
 
-    /// Bodies by page; unknown ones are left out.
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Which of these versions are in the cache already: `(page, version)`.
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
     /// Current pages of any index by (space, lower-case title): for links. Answers `(page, title, url)` in the same order.
@@ -360,18 +396,11 @@ pub trait SyncStore: Send + Sync {
     ) -> StoreResult<Vec<Option<(PageId, String, String)>>>;
     /// Titles and addresses of pages of any index by id: for links.
     async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>>;
-    /// Display names that are known: for mentions.
-    async fn known_people(
-        &self,
-        ids: &[crate::AccountId],
-    ) -> StoreResult<Vec<(crate::AccountId, String)>>;
     /// Remembers display names.
     async fn remember_people(&self, people: &[(crate::AccountId, String)]) -> StoreResult<()>;
 
     // --- comments (once per site, shared by indexes)
 
-    /// Every kept comment of some pages.
-    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Kept comments by id, in little; unknown ones are left out.
     async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>>;
     /// Kept comments of all pages that stand in a space of an index, in little.
@@ -622,19 +651,10 @@ pub trait AdminStore: SyncStore {
     /// them. Conflict when none waits, or a newer run asks about more.
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
-    /// Pages of an index.
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>>;
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
-    /// The page with this title in a space (ignoring case), if an answer may quote it.
-    async fn page_by_title(
-        &self,
-        index: IndexId,
-        space: &SpaceKey,
-        title: &str,
-    ) -> StoreResult<Option<Page>>;
 
     /// Makes a token for an index from its secret's hash and prefix.
     async fn create_token(

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
 use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, Listed, NewIndex};
+use domain::query::QueryTarget;
 use domain::{AgentId, IndexId, Timestamp};
 
 use super::{moves, runs, spaces, tombstones};
@@ -15,7 +16,7 @@ use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
-use crate::schema::{events, indexes, outbox, sync_runs, synced_pages};
+use crate::schema::{document_counts, events, indexes, outbox, sync_runs, synced_pages};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -31,6 +32,32 @@ pub(crate) fn state(conn: &mut Conn, index: IndexId) -> Done<IndexState> {
     compose_one(conn, row)
 }
 
+pub(crate) fn id_of_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexId> {
+    let found: Option<String> = indexes::table
+        .filter(indexes::agent_id.eq(agent.as_str()))
+        .select(indexes::id)
+        .first(conn)
+        .optional()?;
+    let found = found.ok_or_else(|| not_found(format!("index of agent {agent}")))?;
+    id("indexes.id", &found)
+}
+
+/// The index as a question needs it.
+pub(crate) fn target(conn: &mut Conn, index: IndexId) -> Done<QueryTarget> {
+    let row = row(conn, index)?;
+    let spaces = spaces_with_counts(conn, &[&row.id])?.remove(&row.id);
+    row.to_target(spaces.unwrap_or_default().spaces)
+}
+
+pub(crate) fn targets(conn: &mut Conn) -> Done<Vec<QueryTarget>> {
+    let all = by_name(conn)?;
+    let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
+    let mut spaces = spaces_with_counts(conn, &ids)?;
+    all.iter()
+        .map(|row| row.to_target(spaces.remove(&row.id).unwrap_or_default().spaces))
+        .collect()
+}
+
 pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexState> {
     let row = indexes::table
         .filter(indexes::agent_id.eq(agent.as_str()))
@@ -42,11 +69,15 @@ pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexState> {
 }
 
 pub(crate) fn states(conn: &mut Conn) -> Done<Vec<IndexState>> {
-    let all = indexes::table
+    let all = by_name(conn)?;
+    compose(conn, all)
+}
+
+fn by_name(conn: &mut Conn) -> Done<Vec<IndexRow>> {
+    Ok(indexes::table
         .order((indexes::name_lower, indexes::id))
         .select(IndexRow::as_select())
-        .load(conn)?;
-    compose(conn, all)
+        .load(conn)?)
 }
 
 pub(crate) fn page_of_list(
@@ -86,55 +117,62 @@ fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
         .ok_or_else(|| missing().into())
 }
 
-/// Adds spaces, counts and last runs to index rows; a handful of statements for all of them.
+/// Adds spaces, counts and last runs to index rows: two statements for all of them, one for each, and one more for each that
+/// moves.
 fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
-    let mut counts = documents_by_space(conn, &ids)?;
-    let mut spaces = spaces::of_indexes(conn, &ids)?;
+    let mut counted = spaces_with_counts(conn, &ids)?;
     all.iter()
         .map(|row| {
-            let counts = counts.remove(&row.id).unwrap_or_default();
-            let spaces = spaces
-                .remove(&row.id)
-                .unwrap_or_default()
-                .iter()
-                .map(|space| {
-                    let pages = space.space_id.as_ref().and_then(|id| counts.get(id));
-                    space.to_space(pages.copied().unwrap_or(0))
-                })
-                .collect::<Done<Vec<IndexSpace>>>()?;
+            let Counted { spaces, documents } = counted.remove(&row.id).unwrap_or_default();
             let last_run = runs::newest(conn, &row.id)?;
             let moved = match &row.moving_to {
                 Some(_) => Some(moves::counts(conn, &row.id)?),
                 None => None,
             };
             Ok(IndexState {
-                index: row.to_index(spaces, counts.values().sum(), last_run, moved)?,
+                index: row.to_index(spaces, documents, last_run, moved)?,
                 progress: row.progress()?,
             })
         })
         .collect()
 }
 
-type CountsBySpace = HashMap<String, i64>;
+/// The spaces of an index, and its documents: what the store holds and an answer may quote.
+#[derive(Default)]
+struct Counted {
+    spaces: Vec<IndexSpace>,
+    /// Also those of spaces that the index has no longer.
+    documents: i64,
+}
 
-/// Documents per index and space: what the store holds and an answer may quote. Answered from a covering index.
-fn documents_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, CountsBySpace>> {
-    let counted: Vec<(String, String, i64)> = synced_pages::table
-        .filter(synced_pages::index_id.eq_any(ids))
-        .filter(synced_pages::document.eq(true))
-        .group_by((synced_pages::index_id, synced_pages::space_id))
+/// By index. Nothing is counted here: the database keeps the numbers as rows change.
+fn spaces_with_counts(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, Counted>> {
+    let kept: Vec<(String, String, i64)> = document_counts::table
+        .filter(document_counts::index_id.eq_any(ids))
         .select((
-            synced_pages::index_id,
-            synced_pages::space_id,
-            diesel::dsl::count_star(),
+            document_counts::index_id,
+            document_counts::space_id,
+            document_counts::documents,
         ))
         .load(conn)?;
-    let mut by_index: HashMap<String, CountsBySpace> = HashMap::new();
-    for (index, space, count) in counted {
-        by_index.entry(index).or_default().insert(space, count);
+    let mut by_space: HashMap<String, HashMap<String, i64>> = HashMap::new();
+    for (index, space, documents) in kept {
+        by_space.entry(index).or_default().insert(space, documents);
     }
-    Ok(by_index)
+    spaces::of_indexes(conn, ids)?
+        .into_iter()
+        .map(|(index, rows)| {
+            let counts = by_space.remove(&index).unwrap_or_default();
+            let of = |row: &SpaceRow| row.space_id.as_ref().and_then(|id| counts.get(id)).copied();
+            let spaces = rows.iter().map(|row| row.to_space(of(row).unwrap_or(0)));
+            let counted = Counted {
+                spaces: spaces.collect::<Done<_>>()?,
+                documents: counts.values().sum(),
+            };
+            Ok((index, counted))
+        })
+        .collect()
 }
 
 pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<Index> {

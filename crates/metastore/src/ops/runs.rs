@@ -1,6 +1,9 @@
 //! Runs: opening, progress, ending, and what an ending does to the index.
 
+use diesel::dsl::{Filter, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::index::IndexStatus;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
@@ -20,6 +23,11 @@ const OPEN: [&str; 3] = [
     RunStatus::Running.as_str(),
     RunStatus::Canceling.as_str(),
 ];
+
+/// Open runs, in the words of the index over them: it counts only where a query repeats its condition.
+pub(crate) fn open_runs() -> Filter<sync_runs::table, SqlLiteral<Bool>> {
+    sync_runs::table.filter(sql("status IN ('pending', 'running', 'canceling')"))
+}
 
 fn row(conn: &mut Conn, run: RunId) -> Done<RunRow> {
     sync_runs::table
@@ -47,6 +55,14 @@ pub(crate) fn open_of(conn: &mut Conn, index: IndexId) -> Done<Option<Run>> {
     open_row(conn, &index.to_string())?
         .map(TryInto::try_into)
         .transpose()
+}
+
+pub(crate) fn indexes_with_open(conn: &mut Conn) -> Done<Vec<IndexId>> {
+    let found: Vec<String> = open_runs().select(sync_runs::index_id).load(conn)?;
+    found
+        .iter()
+        .map(|index| crate::convert::id("sync_runs.index_id", index))
+        .collect()
 }
 
 /// The newest run that is not a dry one.
@@ -200,7 +216,11 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
         ))
         .execute(conn)?;
     if let Some(progress) = &end.progress {
-        let change = keep_newer_answer(ProgressChange::new(progress), &row, &index);
+        let mut change = keep_newer_answer(ProgressChange::new(progress), &row, &index);
+        if matches!(end.status, RunStatus::Succeeded | RunStatus::Partial) {
+            // Answers say the very moment that the run says.
+            change.synced_at = Some(db_time(now));
+        }
         diesel::update(indexes::table.find(&index.id))
             .set(change)
             .execute(conn)?;

@@ -7,6 +7,7 @@ use domain::index::{
     RestrictedPages, SpaceState,
 };
 use domain::moving::MoveCounts;
+use domain::query::QueryTarget;
 use domain::run::Run;
 use domain::{IndexId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -319,6 +320,18 @@ impl IndexRow {
         })
     }
 
+    /// The index as a question needs it.
+    pub(crate) fn to_target(&self, spaces: Vec<IndexSpace>) -> Done<QueryTarget> {
+        Ok(QueryTarget {
+            id: id("indexes.id", &self.id)?,
+            settings: self.settings(&spaces)?,
+            remote: self.remote()?,
+            spaces,
+            as_of: opt_time(self.synced_at),
+            watermark: opt_time(self.watermark),
+        })
+    }
+
     /// The index as REST shows it.
     pub(crate) fn to_index(
         &self,
@@ -337,7 +350,7 @@ impl IndexRow {
             spaces,
             document_count,
             last_run,
-            synced_at: opt_time(self.synced_at),
+            as_of: opt_time(self.synced_at),
             next_run_at: opt_time(self.next_run_at),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),

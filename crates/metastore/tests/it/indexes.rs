@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::index::{IndexSettings, IndexStatus, Remote, RestrictedPages, SpaceState};
 use domain::page::PageState;
-use domain::ports::store::{AdminStore, NewIndex, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, QueryStore, StoreError, SyncStore};
 use domain::run::RunKind;
 
 use crate::bed::{Bed, page, settings, space};

@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use domain::IndexId;
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{AdminStore, OutboxEntry, OutboxOp, PageFilter, StoreError, SyncStore};
+use domain::ports::store::{
+    AdminStore, OutboxEntry, OutboxOp, PageFilter, QueryStore, StoreError, SyncStore,
+};
 
 use crate::bed::{Bed, container, entry, noon, page};
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::page::{PageFacts, PageRecord, PageState};
-use domain::ports::store::{AdminStore, SyncStore};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 use domain::{IndexId, PageId, RunId};
 
 use crate::bed::{Bed, body, container, ids, noon, page};

@@ -6,8 +6,8 @@ use domain::index::{IndexStatus, Remote};
 use domain::page::PageState;
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    AdminStore, OpenedRun, OutboxOp, OutboxOutcome, PageFilter, RunEnd, RunFilter, StoreError,
-    SyncStore,
+    AdminStore, OpenedRun, OutboxOp, OutboxOutcome, PageFilter, QueryStore, RunEnd, RunFilter,
+    StoreError, SyncStore,
 };
 use domain::run::{Counts, Requests, RunKind, RunStatus};
 

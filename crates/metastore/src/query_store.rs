@@ -1,0 +1,83 @@
+//! [`QueryStore`]: thin like `sync_store`.
+
+use async_trait::async_trait;
+use domain::comments::CachedComment;
+use domain::page::{CachedBody, Page, PageRecord};
+use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
+use domain::query::QueryTarget;
+use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
+
+use crate::handle::{Metastore, blocking};
+use crate::ops::{bodies, comments, indexes, links, listing, pages};
+
+#[async_trait]
+impl QueryStore for Metastore {
+    async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget> {
+        self.read(move |c| indexes::target(c, index)).await
+    }
+
+    async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>> {
+        self.read(indexes::targets).await
+    }
+
+    async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId> {
+        let agent = agent.clone();
+        self.read(move |c| indexes::id_of_agent(c, &agent)).await
+    }
+
+    async fn target_with_pages(
+        &self,
+        index: IndexId,
+        ids: &[PageId],
+    ) -> StoreResult<(QueryTarget, Vec<PageRecord>)> {
+        let ids = ids.to_vec();
+        self.read(move |c| Ok((indexes::target(c, index)?, pages::by_id(c, index, &ids)?)))
+            .await
+    }
+
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
+        let filter = filter.clone();
+        self.read(move |c| listing::list(c, index, &filter)).await
+    }
+
+    async fn page_by_title(
+        &self,
+        index: IndexId,
+        space: &SpaceKey,
+        title: &str,
+    ) -> StoreResult<Option<Page>> {
+        let (space, title) = (space.clone(), title.to_owned());
+        self.read(move |c| listing::by_title(c, index, &space, &title))
+            .await
+    }
+
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
+        let ids = ids.to_vec();
+        let rows = self.read(move |c| bodies::get(c, &ids)).await?;
+        // Unpacked after the reader is free again.
+        blocking(move || {
+            let bodies = rows.into_iter().map(CachedBody::try_from);
+            bodies.collect::<Result<_, _>>().map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
+        let pages = pages.to_vec();
+        let rows = self.read(move |c| comments::of_pages(c, &pages)).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Unpacked after the reader is free again.
+        blocking(move || {
+            let comments = rows.into_iter().map(CachedComment::try_from);
+            comments.collect::<Result<_, _>>().map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
+        let ids = ids.to_vec();
+        self.read(move |c| links::people(c, &ids)).await
+    }
+}
