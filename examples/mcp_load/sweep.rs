@@ -60,7 +60,8 @@ pub async fn run(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-/// Pages of some 3 kB, each with a word of its own among common ones.
+/// Pages of some 3 kB of common words, each with a word of its own and one that it has in common with fifteen others: the questions
+/// are made of these, since ranking every page by a common word is the store's matter.
 fn site(pages: usize) -> (Site, Vec<String>, Vec<Value>) {
     let site = Site::new();
     let spaces: Vec<String> = (0..SPACES).map(|n| format!("SP{n}")).collect();
@@ -77,12 +78,14 @@ fn site(pages: usize) -> (Site, Vec<String>, Vec<Value>) {
         )
         .repeat(16);
         let body = format!(
-            "<h2>Purpose</h2><p>{filler}</p><h2>Failures</h2><p>See ticket{n} first.</p><p>{filler}</p>"
+            "<h2>Purpose</h2><p>{filler}</p><h2>Failures</h2><p>See ticket{n} of batch{} first.</p><p>{filler}</p>",
+            n / 16
         );
         let space = &spaces[n % SPACES];
         let id = site.create_page(space, None, &format!("Service {n}"), &body);
         if n % step == 0 {
-            asked.push(json!({"page": id.to_string(), "words": format!("failures ticket{n}")}));
+            let words = format!("ticket{n} of batch{}", n / 16);
+            asked.push(json!({"page": id.to_string(), "words": words}));
         }
     }
     site.set_switches(|switches| switches.latency = LATENCY);

@@ -10,7 +10,7 @@ use actors::SyncOrder;
 use domain::content::Space;
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::ports::source::SourceError;
-use domain::ports::store::NewIndex;
+use domain::ports::store::{NewIndex, StoreError};
 use domain::problem::FieldError;
 use domain::{AgentId, IndexId, SpaceKey};
 
@@ -94,15 +94,15 @@ pub(super) async fn id_of_agent(
     let agent_id: AgentId = agent.parse().map_err(|_| missing())?;
     match state.store.index_id_of_agent(&agent_id).await {
         Ok(index) if principal.may_read(index) => Ok(index),
-        Ok(_) | Err(domain::ports::store::StoreError::NotFound { .. }) => Err(missing()),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Err(missing()),
         Err(error) => Err(error.into()),
     }
 }
 
 async fn agent_is_free(state: &AppState, agent: &AgentId, own: Option<IndexId>) -> ApiResult<()> {
-    match state.store.index_by_agent(agent).await {
-        Ok(other) if Some(other.id) != own => Err(taken(agent, &other)),
-        Ok(_) | Err(domain::ports::store::StoreError::NotFound { .. }) => Ok(()),
+    match state.store.index_id_of_agent(agent).await {
+        Ok(other) if Some(other) != own => Err(taken(agent, &state.store.index(other).await?)),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -234,12 +234,9 @@ pub async fn create_index(
     {
         Ok(index) => index,
         // Somebody else was faster, between the look and the writing.
-        Err(domain::ports::store::StoreError::Conflict { what }) => {
-            let error = match state.store.index_by_agent(&agent_id).await {
-                Ok(other) => taken(&agent_id, &other),
-                Err(_) => ApiError::new("conflict", what),
-            };
-            return Err(error);
+        Err(StoreError::Conflict { what }) => {
+            agent_is_free(&state, &agent_id, None).await?;
+            return Err(ApiError::new("conflict", what));
         }
         Err(error) => return Err(error.into()),
     };

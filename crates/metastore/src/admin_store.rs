@@ -7,7 +7,7 @@ use domain::page::Page;
 use domain::ports::store::{AdminStore, DiskUse, Listed, NewIndex, RunFilter, StoreResult};
 use domain::run::Run;
 use domain::token::Token;
-use domain::{AgentId, IndexId, PageId, RunId, TokenId};
+use domain::{IndexId, PageId, RunId, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
@@ -49,12 +49,6 @@ impl AdminStore for Metastore {
 
     async fn index(&self, index: IndexId) -> StoreResult<Index> {
         self.read(move |c| Ok(indexes::state(c, index)?.index))
-            .await
-    }
-
-    async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index> {
-        let agent = agent.clone();
-        self.read(move |c| Ok(indexes::by_agent(c, &agent)?.index))
             .await
     }
 

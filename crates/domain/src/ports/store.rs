@@ -638,8 +638,6 @@ pub trait AdminStore: SyncStore {
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>>;
     /// One living index.
     async fn index(&self, index: IndexId) -> StoreResult<Index>;
-    /// The index of an agent.
-    async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index>;
 
     /// Runs, newest first.
     async fn runs(&self, filter: &RunFilter) -> StoreResult<Listed<Run>>;

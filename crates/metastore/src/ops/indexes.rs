@@ -58,16 +58,6 @@ pub(crate) fn targets(conn: &mut Conn) -> Done<Vec<QueryTarget>> {
         .collect()
 }
 
-pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexState> {
-    let row = indexes::table
-        .filter(indexes::agent_id.eq(agent.as_str()))
-        .select(IndexRow::as_select())
-        .first(conn)
-        .optional()?
-        .ok_or_else(|| not_found(format!("index of agent {agent}")))?;
-    compose_one(conn, row)
-}
-
 pub(crate) fn states(conn: &mut Conn) -> Done<Vec<IndexState>> {
     let all = by_name(conn)?;
     compose(conn, all)

@@ -38,10 +38,9 @@ async fn settings_come_back_as_they_were_given() {
         index.spaces.iter().map(|s| s.state).collect::<Vec<_>>(),
         [SpaceState::New, SpaceState::Current, SpaceState::New]
     );
-    assert_eq!(
-        bed.store.index_by_agent(&given.agent_id).await.unwrap(),
-        index
-    );
+    let of_agent = bed.store.index_id_of_agent(&given.agent_id).await;
+    assert_eq!(of_agent.unwrap(), index.id);
+    assert_eq!(bed.store.index(index.id).await.unwrap(), index);
 }
 
 #[tokio::test]
@@ -71,7 +70,7 @@ async fn an_agent_has_one_index() {
         .unwrap();
     let nobody = "nobody".parse().unwrap();
     assert!(matches!(
-        bed.store.index_by_agent(&nobody).await,
+        bed.store.index_id_of_agent(&nobody).await,
         Err(StoreError::NotFound { .. })
     ));
 }
