@@ -117,6 +117,15 @@ impl Side {
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
     ) -> StoreResult<T> {
+        self.run_then(work, Ok).await
+    }
+
+    /// Does the rest of the work on the same thread, when the connection is free for others.
+    async fn run_then<T: 'static, U: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+        rest: impl FnOnce(T) -> Done<U> + Send + 'static,
+    ) -> StoreResult<U> {
         let permit = Arc::clone(&self.gate)
             .acquire_owned()
             .await
@@ -129,7 +138,7 @@ impl Side {
             let result = work(&mut connection);
             drop(connection);
             drop(permit);
-            result.map_err(StoreError::from)
+            result.and_then(rest).map_err(StoreError::from)
         })
         .await
     }
@@ -285,6 +294,18 @@ impl Metastore {
         self.inner
             .readers
             .run(|connection| connection.transaction(work))
+            .await
+    }
+
+    /// The same, and then what needs no connection any more: unpacking, say.
+    pub(crate) async fn read_then<T: 'static, U: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+        rest: impl FnOnce(T) -> Done<U> + Send + 'static,
+    ) -> StoreResult<U> {
+        self.inner
+            .readers
+            .run_then(|connection| connection.transaction(work), rest)
             .await
     }
 

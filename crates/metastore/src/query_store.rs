@@ -7,8 +7,9 @@ use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
 use domain::query::QueryTarget;
 use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
 
-use crate::handle::{Metastore, blocking};
+use crate::handle::Metastore;
 use crate::ops::{bodies, comments, indexes, links, listing, pages};
+use crate::rows::{BodyRow, CommentRow};
 
 #[async_trait]
 impl QueryStore for Metastore {
@@ -53,27 +54,16 @@ impl QueryStore for Metastore {
 
     async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
         let ids = ids.to_vec();
-        let rows = self.read(move |c| bodies::get(c, &ids)).await?;
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let bodies = rows.into_iter().map(CachedBody::try_from);
-            bodies.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
+        let unpack = |rows: Vec<BodyRow>| rows.into_iter().map(CachedBody::try_from).collect();
+        self.read_then(move |c| bodies::get(c, &ids), unpack).await
     }
 
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
         let pages = pages.to_vec();
-        let rows = self.read(move |c| comments::of_pages(c, &pages)).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let comments = rows.into_iter().map(CachedComment::try_from);
-            comments.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
+        let unpack =
+            |rows: Vec<CommentRow>| rows.into_iter().map(CachedComment::try_from).collect();
+        self.read_then(move |c| comments::of_pages(c, &pages), unpack)
+            .await
     }
 
     async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
