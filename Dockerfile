@@ -6,8 +6,9 @@ WORKDIR /src
 # A C compiler is all that the bundled SQLite and ring need; the slim image has none.
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/src/target \
+# No cache of the target folder: cargo goes by times of files, and `COPY` keeps those of the checkout, so that a cache from
+# another checkout could put an older program into the image.
+RUN --mount=type=cache,id=mcp-confluence-cargo-registry,target=/usr/local/cargo/registry,sharing=locked \
     cargo build --release --locked --bin mcp-confluence \
     && cp target/release/mcp-confluence /mcp-confluence \
     && mkdir /data

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use domain::event::EventKind;
 use domain::run::{Run, RunStatus};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
+use upstream::Broken;
 
 use crate::http::metrics;
 use crate::outgoing;
 use crate::state::AppState;
 
-/// Tries of one message.
-const TRIES: u32 = 4;
+/// Further tries of one message after the first.
+const RETRIES: usize = 3;
 /// The wait before the second try; it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-
 /// How often what was counted is folded together; unread, it would pile up.
 const UPKEEP: Duration = Duration::from_secs(30);
 
@@ -77,33 +78,29 @@ async fn tell(state: &AppState, webhook: &SecretString, run: &Run) {
         "run": run,
         "url": format!("{}/api/runs/{}", state.base_url, run.id),
     });
-    let client = match outgoing::client(&state.settings) {
+    let client = match outgoing::client(&state.settings.network) {
         Ok(client) => client,
         Err(error) => {
-            tracing::warn!(error, "the webhook cannot be called");
+            tracing::warn!(%error, "the webhook cannot be called");
             return;
         }
     };
-    let mut wait = FIRST_WAIT;
-    for attempt in 1..=TRIES {
-        let sent = client
-            .post(webhook.expose_secret())
-            .json(&message)
-            .send()
-            .await;
-        // The address may hold a secret: it is in no log.
-        match sent
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(reqwest::Error::without_url)
-        {
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(attempt, %error, run = %run.id, "the webhook was not told")
-            }
+    // The address may hold a secret: no error and no log holds it.
+    let send = || async {
+        let request = client.post(webhook.expose_secret()).json(&message);
+        let answer = request.send().await;
+        match answer.map(|answer| answer.status()).map_err(Broken::from) {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) => Err(format!("status {status}")),
+            Err(broken) => Err(broken.detail),
         }
-        tokio::select! {
-            () = state.shutdown.cancelled() => return,
-            () = tokio::time::sleep(wait) => wait *= 2,
-        }
+    };
+    let warn = |why: &str| tracing::warn!(why, run = %run.id, "the webhook was not told");
+    let waits = ExponentialBuilder::new()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_times(RETRIES);
+    let sent = send.retry(waits).notify(|why: &String, _| warn(why));
+    if let Some(Err(why)) = state.shutdown.run_until_cancelled(sent).await {
+        warn(&why);
     }
 }

@@ -87,15 +87,14 @@ pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartE
         gateway_url: account.gateway_url.clone(),
         max_requests_per_second: account.max_requests_per_second,
         max_concurrent_requests: u32::try_from(account.max_concurrent_requests).unwrap_or(u32::MAX),
-        proxy: settings.https_proxy.clone(),
-        extra_ca_pem: extra_ca(settings)?,
+        network: settings.network.clone(),
         ..ConfluenceConfig::new(
             account.base_url.clone(),
             account.email.clone(),
             account.api_token.clone(),
         )
     };
-    ConfluenceClient::new(&config).map_err(|error| unusable("CONFLUENCE", &error.to_string()))
+    ConfluenceClient::new(&config).map_err(|error| unusable(error.setting, &error.cause))
 }
 
 /// The retrieval stores of the settings: the embedded one always, LlamaCloud where there is a key.
@@ -128,8 +127,7 @@ pub async fn backends(
             openai_api_key: account.openai_api_key.clone(),
             max_requests_per_second: account.max_requests_per_second,
             max_concurrent_requests: account.max_concurrent_requests,
-            proxy: settings.https_proxy.clone(),
-            extra_ca_pem: extra_ca(settings)?,
+            network: settings.network.clone(),
             prices: match &account.prices_file {
                 Some(file) => prices(file)?,
                 None => usual.prices.clone(),
@@ -142,7 +140,7 @@ pub async fn backends(
             config.project_id.as_deref().unwrap_or("")
         );
         let client =
-            LlamaCloud::new(config).map_err(|error| unusable("LLAMA_CLOUD", &error.to_string()))?;
+            LlamaCloud::new(config).map_err(|error| unusable(error.setting, &error.cause))?;
         let client = remembering(client, store, name).await;
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
@@ -195,17 +193,6 @@ fn say_what_is_offered(backends: &Backends) {
 #[must_use]
 pub fn local_index_file(database: &Path) -> PathBuf {
     database.with_extension("index.db")
-}
-
-fn extra_ca(settings: &Settings) -> Result<Option<Vec<u8>>, StartError> {
-    settings
-        .extra_ca_file
-        .as_ref()
-        .map(|file| {
-            std::fs::read(file)
-                .map_err(|error| unusable("EXTRA_CA_FILE", &format!("cannot be read: {error}")))
-        })
-        .transpose()
 }
 
 fn unusable(variable: &str, message: &str) -> StartError {

@@ -1,13 +1,15 @@
 //! From a page's row and its kept body to the document that a store gets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::comments::{CachedComment, fold};
 use domain::document::{self, Document, DocumentFacts};
 use domain::index::{Index, IndexSpace};
+use domain::links::{Links, PageName};
 use domain::page::{CachedBody, PageRecord};
 use domain::ports::store::{QueryStore, StoreResult};
-use domain::{AccountId, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey};
+use storage_markdown::{Target, close_links, linked_pages};
 
 /// Present keys and names of an index's spaces, by identity.
 #[derive(Clone, Debug, Default)]
@@ -64,15 +66,18 @@ impl SpaceNames {
             return None;
         }
         let hash = document::with_comments(markdown_hash, record.comments_hash.as_deref());
+        let hash = document::with_links(hash, &record.links);
         Some(document::document_hash(&self.facts(record)?, &hash))
     }
 
-    /// The document of a page with its folded comments; `None` while its newest body is not kept.
+    /// The document of a page with its folded comments and the names of pages that it may tell; `None` while its newest body is
+    /// not kept.
     pub(crate) fn document(
         &self,
         record: &PageRecord,
         body: &CachedBody,
         comments: Option<&str>,
+        names: &Names,
     ) -> Option<Document> {
         let fits = record.body_version == Some(record.facts.version)
             && record.markdown_hash.as_deref() == Some(body.markdown_hash.as_str());
@@ -81,9 +86,90 @@ impl SpaceNames {
         }
         let facts = self.facts(record)?;
         let markdown = document::join_comments(body.markdown.clone(), comments);
+        let markdown = names.told(markdown, &record.links);
         let comments_hash = comments.map(document::markdown_hash);
         let hash = document::with_comments(&body.markdown_hash, comments_hash.as_deref());
+        let hash = document::with_links(hash, &record.links);
         Some(document::compose(&facts, &markdown, &hash))
+    }
+}
+
+/// The pages that links of this Markdown point at.
+pub(crate) fn points_at(markdown: &str) -> BTreeSet<PageId> {
+    linked_pages(markdown).map(PageId::from).collect()
+}
+
+/// What a row remembers of the body that is kept of its page.
+pub(crate) struct KeptText {
+    version: i32,
+    markdown_hash: String,
+    points_at: BTreeSet<PageId>,
+}
+
+impl KeptText {
+    pub(crate) fn of(body: &CachedBody) -> Self {
+        Self {
+            version: body.version,
+            markdown_hash: body.markdown_hash.clone(),
+            points_at: points_at(&body.markdown),
+        }
+    }
+
+    pub(crate) const fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// Whether the row remembers something else.
+    pub(crate) fn differs_from(&self, record: &PageRecord) -> bool {
+        record.markdown_hash.as_ref() != Some(&self.markdown_hash)
+    }
+
+    pub(crate) fn put_into(&self, record: &mut PageRecord) {
+        record.body_version = Some(self.version);
+        record.markdown_hash = Some(self.markdown_hash.clone());
+        record.links.set_body(self.points_at.clone());
+    }
+}
+
+/// What documents of an index may tell of pages.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashMap<PageId, PageName>);
+
+impl Names {
+    /// Of the pages that these texts name, those that may still be named.
+    pub(crate) async fn of<'a>(
+        store: &dyn QueryStore,
+        index: IndexId,
+        links: impl Iterator<Item = &'a Links>,
+    ) -> StoreResult<Self> {
+        let named: BTreeSet<&PageId> = links.flat_map(Links::named).collect();
+        if named.is_empty() {
+            return Ok(Self::default());
+        }
+        let named: Vec<PageId> = named.into_iter().cloned().collect();
+        let names = store.page_names(index, &named).await?;
+        let by_id = names.into_iter().map(|name| (name.id.clone(), name));
+        Ok(Self(by_id.collect()))
+    }
+
+    pub(crate) fn hold(&self, page: &PageId) -> bool {
+        self.0.contains_key(page)
+    }
+
+    /// Markdown with its links closed: of the pages that its document names, those that may be named are.
+    fn told(&self, markdown: String, links: &Links) -> String {
+        let closed = close_links(&markdown, |id| {
+            let id = PageId::from(id);
+            let name = self.0.get(&id).filter(|_| links.named().contains(&id))?;
+            Some(Target {
+                url: name.url.clone(),
+                title: name.title.clone(),
+            })
+        });
+        match closed {
+            std::borrow::Cow::Borrowed(_) => markdown,
+            std::borrow::Cow::Owned(closed) => closed,
+        }
     }
 }
 
@@ -124,12 +210,16 @@ pub(crate) fn fold_each(
         .collect()
 }
 
-/// The Markdown of pages as their documents hold it, with the comments that belong to it; pages without a kept body are left
-/// out. For whoever shows or searches the text of a page.
+/// The Markdown of pages of an index as their documents hold it, with the comments that belong to it; pages without a kept body
+/// are left out. For whoever shows or searches the text of a page. Other pages are named as far as they may be at this moment,
+/// whatever the store still holds.
 pub(crate) async fn page_texts(
     store: &dyn QueryStore,
+    index: IndexId,
     records: &[&PageRecord],
-) -> StoreResult<HashMap<PageId, KeptText>> {
+) -> StoreResult<HashMap<PageId, DocumentText>> {
+    let links: HashMap<&PageId, &Links> = records.iter().map(|r| (&r.page_id, &r.links)).collect();
+    let names = Names::of(store, index, links.values().copied()).await?;
     let ids: Vec<PageId> = records.iter().map(|r| r.page_id.clone()).collect();
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
     let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
@@ -144,9 +234,11 @@ pub(crate) async fn page_texts(
         .into_iter()
         .map(|body| {
             let comments = comments.get(&body.page_id).map(String::as_str);
-            let text = KeptText {
+            let markdown = document::join_comments(body.markdown, comments);
+            let links = links.get(&body.page_id).copied();
+            let text = DocumentText {
                 version: body.version,
-                markdown: document::join_comments(body.markdown, comments),
+                markdown: names.told(markdown, links.unwrap_or(&Links::default())),
             };
             (body.page_id, text)
         })
@@ -155,7 +247,7 @@ pub(crate) async fn page_texts(
 
 /// The text of a page as its document holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct KeptText {
+pub(crate) struct DocumentText {
     /// The version that the text belongs to.
     pub(crate) version: i32,
     /// Markdown, comments at its end where the index wants them.

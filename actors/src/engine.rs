@@ -7,7 +7,7 @@ use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
 use domain::index::{BackendKind, Index};
 use domain::moving;
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{Listed, MoveBegun, OpenedRun, PageFilter, SyncStore};
@@ -266,7 +266,7 @@ impl Engine {
         &self,
         index: IndexId,
         filter: PageFilter,
-    ) -> Result<Listed<Page>, EngineError> {
+    ) -> Result<Listed<Shown<Page>>, EngineError> {
         self.answers.ask(index, ListPages(filter)).await
     }
 

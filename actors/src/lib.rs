@@ -1,7 +1,7 @@
 //! The sync engine: what keeps every index in step with Confluence, as a system of actix actors.
 //!
 //! ```text
-//!   Engine (handle) ──► SchedulerActor ──Activate──► IndexActor ──ListPages, FetchBodies…{permit}──► ConfluenceFetcher ×N
+//!   Engine (handle) ──► SchedulerActor ──Activate──► IndexActor ──Fetch{request, permit}───────────► ConfluenceFetcher ×N
 //!      │ ╲               timer, owns the              one per index:                                       │
 //!      │  ╲ Ask{place}   index actors                 run, credits   ◄────────── answers ──────────────────┘
 //!      │   ╰───────────► AnswerActor ×2, on threads of their own: each question is one message

@@ -69,6 +69,27 @@ impl Shared {
         })
     }
 
+    /// The same engine over a private copy of the database and backends that only count. Nobody hears of what happens in it.
+    pub(crate) fn rehearsal(&self, store: Arc<dyn SyncStore>, backends: Backends) -> Arc<Self> {
+        Arc::new(Self {
+            hub: ProgressHub::new(Arc::clone(&store)),
+            fetchers: Arc::clone(&self.fetchers),
+            store,
+            source: Arc::clone(&self.source),
+            backends,
+            clock: Arc::clone(&self.clock),
+            settings: self.settings.clone(),
+            draining: self.draining.clone(),
+            removals: tokio::sync::Mutex::default(),
+            uploaders: Mutex::default(),
+            rows: Mutex::default(),
+            last_run_at: Mutex::new(*lock(&self.last_run_at)),
+            started: self.started,
+            overlaps: Mutex::new(lock(&self.overlaps).clone()),
+            walks: Mutex::default(),
+        })
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -114,6 +135,11 @@ impl Shared {
 
     pub(crate) fn place_uploader(&self, kind: BackendKind, uploader: Addr<LlamaUploader>) {
         lock(&self.uploaders).insert(kind, uploader);
+    }
+
+    /// The workers end when their work is done; they hold this, so this must not hold them.
+    pub(crate) fn release_uploaders(&self) {
+        lock(&self.uploaders).clear();
     }
 
     pub(crate) fn rows_of(&self, index: IndexId) -> RowsLock {

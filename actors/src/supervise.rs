@@ -27,22 +27,32 @@ pub(crate) enum Child {
 
 /// Tells the parent when it is dropped, whatever the reason.
 pub(crate) struct ChildGuard {
-    parent: Recipient<ChildGone>,
+    parent: Option<Recipient<ChildGone>>,
     gone: ChildGone,
 }
 
 impl ChildGuard {
     pub(crate) const fn new(parent: Recipient<ChildGone>, who: Child, generation: u64) -> Self {
         Self {
-            parent,
+            parent: Some(parent),
             gone: ChildGone { who, generation },
+        }
+    }
+
+    /// Of a child whom nobody starts again.
+    pub(crate) const fn without_parent(who: Child) -> Self {
+        Self {
+            parent: None,
+            gone: ChildGone { who, generation: 0 },
         }
     }
 }
 
 impl Drop for ChildGuard {
     fn drop(&mut self) {
-        self.parent.do_send(self.gone);
+        if let Some(parent) = &self.parent {
+            parent.do_send(self.gone);
+        }
     }
 }
 

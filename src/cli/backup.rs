@@ -24,12 +24,22 @@ pub(super) async fn backup(file: &Path) -> CliResult {
 /// Puts a copy in the place of the database.
 pub(super) fn restore(file: &Path) -> CliResult {
     let settings = quiet_settings(Need::Local)?;
-    let facts = metastore::restore_backup(file, &settings.database)?;
+    let restored = metastore::restore_backup(file, &settings.database)?;
     eprintln!(
-        "{} now holds {} indexes with {} pages; what stood there is kept beside it.",
+        "{} now holds {} indexes with {} pages.",
         settings.database.path().display(),
-        facts.indexes,
-        facts.pages
+        restored.facts.indexes,
+        restored.facts.pages
+    );
+    if let Some(kept) = restored.kept {
+        eprintln!(
+            "The database that it replaced is kept as {}.",
+            kept.display()
+        );
+    }
+    eprintln!(
+        "Agent tokens that were revoked after the backup was made may work again: \
+         `mcp-confluence token list` shows all, `mcp-confluence token revoke ID` ends one."
     );
     Ok(DONE)
 }

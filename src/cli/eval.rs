@@ -40,7 +40,7 @@ struct Question {
 pub(super) async fn run(args: &EvalArgs) -> CliResult {
     let text = std::fs::read_to_string(&args.questions)
         .map_err(|error| CliError::usage(format!("{}: {error}", args.questions.display())))?;
-    let questions: Vec<Question> = serde_norway::from_str(&text)
+    let questions: Vec<Question> = serde_saphyr::from_str(&text)
         .map_err(|error| CliError::usage(format!("{}: {error}", args.questions.display())))?;
     if questions.is_empty() {
         return Err(CliError::usage(format!(

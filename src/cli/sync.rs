@@ -223,6 +223,7 @@ fn summary(followed: &[Followed]) -> String {
                 [
                     plan.add,
                     plan.update,
+                    plan.hide,
                     plan.remove,
                     plan.unchanged,
                     plan.confluence_requests,
@@ -259,6 +260,7 @@ fn summary(followed: &[Followed]) -> String {
             "status",
             "add",
             "update",
+            "hide",
             "remove",
             "unchanged",
             "requests",

@@ -4,6 +4,7 @@
 //! administrator's key. [`gate`] stands before every route and closes all that is not named as open; handlers take a
 //! [`Principal`] (anyone known) or [`Admin`].
 
+mod failures;
 mod oauth;
 pub mod session;
 
@@ -20,11 +21,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ports::store::{AdminStore, StoreError};
 use domain::{IndexId, TokenId};
+use ipnet::IpNet;
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::limit::client;
 use super::problem::{ApiError, ApiResult};
 use crate::outgoing;
 use crate::settings::Settings;
@@ -165,6 +168,8 @@ pub struct Authenticator {
     local_key: [u8; 32],
     oauth: Option<oauth::Verifier>,
     sessions: session::Sessions,
+    failures: failures::Failures,
+    trusted_proxies: Vec<IpNet>,
     resource_metadata: Option<String>,
 }
 
@@ -179,11 +184,12 @@ impl Authenticator {
                 .as_ref()
                 .map(|key| Sha256::digest(key.expose_secret().as_bytes()).into()),
             local_key: Sha256::digest(local_key.expose_secret().as_bytes()).into(),
-            oauth: auth
-                .oauth
-                .as_ref()
-                .map(|oauth| oauth::Verifier::new(oauth, base_url, outgoing::client(settings))),
+            oauth: auth.oauth.as_ref().map(|oauth| {
+                oauth::Verifier::new(oauth, base_url, outgoing::client(&settings.network))
+            }),
             sessions: session::Sessions::default(),
+            failures: failures::Failures::default(),
+            trusted_proxies: settings.http.trusted_proxies.clone(),
             resource_metadata: auth
                 .oauth
                 .as_ref()
@@ -218,7 +224,8 @@ impl Authenticator {
     /// Who asks.
     ///
     /// # Errors
-    /// 401 for wrong credentials, and for none where some are asked for; 503 when they cannot be checked.
+    /// 401 for wrong credentials, and for none where some are asked for; 429 for wrong ones beyond the budget; 503 when they
+    /// cannot be checked.
     pub async fn principal(
         &self,
         request: &HttpRequest,
@@ -228,21 +235,26 @@ impl Authenticator {
             Presented::Secret(secret) if self.is_local_key(&secret, request) => {
                 Ok(Principal::Admin)
             }
-            Presented::Secret(secret) => self.of_secret(&secret, store).await,
-            Presented::Unreadable => Err(self.refusal(
+            Presented::Secret(secret) => self.of_secret(&secret, request, store).await,
+            Presented::Unreadable => Err(self.wrong(
+                request,
                 "The Authorization header cannot be read; send `Authorization: Bearer KEY`.",
-                true,
             )),
             Presented::Nothing if !self.is_on() => Ok(Principal::Admin),
             Presented::Nothing if self.sessions.knows(request) => Ok(Principal::Admin),
-            Presented::Nothing => Err(self.refusal(
+            Presented::Nothing => Err(self.unauthorized(
                 "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
                 false,
             )),
         }
     }
 
-    async fn of_secret(&self, secret: &str, store: &Arc<dyn AdminStore>) -> ApiResult<Principal> {
+    async fn of_secret(
+        &self,
+        secret: &str,
+        request: &HttpRequest,
+        store: &Arc<dyn AdminStore>,
+    ) -> ApiResult<Principal> {
         if self.is_key(secret) {
             return Ok(Principal::Admin);
         }
@@ -254,20 +266,35 @@ impl Authenticator {
                 });
             }
         } else if let Some(oauth) = &self.oauth {
-            return oauth
-                .subject(secret)
-                .await
-                .map(|subject| Principal::Reader { subject })
-                .map_err(|error| match error {
-                    oauth::Refused::Token(why) => self.refusal(&why, true),
-                    oauth::Refused::Unavailable(why) => ApiError::new("issuer_unreachable", why)
-                        .with_header(header::RETRY_AFTER, "10"),
-                });
+            let refused = match oauth.subject(secret).await {
+                Ok(subject) => return Ok(Principal::Reader { subject }),
+                Err(refused) => refused,
+            };
+            return Err(match refused {
+                oauth::Refused::Forged(why) => self.wrong(request, &why),
+                oauth::Refused::Unfit(why) => self.unauthorized(&why, true),
+                oauth::Refused::Unavailable(why) => {
+                    ApiError::new("issuer_unreachable", why).with_header(header::RETRY_AFTER, "10")
+                }
+            });
         }
-        Err(self.refusal("The key or token is wrong, or was revoked.", true))
+        Err(self.wrong(request, "The key or token is wrong, or was revoked."))
     }
 
-    fn refusal(&self, detail: &str, wrong: bool) -> ApiError {
+    /// The answer to a wrong credential, which is counted: 401, or 429 beyond the budget.
+    fn wrong(&self, request: &HttpRequest, detail: &str) -> ApiError {
+        if self.failures.count(client(request, &self.trusted_proxies)) {
+            return self.unauthorized(detail, true);
+        }
+        ApiError::new(
+            "rate_limited",
+            "Too many wrong credentials came from this address, or from all together, and this one is wrong too; wait a \
+             minute before the next. A right one is accepted at any time.",
+        )
+        .with_header(header::RETRY_AFTER, "60")
+    }
+
+    fn unauthorized(&self, detail: &str, wrong: bool) -> ApiError {
         let mut challenge = "Bearer realm=\"mcp-confluence\"".to_owned();
         if let Some(metadata) = &self.resource_metadata {
             challenge.push_str(&format!(

@@ -3,7 +3,7 @@
 //! A reader first gets `snapshot`, then numbered events. The number is global and kept in the database, so `Last-Event-ID`
 //! resumes also after a restart; where it cannot (too old, or from another database) a new `snapshot` comes. A reader that
 //! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops, and
-//! soon after their token was revoked.
+//! soon after their token was revoked. Who only reads hears of a page that failed if it may be shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use actix_web_lab::sse;
 use domain::IndexId;
-use domain::event::Event;
+use domain::event::{Event, EventKind, NewEvent};
 use domain::index::Index;
-use domain::ports::store::{RunFilter, StoreResult};
+use domain::ports::store::{RunFilter, StoreError, StoreResult};
 use domain::run::Run;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
@@ -112,11 +112,12 @@ fn stream(
     let events = state.engine.hub().subscribe();
     let reader = Reader {
         state: state.into_inner(),
+        principal,
         only,
         client,
         position: 0,
     };
-    actix_web::rt::spawn(reader.run(principal, events, last_seen));
+    actix_web::rt::spawn(reader.run(events, last_seen));
     let mut response = sse::Sse::from_infallible_receiver(receiver)
         .with_keep_alive(KEEP_ALIVE)
         .with_retry_duration(RETRY)
@@ -135,6 +136,7 @@ struct Gone;
 /// One client's stream.
 struct Reader {
     state: Arc<AppState>,
+    principal: Principal,
     only: Option<IndexId>,
     client: mpsc::Sender<sse::Event>,
     /// The number of the newest event that the client has, in a snapshot or by itself.
@@ -142,15 +144,11 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(
-        mut self,
-        principal: Principal,
-        mut events: Receiver<Arc<Event>>,
-        last_seen: Option<i64>,
-    ) {
+    async fn run(mut self, mut events: Receiver<Arc<Event>>, last_seen: Option<i64>) {
         let shutdown = self.state.shutdown.clone();
         let store = Arc::clone(&self.state.store);
         let client = self.client.clone();
+        let principal = self.principal.clone();
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {
@@ -272,8 +270,40 @@ impl Reader {
             return Ok(());
         }
         self.position = event.seq;
-        self.send(event.event.kind.as_str(), event.seq, &event.event.data)
-            .await
+        match event.event.kind {
+            EventKind::PageFailed if !self.principal.is_admin() => {
+                match self.shown(&event.event).await? {
+                    Some(shown) => self.send_event(event.seq, &shown).await,
+                    None => Ok(()),
+                }
+            }
+            EventKind::PageFailed
+            | EventKind::RunStarted
+            | EventKind::Progress
+            | EventKind::RunFinished
+            | EventKind::IndexChanged => self.send_event(event.seq, &event.event).await,
+        }
+    }
+
+    /// The failure of a page as anyone but the administrator may hear of it: the page as it may be shown by now.
+    async fn shown(&self, failed: &NewEvent) -> Result<Option<NewEvent>, Gone> {
+        let (Some(page), Some(run)) = (failed.data["id"].as_str(), failed.run_id) else {
+            return Ok(None);
+        };
+        match self.state.store.page(failed.index_id, &page.into()).await {
+            Ok(placed) => Ok(placed
+                .shown()
+                .map(|page| NewEvent::page_failed(&page, failed.index_id, run))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "an event could not be read; its stream ends");
+                Err(Gone)
+            }
+        }
+    }
+
+    async fn send_event(&self, id: i64, event: &NewEvent) -> Result<(), Gone> {
+        self.send(event.kind.as_str(), id, &event.data).await
     }
 
     async fn send(&self, name: &str, id: i64, data: &impl Serialize) -> Result<(), Gone> {

@@ -1,5 +1,6 @@
-//! Which Host and Origin are answered: a page in somebody's browser must not reach this service under a name of its own
-//! (DNS rebinding), nor from an origin that nobody allowed.
+//! Which methods, Hosts and Origins are answered: a method that a client made up means nothing to any route, and a page in
+//! somebody's browser must not reach this service under a name of its own (DNS rebinding), nor from an origin that nobody
+//! allowed.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,8 @@ use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
 use url::Url;
 
-use super::problem::{ApiError, ApiResult};
+use super::problem::{ApiError, ApiResult, no_such_method};
+use super::span::known_method;
 use crate::settings::Settings;
 
 /// The names and origins that are answered.
@@ -143,7 +145,10 @@ fn same_origin(origin: &str, host: &str) -> bool {
 const CORS_METHODS: &str = "GET, POST, PATCH, DELETE";
 const CORS_HEADERS: &str = "authorization, content-type, x-api-key, x-agent-id, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
 
-/// Middleware: Host and Origin, and what browsers of allowed origins need to hear.
+/// What is told to a client whose method no route can know.
+const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+
+/// Middleware: method, Host and Origin, and what browsers of allowed origins need to hear.
 ///
 /// # Errors
 /// Those of the inner service; a refusal is an answer.
@@ -151,6 +156,12 @@ pub async fn check(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
+    if known_method(request.method()).is_none() {
+        let refusal = no_such_method(request.request(), METHODS);
+        return Ok(request
+            .into_response(refusal.response())
+            .map_into_right_body());
+    }
     // A client that looks for Streamable HTTP here must get its 405 before anything else.
     let probe = request.path().trim_end_matches('/') == "/mcp/sse"
         && (request.method() == Method::HEAD || request.method() == Method::POST);

@@ -14,6 +14,7 @@ use domain::ports::store::{NewIndex, StoreError};
 use domain::problem::FieldError;
 use domain::{AgentId, IndexId, SpaceKey};
 
+use fields::IndexChange;
 pub use fields::IndexFields;
 
 use super::auth::{Admin, Principal};
@@ -115,6 +116,17 @@ fn taken(agent: &AgentId, other: &Index) -> ApiError {
             other.settings.name, other.id
         ),
     )
+}
+
+/// Somebody else was faster, between the look whether the agent id is free and the writing.
+async fn conflict(state: &AppState, agent: Option<&AgentId>, what: String) -> ApiError {
+    if let Some(agent) = agent
+        && let Ok(other) = state.store.index_id_of_agent(agent).await
+        && let Ok(other) = state.store.index(other).await
+    {
+        return taken(agent, &other);
+    }
+    ApiError::new("conflict", what)
 }
 
 /// How long somebody who waits for an answer waits for Confluence; the client alone would try for longer.
@@ -233,10 +245,8 @@ pub async fn create_index(
         .await
     {
         Ok(index) => index,
-        // Somebody else was faster, between the look and the writing.
         Err(StoreError::Conflict { what }) => {
-            agent_is_free(&state, &agent_id, None).await?;
-            return Err(ApiError::new("conflict", what));
+            return Err(conflict(&state, Some(&agent_id), what).await);
         }
         Err(error) => return Err(error.into()),
     };
@@ -331,44 +341,32 @@ pub async fn change_index(
 ) -> ApiResult<web::Json<Index>> {
     let id = index_id(&path)?;
     let present = state.store.index(id).await?;
-    let names_backend = fields.names_backend();
-    let settings = fields.change(&present.settings, &defaults(&state))?;
-    if names_backend {
-        backend_is_there(&state, settings.backend)?;
+    let IndexChange { patch, backend } = fields.change(&defaults(&state))?;
+    if let Some(backend) = backend {
+        backend_is_there(&state, backend)?;
     }
-    if settings.agent_id != present.settings.agent_id {
-        agent_is_free(&state, &settings.agent_id, Some(id)).await?;
+    if let Some(agent) = &patch.agent_id {
+        agent_is_free(&state, agent, Some(id)).await?;
     }
     let known = |key: &&SpaceKey| present.spaces.iter().any(|space| space.key == **key);
-    let added: Vec<SpaceKey> = settings
-        .confluence_spaces
-        .iter()
-        .filter(|key| !known(key))
-        .cloned()
-        .collect();
-    let fresh = if added.is_empty() {
-        Vec::new()
-    } else {
-        visible(&state, &added).await?
+    let named = patch.confluence_spaces.iter().flatten();
+    let added: Vec<SpaceKey> = named.filter(|key| !known(key)).cloned().collect();
+    let mut seen = present.spaces;
+    if !added.is_empty() {
+        seen.extend(visible(&state, &added).await?);
+    }
+    // What is named is written into the index as it is by now: Confluence may have taken its time.
+    let index = match state.store.update_index(id, &patch, &seen).await {
+        Ok(index) => index,
+        Err(StoreError::Conflict { what }) => {
+            return Err(conflict(&state, patch.agent_id.as_ref(), what).await);
+        }
+        Err(error) => return Err(error.into()),
     };
-    let spaces: Vec<IndexSpace> = settings
-        .confluence_spaces
-        .iter()
-        .filter_map(|key| {
-            present
-                .spaces
-                .iter()
-                .chain(&fresh)
-                .find(|space| space.key == *key)
-                .cloned()
-        })
-        .collect();
-    let index = state.store.update_index(id, &settings, &spaces).await?;
     state.engine.index_changed(id);
-    let index = if names_backend {
-        put_into(&state, &index, settings.backend).await?
-    } else {
-        index
+    let index = match backend {
+        Some(backend) => put_into(&state, &index, backend).await?,
+        None => index,
     };
     Ok(web::Json(with_live_run(&state, index)))
 }

@@ -1,12 +1,13 @@
 //! How often somebody may ask; what is remembered of those who do is bounded.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ipnet::IpNet;
 
 /// Somebody who has not asked for a while is forgotten; looked for when more than this are remembered.
 const MANY: usize = 1_000;
@@ -47,32 +48,47 @@ impl<K: Hash + Eq + Clone> Budgets<K> {
     }
 }
 
-/// Whom a request comes from, for counting: its address, or behind a proxy what the nearest proxy says of it, which is the
-/// last entry of `X-Forwarded-For`. Only a peer on this machine or in a private network is taken for a proxy; whoever lies
-/// there shares the budget for all. Of IPv6 the network counts, since one machine has all of its addresses.
-pub(super) fn client(request: &HttpRequest) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
-    let told = || -> Option<IpAddr> {
-        let all = request.headers().get_all("x-forwarded-for").last()?;
-        let last = all.to_str().ok()?.rsplit(',').next()?.trim();
-        last.trim_matches(['[', ']']).parse().ok()
+/// Whom a request comes from: the peer of its connection or, where that is a trusted proxy, whom the proxy names. Proxies
+/// append to `X-Forwarded-For`, so it is read from its end, for as long as the next is a trusted proxy too; what stands before
+/// that anybody may have written.
+pub(super) fn client(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
+    let mut client = request.peer_addr()?.ip().to_canonical();
+    let is_proxy = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(&address));
+    let mut named = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev();
+    while is_proxy(client)
+        && let Some(before) = named.next().and_then(forwarded)
+    {
+        client = before;
+    }
+    Some(client)
+}
+
+/// An entry of `X-Forwarded-For`: an address, with a port behind some proxies.
+fn forwarded(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let address = match entry.parse::<SocketAddr>() {
+        Ok(with_port) => with_port.ip(),
+        Err(_) => entry.trim_matches(['[', ']']).parse().ok()?,
     };
-    let is_near = match peer.to_canonical() {
-        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private() || peer.is_link_local(),
-        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
-    };
-    let from = if is_near {
-        told().unwrap_or(peer)
-    } else {
-        peer
-    };
-    Some(match from.to_canonical() {
+    Some(address.to_canonical())
+}
+
+/// The part of an address that counts as one client: of IPv6 the network, since one machine has all of its addresses.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
-        address => address,
-    })
+        IpAddr::V4(_) => address,
+    }
 }
 
 #[cfg(test)]
@@ -84,24 +100,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_proxy_says_who_asks_and_nobody_else() {
+    fn only_a_trusted_proxy_says_who_asks() {
+        let proxies = [
+            "10.0.0.0/8".parse().unwrap(),
+            "2001:db8::1/128".parse().unwrap(),
+        ];
         for (peer, forwarded, who) in [
-            ("203.0.113.7:1", None, "203.0.113.7"),
-            ("203.0.113.7:1", Some("10.0.0.1"), "203.0.113.7"),
-            ("127.0.0.1:1", Some("198.51.100.1"), "198.51.100.1"),
-            ("10.1.2.3:1", Some("1.1.1.1, 198.51.100.1"), "198.51.100.1"),
-            ("10.1.2.3:1", Some("nonsense"), "10.1.2.3"),
-            ("10.1.2.3:1", None, "10.1.2.3"),
-            ("[2001:db8:1:2:3:4:5:6]:1", None, "2001:db8:1:2::"),
-            ("[::ffff:127.0.0.1]:1", Some("2001:db8::1"), "2001:db8::"),
+            ("203.0.113.7:1", "", "203.0.113.7"),
+            ("203.0.113.7:1", "198.51.100.1", "203.0.113.7"),
+            ("127.0.0.1:1", "198.51.100.1", "127.0.0.1"),
+            ("192.168.1.1:1", "198.51.100.1", "192.168.1.1"),
+            ("10.1.2.3:1", "", "10.1.2.3"),
+            ("10.1.2.3:1", "198.51.100.1", "198.51.100.1"),
+            // What the client itself wrote stands before what the proxy appended.
+            ("10.1.2.3:1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),
+            (
+                "10.1.2.3:1",
+                "1.1.1.1, 198.51.100.1, 10.9.9.9",
+                "198.51.100.1",
+            ),
+            ("10.1.2.3:1", "1.1.1.1, nonsense", "10.1.2.3"),
+            ("10.1.2.3:1", "198.51.100.1, nonsense, 10.9.9.9", "10.9.9.9"),
+            ("10.1.2.3:1", "10.4.5.6", "10.4.5.6"),
+            ("10.1.2.3:1", "198.51.100.1:4711", "198.51.100.1"),
+            (
+                "[2001:db8::1]:1",
+                "[2001:db8:1:2::3]:4711",
+                "2001:db8:1:2::3",
+            ),
+            ("[::ffff:10.1.2.3]:1", "::ffff:198.51.100.1", "198.51.100.1"),
         ] {
             let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
-            if let Some(forwarded) = forwarded {
-                request = request.insert_header(("x-forwarded-for", forwarded));
+            // Each header goes on where the one before ended.
+            for part in forwarded.split(", ").filter(|part| !part.is_empty()) {
+                request = request.append_header(("x-forwarded-for", part));
             }
-            let found = client(&request.to_http_request()).unwrap();
+            let request = request.to_http_request();
+            let found = client(&request, &proxies).unwrap();
             assert_eq!(found.to_string(), who, "{peer} {forwarded:?}");
+            let untrusting = client(&request, &[]).unwrap();
+            let peer: SocketAddr = peer.parse().unwrap();
+            assert_eq!(untrusting, peer.ip().to_canonical());
         }
+        assert_eq!(
+            network("2001:db8:1:2:3:4:5:6".parse().unwrap()).to_string(),
+            "2001:db8:1:2::"
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::auth::Admin;
 use super::events::every_index;
 use super::problem::ApiResult;
 use super::routes;
+use super::span::{known_method, shown};
 use crate::state::AppState;
 
 const HTTP_REQUESTS: &str = "mcp_confluence_http_requests_total";
@@ -141,7 +142,8 @@ pub fn run_over(run: &Run) {
     }
 }
 
-/// Middleware: counts and times requests by route (never by path: ids would make a series each), and logs each once.
+/// Middleware: counts and times requests by route and method (never by path, nor by methods that a client made up: each would
+/// be a series for ever), and logs each once.
 ///
 /// # Errors
 /// Those of the inner service.
@@ -150,23 +152,21 @@ pub async fn measure(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let began = Instant::now();
-    let method = request.method().clone();
     let response = next.call(request).await?;
     let took = began.elapsed();
-    let route = response
-        .request()
-        .match_pattern()
-        .unwrap_or_else(|| "none".to_owned());
+    let request = response.request();
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let status = response.status().as_u16();
-    counter!(HTTP_REQUESTS, "route" => route.clone(), "method" => method.to_string(), "status" => status.to_string())
+    let method = known_method(request.method()).unwrap_or("other");
+    counter!(HTTP_REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
         .increment(1);
-    histogram!(HTTP_SECONDS, "route" => route.clone()).record(took);
-    let path = response.request().path();
+    histogram!(HTTP_SECONDS, "route" => route).record(took);
+    let (method, path) = (shown(request.method().as_str()), shown(request.path()));
     let millis = took.as_secs_f64() * 1000.0;
     if path.starts_with("/health") || path == "/metrics" {
-        tracing::debug!(%method, path, status, millis, "request");
+        tracing::debug!(method, path, status, millis, "request");
     } else {
-        tracing::info!(%method, path, status, millis, "request");
+        tracing::info!(method, path, status, millis, "request");
     }
     Ok(response)
 }

@@ -20,6 +20,7 @@ pub mod routes;
 pub mod runs;
 pub mod server;
 pub mod spaces;
+mod span;
 pub mod tokens;
 
 use actix_web::web;

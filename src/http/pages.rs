@@ -1,15 +1,15 @@
 //! `/api/indexes/{id}/pages`: what is indexed and what is not, and why.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::page::{Page, PageState};
-use domain::ports::store::PageFilter;
+use domain::page::{Page, PageState, PlacedPage, Shown};
+use domain::ports::store::{PageFilter, StoreError};
 use domain::{PageId, SpaceKey};
 
 use super::auth::{Admin, Principal};
 use super::fields::QueryString;
 use super::indexes::{index_id, readable};
 use super::list::{List, at_cursor};
-use super::problem::{ApiError, ApiResult};
+use super::problem::ApiResult;
 use super::routes;
 use super::runs::words;
 use crate::state::AppState;
@@ -33,7 +33,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 
 /// Lists pages.
 #[utoipa::path(get, path = "/api/indexes/{id}/pages", operation_id = "list_pages", tag = "pages",
-    summary = "List the pages of an index with their state, and why one is not in it.",
+    summary = "List the pages of an index with their state, and why one is not in it. Who only reads gets those that may be shown.",
     params(("id" = String, Path, description = "The index."),
         ("state" = Option<String>, Query, description = "Only in these states, separated by commas."),
         ("space" = Option<String>, Query, description = "Only of this space."),
@@ -62,25 +62,21 @@ pub async fn list_pages(
         states: states.unwrap_or_default(),
         space: query.text("space").map(SpaceKey::from),
         title: query.text("title"),
+        shown: !principal.is_admin(),
         changed_after: None,
         limit: query.limit(),
         cursor: query.text("cursor"),
     };
-    if filter.title.is_some() && !principal.is_admin() {
-        return Err(ApiError::new(
-            "forbidden",
-            "The filter title is for the administrator: it would tell titles of pages that are kept back.",
-        ));
-    }
     query.done()?;
     state.store.index(id).await?;
-    let mut listed = at_cursor(state.store.pages(id, &filter).await)?;
-    listed.items = listed
-        .items
-        .into_iter()
-        .map(|page| for_reader(&principal, page))
-        .collect();
-    Ok(web::Json(listed.into()))
+    let listed = at_cursor(state.store.pages(id, &filter).await)?;
+    let pages = listed.items.iter();
+    Ok(web::Json(List {
+        items: pages
+            .filter_map(|page| for_reader(&principal, page))
+            .collect(),
+        next_cursor: listed.next_cursor,
+    }))
 }
 
 /// One page.
@@ -95,23 +91,24 @@ pub async fn get_page(
 ) -> ApiResult<web::Json<Page>> {
     let (index, page) = path.into_inner();
     let id = readable(&principal, &index)?;
-    let page = state.store.page(id, &PageId::from(page)).await?;
-    Ok(web::Json(for_reader(&principal, page)))
+    let page = PageId::from(page);
+    let placed = state.store.page(id, &page).await?;
+    // In the same words as of a page that is not there.
+    let hidden = || StoreError::NotFound {
+        what: format!("page {page} in index {id}"),
+    };
+    Ok(web::Json(
+        for_reader(&principal, &placed).ok_or_else(hidden)?,
+    ))
 }
 
-/// What a reader may know of a page: an agent learns that one is kept back and why, not what it is called.
-fn for_reader(principal: &Principal, mut page: Page) -> Page {
-    let kept_back = matches!(
-        page.state,
-        PageState::Skipped | PageState::Vanishing | PageState::Removed
-    );
-    if kept_back && !principal.is_admin() {
-        page.title.clear();
-        page.url.clear();
-        page.labels.clear();
-        page.breadcrumb.clear();
+/// The page for whoever asks: the administrator sees all of it and why it stands so, everyone else what may be shown.
+fn for_reader(principal: &Principal, placed: &PlacedPage) -> Option<Page> {
+    if principal.is_admin() {
+        Some(placed.page())
+    } else {
+        placed.shown().map(Shown::into_inner)
     }
-    page
 }
 
 /// Tries a page again.

@@ -15,6 +15,8 @@ use domain::ports::source::SourceError;
 use domain::ports::store::StoreError;
 use domain::problem::{FieldError, Problem};
 
+use super::span::shown;
+
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -156,7 +158,7 @@ pub async fn no_such_path(request: HttpRequest) -> ApiResult<HttpResponse> {
         "not_found",
         format!(
             "There is nothing at {}. GET /openapi.json lists every path.",
-            request.path()
+            shown(request.path())
         ),
     ))
 }
@@ -167,8 +169,8 @@ pub(super) fn no_such_method(request: &HttpRequest, allowed: &str) -> ApiError {
         "method_not_allowed",
         format!(
             "{} takes {allowed}, not {}.",
-            request.path(),
-            request.method()
+            shown(request.path()),
+            shown(request.method().as_str())
         ),
     )
     .with_header(header::ALLOW, allowed)
@@ -205,18 +207,12 @@ pub async fn fill(
         400..=499 => "bad_request",
         _ => "internal",
     };
-    let detail = format!(
-        "{} {}: {status}",
-        http_method(&response),
-        response.request().path()
-    );
+    let failed = response.request();
+    let (method, path) = (shown(failed.method().as_str()), shown(failed.path()));
+    let detail = format!("{method} {path}: {status}");
     let mut problem = Problem::new(code, detail);
     problem.status = status.as_u16();
     let replacement = ApiError::from(problem).response();
     let (request, _) = response.into_parts();
     Ok(ServiceResponse::new(request, replacement).map_into_right_body())
-}
-
-fn http_method<B>(response: &ServiceResponse<B>) -> String {
-    response.request().method().to_string()
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use actors::{Engine, EngineError};
 use async_trait::async_trait;
-use domain::page::{Page, PageState};
+use domain::page::{Page, Shown};
 use domain::ports::store::{AdminStore, Listed, PageFilter, StoreError};
 use domain::query::{Answer, ChangedPage, PageQuery, PageText, QueryTarget, RetrievalQuery};
 use domain::{IndexId, SpaceKey, Timestamp};
@@ -76,9 +76,6 @@ fn engine(error: EngineError) -> Trouble {
     }
 }
 
-/// States in which an answer may quote a page, as far as a state alone can say it.
-const SHOWN: [PageState; 2] = [PageState::Searchable, PageState::Uploaded];
-
 fn store(error: StoreError) -> Trouble {
     tracing::warn!(%error, "the store did not answer a tool");
     Trouble(match error {
@@ -120,7 +117,7 @@ impl KnowledgeBase for Indexed {
         space: Option<&SpaceKey>,
         title: &str,
         limit: usize,
-    ) -> Result<Vec<Page>, Trouble> {
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         // The whole title first, then its longest word.
         let longest = title
             .split(|c: char| !c.is_alphanumeric())
@@ -131,9 +128,9 @@ impl KnowledgeBase for Indexed {
                 continue;
             }
             let filter = PageFilter {
-                states: SHOWN.to_vec(),
                 space: space.cloned(),
                 title: Some(part.to_owned()),
+                shown: true,
                 limit,
                 ..PageFilter::default()
             };
@@ -164,9 +161,9 @@ impl KnowledgeBase for Indexed {
         index: IndexId,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Listed<Page>, Trouble> {
+    ) -> Result<Listed<Shown<Page>>, Trouble> {
         let filter = PageFilter {
-            states: SHOWN.to_vec(),
+            shown: true,
             cursor: cursor.map(str::to_owned),
             limit,
             ..PageFilter::default()

@@ -2,7 +2,7 @@
 //! plain values. It knows no MCP.
 
 use async_trait::async_trait;
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
 use domain::{IndexId, SpaceKey, Timestamp};
@@ -31,7 +31,7 @@ pub struct Heading {
 #[derive(Clone, PartialEq, Debug)]
 pub struct FoundPage {
     /// The page.
-    pub page: Page,
+    pub page: Shown<Page>,
     /// Its Markdown, without title line and breadcrumb.
     pub markdown: String,
     /// The headings of that Markdown, in order.
@@ -57,7 +57,7 @@ pub trait KnowledgeBase: Send + Sync {
         space: Option<&SpaceKey>,
         title: &str,
         limit: usize,
-    ) -> Result<Vec<Page>, Trouble>;
+    ) -> Result<Vec<Shown<Page>>, Trouble>;
 
     /// What was added, edited or removed after a moment, newest first.
     async fn changes(
@@ -74,7 +74,7 @@ pub trait KnowledgeBase: Send + Sync {
         index: IndexId,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Listed<Page>, Trouble>;
+    ) -> Result<Listed<Shown<Page>>, Trouble>;
 
     /// The time of day.
     fn now(&self) -> Timestamp;

@@ -29,9 +29,11 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpMessage, HttpRequest};
 use rmcp::ServerHandler;
+use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId};
 use tokio_util::sync::CancellationToken;
 
 use self::caller::{Caller, Owner, Reader};
+use self::sse::link::Inbound;
 use self::streamable::book::SessionBook;
 use crate::http::auth::Principal;
 use crate::state::AppState;
@@ -49,9 +51,9 @@ pub struct Options {
     /// A session without a message from its client for so long ends. LibreChat pings only before use, so its shared
     /// connection may rest over night.
     pub idle: Duration,
-    /// Sessions of each transport at most.
+    /// Sessions of HTTP with SSE at most; each is an open stream. Those of Streamable HTTP are bounded by the book.
     pub max_sessions: usize,
-    /// Where Streamable HTTP sessions are remembered, so that a restart costs a client nothing.
+    /// The sessions of Streamable HTTP, which are remembered, so that a restart costs a client nothing.
     pub book: Arc<SessionBook>,
 }
 
@@ -67,6 +69,24 @@ impl Options {
             book: Arc::new(SessionBook::forgetful()),
         }
     }
+}
+
+/// Bytes of an `initialize` at most: what a client says of itself is kept for as long as its session.
+const MAX_INITIALIZE: usize = 8 * 1024;
+
+/// The request id of an `initialize` that is too long, and why it is refused, in words for the client.
+fn long_initialize(message: &Inbound, bytes: usize) -> Option<(RequestId, String)> {
+    let JsonRpcMessage::Request(request) = message else {
+        return None;
+    };
+    let is_long =
+        bytes > MAX_INITIALIZE && matches!(request.request, ClientRequest::InitializeRequest(_));
+    is_long.then(|| {
+        let why = format!(
+            "An `initialize` request may have at most 8 kB ({MAX_INITIALIZE} bytes); this one has {bytes}."
+        );
+        (request.id.clone(), why)
+    })
 }
 
 /// Mounts both transports with the product's handler. To be called once in the process, on an actix thread and before

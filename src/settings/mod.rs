@@ -2,7 +2,7 @@
 //!
 //! Promises: every problem is reported at once, by the name of the variable and never by its value; a secret is a
 //! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, `read`
-//! checks them. Nothing is opened or connected here.
+//! checks them. Files that they name are read; nothing is connected here.
 
 pub mod pairs;
 mod read;
@@ -19,9 +19,11 @@ use std::time::Duration;
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
 use domain::quiet::QuietHours;
+use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
+use upstream::Network;
 use url::Url;
 
 pub use pairs::Pairs;
@@ -126,6 +128,8 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// Origins answered beside our own.
     pub allowed_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` says who asks; of all others it is not read.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// OAuth 2.1, as a resource server.
@@ -222,10 +226,8 @@ pub struct Settings {
     pub sync: SyncSettings,
     /// Stemming of the embedded index.
     pub search_language: String,
-    /// The proxy for everything that goes out.
-    pub https_proxy: Option<Url>,
-    /// A certificate authority beside the system's, PEM.
-    pub extra_ca_file: Option<PathBuf>,
+    /// Proxy and certificate authority for everything that goes out.
+    pub network: Network,
     /// Logs and traces.
     pub log: LogSettings,
 }

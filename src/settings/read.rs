@@ -7,9 +7,11 @@ use std::time::Duration;
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
 use domain::quiet::{QuietHours, QuietHoursError};
+use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
+use upstream::Network;
 use url::Url;
 
 use super::pairs::{Pairs, resolve, unknown};
@@ -42,7 +44,7 @@ pub(super) fn settings(
     let confluence = confluence(&raw, need, &mut reader);
     let llamacloud = llamacloud(&raw, &mut reader);
     let default_backend = default_backend(&raw, llamacloud.is_some(), &mut reader);
-    let auth = auth(&raw, &mut reader);
+    let auth = auth(&raw, &mut reader, &mut warnings);
     let http = http(&raw, &mut reader);
     if need == Need::Serve && !http.host.is_loopback() && !auth.is_on() && !auth.disabled {
         reader.fail(
@@ -76,18 +78,18 @@ pub(super) fn settings(
             "must be one word: english (stemming), cjk, or another (words as they stand)",
         );
     }
-    let https_proxy = reader.parsed::<Url>(
+    let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
         &raw.https_proxy,
         "an address such as http://proxy:3128",
     );
-    let extra_ca_file = raw.extra_ca_file.as_deref().map(PathBuf::from);
-    if let Some(file) = extra_ca_file.as_deref().filter(|file| !file.is_file()) {
-        reader.fail(
-            "EXTRA_CA_FILE",
-            format!("there is no file {}", file.display()),
-        );
-    }
+    let extra_ca_pem = raw.extra_ca_file.as_deref().and_then(|file| {
+        std::fs::read(file)
+            .map_err(|error| {
+                reader.fail("EXTRA_CA_FILE", format!("{file} cannot be read: {error}"));
+            })
+            .ok()
+    });
 
     if !reader.troubles.is_empty() {
         return Err(SettingsError(reader.troubles));
@@ -101,8 +103,10 @@ pub(super) fn settings(
         database,
         sync,
         search_language,
-        https_proxy,
-        extra_ca_file,
+        network: Network {
+            proxy,
+            extra_ca_pem,
+        },
         log,
     };
     Ok((settings, warnings))
@@ -290,6 +294,19 @@ fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
             "must be a list of origins such as https://chat.example.com, separated by commas",
         );
     }
+    let trusted_proxies: Option<Vec<IpNet>> = list(&raw.trusted_proxies)
+        .iter()
+        .map(|entry| {
+            let network = entry.parse::<IpNet>().ok();
+            network.or_else(|| entry.parse::<IpAddr>().ok().map(IpNet::from))
+        })
+        .collect();
+    if trusted_proxies.is_none() {
+        reader.fail(
+            "TRUSTED_PROXIES",
+            "must be a list of addresses or networks such as 10.0.0.5, 172.16.0.0/12, separated by commas",
+        );
+    }
     HttpSettings {
         host,
         port: reader.number("API_PORT", &raw.api_port, 8001, 0..=u16::MAX),
@@ -302,10 +319,11 @@ fn http(raw: &Raw, reader: &mut Reader) -> HttpSettings {
             .iter()
             .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
             .collect(),
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
     }
 }
 
-fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
+fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSettings {
     let disabled = reader
         .one_of("AUTH_DISABLED", &raw.auth_disabled, TRUTH_WORDS)
         .unwrap_or(false);
@@ -313,11 +331,16 @@ fn auth(raw: &Raw, reader: &mut Reader) -> AuthSettings {
     if raw.oauth_audience.is_some() && raw.oauth_issuer.is_none() {
         reader.fail("OAUTH_ISSUER", "is required with OAUTH_AUDIENCE");
     }
-    if raw.api_key.as_deref().is_some_and(|key| key.len() < 8) {
-        reader.fail(
+    match raw.api_key.as_deref().map(str::len) {
+        Some(..8) => reader.fail(
             "API_KEY",
             "must have at least 8 characters; `openssl rand -hex 32` makes a good one",
-        );
+        ),
+        Some(8..16) => warnings.push(Warning::new(
+            "API_KEY",
+            "has fewer than 16 characters and may be guessed; `openssl rand -hex 32` makes a good one",
+        )),
+        _ => {}
     }
     AuthSettings {
         api_key: raw.api_key.clone().map(SecretString::from),

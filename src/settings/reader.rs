@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use upstream::is_loopback;
 use url::Url;
 
 use super::Trouble;
@@ -91,7 +92,9 @@ impl Reader {
             self.fail(variable, format!("must be an address such as {example}"));
             return None;
         }
-        if url.scheme() == "http" && !is_loopback(&url) {
+        let named_local = |name: &str| name.ends_with(".localhost");
+        let is_local = is_loopback(&url) || url.domain().is_some_and(named_local);
+        if url.scheme() == "http" && !is_local {
             self.fail(
                 variable,
                 "must begin with https:// (http:// is for this machine only)",
@@ -103,14 +106,5 @@ impl Reader {
             return None;
         }
         Some(url)
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

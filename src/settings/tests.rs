@@ -133,6 +133,46 @@ fn an_address_reachable_from_outside_needs_credentials() {
 }
 
 #[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let proxies = |text: &str| {
+        let set = pairs(&[&[("TRUSTED_PROXIES", text)]]);
+        Settings::from_pairs(&set, Need::Local).map(|(settings, _)| settings.http.trusted_proxies)
+    };
+    assert_eq!(proxies("").unwrap(), []);
+    let named: Vec<String> = proxies("10.0.0.5, 172.16.0.0/12,::1, fd00::/8")
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        named,
+        ["10.0.0.5/32", "172.16.0.0/12", "::1/128", "fd00::/8"]
+    );
+    for bad in ["nginx", "10.0.0.5;10.0.0.6", "10.0.0.0/33", "*"] {
+        let error = proxies(bad).unwrap_err();
+        assert_eq!(error.0[0].variable, "TRUSTED_PROXIES", "{bad}");
+    }
+}
+
+#[test]
+fn a_short_key_is_refused_or_warned_of() {
+    let with_key = |key: &str| Settings::from_pairs(&pairs(&[&[("API_KEY", key)]]), Need::Local);
+    assert_eq!(with_key("7-chars").unwrap_err().0[0].variable, "API_KEY");
+    for (key, warned) in [
+        ("8-chars!", true),
+        ("15-characters!!", true),
+        ("16-characters!!!", false),
+    ] {
+        let (_, warnings) = with_key(key).unwrap();
+        assert_eq!(
+            warnings.iter().any(|warning| warning.variable == "API_KEY"),
+            warned,
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -254,4 +294,25 @@ fn the_example_file_documents_every_setting() {
         .unwrap();
     let (_, warnings) = Settings::from_pairs(&set, Need::Local).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn the_network_is_read_with_the_rest_and_its_password_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "the certificates").unwrap();
+    let network = [
+        ("HTTPS_PROXY", "http://me:hush@proxy.example:3128"),
+        ("EXTRA_CA_FILE", file.to_str().unwrap()),
+    ];
+    let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &network]), Need::Serve).unwrap();
+    assert_eq!(
+        settings.network.extra_ca_pem.as_deref(),
+        Some(&b"the certificates"[..])
+    );
+    assert!(settings.network.proxy.is_some());
+    assert!(!format!("{settings:?}").contains("hush"));
+
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(troubles(&[FOUR, &network], Need::Serve), ["EXTRA_CA_FILE"]);
 }

@@ -38,6 +38,7 @@ variables! {
     public_base_url,
     allowed_hosts,
     allowed_origins,
+    trusted_proxies,
     api_key,
     auth_disabled,
     oauth_issuer,

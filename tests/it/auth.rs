@@ -1,9 +1,11 @@
 //! Who may: every kind of credential against every kind of path.
 
+use std::time::Instant;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::support::{Service, answer, assert_problem, id, site, start};
+use crate::support::{Service, answer, assert_problem, id, read, site, start};
 
 const KEY: &str = "administrator-key";
 
@@ -54,18 +56,9 @@ async fn with_a_key_everything_is_closed_but_what_is_named() {
                 .send()
                 .await
                 .unwrap();
-            assert!(
-                refused.headers()["www-authenticate"]
-                    .to_str()
-                    .unwrap()
-                    .starts_with("Bearer"),
-                "{closed}"
-            );
-            assert_problem(
-                &answer(with(&service, Method::GET, closed, credential)).await,
-                401,
-                "unauthorized",
-            );
+            let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+            assert!(challenge.starts_with("Bearer"), "{closed}");
+            assert_problem(&read(refused).await, 401, "unauthorized");
         }
     }
     // Before the body is even looked at.
@@ -225,21 +218,104 @@ async fn the_web_page_trades_the_key_for_a_cookie() {
         .unwrap();
     assert_eq!(closed.status(), 204);
     assert_problem(&answer(list()).await, 401, "unauthorized");
-    for _ in 0..30 {
-        let refused = session()
-            .json(&json!({"key": "wrong"}))
-            .send()
-            .await
-            .unwrap();
-        if refused.status() == 429 {
-            // Behind a proxy somebody else is somebody else.
-            let other = session().header("x-forwarded-for", "198.51.100.7");
-            let other = other.json(&json!({"key": KEY})).send().await.unwrap();
-            assert_eq!(other.status(), 200);
-            return service.stop().await;
+    service.stop().await;
+}
+
+/// A wrong credential, presented in one of all ways.
+fn wrong(service: &Service, way: usize) -> RequestBuilder {
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}});
+    match way % 8 {
+        0 => with(service, Method::POST, "/api/session", "").json(&json!({"key": "wrong"})),
+        1 => with(service, Method::GET, "/api/indexes", "wrong"),
+        2 => with(service, Method::GET, "/metrics", "").header("x-api-key", "wrong"),
+        3 => with(service, Method::GET, "/mcp/sse", "wrong"),
+        4 => with(
+            service,
+            Method::POST,
+            "/mcp/messages?sessionId=x",
+            "mcs_wrong",
+        )
+        .body("{}"),
+        5 => with(service, Method::POST, "/mcp", "wrong").json(&initialize),
+        6 => with(service, Method::GET, "/api/events", "").header("authorization", "Basic YTpi"),
+        _ => with(service, Method::DELETE, "/nowhere", "mcs_wrong"),
+    }
+}
+
+/// Presents `tries` wrong credentials; answers how many were told so, the others being too many. One more may be within the
+/// budget for each 3 s that this takes.
+async fn within_budget(tries: usize, present: impl Fn(usize) -> RequestBuilder) -> usize {
+    let mut told = 0;
+    for n in 0..tries {
+        let refused = present(n).send().await.unwrap();
+        match refused.status().as_u16() {
+            401 => told += 1,
+            status => {
+                assert_eq!(status, 429, "{n}");
+                assert_eq!(refused.headers()["retry-after"], "60");
+                assert_problem(&read(refused).await, 429, "rate_limited");
+            }
         }
     }
-    panic!("guessing is never slowed down");
+    told
+}
+
+#[actix_web::test]
+async fn failed_credentials_have_one_budget_on_every_path_that_locks_nobody_out() {
+    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    let index = service.index("ops", &["OPS"]).await;
+    let (_, token) = service
+        .post(&format!("/api/indexes/{}/tokens", id(&index)), json!({}))
+        .await;
+    let session = || with(&service, Method::POST, "/api/session", "").json(&json!({"key": KEY}));
+    let opened = session().send().await.unwrap();
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let began = Instant::now();
+    let told = within_budget(300, |n| {
+        // Who it says it is makes no difference.
+        wrong(&service, n).header("x-forwarded-for", format!("198.51.100.{}", n % 250))
+    })
+    .await;
+    let refilled = began.elapsed().as_secs() as usize / 3 + 1;
+    assert!((20..=20 + refilled).contains(&told), "{told} of 300");
+    // On every path, whichever it was used up on.
+    for way in 0..8 {
+        assert!(
+            within_budget(3, |_| wrong(&service, way)).await < 3,
+            "{way}"
+        );
+    }
+    let indexes = |credential| with(&service, Method::GET, "/api/indexes", credential);
+    for right in [
+        indexes(KEY),
+        indexes(token["token"].as_str().unwrap()),
+        indexes("").header("x-api-key", KEY),
+        indexes("").header("cookie", cookie.split(';').next().unwrap()),
+        with(&service, Method::GET, "/mcp/sse", KEY),
+        session(),
+    ] {
+        assert_eq!(right.send().await.unwrap().status(), 200);
+    }
+    // Without credentials nothing is guessed, and a client has to hear which it needs.
+    assert_problem(&answer(indexes("")).await, 401, "unauthorized");
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn behind_a_trusted_proxy_each_client_has_a_budget_of_its_own() {
+    let settings = [("API_KEY", KEY), ("TRUSTED_PROXIES", "127.0.0.0/8")];
+    let service = start(site(0), &settings).await;
+    let began = Instant::now();
+    let from = async |client: &str, tries| {
+        let named = format!("203.0.113.9, {client}");
+        let present = |n| wrong(&service, n).header("x-forwarded-for", named.as_str());
+        within_budget(tries, present).await
+    };
+    let told = from("198.51.100.1", 40).await;
+    let refilled = began.elapsed().as_secs() as usize / 3 + 1;
+    assert!((20..=20 + refilled).contains(&told), "{told} of 40");
+    assert_eq!(from("198.51.100.2", 8).await, 8);
+    service.stop().await;
 }
 
 #[actix_web::test]
@@ -268,5 +344,40 @@ async fn foreign_hosts_and_origins_are_refused_everywhere() {
     assert_eq!(preflight.send().await.unwrap().status(), 204);
     let host = with(&service, Method::GET, "/api/indexes", "").header("host", "localhost:1");
     assert_eq!(host.send().await.unwrap().status(), 200);
+    service.stop().await;
+}
+
+/// Before anything else is looked at: its host, its path, its credentials.
+#[actix_web::test]
+async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
+    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    let counted = async || -> u64 {
+        let (_, numbers) = service.get("/metrics").await;
+        let numbers = numbers.as_str().unwrap().to_owned();
+        assert!(!numbers.contains("MADEUP"), "{numbers}");
+        numbers
+            .lines()
+            .filter(|line| line.starts_with("mcp_confluence_http_requests_total{"))
+            .filter(|line| line.contains("method=\"other\"") && line.contains("status=\"405\""))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+            .sum()
+    };
+    let before = counted().await;
+    let paths = ["/api/indexes", "/mcp", "/mcp/sse", "/nowhere", "/"];
+    for n in 0..50 {
+        let method = format!("MADEUP{n}{}", "X".repeat(10_000));
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = with(&service, method, paths[n % paths.len()], "")
+            .header("host", "evil.example.com")
+            .send();
+        let refused = request.await.unwrap();
+        let allowed = refused.headers()["allow"].to_str().unwrap().to_owned();
+        assert_eq!(allowed, "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+        let refused = read(refused).await;
+        assert_problem(&refused, 405, "method_not_allowed");
+        let detail = refused.1["detail"].as_str().unwrap();
+        assert!(detail.len() < 400, "{detail}");
+    }
+    assert_eq!(counted().await - before, 50);
     service.stop().await;
 }

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::support::{PATIENCE, Service, answer, assert_problem, id, site, start};
 
 #[derive(Debug)]
-struct Seen {
-    event: String,
-    id: i64,
-    data: Value,
+pub struct Seen {
+    pub event: String,
+    pub id: i64,
+    pub data: Value,
 }
 
-struct Stream {
+pub struct Stream {
     bytes: std::pin::Pin<Box<dyn futures_util::Stream<Item = Vec<u8>>>>,
     buffer: String,
 }
@@ -29,7 +29,7 @@ impl Stream {
         Self::of(request).await
     }
 
-    async fn of(request: reqwest::RequestBuilder) -> Self {
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert!(
@@ -75,7 +75,7 @@ impl Stream {
         }
     }
 
-    async fn until(&mut self, event: &str) -> Vec<Seen> {
+    pub async fn until(&mut self, event: &str) -> Vec<Seen> {
         let mut seen = Vec::new();
         loop {
             seen.push(self.next().await.expect("the stream goes on"));

@@ -85,13 +85,7 @@ async fn an_agent_finds_reads_and_cites() {
     let world = world().await;
     world.service.synced_index("eng", &["ENG"]).await;
     let mut client = Client::open(&world.service.base, "?agent_id=eng", KEY).await;
-    let hello = client.initialize().await;
-    assert!(
-        hello["result"]["instructions"]
-            .as_str()
-            .unwrap()
-            .contains("ENG (Engineering)")
-    );
+    client.initialize().await;
 
     let (failed, text, answer) = call(
         &mut client,
@@ -385,6 +379,38 @@ async fn before_the_first_sync_confluence_itself_is_asked() {
             && !text.contains("earns"),
         "{text}"
     );
+    world.service.stop().await;
+}
+
+/// LibreChat reads the instructions at its own start and keeps them for days.
+#[actix_web::test]
+async fn the_instructions_say_nothing_that_a_sync_changes() {
+    let world = world().await;
+    let listing = Matcher::endpoint("/spaces/{id}/pages");
+    world.service.sim.fail_always(listing, Fault::Status(500));
+    let index = world.service.index("eng", &["ENG", "OPS"]).await;
+    let instructions = async || {
+        let mut client = Client::open(&world.service.base, "", KEY).await;
+        let hello = client.initialize().await;
+        hello["result"]["instructions"].as_str().unwrap().to_owned()
+    };
+    let before = instructions().await;
+    world.service.sim.clear_faults();
+    world.service.over(&index).await;
+    let mut client = Client::open(&world.service.base, "", KEY).await;
+    let after = until("the synced pages are told", async || {
+        let (_, _, spaces) = call(&mut client, 1, "list_spaces", json!({})).await;
+        let pages = spaces["items"][0]["pages"].as_u64()?;
+        (pages > 0).then_some(instructions().await)
+    });
+    assert_eq!(before, after.await);
+    let (how, here) = before.split_once("\n\n").unwrap();
+    assert_eq!(here, "Indexed spaces: ENG, OPS.");
+    assert!(
+        how.contains("Cite every page") && how.contains("list_spaces"),
+        "{how}"
+    );
+    assert!(!how.contains(|c: char| c.is_ascii_digit()), "{how}");
     world.service.stop().await;
 }
 

@@ -16,8 +16,7 @@ async fn a_session_opens_lists_and_calls() {
     assert_eq!(answer["result"]["serverInfo"]["name"], "mcp-confluence");
     let instructions = answer["result"]["instructions"].as_str().unwrap();
     assert!(
-        instructions.contains("ENG (Engineering)")
-            && instructions.contains("Last synced 2026-11-20"),
+        instructions.ends_with("\n\nIndexed spaces: ENG."),
         "{instructions}"
     );
     let list = client.ask(1, "tools/list", json!({})).await;
@@ -275,6 +274,17 @@ async fn the_number_of_sessions_is_bounded_and_never_429() {
         .unwrap();
     assert_eq!(response.status(), 503);
     assert!(response.headers().contains_key("retry-after"));
+}
+
+#[actix_web::test]
+async fn an_initialize_above_8_kb_is_refused() {
+    let server = start(|_| {});
+    let mut client = Client::open(&server.base, "", "admin").await;
+    let mut long = hello("2025-11-25");
+    long["clientInfo"]["name"] = json!("n".repeat(9_000));
+    let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": long});
+    assert_eq!(client.post(message.to_string()).await, 413);
+    client.initialize().await;
 }
 
 #[actix_web::test]

@@ -7,7 +7,7 @@ use mcp_confluence::mcp::streamable::book::SessionBook;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::mcp_support::{Server, Stream, hello, http, start};
+use crate::mcp_support::{Seen, Server, Stream, hello, http, start};
 
 async fn post(server: &Server, bearer: &str, session: Option<&str>, message: Value) -> Response {
     let mut request = http()
@@ -92,6 +92,90 @@ async fn a_session_opens_calls_and_ends() {
             .status(),
         404
     );
+}
+
+#[actix_web::test]
+async fn an_owner_has_two_hundred_sessions_and_the_idlest_ends_for_another() {
+    let server = start(|_| {});
+    let others = open(&server, "2").await;
+    let client = reqwest::Client::new();
+    let initialize = async || {
+        let message = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello("2025-11-25")});
+        let response = client
+            .post(format!("{}/mcp", server.base))
+            .bearer_auth("admin")
+            .header("accept", "application/json, text/event-stream")
+            .json(&message)
+            .send()
+            .await
+            .unwrap();
+        let session = response.headers()["mcp-session-id"].to_str().unwrap();
+        let session = session.to_owned();
+        answer(response, 0).await;
+        session
+    };
+    let mut own = Vec::new();
+    for _ in 0..200 {
+        own.push(initialize().await);
+    }
+    let ping = async |bearer: &str, session: &str, n: u64| {
+        let message = json!({"jsonrpc": "2.0", "id": n, "method": "ping"});
+        let response = post(&server, bearer, Some(session), message).await;
+        response.status().as_u16()
+    };
+    // The first is used again, so the second is the idlest when one more comes.
+    assert_eq!(ping("admin", &own[0], 1).await, 200);
+    let stream = http()
+        .get(format!("{}/mcp", server.base))
+        .bearer_auth("admin")
+        .header("accept", "text/event-stream")
+        .header("mcp-session-id", &own[2])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    own.push(initialize().await);
+    assert_eq!(ping("admin", &own[1], 2).await, 404);
+    for kept in [0, 2, 3, 199, 200] {
+        assert_eq!(ping("admin", &own[kept], 3).await, 200, "{kept}");
+    }
+    assert_eq!(ping("2", &others, 4).await, 200);
+    // An ended session ends its stream.
+    for _ in 0..198 {
+        own.push(initialize().await);
+    }
+    let mut stream = Stream::of(stream);
+    while stream.next().await != Seen::End {}
+}
+
+#[actix_web::test]
+async fn an_initialize_above_8_kb_is_refused_and_other_messages_are_not() {
+    let server = start(|_| {});
+    let mut long = hello("2025-11-25");
+    long["clientInfo"]["name"] = json!("n".repeat(9_000));
+    let long = json!({"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": long});
+    let session = open(&server, "admin").await;
+    for session in [None, Some(session.as_str())] {
+        let refused = post(&server, "admin", session, long.clone()).await;
+        assert_eq!(refused.status(), 413);
+        assert!(!refused.headers().contains_key("mcp-session-id"));
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(
+            (&refused["id"], &refused["error"]["code"]),
+            (&json!(7), &json!(-32600))
+        );
+        let why = refused["error"]["message"].as_str().unwrap();
+        assert!(why.contains("8 kB (8192 bytes)"), "{why}");
+    }
+    let mut question = search(1);
+    question["params"]["arguments"]["label"] = json!("l".repeat(9_000));
+    let found = post(&server, "admin", Some(&session), question).await;
+    answer(found, 1).await;
+    let mut endless = search(2);
+    endless["params"]["arguments"]["query"] = json!("q".repeat(1024 * 1024));
+    let refused = post(&server, "admin", Some(&session), endless).await;
+    assert_eq!(refused.status(), 413);
+    assert!(refused.text().await.unwrap().contains("1048576 bytes"));
 }
 
 #[actix_web::test]

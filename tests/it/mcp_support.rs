@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use async_trait::async_trait;
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
 use domain::{IndexId, SpaceKey, Timestamp};
@@ -102,7 +102,7 @@ impl KnowledgeBase for Small {
         _: Option<&SpaceKey>,
         _: &str,
         _: usize,
-    ) -> Result<Vec<Page>, Trouble> {
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         Ok(Vec::new())
     }
 
@@ -116,7 +116,12 @@ impl KnowledgeBase for Small {
         Ok(Vec::new())
     }
 
-    async fn pages(&self, _: IndexId, _: Option<&str>, _: usize) -> Result<Listed<Page>, Trouble> {
+    async fn pages(
+        &self,
+        _: IndexId,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Listed<Shown<Page>>, Trouble> {
         Ok(Listed {
             items: Vec::new(),
             next_cursor: None,

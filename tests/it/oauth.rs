@@ -155,6 +155,35 @@ async fn good_tokens_read_and_change_nothing() {
     service.stop().await;
 }
 
+/// A client whose token is over has to hear 401, and fetches another; who makes one up is a guesser.
+#[actix_web::test]
+async fn tokens_that_the_issuer_signed_are_no_guesses() {
+    let issuer = issuer();
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(0), &settings).await;
+    let good = token(&issuer, |_| {});
+    for n in 0..30 {
+        let unfit = token(&issuer, |claims| match n % 3 {
+            0 => claims["exp"] = json!(1),
+            1 => claims["aud"] = json!("another-service"),
+            _ => claims["scope"] = json!("openid"),
+        });
+        assert_problem(&ask(&service, &unfit).await, 401, "unauthorized");
+    }
+    let cut = &good[..good.len() - 4];
+    let mut refused = Vec::new();
+    for _ in 0..40 {
+        refused.push(ask(&service, cut).await.0.as_u16());
+    }
+    assert_eq!(refused[..20], [401; 20]);
+    assert!(refused.contains(&429), "{refused:?}");
+    assert_eq!(ask(&service, &good).await.0, 200);
+    service.stop().await;
+}
+
 #[actix_web::test]
 async fn clients_learn_where_to_get_a_token_only_where_oauth_is_on() {
     let issuer = issuer();

@@ -1,7 +1,8 @@
 //! The program itself: settings, exit codes, signals, two of them on one database.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -25,7 +26,28 @@ fn run(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Outpu
     program(folder, arguments, settings).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+/// What the lock file beside a database says, once its service listens.
+pub async fn listening(database: &Path) -> serde_json::Value {
+    let lock = format!("{}.lock", database.display());
+    until("the service says where it is", async || {
+        let holder: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
+        holder["address"].is_string().then_some(holder)
+    })
+    .await
+}
+
+/// Asks a program to stop, and waits for its end.
+pub async fn terminate(child: &mut Child) -> ExitStatus {
+    let told = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(told.success());
+    until("the process ended", async || child.try_wait().unwrap()).await
+}
+
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -325,12 +347,20 @@ async fn alone_sync_works_tokens_are_made_and_a_backup_is_restored() {
         Some(1),
         "a backup replaces nothing"
     );
-    let restored = run(&["restore", backup]).await;
-    assert_eq!(
-        restored.status.code(),
-        Some(0),
-        "{}",
-        text(&restored.stderr)
+    for kept in ["sync.db.before-restore", "sync.db.before-restore-2"] {
+        let restored = run(&["restore", backup]).await;
+        let said = text(&restored.stderr);
+        assert_eq!(restored.status.code(), Some(0), "{said}");
+        let kept = folder.path().join(kept);
+        assert!(kept.is_file(), "{said}");
+        for told in [kept.to_str().unwrap(), "revoked", "token list"] {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+    }
+    let tokens = text(&run(&["token", "list"]).await.stdout);
+    assert!(
+        !tokens.contains("librechat"),
+        "revoked before the backup: {tokens}"
     );
     let doctor = run(&["doctor"]).await;
     assert_eq!(doctor.status.code(), Some(0), "{}", text(&doctor.stdout));
@@ -374,19 +404,8 @@ async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let database = settings
-        .iter()
-        .find(|(name, _)| name == "DATABASE_URL")
-        .unwrap()
-        .1
-        .clone();
-    let lock = format!("{}.lock", database.trim_start_matches("sqlite:///"));
-    let address = until("the service says where it is", async || {
-        let holder: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
-        holder["address"].as_str().map(str::to_owned)
-    })
-    .await;
+    let holder = listening(&folder.path().join("sync.db")).await;
+    let address = holder["address"].as_str().unwrap();
     let http = crate::support::client();
     let stream = http
         .get(format!("{address}/api/events"))
@@ -407,13 +426,7 @@ async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
     );
 
     let began = Instant::now();
-    let told = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(told.success());
-    let code = until("the process ended", async || child.try_wait().unwrap()).await;
-    assert_eq!(code.code(), Some(0));
+    assert_eq!(terminate(&mut child).await.code(), Some(0));
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "took {:?}",
@@ -458,13 +471,7 @@ async fn no_secret_is_logged_even_at_debug() {
         .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let lock = folder.path().join("sync.db.lock");
-    let holder = until("the service says where it is", async || {
-        let holder: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(&lock).ok()?).ok()?;
-        holder["address"].is_string().then_some(holder)
-    })
-    .await;
+    let holder = listening(&folder.path().join("sync.db")).await;
     let address = holder["address"].as_str().unwrap();
     let http = crate::support::client();
     let ask = |method: reqwest::Method, path: &str, key: &str| {
@@ -502,12 +509,7 @@ async fn no_secret_is_logged_even_at_debug() {
         .unwrap();
     let cookie = session.headers()["set-cookie"].to_str().unwrap();
     let cookie = cookie.split(['=', ';']).nth(1).unwrap();
-    let told = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(told.success());
-    until("the process ended", async || child.try_wait().unwrap()).await;
+    terminate(&mut child).await;
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(log.contains("DEBUG"), "everything is logged: {log}");
     let account = format!("{}:{}", ConfluenceSim::EMAIL, ConfluenceSim::TOKEN);
@@ -576,8 +578,22 @@ async fn doctor_says_which_credentials_are_wrong() {
         said.contains("FAIL  store llamacloud") && said.contains("FAIL  Confluence"),
         "{said}"
     );
+    let credentials = said.find("CONFLUENCE_API_TOKEN do not belong together");
+    assert!(
+        credentials.is_some() && credentials < said.find("give it the product"),
+        "{said}"
+    );
     assert!(
         !said.contains("4711") && !said.contains("llx-wrong"),
+        "{said}"
+    );
+    llama.switches(|s| s.v1 = simulators::llamacloud::Serving::Refused);
+    let key = simulators::llamacloud::LlamaCloudSim::KEY;
+    let (code, said) = run(&[store, ("LLAMA_CLOUD_API_KEY", key)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("offers directories and indexes (v2); pipelines (v1): ")
+            && said.contains("(403)"),
         "{said}"
     );
     let (code, said) = run(&[("SYNC_RETENTION_DAYS", "never")]).await;

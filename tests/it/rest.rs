@@ -1,11 +1,13 @@
 //! Indexes, pages, queries, tokens, spaces: every route, good and bad.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use simulators::Fault;
 use simulators::confluence::Site;
 
-use crate::support::{answer, assert_problem, fields, id, site, start};
+use crate::support::{answer, assert_problem, fields, id, site, start, until};
 
 #[actix_web::test]
 async fn an_index_lives_from_its_creation_to_its_end() {
@@ -114,6 +116,47 @@ async fn an_index_lives_from_its_creation_to_its_end() {
     );
     assert_problem(&service.delete(&location).await, 404, "not_found");
     service.index("agent_1", &["ENG"]).await;
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_change_that_waits_for_confluence_overwrites_no_other() {
+    let service = start(site(1), &[]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let path = format!("/api/indexes/{}", id(&index));
+    service.sim.switches(|s| s.latency = Duration::from_secs(4));
+    let source = service.app.as_ref().unwrap().state.source.clone();
+    let slow = service.patch(&path, json!({"confluence_spaces": ["OPS", "ENG"]}));
+    let quick = async {
+        until("Confluence is asked for the space", async || {
+            (source.health().in_flight > 0).then_some(())
+        })
+        .await;
+        service
+            .patch(&path, json!({"exclude_labels": ["draft"], "agent_id": "b"}))
+            .await
+    };
+    let (slow, quick) = futures_util::future::join(slow, quick).await;
+    assert_eq!((slow.0.as_u16(), quick.0.as_u16()), (200, 200));
+    assert_eq!(
+        (
+            &quick.1["exclude_labels"],
+            &quick.1["confluence_spaces"],
+            quick.1["agent_id"].as_str()
+        ),
+        (&json!(["draft"]), &json!(["OPS"]), Some("b"))
+    );
+    let (_, after) = service.get(&path).await;
+    for after in [&slow.1, &after] {
+        assert_eq!(
+            (
+                &after["exclude_labels"],
+                &after["confluence_spaces"],
+                after["agent_id"].as_str()
+            ),
+            (&json!(["draft"]), &json!(["OPS", "ENG"]), Some("b"))
+        );
+    }
     service.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mcp_confluence::App;
 use mcp_confluence::settings::{Need, Pairs, Settings};
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::spec_check::Specs;
@@ -208,7 +208,11 @@ pub fn id(of: &Value) -> &str {
 }
 
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.unwrap();
+    read(request.send().await.unwrap()).await
+}
+
+/// Status and body of an answer; an error has to be a problem.
+pub async fn read(response: Response) -> (StatusCode, Value) {
     let status = response.status();
     let kind = response
         .headers()

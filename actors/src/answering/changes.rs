@@ -1,8 +1,6 @@
 //! What was added, edited or removed lately.
 
-use domain::content::Restriction;
-use domain::index::RestrictedPages;
-use domain::page::{Page, PageState};
+use domain::page::{PageState, PlacedPage};
 use domain::ports::store::PageFilter;
 use domain::query::ChangedPage;
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
@@ -57,35 +55,25 @@ impl Question for RecentChanges {
     }
 }
 
-/// Which of the changed pages a reader may hear of: those that an answer may quote, and those that it could quote before they were
-/// removed.
+/// Which of the changed pages a reader may hear of.
 async fn noticeable(
     sources: &Sources,
     index: IndexId,
-    pages: Vec<Page>,
+    pages: Vec<PlacedPage>,
 ) -> Result<Vec<ChangedPage>, EngineError> {
-    let ids: Vec<PageId> = pages.iter().map(|page| page.id.clone()).collect();
-    let quotable = Quotable::read(sources, index, ids).await?;
-    let open = quotable.target.settings.restricted_pages == RestrictedPages::Include;
-    let mut changes = Vec::new();
-    for page in pages {
-        let Some((record, _)) = quotable.row(&page.id) else {
-            continue;
-        };
-        let shown = match record.state {
-            PageState::Removed => open || record.restriction != Restriction::Restricted,
-            _ => record.may_be_shown(),
-        };
-        if shown {
-            changes.push(ChangedPage {
-                changed_at: record.changed_at,
-                page: Page {
-                    state: record.state,
-                    ..page
-                },
-            });
-        }
-    }
+    let ids: Vec<PageId> = pages.into_iter().map(|p| p.record.page_id).collect();
+    let mut quotable = Quotable::read(sources, index, ids.clone()).await?;
+    let restricted = quotable.target.settings.restricted_pages;
+    let mut changes: Vec<ChangedPage> = ids
+        .iter()
+        .filter_map(|id| {
+            let placed = quotable.take(id)?;
+            Some(ChangedPage {
+                page: placed.shown_as_changed(restricted)?,
+                changed_at: placed.record.changed_at,
+            })
+        })
+        .collect();
     let there = changes
         .iter()
         .filter(|change| change.page.state != PageState::Removed)

@@ -135,17 +135,18 @@ impl Judge {
             .map_or(Restriction::Unknown, |record| record.restriction)
     }
 
-    /// Who may read a page: its own restriction joined with those of all that stands above it.
+    /// Who may read a page: its own restriction joined with those of all that stands above it. What stands above a page that
+    /// search does not name is not known.
     pub(super) fn restriction(&self, id: &PageId) -> Restriction {
-        let above = self
-            .facts
-            .get(id)
-            .and_then(|facts| facts.ancestors.as_ref());
-        above
-            .into_iter()
-            .flatten()
-            .map(|id| self.restriction_of(id))
-            .fold(self.restriction_of(id), join)
+        let own = self.restriction_of(id);
+        let facts = self.facts.get(id);
+        match facts.and_then(|facts| facts.ancestors.as_ref()) {
+            None => join(own, Restriction::Unknown),
+            Some(above) => above
+                .iter()
+                .map(|id| self.restriction_of(id))
+                .fold(own, join),
+        }
     }
 
     /// The hit as a page, if the index would hold it.

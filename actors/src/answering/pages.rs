@@ -1,6 +1,6 @@
 //! The text of a page, and lists of pages that an answer may quote.
 
-use domain::page::Page;
+use domain::page::{Page, Shown};
 use domain::ports::store::{Listed, PageFilter};
 use domain::query::{PageQuery, PageText};
 use domain::{IndexId, PageId};
@@ -22,30 +22,33 @@ impl Question for ReadPage {
             PageQuery::Id(id) => id,
             PageQuery::Title { space, title } => {
                 let found = sources.store.page_by_title(index, &space, &title).await?;
-                match found {
-                    Some(page) => page.id,
+                match found.and_then(|placed| placed.shown()) {
+                    Some(page) => page.into_inner().id,
                     None => return Ok(None),
                 }
             }
         };
-        let quotable = Quotable::read(sources, index, vec![id.clone()]).await?;
-        let Some((record, space)) = quotable.row(&id).filter(|(row, _)| row.may_be_shown()) else {
+        let mut quotable = Quotable::read(sources, index, vec![id.clone()]).await?;
+        let Some(mut placed) = quotable.take(&id) else {
             return Ok(None);
         };
-        let named = [(record.kind, id.clone())].into();
+        if placed.shown().is_none() {
+            return Ok(None);
+        }
+        let named = [(placed.record.kind, id.clone())].into();
         let visible = verify::visible(sources, &quotable.target, named).await?;
         if !visible.contains(&id) {
             return Ok(None);
         }
-        let texts = page_texts(sources.store.as_ref(), &[record]).await?;
-        Ok(texts.into_values().next().map(|text| {
-            let mut page = record.to_page(space.clone());
-            // The text and the version that is shown belong together, also while a newer one is on its way.
-            page.version = text.version;
-            PageText {
-                page,
-                markdown: text.markdown,
-            }
+        let texts = page_texts(sources.store.as_ref(), index, &[&placed.record]).await?;
+        let Some(text) = texts.into_values().next() else {
+            return Ok(None);
+        };
+        // The text and the version that is shown belong together, also while a newer one is on its way.
+        placed.record.facts.version = text.version;
+        Ok(placed.shown().map(|page| PageText {
+            page,
+            markdown: text.markdown,
         }))
     }
 }
@@ -54,21 +57,23 @@ impl Question for ReadPage {
 pub(crate) struct ListPages(pub PageFilter);
 
 impl Question for ListPages {
-    type Answer = Listed<Page>;
+    type Answer = Listed<Shown<Page>>;
 
     async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
-        let mut listed = sources.store.pages(index, &self.0).await?;
-        let ids: Vec<PageId> = listed.items.iter().map(|page| page.id.clone()).collect();
-        let quotable = Quotable::read(sources, index, ids).await?;
-        let shown = |page: &Page| {
-            let row = quotable.row(&page.id);
-            row.is_some_and(|(record, _)| record.may_be_shown())
-        };
-        listed.items.retain(shown);
-        let named = listed.items.iter();
+        let listed = sources.store.pages(index, &self.0).await?;
+        let ids: Vec<PageId> = listed.items.into_iter().map(|p| p.record.page_id).collect();
+        let mut quotable = Quotable::read(sources, index, ids.clone()).await?;
+        let mut items: Vec<Shown<Page>> = ids
+            .iter()
+            .filter_map(|id| quotable.take(id)?.shown())
+            .collect();
+        let named = items.iter();
         let named = named.map(|page| (page.kind, page.id.clone())).collect();
         let visible = verify::visible(sources, &quotable.target, named).await?;
-        listed.items.retain(|page| visible.contains(&page.id));
-        Ok(listed)
+        items.retain(|page| visible.contains(&page.id));
+        Ok(Listed {
+            items,
+            next_cursor: listed.next_cursor,
+        })
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use domain::page::PageRecord;
+use domain::page::{PageRecord, PlacedPage};
 use domain::query::QueryTarget;
-use domain::{IndexId, PageId, SpaceKey};
+use domain::{IndexId, PageId};
 
 use super::Sources;
 use crate::EngineError;
@@ -37,16 +37,20 @@ impl Quotable {
         })
     }
 
-    /// The row of a page that is in a space of the index, with the present key of that space. A page of a space that the index
-    /// no longer has is on its way out.
-    pub(super) fn row(&self, id: &PageId) -> Option<(&PageRecord, &SpaceKey)> {
-        let record = self.records.get(id)?;
-        Some((record, self.names.key(&record.facts.space_id)?))
+    /// Takes out the row of a page that is in a space of the index, with the present key of that space. A page of a space that
+    /// the index no longer has is on its way out.
+    pub(super) fn take(&mut self, id: &PageId) -> Option<PlacedPage> {
+        let record = self.records.remove(id)?;
+        let space_key = self.names.key(&record.facts.space_id)?.clone();
+        Some(PlacedPage { record, space_key })
     }
 
-    /// Every row that [`row`](Self::row) would find.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&PageRecord, &SpaceKey)> {
-        self.records.keys().filter_map(|id| self.row(id))
+    /// Every row that [`take`](Self::take) would find.
+    pub(super) fn take_all(mut self) -> HashMap<PageId, PlacedPage> {
+        let ids: Vec<PageId> = self.records.keys().cloned().collect();
+        ids.into_iter()
+            .filter_map(|id| Some((id.clone(), self.take(&id)?)))
+            .collect()
     }
 
     /// What is known of a page, whatever space it is in.

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::answer::{Known, in_turn, news, results};
+use domain::answer::{in_turn, news, results};
+use domain::page::PlacedPage;
 use domain::ports::retrieval::{BackendError, RetrievalBackend};
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, QueryTarget, RetrievalQuery};
 use domain::{IndexId, PageId, schedule};
@@ -176,18 +177,9 @@ async fn gate(
         .iter()
         .filter_map(|passage| Some(passage.document.page()?.1));
     let quotable = Quotable::read(sources, index, ids.collect()).await?;
-    let known: HashMap<PageId, Known> = quotable
-        .rows()
-        .map(|(record, space)| {
-            let known = Known {
-                record: record.clone(),
-                page: record.to_page(space.clone()),
-            };
-            (record.page_id.clone(), known)
-        })
-        .collect();
+    let known = quotable.take_all();
     if !backend.capabilities().knows_sections {
-        find_sections(sources, &mut passages, &known).await?;
+        find_sections(sources, index, &mut passages, &known).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }
@@ -195,11 +187,12 @@ async fn gate(
 /// Headings of passages from the kept Markdown, for stores that do not return them.
 async fn find_sections(
     sources: &Sources,
+    index: IndexId,
     passages: &mut [Passage],
-    known: &HashMap<PageId, Known>,
+    known: &HashMap<PageId, PlacedPage>,
 ) -> Result<(), EngineError> {
     let records: Vec<_> = known.values().map(|known| &known.record).collect();
-    let texts = page_texts(sources.store.as_ref(), &records).await?;
+    let texts = page_texts(sources.store.as_ref(), index, &records).await?;
     for passage in passages {
         let Some((_, page)) = passage.document.page() else {
             continue;

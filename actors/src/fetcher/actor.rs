@@ -1,27 +1,49 @@
-//! The actor: a source, and the guard that tells of its end.
+//! The actor, and the one message that it takes.
 
-use std::sync::Arc;
+use std::pin::Pin;
 
-use actix::{Actor, Context};
-use domain::ports::source::ContentSource;
+use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
+use domain::ports::source::SourceError;
 
+use crate::credits::Lease;
 use crate::supervise::ChildGuard;
 
 /// One worker for requests to Confluence; works on one message at a time.
 pub(crate) struct ConfluenceFetcher {
-    pub(super) source: Arc<dyn ContentSource>,
     _guard: ChildGuard,
 }
 
 impl ConfluenceFetcher {
-    pub(crate) fn new(source: Arc<dyn ContentSource>, guard: ChildGuard) -> Self {
-        Self {
-            source,
-            _guard: guard,
-        }
+    pub(crate) const fn new(guard: ChildGuard) -> Self {
+        Self { _guard: guard }
     }
 }
 
 impl Actor for ConfluenceFetcher {
     type Context = Context<Self>;
+}
+
+/// One request, not begun yet, and the credit for it.
+pub(super) struct Fetch<T> {
+    pub(super) request: Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send>>,
+    pub(super) lease: Lease,
+}
+
+impl<T: 'static> Message for Fetch<T> {
+    type Result = Result<T, SourceError>;
+}
+
+/// `AtomicResponse` makes the actor serial: the next message waits for this answer.
+impl<T: Send + 'static> Handler<Fetch<T>> for ConfluenceFetcher {
+    type Result = AtomicResponse<Self, Result<T, SourceError>>;
+
+    fn handle(&mut self, fetch: Fetch<T>, _: &mut Self::Context) -> Self::Result {
+        let request = async move {
+            let answer = fetch.request.await;
+            // The credit comes back when the answer is there, not sooner.
+            drop(fetch.lease);
+            answer
+        };
+        AtomicResponse::new(Box::pin(request.into_actor(self)))
+    }
 }

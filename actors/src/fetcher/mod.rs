@@ -2,7 +2,6 @@
 //! on what is decided by credits ([`crate::credits`]); pace and retries of single requests are the source's matter.
 
 mod actor;
-mod handlers;
 mod requests;
 
 pub(crate) use actor::ConfluenceFetcher;

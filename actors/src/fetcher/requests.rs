@@ -4,26 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Handler;
 use domain::backoff::Backoff;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, Cursor, FactsQuery, ListQuery, Reach, SourceError,
+    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
 };
-use domain::{AccountId, Disposition, PageId, SpaceKey};
+use domain::{AccountId, Disposition, PageId, SpaceId, SpaceKey};
 use tokio::sync::Semaphore;
 
-use super::ConfluenceFetcher;
-use crate::credits::{FetcherPool, Lease};
+use super::actor::Fetch;
+use crate::credits::FetcherPool;
 use crate::index::run::{Halt, Stop, Tally};
-use crate::messages::{
-    Download, FetchComment, FetchComments, FetchFacts, FetchFactsOf, FetchFile, FetchFiles,
-    FetchPage, FetchPages, FetchPeople, FetchRecentComments, FetchRecentFiles, FetchRendered,
-    ListPages, LookUpSpaces, SpacesBy, WhoAmI,
-};
 
 /// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
 /// of its own.
@@ -38,6 +32,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// The way of one run to Confluence.
 #[derive(Clone)]
 pub(crate) struct Fetchers {
+    source: Arc<dyn ContentSource>,
     pool: Arc<FetcherPool>,
     own: Arc<Semaphore>,
     tally: Arc<Tally>,
@@ -46,12 +41,14 @@ pub(crate) struct Fetchers {
 
 impl Fetchers {
     pub(crate) const fn new(
+        source: Arc<dyn ContentSource>,
         pool: Arc<FetcherPool>,
         own: Arc<Semaphore>,
         tally: Arc<Tally>,
         stop: Stop,
     ) -> Self {
         Self {
+            source,
             pool,
             own,
             tally,
@@ -60,15 +57,29 @@ impl Fetchers {
     }
 
     pub(crate) async fn whoami(&self) -> Result<Account, Halt> {
-        self.ask(|lease| WhoAmI { lease }).await
+        self.ask(|source| async move { source.whoami().await })
+            .await
     }
 
-    pub(crate) async fn spaces(&self, by: &SpacesBy) -> Result<Vec<Space>, Halt> {
-        self.ask(|lease| LookUpSpaces {
-            by: by.clone(),
-            lease,
+    pub(crate) async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, Halt> {
+        self.ask(|source| {
+            let ids = ids.to_vec();
+            async move { source.spaces_by_id(&ids).await }
         })
         .await
+    }
+
+    pub(crate) async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, Halt> {
+        self.ask(|source| {
+            let keys = keys.to_vec();
+            async move { source.spaces_by_key(&keys).await }
+        })
+        .await
+    }
+
+    pub(crate) async fn visible_spaces(&self) -> Result<Vec<Space>, Halt> {
+        self.ask(|source| async move { source.visible_spaces().await })
+            .await
     }
 
     pub(crate) async fn list(
@@ -76,10 +87,9 @@ impl Fetchers {
         query: &ListQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourcePage>, Halt> {
-        self.ask(|lease| ListPages {
-            query: query.clone(),
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let (query, cursor) = (query.clone(), cursor.cloned());
+            async move { source.list(&query, cursor.as_ref()).await }
         })
         .await
     }
@@ -91,12 +101,9 @@ impl Fetchers {
         ids: &[PageId],
         statuses: &'static [ContentStatus],
     ) -> Result<Vec<SourcePage>, Halt> {
-        self.ask(|lease| FetchPages {
-            kind,
-            ids: ids.to_vec(),
-            statuses,
-            bodies: false,
-            lease,
+        self.ask(|source| {
+            let ids = ids.to_vec();
+            async move { source.by_ids(kind, &ids, statuses, false).await }
         })
         .await
     }
@@ -108,14 +115,11 @@ impl Fetchers {
         ids: &[PageId],
         statuses: &'static [ContentStatus],
     ) -> Result<Vec<SourcePage>, Halt> {
-        let message = |lease| FetchPages {
-            kind,
-            ids: ids.to_vec(),
-            statuses,
-            bodies: true,
-            lease,
-        };
-        self.ask_times(1, message).await
+        self.ask_times(1, |source| {
+            let ids = ids.to_vec();
+            async move { source.by_ids(kind, &ids, statuses, true).await }
+        })
+        .await
     }
 
     pub(crate) async fn one(
@@ -123,10 +127,9 @@ impl Fetchers {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<SourcePage>, Halt> {
-        self.ask(|lease| FetchPage {
-            kind,
-            id: id.clone(),
-            lease,
+        self.ask(|source| {
+            let id = id.clone();
+            async move { source.one(kind, &id).await }
         })
         .await
     }
@@ -136,10 +139,9 @@ impl Fetchers {
         query: &FactsQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, Halt> {
-        self.ask(|lease| FetchFacts {
-            query: query.clone(),
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let (query, cursor) = (query.clone(), cursor.cloned());
+            async move { source.facts(&query, cursor.as_ref()).await }
         })
         .await
     }
@@ -149,10 +151,9 @@ impl Fetchers {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<ContentFacts>, Halt> {
-        self.ask(|lease| FetchFactsOf {
-            kind,
-            id: id.clone(),
-            lease,
+        self.ask(|source| {
+            let id = id.clone();
+            async move { source.facts_of(kind, &id).await }
         })
         .await
     }
@@ -163,10 +164,9 @@ impl Fetchers {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<String>, Halt> {
-        self.ask_times(1, |lease| FetchRendered {
-            kind,
-            id: id.clone(),
-            lease,
+        self.ask_times(1, |source| {
+            let id = id.clone();
+            async move { source.rendered(kind, &id).await }
         })
         .await
     }
@@ -177,11 +177,9 @@ impl Fetchers {
         limit: usize,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceComment>, Halt> {
-        self.ask(|lease| FetchRecentComments {
-            place,
-            limit,
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let cursor = cursor.cloned();
+            async move { source.recent_comments(place, limit, cursor.as_ref()).await }
         })
         .await
     }
@@ -191,10 +189,9 @@ impl Fetchers {
         query: &CommentsQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceComment>, Halt> {
-        self.ask(|lease| FetchComments {
-            query: query.clone(),
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let (query, cursor) = (query.clone(), cursor.cloned());
+            async move { source.comments(&query, cursor.as_ref()).await }
         })
         .await
     }
@@ -204,10 +201,9 @@ impl Fetchers {
         place: CommentPlace,
         id: &PageId,
     ) -> Result<Option<SourceComment>, Halt> {
-        self.ask(|lease| FetchComment {
-            place,
-            id: id.clone(),
-            lease,
+        self.ask(|source| {
+            let id = id.clone();
+            async move { source.comment(place, &id).await }
         })
         .await
     }
@@ -217,10 +213,9 @@ impl Fetchers {
         limit: usize,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, Halt> {
-        self.ask(|lease| FetchRecentFiles {
-            limit,
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let cursor = cursor.cloned();
+            async move { source.recent_files(limit, cursor.as_ref()).await }
         })
         .await
     }
@@ -231,19 +226,17 @@ impl Fetchers {
         reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, Halt> {
-        self.ask(|lease| FetchFiles {
-            space: space.clone(),
-            reach,
-            cursor: cursor.cloned(),
-            lease,
+        self.ask(|source| {
+            let (space, cursor) = (space.clone(), cursor.cloned());
+            async move { source.files(&space, reach, cursor.as_ref()).await }
         })
         .await
     }
 
     pub(crate) async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, Halt> {
-        self.ask(|lease| FetchFile {
-            id: id.clone(),
-            lease,
+        self.ask(|source| {
+            let id = id.clone();
+            async move { source.file(&id).await }
         })
         .await
     }
@@ -254,37 +247,37 @@ impl Fetchers {
         file: &PageId,
         max_bytes: usize,
     ) -> Result<Vec<u8>, Halt> {
-        self.ask(|lease| Download {
-            page: page.clone(),
-            file: file.clone(),
-            max_bytes,
-            lease,
+        self.ask(|source| {
+            let (page, file) = (page.clone(), file.clone());
+            async move { source.download(&page, &file, max_bytes).await }
         })
         .await
     }
 
     pub(crate) async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, Halt> {
-        self.ask(|lease| FetchPeople {
-            ids: ids.to_vec(),
-            lease,
+        self.ask(|source| {
+            let ids = ids.to_vec();
+            async move { source.people(&ids).await }
         })
         .await
     }
 
-    async fn ask<M, T>(&self, message: impl Fn(Lease) -> M) -> Result<T, Halt>
+    async fn ask<T, F>(&self, request: impl Fn(Arc<dyn ContentSource>) -> F) -> Result<T, Halt>
     where
-        M: actix::Message<Result = Result<T, SourceError>> + Send + 'static,
         T: Send + 'static,
-        ConfluenceFetcher: Handler<M>,
+        F: Future<Output = Result<T, SourceError>> + Send + 'static,
     {
-        self.ask_times(TRIES, message).await
+        self.ask_times(TRIES, request).await
     }
 
-    async fn ask_times<M, T>(&self, tries: u32, message: impl Fn(Lease) -> M) -> Result<T, Halt>
+    async fn ask_times<T, F>(
+        &self,
+        tries: u32,
+        request: impl Fn(Arc<dyn ContentSource>) -> F,
+    ) -> Result<T, Halt>
     where
-        M: actix::Message<Result = Result<T, SourceError>> + Send + 'static,
         T: Send + 'static,
-        ConfluenceFetcher: Handler<M>,
+        F: Future<Output = Result<T, SourceError>> + Send + 'static,
     {
         let (mut failures, mut pauses) = (0, 0);
         loop {
@@ -297,7 +290,9 @@ impl Fetchers {
             let answer = match lease.fetcher() {
                 Some(fetcher) => {
                     self.tally.request_to_confluence();
-                    fetcher.send(message(lease)).await.unwrap_or_else(|_| {
+                    let request = Box::pin(request(Arc::clone(&self.source)));
+                    let fetch = Fetch { request, lease };
+                    fetcher.send(fetch).await.unwrap_or_else(|_| {
                         died = true;
                         Err(fetcher_died())
                     })

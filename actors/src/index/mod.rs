@@ -130,15 +130,7 @@ pub(crate) async fn tell_failed(shared: &Shared, index: IndexId, run: RunId, ids
             .key(&record.facts.space_id)
             .cloned()
             .unwrap_or_else(|| SpaceKey::from(""));
-        let mut data = serde_json::to_value(record.to_page(key)).unwrap_or_default();
-        data["index_id"] = serde_json::json!(index);
-        data["run_id"] = serde_json::json!(run);
-        let event = NewEvent {
-            kind: EventKind::PageFailed,
-            index_id: index,
-            run_id: Some(run),
-            data,
-        };
+        let event = NewEvent::page_failed(&record.to_page(key), index, run);
         shared.hub.publish(event).await;
     }
 }

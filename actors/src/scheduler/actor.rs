@@ -213,9 +213,8 @@ impl SchedulerActor {
 
     fn start_fetcher(&mut self, slot: usize, ctx: &Context<Self>) {
         let guard = self.guard(Child::Fetcher(slot), ctx);
-        let source = Arc::clone(&self.shared.source);
         let fetcher = ConfluenceFetcher::start_in_arbiter(&self.workers, move |_| {
-            ConfluenceFetcher::new(source, guard)
+            ConfluenceFetcher::new(guard)
         });
         self.shared.fetchers.place(slot, Some(fetcher));
     }

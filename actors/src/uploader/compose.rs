@@ -9,7 +9,7 @@ use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 
 use super::batch::Batch;
 use super::lane::Lane;
-use crate::document::{SpaceNames, folded};
+use crate::document::{KeptText, Names, SpaceNames, folded, points_at};
 use crate::index::run::Halt;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
@@ -39,22 +39,16 @@ pub(super) async fn compose(
     if !upserts.is_empty() {
         // Held while rows are read and corrected; database only.
         let _rows = lane.rows.lock().await;
-        let names = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
+        let spaces = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
         let (mut current, mut documents) = (Vec::new(), Vec::new());
         let (mut bytes, mut in_all) = (0, 0);
         for chunk in upserts.chunks(STEP) {
             if in_all >= MOST_BYTES {
                 break;
             }
-            let Loaded {
-                records,
-                bodies,
-                comments,
-            } = load(lane, chunk).await?;
+            let loaded = load(lane, chunk).await?;
             for entry in chunk {
-                let record = records.get(&entry.page_id);
-                let comments = comments.get(&entry.page_id).map(String::as_str);
-                match document(entry, record, bodies.get(&entry.page_id), comments, &names) {
+                match document(entry, &loaded, &spaces) {
                     Composed::Ready(document) => {
                         let size = document.text.len();
                         let full = current.len() >= batch_size
@@ -114,12 +108,16 @@ struct Loaded {
     bodies: HashMap<PageId, CachedBody>,
     /// Folded, of pages whose documents hold any.
     comments: HashMap<PageId, String>,
+    /// Of the pages that these documents name.
+    names: Names,
 }
 
 async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
     let ids: Vec<PageId> = entries.iter().map(|entry| entry.page_id.clone()).collect();
     let records = lane.shared.store.pages_by_id(lane.job.index, &ids).await?;
     let bodies = lane.shared.store.bodies(&ids).await?;
+    let links = records.iter().map(|record| &record.links);
+    let names = Names::of(lane.shared.store.as_ref(), lane.job.index, links).await?;
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
     let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
     let comments = if commented.is_empty() {
@@ -137,6 +135,7 @@ async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
             .map(|body| (body.page_id.clone(), body))
             .collect(),
         comments,
+        names,
     })
 }
 
@@ -145,8 +144,8 @@ enum Composed {
     Ready(Box<Document>),
     /// The row said something old; this is the row it should be.
     Corrected(OutboxEntry),
-    /// Another index has converted the same body since, with other links known, or has read its comments again: what is kept
-    /// now goes out.
+    /// Another index has converted the same body since, or has read its comments again, or a page that it names may not be named
+    /// any more: what is kept now goes out, and what may be told of it.
     Rehashed(Box<PageRecord>, OutboxEntry),
     /// Its body is no longer kept: it has to be fetched again.
     Lost(Box<PageRecord>),
@@ -154,13 +153,10 @@ enum Composed {
     Blocked,
 }
 
-fn document(
-    entry: &OutboxEntry,
-    record: Option<&PageRecord>,
-    body: Option<&CachedBody>,
-    comments: Option<&str>,
-    names: &SpaceNames,
-) -> Composed {
+fn document(entry: &OutboxEntry, loaded: &Loaded, spaces: &SpaceNames) -> Composed {
+    let record = loaded.records.get(&entry.page_id);
+    let body = loaded.bodies.get(&entry.page_id);
+    let comments = loaded.comments.get(&entry.page_id).map(String::as_str);
     let out = |record: &PageRecord| {
         matches!(
             record.state,
@@ -191,30 +187,29 @@ fn document(
             Composed::Blocked
         };
     };
-    let other = record
-        .markdown_hash
-        .as_ref()
-        .is_some_and(|hash| *hash != body.markdown_hash);
-    let comments_hash = comments.map(markdown_hash);
-    if other || record.comments_hash != comments_hash {
-        let record = PageRecord {
-            markdown_hash: Some(body.markdown_hash.clone()),
-            comments_hash,
-            ..record.clone()
-        };
-        return match names.hash(&record) {
+    let mut present = record.clone();
+    if record.markdown_hash.is_some() {
+        KeptText::of(body).put_into(&mut present);
+    }
+    present.comments_hash = comments.map(markdown_hash);
+    present
+        .links
+        .set_comments(comments.map(points_at).unwrap_or_default());
+    present.links.keep_named(|page| loaded.names.hold(page));
+    if present != *record {
+        return match spaces.hash(&present) {
             Some(hash) => {
                 let entry = OutboxEntry {
                     hash,
                     state: OutboxState::Waiting,
                     ..entry.clone()
                 };
-                Composed::Rehashed(Box::new(record), entry)
+                Composed::Rehashed(Box::new(present), entry)
             }
             None => Composed::Blocked,
         };
     }
-    let Some(document) = names.document(record, body, comments) else {
+    let Some(document) = spaces.document(record, body, comments, &loaded.names) else {
         return Composed::Blocked;
     };
     if document.metadata.hash == entry.hash {

@@ -22,7 +22,7 @@ async fn with_files(bench: &Bench) -> Index {
 async fn file(bench: &Bench, index: &Index, id: u64) -> Page {
     let id = PageId::from(format!("att{id}"));
     use domain::ports::store::AdminStore;
-    bench.store.page(index.id, &id).await.unwrap()
+    bench.store.page(index.id, &id).await.unwrap().page()
 }
 
 /// The text that the store holds of a file.

@@ -168,7 +168,7 @@ impl Bench {
         change(&mut settings);
         let spaces = self.spaces_of(&settings);
         self.store
-            .update_index(index, &settings, &spaces)
+            .update_index(index, &settings.into(), &spaces)
             .await
             .unwrap();
         self.engine.index_changed(index);
@@ -232,7 +232,7 @@ impl Bench {
 
     pub async fn page(&self, index: IndexId, id: u64) -> Page {
         let id = PageId::from(id.to_string());
-        self.store.page(index, &id).await.unwrap()
+        self.store.page(index, &id).await.unwrap().page()
     }
 
     pub async fn state(&self, index: IndexId, id: u64) -> PageState {

@@ -111,7 +111,7 @@ fn a_file_that_breaks_its_reader_fails_alone() {
         let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Partial, 3));
         let id = PageId::from("att1002");
-        let file = bench.store.page(index.id, &id).await.unwrap();
+        let file = bench.store.page(index.id, &id).await.unwrap().page();
         assert_eq!(file.state, PageState::Failed);
         assert!(file.reason.unwrap().contains("att1002"));
     });

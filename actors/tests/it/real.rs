@@ -132,7 +132,10 @@ impl Real {
     /// The index is wished otherwise from now on.
     pub async fn patch(&self, index: IndexId, wish: &Wish) {
         let (settings, spaces) = (settings_of(wish), spaces_of(wish));
-        let updated = self.store.update_index(index, &settings, &spaces).await;
+        let updated = self
+            .store
+            .update_index(index, &settings.into(), &spaces)
+            .await;
         updated.unwrap();
         self.engine.index_changed(index);
     }
@@ -182,7 +185,7 @@ impl Real {
             ..PageFilter::default()
         };
         let pages = self.store.pages(index, &filter).await.unwrap().items;
-        let ids: Vec<PageId> = pages.into_iter().map(|page| page.id).collect();
+        let ids: Vec<PageId> = pages.into_iter().map(|page| page.record.page_id).collect();
         let before = Untouched::now(&self.store, &self.shelf, index, &ids).await;
         let order = SyncOrder {
             full: None,

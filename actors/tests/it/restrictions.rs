@@ -41,6 +41,41 @@ fn a_restriction_counts_for_everything_below_it() {
 }
 
 #[test]
+fn a_restriction_counts_through_any_depth() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let mut chain: Vec<u64> = Vec::new();
+        for n in 0..200 {
+            let body = format!("<p>deep words {n}</p>");
+            let parent = chain.last().copied();
+            chain.push(bench.site.add("10", parent, &format!("P{n}"), &body));
+        }
+        bench.site.change(chain[0], |page| page.restricted = true);
+        let index = bench.synced().await;
+        assert_eq!(bench.held().len(), 0);
+        assert!(bench.finds(index.id, "deep words").await.is_empty());
+        bench.site.change(chain[0], |page| page.restricted = false);
+        bench.sweep(index.id).await;
+        assert_eq!(bench.held().len(), 200);
+        bench.site.change(chain[99], |page| page.restricted = true);
+        bench.sweep(index.id).await;
+        let states = |ids: Vec<u64>| async {
+            let mut states = Vec::new();
+            for id in ids {
+                states.push(bench.state(index.id, id).await);
+            }
+            states
+        };
+        let skipped = states(chain[99..].to_vec()).await;
+        assert_eq!(skipped, [PageState::Skipped; 101]);
+        assert_eq!(
+            states(chain[..99].to_vec()).await,
+            [PageState::Searchable; 99]
+        );
+    });
+}
+
+#[test]
 fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
     for named in [true, false] {
         bench::run(move || async move {
@@ -127,6 +162,44 @@ fn when_restrictions_cannot_be_read_new_pages_wait_and_stored_ones_stay() {
         assert_eq!(bench.held().len(), 1);
         bench.site.heal();
         bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_path_through_a_page_whose_readers_are_not_known_is_not_shown() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "Open", "<p>open words</p>");
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        let secret = bench.site.add("10", None, "Takeover", "<p>secret</p>");
+        bench.site.change(secret, |page| {
+            page.restricted = true;
+            page.lags = true;
+        });
+        bench.site.change(page, |page| page.parent = Some(secret));
+        bench.site.fail("facts of one", 100, Fault::Unavailable);
+        bench.sweep(index.id).await;
+        assert_eq!(bench.state(index.id, secret).await, PageState::Pending);
+        let moved = bench.page(index.id, page).await;
+        assert_eq!(
+            (moved.state, moved.breadcrumb),
+            (PageState::Pending, Vec::<String>::new()),
+            "what is stored stays, under the path that it was stored with"
+        );
+        let found = bench.ask(index.id, "open words").await.results;
+        assert_eq!(found.len(), 1);
+        assert!(found[0].page.page.breadcrumb.is_empty());
+
+        // Once the readers are known to be everybody, the path is the new one.
+        bench.site.heal();
+        bench.site.change(secret, |page| {
+            page.restricted = false;
+            page.lags = false;
+        });
+        bench.sweep(index.id).await;
+        assert_eq!(bench.page(index.id, page).await.breadcrumb, ["Takeover"]);
         bench.assert_true(index.id).await;
     });
 }

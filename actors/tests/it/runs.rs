@@ -8,9 +8,9 @@ use domain::Timestamp;
 use domain::event::EventKind;
 use domain::index::{IndexSettings, IndexStatus};
 use domain::ports::clock::Clock;
-use domain::ports::store::{AdminStore, RunFilter, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::quiet::QuietHours;
-use domain::run::{RunKind, RunStatus};
+use domain::run::{RunKind, RunPlan, RunStatus};
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
@@ -147,13 +147,72 @@ fn a_dry_run_plans_and_changes_nothing() {
         let plan = run.plan.unwrap();
         assert_eq!(
             (plan.add, plan.update, plan.remove, plan.unchanged),
-            (1, 1, 1, 30)
+            (1, 1, 0, 31)
         );
         assert!(plan.confluence_requests > 0 && plan.store_requests > 0 && plan.minutes > 0.0);
+        assert_eq!(plan.hide, 1, "the purged page waits to be confirmed");
         assert_eq!(bench.shelf.uploads(), uploads);
         let after = bench.index(index.id).await;
         assert_eq!(before, after);
         assert_eq!(bench.finds(index.id, "gone").await.len(), 1);
+    });
+}
+
+/// A plan counts what hangs on pages, too, and what it costs is what the run costs.
+#[test]
+fn a_dry_run_foresees_files_comments_and_cost() {
+    bench::run(|| async {
+        let bench = Bench::with(
+            FakeRetrieval::immediate(),
+            EngineSettings {
+                scheduled: false,
+                ..EngineSettings::default()
+            },
+        )
+        .await;
+        for n in 0..20 {
+            let title = format!("Page {n}");
+            let page = bench.site.add("10", None, &title, "<p>text</p>");
+            if n < 3 {
+                bench.site.comment(page, "<p>said</p>");
+                bench
+                    .site
+                    .attach(page, "notes.md", "text/markdown", b"# Notes");
+            }
+        }
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_comments = true;
+        settings.include_attachments = true;
+        // Switched off, so that nothing but what is ordered here looks at it.
+        settings.enabled = false;
+        let spaces = bench.spaces_of(&settings);
+        let index = NewIndex { settings, spaces };
+        let index = bench.store.create_index(&index).await.unwrap().id;
+        let dry = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        for (add, update) in [(23, 0), (0, 3), (0, 0)] {
+            let run = bench.engine.sync(index, dry).await.unwrap();
+            let planned = bench.ended(run.id).await;
+            let plan = planned.plan.unwrap();
+            assert_eq!((plan.add, plan.update, plan.remove), (add, update, 0));
+            let done = bench.sweep(index).await;
+            assert_eq!(done.counts.uploaded, add + update);
+            assert_eq!(plan.unchanged, done.counts.unchanged);
+            assert_eq!(plan.confluence_requests, done.requests.confluence);
+            assert_eq!(plan.store_requests, done.requests.store);
+            assert_eq!(planned.requests.confluence, plan.confluence_requests);
+            assert_eq!(planned.requests.store, 0);
+            bench.patch(index, |s| s.include_comments = false).await;
+        }
+        let folder = bench.store.path().parent().unwrap();
+        let left = std::fs::read_dir(folder).unwrap().flatten();
+        let left: Vec<_> = left
+            .map(|file| file.file_name().into_string().unwrap())
+            .filter(|name| name.contains(".copy-"))
+            .collect();
+        assert!(left.is_empty(), "copies go with their dry runs: {left:?}");
     });
 }
 
@@ -546,6 +605,14 @@ fn a_dry_run_foresees_the_guard_and_believes_no_empty_listing() {
         }
         let run = bench.engine.sync(index.id, dry).await.unwrap();
         let plan = bench.ended(run.id).await.plan.unwrap();
-        assert_eq!((plan.remove, plan.needs_confirmation), (12, true));
+        let found = |plan: RunPlan| (plan.hide, plan.remove, plan.needs_confirmation);
+        assert_eq!(found(plan), (12, 0, false), "hidden first");
+        bench.sweep(index.id).await;
+        bench.wait(120).await;
+        let run = bench.engine.sync(index.id, dry).await.unwrap();
+        let plan = bench.ended(run.id).await.plan.unwrap();
+        assert_eq!(found(plan), (0, 0, true), "and the guard asks");
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::NeedsConfirmation);
     });
 }

@@ -8,15 +8,14 @@ use domain::ports::source::{Batch, Cursor, MAX_BATCH, Reach, SourceError};
 use domain::{PageId, SpaceKey, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
+use upstream::{Bounds, Broken, BrokenBy, is_loopback};
 use url::Url;
 
 use crate::ConfluenceClient;
 use crate::call::Call;
-use crate::config::is_loopback;
 use crate::content::found;
 use crate::cql::{self, is_number};
 use crate::endpoint;
-use crate::http::{read_bounded, root_cause};
 use crate::wire::{Links, Text, Version, address, moment};
 
 #[derive(Deserialize, Debug)]
@@ -227,46 +226,38 @@ impl ConfluenceClient {
             .location(&call)
             .await
             .map_err(of_the_answer)?;
+        let bounds = Bounds {
+            answer: max_bytes,
+            error: 0,
+        };
         for _ in 0..MAX_HOPS {
             let url = self.file_address(&what, &target)?;
-            let unavailable = |error: &reqwest::Error| SourceError::Unavailable {
-                what: what.clone(),
-                detail: root_cause(error),
+            let answer = match upstream::send(self.media.get(url), bounds).await {
+                Ok(answer) => answer,
+                Err(broken) if broken.by == BrokenBy::Length => {
+                    let detail = format!("the file has more than {max_bytes} bytes");
+                    return Err(SourceError::TooLarge { what, detail });
+                }
+                Err(Broken { detail, .. }) => {
+                    return Err(SourceError::Unavailable { what, detail });
+                }
             };
-            let mut response = self
-                .media
-                .get(url)
-                .send()
-                .await
-                .map_err(|error| unavailable(&error))?;
-            let status = response.status();
-            if status.is_redirection() {
-                let location = response
-                    .headers()
-                    .get("location")
-                    .and_then(|value| value.to_str().ok());
-                target = location.unwrap_or_default().to_owned();
-                continue;
-            }
-            match status {
-                StatusCode::OK => {}
+            match answer.status {
+                StatusCode::OK => return Ok(answer.body),
+                status if status.is_redirection() => {
+                    let location = answer.headers.get("location");
+                    let location = location.and_then(|value| value.to_str().ok());
+                    target = location.unwrap_or_default().to_owned();
+                }
                 StatusCode::NOT_FOUND => return Err(SourceError::NotFound { what }),
                 // The signed address may have run out meanwhile: asking anew is the remedy.
-                _ => {
+                status => {
                     return Err(SourceError::Unavailable {
                         what,
                         detail: format!("the host for files answers {status}"),
                     });
                 }
             }
-            let (bytes, whole) = read_bounded(&mut response, max_bytes)
-                .await
-                .map_err(|error| unavailable(&error))?;
-            if !whole {
-                let detail = format!("the file has more than {max_bytes} bytes");
-                return Err(SourceError::TooLarge { what, detail });
-            }
-            return Ok(bytes);
         }
         Err(SourceError::Rejected {
             what,

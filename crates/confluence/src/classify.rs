@@ -6,6 +6,7 @@ use domain::ports::source::SourceError;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use crate::config::Site;
 use crate::endpoint::{Endpoint, USER_CURRENT};
 
 /// What was asked, as far as the answer's meaning depends on it.
@@ -13,8 +14,8 @@ use crate::endpoint::{Endpoint, USER_CURRENT};
 pub(crate) struct Asked<'a> {
     pub endpoint: &'static Endpoint,
     pub what: &'a str,
-    /// Whether it went through the gateway.
-    pub gateway: bool,
+    /// The site that was asked.
+    pub site: &'a Site,
     /// Whether it carried a cursor.
     pub cursor: bool,
     /// Whether the site refused requests for their rate a moment ago.
@@ -78,21 +79,31 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
         )
     };
     match status {
-        300..=399 => Verdict::Final(redirected(what, asked.gateway, headers)),
+        300..=399 => Verdict::Final(redirected(what, asked.site, headers)),
         // The same request was good without its cursor, or there would be none.
         400 if asked.cursor => Verdict::Final(SourceError::BadCursor { what, detail }),
-        401 if asked.recently_limited && said.to_lowercase().contains("login required") => again(Trouble::Strange),
-        401 => Verdict::Final(SourceError::Unauthorized {
-            what,
-            detail: unauthorized(asked, &said.to_lowercase(), &header("x-failure-category")),
-        }),
+        401 if asked.recently_limited && said.to_lowercase().contains("login required") => {
+            again(Trouble::Strange)
+        }
+        401 => {
+            let lacks_scope = said.to_lowercase().contains("scope")
+                || header("x-failure-category").contains("scope");
+            let detail = if lacks_scope {
+                let scope = asked.endpoint.scope;
+                format!("the token lacks the scope {scope}; make a token that has it")
+            } else {
+                unknown_account(asked.site, &detail)
+            };
+            Verdict::Final(SourceError::Unauthorized { what, detail })
+        }
         403 | 404 if from_network => again(Trouble::Strange),
-        403 if said.contains("not permitted to use Confluence") => Verdict::Final(SourceError::Unauthorized {
-            what,
-            detail: "the account has no access to Confluence on this site; give it the product, or use another account".to_owned(),
-        }),
-        403 | 404 if asked.endpoint == &USER_CURRENT => {
-            Verdict::Final(SourceError::Unauthorized { what, detail: nobody(asked.gateway, &detail) })
+        // A wrong or expired token of a site is answered with the first, or as if the path were not there.
+        403 | 404
+            if said.contains("not permitted to use Confluence")
+                || asked.endpoint == &USER_CURRENT =>
+        {
+            let detail = unknown_account(asked.site, &detail);
+            Verdict::Final(SourceError::Unauthorized { what, detail })
         }
         403 | 404 if asked.endpoint.collection => {
             Verdict::Doubtful(status, SourceError::Unavailable { what, detail })
@@ -110,37 +121,28 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
     }
 }
 
-/// Why nobody is known by these credentials, when the site does not say it with a 401.
-pub(crate) fn nobody(gateway: bool, seen: &str) -> String {
-    let remedy = if gateway {
-        "check CONFLUENCE_CLOUD_ID, CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN"
+/// Why the site may know no account by these credentials, the likeliest cause first, each with its remedy. The answers do not
+/// tell the causes apart: a wrong token, an expired one and an account without the product are all a 403 with the same words.
+pub(crate) fn unknown_account(site: &Site, seen: &str) -> String {
+    let id = site.tenant_info();
+    let place = if site.gateway {
+        format!(
+            "CONFLUENCE_CLOUD_ID is not the id of the token's site: set it to the cloudId that {id} shows"
+        )
     } else {
-        "check CONFLUENCE_BASE_URL, CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN; a token with scopes also needs CONFLUENCE_CLOUD_ID"
-    };
-    format!("{seen}; the site does not take them for an account; {remedy}")
-}
-
-fn unauthorized(asked: Asked<'_>, said: &str, category: &str) -> String {
-    if said.contains("scope") || category.contains("scope") {
-        let scope = asked.endpoint.scope;
-        return format!("the token lacks the scope {scope}; make a token that has it");
-    }
-    if category.contains("auth_mismatch") && !asked.gateway {
-        return "e-mail and token do not belong together, or the token has scopes and needs CONFLUENCE_CLOUD_ID; check \
-                CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN"
-            .to_owned();
-    }
-    let place = if asked.gateway {
-        ", or is not for the site of CONFLUENCE_CLOUD_ID"
-    } else {
-        ""
+        format!(
+            "the token was made with scopes, and such a token works through the gateway only: set CONFLUENCE_CLOUD_ID to the \
+             cloudId that {id} shows"
+        )
     };
     format!(
-        "the token is wrong, has expired or was revoked{place}; set a valid CONFLUENCE_API_TOKEN and its CONFLUENCE_EMAIL"
+        "{seen}. What it can be, the likeliest first: (1) CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN do not belong together, or \
+         the token has expired or was revoked: make a new token; (2) {place}; (3) the account has no access to Confluence on \
+         the site of CONFLUENCE_BASE_URL: give it the product"
     )
 }
 
-fn redirected(what: String, gateway: bool, headers: &HeaderMap) -> SourceError {
+fn redirected(what: String, site: &Site, headers: &HeaderMap) -> SourceError {
     let location = headers
         .get("location")
         .and_then(|value| value.to_str().ok())
@@ -149,7 +151,7 @@ fn redirected(what: String, gateway: bool, headers: &HeaderMap) -> SourceError {
     if lower.contains("login") || lower.contains("id.atlassian.com") {
         return SourceError::Unauthorized {
             what,
-            detail: nobody(gateway, "the site asks to log in"),
+            detail: unknown_account(site, "the site asks to log in"),
         };
     }
     let host = url::Url::parse(location)

@@ -1,7 +1,8 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
+use std::convert::identity;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicUsize};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -15,14 +16,13 @@ use domain::ports::source::{
     SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
+use upstream::ConfigError;
 
 use crate::call::Call;
-use crate::classify::nobody;
-use crate::config::{ConfigError, ConfluenceConfig};
+use crate::classify::unknown_account;
+use crate::config::ConfluenceConfig;
 use crate::endpoint;
 use crate::facts::{Containers, FACTS_PER_ANSWER};
-use crate::gate::RateGate;
-use crate::http::{http_client, root_cause};
 use crate::transport::Transport;
 
 /// Reads one Confluence Cloud site as one account.
@@ -46,9 +46,10 @@ impl ConfluenceClient {
     /// [`ConfigError`] names the setting that cannot be used.
     pub fn new(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
         let transport = Transport::new(config)?;
-        let media = http_client(config)?
-            .build()
-            .map_err(|error| ConfigError::Client(root_cause(&error)))?;
+        let media =
+            config
+                .network
+                .client(config.connect_timeout, config.request_timeout, identity)?;
         Ok(Self {
             transport,
             media,
@@ -56,12 +57,6 @@ impl ConfluenceClient {
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
             no_names_until: Mutex::new(None),
         })
-    }
-
-    /// The rate gate, to share it with other clients of the same site and credentials.
-    #[must_use]
-    pub fn gate(&self) -> &Arc<RateGate> {
-        &self.transport.gate
     }
 
     /// The base of addresses for people: what the answer says, if that is an address.
@@ -78,12 +73,9 @@ impl ContentSource for ConfluenceClient {
         let Some((id, display_name)) = user.known() else {
             let error = SourceError::Unauthorized {
                 what: endpoint::USER_CURRENT.name.to_owned(),
-                detail: nobody(
-                    self.transport.site.gateway,
-                    "the answer names no known account",
-                ),
+                detail: unknown_account(&self.transport.site, "the answer names no known account"),
             };
-            self.transport.gate.note(Some(error.to_string()));
+            self.transport.limiter.note(Some(error.to_string()));
             return Err(error);
         };
         Ok(Account { id, display_name })
@@ -217,6 +209,6 @@ impl ContentSource for ConfluenceClient {
     }
 
     fn health(&self) -> SourceHealth {
-        self.transport.gate.health()
+        self.transport.limiter.health()
     }
 }

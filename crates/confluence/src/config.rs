@@ -6,7 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::{Host, Url};
+use upstream::{ConfigError, Network, check_address, is_loopback};
+use url::Url;
 
 /// The gateway that scoped tokens need.
 const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
@@ -28,12 +29,8 @@ pub struct ConfluenceConfig {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive limit of requests in flight.
     pub max_concurrent_requests: u32,
-    /// Proxy for every request.
-    pub proxy: Option<Url>,
-    /// Further trusted certificate authorities, as PEM.
-    pub extra_ca_pem: Option<Vec<u8>>,
-    /// `User-Agent` of every request.
-    pub user_agent: String,
+    /// The operator's proxy and certificate authority.
+    pub network: Network,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// How long one request may take as a whole.
@@ -56,9 +53,7 @@ impl ConfluenceConfig {
             gateway_url: None,
             max_requests_per_second: 10,
             max_concurrent_requests: 8,
-            proxy: None,
-            extra_ca_pem: None,
-            user_agent: concat!("mcp-confluence/", env!("CARGO_PKG_VERSION")).to_owned(),
+            network: Network::default(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             max_answer_bytes: 16 << 20,
@@ -68,7 +63,7 @@ impl ConfluenceConfig {
 }
 
 impl fmt::Debug for ConfluenceConfig {
-    /// Everything but the token, and of a proxy only its host: its address may hold a password.
+    /// Everything but the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfluenceConfig")
             .field("base_url", &self.base_url.as_str())
@@ -77,42 +72,13 @@ impl fmt::Debug for ConfluenceConfig {
             .field("gateway_url", &self.gateway_url.as_ref().map(Url::as_str))
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
-            .field("proxy", &self.proxy.as_ref().and_then(Url::host_str))
-            .field("extra_ca", &self.extra_ca_pem.is_some())
-            .field("user_agent", &self.user_agent)
+            .field("network", &self.network)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("max_answer_bytes", &self.max_answer_bytes)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a configuration cannot be used. Names the setting, never a secret.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// An address that is no usable address.
-    #[error("{setting}: {cause}")]
-    Address {
-        /// The setting.
-        setting: &'static str,
-        /// What is wrong, and the remedy.
-        cause: String,
-    },
-    /// An empty or unusable value.
-    #[error("{setting}: {cause}")]
-    Value {
-        /// The setting.
-        setting: &'static str,
-        /// What is wrong, and the remedy.
-        cause: String,
-    },
-    /// The certificate file holds no certificate.
-    #[error("EXTRA_CA_FILE: {0}")]
-    Certificate(String),
-    /// The HTTP client could not be made.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
 }
 
 /// The addresses of one site: where requests go, and what people open.
@@ -144,16 +110,16 @@ impl Site {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
                 {
-                    return Err(ConfigError::Value {
-                        setting: "CONFLUENCE_CLOUD_ID",
-                        cause: "is not a cloud id; the site answers it at /_edge/tenant_info"
-                            .to_owned(),
-                    });
+                    return Err(ConfigError::new(
+                        "CONFLUENCE_CLOUD_ID",
+                        "is not a cloud id; the site answers it at /_edge/tenant_info",
+                    ));
                 }
                 let mut root = match &config.gateway_url {
                     Some(url) => checked("CONFLUENCE_GATEWAY_URL", url)?,
-                    None => Url::parse(GATEWAY)
-                        .map_err(|error| ConfigError::Client(error.to_string()))?,
+                    None => Url::parse(GATEWAY).map_err(|error| {
+                        ConfigError::new("CONFLUENCE_GATEWAY_URL", error.to_string())
+                    })?,
                 };
                 if let Ok(mut path) = root.path_segments_mut() {
                     path.pop_if_empty().push(id);
@@ -169,6 +135,12 @@ impl Site {
         })
     }
 
+    /// Where the site tells its cloud id to anyone who asks.
+    pub fn tenant_info(&self) -> String {
+        let site = self.public_base.trim_end_matches("/wiki");
+        format!("{site}/_edge/tenant_info")
+    }
+
     /// The address of an API path given in segments, which are encoded as needed.
     pub fn api<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
         let mut url = self.root.clone();
@@ -179,34 +151,11 @@ impl Site {
     }
 }
 
-/// Whether an address leads to this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
 fn checked(setting: &'static str, url: &Url) -> Result<Url, ConfigError> {
-    let refuse = |cause: &str| {
-        Err(ConfigError::Address {
-            setting,
-            cause: cause.to_owned(),
-        })
-    };
-    if !url.has_host() {
-        return refuse("has no host; write it like https://your-domain.atlassian.net");
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(url) => {}
-        "http" => return refuse("http is for loopback addresses only; write https"),
-        _ => return refuse("must begin with https://"),
-    }
+    check_address(setting, url)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("must not hold credentials; set CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN");
+        let cause = "must not hold credentials; set CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN";
+        return Err(ConfigError::new(setting, cause));
     }
     let mut url = url.clone();
     url.set_query(None);
@@ -241,6 +190,10 @@ mod tests {
                 "https://x.atlassian.net/wiki/api/v2/pages"
             );
             assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+            assert_eq!(
+                site.tenant_info(),
+                "https://x.atlassian.net/_edge/tenant_info"
+            );
         }
         let mut scoped = config("https://x.atlassian.net");
         scoped.cloud_id = Some("11-22".to_owned());
@@ -294,7 +247,7 @@ mod tests {
     fn debugging_shows_no_secret() {
         let mut config = config("https://x.atlassian.net");
         config.api_token = "hush-token".to_owned().into();
-        config.proxy = Some(Url::parse("http://me:hush-proxy@proxy.example:3128").unwrap());
+        config.network.proxy = Some(Url::parse("http://me:hush-proxy@proxy.example:3128").unwrap());
         let told = format!("{config:?}");
         assert!(
             told.contains("proxy.example") && !told.contains("hush"),

@@ -1,10 +1,10 @@
 //! The Confluence Cloud client: REST v2 for content, v1 for what v2 lacks (CQL, restrictions, who we are), behind
 //! [`domain::ports::source::ContentSource`].
 //!
-//! * **Promises**: every request is one of the official documents ([`endpoint`]); every request passes one rate gate
-//!   ([`gate`]) and is bounded in time, bytes and retries ([`transport`], [`http`]); whatever is not the answer asked for is an error
+//! * **Promises**: every request is one of the official documents ([`endpoint`]); every request passes one rate limiter
+//!   ([`upstream::RateLimiter`]) and is bounded in time, bytes and retries ([`transport`], [`http`]); whatever is not the answer asked for is an error
 //!   with a cause and a remedy ([`classify`]), never data and never a silent gap.
-//! * **Layers**, from the wire up: [`config`], [`call`] and [`cursor`] (what is sent), [`limits`], [`retry`] and [`gate`] (when),
+//! * **Layers**, from the wire up: [`config`], [`call`] and [`cursor`] (what is sent), [`limits`] and [`retry`] (when),
 //!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`search`], [`comments`] and [`attachments`] (what it means),
 //!   [`client`] (the port).
 //! * It must not know the engine, the database or Markdown. Secrets stay in [`ConfluenceConfig`] and in a header marked
@@ -23,7 +23,6 @@ mod cql;
 mod cursor;
 mod endpoint;
 mod facts;
-mod gate;
 mod http;
 mod limits;
 mod retry;
@@ -33,6 +32,6 @@ mod transport;
 mod wire;
 
 pub use client::ConfluenceClient;
-pub use config::{ConfigError, ConfluenceConfig};
-pub use gate::{Outcome, Permit, RateGate, TooLong};
+pub use config::ConfluenceConfig;
 pub use retry::RetryPolicy;
+pub use upstream::ConfigError;

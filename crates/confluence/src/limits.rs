@@ -8,15 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use domain::quota::QuotaSeen;
 use reqwest::header::HeaderMap;
-
-/// Which requests a limit concerns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Scope {
-    /// All of them.
-    Everything,
-    /// Those of the same endpoint.
-    Endpoint,
-}
+use upstream::LimitScope;
 
 /// What one answer's headers say.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,7 +37,12 @@ impl LimitHeaders {
                 .map(str::trim)
         };
         let mut this = Self {
-            retry_after: text("retry-after").and_then(|value| wait(value, now)),
+            // A number below zero asks for no wait; the retry policy has a floor.
+            retry_after: upstream::retry_after(headers, now).or_else(|| {
+                text("retry-after")
+                    .filter(|value| value.starts_with('-'))
+                    .map(|_| Duration::ZERO)
+            }),
             reset_in: text("x-ratelimit-reset")
                 .and_then(moment)
                 .map(|at| until(at, now)),
@@ -75,15 +72,15 @@ impl LimitHeaders {
     }
 
     /// Which requests a refusal concerns. Without a word about it: everything, which is the safe reading.
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&self) -> LimitScope {
         match self.reason.as_deref() {
             Some(reason) if reason.contains("quota") || reason.contains("cost") => {
-                Scope::Everything
+                LimitScope::Everything
             }
             Some(reason) if reason.contains("burst") || reason.contains("concurrent") => {
-                Scope::Endpoint
+                LimitScope::Endpoint
             }
-            _ => Scope::Everything,
+            _ => LimitScope::Everything,
         }
     }
 
@@ -133,16 +130,6 @@ fn structured(entry: &str) -> Option<(u64, Option<Duration>)> {
         }
     }
     left.map(|left| (left, reset))
-}
-
-/// `Retry-After`: seconds, seen with a fraction too, or a date.
-fn wait(value: &str, now: DateTime<Utc>) -> Option<Duration> {
-    match value.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds.max(0.0)).ok(),
-        Err(_) => DateTime::parse_from_rfc2822(value)
-            .ok()
-            .map(|at| until(at.to_utc(), now)),
-    }
 }
 
 /// A moment as the reset header writes it: ISO 8601 with or without seconds, or seconds since 1970.

@@ -1,36 +1,44 @@
-//! Sends requests through the rate gate, retries passing trouble, and gives back values or errors that are final for now.
+//! Sends requests through the rate limiter, retries passing trouble, and gives back values or errors that are final for now.
 //!
 //! Answers are read with a bound in bytes. Anything but the JSON that was asked for is an error, never data.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use backon::Retryable as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ports::source::{Cursor, SourceError};
+use reqwest::ClientBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
+use upstream::{
+    Answer, ConfigError, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong, secret_header,
+    waits,
+};
 
 use crate::call::Call;
-use crate::classify::{Asked, Trouble, Verdict, classify, nobody};
-use crate::config::{ConfigError, ConfluenceConfig, Site};
+use crate::classify::{Asked, Trouble, Verdict, classify, unknown_account};
+use crate::config::{ConfluenceConfig, Site};
 use crate::cursor::{Trails, next_cursor};
 use crate::endpoint::{CONTENT_SEARCH, SEARCH, USER_CURRENT};
-use crate::gate::{Outcome, RateGate, TooLong};
-use crate::http::{Failure, Raw, http_client, parse, root_cause, send, strange};
-use crate::limits::{LimitHeaders, Scope};
+use crate::http::{Failure, parse, send, strange};
+use crate::limits::LimitHeaders;
 use crate::retry::RetryPolicy;
 use crate::wire::{self, List};
 
 /// A login page within this time after a refusal for rate is a consequence of it.
 const LIMITED_ECHO: Duration = Duration::from_secs(60);
+/// A request slower than this many times its endpoint's usual time counts as trouble.
+const SLOW_FACTOR: f64 = 4.0;
 
 pub(crate) struct Transport {
     http: reqwest::Client,
     pub site: Site,
-    pub gate: Arc<RateGate>,
+    pub limiter: Arc<RateLimiter>,
     policy: RetryPolicy,
     max_bytes: usize,
     trails: Mutex<Trails>,
@@ -46,12 +54,7 @@ pub(crate) struct Page<T> {
 
 impl Transport {
     pub fn new(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
-        let refuse = |setting, cause: &str| {
-            Err(ConfigError::Value {
-                setting,
-                cause: cause.to_owned(),
-            })
-        };
+        let refuse = |setting, cause: &str| Err(ConfigError::new(setting, cause));
         let site = Site::of(config)?;
         if config.email.trim().is_empty() || config.email.contains(':') {
             return refuse(
@@ -73,23 +76,28 @@ impl Transport {
             return refuse("CONFLUENCE_MAX_CONCURRENT_REQUESTS", "must be at least 1");
         }
         let basic = STANDARD.encode(format!("{}:{token}", config.email.trim()));
-        let mut authorization = HeaderValue::try_from(format!("Basic {basic}")).map_err(|_| {
-            ConfigError::Client("the credentials cannot be put into a header".to_owned())
-        })?;
-        authorization.set_sensitive(true);
+        let Ok(authorization) = secret_header(&format!("Basic {basic}")) else {
+            return refuse("CONFLUENCE_API_TOKEN", "cannot stand in a header");
+        };
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, authorization),
             (ACCEPT, HeaderValue::from_static("application/json")),
         ]);
-        let http = http_client(config)?
-            .default_headers(headers)
-            .build()
-            .map_err(|error| ConfigError::Client(root_cause(&error)))?;
-        let ceiling = usize::try_from(config.max_concurrent_requests).unwrap_or(usize::MAX);
+        let with_headers = |builder: ClientBuilder| builder.default_headers(headers);
+        let http =
+            config
+                .network
+                .client(config.connect_timeout, config.request_timeout, with_headers)?;
         Ok(Self {
             http,
             site,
-            gate: RateGate::new(per_second, ceiling, config.retry.patience),
+            limiter: RateLimiter::new(LimiterSettings {
+                per_second,
+                max_in_flight: usize::try_from(config.max_concurrent_requests)
+                    .unwrap_or(usize::MAX),
+                patience: config.retry.patience,
+                slow_factor: SLOW_FACTOR,
+            }),
             policy: config.retry,
             max_bytes: config.max_answer_bytes,
             trails: Mutex::default(),
@@ -98,7 +106,8 @@ impl Transport {
 
     /// One value.
     pub async fn value<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SourceError> {
-        self.exchange(call, None, |raw| parse(call, &raw)).await
+        self.exchange(call, None, |answer| parse(call, &answer))
+            .await
     }
 
     /// One answer of a walk, with the guard against walks that never end.
@@ -108,9 +117,9 @@ impl Transport {
         cursor: Option<&Cursor>,
     ) -> Result<Page<T>, SourceError> {
         let (list, next) = self
-            .exchange(call, cursor, |raw| {
-                let list: List<T> = parse(call, &raw)?;
-                let headers = raw
+            .exchange(call, cursor, |answer| {
+                let list: List<T> = parse(call, &answer)?;
+                let headers = answer
                     .headers
                     .get_all(LINK)
                     .into_iter()
@@ -157,13 +166,15 @@ impl Transport {
 
     /// The target of a redirect that the endpoint answers with.
     pub async fn location(&self, call: &Call) -> Result<String, SourceError> {
-        self.exchange(call, None, |raw| {
-            raw.headers
+        self.exchange(call, None, |answer| {
+            answer
+                .headers
                 .get("location")
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
                 .ok_or_else(|| {
-                    strange(call, format!("status {} without a place to go", raw.status))
+                    let status = answer.status.as_u16();
+                    strange(call, format!("status {status} without a place to go"))
                 })
         })
         .await
@@ -173,58 +184,60 @@ impl Transport {
         &self,
         call: &Call,
         cursor: Option<&Cursor>,
-        read: impl Fn(Raw) -> Result<T, Failure>,
+        read: impl Fn(Answer) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
-        let mut failures = 0;
         // Whether the site said meanwhile that it knows us, so that a 404 where no item was named is a passing fault.
-        let mut vouched = false;
-        loop {
-            let failure = match self.once(call, cursor).await.and_then(&read) {
-                Ok(value) => {
-                    self.gate.note(None);
-                    return Ok(value);
+        let vouched = AtomicBool::new(false);
+        let attempt = || async {
+            match self.once(call, cursor).await.and_then(&read) {
+                Err(Failure::Doubtful(status, error)) => {
+                    Err(self.resolve(call, status, error, &vouched).await)
                 }
-                Err(failure) => failure,
-            };
-            let (trouble, error, at_least) = match failure {
-                Failure::Passing {
+                result => result,
+            }
+        };
+        let policy = &self.policy;
+        let (mut failures, mut wait) = (0, Duration::ZERO);
+        let heavy = |trouble| trouble == Trouble::Heavy && call.items > 1;
+        let result = attempt
+            .retry(waits(policy.backoff))
+            .adjust(|failure, planned| {
+                let Failure::Passing {
                     trouble,
                     error,
                     at_least,
-                } => (trouble, error, at_least),
-                Failure::Doubtful(_, error) if vouched => (Trouble::Strange, error, Duration::ZERO),
-                Failure::Doubtful(status, error) => match self.resolve(call, status, error).await {
-                    error @ SourceError::Unavailable { .. } => {
-                        vouched = true;
-                        (Trouble::Strange, error, Duration::ZERO)
-                    }
-                    error => return Err(self.told(error)),
-                },
-                Failure::Final(error) => return Err(self.told(error)),
-            };
-            failures += 1;
-            tracing::debug!(what = call.what, failures, ?trouble, %error, "a request met passing trouble");
-            self.gate.note(Some(error.to_string()));
-            let heavy = trouble == Trouble::Heavy && call.items > 1;
-            let allowed = if heavy {
-                self.policy.retries_before_split
-            } else {
-                self.policy.retries
-            };
-            let wait = self.policy.backoff.wait(failures, luck(), at_least);
-            if failures > allowed || wait > self.policy.patience {
-                return Err(match (trouble, error) {
-                    (Trouble::Limited, _) => SourceError::RateLimited {
-                        what: call.what.clone(),
-                        retry_after: wait,
-                    },
-                    (_, SourceError::Unavailable { what, detail }) if heavy => {
-                        SourceError::TooLarge { what, detail }
-                    }
-                    (_, error) => error,
-                });
+                } = failure
+                else {
+                    return None;
+                };
+                failures += 1;
+                tracing::debug!(what = call.what, failures, ?trouble, %error, "a request met passing trouble");
+                self.limiter.note(Some(error.to_string()));
+                let allowed = if heavy(*trouble) {
+                    policy.retries_before_split
+                } else {
+                    policy.retries
+                };
+                wait = planned.unwrap_or_default().max(*at_least);
+                (failures <= allowed && wait <= policy.patience).then_some(wait)
+            })
+            .await;
+        match result {
+            Ok(value) => {
+                self.limiter.note(None);
+                Ok(value)
             }
-            tokio::time::sleep(wait).await;
+            Err(Failure::Final(error) | Failure::Doubtful(_, error)) => Err(self.told(error)),
+            Err(Failure::Passing { trouble, error, .. }) => Err(match (trouble, error) {
+                (Trouble::Limited, _) => SourceError::RateLimited {
+                    what: call.what.clone(),
+                    retry_after: wait,
+                },
+                (trouble, SourceError::Unavailable { what, detail }) if heavy(trouble) => {
+                    SourceError::TooLarge { what, detail }
+                }
+                (_, error) => error,
+            }),
         }
     }
 
@@ -235,41 +248,53 @@ impl Transport {
                 | SourceError::Withdrawn { .. }
                 | SourceError::RateLimited { .. }
         ) {
-            self.gate.note(Some(error.to_string()));
+            self.limiter.note(Some(error.to_string()));
         }
         error
     }
 
-    /// A 403 or 404 where no item was named: asks who we are, once, to tell bad credentials from a passing fault.
-    async fn resolve(&self, call: &Call, status: u16, error: SourceError) -> SourceError {
+    /// What a 403 or 404 means where no item was named: asks who we are, once, to tell bad credentials from a passing fault.
+    async fn resolve(
+        &self,
+        call: &Call,
+        status: u16,
+        error: SourceError,
+        vouched: &AtomicBool,
+    ) -> Failure {
+        if vouched.load(Ordering::Relaxed) {
+            return Failure::passing(Trouble::Strange, error);
+        }
         let who = Call::new(&USER_CURRENT, &[]);
         let user = self
             .once(&who, None)
             .await
-            .and_then(|raw| parse::<wire::CurrentUser>(&who, &raw))
+            .and_then(|answer| parse::<wire::CurrentUser>(&who, &answer))
             .map(wire::CurrentUser::known);
         let what = call.what.clone();
-        match user {
+        Failure::Final(match user {
             Ok(None) => SourceError::Unauthorized {
                 what,
-                detail: nobody(self.site.gateway, &format!("status {status}")),
+                detail: unknown_account(&self.site, &format!("status {status}")),
             },
             Ok(Some(_)) if status == 403 => SourceError::Forbidden {
                 what,
                 detail: error.to_string(),
             },
             Err(Failure::Final(refused @ SourceError::Unauthorized { .. })) => refused,
-            _ => error,
-        }
+            _ => {
+                vouched.store(true, Ordering::Relaxed);
+                return Failure::passing(Trouble::Strange, error);
+            }
+        })
     }
 
-    /// One try: through the gate, to the end of the answer.
-    async fn once(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Raw, Failure> {
+    /// One try: through the limiter, to the end of the answer.
+    async fn once(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Answer, Failure> {
         let endpoint = call.endpoint.name;
-        let recently_limited = self.gate.pushed_back_within(LIMITED_ECHO);
+        let recently_limited = self.limiter.pushed_back_within(LIMITED_ECHO);
         let permit = self
-            .gate
-            .enter(endpoint)
+            .limiter
+            .acquire(endpoint)
             .await
             .map_err(|TooLong(retry_after)| {
                 Failure::Final(SourceError::RateLimited {
@@ -286,22 +311,23 @@ impl Transport {
                 };
                 (outcome, Err(failure))
             }
-            Ok(raw) => {
-                let limits = LimitHeaders::read(&raw.headers, chrono::Utc::now());
+            Ok(answer) => {
+                let limits = LimitHeaders::read(&answer.headers, chrono::Utc::now());
                 let asked = Asked {
                     endpoint: call.endpoint,
                     what: &call.what,
-                    gateway: self.site.gateway,
+                    site: &self.site,
                     cursor: cursor.is_some(),
                     recently_limited,
                 };
-                match classify(asked, raw.status, &raw.headers, &raw.body) {
+                let status = answer.status.as_u16();
+                match classify(asked, status, &answer.headers, &answer.body) {
                     Verdict::Good => {
                         if let Some(seen) = limits.quota() {
-                            self.gate.quota_seen(seen);
+                            self.limiter.observe_quota(seen);
                         }
                         if let Some(wait) = limits.exhausted() {
-                            self.gate.pause(
+                            self.limiter.pause(
                                 limits.scope(),
                                 endpoint,
                                 self.policy.pause(wait, luck()),
@@ -313,14 +339,14 @@ impl Transport {
                             } else {
                                 Outcome::Answered
                             },
-                            Ok(raw),
+                            Ok(answer),
                         )
                     }
                     // The one redirect that is an answer.
                     Verdict::Final(_)
-                        if raw.status == 302 && call.endpoint == &crate::endpoint::DOWNLOAD =>
+                        if status == 302 && call.endpoint == &crate::endpoint::DOWNLOAD =>
                     {
-                        (Outcome::Answered, Ok(raw))
+                        (Outcome::Answered, Ok(answer))
                     }
                     Verdict::Final(error) => (Outcome::Answered, Err(Failure::Final(error))),
                     Verdict::Doubtful(status, error) => {
@@ -329,7 +355,7 @@ impl Transport {
                     Verdict::Passing(trouble, error) => {
                         let at_least = self.heed(call, trouble, &limits);
                         // A 500 is mostly about one item; the others need not go slower for it.
-                        let outcome = if raw.status == 500 {
+                        let outcome = if status == 500 {
                             Outcome::Answered
                         } else {
                             Outcome::PushedBack
@@ -358,14 +384,14 @@ impl Transport {
                 // Without a word of how long, the first wait of the back-off holds for all.
                 let asked = asked.unwrap_or(self.policy.backoff.base);
                 let wait = self.policy.pause(asked, luck());
-                self.gate.pause(limits.scope(), endpoint, wait);
+                self.limiter.pause(limits.scope(), endpoint, wait);
                 wait
             }
             (_, _) if limits.retry_after.is_some() => {
                 let wait = self
                     .policy
                     .pause(limits.retry_after.unwrap_or_default(), luck());
-                self.gate.pause(Scope::Everything, endpoint, wait);
+                self.limiter.pause(LimitScope::Everything, endpoint, wait);
                 wait
             }
             _ => Duration::ZERO,

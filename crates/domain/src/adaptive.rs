@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum Signal {
     /// Answered in this time.
     Answered(Duration),
-    /// 429, 503, a time-out or a broken connection.
+    /// 429, 503, a time-out, a broken connection, or an answer that was unusually slow.
     PushedBack,
 }
 
@@ -23,8 +23,6 @@ pub struct LimitSettings {
     pub ceiling: usize,
     /// What it is multiplied by on trouble; above 0 and below 1.
     pub decrease: f64,
-    /// Latency above this multiple of the smoothed one counts as trouble.
-    pub latency_factor: f64,
 }
 
 impl LimitSettings {
@@ -36,7 +34,6 @@ impl LimitSettings {
             start: (ceiling / 2).max(2).min(ceiling),
             ceiling,
             decrease: 0.7,
-            latency_factor: 4.0,
         }
     }
 }
@@ -84,11 +81,6 @@ impl AdaptiveLimit {
         match signal {
             Signal::PushedBack => self.troubled = true,
             Signal::Answered(latency) => {
-                let slow = self.smoothed.is_some_and(|usual| {
-                    latency > usual.mul_f64(self.settings.latency_factor)
-                        && latency > Duration::from_millis(250)
-                });
-                self.troubled |= slow;
                 self.smoothed = Some(
                     self.smoothed
                         .map_or(latency, |usual| usual.mul_f64(0.8) + latency.mul_f64(0.2)),

@@ -2,25 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::page::{Page, PageRecord};
+use crate::page::{Page, PlacedPage};
 use crate::query::{Filters, Passage, QueryResult, ResultPage};
 use crate::{PageId, Timestamp};
-
-/// A page as the gate sees it: its row, its public shape, and nothing else.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// The row.
-    pub record: PageRecord,
-    /// The public shape.
-    pub page: Page,
-}
 
 /// Makes results of passages: pages that may not be shown are left out, filters are applied in full whatever the store
 /// did, identical passages are told once, and at most `top_k` remain, in the store's order.
 #[must_use]
 pub fn results(
     passages: Vec<Passage>,
-    known: &HashMap<PageId, Known>,
+    known: &HashMap<PageId, PlacedPage>,
     filters: &Filters,
     top_k: usize,
 ) -> Vec<QueryResult> {
@@ -29,8 +20,8 @@ pub fn results(
         .into_iter()
         .filter_map(|passage| {
             let (_, id) = passage.document.page()?;
-            let known = known.get(&id)?;
-            if !known.record.may_be_shown() || !passes(&known.page, filters) {
+            let page = known.get(&id)?.shown()?;
+            if !passes(&page, filters) {
                 return None;
             }
             let fresh = told.insert(blake3::hash(passage.text.trim().as_bytes()));
@@ -38,7 +29,7 @@ pub fn results(
                 text: passage.text,
                 score: passage.score,
                 page: ResultPage {
-                    page: known.page.clone(),
+                    page: page.into_inner(),
                     section: passage.heading_path.last().cloned(),
                     anchor: passage.anchor,
                 },
@@ -104,10 +95,10 @@ pub fn passes(page: &Page, filters: &Filters) -> bool {
 mod tests {
     use super::*;
     use crate::content::{ContentKind, ContentStatus, SourcePage};
-    use crate::page::PageState;
-    use crate::{DocumentId, IndexId, SpaceId, SpaceKey};
+    use crate::page::{PageRecord, PageState};
+    use crate::{DocumentId, IndexId, SpaceId};
 
-    fn known(id: &str, state: PageState, labels: &[&str]) -> (PageId, Known) {
+    fn known(id: &str, state: PageState, labels: &[&str]) -> (PageId, PlacedPage) {
         let source = SourcePage {
             id: PageId::from(id),
             kind: ContentKind::Page,
@@ -127,8 +118,8 @@ mod tests {
         record.state = state;
         record.stored_hash = Some("h".into());
         record.labels = labels.iter().map(|&l| l.to_owned()).collect();
-        let page = record.to_page(SpaceKey::from("ENG"));
-        (PageId::from(id), Known { record, page })
+        let space_key = "ENG".into();
+        (PageId::from(id), PlacedPage { record, space_key })
     }
 
     fn passage(id: &str, text: &str) -> Passage {
@@ -164,7 +155,7 @@ mod tests {
     fn what_changed_since_is_told_in_turn_with_the_index() {
         let at = |id: &str, day: i64| {
             let (_, known) = known(id, PageState::Searchable, &[]);
-            let mut page = known.page;
+            let mut page = known.page();
             page.last_modified = Timestamp::UNIX_EPOCH + chrono::TimeDelta::days(day);
             QueryResult {
                 text: id.to_owned(),

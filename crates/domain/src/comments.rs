@@ -142,7 +142,7 @@ pub struct CachedComment {
     pub url: String,
     /// Its text in storage format.
     pub storage: String,
-    /// Its text as Markdown.
+    /// Its text as Markdown; links to pages are left open (see [`crate::links`]).
     pub markdown: String,
     /// The converter's version that made the Markdown.
     pub converter: i32,

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::content::ContentKind;
+use crate::links::Links;
 use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// Names of metadata keys, the same in every store. Others filter by them: they do not change.
@@ -128,8 +129,9 @@ impl DocumentFacts<'_> {
     }
 }
 
-/// Hash of a document, 64 hex digits: covers the Markdown (by its own hash) and everything else that a store is told, so
-/// that equal hashes mean that an upload would change nothing.
+/// Hash of a document, 64 hex digits: covers the Markdown (by its own hash, which says which pages it names) and everything else
+/// that a store is told, so that equal hashes mean that an upload would change nothing, but for a newer title of a page that
+/// it names.
 #[must_use]
 pub fn document_hash(facts: &DocumentFacts<'_>, markdown_hash: &str) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -170,6 +172,21 @@ pub fn with_comments(markdown_hash: &str, comments_hash: Option<&str>) -> String
             .to_hex()
             .to_string(),
     }
+}
+
+/// Hash of a page's text together with the pages that it names, from the hash of the text with its links left open.
+#[must_use]
+pub fn with_links(text_hash: String, links: &Links) -> String {
+    if links.named().is_empty() {
+        return text_hash;
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(text_hash.as_bytes());
+    for page in links.named() {
+        hasher.update(b"\n");
+        hasher.update(page.as_str().as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// A page's Markdown with its comments below it.
@@ -260,6 +277,22 @@ mod tests {
             "# Runbook\n\nEngineering > Operations\n\nBody.\n"
         );
         assert_eq!(document.metadata.breadcrumb, "Engineering > Operations");
+    }
+
+    #[test]
+    fn the_hash_tells_which_pages_are_named() {
+        let mut links = Links::default();
+        links.set_body(["1", "2"].map(PageId::from).into());
+        let hash = |links: &Links| with_links("h".to_owned(), links);
+        assert_eq!(
+            hash(&links),
+            "h",
+            "a document that names nobody is what it always was"
+        );
+        links.name(|_| crate::links::Naming::Named);
+        let both = hash(&links);
+        links.keep_named(|page| page.as_str() == "2");
+        assert!(both != hash(&links) && hash(&links) != "h");
     }
 
     #[test]

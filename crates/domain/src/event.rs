@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::page::Page;
 use crate::{IndexId, RunId, Timestamp};
 
 /// The name of an event on the stream.
@@ -12,7 +13,7 @@ pub enum EventKind {
     RunStarted,
     /// Counters moved; the data is the run.
     Progress,
-    /// A page failed; the data is the page (with `index_id` and `run_id`).
+    /// A page failed; the data is the page (with `index_id` and `run_id`) as the administrator sees it.
     PageFailed,
     /// A run is over; the data is the run.
     RunFinished,
@@ -59,6 +60,22 @@ pub struct NewEvent {
     pub run_id: Option<RunId>,
     /// The JSON of what it is about.
     pub data: serde_json::Value,
+}
+
+impl NewEvent {
+    /// A page failed in a run.
+    #[must_use]
+    pub fn page_failed(page: &Page, index: IndexId, run: RunId) -> Self {
+        let mut data = serde_json::to_value(page).unwrap_or_default();
+        data["index_id"] = serde_json::json!(index);
+        data["run_id"] = serde_json::json!(run);
+        Self {
+            kind: EventKind::PageFailed,
+            index_id: index,
+            run_id: Some(run),
+            data,
+        }
+    }
 }
 
 /// One event with its number.

@@ -1,5 +1,7 @@
 //! An index: what an administrator asked for, and how it stands.
 
+mod patch;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::quiet::QuietHours;
 use crate::run::Run;
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
+
+pub use patch::IndexPatch;
 
 /// Which retrieval store holds an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`comments`], [`index`], [`run`], [`document`].
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
 //!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`vanish`] and [`guard`] (who may be removed),
-//!   [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave).
+//!   [`links`] (which pages a document may name), [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave).
 //! * **Ports**, the traits that adapters implement: [`ports`].
 //!
 //! This crate must not know actix, HTTP, a database or the network; everything here is tested with plain values.
@@ -22,6 +22,7 @@ pub mod event;
 pub mod guard;
 pub mod ids;
 pub mod index;
+pub mod links;
 pub mod moving;
 pub mod overlap;
 pub mod page;

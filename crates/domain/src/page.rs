@@ -1,10 +1,15 @@
 //! What is kept of a page of an index: the facts of the source, and how far it has come into the store.
 
+mod shown;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
+use crate::links::{Links, Naming};
 use crate::{IndexId, PageId, RunId, SpaceId, SpaceKey};
+
+pub use shown::{PlacedPage, Shown};
 
 /// How far a page has come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -116,8 +121,12 @@ pub struct PageRecord {
     /// Hash of the comments that its document holds, folded into Markdown, as 64 hex digits; `None`: none, or the index
     /// does not want them.
     pub comments_hash: Option<String>,
+    /// The pages that the kept text points at, and those that the document names.
+    pub links: Links,
     /// What is known of the file, of attachments only.
     pub file: Option<FileFacts>,
+    /// Whether it was decided last that it belongs in the index.
+    pub belongs: bool,
     /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it. Empty: the
     /// store accepted a document and then failed with it, so it may hold something under this id, but nothing to rely on:
     /// it equals no document's hash, and a removal still has to ask the store.
@@ -193,7 +202,9 @@ impl PageRecord {
             body_version: None,
             markdown_hash: None,
             comments_hash: None,
+            links: Links::default(),
             file: None,
+            belongs: false,
             stored_hash: None,
             state: PageState::Pending,
             reason: None,
@@ -241,17 +252,18 @@ impl PageRecord {
         }
     }
 
-    /// Whether an answer may quote it: the store holds it, and nothing speaks against it.
+    /// Whether documents of the index may name it.
     #[must_use]
-    pub fn may_be_shown(&self) -> bool {
-        self.stored_hash.is_some()
-            && !matches!(
-                self.state,
-                PageState::Vanishing | PageState::Removed | PageState::Skipped
-            )
+    pub const fn naming(&self) -> Naming {
+        Naming::of(
+            self.kind,
+            self.state,
+            self.stored_hash.is_some(),
+            self.belongs,
+        )
     }
 
-    /// The row as REST shows it.
+    /// The row as REST shows it to the administrator.
     #[must_use]
     pub fn to_page(&self, space_key: SpaceKey) -> Page {
         Page {
@@ -283,7 +295,7 @@ pub struct CachedBody {
     pub version: i32,
     /// The body in storage format.
     pub storage: String,
-    /// Its Markdown, without title line and breadcrumb.
+    /// Its Markdown, without title line and breadcrumb; links to pages are left open (see [`crate::links`]).
     pub markdown: String,
     /// blake3 of `markdown`, 64 hex digits.
     pub markdown_hash: String,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::index::{IndexSettings, IndexSpace, Remote};
-use crate::page::Page;
+use crate::page::{Page, Shown};
 use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// How many results are given when nobody says.
@@ -90,7 +90,7 @@ pub enum PageQuery {
 #[derive(Clone, PartialEq, Debug)]
 pub struct PageText {
     /// The page, in the version of the text.
-    pub page: Page,
+    pub page: Shown<Page>,
     /// Its Markdown, without title line and breadcrumb.
     pub markdown: String,
 }
@@ -99,7 +99,7 @@ pub struct PageText {
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangedPage {
     /// The page; `state` tells a removed one.
-    pub page: Page,
+    pub page: Shown<Page>,
     /// When the index took notice.
     pub changed_at: Timestamp,
 }

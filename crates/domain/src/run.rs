@@ -205,14 +205,17 @@ pub struct RunPlan {
     pub update: i64,
     /// Pages that would be removed.
     pub remove: i64,
+    /// Pages that would be hidden, since Confluence no longer shows them; a later run removes them.
+    #[serde(default)]
+    pub hide: i64,
     /// Whether so much would be removed that the administrator is asked first.
     #[serde(default)]
     pub needs_confirmation: bool,
     /// Pages that stay as they are.
     pub unchanged: i64,
-    /// Confluence requests still needed for bodies.
+    /// Confluence requests that it takes.
     pub confluence_requests: i64,
-    /// Store requests needed.
+    /// Store requests that it takes, without those that ask how far the store has come.
     pub store_requests: i64,
     /// Minutes at the set quota.
     pub minutes: f64,

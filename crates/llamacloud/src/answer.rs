@@ -65,7 +65,8 @@ impl Failure {
             } => BackendError::Unauthorized {
                 host: host.to_owned(),
                 detail: format!(
-                    "{detail} (403). The key may not use this project: check LLAMA_CLOUD_PROJECT_ID and the key's role"
+                    "{detail} (403). The key may not use this project, or the plan does not include this: check \
+                     LLAMA_CLOUD_PROJECT_ID, the key's role and the plan"
                 ),
             },
             Self::Refused {
@@ -103,7 +104,9 @@ pub(crate) fn detail(status: u16, body: &[u8]) -> (String, Value) {
             .get("message")
             .and_then(Value::as_str)
             .map_or_else(|| other.to_string(), str::to_owned),
-        _ if looks_like_html(body) => format!("an HTML page instead of an answer, status {status}"),
+        _ if upstream::is_html(body) => {
+            format!("an HTML page instead of an answer, status {status}")
+        }
         _ => format!("status {status} without a reason"),
     };
     (shortened(told), value)
@@ -133,10 +136,6 @@ fn field_error(error: &Value) -> String {
     }
 }
 
-pub(crate) fn looks_like_html(body: &[u8]) -> bool {
-    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
-}
-
 fn shortened(mut text: String) -> String {
     const MOST: usize = 400;
     if text.len() > MOST {
@@ -164,33 +163,6 @@ pub(crate) fn blamed_items(body: &Value) -> Vec<(usize, String)> {
     errors
         .map(|list| list.iter().filter_map(blamed).collect())
         .unwrap_or_default()
-}
-
-/// The least wait that an answer asks for: `retry-after-ms`, `Retry-After` in seconds or as a date.
-pub(crate) fn retry_after(
-    milliseconds: Option<&str>,
-    retry_after: Option<&str>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Option<Duration> {
-    let number = |text: &str| {
-        text.trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|n| n.is_finite() && *n >= 0.0 && *n < 1e9)
-    };
-    if let Some(wait) = milliseconds.and_then(number) {
-        return Some(Duration::from_secs_f64(wait / 1000.0));
-    }
-    let text = retry_after?;
-    if let Some(seconds) = number(text) {
-        return Some(Duration::from_secs_f64(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text.trim()).ok()?;
-    Some(
-        (date.with_timezone(&chrono::Utc) - now)
-            .to_std()
-            .unwrap_or_default(),
-    )
 }
 
 #[cfg(test)]
@@ -245,25 +217,6 @@ mod tests {
             [(3, "body.3.text: Field required".to_owned())]
         );
         assert_eq!(blamed_items(&Value::Null), []);
-    }
-
-    #[test]
-    fn waits_are_read_in_every_form() {
-        let now = chrono::DateTime::parse_from_rfc3339("2026-11-01T10:00:00Z")
-            .unwrap()
-            .to_utc();
-        let wait = |ms, after| retry_after(ms, after, now).map(|wait| wait.as_millis());
-        assert_eq!(wait(Some("250"), Some("9")), Some(250));
-        assert_eq!(wait(None, Some("3")), Some(3000));
-        assert_eq!(wait(None, Some("0.5")), Some(500));
-        assert_eq!(
-            wait(None, Some("Sun, 01 Nov 2026 10:00:20 GMT")),
-            Some(20_000)
-        );
-        assert_eq!(wait(None, Some("Sun, 01 Nov 2026 09:00:00 GMT")), Some(0));
-        for useless in ["soon", "-3", "NaN", "inf", ""] {
-            assert_eq!(wait(None, Some(useless)), None, "{useless}");
-        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use domain::query::{Passage, RetrievalQuery};
 
 use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
 use crate::http::Http;
+use crate::offers::{self, Generation, Offer};
 use crate::prices::Prices;
 use crate::v1::{self, Pipelines};
 use crate::v2::{self, Directories};
@@ -43,31 +44,6 @@ struct Offered {
 
 /// Told what the account offers when that was found out, to be remembered over a restart.
 pub type FoundOut = Arc<dyn Fn(IndexApi) + Send + Sync>;
-
-/// A generation of the index API.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Generation {
-    Pipelines,
-    Directories,
-}
-
-impl Generation {
-    /// The generation of an object that exists.
-    fn of(remote: &Remote) -> Option<Self> {
-        match remote.kind.as_str() {
-            v1::KIND => Some(Self::Pipelines),
-            v2::KIND => Some(Self::Directories),
-            _ => None,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pipelines => "pipelines (v1)",
-            Self::Directories => "directories and indexes (v2)",
-        }
-    }
-}
 
 impl LlamaCloud {
     /// A client; makes no request. A process-wide rustls provider must be installed.
@@ -131,8 +107,18 @@ impl LlamaCloud {
         }
     }
 
-    /// Asks the account: pipelines, which take text as it is and tell the state of each document, where they are served;
-    /// else directories and indexes. `doubted` is an answer that turned out not to hold.
+    /// Whether a generation is served to the account.
+    async fn ask(&self, generation: Generation) -> Offer {
+        let said = match generation {
+            Generation::Pipelines => self.pipelines.is_offered().await,
+            Generation::Directories => self.directories.is_offered().await,
+        };
+        Offer { generation, said }
+    }
+
+    /// Asks the account for each generation in turn, until one is offered. One that is refused is not offered; one that does
+    /// not answer now ends the question, since where an index is made must not hang on a bad moment. `doubted` is an answer
+    /// that turned out not to hold.
     async fn find_out(&self, doubted: Option<Offered>) -> Result<Generation, BackendError> {
         let _one_at_a_time = self.asking.lock().await;
         if let Some(found) = self.offered()
@@ -140,18 +126,23 @@ impl LlamaCloud {
         {
             return Ok(found.generation);
         }
-        let generation = if self.pipelines.is_offered().await? {
-            Generation::Pipelines
-        } else if self.directories.is_offered().await? {
-            Generation::Directories
-        } else {
-            return Err(BackendError::Rejected {
-                detail: format!(
-                    "{} serves neither pipelines nor indexes; check LLAMA_CLOUD_BASE_URL",
-                    self.http.host()
-                ),
-            });
-        };
+        let mut asked = Vec::new();
+        for generation in Generation::BOTH {
+            let offer = self.ask(generation).await;
+            let (is_made, is_open) = (offer.is_made(), offer.is_open());
+            asked.push(offer);
+            if is_made {
+                self.found(generation);
+                return Ok(generation);
+            }
+            if is_open {
+                break;
+            }
+        }
+        Err(offers::refusal(self.http.host(), &asked))
+    }
+
+    fn found(&self, generation: Generation) {
         tracing::info!(
             host = self.http.host(),
             generation = generation.name(),
@@ -167,7 +158,6 @@ impl LlamaCloud {
                 Generation::Directories => IndexApi::V2,
             });
         }
-        Ok(generation)
     }
 
     async fn ensure_in(
@@ -228,43 +218,18 @@ impl RetrievalBackend for LlamaCloud {
         })
     }
 
+    /// Asks for each generation that the settings allow; the answer says what each of them said.
     async fn probe(&self) -> Result<String, BackendError> {
-        let host = self.http.host();
-        let (v1, v2) = match self.index_api {
-            IndexApi::V1 => (Some(self.pipelines.is_offered().await?), None),
-            IndexApi::V2 => (None, Some(self.directories.is_offered().await?)),
-            IndexApi::Auto => (
-                Some(self.pipelines.is_offered().await?),
-                Some(self.directories.is_offered().await?),
-            ),
+        let wanted: &[Generation] = match self.index_api {
+            IndexApi::V1 => &[Generation::Pipelines],
+            IndexApi::V2 => &[Generation::Directories],
+            IndexApi::Auto => &Generation::BOTH,
         };
-        let offers = |offered: Option<bool>, generation: Generation| match offered {
-            Some(true) => Some(generation.name()),
-            _ => None,
-        };
-        let offered: Vec<&str> = [
-            offers(v1, Generation::Pipelines),
-            offers(v2, Generation::Directories),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if offered.is_empty() {
-            let asked = match self.index_api {
-                IndexApi::V1 => "no pipelines (v1): LLAMA_CLOUD_INDEX_API=v2 or auto may be right",
-                IndexApi::V2 => {
-                    "no directories and indexes (v2): LLAMA_CLOUD_INDEX_API=v1 or auto may be right"
-                }
-                IndexApi::Auto => "neither pipelines (v1) nor directories and indexes (v2)",
-            };
-            return Err(BackendError::Rejected {
-                detail: format!("{host} offers {asked}; check LLAMA_CLOUD_BASE_URL as well"),
-            });
+        let mut asked = Vec::new();
+        for generation in wanted {
+            asked.push(self.ask(*generation).await);
         }
-        Ok(format!(
-            "LlamaCloud at {host} offers {}",
-            offered.join(" and ")
-        ))
+        offers::summary(self.http.host(), &asked)
     }
 
     async fn ensure(
@@ -280,10 +245,12 @@ impl RetrievalBackend for LlamaCloud {
         let made = self.ensure_in(generation, spec, known).await;
         let doubted = self.offered().filter(|offered| offered.remembered);
         match made {
-            // 404 and the like: what an earlier process found out may hold no more.
-            Err(BackendError::Rejected { .. } | BackendError::ObjectGone { .. })
-                if self.index_api == IndexApi::Auto && doubted.is_some() =>
-            {
+            // 404, 403 and the like: what an earlier process found out may hold no more.
+            Err(
+                BackendError::Rejected { .. }
+                | BackendError::ObjectGone { .. }
+                | BackendError::Unauthorized { .. },
+            ) if self.index_api == IndexApi::Auto && doubted.is_some() => {
                 let generation = self.find_out(doubted).await?;
                 self.ensure_in(generation, spec, known).await
             }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use domain::backoff::Backoff;
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use upstream::{Network, check_address};
+use url::Url;
+
+pub use upstream::ConfigError;
 
 use crate::prices::Prices;
 
@@ -14,7 +17,7 @@ pub const US_HOST: &str = "https://api.cloud.llamaindex.ai";
 /// Which generation of the index API a new index gets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum IndexApi {
-    /// What the account offers: pipelines where they are served, else directories and indexes.
+    /// What the account offers: pipelines where they are served to it, else directories and indexes.
     #[default]
     Auto,
     /// Pipelines.
@@ -23,13 +26,9 @@ pub enum IndexApi {
     V2,
 }
 
-/// How long things may take, and how trouble is met.
+/// How trouble is met.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Timeouts {
-    /// Opening a connection.
-    pub connect: Duration,
-    /// One request as a whole.
-    pub request: Duration,
     /// Tries of one request, the first included.
     pub attempts: u32,
     /// Waits between tries.
@@ -43,8 +42,6 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
-            request: Duration::from_secs(60),
             attempts: 5,
             backoff: Backoff {
                 base: Duration::from_millis(500),
@@ -73,15 +70,17 @@ pub struct LlamaCloudConfig {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive limit of requests in flight.
     pub max_concurrent_requests: usize,
-    /// Proxy for every request but those to loopback.
-    pub proxy: Option<Url>,
-    /// Further trusted certificate authorities, as PEM.
-    pub extra_ca_pem: Option<Vec<u8>>,
+    /// The operator's proxy and certificate authority.
+    pub network: Network,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// How long one request may take as a whole.
+    pub request_timeout: Duration,
+    /// Bytes (after decompression) that are read of one answer.
+    pub max_answer_bytes: usize,
     /// What things cost there.
     pub prices: Prices,
-    /// `User-Agent` of every request.
-    pub user_agent: String,
-    /// Times and retries.
+    /// Retries and waits.
     pub timeouts: Timeouts,
 }
 
@@ -99,63 +98,30 @@ impl LlamaCloudConfig {
             openai_api_key: None,
             max_requests_per_second: 10,
             max_concurrent_requests: 4,
-            proxy: None,
-            extra_ca_pem: None,
+            network: Network::default(),
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(60),
+            max_answer_bytes: 64 << 20,
             prices: Prices::built_in(),
-            user_agent: concat!("mcp-confluence/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
         }
     }
 
     /// Checks what can be checked without a request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |setting, cause: &str| {
-            Err(ConfigError {
-                setting,
-                cause: cause.to_owned(),
-            })
-        };
         let key = self.api_key.expose_secret();
         if key.trim().is_empty()
             || key
                 .chars()
                 .any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii())
         {
-            return refuse(
+            return Err(ConfigError::new(
                 "LLAMA_CLOUD_API_KEY",
                 "is empty or holds characters that no key has; copy it again",
-            );
+            ));
         }
-        let loopback = match self.base_url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => {
-                return refuse(
-                    "LLAMA_CLOUD_BASE_URL",
-                    "has no host; give an address like https://api.cloud.eu.llamaindex.ai",
-                );
-            }
-        };
-        match self.base_url.scheme() {
-            "https" => Ok(()),
-            "http" if loopback => Ok(()),
-            _ => refuse(
-                "LLAMA_CLOUD_BASE_URL",
-                "must begin with https:// (http:// for loopback only), or the key would travel openly",
-            ),
-        }
+        check_address("LLAMA_CLOUD_BASE_URL", &self.base_url)
     }
-}
-
-/// A setting that cannot be used. Names it, never a secret.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{setting}: {cause}")]
-pub struct ConfigError {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong, and the remedy.
-    pub cause: String,
 }
 
 #[cfg(test)]

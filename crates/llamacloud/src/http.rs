@@ -1,20 +1,27 @@
-//! One exchange with the service: through the gate, with bounded retries, to a JSON value or a [`Failure`].
+//! One exchange with the service: through the rate limiter, with bounded retries, to a JSON value or a [`Failure`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
+use backon::Retryable as _;
 use domain::ports::retrieval::BackendError;
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::ClientBuilder;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use upstream::{
+    Answer, Bounds, Broken, BrokenBy, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong,
+    secret_header, waits,
+};
 use url::Url;
 
 use crate::answer::{self, Failure};
 use crate::call::{Body, Call, Repeat, Upload};
 use crate::config::{ConfigError, LlamaCloudConfig, Timeouts};
-use crate::gate::Gate;
+
+/// The rate limits are the account's, whatever is asked for.
+const ACCOUNT: &str = "account";
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone)]
@@ -26,68 +33,55 @@ struct Inner {
     host: String,
     project: Option<String>,
     key: SecretString,
+    bounds: Bounds,
     timeouts: Timeouts,
-    gate: Arc<Gate>,
-    requests: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    limiter: Arc<RateLimiter>,
 }
 
-/// One try.
-enum Tried {
-    Answer(Value),
-    Final(Failure),
-    Again {
-        failure: Failure,
-        at_least: Option<Duration>,
-        unheard: bool,
-    },
+/// A try that gave nothing.
+struct Miss {
+    failure: Box<Failure>,
+    again: Again,
+    /// The wait that the service asked for.
+    at_least: Duration,
+}
+
+/// Whether a request may be sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// If twice is as good as once: nobody knows what became of it.
+    IfRepeatable,
+    /// It surely did nothing.
+    Always,
+}
+
+impl Miss {
+    fn new(failure: Failure, again: Again) -> Self {
+        Self {
+            failure: Box::new(failure),
+            again,
+            at_least: Duration::ZERO,
+        }
+    }
 }
 
 impl Http {
     pub(crate) fn new(config: &LlamaCloudConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        let bad = |setting, cause: String| ConfigError { setting, cause };
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {}", config.api_key.expose_secret())).map_err(
-                |_| {
-                    bad(
-                        "LLAMA_CLOUD_API_KEY",
-                        "cannot stand in a header; copy it again".to_owned(),
-                    )
-                },
-            )?;
-        authorization.set_sensitive(true);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&config.user_agent)
-            .connect_timeout(config.timeouts.connect)
-            .timeout(config.timeouts.request)
-            .redirect(reqwest::redirect::Policy::none())
-            .default_headers(HeaderMap::from_iter([(
-                reqwest::header::AUTHORIZATION,
-                authorization,
-            )]))
-            .no_proxy();
-        if let Some(url) = &config.proxy {
-            let proxy = reqwest::Proxy::all(url.as_str())
-                .map_err(|_| bad("HTTPS_PROXY", "is no proxy address".to_owned()))?;
-            builder = builder
-                .proxy(proxy.no_proxy(reqwest::NoProxy::from_string("localhost,127.0.0.1,::1")));
-        }
-        if let Some(pem) = &config.extra_ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| {
-                bad(
-                    "EXTRA_CA_FILE",
-                    format!("is no PEM file of certificates: {error}"),
+        let authorization = secret_header(&format!("Bearer {}", config.api_key.expose_secret()))
+            .map_err(|_| {
+                ConfigError::new(
+                    "LLAMA_CLOUD_API_KEY",
+                    "cannot stand in a header; copy it again",
                 )
             })?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let client = builder.build().map_err(|error| {
-            bad(
-                "LLAMA_CLOUD_BASE_URL",
-                format!("no HTTP client can be made: {error}"),
-            )
-        })?;
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+        let with_headers = |builder: ClientBuilder| builder.default_headers(headers);
+        let client =
+            config
+                .network
+                .client(config.connect_timeout, config.request_timeout, with_headers)?;
         let project = config
             .project_id
             .as_deref()
@@ -100,13 +94,20 @@ impl Http {
             base: config.base_url.clone(),
             project,
             key: config.api_key.clone(),
+            // A refusal may quote all that it refuses.
+            bounds: Bounds {
+                answer: config.max_answer_bytes,
+                error: config.max_answer_bytes,
+            },
             timeouts: config.timeouts,
-            gate: Gate::new(
-                config.max_requests_per_second,
-                config.max_concurrent_requests,
-            ),
-            requests: AtomicU64::new(0),
-            trouble: Mutex::new(None),
+            limiter: RateLimiter::new(LimiterSettings {
+                per_second: NonZeroU32::new(config.max_requests_per_second)
+                    .unwrap_or(NonZeroU32::MIN),
+                max_in_flight: config.max_concurrent_requests,
+                patience: config.timeouts.patience,
+                // Uploads of different sizes take different times.
+                slow_factor: f64::INFINITY,
+            }),
         })))
     }
 
@@ -120,69 +121,44 @@ impl Http {
     }
 
     pub(crate) fn requests(&self) -> u64 {
-        self.0.requests.load(Ordering::Relaxed)
+        self.0.limiter.health().requests
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.0
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.limiter.health().trouble
     }
 
     /// Sends a request, again where that may help, and answers the JSON (null where there is none).
     pub(crate) async fn send(&self, call: &Call) -> Result<Value, Failure> {
-        let mut failures = 0;
-        loop {
-            let tried = self.attempt(call).await;
-            let (failure, at_least, unheard) = match tried {
-                Tried::Answer(value) => {
-                    self.note(None);
-                    return Ok(value);
+        let Inner {
+            limiter, timeouts, ..
+        } = &*self.0;
+        let retries = timeouts.attempts.saturating_sub(1) as usize;
+        let result = (|| self.attempt(call))
+            .retry(waits(timeouts.backoff).take(retries))
+            .when(|miss| match miss.again {
+                Again::Never => false,
+                Again::IfRepeatable => call.repeat == Repeat::Always,
+                Again::Always => true,
+            })
+            .adjust(|miss, planned| {
+                let wait = planned?.max(miss.at_least);
+                (miss.at_least <= timeouts.patience).then_some(wait)
+            })
+            .notify(|Miss { failure, .. }, wait| {
+                let path = call.path.join("/");
+                tracing::debug!(host = self.host(), path, ?failure, ?wait, "trying again");
+                if matches!(**failure, Failure::Limited { .. }) {
+                    limiter.pause(LimitScope::Everything, ACCOUNT, wait);
                 }
-                Tried::Final(failure) => {
-                    self.note_failure(&failure);
-                    return Err(failure);
-                }
-                Tried::Again {
-                    failure,
-                    at_least,
-                    unheard,
-                } => (failure, at_least, unheard),
-            };
-            failures += 1;
-            let timeouts = &self.0.timeouts;
-            let may = unheard || call.repeat == Repeat::Always;
-            if !may
-                || failures >= timeouts.attempts
-                || at_least.is_some_and(|wait| wait > timeouts.patience)
-            {
-                let failure = match (failure, at_least) {
-                    (Failure::Limited { retry_after }, wait) => Failure::Limited {
-                        retry_after: wait.unwrap_or(retry_after),
-                    },
-                    (other, _) => other,
-                };
-                self.note_failure(&failure);
-                return Err(failure);
-            }
-            let wait =
-                timeouts
-                    .backoff
-                    .wait(failures, rand::random(), at_least.unwrap_or_default());
-            tracing::debug!(
-                host = self.host(),
-                path = call.path.join("/"),
-                ?failure,
-                ?wait,
-                "trying again"
-            );
-            if matches!(failure, Failure::Limited { .. }) {
-                self.0.gate.pause(wait);
-            }
-            tokio::time::sleep(wait).await;
+            })
+            .await
+            .map_err(|miss| *miss.failure);
+        match &result {
+            Ok(_) => limiter.note(None),
+            Err(failure) => self.note_failure(failure),
         }
+        result
     }
 
     /// [`send`](Self::send), with errors as the port says them.
@@ -192,113 +168,81 @@ impl Http {
             .map_err(|failure| failure.at(self.host()))
     }
 
-    async fn attempt(&self, call: &Call) -> Tried {
+    async fn attempt(&self, call: &Call) -> Result<Value, Miss> {
         let inner = &*self.0;
-        let mut request = inner.client.request(call.method.clone(), self.url(call));
-        request = match &call.body {
+        let request = inner.client.request(call.method.clone(), self.url(call));
+        let request = match &call.body {
             Body::None => request,
             Body::Json(bytes) => request
-                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .header(CONTENT_TYPE, "application/json")
                 .body(bytes.clone()),
             Body::Upload(upload) => request.multipart(form(upload)),
         };
-        let permit = inner.gate.enter().await;
-        inner.requests.fetch_add(1, Ordering::Relaxed);
-        let exchange = async {
-            let response = request.send().await?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            Ok::<_, reqwest::Error>((status, headers, response.bytes().await?))
+        let permit = inner
+            .limiter
+            .acquire(ACCOUNT)
+            .await
+            .map_err(|TooLong(retry_after)| {
+                Miss::new(Failure::Limited { retry_after }, Again::Never)
+            })?;
+        let result = match upstream::send(request, inner.bounds).await {
+            Ok(answer) => self.read(call, &answer),
+            Err(broken) => Err(miss(broken)),
         };
-        let tried = match exchange.await {
-            Err(error) => broken(&error),
-            Ok((status, headers, body)) => self.read(call, status, &headers, &body),
-        };
-        match &tried {
-            Tried::Again { .. } => permit.pushed_back(),
-            _ => permit.answered(),
-        }
-        tried
+        permit.ended(match &result {
+            Err(miss) if miss.again != Again::Never => Outcome::PushedBack,
+            _ => Outcome::Answered,
+        });
+        result
     }
 
-    fn read(&self, call: &Call, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Tried {
-        let code = status.as_u16();
-        if status.is_success() {
-            if body.iter().all(u8::is_ascii_whitespace) {
-                return Tried::Answer(Value::Null);
+    fn read(&self, call: &Call, answer: &Answer) -> Result<Value, Miss> {
+        let code = answer.status.as_u16();
+        let status = Some(code);
+        if answer.status.is_success() {
+            if answer.body.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Value::Null);
             }
-            return match serde_json::from_slice(body) {
-                Ok(value) => Tried::Answer(value),
-                Err(error) => {
-                    let what = if answer::looks_like_html(body) {
-                        "an HTML page".to_owned()
-                    } else {
-                        format!("cut JSON: {error}")
-                    };
-                    again(
-                        Failure::Broken {
-                            status: Some(code),
-                            detail: format!("status {code} with {what}"),
-                        },
-                        None,
-                        false,
-                    )
-                }
-            };
+            return answer.json().map_err(|detail| {
+                Miss::new(Failure::Broken { status, detail }, Again::IfRepeatable)
+            });
         }
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let (detail, body) = answer::detail(code, body);
+        let (detail, body) = answer::detail(code, &answer.body);
         let detail = detail.replace(self.0.key.expose_secret(), "[key]");
-        let at_least = answer::retry_after(
-            header("retry-after-ms"),
-            header("retry-after"),
-            chrono::Utc::now(),
-        );
+        let asked = upstream::retry_after(&answer.headers, chrono::Utc::now());
         let refused = Failure::Refused {
             status: code,
             detail: detail.clone(),
             body,
         };
-        if header("x-should-retry") == Some("false") && code != 429 && code < 500 {
-            return Tried::Final(refused);
-        }
-        match code {
-            429 if !call.retries_limit => Tried::Final(refused),
+        let broken = Failure::Broken { status, detail };
+        let hopeless = code != 429
+            && code < 500
+            && answer
+                .headers
+                .get("x-should-retry")
+                .is_some_and(|value| value == "false");
+        let (failure, again) = match code {
+            _ if hopeless => (refused, Again::Never),
+            429 if !call.retries_limit => (refused, Again::Never),
             429 => {
                 // Without a hint: half a minute, the pace of the smallest plan.
-                let retry_after = at_least.unwrap_or(Duration::from_secs(30));
-                again(Failure::Limited { retry_after }, at_least, true)
+                let retry_after = asked.unwrap_or(Duration::from_secs(30));
+                (Failure::Limited { retry_after }, Again::Always)
             }
-            503 => again(
-                Failure::Broken {
-                    status: Some(code),
-                    detail,
-                },
-                at_least,
-                true,
-            ),
-            500.. => again(
-                Failure::Broken {
-                    status: Some(code),
-                    detail,
-                },
-                at_least,
-                false,
-            ),
-            409 if call.retries_conflict => again(refused, at_least, true),
-            408 | 425 => again(
-                Failure::Broken {
-                    status: Some(code),
-                    detail,
-                },
-                at_least,
-                false,
-            ),
-            300..=399 => Tried::Final(Failure::Broken {
-                status: Some(code),
-                detail: format!("status {code} leads elsewhere; check LLAMA_CLOUD_BASE_URL"),
-            }),
-            _ => Tried::Final(refused),
-        }
+            503 => (broken, Again::Always),
+            408 | 425 | 500.. => (broken, Again::IfRepeatable),
+            409 if call.retries_conflict => (refused, Again::Always),
+            300..=399 => {
+                let detail = format!("status {code} leads elsewhere; check LLAMA_CLOUD_BASE_URL");
+                (Failure::Broken { status, detail }, Again::Never)
+            }
+            _ => (refused, Again::Never),
+        };
+        Err(Miss {
+            at_least: asked.unwrap_or_default(),
+            ..Miss::new(failure, again)
+        })
     }
 
     fn url(&self, call: &Call) -> Url {
@@ -324,14 +268,6 @@ impl Http {
         url
     }
 
-    fn note(&self, trouble: Option<String>) {
-        *self
-            .0
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-
     fn note_failure(&self, failure: &Failure) {
         // What concerns one object or one document is no trouble of the account.
         if !matches!(
@@ -341,16 +277,9 @@ impl Http {
                 ..
             }
         ) {
-            self.note(Some(failure.clone().at(self.host()).to_string()));
+            let told = failure.clone().at(self.host()).to_string();
+            self.0.limiter.note(Some(told));
         }
-    }
-}
-
-fn again(failure: Failure, at_least: Option<Duration>, unheard: bool) -> Tried {
-    Tried::Again {
-        failure,
-        at_least,
-        unheard,
     }
 }
 
@@ -370,31 +299,15 @@ fn form(upload: &Upload) -> reqwest::multipart::Form {
     form.part("upload_file", part)
 }
 
-fn broken(error: &reqwest::Error) -> Tried {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let (detail, unheard) = if error.is_connect() {
-        let remedy = if cause.to_string().contains("ertificate") {
-            "; if a proxy re-signs traffic, set EXTRA_CA_FILE"
-        } else {
-            ""
-        };
-        (format!("no connection: {cause}{remedy}"), true)
-    } else if error.is_timeout() {
-        ("no answer in time".to_owned(), false)
-    } else {
-        (format!("the answer broke off: {cause}"), false)
+/// What a failed exchange means.
+fn miss(Broken { by, detail }: Broken) -> Miss {
+    let again = match by {
+        BrokenBy::Request | BrokenBy::Length => Again::Never,
+        BrokenBy::Connection => Again::Always,
+        BrokenBy::Time | BrokenBy::Break => Again::IfRepeatable,
     };
-    again(
-        Failure::Broken {
-            status: None,
-            detail,
-        },
-        None,
-        unheard,
-    )
+    let status = None;
+    Miss::new(Failure::Broken { status, detail }, again)
 }
 
 #[cfg(test)]

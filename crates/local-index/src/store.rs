@@ -63,13 +63,8 @@ impl Store {
             path: path.to_owned(),
             detail,
         };
-        if let (Place::File(path), Some(folder)) = (place, path.parent()) {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                fail(format!(
-                    "its folder cannot be made for {}: {error}",
-                    path.display()
-                ))
-            })?;
+        if let Place::File(path) = place {
+            private_files::create_database(path).map_err(|error| fail(error.to_string()))?;
         }
         let pool = |size: u32, settings: &'static str| {
             Pool::builder()
@@ -92,6 +87,10 @@ impl Store {
                 found,
                 known: schema::FORMAT,
             })?;
+        if let Place::File(path) = place {
+            // Only now: a file that is no index of ours is left as it is.
+            private_files::make_database_private(path).map_err(|error| fail(error.to_string()))?;
+        }
         schema::follow_language(&mut connection, Tokenizer::of(&options.language))?;
         drop(connection);
         // A database in memory belongs to its one connection.

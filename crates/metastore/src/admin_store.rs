@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use domain::event::Event;
-use domain::index::{Index, IndexSettings, IndexSpace};
-use domain::page::Page;
+use domain::index::{Index, IndexPatch, IndexSpace};
+use domain::page::{Page, PlacedPage};
 use domain::ports::store::{AdminStore, DiskUse, Listed, NewIndex, RunFilter, StoreResult};
 use domain::run::Run;
 use domain::token::Token;
@@ -22,11 +22,11 @@ impl AdminStore for Metastore {
     async fn update_index(
         &self,
         index: IndexId,
-        settings: &IndexSettings,
-        spaces: &[IndexSpace],
+        patch: &IndexPatch,
+        seen: &[IndexSpace],
     ) -> StoreResult<Index> {
-        let (settings, spaces, now) = (settings.clone(), spaces.to_vec(), self.now());
-        self.write(move |c| indexes::update(c, index, &settings, &spaces, now))
+        let (patch, seen, now) = (patch.clone(), seen.to_vec(), self.now());
+        self.write(move |c| indexes::update(c, index, patch, &seen, now))
             .await
     }
 
@@ -71,7 +71,7 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await
     }

@@ -3,6 +3,7 @@
 //! Everything else in this crate is diesel that both SQLite and PostgreSQL take. A PostgreSQL build would make [`Conn`] its
 //! connection and give this module a twin.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use crate::error::Done;
+use crate::error::{Done, conflict, failed};
 use crate::rows::{BodyRow, CommentRow, MovedRow, OutboxRow, PageRow, SpaceRow};
 use crate::schema::{
     bodies, checkpoints, comments, index_spaces, move_rows, outbox, people, remembered,
@@ -77,7 +78,7 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
                 restriction, breadcrumb, body_version, markdown_hash, stored_hash, state, reason, attempts, next_try_at,
                 seen_in_run, vanished_at, changed_at, document, comments_hash,
-                media_type, file_size,
+                media_type, file_size, links, belongs,
             ))
             .execute(connection)?;
     }
@@ -282,11 +283,23 @@ pub(crate) fn put_remembered(connection: &mut Conn, name: &str, value: &str) -> 
     Ok(())
 }
 
-/// Writes a consistent copy of the database into a file that does not exist yet.
+/// Writes a consistent copy of the database into a private file that does not exist yet; when it fails, none is left.
 pub(crate) fn copy_into(connection: &mut Conn, file: &Path) -> Done<()> {
+    // SQLite would let others read a file that it makes; it fills an empty one as well.
+    private_files::create_new(file).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => conflict(format!(
+            "{} exists already; a copy replaces nothing",
+            file.display()
+        )),
+        _ => failed(format!("{} cannot be made: {error}", file.display())),
+    })?;
     diesel::sql_query("VACUUM INTO ?")
         .bind::<diesel::sql_types::Text, _>(file.to_string_lossy())
-        .execute(connection)?;
+        .execute(connection)
+        .inspect_err(|_| {
+            // The first error is the one to report.
+            let _ = std::fs::remove_file(file);
+        })?;
     Ok(())
 }
 
@@ -294,13 +307,4 @@ pub(crate) fn copy_into(connection: &mut Conn, file: &Path) -> Done<()> {
 pub(crate) fn checkpoint_wal(connection: &mut Conn) -> Done<()> {
     connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")?;
     Ok(())
-}
-
-/// The files that the database consists of.
-pub(crate) fn files(path: &Path) -> [std::path::PathBuf; 3] {
-    ["", "-wal", "-shm"].map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    })
 }

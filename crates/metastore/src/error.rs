@@ -43,6 +43,9 @@ pub enum OpenError {
         /// What the driver said.
         detail: String,
     },
+    /// Other users may read it.
+    #[error(transparent)]
+    Exposed(#[from] private_files::Exposed),
     /// A newer version of the service made it.
     #[error("the database {} was made by a newer version (migration {migration}); run that version, or restore an older backup", path.display())]
     TooNew {
@@ -72,6 +75,9 @@ pub enum LockError {
         /// Who has it, as far as the lock file says.
         holder: Option<LockHolder>,
     },
+    /// Other users may read the lock file, which holds a key.
+    #[error(transparent)]
+    Exposed(#[from] private_files::Exposed),
     /// The lock file cannot be made or locked.
     #[error("the lock file {} cannot be used: {source}", path.display())]
     Io {

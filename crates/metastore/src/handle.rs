@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::SubsecRound;
@@ -63,6 +64,16 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writer: Side,
     readers: Side,
+    /// The files go with the last handle.
+    temporary: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.temporary.load(Ordering::Relaxed) {
+            remove_files(&self.path);
+        }
+    }
 }
 
 /// Connections of one role, and as many permits as there are connections: who waits, waits here and asleep.
@@ -170,7 +181,7 @@ impl Metastore {
     /// The file cannot be made or is no database of ours, or a newer version made it.
     pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
         let path = url.path();
-        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),
             source,
         })?;
@@ -201,11 +212,12 @@ impl Metastore {
         options: MetastoreOptions,
     ) -> Result<(Self, EngineLock), OpenError> {
         let path = url.path();
-        prepare_file(path).map_err(|source| OpenError::Inaccessible {
+        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),
             source,
         })?;
         let lock = lock::acquire(path)?;
+        remove_private_copies(path);
         Ok((Self::open_file(path, options, Some(&lock))?, lock))
     }
 
@@ -240,6 +252,8 @@ impl Metastore {
             }
         }
         drop(first);
+        // Only now: a file that is no database of ours is left as it is.
+        private_files::make_database_private(&path)?;
 
         let wait = busy + Duration::from_secs(5);
         let writer = Side::open(&path, 1, dialect::writer_setup(busy), wait)
@@ -257,8 +271,43 @@ impl Metastore {
                 clock: options.clock,
                 writer,
                 readers,
+                temporary: AtomicBool::new(false),
             }),
         })
+    }
+
+    /// A copy of the database as it stands, in a file of its own beside it, which goes with the last handle (or, after a kill,
+    /// with the next start of an engine). Writers go on meanwhile.
+    pub(crate) async fn private_copy(&self, name: &str) -> StoreResult<Self> {
+        let (source, clock) = (self.inner.path.clone(), Arc::clone(&self.inner.clock));
+        let mut target = source.clone().into_os_string();
+        target.push(format!("{PRIVATE_COPY}{name}"));
+        let target = PathBuf::from(target);
+        blocking(move || {
+            let open = || -> Result<Self, String> {
+                let mut from =
+                    Conn::establish(&source.to_string_lossy()).map_err(|e| e.to_string())?;
+                let options = MetastoreOptions {
+                    clock,
+                    ..MetastoreOptions::default()
+                };
+                from.batch_execute(&dialect::writer_setup(options.busy_timeout))
+                    .map_err(|e| e.to_string())?;
+                dialect::copy_into(&mut from, &target)
+                    .map_err(|e| StoreError::from(e).to_string())?;
+                let copy = Self::open_file(&target, options, None).map_err(|e| e.to_string())?;
+                copy.inner.temporary.store(true, Ordering::Relaxed);
+                Ok(copy)
+            };
+            open().map_err(|why| {
+                remove_files(&target);
+                failed(format!(
+                    "the database cannot be copied to {}: {why}",
+                    target.display()
+                ))
+            })
+        })
+        .await
     }
 
     /// The database file.
@@ -335,16 +384,31 @@ pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
     lock::holder(url.path())
 }
 
-/// Makes folder and file when they are not there; the file for its owner alone, since it holds what pages say.
-fn prepare_file(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
+/// Between the name of a database and that of a private copy.
+const PRIVATE_COPY: &str = ".copy-";
+
+fn remove_files(path: &Path) {
+    for file in private_files::database_files(path) {
+        // One that is not there is as it should be; another is tried again by the next start.
+        let _ = std::fs::remove_file(file);
     }
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+}
+
+/// Removes the private copies that a killed process left behind.
+fn remove_private_copies(path: &Path) {
+    let Some(name) = path.file_name() else {
+        return;
+    };
+    let begin = format!("{}{PRIVATE_COPY}", name.to_string_lossy());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let files = std::fs::read_dir(folder.unwrap_or(Path::new(".")));
+    for file in files.into_iter().flatten().flatten() {
+        if file.file_name().to_string_lossy().starts_with(&begin) {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use cursor::is_bad_cursor;
 pub use error::{LockError, OpenError};
 pub use handle::{Metastore, MetastoreOptions, lock_holder};
 pub use lock::{EngineLock, LocalKey, LockHolder};
-pub use maintenance::{BackupFacts, restore_backup, verify_backup};
+pub use maintenance::{BackupFacts, Restored, restore_backup, verify_backup};
 pub use url::{DatabaseUrl, UrlError};
 
 /// The number of items that a list gives when its `limit` is 0.

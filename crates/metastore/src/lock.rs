@@ -2,7 +2,7 @@
 //! however it ends. The file says who has it.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,23 +122,6 @@ fn lock_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// A lock file of an earlier version may be open to more readers than its owner.
-fn close_to_others(file: &File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
-}
-
 /// Takes the lock, or says who has it.
 pub(crate) fn acquire(database: &Path) -> Result<EngineLock, LockError> {
     let path = lock_path(database);
@@ -146,7 +129,7 @@ pub(crate) fn acquire(database: &Path) -> Result<EngineLock, LockError> {
         path: path.clone(),
         source,
     };
-    let mut file = open(&path).map_err(fail)?;
+    let mut file = private_files::open_or_create(&path).map_err(fail)?;
     // A few looks: somebody who only asks for the holder has it for an instant.
     let mut looks = 0;
     loop {
@@ -165,7 +148,7 @@ pub(crate) fn acquire(database: &Path) -> Result<EngineLock, LockError> {
             }
         }
     }
-    close_to_others(&file).map_err(fail)?;
+    private_files::make_private(&path)?;
     let mut lock = EngineLock {
         file,
         path: path.clone(),
@@ -186,7 +169,7 @@ pub(crate) fn holder(database: &Path) -> Option<LockHolder> {
     if !path.exists() {
         return None;
     }
-    let mut file = open(&path).ok()?;
+    let mut file = private_files::open_or_create(&path).ok()?;
     if FileExt::try_lock_shared(&file).is_ok() {
         FileExt::unlock(&file).ok();
         return None;

@@ -1,5 +1,6 @@
 //! Backup, restore and the write-ahead log.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use diesel::prelude::*;
@@ -8,7 +9,7 @@ use diesel_migrations::MigrationHarness;
 use domain::ports::store::StoreResult;
 
 use crate::dialect::{self, Conn};
-use crate::error::failed;
+use crate::error::{conflict, failed};
 use crate::handle::{Metastore, blocking};
 use crate::lock;
 use crate::migrate;
@@ -25,6 +26,15 @@ pub struct BackupFacts {
     pub schema: String,
 }
 
+/// What a restore did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// What the database holds now.
+    pub facts: BackupFacts,
+    /// Where the replaced database is kept; `None` when there was none.
+    pub kept: Option<PathBuf>,
+}
+
 impl Metastore {
     /// Writes a consistent copy into `file`, which must not exist; the service may go on meanwhile.
     ///
@@ -32,12 +42,6 @@ impl Metastore {
     /// The file exists or cannot be written.
     pub async fn backup(&self, file: &Path) -> StoreResult<()> {
         let target = file.to_owned();
-        if target.exists() {
-            return Err(crate::error::conflict(format!(
-                "{} exists already; a backup replaces nothing",
-                target.display()
-            )));
-        }
         self.alone(move |connection| dialect::copy_into(connection, &target))
             .await
     }
@@ -52,7 +56,7 @@ impl Metastore {
 
     /// Bytes of the database's files.
     pub(crate) async fn file_bytes(&self) -> StoreResult<i64> {
-        let files = dialect::files(self.path());
+        let files = private_files::database_files(self.path());
         blocking(move || {
             let bytes = files
                 .iter()
@@ -132,40 +136,77 @@ pub fn verify_backup(file: &Path) -> StoreResult<BackupFacts> {
     })
 }
 
-/// Puts a verified backup in the place of the database; refuses while an engine runs on it. Blocks. What stood there is
-/// kept beside it as `<database>.before-restore`.
+/// Puts a verified backup in the place of the database; refuses while an engine runs on it. Blocks. The replaced database is
+/// kept beside it as `<database>.before-restore`, `<database>.before-restore-2` and so on: no restore overwrites what an
+/// earlier one kept.
 ///
 /// # Errors
 /// The backup is no good, the engine's lock is held, or a file cannot be written.
-pub fn restore_backup(file: &Path, url: &DatabaseUrl) -> StoreResult<BackupFacts> {
+pub fn restore_backup(file: &Path, url: &DatabaseUrl) -> StoreResult<Restored> {
     let facts = verify_backup(file)?;
     let database = url.path();
     let io = |error: std::io::Error| failed(format!("{}: {error}", database.display()));
     if let Some(folder) = database.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
-    let _lock = lock::acquire(database).map_err(|e| crate::error::conflict(e.to_string()))?;
+    let _lock = lock::acquire(database).map_err(|e| conflict(e.to_string()))?;
 
-    let beside = |suffix: &str| -> PathBuf {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    };
-    // Copied first and then renamed, so that there is a whole database at every instant.
-    let incoming = beside(".incoming");
-    std::fs::copy(file, &incoming).map_err(io)?;
-    if database.exists() {
-        fold_in_log(database);
-        std::fs::copy(database, beside(".before-restore")).map_err(io)?;
+    let incoming = beside(database, ".incoming");
+    let is_file = |other: &Path| matches!((file.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if is_file(database) || is_file(&incoming) {
+        return Err(conflict(format!(
+            "{} is a file of the database itself; copy it elsewhere first",
+            file.display()
+        )));
     }
-    for log in &dialect::files(database)[1..] {
-        match std::fs::remove_file(log) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-            _ => {}
-        }
+    // Copied first and then renamed, so that there is a whole database at every instant. A restore that was killed may have
+    // left a part of its copy.
+    remove_if_there(&incoming).map_err(io)?;
+    private_files::copy_new(file, &incoming).map_err(io)?;
+    let kept = if database.exists() {
+        fold_in_log(database);
+        Some(keep(database).map_err(io)?)
+    } else {
+        None
+    };
+    for log in &private_files::database_files(database)[1..] {
+        remove_if_there(log).map_err(io)?;
     }
     std::fs::rename(&incoming, database).map_err(io)?;
-    Ok(facts)
+    Ok(Restored { facts, kept })
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_if_there(file: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Copies the database under the first name that is free, with its log where that could not be folded in.
+fn keep(database: &Path) -> std::io::Result<PathBuf> {
+    let mut number = 1;
+    let kept = loop {
+        let kept = match number {
+            1 => beside(database, ".before-restore"),
+            _ => beside(database, &format!(".before-restore-{number}")),
+        };
+        match private_files::copy_new(database, &kept) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            copied => break copied.map(|()| kept)?,
+        }
+    };
+    let log = beside(database, "-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        private_files::copy_new(&log, &beside(&kept, "-wal"))?;
+    }
+    Ok(kept)
 }
 
 /// Best effort: the database that is replaced may itself be the broken one.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use domain::comments::CachedComment;
-use domain::page::{CachedBody, Page, PageRecord};
+use domain::links::PageName;
+use domain::page::{CachedBody, PageRecord, PlacedPage};
 use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
 use domain::query::QueryTarget;
 use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
@@ -36,7 +37,7 @@ impl QueryStore for Metastore {
             .await
     }
 
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>> {
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
         let filter = filter.clone();
         self.read(move |c| listing::list(c, index, &filter)).await
     }
@@ -46,7 +47,7 @@ impl QueryStore for Metastore {
         index: IndexId,
         space: &SpaceKey,
         title: &str,
-    ) -> StoreResult<Option<Page>> {
+    ) -> StoreResult<Option<PlacedPage>> {
         let (space, title) = (space.clone(), title.to_owned());
         self.read(move |c| listing::by_title(c, index, &space, &title))
             .await
@@ -69,5 +70,10 @@ impl QueryStore for Metastore {
     async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
         let ids = ids.to_vec();
         self.read(move |c| links::people(c, &ids)).await
+    }
+
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
+        let ids = ids.to_vec();
+        self.read(move |c| links::names(c, index, &ids)).await
     }
 }

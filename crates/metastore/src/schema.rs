@@ -118,6 +118,8 @@ table! {
         comments_hash -> Nullable<Text>,
         media_type -> Nullable<Text>,
         file_size -> Nullable<BigInt>,
+        links -> Nullable<Text>,
+        belongs -> Bool,
     }
 }
 

@@ -1,10 +1,14 @@
 //! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
 use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
+use domain::links::Naming;
 use domain::moving::{MoveCounts, MoveRow};
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
@@ -25,6 +29,12 @@ use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
 
 #[async_trait]
 impl SyncStore for Metastore {
+    async fn rehearsal(&self, dry_run: RunId) -> StoreResult<Arc<dyn SyncStore>> {
+        let copy = self.private_copy(&dry_run.to_string()).await?;
+        copy.write(move |c| runs::make_real(c, dry_run)).await?;
+        Ok(Arc::new(copy))
+    }
+
     async fn index_states(&self) -> StoreResult<Vec<IndexState>> {
         self.read(indexes::states).await
     }
@@ -200,17 +210,23 @@ impl SyncStore for Metastore {
         self.read(move |c| bodies::versions(c, &ids)).await
     }
 
-    async fn find_titles(
-        &self,
-        wanted: &[(SpaceId, String)],
-    ) -> StoreResult<Vec<Option<(PageId, String, String)>>> {
+    async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>> {
         let wanted = wanted.to_vec();
         self.read(move |c| links::by_title(c, &wanted)).await
     }
 
-    async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>> {
+    async fn naming(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<(PageId, Naming)>> {
         let ids = ids.to_vec();
-        self.read(move |c| links::by_id(c, &ids)).await
+        self.read(move |c| links::naming(c, index, &ids)).await
+    }
+
+    async fn pages_pointing_at(
+        &self,
+        index: IndexId,
+        ids: &BTreeSet<PageId>,
+    ) -> StoreResult<Vec<PageId>> {
+        let ids = ids.clone();
+        self.read(move |c| links::pointing_at(c, index, &ids)).await
     }
 
     async fn remember_people(&self, people: &[(AccountId, String)]) -> StoreResult<()> {

@@ -95,7 +95,11 @@ impl Converter<'_> {
             return;
         }
         // A link that leads nowhere we know of: what it was meant for stays readable.
-        let unresolved = id != u32::MAX && self.w.links[id as usize].url().is_none();
+        let unresolved = self
+            .w
+            .links
+            .get(id as usize)
+            .is_some_and(|link| link.url().is_none() && (link.page.is_none() || !link.used));
         if let (
             true,
             Some(

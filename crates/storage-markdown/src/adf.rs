@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::attrs::attr;
-use crate::convert::{Converter, Frame, Sink};
+use crate::convert::{Converter, Frame, Sink, is_internal_id};
 use crate::inline::Mark;
 use crate::model::Task;
 use crate::storage::AdfNode;
@@ -67,6 +67,10 @@ impl<'a> Converter<'a> {
                     "code" => Some(Mark::Code),
                     _ => None,
                 };
+                if mark.is_none() && self.parent() == Tag::AdfNode {
+                    // What it says about the node is for the editor.
+                    return self.skip_element();
+                }
                 if let Some(mark) = mark {
                     self.w.push_mark(mark);
                     self.set_data(1 + MARKS.iter().position(|m| *m == mark).unwrap_or(0) as u32);
@@ -86,9 +90,20 @@ impl<'a> Converter<'a> {
                 let value = self.take_buffer();
                 if let (Some(node), Some(index)) =
                     (self.nodes.last_mut(), frame.data.checked_sub(1))
-                    && let Some(slot) = node.attributes.get_mut(index as usize)
                 {
-                    slot.1 = value;
+                    // Some apps keep their parameters as one text.
+                    let object = value
+                        .trim()
+                        .starts_with('{')
+                        .then(|| serde_json::from_str(&value));
+                    if let Some(Ok(serde_json::Value::Object(fields))) = object {
+                        let texts = fields.into_iter().filter_map(|(key, value)| {
+                            Some((Cow::Owned(key), Cow::Owned(value.as_str()?.to_string())))
+                        });
+                        node.attributes.extend(texts);
+                    } else if let Some(slot) = node.attributes.get_mut(index as usize) {
+                        slot.1 = value;
+                    }
                 }
             }
             Tag::AdfContent => self.w.end_leaf(),
@@ -143,6 +158,12 @@ impl<'a> Converter<'a> {
                 } else {
                     Lead::OpenDecision
                 });
+            }
+            "bodied-extension" | "multi-bodied-extension" | "extension-frame" => {
+                let label = ["title", "label", "question", "heading", "name"]
+                    .into_iter()
+                    .find_map(|key| of(key).filter(|v| !v.is_empty()));
+                self.bold_line(label.as_deref());
             }
             _ => {}
         }
@@ -209,12 +230,25 @@ impl<'a> Converter<'a> {
                 return self.w.code_block(language, source);
             }
         }
-        let title = of("extension-title")
-            .or_else(|| of("text"))
-            .map(str::trim)
-            .filter(|t| !t.is_empty());
-        if let Some(title) = title {
-            self.bracket("App", None, Some(title));
+        let inline = node.kind == "inline-extension" || self.inline_parent();
+        let sure = crate::macros::is_formula(&module);
+        if let Some(formula) = crate::macros::formula(of, sure) {
+            return self.write_formula(&formula, inline);
+        }
+        let own = ["chart-title", "chartTitle", "title", "label", "name"]
+            .into_iter()
+            .find_map(of);
+        if module.contains("chart") {
+            return self.bracket("Chart", None, own);
+        }
+        let title = of("extension-title").or_else(|| of("text")).or(own);
+        let title = title.or_else(|| {
+            Some(module.as_str()).filter(|m| inline && !m.is_empty() && !is_internal_id(m))
+        });
+        match title {
+            Some(title) => self.bracket("App", None, Some(title.trim())),
+            None if inline => self.bracket("App", None, None),
+            None => {}
         }
     }
 }

@@ -95,6 +95,13 @@ pub(crate) fn decode(text: &str) -> Cow<'_, str> {
         out.push_str(&rest[..amp]);
         rest = &rest[amp..];
         let end = rest.as_bytes().iter().take(40).position(|&b| b == b';');
+        if let Some(end) = end
+            && let Some((c, length)) = paired(&rest[1..end], &rest[end + 1..])
+        {
+            out.push(c);
+            rest = &rest[end + 1 + length..];
+            continue;
+        }
         match end {
             Some(end) if push_reference(&mut out, &rest[1..end]) => rest = &rest[end + 1..],
             _ => {
@@ -118,13 +125,30 @@ fn push_reference(out: &mut String, name: &str) -> bool {
     }
 }
 
+/// A character that was written as its two halves in UTF-16, `&#55357;&#56523;`: `name` is that of the first reference,
+/// `rest` what follows it. Also the length of the second.
+pub(crate) fn paired(name: &str, rest: &str) -> Option<(char, usize)> {
+    let high = code_of(name).filter(|c| (0xd800..0xdc00).contains(c))?;
+    let second = rest.strip_prefix('&')?;
+    let end = second.as_bytes().iter().take(10).position(|&b| b == b';')?;
+    let low = code_of(second.get(..end)?).filter(|c| (0xdc00..0xe000).contains(c))?;
+    let c = char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?;
+    Some((c, end + 2))
+}
+
+/// The number of a numeric reference.
+fn code_of(name: &str) -> Option<u32> {
+    let number = name.strip_prefix('#')?;
+    match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => number.parse().ok(),
+    }
+}
+
 /// The text a reference stands for (`name` without `&` and `;`).
 pub(crate) fn resolve<'b>(name: &str, buffer: &'b mut [u8; 4]) -> Option<&'b str> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => number.parse().ok()?,
-        };
+    if name.starts_with('#') {
+        let code = code_of(name)?;
         // As HTML does: no character is the replacement character.
         let c = char::from_u32(code)
             .filter(|c| *c != '\0')
@@ -195,5 +219,14 @@ mod tests {
             "a &bogus; & b &lt; &#xZZ;"
         );
         assert_eq!(percent_decoded("a%20b%zz+c", true), "a b%zz c");
+    }
+
+    #[test]
+    fn halves_of_a_character_are_one() {
+        assert_eq!(decode("a&#55357;&#56523;b&#xD83D;&#xdccb;"), "a📋b📋");
+        assert_eq!(
+            decode("&#55357; &#56523;&#56523;&#55357;&#65;&#55357;"),
+            "\u{fffd} \u{fffd}\u{fffd}\u{fffd}A\u{fffd}"
+        );
     }
 }

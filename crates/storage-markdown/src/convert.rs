@@ -4,6 +4,7 @@
 //! decided in [`crate::html`], and in [`crate::storage`] for Confluence's own elements.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use crate::anchors::{Slugs, settle};
 use crate::macros::{Macro, Param};
@@ -38,6 +39,13 @@ pub(crate) struct Frame {
     pub(crate) data: u32,
 }
 
+/// What a page names, so that each is listed once.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    pub(crate) users: HashSet<String>,
+    pub(crate) files: HashSet<String>,
+}
+
 pub(crate) struct Converter<'a> {
     pub(crate) w: Writer,
     pub(crate) body: &'a str,
@@ -69,6 +77,12 @@ pub(crate) struct Converter<'a> {
     /// Open page properties macros.
     pub(crate) details: usize,
     pub(crate) last_lozenge: usize,
+    /// Where each unknown macro is counted.
+    pub(crate) unknown: HashMap<String, usize>,
+    /// The latest number of each dynamic macro among those of its name.
+    pub(crate) ordinals: HashMap<&'a str, usize>,
+    /// People and files that are listed already.
+    pub(crate) noted: Noted,
     /// Byte offset in the source, for measuring tables.
     pub(crate) offset: usize,
 }
@@ -102,6 +116,9 @@ impl<'a> Converter<'a> {
             local_links: false,
             details: 0,
             last_lozenge: usize::MAX,
+            unknown: HashMap::new(),
+            ordinals: HashMap::new(),
+            noted: Noted::default(),
             offset: 0,
         }
     }
@@ -211,7 +228,8 @@ impl<'a> Converter<'a> {
             .into_iter()
             .filter_map(|l| l.link);
         self.result.links.extend(links);
-        self.result.words = crate::document::count_words(&markdown);
+        let read = crate::open_links::with_nothing_told(&markdown);
+        self.result.words = crate::document::count_words(&read);
         self.result.markdown = markdown;
         self.result
     }
@@ -225,7 +243,7 @@ impl<'a> Converter<'a> {
             Sink::Flow => self.w.text(text),
             Sink::Buffer => self.keep(text),
             Sink::Meta => {
-                if !text.trim().is_empty() {
+                if !text.trim().is_empty() && !is_internal_id(text.trim()) {
                     self.w.text(text);
                 }
             }
@@ -297,44 +315,44 @@ impl<'a> Converter<'a> {
 
     /// Whether the element at hand stands in a line of text.
     pub(crate) fn inline_parent(&self) -> bool {
-        matches!(
-            self.parent(),
+        // What the new editor wraps around an app is no element of the page.
+        let wraps = |f: &&Frame| matches!(f.tag, Tag::AdfExtension | Tag::AdfNode);
+        let around = self.frames.len().saturating_sub(1);
+        let around = self.frames[..around].iter().rev().find(|f| !wraps(f));
+        match around.map_or(Tag::Div, |f| f.tag) {
+            // Elements that are a line of text.
             Tag::P
-                | Tag::H1
-                | Tag::H2
-                | Tag::H3
-                | Tag::H4
-                | Tag::H5
-                | Tag::H6
-                | Tag::Strong
-                | Tag::Em
-                | Tag::A
-                | Tag::Span
-                | Tag::Code
-                | Tag::Strike
-                | Tag::Sub
-                | Tag::Sup
-                | Tag::LinkBody
-                | Tag::Other
-                | Tag::Td
-                | Tag::Th
-                | Tag::Li
-                | Tag::Summary
-                | Tag::Dt
-                | Tag::TaskBody
-        ) && (self.w.leaf_open
-            || matches!(
-                self.parent(),
-                Tag::P
-                    | Tag::H1
-                    | Tag::H2
-                    | Tag::H3
-                    | Tag::H4
-                    | Tag::H5
-                    | Tag::H6
-                    | Tag::A
-                    | Tag::LinkBody
-            ))
+            | Tag::H1
+            | Tag::H2
+            | Tag::H3
+            | Tag::H4
+            | Tag::H5
+            | Tag::H6
+            | Tag::A
+            | Tag::LinkBody => true,
+            // Elements that may hold text and blocks: here it is text.
+            Tag::Strong
+            | Tag::Em
+            | Tag::Span
+            | Tag::Code
+            | Tag::Strike
+            | Tag::Sub
+            | Tag::Sup
+            | Tag::Other
+            | Tag::Td
+            | Tag::Th
+            | Tag::Li
+            | Tag::Summary
+            | Tag::Dt
+            | Tag::Dd
+            | Tag::Div
+            | Tag::Blockquote
+            | Tag::Details
+            | Tag::RichTextBody
+            | Tag::AdfContent
+            | Tag::TaskBody => self.w.leaf_open,
+            _ => false,
+        }
     }
 
     /// HTML leaves out some end tags.
@@ -377,4 +395,14 @@ impl<'a> Converter<'a> {
         self.frames.pop();
         self.sink = frame.sink;
     }
+}
+
+/// An id of the site's own, as stands between elements where no text belongs.
+pub(crate) fn is_internal_id(text: &str) -> bool {
+    let is_uuid = text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        });
+    is_uuid || text.starts_with("ari:")
 }

@@ -3,6 +3,45 @@
 use crate::attrs::attr;
 use std::borrow::Cow;
 
+/// The text of an emoticon in rendered HTML, `img.emoticon`.
+pub(crate) fn rendered(attrs: &str) -> Option<Cow<'_, str>> {
+    let of = |name| attr(attrs, name).filter(|v: &Cow<'_, str>| !v.trim().is_empty());
+    let fallback = of("data-emoji-fallback");
+    if let Some(text) = &fallback
+        && !is_shortname(text)
+    {
+        return fallback;
+    }
+    if let Some(id) = of("data-emoji-id") {
+        let known = id.strip_prefix("atlassian-").and_then(by_name);
+        if let Some(text) = known.map(str::to_string).or_else(|| from_code_points(&id)) {
+            return Some(Cow::Owned(text));
+        }
+    }
+    let short = of("data-emoji-shortname").or(fallback);
+    let class = of("class");
+    let named = class
+        .as_deref()
+        .into_iter()
+        .flat_map(str::split_ascii_whitespace);
+    let mut named = named.filter_map(|c| by_name(c.strip_prefix("emoticon-")?));
+    let known = of("data-emoticon-name")
+        .as_deref()
+        .filter(|n| *n != "blue-star" || short.is_none())
+        .and_then(by_name)
+        .or_else(|| short.as_deref().and_then(|s| by_name(s.trim_matches(':'))))
+        .or_else(|| named.next());
+    if let Some(text) = known {
+        return Some(Cow::Borrowed(text));
+    }
+    // The alternative text is in the reader's language: the last that is asked.
+    let alt = of("alt");
+    let known = alt
+        .as_deref()
+        .and_then(|a| by_name(a.trim_matches([':', '(', ')'])));
+    known.map(Cow::Borrowed).or(short).or(alt)
+}
+
 /// The text of an `ac:emoticon` with these attributes, if it has any.
 pub(crate) fn emoticon(attrs: &str) -> Option<Cow<'_, str>> {
     let fallback = attr(attrs, "ac:emoji-fallback").filter(|f| !f.trim().is_empty());

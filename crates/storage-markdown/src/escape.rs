@@ -362,6 +362,7 @@ pub(crate) fn escaped_in_brackets(text: &str) -> String {
 /// The words of a piece of inline Markdown: marks, escapes, link targets and tags taken away.
 pub(crate) fn plain(markdown: &str) -> String {
     use pulldown_cmark::{Event, Options, Parser};
+    let markdown = &*crate::open_links::with_nothing_told(markdown);
     let bytes = markdown.as_bytes();
     let marked = bytes
         .iter()

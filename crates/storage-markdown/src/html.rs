@@ -4,20 +4,29 @@ use crate::attrs::attr;
 use crate::convert::{Converter, Frame, Sink};
 use crate::escape::plain;
 use crate::inline::Mark;
+use crate::links::resolve_href;
 use crate::model::{Heading, Images};
-use crate::table::{MAX_NESTING, Rules};
+use crate::table::{CellKind, MAX_NESTING, Rules, colour_of};
 use crate::tag::Tag;
 use crate::writer::{Alert, Lead, Mode};
 
 impl Converter<'_> {
     pub(crate) fn start_html(&mut self, tag: Tag, attrs: &str) {
         match tag {
+            Tag::P if self.continues_sentence() => self.set_data(1),
             Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
+            Tag::AtVar => {
+                // A variable of a template, or what was taken for one: `$HOME`.
+                if let Some(name) = attr(attrs, "at:name") {
+                    self.owned_text(&format!("${name}"));
+                }
+            }
             Tag::Strong => self.w.push_mark(Mark::Strong),
             Tag::Em => self.w.push_mark(Mark::Em),
             Tag::Strike => self.w.push_mark(Mark::Strike),
             Tag::Sub => self.w.push_mark(Mark::Sub),
             Tag::Sup => self.w.push_mark(Mark::Sup),
+            Tag::Code if keeps_lines(attrs) => self.start_lines_of_code(),
             Tag::Code => self.w.push_mark(Mark::Code),
             Tag::Span
                 if !attrs.is_empty()
@@ -43,7 +52,12 @@ impl Converter<'_> {
                     .unwrap_or(1);
                 self.w.start_list(tag == Tag::Ol, start);
             }
-            Tag::Li => self.w.push_item(Lead::None),
+            Tag::Li => {
+                self.w.push_item(Lead::None);
+                if let Some(number) = attr(attrs, "value").and_then(|v| v.trim().parse().ok()) {
+                    self.w.number_item(number);
+                }
+            }
             Tag::Dt | Tag::Summary => {
                 self.w.end_leaf();
                 self.w.push_mark(Mark::Strong);
@@ -68,6 +82,7 @@ impl Converter<'_> {
                     self.skip_element();
                 }
             }
+            Tag::Iframe => self.embedded(attrs),
             Tag::Noise => self.skip_element(),
             _ => {}
         }
@@ -75,12 +90,25 @@ impl Converter<'_> {
 
     pub(crate) fn end_html(&mut self, frame: Frame) {
         match frame.tag {
+            // The sentence goes on behind the macro; another block of its body ends it.
+            Tag::P if frame.data == 1 => self.w.space |= self.w.leaf_open,
             Tag::P | Tag::Div | Tag::Dl | Tag::Dd | Tag::Details => self.w.end_leaf(),
             Tag::Strong => self.w.pop_mark(Mark::Strong),
             Tag::Em => self.w.pop_mark(Mark::Em),
             Tag::Strike => self.w.pop_mark(Mark::Strike),
             Tag::Sub => self.w.pop_mark(Mark::Sub),
             Tag::Sup => self.w.pop_mark(Mark::Sup),
+            Tag::Code if frame.data == 1 => {
+                let code = self.take_buffer();
+                let lines = code.trim_matches('\n');
+                if lines.contains('\n') {
+                    self.w.code_block("", lines);
+                } else {
+                    self.w.push_mark(Mark::Code);
+                    self.w.text(lines);
+                    self.w.pop_mark(Mark::Code);
+                }
+            }
             Tag::Code => self.w.pop_mark(Mark::Code),
             Tag::Span if frame.data == 1 => {
                 self.w.pop_mark(Mark::Strike);
@@ -109,13 +137,9 @@ impl Converter<'_> {
             Tag::Table => self.end_table(frame),
             Tag::Thead => self.tables.head(false),
             Tag::Td | Tag::Th => {
-                if frame.data & 1 == 1 {
-                    let empty = COLOURS
-                        .get((frame.data >> 1) as usize)
-                        .copied()
-                        .unwrap_or("");
+                if frame.data == 1 {
                     self.tables
-                        .end_cell(&mut self.w, self.options.table_max_cell_chars, empty);
+                        .end_cell(&mut self.w, self.options.table_max_cell_chars);
                 } else {
                     self.w.end_leaf();
                 }
@@ -123,6 +147,15 @@ impl Converter<'_> {
             Tag::A => self.end_anchor(frame),
             _ => {}
         }
+    }
+
+    /// Whether the paragraph that begins is the first of a macro that stands in a sentence.
+    fn continues_sentence(&self) -> bool {
+        self.parent() == Tag::RichTextBody
+            && self
+                .macros
+                .last()
+                .is_some_and(|m| m.inline && m.kind.flows() && m.start == self.w.out.len())
     }
 
     fn line_break(&mut self) {
@@ -204,6 +237,15 @@ impl Converter<'_> {
         self.tables.start(&mut self.w, layout, self.offset);
     }
 
+    /// A table that only sets its cells side by side.
+    pub(crate) fn start_frame(&mut self) {
+        if self.tables.depth() >= MAX_NESTING || self.sink == Sink::Buffer {
+            self.w.end_leaf();
+            return self.set_data(1);
+        }
+        self.tables.start(&mut self.w, true, self.offset);
+    }
+
     fn end_table(&mut self, frame: Frame) {
         if frame.data == 1 {
             return self.w.end_leaf();
@@ -228,51 +270,71 @@ impl Converter<'_> {
         if unwrapped || self.tables.top().is_none_or(|t| t.layout) {
             return self.w.end_leaf();
         }
-        let (mut columns, mut rows, mut colour) = (1, 1, 0);
+        let mut kind = CellKind {
+            columns: 1,
+            rows: 1,
+            header,
+            colour: 0,
+        };
         if !attrs.is_empty() {
             for (name, value) in crate::attrs::Attrs::new(attrs) {
                 match name {
-                    "colspan" => columns = value.trim().parse().unwrap_or(1).max(1),
-                    "rowspan" => rows = value.trim().parse().unwrap_or(1),
-                    "data-highlight-colour" if self.options.cell_colours => {
-                        colour = colour_word(value)
+                    "colspan" => kind.columns = value.trim().parse().unwrap_or(1).max(1),
+                    "rowspan" => kind.rows = value.trim().parse().unwrap_or(1),
+                    "data-highlight-colour" | "style" if self.options.cell_colours && !header => {
+                        kind.colour = colour_of(attrs);
                     }
                     _ => {}
                 }
             }
         }
-        self.set_data(1 | colour << 1);
-        self.tables.start_cell(&mut self.w, header, columns, rows);
+        self.set_data(1);
+        self.tables.start_cell(&mut self.w, kind);
+    }
+
+    /// The code that has just begun keeps its line breaks.
+    pub(crate) fn start_lines_of_code(&mut self) {
+        self.buffer();
+        self.set_data(1);
+    }
+
+    /// What is shown from another address becomes a link to it.
+    fn embedded(&mut self, attrs: &str) {
+        let address = attr(attrs, "src").or_else(|| attr(attrs, "data-src"));
+        if let Some(address) = address.filter(|a| !a.trim().is_empty()) {
+            let mut address = crate::secrets::without_secrets(address.trim());
+            if address.starts_with("//") {
+                address.to_mut().insert_str(0, "https:");
+            }
+            let mut resolved = resolve_href(&address, self.resolver);
+            let title = attr(attrs, "title").filter(|t| !t.trim().is_empty());
+            if resolved.out.url().is_some() {
+                resolved.text = title.map(|t| t.trim().to_string()).or(resolved.text);
+                self.write_link(resolved);
+            }
+        }
+        self.skip_element();
     }
 
     fn html_image(&mut self, attrs: &str) {
         if attrs.contains("emoticon") {
-            let text =
-                attr(attrs, "data-emoji-fallback").filter(|f| !f.is_empty() && !f.starts_with(':'));
-            let text = text
-                .or_else(|| attr(attrs, "data-emoji-shortname"))
-                .or_else(|| attr(attrs, "alt"));
-            if let Some(text) = text {
-                self.w.text(
-                    crate::emoji::by_name(text.trim_matches([':', '(', ')'])).unwrap_or(&text),
-                );
+            if let Some(text) = crate::emoji::rendered(attrs) {
+                self.w.text(&text);
             }
             return;
         }
         let file = attr(attrs, "data-linked-resource-default-alias");
-        let alt = attr(attrs, "alt").filter(|a| !a.trim().is_empty());
+        let (alt, title) = (attr(attrs, "alt"), attr(attrs, "title"));
         if let Some(file) = &file {
             self.note_attachment(file);
         }
         let source = attr(attrs, "data-image-src").or_else(|| attr(attrs, "src"));
-        let told = alt
-            .as_deref()
-            .or(file.as_deref())
-            .filter(|t| crate::images::is_telling(t));
+        let described =
+            crate::images::description(alt.as_deref(), title.as_deref(), file.as_deref());
         let shown = match self.options.images {
             Images::All => true,
             Images::None => false,
-            Images::Informative => told.is_some(),
+            Images::Informative => described.is_some(),
         };
         if !shown {
             return;
@@ -284,38 +346,23 @@ impl Converter<'_> {
                 let source = source.as_deref()?;
                 crate::place::clean_url(source, self.resolver.site_base())
             });
-        let alt = alt.as_deref().or(file.as_deref()).unwrap_or("");
+        let unnamed = || {
+            let alt = alt.as_deref().filter(|a| !a.trim().is_empty());
+            alt.or(file.as_deref()).unwrap_or_default().to_string()
+        };
+        let alt = described.unwrap_or_else(unnamed);
         match resolved {
-            Some(url) => self.w.image(alt, &url),
+            Some(url) => self.w.image(&alt, &url),
             None => self.w.text(&format!("[Image: {alt}]")),
         }
     }
 }
 
-const COLOURS: [&str; 7] = ["", "red", "yellow", "green", "blue", "purple", "teal"];
-
-/// Index into [`COLOURS`] for a cell's background; greys and whites say nothing.
-fn colour_word(value: &str) -> u32 {
-    let hex = value.trim().trim_start_matches('#');
-    if hex.len() == 6 && hex.is_ascii() {
-        let part = |n: usize| i32::from_str_radix(&hex[n..n + 2], 16).unwrap_or(0);
-        let (r, g, b) = (part(0), part(2), part(4));
-        let (low, high) = (r.min(g).min(b), r.max(g).max(b));
-        if high - low < 12 {
-            return 0;
-        }
-        let near = |x: i32| (high - x) * 3 < high - low;
-        return match (near(r), near(g), near(b)) {
-            (true, true, _) => 2,
-            (true, _, true) | (false, false, true) if r > g => 5,
-            (_, true, true) => 6,
-            (true, ..) => 1,
-            (_, true, _) => 3,
-            _ => 4,
-        };
-    }
-    COLOURS
-        .iter()
-        .position(|c| !c.is_empty() && value.eq_ignore_ascii_case(c))
-        .unwrap_or(0) as u32
+/// Whether line breaks in the text of this element are line breaks of the page.
+fn keeps_lines(attrs: &str) -> bool {
+    !attrs.is_empty()
+        && attr(attrs, "style").is_some_and(|style| {
+            let style = style.split_once("white-space:");
+            style.is_some_and(|(_, value)| value.trim_start().starts_with("pre"))
+        })
 }

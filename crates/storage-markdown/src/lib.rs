@@ -18,9 +18,11 @@ mod inline;
 mod links;
 mod macros;
 mod model;
+mod open_links;
 pub mod outline;
 mod place;
 mod references;
+mod secrets;
 mod shape;
 mod splice;
 mod storage;
@@ -37,6 +39,7 @@ pub use model::{
     Conversion, Diagnostics, DynamicMacro, Excerpt, Heading, Images, Link, LinkTarget, NoResolver,
     Options, Resolver, Target, Task,
 };
+pub use open_links::{close_links, linked_pages};
 pub use visible::plain_text;
 
 /// Converts a body in storage format. Never fails: what is broken is converted as far as it goes, and flagged in

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::anchors;
 use crate::attrs::{attr, percent_decoded};
-use crate::inline::LinkOut;
+use crate::inline::{LinkOut, PageLink};
 use crate::model::{Link, LinkTarget, Resolver};
 use crate::place::{PageRef, Place, absolute, internal_path};
 use crate::tag::Tag;
@@ -99,6 +99,16 @@ impl<'a> Ri<'a> {
             Ri::Content { .. } | Ri::User { .. } => None,
         }
     }
+
+    /// The same, an address freed of what lets somebody in.
+    pub(crate) fn without_secrets(self) -> Self {
+        match self {
+            Ri::Url { value } => Ri::Url {
+                value: Cow::Owned(crate::secrets::without_secrets(&value).into_owned()),
+            },
+            other => other,
+        }
+    }
 }
 
 /// A link ready to be written.
@@ -127,43 +137,34 @@ impl Resolved {
 
 /// Resolves a resource identifier, with the anchor of the link around it.
 pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver) -> Resolved {
-    let with_anchor = |url: String| match anchor.filter(|a| !a.is_empty()) {
-        Some(anchor) => format!("{url}#{}", anchors::slug(anchor)),
-        None => url,
-    };
-    let (target, known, text) = match ri {
+    let anchor = anchor.filter(|anchor| !anchor.is_empty());
+    let text = ri.title().map(str::to_string);
+    let mut page = None;
+    let (target, url) = match ri {
         Ri::Page { space, title } => {
-            let known = resolver.page_by_title(space.as_deref(), title);
-            let text = known
-                .as_ref()
-                .map_or_else(|| title.to_string(), |t| t.title.clone());
+            page = resolver.page_by_title(space.as_deref(), title);
             let target = LinkTarget::Page {
                 space_key: space.as_deref().map(str::to_string),
                 title: title.to_string(),
             };
-            (Some(target), known.map(|t| with_anchor(t.url)), Some(text))
+            (target, None)
         }
         Ri::Content { id } => {
-            let known = resolver.page_by_id(id);
-            let text = known.as_ref().map(|t| t.title.clone());
-            (
-                Some(LinkTarget::PageId { id: id.to_string() }),
-                known.map(|t| with_anchor(t.url)),
-                text,
-            )
+            page = known_id(id, resolver);
+            let address = resolver.site_base().filter(|_| is_id(id)).map(|base| {
+                let place = Place::of_page(id, anchor);
+                absolute(&place, "", "", Some(base))
+            });
+            (LinkTarget::PageId { id: id.to_string() }, address)
         }
         Ri::Blog { space, title, day } => {
-            let known = resolver.blog_post(space.as_deref(), title, day.as_deref());
+            page = resolver.blog_post(space.as_deref(), title, day.as_deref());
             let target = LinkTarget::BlogPost {
                 space_key: space.as_deref().map(str::to_string),
                 title: title.to_string(),
                 posting_day: day.as_deref().map(str::to_string),
             };
-            (
-                Some(target),
-                known.map(|t| with_anchor(t.url)),
-                Some(title.to_string()),
-            )
+            (target, None)
         }
         Ri::Attachment { file, page } => {
             let of = page
@@ -173,30 +174,49 @@ pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver
                 file_name: file.to_string(),
                 page_title: page.as_ref().map(|(_, title)| title.to_string()),
             };
-            (
-                Some(target),
-                resolver.attachment(of, file),
-                Some(file.to_string()),
-            )
+            (target, resolver.attachment(of, file))
         }
         Ri::Space { key } => {
-            let known = resolver.space(key);
-            let text = known
-                .as_ref()
-                .map_or_else(|| key.to_string(), |t| t.title.clone());
+            let url = resolver
+                .site_base()
+                .map(|base| format!("{base}/spaces/{key}"));
             (
-                Some(LinkTarget::Space {
+                LinkTarget::Space {
                     key: key.to_string(),
-                }),
-                known.map(|t| t.url),
-                Some(text),
+                },
+                url,
             )
         }
-        Ri::Shortcut { parameter } => (None, None, Some(parameter.to_string())),
-        Ri::User { .. } => (None, None, None),
+        Ri::Shortcut { .. } | Ri::User { .. } => return Resolved::new(None, text),
         Ri::Url { value } => return resolve_href(value, resolver),
     };
-    Resolved::new(target.map(|target| Link { target, url: known }), text)
+    // Where there is neither a text nor an address, the id is all that the author wrote.
+    let bare = || match ri {
+        Ri::Content { id } if url.is_none() => Some(format!("page {id}")),
+        _ => None,
+    };
+    let text = text.or_else(bare);
+    let mut resolved = Resolved::new(Some(Link { target, url }), text.clone());
+    resolved.out.page = page.filter(|id| is_id(id)).map(|id| PageLink {
+        id,
+        anchor: anchor.map(anchors::slug).unwrap_or_default(),
+        title: ri.title().map(str::to_string),
+        words: text.map(|text| one_line(&text)),
+    });
+    resolved
+}
+
+/// As it stands in Markdown.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() < 20 && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn known_id(id: &str, resolver: &dyn Resolver) -> Option<String> {
+    (is_id(id) && resolver.knows_page(id)).then(|| id.to_string())
 }
 
 /// Resolves an address as it stands in an `href`.
@@ -221,35 +241,26 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
     }
     let internal = internal_path(href, resolver.site_base());
     let Some(path) = internal else {
+        // What Jira's macro adds to the addresses of issues.
+        let url = ["?src=confmacro", "&src=confmacro"]
+            .into_iter()
+            .find_map(|added| href.strip_suffix(added));
         return Resolved::new(
             Some(Link {
                 target: LinkTarget::Url,
-                url: Some(href.to_string()),
+                url: Some(url.unwrap_or(href).to_string()),
             }),
             None,
         );
     };
     let place = Place::parse(path);
-    let known = match &place.page {
-        Some(PageRef::Id(id)) => resolver.page_by_id(id),
+    let page = match &place.page {
+        Some(PageRef::Id(id)) => known_id(id, resolver),
         Some(PageRef::Title { space, title }) => resolver.page_by_title(Some(space), title),
-        None => place
-            .space
-            .as_deref()
-            .filter(|_| place.is_space)
-            .and_then(|key| resolver.space(key)),
+        None => None,
     };
-    let url = match &known {
-        Some(target) => match &place.anchor {
-            Some(anchor) => format!("{}#{}", target.url, anchors::slug(anchor)),
-            None => target.url.clone(),
-        },
-        None => absolute(&place, path, href, resolver.site_base()),
-    };
-    let instead = known
-        .as_ref()
-        .map(|t| t.title.clone())
-        .or_else(|| place.title.clone());
+    let url = absolute(&place, path, href, resolver.site_base());
+    let instead = place.title.clone();
     let target = match &place.page {
         Some(PageRef::Id(id)) => LinkTarget::PageId { id: id.clone() },
         Some(PageRef::Title { space, title }) => LinkTarget::Page {
@@ -268,6 +279,16 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
         }),
         instead.clone(),
     );
+    resolved.out.page = page.map(|id| PageLink {
+        id,
+        anchor: place
+            .anchor
+            .as_deref()
+            .map(anchors::slug)
+            .unwrap_or_default(),
+        words: instead.as_deref().map(one_line),
+        title: None,
+    });
     resolved.out.raw = Some(href.to_string());
     resolved.out.instead = instead;
     resolved
@@ -290,16 +311,13 @@ pub(crate) fn resolve_local(name: &str) -> Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{NoResolver, Target};
+    use crate::model::NoResolver;
 
     struct Site;
 
     impl Resolver for Site {
-        fn page_by_id(&self, id: &str) -> Option<Target> {
-            (id == "42").then(|| Target {
-                url: "https://x.atlassian.net/wiki/spaces/K/pages/42".into(),
-                title: "Answer".into(),
-            })
+        fn knows_page(&self, id: &str) -> bool {
+            id == "42"
         }
         fn site_base(&self) -> Option<&str> {
             Some("https://x.atlassian.net/wiki")
@@ -307,8 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn internal_addresses_become_one_form() {
-        let one = "https://x.atlassian.net/wiki/spaces/K/pages/42";
+    fn internal_addresses_are_of_one_page_in_every_form() {
         for href in [
             "https://x.atlassian.net/wiki/spaces/K/pages/42/Old+title?src=search",
             "/wiki/spaces/K/pages/42",
@@ -316,7 +333,8 @@ mod tests {
             "https://x.atlassian.net/wiki/x/Kg",
             "/spaces/K/pages/42/Old",
         ] {
-            assert_eq!(resolve_href(href, &Site).out.url(), Some(one), "{href}");
+            let page = resolve_href(href, &Site).out.page.map(|page| page.id);
+            assert_eq!(page.as_deref(), Some("42"), "{href}");
         }
         let other = resolve_href("/wiki/spaces/K/pages/7/Some%20Page#A-b", &Site);
         assert_eq!(
@@ -324,6 +342,7 @@ mod tests {
             Some("https://x.atlassian.net/wiki/spaces/K/pages/7#A-b")
         );
         assert_eq!(other.out.instead.as_deref(), Some("Some Page"));
+        assert!(other.out.page.is_none());
     }
 
     #[test]

@@ -38,51 +38,49 @@ impl Default for Options {
             images: Images::Informative,
             table_max_columns: 8,
             table_max_cell_chars: 400,
-            cell_colours: false,
+            cell_colours: true,
             status_colours: false,
         }
     }
 }
 
-/// A page, blog post or space that a link leads to.
+/// What is told of a page or blog post that a link leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Canonical address.
     pub url: String,
-    /// Present title (or name, for a space).
+    /// Present title.
     pub title: String,
 }
 
 /// Answers what a page body only points at. Everything defaults to "not known", which leaves readable text.
+///
+/// Of pages it says no more than which one is meant: a link to a page that it knows is left open, and what may be told of the
+/// page is said by whoever reads the Markdown, with [`crate::close_links`].
 pub trait Resolver {
-    /// A page by its title; no space key means the space of the page that is converted.
-    fn page_by_title(&self, space_key: Option<&str>, title: &str) -> Option<Target> {
+    /// The id of a page by its title; no space key means the space of the page that is converted.
+    fn page_by_title(&self, space_key: Option<&str>, title: &str) -> Option<String> {
         let _ = (space_key, title);
         None
     }
-    /// A page or blog post by its content id.
-    fn page_by_id(&self, id: &str) -> Option<Target> {
+    /// Whether a link to the page or blog post of this content id is left open.
+    fn knows_page(&self, id: &str) -> bool {
         let _ = id;
-        None
+        false
     }
-    /// A blog post; `posting_day` is `YYYY/MM/DD` as storage writes it.
+    /// The id of a blog post; `posting_day` is `YYYY/MM/DD` as storage writes it.
     fn blog_post(
         &self,
         space_key: Option<&str>,
         title: &str,
         posting_day: Option<&str>,
-    ) -> Option<Target> {
+    ) -> Option<String> {
         let _ = (space_key, title, posting_day);
         None
     }
     /// Download address of a file on this page, or on `page` (space key, title).
     fn attachment(&self, page: Option<(Option<&str>, &str)>, file_name: &str) -> Option<String> {
         let _ = (page, file_name);
-        None
-    }
-    /// A space by key.
-    fn space(&self, key: &str) -> Option<Target> {
-        let _ = key;
         None
     }
     /// Display name of an account.
@@ -164,7 +162,7 @@ pub enum LinkTarget {
 pub struct Link {
     /// What it leads to.
     pub target: LinkTarget,
-    /// Address written into the Markdown; `None` when it could not be resolved.
+    /// Address written into the Markdown, before links that are left open are closed; `None` when there is none.
     pub url: Option<String>,
 }
 
@@ -212,14 +210,15 @@ pub struct Diagnostics {
     pub unknown_macros: Vec<(String, usize)>,
     /// Places where the markup was broken and reading resumed after it.
     pub repairs: usize,
-    /// Links whose target is not known.
+    /// Links whose target is not known, and that have no address.
     pub unresolved_links: usize,
 }
 
 /// A converted body.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversion {
-    /// CommonMark with GFM tables, task lists, strikethrough and alerts.
+    /// CommonMark with GFM tables, task lists, strikethrough and alerts; links to pages that the [`Resolver`] knows are left
+    /// open, for [`crate::close_links`].
     pub markdown: String,
     /// Headings in order.
     pub outline: Vec<Heading>,

@@ -53,6 +53,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The page of an id, wherever it stands.
+    pub(crate) fn of_page(id: &str, anchor: Option<&str>) -> Place {
+        Place {
+            page: Some(PageRef::Id(id.to_string())),
+            space: None,
+            is_space: false,
+            title: None,
+            anchor: anchor.map(str::to_string),
+        }
+    }
+
     pub(crate) fn parse(path: &str) -> Place {
         let (path, anchor) = match path.split_once('#') {
             Some((path, anchor)) => (
@@ -220,5 +231,5 @@ fn is_transient(name: &str) -> bool {
         "width",
         "height",
     ];
-    known.contains(&name) || crate::macros::is_secret(name) || name.starts_with("X-Amz-")
+    known.contains(&name) || crate::secrets::is_secret(name) || name.starts_with("X-Amz-")
 }

@@ -50,7 +50,8 @@ impl Converter<'_> {
     /// Registers a link; its text is what is written while its mark is wanted.
     pub(crate) fn add_link(&mut self, resolved: Resolved) -> u32 {
         self.local_links |= resolved.out.local;
-        if resolved.out.link.is_some() && resolved.out.url().is_none() {
+        let out = &resolved.out;
+        if out.link.is_some() && out.url().is_none() && out.page.is_none() {
             self.result.diagnostics.unresolved_links += 1;
         }
         let id = self.w.links.len() as u32;
@@ -90,13 +91,15 @@ impl Converter<'_> {
     }
 
     pub(crate) fn note_user(&mut self, id: &str) {
-        if !self.result.users.iter().any(|u| u == id) {
+        if !self.noted.users.contains(id) {
+            self.noted.users.insert(id.to_string());
             self.result.users.push(id.to_string());
         }
     }
 
     pub(crate) fn note_attachment(&mut self, file: &str) {
-        if !self.result.attachments.iter().any(|f| f == file) {
+        if !self.noted.files.contains(file) {
+            self.noted.files.insert(file.to_string());
             self.result.attachments.push(file.to_string());
         }
     }

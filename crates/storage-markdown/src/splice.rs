@@ -38,13 +38,18 @@ impl Rendered {
 /// The dynamic macros in a rendered body, converted one by one.
 pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Resolver) -> Rendered {
     let mut open: Vec<(String, usize, Option<Found>)> = Vec::new();
+    // How many of them are macros: one at most, as a macro inside of another comes with it.
+    let mut inside = 0;
     let mut found: Vec<(Found, Range<usize>)> = Vec::new();
     walk(html, &mut |event| match event {
         HtmlEvent::Start(name, attrs, range) => {
-            // A macro inside of one that is taken as a whole comes with it.
-            let inside = open.iter().any(|(_, _, f)| f.is_some());
-            let this = if inside { None } else { Found::of(name, attrs) };
+            let this = if inside > 0 {
+                None
+            } else {
+                Found::of(name, attrs)
+            };
             if !Tag::is_void(name) {
+                inside += usize::from(this.is_some());
                 open.push((name.to_string(), range.start, this));
             }
         }
@@ -60,6 +65,7 @@ pub(crate) fn rendered_macros(html: &str, options: &Options, resolver: &dyn Reso
             };
             for (_, start, this) in open.drain(at..) {
                 if let Some(this) = this {
+                    inside -= 1;
                     found.push((this, start..range.end));
                 }
             }

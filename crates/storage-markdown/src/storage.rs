@@ -66,6 +66,7 @@ impl<'a> Converter<'a> {
         match tag {
             Tag::StructuredMacro => {
                 let name = raw_attr(attrs, "ac:name").unwrap_or("");
+                let inline = self.inline_parent();
                 self.macros.push(Macro {
                     kind: Kind::of(name),
                     name,
@@ -73,6 +74,7 @@ impl<'a> Converter<'a> {
                     params_from: self.params.len(),
                     body: None,
                     opened: false,
+                    inline,
                     quoted: false,
                     start: self.w.out.len(),
                 });
@@ -190,7 +192,17 @@ impl<'a> Converter<'a> {
                     };
                 }
             }
-            Tag::RichTextBody => {}
+            Tag::RichTextBody => {
+                if self
+                    .macros
+                    .last()
+                    .is_some_and(|m| m.inline && m.kind.flows())
+                {
+                    // The sentence goes on: what ended the last paragraph of the body is none of it.
+                    self.w.space = false;
+                    self.w.breaks = 0;
+                }
+            }
             Tag::PlainTextBody => {
                 let body = self.take_buffer();
                 match self.macros.last_mut() {
@@ -240,8 +252,11 @@ impl<'a> Converter<'a> {
                     return;
                 };
                 match (param.targets.last_mut(), &ri) {
-                    (Some(Ri::Attachment { page, .. }), Ri::Page { space, title }) => {
-                        *page = Some((space.clone(), title.clone()))
+                    (
+                        Some(Ri::Attachment { page, .. }),
+                        Ri::Page { .. } | Ri::Content { .. } | Ri::Blog { .. },
+                    ) => {
+                        *page = owner_of_file(ri);
                     }
                     _ => param.targets.push(ri),
                 }
@@ -252,9 +267,10 @@ impl<'a> Converter<'a> {
         };
         let Some(slot) = slot else { return };
         match (slot, ri) {
-            (Some(Ri::Attachment { page, .. }), Ri::Page { space, title }) => {
-                *page = Some((space, title))
-            }
+            (
+                Some(Ri::Attachment { page, .. }),
+                owner @ (Ri::Page { .. } | Ri::Content { .. } | Ri::Blog { .. }),
+            ) => *page = owner_of_file(owner),
             (slot, ri) => *slot = Some(ri),
         }
     }
@@ -283,5 +299,13 @@ impl<'a> Converter<'a> {
                 text,
             });
         }
+    }
+}
+
+/// The page that a file is on. One that only its id names has no title here: then the file is known by its name alone.
+fn owner_of_file(owner: Ri<'_>) -> Option<(Option<Cow<'_, str>>, Cow<'_, str>)> {
+    match owner {
+        Ri::Page { space, title } | Ri::Blog { space, title, .. } => Some((space, title)),
+        _ => Some((None, Cow::Borrowed(""))),
     }
 }

@@ -49,8 +49,10 @@ tags! {
     Summary = "summary";
     Time = "time";
     Img = "img";
+    Iframe = "iframe" | "embed";
+    AtVar = "at:var";
     Noise = "colgroup" | "col" | "script" | "style" | "template" | "ac:placeholder" | "ac:task-uuid"
-        | "ac:adf-fragment-mark" | "head" | "title" | "noscript";
+        | "ac:adf-fragment-mark" | "ac:adf-data-consumer-source" | "head" | "title" | "noscript";
     Parameter = "ac:parameter" | "ac:default-parameter";
     StructuredMacro = "ac:structured-macro" | "ac:macro";
     RichTextBody = "ac:rich-text-body";

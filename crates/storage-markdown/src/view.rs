@@ -38,13 +38,16 @@ pub(crate) fn convert_fragment(
 }
 
 /// What remains to be done when an element ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Action {
     PopContainer,
     PopStrong,
     Details,
     Lozenge,
-    Code(usize),
+    /// A code block in this language.
+    Code(String),
+    /// An issue, by key; what was written when it began.
+    Issue(String, usize),
     /// A panel whose header has not been seen; 1 when it has.
     Panel(bool),
 }
@@ -96,22 +99,24 @@ impl View<'_> {
         let depth = self.converter.frames.len();
         let closes = self.converter.top_is(name);
         if closes {
-            while let Some(&(at, action)) = self.pending.last() {
-                if at < depth {
-                    break;
-                }
-                self.pending.pop();
+            self.finish_from(depth);
+        }
+        self.converter.end(name);
+        self.finish_from(self.converter.frames.len() + 1);
+    }
+
+    /// Finishes what waits for elements at this depth or further in.
+    fn finish_from(&mut self, depth: usize) {
+        while self.pending.last().is_some_and(|(at, _)| *at >= depth) {
+            if let Some((_, action)) = self.pending.pop() {
                 self.finish(action);
             }
         }
-        self.converter.end(name);
-        while let Some(&(at, action)) = self.pending.last() {
-            if at <= self.converter.frames.len() {
-                break;
-            }
-            self.pending.pop();
-            self.finish(action);
-        }
+    }
+
+    fn in_issue(&self) -> bool {
+        let issue = |(_, action): &(usize, Action)| matches!(action, Action::Issue(..));
+        self.pending.iter().rev().take(8).any(issue)
     }
 
     fn then(&mut self, action: Action) {
@@ -128,6 +133,7 @@ impl View<'_> {
         }
         let class = attr(attrs, "class").unwrap_or_default();
         let has = |wanted: &str| class.split_ascii_whitespace().any(|c| c == wanted);
+        let in_issue = self.in_issue();
         let c = &mut self.converter;
         if has("toc-macro")
             || has("aui-icon")
@@ -202,21 +208,21 @@ impl View<'_> {
             }
             Tag::Span if has("jira-issue") || attr(attrs, "data-jira-key").is_some() => {
                 if let Some(key) = attr(attrs, "data-jira-key").filter(|k| !k.is_empty()) {
-                    let site = c
-                        .resolver
-                        .site_base()
-                        .map(|b| b.strip_suffix("/wiki").unwrap_or(b).to_string());
-                    match site {
-                        Some(site) => {
-                            let mut resolved =
-                                resolve_href(&format!("{site}/browse/{key}"), c.resolver);
-                            resolved.text = Some(key.into_owned());
-                            c.write_link(resolved);
-                        }
-                        None => c.w.text(&key),
+                    if is_placeholder(&c.body[c.offset.min(c.body.len())..]) {
+                        c.write_issue(&key);
+                        return c.skip_element();
                     }
-                    c.skip_element();
+                    let start = c.w.out.len();
+                    self.then(Action::Issue(key.into_owned(), start));
                 }
+            }
+            Tag::Span if has("aui-lozenge") && in_issue => {
+                c.buffer();
+                self.then(Action::Lozenge);
+            }
+            Tag::Table if has("sectionMacro") => c.start_frame(),
+            Tag::Code if has_lines(c.body.get(c.offset..).unwrap_or(""), !c.w.leaf_open) => {
+                c.start_lines_of_code();
             }
             Tag::Pre => {
                 c.w.end_leaf();
@@ -227,9 +233,8 @@ impl View<'_> {
                     .find_map(|p| p.trim().strip_prefix("brush:"))
                     .map(str::trim)
                     .unwrap_or("");
-                self.then(Action::Code(
-                    LANGUAGES.iter().position(|l| *l == brush).unwrap_or(0),
-                ));
+                let language = crate::macros::language(brush).to_string();
+                self.then(Action::Code(language));
             }
             Tag::Li if attr(attrs, "data-inline-task-id").is_some() => {
                 c.w.push_item(if has("checked") {
@@ -275,10 +280,11 @@ impl View<'_> {
                     c.write_link(resolved);
                     c.w.space |= c.w.leaf_open;
                     c.skip_element();
-                } else if let Some(known) = id.and_then(|id| c.resolver.page_by_id(&id).map(|_| id))
-                {
-                    let resolved = resolve(&Ri::Content { id: known }, None, c.resolver);
-                    c.start_link(resolved);
+                } else if let Some(id) = id.filter(|id| c.resolver.knows_page(id)) {
+                    let href = attr(attrs, "href").map(|href| resolve_href(&href, c.resolver));
+                    let by_address = href.filter(|resolved| resolved.out.page.is_some());
+                    let by_id = || resolve(&Ri::Content { id }, None, c.resolver);
+                    c.start_link(by_address.unwrap_or_else(by_id));
                 } else {
                     c.start_html(tag, attrs);
                 }
@@ -311,9 +317,14 @@ impl View<'_> {
                 let body = c.take_buffer();
                 c.sink = Sink::Flow;
                 let body = body.strip_prefix('\n').unwrap_or(&body);
-                c.w.code_block(LANGUAGES[language], body.strip_suffix('\n').unwrap_or(body));
+                c.w.code_block(&language, body.strip_suffix('\n').unwrap_or(body));
                 // The element's own end must find nothing left to do.
                 c.buffers.push(Default::default());
+            }
+            Action::Issue(key, start) => {
+                if c.w.out.len() == start {
+                    c.write_issue(&key);
+                }
             }
             Action::Panel(true) => c.w.pop_container(),
             Action::Panel(false) => c.w.end_leaf(),
@@ -321,42 +332,22 @@ impl View<'_> {
     }
 }
 
-/// Languages the syntax highlighter names; the first stands for none.
-const LANGUAGES: [&str; 36] = [
-    "",
-    "java",
-    "python",
-    "bash",
-    "sh",
-    "sql",
-    "xml",
-    "html",
-    "javascript",
-    "js",
-    "json",
-    "yaml",
-    "yml",
-    "css",
-    "php",
-    "ruby",
-    "go",
-    "rust",
-    "scala",
-    "kotlin",
-    "swift",
-    "csharp",
-    "c#",
-    "cpp",
-    "c",
-    "perl",
-    "powershell",
-    "groovy",
-    "diff",
-    "ini",
-    "toml",
-    "typescript",
-    "markdown",
-    "dockerfile",
-    "r",
-    "vb",
-];
+/// Whether the code before `rest` has line breaks in it, and nothing but text between them. A newline alone counts where code
+/// begins a paragraph: in a sentence it may be how the page's source was wrapped.
+fn has_lines(rest: &str, begins: bool) -> bool {
+    // Only as far as code in a line goes.
+    let near = &rest.as_bytes()[..rest.len().min(4000)];
+    let end = memchr::memmem::find(near, b"</code").unwrap_or(0);
+    let code = near[..end].trim_ascii();
+    let elements = memchr::memchr_iter(b'<', code).count();
+    let breaks = memchr::memmem::find_iter(code, b"<br").count();
+    elements == breaks && (breaks > 0 || (begins && code.contains(&b'\n')))
+}
+
+/// Whether the issue that has just begun is not resolved yet: its summary is still to come.
+fn is_placeholder(rest: &str) -> bool {
+    let end = memchr::memmem::find(rest.as_bytes(), b"data-jira-key").unwrap_or(rest.len());
+    let near = &rest.as_bytes()[..end.min(2000)];
+    let says = |what: &[u8]| memchr::memmem::find(near, what).is_some();
+    says(b"Getting issue details") || says(b"issue-placeholder")
+}

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use upstream::{Bounds, ConfigError};
 use url::Url;
 
 use crate::http::problem::{ApiError, ApiResult};
@@ -59,6 +61,11 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(5);
 const LEAST_REFRESH: Duration = Duration::from_secs(60);
 /// Keys older than this are asked for again.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+/// Bytes read of the issuer's metadata and keys.
+const BOUNDS: Bounds = Bounds {
+    answer: 1 << 20,
+    error: 0,
+};
 /// Only signatures by a key pair: with a shared secret, whoever checks could sign.
 const ALGORITHMS: &[Algorithm] = &[
     Algorithm::RS256,
@@ -75,8 +82,10 @@ const ALGORITHMS: &[Algorithm] = &[
 /// Why nobody was recognised.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// The token is no good; in words that may be shown.
-    Token(String),
+    /// It is no token, or none that the issuer signed; in words that may be shown.
+    Forged(String),
+    /// The issuer signed it, but it is over or not for us; in words that may be shown.
+    Unfit(String),
     /// The issuer's keys cannot be had.
     Unavailable(String),
 }
@@ -87,7 +96,7 @@ pub(super) struct Verifier {
     audiences: BTreeSet<String>,
     /// Held while the keys are fetched: one asks, the others wait for what it finds.
     keys: Mutex<Keys>,
-    client: Result<reqwest::Client, String>,
+    client: Result<reqwest::Client, ConfigError>,
 }
 
 /// What is known of the issuer's keys.
@@ -113,7 +122,7 @@ impl Verifier {
     pub(super) fn new(
         settings: &OAuthSettings,
         base_url: &str,
-        client: Result<reqwest::Client, String>,
+        client: Result<reqwest::Client, ConfigError>,
     ) -> Self {
         let audiences = match &settings.audience {
             Some(audience) => BTreeSet::from([audience.clone()]),
@@ -133,16 +142,17 @@ impl Verifier {
 
     /// The subject of a good token.
     pub(super) async fn subject(&self, token: &str) -> Result<String, Refused> {
-        let bad = |why: &str| Refused::Token(format!("The access token is refused: {why}."));
-        let header =
-            decode_header(token).map_err(|_| bad("it is neither our key nor an access token"))?;
+        let because = |why: &str| format!("The access token is refused: {why}.");
+        let forged = |why: &str| Refused::Forged(because(why));
+        let header = decode_header(token)
+            .map_err(|_| forged("it is neither our key nor an access token"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(bad("its signature algorithm is not accepted"));
+            return Err(forged("its signature algorithm is not accepted"));
         }
         let key = self
             .key(header.kid.as_deref())
             .await?
-            .ok_or_else(|| bad("its key is not one of the issuer's"))?;
+            .ok_or_else(|| forged("its key is not one of the issuer's"))?;
         let mut validation = Validation::new(header.alg);
         validation.set_audience(&self.audiences.iter().collect::<Vec<_>>());
         let issuer = self.issuer.as_str();
@@ -150,14 +160,27 @@ impl Verifier {
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         validation.validate_nbf = true;
         let claims = decode::<Claims>(token, &key, &validation)
-            .map_err(|error| bad(&error.to_string()))?
+            .map_err(|error| {
+                let why = because(&error.to_string());
+                // The signature is looked at before the claims.
+                match error.kind() {
+                    ErrorKind::ExpiredSignature
+                    | ErrorKind::ImmatureSignature
+                    | ErrorKind::InvalidAudience
+                    | ErrorKind::InvalidIssuer
+                    | ErrorKind::MissingRequiredClaim(_) => Refused::Unfit(why),
+                    _ => Refused::Forged(why),
+                }
+            })?
             .claims;
         // A token without scopes is one for the whole resource.
         let scope_missing = claims.scope.is_some_and(|scopes| {
             !scopes.is_empty() && !scopes.split(' ').any(|scope| scope == "confluence:read")
         });
         if scope_missing {
-            return Err(bad("it lacks the scope confluence:read"));
+            return Err(Refused::Unfit(because(
+                "it lacks the scope confluence:read",
+            )));
         }
         Ok(claims.sub)
     }
@@ -213,17 +236,24 @@ impl Verifier {
     }
 
     async fn fetch(&self) -> Result<JwkSet, String> {
-        let client = self.client.as_ref().map_err(Clone::clone)?;
+        let client = self.client.as_ref().map_err(ToString::to_string)?;
         let base = self.issuer.as_str().trim_end_matches('/');
         let mut last = String::new();
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{base}/.well-known/{document}");
             match get::<Metadata>(client, &address).await {
-                Ok(metadata) => return get(client, metadata.jwks_uri.as_str()).await,
+                Ok(metadata) => {
+                    let keys = get(client, metadata.jwks_uri.as_str()).await;
+                    return keys.map_err(|why| {
+                        format!("The keys of the OAuth issuer {base} cannot be fetched: {why}")
+                    });
+                }
                 Err(why) => last = why,
             }
         }
-        Err(format!("The OAuth issuer's metadata cannot be had: {last}"))
+        Err(format!(
+            "The metadata of the OAuth issuer {base} cannot be fetched: {last}"
+        ))
     }
 }
 
@@ -231,11 +261,6 @@ async fn get<T: serde::de::DeserializeOwned>(
     client: &reqwest::Client,
     address: &str,
 ) -> Result<T, String> {
-    let answer = client
-        .get(address)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| error.to_string())?;
-    answer.json().await.map_err(|error| error.to_string())
+    let answer = upstream::send(client.get(address), BOUNDS).await;
+    answer.map_err(|broken| broken.to_string())?.good()?.json()
 }

@@ -3,24 +3,19 @@
 //! Sessions live in memory: a restart asks for the key again.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::cookie::{Cookie, SameSite, time};
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::http::fields::{Body, Check, Field, Unknown};
-use crate::http::limit::{Budgets, client};
-use crate::http::problem::{ApiError, ApiResult};
+use crate::http::problem::ApiResult;
 use crate::http::routes;
 use crate::state::AppState;
 
@@ -30,26 +25,11 @@ pub const COOKIE: &str = "mcp_confluence_session";
 const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Sessions kept at most; the oldest goes first.
 const MAX_SESSIONS: usize = 256;
-/// Tries a minute from one client.
-const TRIES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
-/// Tries a minute from all together: who makes himself many gets no further.
-const ALL_TRIES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
 
 /// The open sessions, by the hash of their cookie.
+#[derive(Default)]
 pub(super) struct Sessions {
     open: Mutex<HashMap<[u8; 32], Instant>>,
-    tries: Budgets<IpAddr>,
-    all_tries: DefaultDirectRateLimiter,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self {
-            open: Mutex::default(),
-            tries: Budgets::new(Quota::per_minute(TRIES_PER_MINUTE)),
-            all_tries: RateLimiter::direct(Quota::per_minute(ALL_TRIES_PER_MINUTE)),
-        }
-    }
 }
 
 impl Sessions {
@@ -79,12 +59,6 @@ impl Sessions {
             open.get(&hash(cookie.value()))
                 .is_some_and(|since| since.elapsed() < LIFETIME)
         })
-    }
-
-    /// Whether one more try at the key is allowed now.
-    fn may_try(&self, request: &HttpRequest) -> bool {
-        client(request).is_none_or(|client| self.tries.take(&client))
-            && self.all_tries.check().is_ok()
     }
 
     fn close(&self, request: &HttpRequest) {
@@ -161,15 +135,8 @@ pub async fn open_session(
     if !auth.is_on() {
         return Ok(show_session(request, state).await);
     }
-    if !auth.sessions.may_try(&request) {
-        return Err(ApiError::new(
-            "rate_limited",
-            "Too many tries from this address; wait a minute.",
-        )
-        .with_header(header::RETRY_AFTER, "60"));
-    }
     if !auth.is_key(key.trim()) {
-        return Err(auth.refusal("This is not the administrator's key.", true));
+        return Err(auth.wrong(&request, "That key is not correct."));
     }
     let view = SessionView {
         required: true,

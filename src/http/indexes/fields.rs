@@ -1,6 +1,6 @@
 //! The fields of an index: what a request may set, within which bounds.
 
-use domain::index::{BackendKind, IndexSettings, RestrictedPages};
+use domain::index::{BackendKind, IndexPatch, IndexSettings, RestrictedPages};
 use domain::quiet::{QuietHours, QuietHoursText};
 use domain::{AgentId, SpaceKey};
 use serde::Deserialize;
@@ -105,167 +105,160 @@ const FIELDS: &[&str] = &[
     "restricted_pages",
 ];
 
-/// A field that has a default: absent keeps what is there, `null` goes back to the default.
-fn chosen<T>(check: &mut Check, name: &str, field: Field<T>, present: T, default: T) -> T {
+/// A change of an index as a request names it.
+#[derive(Debug)]
+pub(super) struct IndexChange {
+    /// The settings.
+    pub(super) patch: IndexPatch,
+    /// The store in which it is to be.
+    pub(super) backend: Option<BackendKind>,
+}
+
+/// A field that has no default.
+fn named<T>(check: &mut Check, name: &str, field: Field<T>) -> Option<T> {
     match field {
-        Field::Absent => present,
-        Field::Null => default,
-        field => check.optional(name, field).unwrap_or(default),
+        Field::Absent => None,
+        field => check.required(name, field),
+    }
+}
+
+/// A field that has one: `null` goes back to it.
+fn chosen<T>(check: &mut Check, name: &str, field: Field<T>, default: T) -> Option<T> {
+    match field {
+        Field::Null => Some(default),
+        field => check.optional(name, field),
     }
 }
 
 impl IndexFields {
     /// The settings of a new index.
-    pub(super) fn create(mut self, defaults: &IndexSettings) -> ApiResult<IndexSettings> {
+    pub(super) fn create(self, defaults: &IndexSettings) -> ApiResult<IndexSettings> {
         let mut check = Check::default();
-        let name = check.required("name", std::mem::take(&mut self.name));
-        let agent = check.required("agent_id", std::mem::take(&mut self.agent_id));
-        let spaces = check.required(
-            "confluence_spaces",
-            std::mem::take(&mut self.confluence_spaces),
-        );
-        let base = IndexSettings {
-            name: name.unwrap_or_else(|| "-".to_owned()),
-            // A missing agent id has been noted; the default stands in until the check ends.
-            agent_id: agent.unwrap_or_else(|| defaults.agent_id.clone()),
-            confluence_spaces: spaces.map_or_else(
-                || vec![SpaceKey::from("-")],
-                |keys| keys.into_iter().map(SpaceKey::from).collect(),
-            ),
+        for (name, is_absent) in [
+            ("name", self.name == Field::Absent),
+            ("agent_id", self.agent_id == Field::Absent),
+            ("confluence_spaces", self.confluence_spaces == Field::Absent),
+        ] {
+            if is_absent {
+                check.fail(name, "is required");
+            }
+        }
+        let IndexChange { patch, backend } = self.read(&mut check, defaults);
+        check.done()?;
+        Ok(patch.apply(IndexSettings {
+            backend: backend.unwrap_or(defaults.backend),
             ..defaults.clone()
-        };
-        self.apply(check, base, defaults)
+        }))
     }
 
-    /// Whether a change says anything about the store.
-    pub(super) fn names_backend(&self) -> bool {
-        self.backend != Field::Absent
-    }
-
-    /// The settings of an index after a change; the store that they name is where it is to be.
-    pub(super) fn change(
-        mut self,
-        present: &IndexSettings,
-        defaults: &IndexSettings,
-    ) -> ApiResult<IndexSettings> {
+    /// The change that the request names.
+    pub(super) fn change(self, defaults: &IndexSettings) -> ApiResult<IndexChange> {
         let mut check = Check::default();
-        let mut base = present.clone();
-        if self.name != Field::Absent {
-            base.name = check
-                .required("name", std::mem::take(&mut self.name))
-                .unwrap_or(base.name);
-        }
-        if self.agent_id != Field::Absent {
-            base.agent_id = check
-                .required("agent_id", std::mem::take(&mut self.agent_id))
-                .unwrap_or(base.agent_id);
-        }
-        if self.confluence_spaces != Field::Absent {
-            base.confluence_spaces = check
-                .required(
-                    "confluence_spaces",
-                    std::mem::take(&mut self.confluence_spaces),
-                )
-                .map_or(base.confluence_spaces, |keys| {
-                    keys.into_iter().map(SpaceKey::from).collect()
-                });
-        }
-        self.apply(check, base, defaults)
+        let change = self.read(&mut check, defaults);
+        check.done()?;
+        Ok(change)
     }
 
-    fn apply(
-        self,
-        mut check: Check,
-        base: IndexSettings,
-        defaults: &IndexSettings,
-    ) -> ApiResult<IndexSettings> {
-        let settings = IndexSettings {
-            interval_minutes: chosen(
-                &mut check,
-                "interval_minutes",
-                self.interval_minutes,
-                base.interval_minutes,
-                defaults.interval_minutes,
-            ),
-            enabled: chosen(&mut check, "enabled", self.enabled, base.enabled, true),
+    fn read(self, check: &mut Check, defaults: &IndexSettings) -> IndexChange {
+        let name = named(check, "name", self.name);
+        let agent_id = named(check, "agent_id", self.agent_id);
+        let spaces = named(check, "confluence_spaces", self.confluence_spaces);
+        let interval = defaults.interval_minutes;
+        let patch = IndexPatch {
+            name: name.map(|name| name.trim().to_owned()),
+            agent_id,
+            confluence_spaces: spaces.map(|keys| keys.into_iter().map(SpaceKey::from).collect()),
+            interval_minutes: chosen(check, "interval_minutes", self.interval_minutes, interval),
+            enabled: chosen(check, "enabled", self.enabled, defaults.enabled),
             quiet_hours: match self.quiet_hours {
-                Field::Absent => base.quiet_hours,
-                field => check.optional("quiet_hours", field),
+                Field::Absent => None,
+                field => Some(check.optional("quiet_hours", field)),
             },
-            backend: chosen(
-                &mut check,
-                "backend",
-                self.backend,
-                base.backend,
-                defaults.backend,
-            ),
             include_blog_posts: chosen(
-                &mut check,
+                check,
                 "include_blog_posts",
                 self.include_blog_posts,
-                base.include_blog_posts,
-                false,
+                defaults.include_blog_posts,
             ),
             include_comments: chosen(
-                &mut check,
+                check,
                 "include_comments",
                 self.include_comments,
-                base.include_comments,
-                false,
+                defaults.include_comments,
             ),
             include_attachments: chosen(
-                &mut check,
+                check,
                 "include_attachments",
                 self.include_attachments,
-                base.include_attachments,
-                false,
+                defaults.include_attachments,
             ),
-            labels: chosen(&mut check, "labels", self.labels, base.labels, Vec::new()),
-            exclude_labels: chosen(
-                &mut check,
-                "exclude_labels",
-                self.exclude_labels,
-                base.exclude_labels,
-                Vec::new(),
-            ),
-            root_page_ids: chosen(
-                &mut check,
-                "root_page_ids",
-                self.root_page_ids,
-                base.root_page_ids,
-                Vec::new(),
-            ),
+            labels: chosen(check, "labels", self.labels, Vec::new()),
+            exclude_labels: chosen(check, "exclude_labels", self.exclude_labels, Vec::new()),
+            root_page_ids: chosen(check, "root_page_ids", self.root_page_ids, Vec::new()),
             restricted_pages: chosen(
-                &mut check,
+                check,
                 "restricted_pages",
                 self.restricted_pages,
-                base.restricted_pages,
-                RestrictedPages::default(),
+                defaults.restricted_pages,
             ),
-            name: base.name.trim().to_owned(),
-            agent_id: base.agent_id,
-            confluence_spaces: base.confluence_spaces,
         };
+        let backend = chosen(check, "backend", self.backend, defaults.backend);
         check.unknown("", &self.unknown, FIELDS);
-        limits(&mut check, &settings);
-        check.done()?;
-        Ok(settings)
+        limits(check, &patch);
+        IndexChange { patch, backend }
     }
 }
 
-/// The bounds of every field.
-fn limits(check: &mut Check, settings: &IndexSettings) {
-    let length = settings.name.chars().count();
-    if length == 0 || length > MAX_TEXT {
-        check.fail("name", format!("must have 1 to {MAX_TEXT} characters"));
+/// The bounds of the fields that are named. None depends on another field, so what is not named needs no look.
+fn limits(check: &mut Check, patch: &IndexPatch) {
+    if let Some(name) = &patch.name {
+        let length = name.chars().count();
+        if length == 0 || length > MAX_TEXT {
+            check.fail("name", format!("must have 1 to {MAX_TEXT} characters"));
+        }
     }
-    if !(1..=MAX_INTERVAL_MINUTES).contains(&settings.interval_minutes) {
+    let minutes = 1..=MAX_INTERVAL_MINUTES;
+    if patch
+        .interval_minutes
+        .is_some_and(|n| !minutes.contains(&n))
+    {
         check.fail(
             "interval_minutes",
             format!("must be from 1 to {MAX_INTERVAL_MINUTES}"),
         );
     }
-    let spaces = &settings.confluence_spaces;
+    if let Some(spaces) = &patch.confluence_spaces {
+        space_limits(check, spaces);
+    }
+    for (name, entries) in [
+        ("labels", &patch.labels),
+        ("exclude_labels", &patch.exclude_labels),
+        ("root_page_ids", &patch.root_page_ids),
+    ] {
+        let Some(entries) = entries else {
+            continue;
+        };
+        if entries.len() > MAX_ENTRIES {
+            check.fail(name, format!("must hold at most {MAX_ENTRIES} entries"));
+        }
+        let is_bad = |entry: &&String| entry.trim().is_empty() || entry.chars().count() > MAX_TEXT;
+        if entries.iter().any(|entry| is_bad(&entry)) {
+            check.fail(
+                name,
+                format!("each entry must have 1 to {MAX_TEXT} characters"),
+            );
+        }
+    }
+    let is_id = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !patch.root_page_ids.iter().flatten().all(is_id) {
+        check.fail(
+            "root_page_ids",
+            "each entry must be a page id, such as 98312",
+        );
+    }
+}
+
+fn space_limits(check: &mut Check, spaces: &[SpaceKey]) {
     if spaces.is_empty() || spaces.len() > MAX_SPACES {
         check.fail(
             "confluence_spaces",
@@ -290,29 +283,6 @@ fn limits(check: &mut Check, settings: &IndexSettings) {
         .find(|key| !seen.insert(key.as_str().to_lowercase()))
     {
         check.fail("confluence_spaces", format!("{double} stands there twice"));
-    }
-    for (name, entries) in [
-        ("labels", &settings.labels),
-        ("exclude_labels", &settings.exclude_labels),
-        ("root_page_ids", &settings.root_page_ids),
-    ] {
-        if entries.len() > MAX_ENTRIES {
-            check.fail(name, format!("must hold at most {MAX_ENTRIES} entries"));
-        }
-        let is_bad = |entry: &&String| entry.trim().is_empty() || entry.chars().count() > MAX_TEXT;
-        if entries.iter().any(|entry| is_bad(&entry)) {
-            check.fail(
-                name,
-                format!("each entry must have 1 to {MAX_TEXT} characters"),
-            );
-        }
-    }
-    let is_id = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !settings.root_page_ids.iter().all(is_id) {
-        check.fail(
-            "root_page_ids",
-            "each entry must be a page id, such as 98312",
-        );
     }
 }
 
@@ -343,7 +313,7 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    fn bad_fields(result: ApiResult<IndexSettings>) -> Vec<String> {
+    fn bad_fields<T>(result: ApiResult<T>) -> Vec<String> {
         match result {
             Ok(_) => Vec::new(),
             Err(error) => error.problem.errors.into_iter().map(|e| e.field).collect(),
@@ -405,44 +375,31 @@ mod tests {
     }
 
     #[test]
-    fn a_change_touches_only_what_it_names() {
-        let present = IndexSettings {
-            name: "old".into(),
-            confluence_spaces: vec![SpaceKey::from("ENG")],
-            labels: vec!["a".into()],
-            interval_minutes: 5,
-            ..some_defaults()
+    fn a_change_is_what_it_names() {
+        let change = |json| read(json).change(&some_defaults());
+        let changed = change(serde_json::json!({"interval_minutes": null, "enabled": false}));
+        let changed = changed.unwrap();
+        let expected = IndexPatch {
+            interval_minutes: Some(60),
+            enabled: Some(false),
+            ..IndexPatch::default()
         };
-        let changed = read(serde_json::json!({"interval_minutes": null, "enabled": false}))
-            .change(&present, &some_defaults())
-            .unwrap();
-        assert_eq!(
-            changed,
-            IndexSettings {
-                interval_minutes: 60,
-                enabled: false,
-                ..present.clone()
-            }
-        );
+        assert_eq!((changed.patch, changed.backend), (expected, None));
         let night =
             serde_json::json!({"from": "22:00", "to": "06:00", "time_zone": "Europe/Berlin"});
-        let quiet = read(serde_json::json!({"quiet_hours": night}))
-            .change(&present, &some_defaults())
-            .unwrap();
+        let quiet = change(serde_json::json!({"quiet_hours": night})).unwrap();
         assert_eq!(
-            quiet.quiet_hours.map(|hours| hours.to_string()).as_deref(),
-            Some("22:00-06:00 Europe/Berlin")
+            quiet.patch.quiet_hours,
+            Some(Some("22:00-06:00 Europe/Berlin".parse().unwrap()))
         );
-        let kept = read(serde_json::json!({"enabled": false})).change(&quiet, &some_defaults());
-        assert_eq!(kept.unwrap().quiet_hours, quiet.quiet_hours);
-        let loud = read(serde_json::json!({"quiet_hours": null})).change(&quiet, &some_defaults());
-        assert_eq!(loud.unwrap().quiet_hours, None);
-        let refused = read(serde_json::json!({"name": null, "backend": "paper"}))
-            .change(&present, &some_defaults());
+        let loud = change(serde_json::json!({"quiet_hours": null})).unwrap();
+        assert_eq!(loud.patch.quiet_hours, Some(None));
+        let refused = change(serde_json::json!({"name": null, "backend": "paper"}));
         assert_eq!(bad_fields(refused), ["name", "backend"]);
-        let moved = read(serde_json::json!({"backend": "llamacloud"}));
-        assert!(moved.names_backend() && !read(serde_json::json!({"name": "x"})).names_backend());
-        let moved = moved.change(&present, &some_defaults()).unwrap();
-        assert_eq!(moved.backend, BackendKind::LlamaCloud);
+        let moved = change(serde_json::json!({"backend": "llamacloud"})).unwrap();
+        assert_eq!(
+            (moved.patch, moved.backend),
+            (IndexPatch::default(), Some(BackendKind::LlamaCloud))
+        );
     }
 }

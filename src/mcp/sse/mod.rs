@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use self::registry::{Count, Enter, Find, Registry};
 use self::session::{Incoming, Refused, Session};
-use super::{Identify, Options};
+use super::{Identify, Options, long_initialize};
 
 /// Messages that wait in either direction of a session at most.
 const QUEUE: usize = 64;
@@ -157,6 +157,9 @@ where
             Ok(message) => message,
             Err(why) => return plain(400, &why),
         };
+        if let Some((_, why)) = long_initialize(&message, body.len()) {
+            return plain(413, &why);
+        }
         let incoming = Incoming {
             owner: caller.owner,
             message,

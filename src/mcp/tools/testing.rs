@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use domain::content::ContentKind;
+use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
-use domain::page::{Page, PageState};
+use domain::page::{Page, PageRecord, PageState, PlacedPage, Shown};
 use domain::ports::store::Listed;
 use domain::query::{
     Answer, AnswerSource, ChangedPage, PageQuery, QueryResult, QueryTarget, ResultPage,
@@ -74,22 +74,36 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> QueryTa
     }
 }
 
-pub fn page(id: &str, title: &str) -> Page {
-    Page {
+pub fn placed(id: &str, title: &str) -> PlacedPage {
+    let source = SourcePage {
         id: PageId::from(id),
         kind: ContentKind::Page,
+        status: ContentStatus::Current,
         title: title.to_owned(),
-        url: format!("https://example.atlassian.net/wiki/spaces/ENG/pages/{id}/x"),
-        space_key: SpaceKey::from("ENG"),
+        space_id: SpaceId::from("ENG"),
+        parent_id: None,
+        parent_kind: None,
         version: 3,
-        last_modified: at("2026-11-02T08:00:00Z"),
-        labels: vec!["howto".into()],
-        breadcrumb: vec!["Operations".into()],
-        state: PageState::Searchable,
-        reason: None,
-        attempts: 0,
-        next_try_at: None,
+        modified: at("2026-11-02T08:00:00Z"),
+        author: None,
+        url: format!("https://example.atlassian.net/wiki/spaces/ENG/pages/{id}/x"),
+        body: None,
+    };
+    let index = IndexId(Uuid::from_u128(1));
+    PlacedPage {
+        record: PageRecord {
+            labels: vec!["howto".into()],
+            breadcrumb: vec!["Operations".into()],
+            state: PageState::Searchable,
+            stored_hash: Some("h".into()),
+            ..PageRecord::new(index, &source, source.modified)
+        },
+        space_key: SpaceKey::from("ENG"),
     }
+}
+
+pub fn page(id: &str, title: &str) -> Page {
+    placed(id, title).page()
 }
 
 pub fn result(id: &str, title: &str, text: &str) -> QueryResult {
@@ -144,7 +158,7 @@ impl FakeKnowledge {
         self.pages.push((
             self.indexes[0].id,
             FoundPage {
-                page: page(id, title),
+                page: placed(id, title).shown().unwrap(),
                 markdown: markdown.to_owned(),
                 outline: headings(markdown),
             },
@@ -207,7 +221,7 @@ impl KnowledgeBase for FakeKnowledge {
         _: Option<&SpaceKey>,
         title: &str,
         limit: usize,
-    ) -> Result<Vec<Page>, Trouble> {
+    ) -> Result<Vec<Shown<Page>>, Trouble> {
         let title = title.to_lowercase();
         let similar = |p: &Page| {
             let words: Vec<String> = p
@@ -249,7 +263,7 @@ impl KnowledgeBase for FakeKnowledge {
         index: IndexId,
         _: Option<&str>,
         _: usize,
-    ) -> Result<Listed<Page>, Trouble> {
+    ) -> Result<Listed<Shown<Page>>, Trouble> {
         let own = self.pages.iter().filter(|(own, _)| *own == index);
         Ok(Listed {
             items: own.map(|(_, p)| p.page.clone()).collect(),

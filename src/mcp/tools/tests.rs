@@ -1,6 +1,7 @@
 //! What the tools promise to an agent, over a knowledge base of plain values.
 
-use domain::page::PageState;
+use domain::index::RestrictedPages;
+use domain::page::{PageState, PlacedPage};
 use domain::query::{AnswerSource, ChangedPage};
 use serde_json::{Value, json};
 
@@ -437,7 +438,9 @@ async fn a_cursor_of_an_older_version_begins_anew_and_says_so() {
         .call("get_page", json!({"page_id": "1", "max_chars": 500}))
         .await
         .unwrap();
-    kb.pages[0].1.page.version = 4;
+    let mut edited = placed("1", "Long");
+    edited.record.facts.version = 4;
+    kb.pages[0].1.page = edited.shown().unwrap();
     let next = first.structured["next_cursor"].clone();
     let again = kb
         .call("get_page", json!({"cursor": next, "max_chars": 500}))
@@ -479,20 +482,23 @@ async fn a_page_that_cannot_be_had_says_what_was_tried() {
     );
 }
 
+fn changed(placed: &PlacedPage) -> ChangedPage {
+    ChangedPage {
+        page: placed.shown_as_changed(RestrictedPages::Skip).unwrap(),
+        changed_at: placed.record.changed_at,
+    }
+}
+
 #[actix_web::test]
 async fn changes_are_grouped_and_dated() {
     let mut kb = FakeKnowledge::small();
     let own = kb.indexes[0].id;
     let change = |id: &str, title: &str, version, state, day: &str| {
-        let mut page = page(id, title);
-        (page.version, page.state, page.last_modified) = (version, state, at(day));
-        (
-            own,
-            ChangedPage {
-                page,
-                changed_at: at(day),
-            },
-        )
+        let mut placed = placed(id, title);
+        let record = &mut placed.record;
+        (record.state, record.changed_at) = (state, at(day));
+        (record.facts.version, record.facts.modified) = (version, at(day));
+        (own, changed(&placed))
     };
     kb.changes = vec![
         change(
@@ -571,15 +577,11 @@ async fn changes_are_grouped_and_dated() {
 #[actix_web::test]
 async fn a_move_or_other_labels_are_an_edit_of_the_day_they_were_noticed() {
     let mut kb = FakeKnowledge::small();
-    let mut moved = page("1", "Moved one");
-    (moved.version, moved.last_modified) = (1, at("2025-01-01T08:00:00Z"));
-    kb.changes = vec![(
-        kb.indexes[0].id,
-        ChangedPage {
-            page: moved,
-            changed_at: at("2026-11-22T08:00:00Z"),
-        },
-    )];
+    let mut moved = placed("1", "Moved one");
+    moved.record.changed_at = at("2026-11-22T08:00:00Z");
+    let facts = &mut moved.record.facts;
+    (facts.version, facts.modified) = (1, at("2025-01-01T08:00:00Z"));
+    kb.changes = vec![(kb.indexes[0].id, changed(&moved))];
     let answer = kb.call("recent_changes", json!({})).await.unwrap();
     assert!(
         answer.markdown.contains("Edited:\n- [Moved one]")

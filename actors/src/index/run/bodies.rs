@@ -12,7 +12,8 @@ use futures_util::{StreamExt, stream};
 
 use super::convert::{Links, RawBody, convert};
 use super::listed::record;
-use super::{Halt, RunCtx, attachments, retry};
+use super::{Halt, RunCtx, attachments, reconvert, retry};
+use crate::document::KeptText;
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
@@ -80,7 +81,7 @@ async fn adopt_cached(
             .await?
             .into_iter()
             .collect();
-        let _rows = ctx.rows.lock().await;
+        let rows = ctx.rows.lock().await;
         let mut records: HashMap<PageId, _> = ctx
             .store()
             .pages_by_id(ctx.index(), &ids)
@@ -96,12 +97,14 @@ async fn adopt_cached(
             })
             .cloned()
             .collect();
-        let mut adopted = Vec::new();
+        let (mut adopted, mut old) = (Vec::new(), Vec::new());
         if !fitting.is_empty() {
             for body in ctx.store().bodies(&fitting).await? {
                 if let Some(mut record) = records.remove(&body.page_id) {
-                    record.body_version = Some(body.version);
-                    record.markdown_hash = Some(body.markdown_hash);
+                    KeptText::of(&body).put_into(&mut record);
+                    if reconvert::is_old(&body) {
+                        old.push(body.page_id);
+                    }
                     if record.state == PageState::Failed {
                         record.state = PageState::Pending;
                     }
@@ -112,6 +115,10 @@ async fn adopt_cached(
                 }
             }
             ctx.store().save_pages(&adopted, &[], &[]).await?;
+        }
+        drop(rows);
+        if !old.is_empty() {
+            reconvert::these(ctx, &old).await?;
         }
         let adopted: HashSet<PageId> = adopted.into_iter().map(|record| record.page_id).collect();
         remain.extend(due.iter().filter(|(id, _)| !adopted.contains(id)).cloned());
@@ -244,15 +251,15 @@ pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), Halt> {
         let converted = converted.done;
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        let hashes: HashMap<&PageId, &str> = converted
+        let texts: HashMap<&PageId, KeptText> = converted
             .iter()
-            .map(|c| (&c.body.page_id, c.body.markdown_hash.as_str()))
+            .map(|c| (&c.body.page_id, KeptText::of(&c.body)))
             .collect();
         records.retain_mut(|record| {
             let fits = record.body_version == Some(record.facts.version);
-            match hashes.get(&record.page_id) {
-                Some(hash) if fits => {
-                    record.markdown_hash = Some((*hash).to_owned());
+            match texts.get(&record.page_id) {
+                Some(text) if fits => {
+                    text.put_into(record);
                     true
                 }
                 _ => false,

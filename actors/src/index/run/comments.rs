@@ -22,7 +22,7 @@ use super::context::SeenSpace;
 use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
 use super::recent::{newest_first, watermark};
 use super::{Halt, RunCtx};
-use crate::document::{authors, fold_each};
+use crate::document::{authors, fold_each, points_at};
 
 /// The checkpoint that remembers the newest comment seen.
 pub(super) const WALK: &str = "comments";
@@ -48,7 +48,7 @@ pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), Halt> {
         if ids.is_empty() {
             return Ok(());
         }
-        write_hashes(ctx, &ids, &HashMap::new()).await?;
+        write_folded(ctx, &ids, &HashMap::new()).await?;
     }
 }
 
@@ -476,29 +476,29 @@ pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>
         ctx.stop.check()?;
         let comments = ctx.store().comments_of(ids).await?;
         let names = names_of(ctx, &authors(&comments)).await?;
-        let hashes: HashMap<PageId, String> = fold_each(comments, &names)
-            .into_iter()
-            .map(|(page, text)| (page, markdown_hash(&text)))
-            .collect();
-        changed.extend(write_hashes(ctx, ids, &hashes).await?);
+        let folded = fold_each(comments, &names);
+        changed.extend(write_folded(ctx, ids, &folded).await?);
     }
     Ok(changed)
 }
 
-async fn write_hashes(
+async fn write_folded(
     ctx: &RunCtx,
     ids: &[PageId],
-    hashes: &HashMap<PageId, String>,
+    folded: &HashMap<PageId, String>,
 ) -> Result<Vec<PageId>, Halt> {
     let _rows = ctx.rows.lock().await;
     let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
     let now = ctx.now();
     records.retain_mut(|record| {
-        let hash = hashes.get(&record.page_id);
-        if record.comments_hash.as_ref() == hash {
+        let text = folded.get(&record.page_id);
+        let hash = text.map(|text| markdown_hash(text));
+        if record.comments_hash == hash {
             return false;
         }
-        record.comments_hash = hash.cloned();
+        record.comments_hash = hash;
+        let pages = text.map(|text| points_at(text)).unwrap_or_default();
+        record.links.set_comments(pages);
         record.changed_at = now;
         // So that it is decided also when this run ends before that.
         if matches!(record.state, PageState::Uploaded | PageState::Searchable) {

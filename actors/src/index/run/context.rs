@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use domain::content::ContentKind;
 use domain::guard::{Asked, Question};
 use domain::index::{IndexSettings, IndexSpace, SpaceState};
+use domain::links::Naming;
 use domain::overlap::Window;
+use domain::page::PageRecord;
 use domain::ports::source::Reach;
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
 use domain::scope::Scope;
 use domain::tree::Unseen;
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
-use storage_markdown::Target;
 use tokio::time::Instant;
 
 use super::spaces::Remembered;
@@ -45,7 +46,7 @@ pub(crate) struct RunCtx {
     pub(super) state: IndexState,
     pub(super) names: SpaceNames,
     /// Every space that any index knows, for links: by key.
-    pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
+    pub(super) link_spaces: HashMap<String, SpaceId>,
     /// What the run before this one left over of spaces.
     pub(super) remembered: Remembered,
     /// Spaces whose bodies are kept already for another index.
@@ -83,6 +84,10 @@ pub(super) struct Findings {
     pub(super) fresh_bodies: HashSet<PageId>,
     /// Pages kept with links that are resolved when everything is listed.
     pub(super) unlinked: HashSet<PageId>,
+    /// Pages to be stored whose text points at pages of which it is not known yet whether they may be named.
+    pub(super) unnamed: HashSet<PageId>,
+    /// Pages that may be named since this run, or not any more.
+    pub(super) renamed: BTreeSet<PageId>,
     /// Items above pages that this run has asked for in vain, and what that says.
     pub(super) unseen_above: HashMap<PageId, Unseen>,
     /// The next watermark.
@@ -137,7 +142,7 @@ pub(super) struct RunParts {
     pub(super) shared: Arc<Shared>,
     pub(super) run: Run,
     pub(super) state: IndexState,
-    pub(super) link_spaces: HashMap<String, (SpaceId, Target)>,
+    pub(super) link_spaces: HashMap<String, SpaceId>,
     pub(super) warm_spaces: HashSet<SpaceId>,
     pub(super) remembered: Remembered,
     pub(super) tally: Arc<Tally>,
@@ -288,6 +293,15 @@ impl RunCtx {
     pub(super) fn hint_uploader(&self) {
         if let Some(uploader) = self.shared.uploader(self.settings().backend) {
             uploader.do_send(DrainOutbox(self.index()));
+        }
+    }
+
+    /// Notes a page that others may name now, or not any more, so that their documents follow. In a first run they are all still
+    /// to be composed.
+    pub(super) fn note_naming(&self, before: Naming, after: &PageRecord) {
+        let may_be = |naming: Naming| naming == Naming::Named;
+        if self.state.progress.synced_at.is_some() && may_be(before) != may_be(after.naming()) {
+            self.find(|f| f.renamed.insert(after.page_id.clone()));
         }
     }
 

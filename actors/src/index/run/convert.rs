@@ -1,6 +1,9 @@
 //! Bodies to Markdown, a batch at a time on a blocking thread: first to learn what the bodies point at, then, with titles
-//! and names looked up in bulk, again for those that point at something. Where the operator allows it, macros that only
+//! and people looked up in bulk, again for those that point at something. Where the operator allows it, macros that only
 //! Confluence can resolve are taken from the rendered form of their page. A body that breaks the converter fails by itself.
+//!
+//! The Markdown is that of all indexes: it says which pages are meant and what the author wrote, and tells nothing of those
+//! pages. What a document of an index may tell of them is put in when it is composed ([`crate::document`]).
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -12,14 +15,14 @@ use domain::document::markdown_hash;
 use domain::page::CachedBody;
 use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
-use storage_markdown::{Options, Resolver, Target, convert_storage, splice_rendered};
+use storage_markdown::{Options, Resolver, convert_storage, splice_rendered};
 
 use super::{Halt, RunCtx};
 use crate::EngineError;
 use crate::shared::Shared;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
-pub(super) const CONVERTER: i32 = 1;
+pub(super) const CONVERTER: i32 = 2;
 /// People that one request may name.
 const PEOPLE: usize = 250;
 /// Rendering costs the site time: so many are asked for at once.
@@ -60,7 +63,8 @@ pub(super) struct Unconverted {
 /// When to look up what bodies point at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
-    /// Everything is listed: look up, ask for unknown people, and take what is not found as not to be found.
+    /// Everything is listed: look up, ask for unknown people, and take what is not found as not to be found, and what is not
+    /// known to be shown as not to be named.
     Resolve,
     /// The listing goes on: take what is known already.
     AsKnown,
@@ -172,18 +176,16 @@ pub(super) fn alone<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 #[derive(Default)]
 struct Asked {
     titles: HashSet<(SpaceId, String)>,
-    pages: HashSet<PageId>,
     people: HashSet<AccountId>,
 }
 
 impl Asked {
     fn is_empty(&self) -> bool {
-        self.titles.is_empty() && self.pages.is_empty() && self.people.is_empty()
+        self.titles.is_empty() && self.people.is_empty()
     }
 
     fn all_in(&self, known: &Known) -> bool {
         self.titles.iter().all(|t| known.titles.contains_key(t))
-            && self.pages.iter().all(|p| known.pages.contains_key(p))
             && self.people.iter().all(|p| known.people.contains_key(p))
     }
 }
@@ -191,12 +193,11 @@ impl Asked {
 /// What was looked up.
 #[derive(Default)]
 struct Known {
-    titles: HashMap<(SpaceId, String), Target>,
-    pages: HashMap<PageId, Target>,
+    titles: HashMap<(SpaceId, String), PageId>,
     people: HashMap<AccountId, String>,
 }
 
-type LinkSpaces = HashMap<String, (SpaceId, Target)>;
+type LinkSpaces = HashMap<String, SpaceId>;
 
 /// Markdown of each body, what each points at, and which hold macros that storage format cannot resolve.
 fn first_pass(
@@ -286,23 +287,12 @@ async fn ask_for_rendered(
 async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, Halt> {
     let mut known = Known::default();
     let titles: Vec<(SpaceId, String)> = distinct(asked.iter().flat_map(|a| &a.titles));
-    let pages: Vec<PageId> = distinct(asked.iter().flat_map(|a| &a.pages));
     let people: Vec<AccountId> = distinct(asked.iter().flat_map(|a| &a.people));
     if !titles.is_empty() {
         let found = ctx.store().find_titles(&titles).await?;
         let found = titles.into_iter().zip(found);
         known.titles = found
-            .filter_map(|(wanted, found)| {
-                let (_, title, url) = found?;
-                Some((wanted, Target { url, title }))
-            })
-            .collect();
-    }
-    if !pages.is_empty() {
-        let found = ctx.store().find_pages(&pages).await?;
-        known.pages = found
-            .into_iter()
-            .map(|(page, title, url)| (page, Target { url, title }))
+            .filter_map(|(wanted, page)| Some((wanted, page?)))
             .collect();
     }
     if !people.is_empty() {
@@ -382,20 +372,20 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn by_title(&self, space_key: Option<&str>, title: &str) -> Option<Target> {
+    fn by_title(&self, space_key: Option<&str>, title: &str) -> Option<String> {
         let space = match space_key {
-            Some(key) => self.spaces.get(key)?.0.clone(),
+            Some(key) => self.spaces.get(key)?.clone(),
             None => self.body.space.clone(),
         };
         let wanted = (space, title.to_lowercase());
-        let found = self.known.titles.get(&wanted).cloned();
+        let found = self.known.titles.get(&wanted).map(PageId::to_string);
         self.asked.borrow_mut().titles.insert(wanted);
         found
     }
 }
 
 impl Resolver for Lookup<'_> {
-    fn page_by_title(&self, space_key: Option<&str>, title: &str) -> Option<Target> {
+    fn page_by_title(&self, space_key: Option<&str>, title: &str) -> Option<String> {
         self.by_title(space_key, title)
     }
 
@@ -404,19 +394,13 @@ impl Resolver for Lookup<'_> {
         space_key: Option<&str>,
         title: &str,
         _posting_day: Option<&str>,
-    ) -> Option<Target> {
+    ) -> Option<String> {
         self.by_title(space_key, title)
     }
 
-    fn page_by_id(&self, id: &str) -> Option<Target> {
-        let wanted = PageId::from(id);
-        let found = self.known.pages.get(&wanted).cloned();
-        self.asked.borrow_mut().pages.insert(wanted);
-        found
-    }
-
-    fn space(&self, key: &str) -> Option<Target> {
-        self.spaces.get(key).map(|(_, target)| target.clone())
+    fn knows_page(&self, _id: &str) -> bool {
+        // Whether there is such a page is asked for each index, when a document is composed.
+        true
     }
 
     fn user(&self, account_id: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use domain::content::{ContentKind, Restriction};
 use domain::page::PageState;
 
 use super::context::SeenSpace;
+use super::convert::Links;
 use super::facts;
 use super::poll::poll;
 use super::recent::remember;
@@ -59,7 +60,7 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     suspects.extend(vanish::due_for_a_second_look(ctx).await?);
     let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;
     touched.extend(confirmed.back);
-    stages::decide(ctx, &moved, &touched).await
+    stages::decide(ctx, &moved, &touched, Links::AsKnown).await
 }
 
 /// Spaces that have to be read whole, since polls went on without them.

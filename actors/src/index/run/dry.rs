@@ -1,289 +1,287 @@
-//! A dry run: lists and compares, and says what a real run would do. Writes nothing but its own row.
+//! A dry run: the run itself, stage by stage, over a private copy of the database and backends that take everything and only
+//! count. So it says what a run would do, and reads from Confluence what a run would read.
 //!
-//! Labels and restrictions are those that are known: pages met for the first time count as additions unless they stand below a
-//! page that is known to be restricted, so some of them may stay out.
+//! The store itself is only asked for its list (by a full run). What it would refuse, or has lost without saying so, is
+//! found by a real run alone.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
-use domain::change::{Change, compare};
-use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
-use domain::guard::{self, Suggested};
-use domain::page::{PageRecord, PageState};
-use domain::ports::source::{Cursor, ListOrder, ListQuery, MAX_BATCH};
-use domain::ports::store::PageBrief;
-use domain::run::RunPlan;
-use domain::scope::{Candidate, Place, Scope, place};
-use domain::tree::{Node, PageTree};
-use domain::vanish::is_suspiciously_empty;
-use domain::{PageId, cost};
+use actix::Actor;
+use async_trait::async_trait;
+use domain::cost::{self, Price};
+use domain::document::Document;
+use domain::index::{BackendKind, Remote};
+use domain::page::PageState;
+use domain::ports::retrieval::{
+    BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
+    StoreSpec, StoredDocument,
+};
+use domain::ports::store::{StoreError, SyncStore};
+use domain::problem::Problem;
+use domain::query::{Passage, RetrievalQuery};
+use domain::run::{Run, RunPlan, RunStatus};
+use domain::{DocumentId, IndexId, PageId};
 
-use super::context::SeenSpace;
-use super::reconcile::tree_of;
-use super::{Halt, RunCtx};
+use super::stages::Life;
+use super::{Halt, finish};
+use crate::EngineError;
+use crate::fetcher::Fetchers;
+use crate::shared::{Shared, lock};
+use crate::supervise::{Child, ChildGuard};
+use crate::uploader::LlamaUploader;
 
-/// Items that one answer of the bulk question for labels and restrictions is taken to hold.
-const FACTS_AN_ANSWER: i64 = 100;
+/// Pages looked at in one step.
+const CHUNK: usize = 500;
 
-/// Looks at every space, and plans.
-pub(super) async fn plan(ctx: &RunCtx) -> Result<RunPlan, Halt> {
-    let mut forecast = Forecast::new(ctx);
-    let spaces = ctx.visible_spaces();
-    let mut listing_requests = 2;
-    for space in &spaces {
-        listing_requests += forecast.look_at(space).await?;
-    }
-    forecast.leave_other_spaces().await?;
-    let Forecast {
-        mut plan,
-        leaving,
-        leaving_by_scope,
-        ..
-    } = forecast;
-    plan.remove = count(leaving.len()) + leaving_by_scope;
-    let stored = ctx.store().stored_pages(ctx.index()).await?;
-    let suggested = Suggested {
-        pages: leaving,
-        only_accepted: BTreeSet::new(),
+/// What a dry run found.
+pub(super) struct Rehearsed {
+    pub(super) plan: RunPlan,
+    /// How the run would end; what the guard would ask stands in the plan.
+    pub(super) status: RunStatus,
+    pub(super) error: Option<Problem>,
+}
+
+/// Carries the run out on a copy.
+pub(super) async fn rehearse(life: &Life, source: Fetchers) -> Result<Rehearsed, Halt> {
+    let run = &life.run;
+    let copy = life.shared.store.rehearsal(run.id).await?;
+    let state = copy.index_state(run.index_id).await?;
+    let kind = state.index.settings.backend;
+    let real = life
+        .shared
+        .backend(kind)
+        .ok_or(EngineError::BackendMissing {
+            index: run.index_id,
+            backend: kind,
+        })?;
+    let price = real.price(state.index.remote.as_ref());
+    let counting = Arc::new(CountingBackend {
+        real,
+        changes: Mutex::default(),
+    });
+    let backend: Arc<dyn RetrievalBackend> = counting.clone();
+    let stage = Stage::set(&life.shared, copy, backend);
+    let mut rehearsal = Life {
+        before: state.clone(),
+        shared: Arc::clone(&stage.0),
+        run: Run {
+            dry_run: false,
+            ..run.clone()
+        },
+        tally: Arc::clone(&life.tally),
+        stop: life.stop.clone(),
+        ctx: None,
+        rehearsed: None,
+        unmoved: None,
     };
-    let most = ctx.shared.settings.max_delete_percent;
-    let verdict = guard::judge(stored, suggested, most, &ctx.asked());
-    plan.needs_confirmation = verdict.question.is_some();
-    let seen = plan.add + plan.update + plan.unchanged;
-    let bodies = ceil(plan.update + plan.add, batch());
-    let facts = if ctx.needs_facts() {
-        ceil(seen, FACTS_AN_ANSWER)
-    } else {
-        0
-    };
-    plan.confluence_requests = listing_requests + bodies + facts + attached(ctx, spaces.len());
-    let backend = ctx.shared.backend(ctx.settings().backend);
-    plan.cost = backend
-        .as_ref()
-        .and_then(|backend| backend.price(ctx.state.index.remote.as_ref()))
-        .map(|price| cost::estimate(&price, plan.add, plan.update));
-    let per_upload = backend.map_or(1, |b| b.capabilities().max_batch_documents.max(1));
-    let per_upload = i64::try_from(per_upload).unwrap_or(1);
-    plan.store_requests = ceil(plan.add + plan.update, per_upload) + ceil(plan.remove, per_upload);
-    let a_minute = f64::from(ctx.shared.settings.requests_per_second.max(1)) * 60.0;
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let requests = plan.confluence_requests as f64;
-    plan.minutes = (requests / a_minute * 100.0).round() / 100.0;
-    Ok(plan)
+    let outcome = Box::pin(rehearsal.work(state, source)).await;
+    // What ends a run early ends its rehearsal in the same way.
+    outcome?;
+    let end = finish::conclude(&rehearsal, Ok(())).await?;
+    // The index is in the copy as long as the copy lives.
+    let (status, error) = end.map_or((RunStatus::Succeeded, None), |end| (end.status, end.error));
+    let asks = status == RunStatus::NeedsConfirmation;
+    let changes = std::mem::take(&mut *lock(&counting.changes));
+    let changes = against_rows(changes, &life.shared, run.index_id).await?;
+    let hide = newly_hidden(&life.shared, stage.0.store.as_ref(), run.index_id).await?;
+    Ok(Rehearsed {
+        plan: plan(life, hide, &changes, asks, price.as_ref()),
+        status: if asks { RunStatus::Succeeded } else { status },
+        error: error.filter(|_| !asks),
+    })
 }
 
-/// Lists of comments and attachments: the newest of the site, and one answer a space at least. How many there are is not asked.
-fn attached(ctx: &RunCtx, spaces: usize) -> i64 {
-    let spaces = i64::try_from(spaces).unwrap_or(i64::MAX);
-    let mut requests = 0;
-    if ctx.settings().include_comments {
-        requests += 2 + spaces;
-    }
-    if ctx.settings().include_attachments {
-        requests += 1 + spaces;
-    }
-    requests
+/// What a run would change in the end.
+#[derive(Default)]
+struct Changes {
+    add: i64,
+    update: i64,
+    remove: i64,
 }
 
-fn batch() -> i64 {
-    i64::try_from(MAX_BATCH).unwrap_or(i64::MAX)
-}
-
-fn ceil(items: i64, a_request: i64) -> i64 {
-    (items + a_request - 1) / a_request.max(1)
-}
-
-fn count(items: usize) -> i64 {
-    i64::try_from(items).unwrap_or(i64::MAX)
-}
-
-/// What is known of a listed page, as far as the plan needs it.
-struct Listed {
-    id: PageId,
-    change: Change,
-    /// Where its labels were ever read.
-    labels: Option<Vec<String>>,
-    stored: bool,
-}
-
-/// The plan in the making.
-struct Forecast<'a> {
-    ctx: &'a RunCtx,
-    plan: RunPlan,
-    scope: Scope<'a>,
-    /// Pages that the source would make leave: the guard counts them.
-    leaving: BTreeSet<PageId>,
-    /// Pages that leave by the administrator's own change of scope.
-    leaving_by_scope: i64,
-}
-
-impl<'a> Forecast<'a> {
-    fn new(ctx: &'a RunCtx) -> Self {
-        Self {
-            ctx,
-            plan: RunPlan::default(),
-            scope: Scope::of(ctx.settings()),
-            leaving: BTreeSet::new(),
-            leaving_by_scope: 0,
-        }
-    }
-
-    /// Lists a space and plans for it; answers the requests that this took.
-    async fn look_at(&mut self, space: &SeenSpace) -> Result<i64, Halt> {
-        let ctx = self.ctx;
-        let mut requests = 0;
-        let mut listed = Vec::new();
-        let mut nodes = Vec::new();
-        let mut seen = HashSet::new();
-        let mut believed: Vec<ContentKind> = Vec::new();
-        let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-        for kind in ctx.kinds() {
-            let before = listed.len();
-            requests += list(ctx, space, *kind, &mut listed, &mut nodes, &mut seen).await?;
-            let stored = briefs.iter().filter(|b| b.kind == *kind && b.stored);
-            if !is_suspiciously_empty(listed.len() - before, stored.count()) {
-                believed.push(*kind);
+/// What the changes are by what the store holds now.
+async fn against_rows(
+    changes: BTreeMap<DocumentId, bool>,
+    shared: &Shared,
+    index: IndexId,
+) -> Result<Changes, StoreError> {
+    let mut counts = Changes::default();
+    let changes: Vec<(DocumentId, bool)> = changes.into_iter().collect();
+    for changes in changes.chunks(CHUNK) {
+        let ids: Vec<PageId> = changes
+            .iter()
+            .filter_map(|(id, _)| Some(id.page()?.1))
+            .collect();
+        let rows = shared.store.pages_by_id(index, &ids).await?;
+        let stored: BTreeSet<DocumentId> = rows
+            .into_iter()
+            .filter(|row| row.stored_hash.is_some())
+            .map(|row| DocumentId::of(row.kind, &row.page_id))
+            .collect();
+        for (id, held) in changes {
+            match (stored.contains(id), *held) {
+                (false, true) => counts.add += 1,
+                (true, true) => counts.update += 1,
+                (true, false) => counts.remove += 1,
+                (false, false) => {}
             }
         }
-        let mut tree = tree_of(&briefs);
-        for (id, mut node) in nodes {
-            node.restriction = tree.get(&id).map_or(node.restriction, |n| n.restriction);
-            tree.insert(id, node);
-        }
-        let mut gone: HashSet<PageId> = HashSet::new();
-        let before = ctx.scope_before(&space.id);
-        for page in &listed {
-            if !self.stays(page, &tree, before.as_ref()) {
-                gone.insert(page.id.clone());
-            }
-        }
-        let absent = briefs.iter().filter(|brief| {
-            brief.stored && believed.contains(&brief.kind) && !seen.contains(&brief.page_id)
-        });
-        for brief in absent {
-            gone.insert(brief.page_id.clone());
-            self.leaving.insert(brief.page_id.clone());
-        }
-        self.follow(&briefs, &gone);
-        Ok(requests)
     }
+    Ok(counts)
+}
 
-    /// Counts a listed page; answers whether it is in the index afterwards.
-    fn stays(&mut self, page: &Listed, tree: &PageTree, before: Option<&Scope<'_>>) -> bool {
-        let candidate = Candidate {
-            status: ContentStatus::Current,
-            labels: page.labels.as_deref(),
-            restriction: tree.effective_restriction(&page.id),
-            under_root: self.scope.is_under_root(&page.id, tree),
+/// Documents of pages that are hidden in the copy and not yet here.
+async fn newly_hidden(
+    shared: &Shared,
+    copy: &dyn SyncStore,
+    index: IndexId,
+) -> Result<i64, StoreError> {
+    let mut hidden = 0;
+    let mut after: Option<PageId> = None;
+    loop {
+        let ids = copy
+            .pages_in_states(index, &[PageState::Vanishing], after.as_ref(), CHUNK)
+            .await?;
+        let Some(last) = ids.last().cloned() else {
+            return Ok(hidden);
         };
-        if matches!(place(self.ctx.settings(), &candidate), Place::Out(_)) {
-            if !page.stored {
-                self.ctx.tally.count(|counts| counts.skipped += 1);
-            } else if before.is_some_and(|before| before.holds(&page.id, &candidate, tree)) {
-                self.leaving_by_scope += 1;
-            } else {
-                self.leaving.insert(page.id.clone());
-            }
-            return false;
-        }
-        match page.change {
-            _ if !page.stored => self.plan.add += 1,
-            Change::Edited | Change::FactsOnly => self.plan.update += 1,
-            Change::New | Change::Unchanged | Change::Outdated => self.plan.unchanged += 1,
-        }
-        true
+        after = Some(last);
+        let before = shared.store.pages_by_id(index, &ids).await?;
+        let shown = before
+            .iter()
+            .filter(|page| page.state != PageState::Vanishing && page.stored_hash.is_some());
+        hidden += i64::try_from(shown.count()).unwrap_or(i64::MAX);
+    }
+}
+
+fn plan(life: &Life, hide: i64, changes: &Changes, asks: bool, price: Option<&Price>) -> RunPlan {
+    let requests = life.tally.requests();
+    let a_minute = f64::from(life.shared.settings.requests_per_second.max(1)) * 60.0;
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let minutes = requests.confluence as f64 / a_minute;
+    RunPlan {
+        add: changes.add,
+        update: changes.update,
+        remove: changes.remove,
+        hide,
+        needs_confirmation: asks,
+        unchanged: life.tally.counts().unchanged,
+        confluence_requests: requests.confluence,
+        store_requests: requests.store,
+        minutes: (minutes * 100.0).round() / 100.0,
+        cost: price.map(|price| cost::estimate(price, changes.add, changes.update)),
+    }
+}
+
+/// What the stages of a rehearsal share. Dropped, it lets its uploader go, and with that the copy.
+struct Stage(Arc<Shared>);
+
+impl Stage {
+    fn set(shared: &Shared, copy: Arc<dyn SyncStore>, backend: Arc<dyn RetrievalBackend>) -> Self {
+        let kind = backend.kind();
+        let stage = shared.rehearsal(copy, [(kind, backend)].into());
+        let guard = ChildGuard::without_parent(Child::Uploader(kind));
+        let uploader = LlamaUploader::new(Arc::clone(&stage), kind, guard).start();
+        stage.place_uploader(kind, uploader);
+        Self(stage)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.0.release_uploaders();
+    }
+}
+
+/// A store that takes everything at once and keeps only which documents it was given, or told to remove.
+struct CountingBackend {
+    real: Arc<dyn RetrievalBackend>,
+    /// Whether it would hold the document in the end.
+    changes: Mutex<BTreeMap<DocumentId, bool>>,
+}
+
+#[async_trait]
+impl RetrievalBackend for CountingBackend {
+    fn kind(&self) -> BackendKind {
+        self.real.kind()
     }
 
-    /// Kinds that the index holds no more leave, and files go where their pages go.
-    fn follow(&mut self, briefs: &[PageBrief], gone: &HashSet<PageId>) {
-        for brief in briefs.iter().filter(|brief| brief.stored) {
-            if !self.ctx.holds(brief.kind) {
-                self.leaving_by_scope += 1;
-            } else if brief.kind == ContentKind::Attachment
-                && brief.parent_id.as_ref().is_some_and(|id| gone.contains(id))
-            {
-                let page = brief.parent_id.as_ref();
-                if page.is_some_and(|page| self.leaving.contains(page)) {
-                    self.leaving.insert(brief.page_id.clone());
-                } else {
-                    self.leaving_by_scope += 1;
-                }
-            }
-        }
+    fn wanted_object(&self) -> Option<&'static str> {
+        self.real.wanted_object()
     }
 
-    /// Stored pages of spaces that are no longer the index's.
-    async fn leave_other_spaces(&mut self) -> Result<(), Halt> {
-        let ctx = self.ctx;
-        let mut inside = 0;
-        for space in ctx.state.index.spaces.iter().filter_map(SeenSpace::of) {
-            let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
-            inside += count(briefs.iter().filter(|brief| brief.stored).count());
-        }
-        let stored = ctx.store().stored_pages(ctx.index()).await?;
-        self.leaving_by_scope += (stored - inside).max(0);
+    fn capabilities(&self) -> Capabilities {
+        self.real.capabilities()
+    }
+
+    async fn ensure(
+        &self,
+        spec: &StoreSpec,
+        known: Option<&Remote>,
+    ) -> Result<Remote, BackendError> {
+        Ok(known.cloned().unwrap_or_else(|| Remote {
+            kind: self.real.wanted_object().unwrap_or("dry_run").to_owned(),
+            id: "dry-run".to_owned(),
+            name: format!("the store of {}", spec.agent),
+            extra: None,
+        }))
+    }
+
+    async fn remove(&self, _: &StoreSpec, _: &Remote) -> Result<(), BackendError> {
         Ok(())
     }
-}
 
-/// Lists one kind of content of a space; answers the number of requests.
-async fn list(
-    ctx: &RunCtx,
-    space: &SeenSpace,
-    kind: ContentKind,
-    listed: &mut Vec<Listed>,
-    nodes: &mut Vec<(PageId, Node)>,
-    seen: &mut HashSet<PageId>,
-) -> Result<i64, Halt> {
-    let query = ListQuery {
-        kind,
-        spaces: vec![space.id.clone()],
-        order: ListOrder::Id,
-        statuses: vec![ContentStatus::Current],
-        bodies: false,
-        limit: MAX_BATCH,
-    };
-    let mut requests = 0;
-    let mut cursor: Option<Cursor> = None;
-    loop {
-        let answer = ctx.source.list(&query, cursor.as_ref()).await?;
-        requests += 1;
-        let ids: Vec<PageId> = answer.items.iter().map(|item| item.id.clone()).collect();
-        let mut known: HashMap<PageId, PageRecord> = ctx
-            .store()
-            .pages_by_id(ctx.index(), &ids)
-            .await?
-            .into_iter()
-            .map(|record| (record.page_id.clone(), record))
-            .collect();
-        for item in answer.items {
-            if !seen.insert(item.id.clone()) {
-                continue;
-            }
-            ctx.tally.count(|counts| counts.seen += 1);
-            let record = known
-                .remove(&item.id)
-                .filter(|record| record.state != PageState::Removed);
-            listed.push(Listed {
-                id: item.id.clone(),
-                change: compare(record.as_ref(), &item),
-                stored: record.as_ref().is_some_and(|r| r.stored_hash.is_some()),
-                labels: record
-                    .filter(|record| record.restriction != Restriction::Unknown)
-                    .map(|record| record.labels),
-            });
-            nodes.push((item.id.clone(), node(item)));
-        }
-        if answer.next.is_none() || answer.next == cursor {
-            return Ok(requests);
-        }
-        cursor = answer.next;
+    async fn upsert(
+        &self,
+        _: &Remote,
+        documents: &[Document],
+    ) -> Result<Vec<ItemOutcome>, BackendError> {
+        let given = documents.iter().map(|document| (document.id.clone(), true));
+        lock(&self.changes).extend(given);
+        Ok(vec![ItemOutcome::Accepted; documents.len()])
     }
-}
 
-fn node(item: SourcePage) -> Node {
-    Node {
-        parent: item.parent_id,
-        title: item.title,
-        restriction: Restriction::Unknown,
+    async fn delete(
+        &self,
+        _: &Remote,
+        ids: &[DocumentId],
+    ) -> Result<Vec<ItemOutcome>, BackendError> {
+        let removed = ids.iter().map(|id| (id.clone(), false));
+        lock(&self.changes).extend(removed);
+        Ok(vec![ItemOutcome::Accepted; ids.len()])
+    }
+
+    async fn commit(&self, _: &Remote) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn progress(
+        &self,
+        _: &Remote,
+        uploads: &[DocumentId],
+        deletes: &[DocumentId],
+    ) -> Result<IngestionReport, BackendError> {
+        Ok(IngestionReport {
+            searchable: uploads.to_vec(),
+            gone: deletes.to_vec(),
+            ..IngestionReport::default()
+        })
+    }
+
+    async fn search(&self, _: &Remote, _: &RetrievalQuery) -> Result<Vec<Passage>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    async fn list(
+        &self,
+        remote: &Remote,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<StoredDocument>, Option<String>), BackendError> {
+        self.real.list(remote, cursor).await
+    }
+
+    fn health(&self) -> BackendHealth {
+        self.real.health()
     }
 }

@@ -17,7 +17,7 @@ use crate::index::{announce, next_after_failure};
 pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ended, StoreError> {
     let shared = &life.shared;
     if matches!(outcome, Err(Halt::Stopped)) && life.stop.is_drain() {
-        let (counts, requests) = (life.tally.counts(), life.tally.requests());
+        let (counts, requests) = life.tally.told(life.run.dry_run);
         let _ = shared
             .store
             .touch_run(life.run.id, &counts, &requests, None)
@@ -25,31 +25,11 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
         return Ok(Ended::LeftOpen);
     }
     let index = life.run.index_id;
-    let findings = life
-        .ctx
-        .as_ref()
-        .map(|ctx| ctx.find(std::mem::take))
-        .unwrap_or_default();
-    let state = match shared.store.index_state(index).await {
-        Ok(state) => state,
-        Err(StoreError::NotFound { .. }) => {
-            // Deleted under the run: its rows are gone with it.
-            shared.hub.forget(index, Some(life.run.id));
-            return Ok(Ended::Over);
-        }
-        Err(error) => return Err(error),
+    let Some(end) = conclude(&life, outcome).await? else {
+        // Deleted under the run: its rows are gone with it.
+        shared.hub.forget(index, Some(life.run.id));
+        return Ok(Ended::Over);
     };
-    if !life.run.dry_run
-        && let Some(ctx) = &life.ctx
-    {
-        let spaces = spaces_after(ctx, &findings, shared.now());
-        shared.store.record_spaces(index, &spaces).await?;
-    }
-    let remains = Remains {
-        failed_pages: count_failed(&life).await?,
-        removals: shared.store.stuck_removals(index).await?,
-    };
-    let end = end_of(&life, &state, outcome, &findings, &remains);
     shared.pass("before_run_finished");
     let run = match shared.store.finish_run(life.run.id, &end).await {
         Ok(ended) => ended,
@@ -70,6 +50,34 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
     shared.hub.run_finished(&run).await;
     announce(shared, index).await;
     Ok(Ended::Over)
+}
+
+/// Records how the run leaves its spaces, and says how it ends; `None` when its index is deleted.
+pub(super) async fn conclude(
+    life: &Life,
+    outcome: Result<(), Halt>,
+) -> Result<Option<RunEnd>, StoreError> {
+    let shared = &life.shared;
+    let index = life.run.index_id;
+    let findings = life
+        .ctx
+        .as_ref()
+        .map(|ctx| ctx.find(std::mem::take))
+        .unwrap_or_default();
+    let state = match shared.store.index_state(index).await {
+        Ok(state) => state,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if let Some(ctx) = &life.ctx {
+        let spaces = spaces_after(ctx, &findings, shared.now());
+        shared.store.record_spaces(index, &spaces).await?;
+    }
+    let remains = Remains {
+        failed_pages: count_failed(life).await?,
+        removals: shared.store.stuck_removals(index).await?,
+    };
+    Ok(Some(end_of(life, &state, outcome, &findings, &remains)))
 }
 
 /// After every other run a move under way goes on; one that was asked for during the run of another begins.
@@ -128,15 +136,15 @@ fn end_of(
     remains: &Remains,
 ) -> RunEnd {
     let shared = &life.shared;
-    let counts = life.tally.counts();
+    let (counts, requests) = life.tally.told(life.run.dry_run);
     let now = shared.now();
     let regular = (state.index.settings.enabled).then(|| shared.timetable(&state.index).next(now));
     let mut end = RunEnd {
         status: RunStatus::Failed,
         counts,
-        requests: life.tally.requests(),
+        requests,
         error: None,
-        plan: life.plan.clone(),
+        plan: None,
         index_status: IndexStatus::Failed,
         index_reason: None,
         progress: None,
@@ -175,7 +183,13 @@ fn end_of(
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
         }
-        Ok(()) if life.run.dry_run => end.status = RunStatus::Succeeded,
+        Ok(()) if life.run.dry_run => {
+            if let Some(rehearsed) = &life.rehearsed {
+                end.status = rehearsed.status;
+                end.error.clone_from(&rehearsed.error);
+                end.plan = Some(rehearsed.plan.clone());
+            }
+        }
         Ok(()) if life.run.kind == RunKind::Move => end_move(life, state, &mut end),
         Ok(()) => end_well(life, state, findings, remains, &mut end),
     }

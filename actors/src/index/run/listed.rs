@@ -9,6 +9,7 @@ use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
 use super::{Halt, RunCtx, retry};
+use crate::document::KeptText;
 
 /// What an answer came to.
 #[derive(Default)]
@@ -81,6 +82,9 @@ pub(super) async fn record(
         let before = known.remove(&item.id);
         let change = change_of(before.as_ref(), item);
         let mut record = after(ctx, before.as_ref(), item, change);
+        if let Some(before) = &before {
+            ctx.note_naming(before.naming(), &record);
+        }
         let body = bodies.remove(&item.id);
         let mut took_body = false;
         if let Some(converted) = body
@@ -206,10 +210,10 @@ fn take_body(
     converted: Converted,
     kept: &mut Vec<CachedBody>,
 ) {
-    record.body_version = Some(converted.body.version);
-    record.markdown_hash = converted
-        .complete
-        .then(|| converted.body.markdown_hash.clone());
+    KeptText::of(&converted.body).put_into(record);
+    if !converted.complete {
+        record.markdown_hash = None;
+    }
     if matches!(record.state, PageState::Failed) {
         record.state = PageState::Pending;
     }

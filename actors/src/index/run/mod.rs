@@ -23,6 +23,7 @@ mod delta;
 mod dry;
 mod facts;
 mod finish;
+mod links;
 mod listed;
 mod moving;
 mod parents;

@@ -1,16 +1,19 @@
-//! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, and
-//! from that the outbox. Nothing unchanged gets a row.
+//! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, which
+//! pages its document may name, and from that the outbox. Nothing unchanged gets a row.
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
+use domain::links::Naming;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
 use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
 
 use super::context::{Removal, SeenSpace};
+use super::convert::Links;
+use super::links::Namings;
 use super::{Halt, RunCtx};
 
 /// Rows decided in one transaction.
@@ -37,10 +40,21 @@ pub(super) struct Reconciler<'a> {
     decided: HashSet<PageId>,
     /// Pages that a listing of this run named: only they are counted.
     count_all: bool,
+    /// Whether a document waits until it is known which pages it may name.
+    links: Links,
+    /// Which pages of the space may be named.
+    namings: Namings,
+    /// Pages that belong and whose documents wait for that.
+    unnamed: Vec<PageId>,
 }
 
 impl<'a> Reconciler<'a> {
-    pub(super) fn new(ctx: &'a RunCtx, space: &'a SeenSpace, count_all: bool) -> Self {
+    pub(super) fn new(
+        ctx: &'a RunCtx,
+        space: &'a SeenSpace,
+        count_all: bool,
+        links: Links,
+    ) -> Self {
         Self {
             ctx,
             space,
@@ -48,6 +62,9 @@ impl<'a> Reconciler<'a> {
             before: ctx.scope_before(&space.id),
             decided: HashSet::new(),
             count_all,
+            links,
+            namings: Namings::default(),
+            unnamed: Vec::new(),
         }
     }
 
@@ -58,6 +75,7 @@ impl<'a> Reconciler<'a> {
         if ctx.needs_facts() && !matches!(which, Which::Decidable) {
             super::parents::learn(ctx, self.space, &mut tree, &briefs).await?;
         }
+        self.namings = Namings::of(&briefs);
         let (files, pages): (Vec<PageBrief>, Vec<PageBrief>) = briefs
             .into_iter()
             .filter(|brief| self.is_candidate(brief, &tree, &which))
@@ -73,6 +91,14 @@ impl<'a> Reconciler<'a> {
             ctx.stop.check()?;
             wrote |= self.chunk(ids, &tree, &which).await?;
         }
+        // Those that point at pages behind them: these are decided now.
+        for ids in std::mem::take(&mut self.unnamed).chunks(CHUNK) {
+            ctx.stop.check()?;
+            wrote |= self.chunk(ids, &tree, &which).await?;
+        }
+        let unnamed = std::mem::take(&mut self.unnamed);
+        ctx.find(|f| f.unnamed.extend(unnamed));
+        self.namings = Namings::default();
         if wrote {
             ctx.hint_uploader();
         }
@@ -106,10 +132,8 @@ impl<'a> Reconciler<'a> {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let owners = self.owners(&records).await?;
-        let mut pages = Vec::new();
-        let mut outbox = Vec::new();
-        let mut unchanged = 0;
-        let mut skipped = 0;
+        // Where each stands first: pages point at one another.
+        let mut placed = Vec::with_capacity(records.len());
         for before in records {
             let mut record = before.clone();
             record.breadcrumb = tree.breadcrumb(&record.page_id);
@@ -119,18 +143,39 @@ impl<'a> Reconciler<'a> {
                 .as_ref()
                 .and_then(|id| owners.get(id));
             let decision = if record.kind == ContentKind::Attachment {
-                self.decide_file(&mut record, owner, tree)
+                self.place_file(&mut record, owner, tree)
             } else {
-                self.decide_page(&mut record, tree)
+                self.place_page(&mut record, tree)
             };
-            let id = &record.page_id;
+            self.namings.note(&record);
+            ctx.note_naming(before.naming(), &record);
+            placed.push((before, record, decision));
+        }
+        let links = placed.iter().map(|(_, record, _)| &record.links);
+        let elsewhere = self.namings.elsewhere(ctx, links).await?;
+        let mut pages = Vec::new();
+        let mut outbox = Vec::new();
+        let mut unchanged = 0;
+        let mut skipped = 0;
+        for (before, mut record, placement) in placed {
+            let decision = match placement {
+                Placement::Belongs => self.decide_member(&mut record, &elsewhere),
+                Placement::StaysOut => Decision::StaysOut,
+                Placement::Waits => Decision::Waits,
+            };
+            let id = record.page_id.clone();
             match decision {
                 Decision::Store(entry) => {
                     outbox.push(entry);
-                    self.is_decided(id);
+                    self.is_decided(&id);
                 }
-                Decision::AsStored => unchanged += i64::from(self.is_decided(id)),
-                Decision::StaysOut => skipped += i64::from(self.is_decided(id)),
+                Decision::AsStored => unchanged += i64::from(self.is_decided(&id)),
+                Decision::StaysOut => skipped += i64::from(self.is_decided(&id)),
+                // The path may lead through a page of which nobody knows yet who may read it. What the store holds keeps the
+                // path that it was stored under.
+                Decision::Waits if record.stored_hash.is_some() => {
+                    record.breadcrumb.clone_from(&before.breadcrumb);
+                }
                 Decision::Waits => {}
             }
             if record != before {
@@ -153,7 +198,10 @@ impl<'a> Reconciler<'a> {
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
     fn is_decided(&mut self, id: &PageId) -> bool {
-        self.ctx.find(|f| f.fresh_bodies.remove(id));
+        self.ctx.find(|f| {
+            f.fresh_bodies.remove(id);
+            f.unnamed.remove(id);
+        });
         self.decided.insert(id.clone())
     }
 
@@ -172,14 +220,14 @@ impl<'a> Reconciler<'a> {
     }
 
     /// A file stands where its page stands, under the page's labels and restriction.
-    fn decide_file(
+    fn place_file(
         &self,
         record: &mut PageRecord,
         owner: Option<&PageRecord>,
         tree: &PageTree,
-    ) -> Decision {
+    ) -> Placement {
         let Some(owner) = owner else {
-            return Decision::Waits;
+            return Placement::Waits;
         };
         let stands = !matches!(
             owner.state,
@@ -187,7 +235,7 @@ impl<'a> Reconciler<'a> {
         );
         if !stands {
             // It follows when the run is about to end; its page may yet be decided otherwise.
-            return Decision::Waits;
+            return Placement::Waits;
         }
         record.labels.clone_from(&owner.labels);
         if record.has_no_text() {
@@ -200,15 +248,15 @@ impl<'a> Reconciler<'a> {
                 self.ctx
                     .find(|f| f.removals.insert(record.page_id.clone(), removal));
             }
-            return Decision::StaysOut;
+            return Placement::StaysOut;
         }
         if owner.restriction == Restriction::Unknown && self.ctx.needs_facts() {
-            return Decision::Waits;
+            return Placement::Waits;
         }
-        self.decide_page(record, tree)
+        self.place_page(record, tree)
     }
 
-    fn decide_page(&self, record: &mut PageRecord, tree: &PageTree) -> Decision {
+    fn place_page(&self, record: &mut PageRecord, tree: &PageTree) -> Placement {
         let ctx = self.ctx;
         let restriction = tree.effective_restriction(&record.page_id);
         let facts_known = record.restriction != Restriction::Unknown;
@@ -218,7 +266,9 @@ impl<'a> Reconciler<'a> {
             restriction,
             under_root: self.scope.is_under_root(&record.page_id, tree),
         };
-        match place(ctx.settings(), &candidate) {
+        let place = place(ctx.settings(), &candidate);
+        record.belongs = place == Place::In;
+        match place {
             Place::Out(reason) => {
                 record.state = PageState::Skipped;
                 record.reason = Some(reason);
@@ -233,7 +283,7 @@ impl<'a> Reconciler<'a> {
                     };
                     ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
                 }
-                Decision::StaysOut
+                Placement::StaysOut
             }
             Place::Undecided(reason) => {
                 if record.stored_hash.is_none() {
@@ -242,20 +292,27 @@ impl<'a> Reconciler<'a> {
                     }
                     record.reason = Some(reason);
                 }
-                Decision::Waits
+                Placement::Waits
             }
-            Place::In => self.decide_member(record),
+            Place::In => {
+                ctx.find(|f| f.removals.remove(&record.page_id));
+                if record.state == PageState::Skipped {
+                    record.state = PageState::Pending;
+                    record.reason = None;
+                }
+                Placement::Belongs
+            }
         }
     }
 
-    fn decide_member(&self, record: &mut PageRecord) -> Decision {
+    fn decide_member(&mut self, record: &mut PageRecord, elsewhere: &Namings) -> Decision {
         let ctx = self.ctx;
         let now = ctx.now();
-        ctx.find(|f| f.removals.remove(&record.page_id));
-        if record.state == PageState::Skipped {
-            record.state = PageState::Pending;
-            record.reason = None;
-        }
+        let before = record.links.clone();
+        let naming = |id: &PageId| self.namings.get(id).or_else(|| elsewhere.get(id));
+        let unknown = record
+            .links
+            .name(|id| naming(id).unwrap_or(Naming::Unknown));
         let waits_for_its_try =
             record.state == PageState::Failed && record.next_try_at.is_some_and(|at| at > now);
         let Some(hash) = ctx.names.hash(record).filter(|_| !waits_for_its_try) else {
@@ -274,6 +331,11 @@ impl<'a> Reconciler<'a> {
             }
             return Decision::AsStored;
         }
+        if unknown && self.links == Links::AsKnown {
+            record.links = before;
+            self.unnamed.push(record.page_id.clone());
+            return Decision::Waits;
+        }
         record.state = PageState::Pending;
         record.reason = None;
         Decision::Store(OutboxEntry {
@@ -288,6 +350,16 @@ impl<'a> Reconciler<'a> {
             last_error: None,
         })
     }
+}
+
+/// Where a page stands, whatever its document says.
+enum Placement {
+    /// It belongs.
+    Belongs,
+    /// It does not belong, or no longer.
+    StaysOut,
+    /// Something that decides is still to come.
+    Waits,
 }
 
 enum Decision {

@@ -1,15 +1,17 @@
-//! A better converter costs no crawl: kept bodies are converted anew, once per index and version of the converter.
+//! A better converter costs no crawl: kept bodies are converted anew, once per index and version of the converter, by the first
+//! run of any kind.
 
 use std::collections::HashMap;
 
 use domain::PageId;
 use domain::content::ContentKind;
-use domain::page::PageState;
+use domain::page::{CachedBody, PageState};
 use domain::ports::source::Cursor;
 
 use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
 use super::{Halt, RunCtx, retry};
+use crate::document::KeptText;
 
 /// The checkpoint that remembers which converter the index has seen.
 const WALK: &str = "converter";
@@ -36,7 +38,7 @@ pub(super) async fn all(ctx: &RunCtx) -> Result<(), Halt> {
         let Some(last) = ids.last().cloned() else {
             break;
         };
-        chunk(ctx, &ids).await?;
+        these(ctx, &ids).await?;
         after = Some(last);
     }
     ctx.store()
@@ -45,7 +47,13 @@ pub(super) async fn all(ctx: &RunCtx) -> Result<(), Halt> {
     Ok(())
 }
 
-async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+/// Whether an older converter made the Markdown of a page.
+pub(super) fn is_old(body: &CachedBody) -> bool {
+    body.kind != ContentKind::Attachment && body.converter < CONVERTER
+}
+
+/// As [`all`], for the bodies of these pages.
+pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
     let records: HashMap<PageId, _> = ctx
         .store()
         .pages_by_id(ctx.index(), ids)
@@ -53,7 +61,7 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
         .into_iter()
         .map(|record| (record.page_id.clone(), record))
         .collect();
-    let mut hashes: HashMap<PageId, (i32, String)> = HashMap::new();
+    let mut texts: HashMap<PageId, KeptText> = HashMap::new();
     let mut old = Vec::new();
     // Their bytes are not kept: they are fetched again.
     let mut files = Vec::new();
@@ -67,9 +75,9 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
             }
             continue;
         }
-        if body.converter >= CONVERTER {
+        if !is_old(&body) {
             // Converted already, for another index.
-            hashes.insert(body.page_id, (body.version, body.markdown_hash));
+            texts.insert(body.page_id.clone(), KeptText::of(&body));
             continue;
         }
         old.push(RawBody {
@@ -84,16 +92,13 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
     let converted = convert(ctx, old, Links::Resolve).await?;
     // What an older converter made of them stays until they are tried again.
     retry::unconverted(ctx, &converted.failed).await?;
-    let bodies: Vec<_> = converted
+    let bodies: Vec<CachedBody> = converted
         .done
         .into_iter()
         .map(|converted| converted.body)
         .collect();
     for body in &bodies {
-        hashes.insert(
-            body.page_id.clone(),
-            (body.version, body.markdown_hash.clone()),
-        );
+        texts.insert(body.page_id.clone(), KeptText::of(body));
     }
     let _rows = ctx.rows.lock().await;
     let mut changed = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -102,16 +107,21 @@ async fn chunk(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
             record.body_version = None;
             return true;
         }
-        let Some((version, hash)) = hashes.get(&record.page_id) else {
+        let Some(text) = texts.get(&record.page_id) else {
             return false;
         };
-        let other = record.body_version == Some(*version)
-            && record.markdown_hash.as_ref().is_some_and(|old| old != hash);
+        let other = record.body_version == Some(text.version())
+            && record.markdown_hash.is_some()
+            && text.differs_from(record);
         if other {
-            record.markdown_hash = Some(hash.clone());
+            text.put_into(record);
         }
         other
     });
     ctx.store().save_pages(&changed, &[], &bodies).await?;
+    ctx.find(|f| {
+        let ids = changed.into_iter().map(|record| record.page_id);
+        f.fresh_bodies.extend(ids.filter(|id| !files.contains(id)));
+    });
     Ok(())
 }

@@ -10,7 +10,6 @@ use domain::{SpaceId, SpaceKey};
 
 use super::Halt;
 use crate::fetcher::Fetchers;
-use crate::messages::SpacesBy;
 use crate::shared::Shared;
 
 /// Spaces about which the run before this one had something to say.
@@ -31,7 +30,6 @@ pub(super) async fn look_up(
     shared: &Shared,
     source: &Fetchers,
     state: &mut IndexState,
-    record: bool,
 ) -> Result<Remembered, Halt> {
     source.whoami().await?;
     let before = &state.index.spaces;
@@ -43,10 +41,10 @@ pub(super) async fn look_up(
         .collect();
     let mut seen = Vec::new();
     for ids in ids.chunks(MAX_BATCH) {
-        seen.extend(source.spaces(&SpacesBy::Ids(ids.to_vec())).await?);
+        seen.extend(source.spaces_by_id(ids).await?);
     }
     for keys in keys.chunks(MAX_BATCH) {
-        seen.extend(source.spaces(&SpacesBy::Keys(keys.to_vec())).await?);
+        seen.extend(source.spaces_by_key(keys).await?);
     }
     let after: Vec<IndexSpace> = before.iter().map(|space| as_seen(space, &seen)).collect();
     let of = |is: fn(SpaceState, SpaceState) -> bool| {
@@ -62,7 +60,7 @@ pub(super) async fn look_up(
     };
     // What is owed stays so in its row until it is done.
     let rows = as_owed(&after, &remembered.owed);
-    if record && rows != *before {
+    if rows != *before {
         shared.store.record_spaces(state.index.id, &rows).await?;
     }
     state.index.spaces = after;

@@ -10,15 +10,15 @@ use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, StoreError};
 use domain::run::{Run, RunKind, RunStatus};
 use domain::{PageId, SpaceId};
-use storage_markdown::Target;
 use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
+use super::convert::Links;
 use super::reconcile::{Reconciler, Which};
 use super::spaces::Remembered;
 use super::{
-    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, moving,
-    reconvert, spaces, sweep, vanish,
+    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, links,
+    moving, reconvert, spaces, sweep, vanish,
 };
 use crate::EngineError;
 use crate::fetcher::Fetchers;
@@ -66,8 +66,13 @@ pub(crate) async fn execute(
     shared.hub.run_started(&run).await;
     shared.pass("after_run_started");
 
-    let tally = Arc::new(Tally::from(run.counts, run.requests));
+    let tally = Arc::new(match run.dry_run {
+        // It begins anew, since nothing of it was kept.
+        true => Tally::default(),
+        false => Tally::from(run.counts, run.requests),
+    });
     let source = Fetchers::new(
+        Arc::clone(&shared.source),
         Arc::clone(&shared.fetchers),
         credits,
         Arc::clone(&tally),
@@ -80,7 +85,7 @@ pub(crate) async fn execute(
         tally,
         stop,
         ctx: None,
-        plan: None,
+        rehearsed: None,
         unmoved: None,
     };
     let heart = Heart {
@@ -107,20 +112,28 @@ pub(super) struct Life {
     pub(super) stop: Stop,
     /// There as soon as the run knows its spaces.
     pub(super) ctx: Option<Arc<RunCtx>>,
-    pub(super) plan: Option<domain::run::RunPlan>,
+    /// What a dry run found.
+    pub(super) rehearsed: Option<dry::Rehearsed>,
     /// Why the move is not complete, if it is not.
     pub(super) unmoved: Option<String>,
 }
 
 impl Life {
-    async fn work(&mut self, mut state: IndexState, source: Fetchers) -> Result<(), Halt> {
+    pub(super) async fn work(
+        &mut self,
+        mut state: IndexState,
+        source: Fetchers,
+    ) -> Result<(), Halt> {
         self.stop.check()?;
         let started_at = self.shared.now();
-        let writes = !self.run.dry_run;
+        if self.run.dry_run {
+            self.rehearsed = Some(dry::rehearse(self, source).await?);
+            return Ok(());
+        }
         if self.run.kind == RunKind::Move {
             return self.carry_move_on(state, source).await;
         }
-        let remembered = spaces::look_up(&self.shared, &source, &mut state, writes).await?;
+        let remembered = spaces::look_up(&self.shared, &source, &mut state).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
             warm_spaces: warm_spaces(&self.shared, &state).await?,
@@ -134,10 +147,6 @@ impl Life {
             started_at,
         }));
         self.ctx = Some(Arc::clone(&ctx));
-        if self.run.dry_run {
-            self.plan = Some(dry::plan(&ctx).await?);
-            return Ok(());
-        }
         let remote = ensure(&ctx).await?;
         let job = UploadJob {
             index: ctx.index(),
@@ -174,10 +183,10 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
     ctx.hint_uploader();
     comments::leave_if_unwanted(ctx).await?;
+    reconvert::all(ctx).await?;
     if ctx.run.kind == RunKind::Delta {
         delta::delta(ctx, &spaces).await?;
     } else {
-        reconvert::all(ctx).await?;
         vanish::leave_removed_spaces(ctx).await?;
         if ctx.run.kind == RunKind::Full {
             audit::audit(ctx, remote).await?;
@@ -187,7 +196,8 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     bodies::fetch_due(ctx).await?;
     bodies::resolve_links(ctx).await?;
     let fresh = ctx.find(|f| std::mem::take(&mut f.fresh_bodies));
-    decide(ctx, &HashSet::new(), &fresh).await?;
+    decide(ctx, &HashSet::new(), &fresh, Links::AsKnown).await?;
+    links::settle(ctx).await?;
     attachments::follow(ctx).await?;
     vanish::remove(ctx).await
 }
@@ -197,6 +207,7 @@ pub(super) async fn decide(
     ctx: &RunCtx,
     moved: &HashSet<PageId>,
     touched: &HashSet<PageId>,
+    links: Links,
 ) -> Result<(), Halt> {
     let all: Vec<PageId> = moved.union(touched).cloned().collect();
     let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
@@ -217,7 +228,7 @@ pub(super) async fn decide(
         let Some((below, only)) = by_space.remove(&space.id) else {
             continue;
         };
-        let mut reconciler = Reconciler::new(ctx, &space, false);
+        let mut reconciler = Reconciler::new(ctx, &space, false, links);
         if !below.is_empty() {
             reconciler.decide(Which::Below(&below)).await?;
         }
@@ -378,17 +389,10 @@ async fn open_lane(
     })
 }
 
-async fn link_spaces(shared: &Shared) -> Result<HashMap<String, (SpaceId, Target)>, Halt> {
-    let spaces = shared.store.known_spaces().await?;
+async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, Halt> {
+    let spaces = shared.store.known_spaces().await?.into_iter();
     Ok(spaces
-        .into_iter()
-        .map(|space| {
-            let target = Target {
-                url: space.url,
-                title: space.name,
-            };
-            (space.key.to_string(), (space.id, target))
-        })
+        .map(|space| (space.key.to_string(), space.id))
         .collect())
 }
 
@@ -417,8 +421,7 @@ impl Heart {
         let begun = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let counts = self.tally.counts();
-            let requests = self.tally.requests();
+            let (counts, requests) = self.tally.told(self.run.dry_run);
             let eta = self.eta(begun.elapsed()).await;
             let touched = self
                 .shared

@@ -21,7 +21,6 @@ use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
 use super::{Halt, RunCtx, attachments, comments, parents, stages, vanish};
-use crate::messages::SpacesBy;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
 const SIDE_BY_SIDE: usize = 4;
@@ -44,7 +43,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     }
     absent.extend(of_gone_spaces(ctx, spaces).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
-    stages::decide(ctx, &HashSet::new(), &confirmed.back).await
+    stages::decide(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
 }
 
 /// Lists and compares these spaces; answers what was not listed of them.
@@ -139,7 +138,7 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
         ctx.find(|f| f.comments_missing = true);
         ctx.trouble_with(space, &format!("its comments could not be read: {error}"));
     }
-    let mut reconciler = Reconciler::new(ctx, space, true);
+    let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
     if ctx.needs_facts()
         && let Err(halt) = learn(ctx, space, &seen, &mut reconciler).await
     {
@@ -256,7 +255,7 @@ async fn of_gone_spaces(
         return Ok(absent);
     }
     let sees_something = !visible.is_empty()
-        || match ctx.source.spaces(&SpacesBy::Visible).await {
+        || match ctx.source.visible_spaces().await {
             Ok(spaces) => !spaces.is_empty(),
             Err(halt) => {
                 halt.only_this_part()?;

@@ -52,6 +52,16 @@ impl Tally {
         }
     }
 
+    /// What is told of a run: a dry one stores and removes nothing, whatever it counts that a real one would.
+    pub(crate) fn told(&self, dry_run: bool) -> (Counts, Requests) {
+        let (mut counts, mut requests) = (self.counts(), self.requests());
+        if dry_run {
+            (counts.uploaded, counts.searchable, counts.deleted) = (0, 0, 0);
+            requests.store = 0;
+        }
+        (counts, requests)
+    }
+
     /// Counts what became of outbox rows.
     pub(crate) fn outbox_settled(&self, outcomes: &[(OutboxEntry, OutboxOutcome)]) {
         self.count(|counts| {

@@ -190,6 +190,7 @@ async fn apply(
                 changed.push(page);
                 continue;
             }
+            let naming = page.naming();
             let confirmed_before = page.state == PageState::Vanishing || accepted;
             let since = page.vanished_at.filter(|_| confirmed_before);
             match vanish::judge(answer.as_ref(), scope, since, now) {
@@ -202,6 +203,7 @@ async fn apply(
                             now,
                             "Confluence no longer shows it; it is asked for once more",
                         );
+                        ctx.note_naming(naming, &page);
                         changed.push(page);
                     }
                 }
@@ -209,6 +211,7 @@ async fn apply(
                     let never_came_in =
                         page.state == PageState::Skipped && page.stored_hash.is_none();
                     hide(&mut page, now, reason);
+                    ctx.note_naming(naming, &page);
                     if never_came_in {
                         leave_untold(&mut page);
                     }
@@ -246,6 +249,8 @@ pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) 
         page.changed_at = now;
     }
     page.state = PageState::Vanishing;
+    // Whether it still does when it comes back is decided then.
+    page.belongs = false;
     page.reason = Some(reason.to_owned());
     page.attempts = 0;
     page.next_try_at = None;
@@ -291,7 +296,9 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
         let now = ctx.now();
         for page in &mut outside {
             let reason = "its space or its kind is no longer part of this index";
+            let naming = page.naming();
             hide(page, now, reason);
+            ctx.note_naming(naming, page);
             if page.stored_hash.is_some() {
                 let removal = Removal {
                     exempt: true,

@@ -268,7 +268,7 @@ impl Site {
         let mut above = Vec::new();
         let mut next = self.pages.get(&id).and_then(|page| page.parent);
         while let Some(id) = next {
-            if above.len() > 50 {
+            if above.len() > 1_000 {
                 break;
             }
             above.push(id);

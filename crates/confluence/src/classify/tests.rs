@@ -1,6 +1,7 @@
 use reqwest::header::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::config::ConfluenceConfig;
 use crate::endpoint::{CONTENT_SEARCH, ONE_PAGE, PAGES};
 
 const V2_CURSOR: &str = r#"{"errors":[{"status":400,"code":"INVALID_REQUEST_PARAMETER","title":"Provided value for 'cursor' is not the correct type.","detail":"The provided cursor was not valid."}]}"#;
@@ -91,6 +92,16 @@ fn every_shape_of_error_has_its_meaning() {
             false,
             false,
             "unauthorized do not belong together",
+        ),
+        // A token with scopes at the address of the site.
+        (
+            401,
+            &[],
+            "<!doctype html><html><head><title>HTTP Status 401 – Unauthorized</title></head></html>",
+            &PAGES,
+            false,
+            false,
+            "unauthorized 401 scopes CONFLUENCE_CLOUD_ID https://x.atlassian.net/_edge/tenant_info",
         ),
         (
             401,
@@ -227,10 +238,11 @@ fn every_shape_of_error_has_its_meaning() {
                 )
             })
             .collect();
+        let site = site(gateway);
         let asked = Asked {
             endpoint,
             what: "it",
-            gateway,
+            site: &site,
             cursor,
             recently_limited: false,
         };
@@ -240,6 +252,52 @@ fn every_shape_of_error_has_its_meaning() {
                 got.contains(word),
                 "{status} {body}: wanted {want}, got {got}"
             );
+        }
+    }
+}
+
+fn site(gateway: bool) -> Site {
+    let base = "https://x.atlassian.net".parse().unwrap();
+    let mut config = ConfluenceConfig::new(base, "a@b.c", "secret".to_owned().into());
+    config.cloud_id = gateway.then(|| "11-22".to_owned());
+    Site::of(&config).unwrap()
+}
+
+#[test]
+fn whatever_refuses_the_credentials_names_them_before_the_product() {
+    let refusals: [(u16, &str, &'static Endpoint); 5] = [
+        (
+            403,
+            r#"{"message":"Current user not permitted to use Confluence"}"#,
+            &PAGES,
+        ),
+        (403, "", &USER_CURRENT),
+        (404, "", &USER_CURRENT),
+        (401, "<title>HTTP Status 401 – Unauthorized</title>", &PAGES),
+        (401, r#"{"code":401,"message":"Unauthorized"}"#, &PAGES),
+    ];
+    for gateway in [false, true] {
+        let site = site(gateway);
+        for (status, body, endpoint) in refusals {
+            let asked = Asked {
+                endpoint,
+                what: "it",
+                site: &site,
+                cursor: false,
+                recently_limited: false,
+            };
+            let told = told(&classify(asked, status, &HeaderMap::new(), body.as_bytes()));
+            let at = |words: &str| {
+                told.find(words)
+                    .unwrap_or_else(|| panic!("{status} {body}: no {words} in {told}"))
+            };
+            let causes = [
+                at("do not belong together, or the token has expired"),
+                at("CONFLUENCE_CLOUD_ID"),
+                at("https://x.atlassian.net/_edge/tenant_info"),
+                at("give it the product"),
+            ];
+            assert!(causes.is_sorted(), "{told}");
         }
     }
 }
@@ -269,10 +327,11 @@ fn told(verdict: &Verdict) -> String {
 
 #[test]
 fn a_login_page_right_after_a_refusal_for_rate_is_passing() {
+    let site = site(false);
     let asked = |recently_limited| Asked {
         endpoint: &PAGES,
         what: "it",
-        gateway: false,
+        site: &site,
         cursor: false,
         recently_limited,
     };

@@ -16,25 +16,25 @@ fn read(pairs: &[(&str, &str)]) -> LimitHeaders {
 }
 
 /// Headers, the wait in seconds that they ask for, and of whom.
-type Row<'a> = (&'a [(&'a str, &'a str)], Option<u64>, Scope);
+type Row<'a> = (&'a [(&'a str, &'a str)], Option<u64>, LimitScope);
 
 #[test]
 fn waits_come_from_every_form_of_header() {
     let table: &[Row<'_>] = &[
-        (&[], None, Scope::Everything),
-        (&[("Retry-After", "30")], Some(30), Scope::Everything),
-        (&[("Retry-After", "0")], Some(0), Scope::Everything),
-        (&[("Retry-After", "nonsense")], None, Scope::Everything),
-        (&[("Retry-After", "-5")], Some(0), Scope::Everything),
+        (&[], None, LimitScope::Everything),
+        (&[("Retry-After", "30")], Some(30), LimitScope::Everything),
+        (&[("Retry-After", "0")], Some(0), LimitScope::Everything),
+        (&[("Retry-After", "nonsense")], None, LimitScope::Everything),
+        (&[("Retry-After", "-5")], Some(0), LimitScope::Everything),
         (
             &[("Retry-After", "Thu, 26 Mar 2026 15:59:00 GMT")],
             Some(60),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("X-RateLimit-Reset", "2026-03-26T16:00Z")],
             Some(120),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[
@@ -42,7 +42,7 @@ fn waits_come_from_every_form_of_header() {
                 ("X-RateLimit-Remaining", "0"),
             ],
             Some(90),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[
@@ -50,17 +50,17 @@ fn waits_come_from_every_form_of_header() {
                 ("X-RateLimit-Remaining", "7"),
             ],
             None,
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("X-RateLimit-Reset", "2026-03-26T15:00Z")],
             Some(0),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("X-RateLimit-Reset", "1774540740")],
             Some(60),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[
@@ -68,7 +68,7 @@ fn waits_come_from_every_form_of_header() {
                 ("RateLimit-Reason", "confluence-burst-based"),
             ],
             Some(3),
-            Scope::Endpoint,
+            LimitScope::Endpoint,
         ),
         (
             &[
@@ -76,22 +76,22 @@ fn waits_come_from_every_form_of_header() {
                 ("RateLimit-Reason", "confluence-quota-tenant-based"),
             ],
             Some(3),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("RateLimit", r#""global-app-quota";r=0;t=600"#)],
             Some(600),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("RateLimit", r#""a";r=5;t=9, "b";t=70;r=0"#)],
             Some(70),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[("RateLimit", r#""Beta-a";r=0;t=600"#)],
             None,
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[
@@ -99,7 +99,7 @@ fn waits_come_from_every_form_of_header() {
                 ("X-Beta-RateLimit-Reset", "2026-03-26T16:00Z"),
             ],
             None,
-            Scope::Everything,
+            LimitScope::Everything,
         ),
         (
             &[
@@ -109,7 +109,7 @@ fn waits_come_from_every_form_of_header() {
                 ("X-RateLimit-Reset", "2026-03-26T16:00Z"),
             ],
             Some(120),
-            Scope::Everything,
+            LimitScope::Everything,
         ),
     ];
     for (pairs, want, scope) in table {

@@ -310,7 +310,7 @@ async fn a_proxy_is_used_and_its_password_stays_secret() {
         String::from_utf8_lossy(&request[..read]).into_owned()
     });
     let mut config = config("https://x.atlassian.net");
-    config.proxy = Some(format!("http://me:hush@{at}").parse().unwrap());
+    config.network.proxy = Some(format!("http://me:hush@{at}").parse().unwrap());
     config.retry.retries = 0;
     let error = ConfluenceClient::new(&config)
         .unwrap()
@@ -347,6 +347,8 @@ async fn settings_are_checked_by_name() {
     assert!(
         refused(|c| c.max_concurrent_requests = 0).contains("CONFLUENCE_MAX_CONCURRENT_REQUESTS")
     );
-    assert!(refused(|c| c.extra_ca_pem = Some(b"no pem".to_vec())).contains("EXTRA_CA_FILE"));
+    assert!(
+        refused(|c| c.network.extra_ca_pem = Some(b"no pem".to_vec())).contains("EXTRA_CA_FILE")
+    );
     assert!(ConfluenceClient::new(&good).is_ok());
 }

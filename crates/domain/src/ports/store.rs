@@ -3,14 +3,19 @@
 //! **Rows first, messages second**: whatever must survive the process is written here before anybody is told. Each method is
 //! one transaction. Methods never wait for the network. The closure of a write finishes even when its caller is dropped.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
-use crate::index::{Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote};
+use crate::index::{
+    Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
+};
+use crate::links::{Naming, PageName};
 use crate::moving::{MoveCounts, MoveRow};
-use crate::page::{CachedBody, Page, PageRecord, PageState};
+use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
@@ -243,6 +248,8 @@ pub struct PageBrief {
     pub state: PageState,
     /// Whether the store holds it.
     pub stored: bool,
+    /// Whether documents of the index may name it.
+    pub naming: Naming,
     /// The newest run whose listing named it.
     pub seen_in_run: Option<RunId>,
     /// When it was first found absent.
@@ -265,14 +272,14 @@ pub trait QueryStore: Send + Sync {
         ids: &[PageId],
     ) -> StoreResult<(QueryTarget, Vec<PageRecord>)>;
     /// Pages of an index.
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<Page>>;
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>>;
     /// The page with this title in a space (ignoring case), if an answer may quote it.
     async fn page_by_title(
         &self,
         index: IndexId,
         space: &SpaceKey,
         title: &str,
-    ) -> StoreResult<Option<Page>>;
+    ) -> StoreResult<Option<PlacedPage>>;
     /// Bodies by page; unknown ones are left out.
     async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Every kept comment of some pages.
@@ -282,11 +289,19 @@ pub trait QueryStore: Send + Sync {
         &self,
         ids: &[crate::AccountId],
     ) -> StoreResult<Vec<(crate::AccountId, String)>>;
+    /// What is told of those of these pages that documents of an index may name ([`Naming::Named`]).
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>>;
 }
 
 /// What the engine needs beyond [`QueryStore`].
 #[async_trait]
 pub trait SyncStore: QueryStore {
+    // --- a copy to try a run on
+
+    /// A private copy of everything, in which this dry run is a real one: what is written there goes with its last handle.
+    /// Nothing changes here.
+    async fn rehearsal(&self, dry_run: RunId) -> StoreResult<std::sync::Arc<dyn SyncStore>>;
+
     // --- indexes
 
     /// Every living index.
@@ -385,19 +400,26 @@ pub trait SyncStore: QueryStore {
     /// How many pages are in the store for an index now (the base of the mass-deletion guard), in all and per space.
     async fn stored_pages(&self, index: IndexId) -> StoreResult<i64>;
 
-    // --- bodies and links (once per site, shared by indexes)
+    // --- bodies (once per site, shared by indexes)
 
     /// Which of these versions are in the cache already: `(page, version)`.
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
-    /// Current pages of any index by (space, lower-case title): for links. Answers `(page, title, url)` in the same order.
-    async fn find_titles(
-        &self,
-        wanted: &[(SpaceId, String)],
-    ) -> StoreResult<Vec<Option<(PageId, String, String)>>>;
-    /// Titles and addresses of pages of any index by id: for links.
-    async fn find_pages(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, String, String)>>;
+    /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
+    /// may name them is another question.
+    async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;
     /// Remembers display names.
     async fn remember_people(&self, people: &[(crate::AccountId, String)]) -> StoreResult<()>;
+
+    // --- links (which pages a document may name is a matter of its index)
+
+    /// Whether documents of an index may name these pages; those that have no row in it are left out.
+    async fn naming(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<(PageId, Naming)>>;
+    /// Pages of an index whose kept text points at one of these. Reads every row that points at any page.
+    async fn pages_pointing_at(
+        &self,
+        index: IndexId,
+        ids: &BTreeSet<PageId>,
+    ) -> StoreResult<Vec<PageId>>;
 
     // --- comments (once per site, shared by indexes)
 
@@ -590,6 +612,8 @@ pub struct PageFilter {
     pub space: Option<SpaceKey>,
     /// Only titles that contain this, ignoring case.
     pub title: Option<String>,
+    /// Only pages that may be shown ([`PageRecord::may_be_shown`]).
+    pub shown: bool,
     /// Only changed after this moment, newest change first (for `recent_changes`).
     pub changed_after: Option<Timestamp>,
     /// After this place.
@@ -623,14 +647,15 @@ pub struct DiskUse {
 pub trait AdminStore: SyncStore {
     /// Creates an index; [`StoreError::Conflict`] when the agent id is taken.
     async fn create_index(&self, new: &NewIndex) -> StoreResult<Index>;
-    /// Replaces settings (a PATCH is read, changed, and written by the caller) but for the store, which only a move changes
-    /// ([`SyncStore::begin_move`]). A change of `confluence_spaces`, labels, roots,
-    /// restriction rule or include flags raises the scope revision. [`StoreError::Conflict`] when the agent id is taken.
+    /// Changes the named settings of the index as it is when they are written; the store only changes by a move
+    /// ([`SyncStore::begin_move`]). `seen` tells of named spaces what is known of them; what the index's own rows know of a
+    /// space holds, since it is newer. A change of `confluence_spaces`, labels, roots, restriction rule or include flags
+    /// raises the scope revision. [`StoreError::Conflict`] when the agent id is taken.
     async fn update_index(
         &self,
         index: IndexId,
-        settings: &IndexSettings,
-        spaces: &[IndexSpace],
+        patch: &IndexPatch,
+        seen: &[IndexSpace],
     ) -> StoreResult<Index>;
     /// Deletes an index, its rows, and leaves a tombstone where it has a remote object.
     async fn delete_index(&self, index: IndexId) -> StoreResult<()>;
@@ -650,7 +675,7 @@ pub trait AdminStore: SyncStore {
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
     /// One page of an index.
-    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
+    async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
 

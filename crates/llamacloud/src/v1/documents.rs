@@ -109,7 +109,7 @@ impl Pipelines {
             .await
     }
 
-    /// Deletes one by one (the service has no other way), as many at once as the gate lets through. When some fail,
+    /// Deletes one by one (the service has no other way), as many at once as the rate limiter lets through. When some fail,
     /// the first trouble is told and the ones that went through are deleted: asking again is safe.
     pub(crate) async fn delete(
         &self,

@@ -125,6 +125,18 @@ impl Pipelines {
                     "{detail} (400). Check OPENAI_API_KEY, or leave it out to embed with the service's own key"
                 ),
             }),
+            // The list was answered, so it is neither the key nor the project.
+            Err(Failure::Refused {
+                status: 403,
+                detail,
+                ..
+            }) => Err(BackendError::Unauthorized {
+                host: self.http.host().to_owned(),
+                detail: format!(
+                    "{detail} (403). The account lists pipelines (v1) and may not make one: its plan may not include them. \
+                     LLAMA_CLOUD_INDEX_API=v2 makes directories and indexes instead; or check the key's role"
+                ),
+            }),
             Err(failure) => Err(failure.at(self.http.host())),
         }
     }

@@ -114,7 +114,7 @@ impl Directories {
         Ok(files.by_document.get_or_insert_default())
     }
 
-    /// Uploads new revisions, then deletes the old ones, as many at once as the gate lets through.
+    /// Uploads new revisions, then deletes the old ones, as many at once as the rate limiter lets through.
     pub(crate) async fn upsert(
         &self,
         remote: &Remote,

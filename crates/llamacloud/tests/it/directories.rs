@@ -7,7 +7,7 @@ use backend_conformance::settle;
 use domain::ports::retrieval::{BackendError, RetrievalBackend, StoreSpec};
 use domain::{DocumentId, IndexId};
 use llamacloud::{IndexApi, LlamaCloud};
-use simulators::llamacloud::{DuplicateId, IndexIds, Switches};
+use simulators::llamacloud::{DuplicateId, IndexIds, Serving, Switches};
 use simulators::{Fault, Matcher};
 
 use crate::subject::{Account, MS, account, config, ids, index, pages};
@@ -19,13 +19,15 @@ async fn quick() -> Account {
 #[tokio::test]
 async fn auto_takes_what_the_account_offers_and_asks_once() {
     for (v1, v2, kind) in [
-        (true, true, Some("pipeline")),
-        (false, true, Some("directory_index")),
-        (false, false, None),
+        (Serving::Full, Serving::Full, Some("pipeline")),
+        (Serving::Full, Serving::Refused, Some("pipeline")),
+        (Serving::Absent, Serving::Full, Some("directory_index")),
+        (Serving::Refused, Serving::Full, Some("directory_index")),
+        (Serving::Absent, Serving::Absent, None),
     ] {
         let switches = Switches {
-            v1_enabled: v1,
-            v2_enabled: v2,
+            v1,
+            v2,
             ..Switches::default()
         };
         let account = account(IndexApi::Auto, switches).await;
@@ -44,7 +46,8 @@ async fn auto_takes_what_the_account_offers_and_asks_once() {
                     "the offer is remembered"
                 );
                 let told = account.backend.health().description;
-                assert!(told.contains(if v1 { "v1" } else { "v2" }), "{told}");
+                let name = if v1 == Serving::Full { "v1" } else { "v2" };
+                assert!(told.contains(name), "{told}");
             }
             None => assert!(
                 matches!(made, Err(BackendError::Rejected { .. })),
@@ -52,6 +55,97 @@ async fn auto_takes_what_the_account_offers_and_asks_once() {
             ),
         }
     }
+}
+
+#[tokio::test]
+async fn what_each_generation_says_is_told() {
+    let told = async |v1, v2| {
+        let switches = Switches {
+            v1,
+            v2,
+            ..Switches::default()
+        };
+        let account = account(IndexApi::Auto, switches).await;
+        account.backend.probe().await
+    };
+    let said = told(Serving::Refused, Serving::Full).await.unwrap();
+    let refused = "pipelines (v1): Your plan does not include this API (403)";
+    assert!(
+        said.contains("offers directories and indexes (v2); ") && said.contains(refused),
+        "{said}"
+    );
+    let Err(BackendError::Unauthorized { detail, .. }) =
+        told(Serving::Refused, Serving::Absent).await
+    else {
+        panic!("nothing is offered");
+    };
+    assert!(
+        detail.starts_with(refused) && detail.contains("directories and indexes (v2): not served"),
+        "{detail}"
+    );
+    let Err(BackendError::Unauthorized { detail, .. }) =
+        told(Serving::Refused, Serving::Refused).await
+    else {
+        panic!("nothing is offered");
+    };
+    assert_eq!(detail.matches("Your plan").count(), 1, "{detail}");
+}
+
+#[tokio::test]
+async fn a_bad_moment_decides_for_no_generation() {
+    let account = account(IndexApi::Auto, Switches::default()).await;
+    account
+        .sim
+        .fail_always("/api/v1/pipelines", Fault::Status(503));
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "one".parse().unwrap(),
+    };
+    let error = account.backend.ensure(&spec, None).await.unwrap_err();
+    assert!(
+        matches!(error, BackendError::Unavailable { .. }),
+        "{error:?}"
+    );
+    account.sim.clear_faults();
+    let made = account.backend.ensure(&spec, None).await.unwrap();
+    assert_eq!(made.kind, "pipeline");
+}
+
+#[tokio::test]
+async fn a_generation_that_an_earlier_process_found_may_be_refused_by_now() {
+    let switches = Switches {
+        v1: Serving::Refused,
+        ..Switches::default()
+    };
+    let account = account(IndexApi::Auto, switches).await;
+    let backend = LlamaCloud::new(config(&account.sim, IndexApi::Auto)).unwrap();
+    let backend = backend.remembering(Some(IndexApi::V1), std::sync::Arc::new(|_| {}));
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "one".parse().unwrap(),
+    };
+    let made = backend.ensure(&spec, None).await.unwrap();
+    assert_eq!(made.kind, "directory_index");
+}
+
+#[tokio::test]
+async fn an_account_that_lists_pipelines_and_may_make_none_is_told_so() {
+    let switches = Switches {
+        v1: Serving::ReadOnly,
+        ..Switches::default()
+    };
+    let account = account(IndexApi::Auto, switches).await;
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "one".parse().unwrap(),
+    };
+    let error = account.backend.ensure(&spec, None).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("lists pipelines (v1) and may not make one")
+            && told.contains("LLAMA_CLOUD_INDEX_API=v2"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

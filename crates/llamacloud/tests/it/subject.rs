@@ -35,7 +35,6 @@ pub fn config(sim: &LlamaCloudSim, api: IndexApi) -> LlamaCloudConfig {
                 base: MS,
                 cap: 20 * MS,
             },
-            request: Duration::from_secs(60),
             retry_grace: 30 * MS,
             ..Timeouts::default()
         },

@@ -546,6 +546,32 @@ async fn an_own_embedding_key_is_used_and_a_bad_one_named() {
     assert_eq!(made["embedding_config"]["type"], "OPENAI_EMBEDDING");
 }
 
+#[tokio::test]
+async fn an_answer_beyond_its_bound_is_refused_and_not_asked_for_again() {
+    let account = quick().await;
+    let (spec, remote) = index(&account).await;
+    account
+        .backend
+        .upsert(&remote, &pages(&spec, 3))
+        .await
+        .unwrap();
+    let small = LlamaCloudConfig {
+        max_answer_bytes: 100,
+        ..config(&account.sim, IndexApi::V1)
+    };
+    account.sim.reset_log();
+    let error = LlamaCloud::new(small)
+        .unwrap()
+        .list(&remote, None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, BackendError::Unavailable { detail } if detail.contains("more than 100 bytes")),
+        "{error}"
+    );
+    assert_eq!(account.sim.request_count(), 1);
+}
+
 mod refusals {
     //! Refusals of single documents, worded as the service words them.
 

@@ -205,3 +205,27 @@ async fn searches_see_whole_batches_only() {
     };
     tokio::join!(writes, reads);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_the_file_or_its_logs() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    let index = LocalIndex::open(&path, LocalIndexOptions::default()).unwrap();
+    index.ensure(&spec(), None).await.unwrap();
+    let modes = || {
+        ["index.db", "index.db-shm", "index.db-wal"].map(|name| {
+            let found = std::fs::metadata(folder.path().join(name)).unwrap();
+            found.permissions().mode() & 0o777
+        })
+    };
+    assert_eq!(modes(), [0o600; 3]);
+    // As an earlier version left them.
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::set_permissions(file.unwrap().path(), PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    LocalIndex::open(&path, LocalIndexOptions::default()).unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    drop(index);
+}

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
+use domain::links::Links;
 use domain::page::{PageFacts, PageRecord, PageState};
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
@@ -125,7 +126,9 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         body_version: None,
         markdown_hash: None,
         comments_hash: None,
+        links: Links::default(),
         file: None,
+        belongs: false,
         stored_hash: None,
         state: PageState::Pending,
         reason: None,

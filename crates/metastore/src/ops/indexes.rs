@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
-use domain::index::{Index, IndexSettings, IndexSpace, IndexStatus, Remote};
+use domain::index::{Index, IndexPatch, IndexSettings, IndexSpace, IndexStatus, Remote};
 use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, Listed, NewIndex};
 use domain::query::QueryTarget;
@@ -192,40 +192,40 @@ fn agent_is_free(conn: &mut Conn, index: IndexId, agent: &AgentId) -> Done<()> {
     }
 }
 
+/// The change is applied to the settings as this transaction finds them: another one may have come first.
 pub(crate) fn update(
     conn: &mut Conn,
     index: IndexId,
-    settings: &IndexSettings,
+    patch: IndexPatch,
     seen: &[IndexSpace],
     now: Timestamp,
 ) -> Done<Index> {
     let old = row(conn, index)?;
     let kept = spaces::of_index(conn, &old.id)?;
-    let old_settings = old.settings(
+    let before = old.settings(
         &kept
             .iter()
             .map(|space| space.to_space(0))
             .collect::<Done<Vec<_>>>()?,
     )?;
-    agent_is_free(conn, index, &settings.agent_id)?;
+    let after = patch.apply(before.clone());
+    agent_is_free(conn, index, &after.agent_id)?;
 
-    let scope = old.scope_revision + i32::from(scope_of(&old_settings) != scope_of(settings));
-    let (status, next_run_at) = after_change(&old, &old_settings, settings, db_time(now))?;
+    let scope = old.scope_revision + i32::from(scope_of(&before) != scope_of(&after));
+    let (status, next_run_at) = after_change(&old, &before, &after, db_time(now))?;
     let target = indexes::table.find(&old.id);
     diesel::update(target)
         .set((
-            SettingsChange {
-                // Only a move changes the store, with everything that goes with it.
-                backend: old.backend.clone(),
-                ..SettingsChange::from(settings)
-            },
+            SettingsChange::from(&after),
             indexes::scope_revision.eq(scope),
             indexes::status.eq(status.as_str()),
             indexes::next_run_at.eq(next_run_at),
             indexes::updated_at.eq(db_time(now)),
         ))
         .execute(conn)?;
-    spaces::replace(conn, &old.id, &settings.confluence_spaces, seen)?;
+    if after.confluence_spaces != before.confluence_spaces {
+        spaces::replace(conn, &old.id, &after.confluence_spaces, seen)?;
+    }
     Ok(state(conn, index)?.index)
 }
 

@@ -1,21 +1,26 @@
-//! What links and mentions need: titles, addresses, names; across all indexes, since they are of one site.
+//! What links and mentions need: which page a title means and what people are called, across all indexes, since they are of one
+//! site; and what documents of one index may tell of its pages.
 
+use std::collections::BTreeSet;
+
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use domain::content::{ContentKind, ContentStatus};
+use domain::links::{Naming, PageName};
 use domain::page::PageState;
-use domain::{AccountId, PageId, SpaceId};
+use domain::{AccountId, IndexId, PageId, SpaceId};
 
+use crate::convert::word;
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
-use crate::schema::{indexes, people, synced_pages};
+use crate::rows::page_links;
+use crate::schema::{people, synced_pages};
 
-pub(crate) type Link = (PageId, String, String);
-
-pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Vec<Option<Link>>> {
+pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Vec<Option<PageId>>> {
     wanted
         .iter()
         .map(|(space, title)| {
-            let found: Option<(String, String, String)> = synced_pages::table
+            let found: Option<String> = synced_pages::table
                 .filter(synced_pages::space_id.eq(space.as_str()))
                 .filter(synced_pages::title_lower.eq(title.to_lowercase()))
                 .filter(synced_pages::status.eq(ContentStatus::Current.as_str()))
@@ -28,42 +33,91 @@ pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Ve
                 )
                 // Pages before blog posts, which may share a title.
                 .order((synced_pages::kind.desc(), synced_pages::page_id))
-                .select((
-                    synced_pages::page_id,
-                    synced_pages::title,
-                    synced_pages::url,
-                ))
+                .select(synced_pages::page_id)
                 .first(conn)
                 .optional()?;
-            Ok(found.map(|(id, title, url)| (id.into(), title, url)))
+            Ok(found.map(PageId::from))
         })
         .collect()
 }
 
-pub(crate) fn by_id(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<Link>> {
-    // The indexes are named so that the primary key serves; a page in two of them has the same title in both, or the
-    // newer version wins.
-    let living: Vec<String> = indexes::table.select(indexes::id).load(conn)?;
-    let mut links: Vec<Link> = Vec::with_capacity(ids.len());
+#[derive(Queryable)]
+struct NameRow {
+    page_id: String,
+    kind: String,
+    state: String,
+    stored: bool,
+    belongs: bool,
+    title: String,
+    url: String,
+}
+
+/// What documents of an index may tell of these pages, and whether they may.
+fn named(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<(Naming, PageName)>> {
+    let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
-        let found: Vec<(String, String, String)> = synced_pages::table
-            .filter(synced_pages::index_id.eq_any(&living))
+        let rows: Vec<NameRow> = synced_pages::table
+            .filter(synced_pages::index_id.eq(index.to_string()))
             .filter(synced_pages::page_id.eq_any(ids.iter().map(PageId::as_str)))
-            .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
-            .order((synced_pages::page_id, synced_pages::version.desc()))
             .select((
                 synced_pages::page_id,
+                synced_pages::kind,
+                synced_pages::state,
+                synced_pages::stored_hash.is_not_null(),
+                synced_pages::belongs,
                 synced_pages::title,
                 synced_pages::url,
             ))
             .load(conn)?;
-        for (id, title, url) in found {
-            if links.last().is_none_or(|(last, ..)| last.as_str() != id) {
-                links.push((id.into(), title, url));
-            }
+        for row in rows {
+            let kind = word("synced_pages.kind", &row.kind, ContentKind::parse)?;
+            let state = word("synced_pages.state", &row.state, PageState::parse)?;
+            let name = PageName {
+                id: row.page_id.into(),
+                title: row.title,
+                url: row.url,
+            };
+            found.push((Naming::of(kind, state, row.stored, row.belongs), name));
         }
     }
-    Ok(links)
+    Ok(found)
+}
+
+pub(crate) fn naming(
+    conn: &mut Conn,
+    index: IndexId,
+    ids: &[PageId],
+) -> Done<Vec<(PageId, Naming)>> {
+    let all = named(conn, index, ids)?.into_iter();
+    Ok(all.map(|(naming, name)| (name.id, naming)).collect())
+}
+
+pub(crate) fn names(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<PageName>> {
+    let all = named(conn, index, ids)?.into_iter();
+    let named = all.filter(|(naming, _)| *naming == Naming::Named);
+    Ok(named.map(|(_, name)| name).collect())
+}
+
+/// Read row by row: only the answer is in memory.
+pub(crate) fn pointing_at(
+    conn: &mut Conn,
+    index: IndexId,
+    targets: &BTreeSet<PageId>,
+) -> Done<Vec<PageId>> {
+    let cursor = synced_pages::table
+        .filter(synced_pages::index_id.eq(index.to_string()))
+        .filter(synced_pages::links.is_not_null())
+        .select((synced_pages::page_id, synced_pages::links))
+        .load_iter::<(String, Option<String>), DefaultLoadingMode>(conn)?;
+    let mut found = Vec::new();
+    for row in cursor {
+        let (page, links) = row?;
+        let links = page_links(links.as_deref())?;
+        if links.pages().any(|id| targets.contains(id)) {
+            found.push(page.into());
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn people(conn: &mut Conn, ids: &[AccountId]) -> Done<Vec<(AccountId, String)>> {

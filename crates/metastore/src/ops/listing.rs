@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::content::ContentKind;
-use domain::page::{Page, PageRecord, PageState};
+use domain::page::{Page, PageRecord, PageState, PlacedPage};
 use domain::ports::store::{Listed, PageFilter};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
@@ -12,7 +13,7 @@ use super::outbox::WAITING;
 use super::{indexes, spaces};
 use crate::convert::{db_time, limit, rows};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, Db};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::PageRow;
 use crate::schema::{outbox, synced_pages};
@@ -21,7 +22,11 @@ const BY_ID: &str = "pages";
 const BY_CHANGE: &str = "changes";
 
 /// By id, or, when asked for changes, the newest change first.
-pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done<Listed<Page>> {
+pub(crate) fn list(
+    conn: &mut Conn,
+    index: IndexId,
+    filter: &PageFilter,
+) -> Done<Listed<PlacedPage>> {
     indexes::row(conn, index)?;
     let limit = limit(filter.limit);
     let mut query = synced_pages::table
@@ -43,6 +48,9 @@ pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done
                 .like(format!("%{}%", escaped(&part.to_lowercase())))
                 .escape('\\'),
         );
+    }
+    if filter.shown {
+        query = query.filter(may_be_shown());
     }
     let by_change = filter.changed_after.is_some();
     if let Some(after) = filter.changed_after {
@@ -87,9 +95,19 @@ pub(crate) fn list(conn: &mut Conn, index: IndexId, filter: &PageFilter) -> Done
     let keys = spaces::keys(conn, index)?;
     let items = found
         .into_iter()
-        .map(|row| shown(row, &keys))
+        .map(|row| placed(row, &keys))
         .collect::<Done<_>>()?;
     Ok(Listed { items, next_cursor })
+}
+
+/// The rows to which [`PageRecord::may_be_shown`] says yes.
+fn may_be_shown() -> Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>> {
+    let hidden = [PageState::Vanishing, PageState::Removed, PageState::Skipped];
+    Box::new(
+        synced_pages::stored_hash
+            .is_not_null()
+            .and(synced_pages::state.ne_all(hidden.map(PageState::as_str))),
+    )
 }
 
 /// The text with the wildcards of `LIKE` made plain.
@@ -104,12 +122,12 @@ fn escaped(text: &str) -> String {
     plain
 }
 
-fn shown(row: PageRow, keys: &HashMap<String, SpaceKey>) -> Done<Page> {
+fn placed(row: PageRow, keys: &HashMap<String, SpaceKey>) -> Done<PlacedPage> {
     let record = PageRecord::try_from(row)?;
     let space = record.facts.space_id.as_str();
     // A space that no index knows any more is shown by its id.
-    let key = keys.get(space).cloned().unwrap_or_else(|| space.into());
-    Ok(record.to_page(key))
+    let space_key = keys.get(space).cloned().unwrap_or_else(|| space.into());
+    Ok(PlacedPage { record, space_key })
 }
 
 /// Ids of the index's spaces that answer to a key, as it is now or as it was given; keys ignore case.
@@ -141,10 +159,10 @@ fn row(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PageRow> {
         .ok_or_else(|| not_found(format!("page {page} in index {index}")).into())
 }
 
-pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<Page> {
+pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PlacedPage> {
     let row = row(conn, index, page)?;
     let keys = spaces::keys(conn, index)?;
-    shown(row, &keys)
+    placed(row, &keys)
 }
 
 /// Makes a failed page, or one that waits for its next try, due now. Its outbox row too, where it has one: that alone where only
@@ -156,7 +174,7 @@ pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timesta
     if !failed && row.next_try_at.is_none() {
         // A removal waits in its row, not in its page.
         if retry_sending(conn, &row, now)? > 0 {
-            return one(conn, index, page);
+            return Ok(one(conn, index, page)?.page());
         }
         return Err(conflict(format!(
             "page {page} is {}; only failed and waiting pages, and removals that wait, can be retried",
@@ -177,7 +195,7 @@ pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timesta
         ))
         .execute(conn)?;
     retry_sending(conn, &row, now)?;
-    one(conn, index, page)
+    Ok(one(conn, index, page)?.page())
 }
 
 /// Makes the page's outbox row due now, if one waits; answers how many did.
@@ -196,23 +214,18 @@ pub(crate) fn by_title(
     index: IndexId,
     space: &SpaceKey,
     title: &str,
-) -> Done<Option<Page>> {
+) -> Done<Option<PlacedPage>> {
     let ids = ids_of_key(conn, index, space)?;
     let found: Option<PageRow> = synced_pages::table
         .filter(synced_pages::index_id.eq(index.to_string()))
         .filter(synced_pages::space_id.eq_any(ids))
         .filter(synced_pages::title_lower.eq(title.to_lowercase()))
         .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
-        .filter(synced_pages::stored_hash.is_not_null())
-        .filter(synced_pages::state.ne_all([
-            PageState::Vanishing.as_str(),
-            PageState::Removed.as_str(),
-            PageState::Skipped.as_str(),
-        ]))
+        .filter(may_be_shown())
         .order((synced_pages::kind.desc(), synced_pages::page_id))
         .select(PageRow::as_select())
         .first(conn)
         .optional()?;
     let keys = spaces::keys(conn, index)?;
-    found.map(|row| shown(row, &keys)).transpose()
+    found.map(|row| placed(row, &keys)).transpose()
 }

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use domain::content::{ContentKind, Restriction};
+use domain::links::Naming;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
 use domain::{IndexId, PageId, RunId, SpaceId, Timestamp};
@@ -72,6 +73,7 @@ struct BriefRow {
     restriction: String,
     state: String,
     stored_hash: Option<String>,
+    belongs: bool,
     seen_in_run: Option<String>,
     vanished_at: Option<chrono::NaiveDateTime>,
 }
@@ -90,6 +92,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             synced_pages::restriction,
             synced_pages::state,
             synced_pages::stored_hash,
+            synced_pages::belongs,
             synced_pages::seen_in_run,
             synced_pages::vanished_at,
         ))
@@ -97,15 +100,19 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
     let mut briefs = Vec::new();
     for row in cursor {
         let row = row?;
+        let kind = word("synced_pages.kind", &row.kind, ContentKind::parse)?;
+        let state = word("synced_pages.state", &row.state, PageState::parse)?;
+        let stored = row.stored_hash.is_some();
         briefs.push(PageBrief {
             page_id: row.page_id.into(),
-            kind: word("synced_pages.kind", &row.kind, ContentKind::parse)?,
+            kind,
             space_id: space.clone(),
             parent_id: row.parent_id.map(Into::into),
             title: row.title,
             restriction: Restriction::parse(&row.restriction),
-            state: word("synced_pages.state", &row.state, PageState::parse)?,
-            stored: row.stored_hash.is_some(),
+            state,
+            stored,
+            naming: Naming::of(kind, state, stored, row.belongs),
             seen_in_run: row
                 .seen_in_run
                 .map(|run| id("synced_pages.seen_in_run", &run))

@@ -32,7 +32,8 @@ pub(crate) fn of_indexes(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, 
     Ok(by_index)
 }
 
-/// Makes the rows those of exactly these keys; what is known of a key that stays, stays.
+/// Makes the rows those of exactly these keys. A key that has a row keeps it as it stands: what was seen of it outside of this
+/// transaction may be older. Only where the row does not know the space yet does it take what was seen.
 pub(crate) fn replace(
     conn: &mut Conn,
     index: &str,
@@ -54,7 +55,8 @@ pub(crate) fn replace(
                     ..known
                 };
             }
-            if let Some(seen) = seen.iter().find(|space| space.key == *key) {
+            let seen = seen.iter().find(|space| space.key == *key);
+            if let Some(seen) = seen.filter(|_| row.space_id.is_none()) {
                 row.absorb(seen);
             }
             row

@@ -13,5 +13,5 @@ pub(crate) use comment::{CommentBriefRow, CommentRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
 pub(crate) use moved::MovedRow;
 pub(crate) use outbox::{OutboxRow, op_word};
-pub(crate) use page::{PageRow, is_document};
+pub(crate) use page::{PageRow, is_document, page_links};
 pub(crate) use run::RunRow;

@@ -3,9 +3,10 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::content::{ContentKind, ContentStatus, FileFacts, Restriction};
+use domain::links::Links;
 use domain::page::{PageFacts, PageRecord, PageState};
 
-use crate::convert::{db_time, id, list, opt_db_time, opt_time, time, to_json, word};
+use crate::convert::{db_time, from_json, id, list, opt_db_time, opt_time, time, to_json, word};
 use crate::dialect::Db;
 use crate::error::{Done, Fault};
 use crate::schema::synced_pages;
@@ -42,6 +43,8 @@ pub(crate) struct PageRow {
     pub comments_hash: Option<String>,
     pub media_type: Option<String>,
     pub file_size: Option<i64>,
+    pub links: Option<String>,
+    pub belongs: bool,
 }
 
 /// Whether a page counts as a document of its index: the store holds it (an empty hash is no document's), and an answer may
@@ -52,6 +55,14 @@ pub(crate) fn is_document(state: PageState, stored_hash: Option<&str>) -> bool {
             state,
             PageState::Vanishing | PageState::Removed | PageState::Skipped
         )
+}
+
+/// Most texts point at no page.
+pub(crate) fn page_links(json: Option<&str>) -> Done<Links> {
+    json.map_or_else(
+        || Ok(Links::default()),
+        |json| from_json("synced_pages.links", json),
+    )
 }
 
 impl From<&PageRecord> for PageRow {
@@ -90,6 +101,8 @@ impl From<&PageRecord> for PageRow {
                 .file
                 .as_ref()
                 .and_then(|file| i64::try_from(file.size?).ok()),
+            links: (!page.links.is_empty()).then(|| to_json(&page.links)),
+            belongs: page.belongs,
         }
     }
 }
@@ -124,6 +137,8 @@ impl TryFrom<PageRow> for PageRecord {
                 media_type: row.media_type,
                 size: row.file_size.and_then(|size| u64::try_from(size).ok()),
             }),
+            links: page_links(row.links.as_deref())?,
+            belongs: row.belongs,
             stored_hash: row.stored_hash,
             state: word("synced_pages.state", &row.state, PageState::parse)?,
             reason: row.reason,

@@ -84,7 +84,10 @@ async fn pages_with_comments_are_named_in_order_and_comments_go_with_their_page(
     let index = bed.index("agent").await.id;
     let mut chosen = settings("agent", &["ENG", "OPS"]);
     chosen.include_comments = true;
-    bed.store.update_index(index, &chosen, &[]).await.unwrap();
+    bed.store
+        .update_index(index, &chosen.clone().into(), &[])
+        .await
+        .unwrap();
     let commented = |id: &str, state| PageRecord {
         comments_hash: Some("c".repeat(64)),
         ..page(index, id, state)
@@ -121,7 +124,10 @@ async fn pages_with_comments_are_named_in_order_and_comments_go_with_their_page(
 
     // No index wants comments any more.
     chosen.include_comments = false;
-    store.update_index(index, &chosen, &[]).await.unwrap();
+    store
+        .update_index(index, &chosen.clone().into(), &[])
+        .await
+        .unwrap();
     store.prune(bed.now()).await.unwrap();
     assert!(
         store

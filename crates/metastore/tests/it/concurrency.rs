@@ -41,7 +41,7 @@ async fn fifty_writers_and_their_readers_never_meet_a_busy_database() {
                     .unwrap();
                 for pair in listed.items.chunks(2) {
                     assert_eq!(
-                        pair[0].attempts, pair[1].attempts,
+                        pair[0].record.attempts, pair[1].record.attempts,
                         "half of a transaction was seen"
                     );
                 }
@@ -64,5 +64,5 @@ async fn fifty_writers_and_their_readers_never_meet_a_busy_database() {
         .await
         .unwrap();
     assert_eq!(listed.items.len(), 100);
-    assert!(listed.items.iter().all(|page| page.attempts == 5));
+    assert!(listed.items.iter().all(|page| page.record.attempts == 5));
 }

@@ -74,14 +74,117 @@ async fn a_backup_can_be_verified_and_restored() {
     );
     drop(lock);
     drop(bed.store);
-    assert_eq!(restore_backup(&file, &url).unwrap(), facts);
+    let restored = restore_backup(&file, &url).unwrap();
+    assert_eq!(restored.facts, facts);
     let store = Metastore::open(&url, MetastoreOptions::default()).unwrap();
     assert_eq!(store.index(index).await.unwrap().document_count, 1);
+    assert_eq!(verify_backup(&restored.kept.unwrap()).unwrap().indexes, 0);
+}
+
+#[tokio::test]
+async fn each_restore_keeps_what_it_replaces() {
+    let bed = Bed::new();
+    let at = |name: &str| bed.folder.path().join(name);
+    bed.store.backup(&at("none.db")).await.unwrap();
+    for agent in ["a", "b"] {
+        bed.index(agent).await;
+    }
+    let url = bed.url();
+    drop(bed.store);
+    // Two indexes are replaced, then none, then what the first restore kept is brought back.
+    let restore = |from: &str| restore_backup(&at(from), &url).unwrap();
+    let (first, second) = (restore("none.db"), restore("none.db"));
+    let kept = [&first, &second].map(|restored| restored.kept.clone().unwrap());
     assert_eq!(
-        verify_backup(&bed.folder.path().join("store.db.before-restore"))
-            .unwrap()
-            .indexes,
-        0
+        kept,
+        ["store.db.before-restore", "store.db.before-restore-2"].map(at)
+    );
+    let third = restore("store.db.before-restore");
+    assert_eq!(third.facts.indexes, 2);
+    let held = [&kept[0], &kept[1], &third.kept.unwrap()].map(|file| {
+        let facts = verify_backup(file).unwrap();
+        facts.indexes
+    });
+    assert_eq!(held, [2, 0, 0]);
+
+    let itself = restore_backup(&at("store.db"), &url);
+    assert!(
+        matches!(itself, Err(StoreError::Conflict { .. })),
+        "{itself:?}"
+    );
+    let elsewhere = DatabaseUrl::of_file(at("new/store.db"));
+    assert_eq!(
+        restore_backup(&at("none.db"), &elsewhere).unwrap().kept,
+        None
+    );
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_kept_with_the_log_that_a_reader_holds() {
+    use diesel::connection::{Connection, SimpleConnection};
+    let bed = Bed::new();
+    let at = |name: &str| bed.folder.path().join(name);
+    bed.store.backup(&at("backup.db")).await.unwrap();
+    let url = bed.url();
+    // While somebody reads an older state, the log cannot be folded into the database file.
+    let mut reader = diesel::SqliteConnection::establish(&url.path().to_string_lossy()).unwrap();
+    reader
+        .batch_execute("BEGIN; SELECT COUNT(*) FROM indexes;")
+        .unwrap();
+    bed.index("agent").await;
+    drop(bed.store);
+    let restored = restore_backup(&at("backup.db"), &url).unwrap();
+    drop(reader);
+    let kept = verify_backup(&restored.kept.unwrap()).unwrap();
+    assert_eq!((restored.facts.indexes, kept.indexes), (0, 1));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new();
+    let at = |name: &str| bed.folder.path().join(name);
+    let url = bed.url();
+    // As another version, or a copy by hand, left them; the logs are there while the store is open.
+    let widen = |name: &str| {
+        std::fs::set_permissions(at(name), PermissionsExt::from_mode(0o644)).unwrap();
+    };
+    let files = ["store.db", "store.db-wal", "store.db-shm"];
+    files.iter().copied().for_each(widen);
+    Metastore::open_existing(&url, MetastoreOptions::default()).unwrap();
+    bed.store.backup(&at("backup.db")).await.unwrap();
+    let open_to_others = || {
+        let listed = std::fs::read_dir(bed.folder.path()).unwrap();
+        let mut listed: Vec<_> = listed
+            .map(Result::unwrap)
+            .filter(|entry| entry.metadata().unwrap().permissions().mode() & 0o077 != 0)
+            .map(|entry| entry.file_name())
+            .collect();
+        listed.sort();
+        listed
+    };
+    assert!(files.iter().all(|file| at(file).exists()));
+    assert_eq!(open_to_others(), [""; 0]);
+
+    drop(bed.store);
+    ["store.db", "backup.db"].into_iter().for_each(widen);
+    std::fs::write(at("store.db.incoming"), "of a restore that was killed").unwrap();
+    widen("store.db.incoming");
+    restore_backup(&at("backup.db"), &url).unwrap();
+    assert_eq!(
+        open_to_others(),
+        ["backup.db"],
+        "which is the administrator's"
+    );
+    let text = at("text.db");
+    std::fs::write(&text, "this is no database".repeat(100)).unwrap();
+    widen("text.db");
+    Metastore::open(&DatabaseUrl::of_file(text), MetastoreOptions::default()).unwrap_err();
+    assert_eq!(
+        open_to_others(),
+        ["backup.db", "text.db"],
+        "not ours: as it was"
     );
 }
 

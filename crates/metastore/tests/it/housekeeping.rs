@@ -1,13 +1,14 @@
 //! Events, pruning, checkpoints, remembered values.
 
 use chrono::TimeDelta;
-use domain::IndexId;
 use domain::event::{EventKind, NewEvent};
 use domain::index::IndexStatus;
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::Cursor;
-use domain::ports::store::{AdminStore, OutboxOp, RunFilter, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, OpenedRun, OutboxOp, RunFilter, StoreError, SyncStore};
 use domain::run::{RunKind, RunStatus};
+use domain::{IndexId, PageId};
+use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 use crate::bed::{Bed, body, end, entry, ids, page};
 
@@ -254,4 +255,56 @@ async fn housekeeping_lets_other_writers_in_between() {
         Err(StoreError::NotFound { .. })
     ));
     assert_eq!(bed.store.index(other).await.unwrap().document_count, 1);
+}
+
+/// A dry run writes into a copy of its own, in which it is a real run.
+#[tokio::test]
+async fn a_rehearsal_changes_nothing_here_and_leaves_no_file() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let opened = bed.store.open_run(index, RunKind::Sweep, true, false);
+    let OpenedRun::New(run) = opened.await.unwrap() else {
+        panic!("no other run is open");
+    };
+    let copies = || {
+        let folder = bed.store.path().parent().unwrap();
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        files
+            .filter(|file| file.file_name().to_string_lossy().contains(".copy-"))
+            .map(|file| file.path())
+            .collect::<Vec<_>>()
+    };
+    let copy = bed.store.rehearsal(run.id).await.unwrap();
+    assert!(!copies().is_empty());
+    #[cfg(unix)]
+    for file in copies() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    let real = copy.open_run_of(index).await.unwrap().unwrap();
+    assert_eq!((real.id, real.dry_run), (run.id, false));
+    let written = page(index, "1", PageState::Pending);
+    copy.save_pages(&[written], &[], &[]).await.unwrap();
+    let id = [PageId::from("1")];
+    assert_eq!(copy.pages_by_id(index, &id).await.unwrap().len(), 1);
+    assert!(bed.store.pages_by_id(index, &id).await.unwrap().is_empty());
+    let here = bed.store.open_run_of(index).await.unwrap().unwrap();
+    assert!(here.dry_run);
+    drop(copy);
+    assert_eq!(copies(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn copies_that_a_killed_process_left_go_with_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sync.db");
+    let url = DatabaseUrl::of_file(file.clone());
+    let left = folder.path().join("sync.db.copy-01a2");
+    let other = folder.path().join("other.db.copy-01a2");
+    for file in [&left, &other] {
+        std::fs::write(file, b"left").unwrap();
+    }
+    let _engine = Metastore::open_locked(&url, MetastoreOptions::default()).unwrap();
+    assert!(!left.exists() && other.exists());
 }

@@ -1,7 +1,9 @@
 //! Indexes: settings, scope, agents, spaces, schedules.
 
 use chrono::TimeDelta;
-use domain::index::{IndexSettings, IndexStatus, Remote, RestrictedPages, SpaceState};
+use domain::index::{
+    IndexPatch, IndexSettings, IndexSpace, IndexStatus, Remote, RestrictedPages, SpaceState,
+};
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, NewIndex, QueryStore, StoreError, SyncStore};
 use domain::run::RunKind;
@@ -61,11 +63,13 @@ async fn an_agent_has_one_index() {
     );
     let renamed = settings("agent", &["ENG"]);
     assert!(matches!(
-        bed.store.update_index(other.id, &renamed, &[]).await,
+        bed.store
+            .update_index(other.id, &renamed.clone().into(), &[])
+            .await,
         Err(StoreError::Conflict { .. })
     ));
     bed.store
-        .update_index(first.id, &renamed, &[])
+        .update_index(first.id, &renamed.clone().into(), &[])
         .await
         .unwrap();
     let nobody = "nobody".parse().unwrap();
@@ -99,13 +103,64 @@ async fn only_a_change_of_scope_raises_the_revision() {
     for (step, (scope, change)) in changes.into_iter().enumerate() {
         change(&mut now);
         bed.clock.advance(TimeDelta::seconds(1));
-        let index_now = bed.store.update_index(index, &now, &[]).await.unwrap();
+        let index_now = bed
+            .store
+            .update_index(index, &now.clone().into(), &[])
+            .await
+            .unwrap();
         expected += i32::from(scope);
         assert_eq!(index_now.settings, now, "step {step}");
         assert_eq!(index_now.updated_at, bed.now());
         let progress = bed.store.index_state(index).await.unwrap().progress;
         assert_eq!(progress.scope_revision, expected, "step {step}");
     }
+}
+
+#[tokio::test]
+async fn a_change_leaves_what_others_changed_and_saw_meanwhile() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    // What was known before the others came.
+    let before = bed.store.index(index).await.unwrap();
+    let labels = IndexPatch {
+        exclude_labels: Some(vec!["draft".into()]),
+        ..IndexPatch::default()
+    };
+    bed.store.update_index(index, &labels, &[]).await.unwrap();
+    let failing = IndexSpace {
+        state: SpaceState::Failing,
+        reason: Some("HTTP 500".into()),
+        ..space("ENG", "100")
+    };
+    bed.store.record_spaces(index, &[failing]).await.unwrap();
+    let less = IndexPatch {
+        confluence_spaces: Some(vec!["ENG".into()]),
+        ..IndexPatch::default()
+    };
+    bed.store.update_index(index, &less, &[]).await.unwrap();
+
+    let more = IndexPatch {
+        confluence_spaces: Some(vec!["NEW".into(), "ENG".into(), "OPS".into()]),
+        ..IndexPatch::default()
+    };
+    let mut seen = before.spaces;
+    seen.push(space("NEW", "300"));
+    let after = bed.store.update_index(index, &more, &seen).await.unwrap();
+    assert_eq!(after.settings.exclude_labels, ["draft"]);
+    let spaces: Vec<_> = after
+        .spaces
+        .iter()
+        .map(|s| (s.key.as_str(), s.id.as_ref().map(|id| id.as_str()), s.state))
+        .collect();
+    assert_eq!(
+        spaces,
+        [
+            ("NEW", Some("300"), SpaceState::Current),
+            ("ENG", Some("100"), SpaceState::Failing),
+            ("OPS", Some("200"), SpaceState::Current),
+        ],
+        "the row of a space holds; one that was taken out meanwhile comes back as it was seen"
+    );
 }
 
 #[tokio::test]
@@ -116,16 +171,28 @@ async fn the_schedule_follows_the_settings() {
     bed.store.set_next_run(index, Some(later)).await.unwrap();
     let mut now = settings("agent", &["ENG", "OPS"]);
     now.interval_minutes = 10;
-    let shorter = bed.store.update_index(index, &now, &[]).await.unwrap();
+    let shorter = bed
+        .store
+        .update_index(index, &now.clone().into(), &[])
+        .await
+        .unwrap();
     assert_eq!(
         shorter.next_run_at,
         Some(bed.now() + TimeDelta::minutes(10))
     );
     now.enabled = false;
-    let off = bed.store.update_index(index, &now, &[]).await.unwrap();
+    let off = bed
+        .store
+        .update_index(index, &now.clone().into(), &[])
+        .await
+        .unwrap();
     assert_eq!((off.status, off.next_run_at), (IndexStatus::Disabled, None));
     now.enabled = true;
-    let on = bed.store.update_index(index, &now, &[]).await.unwrap();
+    let on = bed
+        .store
+        .update_index(index, &now.clone().into(), &[])
+        .await
+        .unwrap();
     assert_eq!(
         (on.status, on.next_run_at),
         (IndexStatus::New, Some(bed.now()))
@@ -195,7 +262,7 @@ async fn spaces_are_followed_by_id_and_nothing_known_is_forgotten() {
     let now = settings("agent", &["NEW", "ENG"]);
     let spaces = bed
         .store
-        .update_index(index, &now, &[space("NEW", "300")])
+        .update_index(index, &now.clone().into(), &[space("NEW", "300")])
         .await
         .unwrap()
         .spaces;
@@ -298,7 +365,7 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
     assert!(bed.store.token_by_hash("hash").await.unwrap().is_none());
     assert!(
         bed.store
-            .find_pages(&["1".into()])
+            .page_names(index, &["1".into()])
             .await
             .unwrap()
             .is_empty()

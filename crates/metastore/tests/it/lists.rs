@@ -16,7 +16,11 @@ async fn walk(bed: &Bed, index: IndexId, filter: PageFilter) -> Vec<String> {
     loop {
         let part = bed.store.pages(index, &filter).await.unwrap();
         assert!(part.items.len() <= 3);
-        seen.extend(part.items.into_iter().map(|page| page.id.to_string()));
+        seen.extend(
+            part.items
+                .into_iter()
+                .map(|page| page.record.page_id.to_string()),
+        );
         filter.cursor = part.next_cursor;
         if filter.cursor.is_none() {
             return seen;
@@ -265,6 +269,38 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
         bed.store.retry_page(index, &"9".into()).await,
         Err(StoreError::NotFound { .. })
     ));
+}
+
+#[tokio::test]
+async fn what_may_be_shown_is_listed_apart() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let mut all = Vec::new();
+    for (n, state) in PageState::ALL.into_iter().enumerate() {
+        for (hash, of_hash) in [(None, "a"), (Some(""), "b"), (Some("h"), "c")] {
+            all.push(PageRecord {
+                stored_hash: hash.map(str::to_owned),
+                ..page(index, &format!("{n}{of_hash}"), state)
+            });
+        }
+    }
+    bed.save(&all).await;
+    let expected: Vec<String> = all
+        .iter()
+        .filter(|record| record.may_be_shown())
+        .map(|record| record.page_id.to_string())
+        .collect();
+    assert_eq!(expected.len(), 8);
+    let filter = PageFilter {
+        shown: true,
+        ..PageFilter::default()
+    };
+    assert_eq!(walk(&bed, index, filter.clone()).await, expected);
+    let with_state = PageFilter {
+        states: vec![PageState::Pending, PageState::Skipped],
+        ..filter
+    };
+    assert_eq!(walk(&bed, index, with_state).await, ["0b", "0c"]);
 }
 
 #[tokio::test]

@@ -43,7 +43,10 @@ async fn an_index_without_an_object_belongs_to_the_other_store_at_once() {
     // Settings never change the store.
     let mut settings = bed.store.index(index).await.unwrap().settings;
     settings.backend = BackendKind::Local;
-    bed.store.update_index(index, &settings, &[]).await.unwrap();
+    bed.store
+        .update_index(index, &settings.into(), &[])
+        .await
+        .unwrap();
     assert_eq!(
         bed.store.index(index).await.unwrap().settings.backend,
         cloud

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
+use domain::links::Naming;
 use domain::page::{PageFacts, PageRecord, PageState};
 use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 use domain::{IndexId, PageId, RunId};
@@ -391,15 +392,84 @@ async fn links_find_titles_of_any_index_ignoring_case() {
     let found = bed.store.find_titles(&wanted).await.unwrap();
     let found: Vec<_> = found
         .iter()
-        .map(|hit| hit.as_ref().map(|(id, ..)| id.as_str()))
+        .map(|hit| hit.as_ref().map(PageId::as_str))
         .collect();
     assert_eq!(found, [Some("1"), Some("3"), None, None, None, None]);
-    let by_id = bed.store.find_pages(&ids(&["3", "1", "99"])).await.unwrap();
-    let by_id: Vec<_> = by_id
+}
+
+#[tokio::test]
+async fn documents_name_what_belongs_in_their_own_index() {
+    let bed = Bed::new();
+    let (a, b) = (bed.index("a").await.id, bed.index("b").await.id);
+    let mut belongs = page(a, "4", PageState::Pending);
+    belongs.belongs = true;
+    let mut left = page(a, "5", PageState::Skipped);
+    (left.belongs, left.stored_hash) = (true, Some("s".repeat(64)));
+    let rows = [
+        page(a, "1", PageState::Searchable),
+        page(a, "2", PageState::Vanishing),
+        page(a, "3", PageState::Pending),
+        belongs,
+        left,
+        container(a, "6"),
+        page(b, "7", PageState::Searchable),
+    ];
+    bed.save(&rows).await;
+    let asked = ids(&["1", "2", "3", "4", "5", "6", "7", "8"]);
+    let mut naming = bed.store.naming(a, &asked).await.unwrap();
+    naming.sort_by(|one, other| one.0.cmp(&other.0));
+    use Naming::{Hidden, Named, Unknown};
+    let expected = [Named, Hidden, Unknown, Named, Hidden, Hidden];
+    let found: Vec<Naming> = naming.iter().map(|(_, naming)| *naming).collect();
+    assert_eq!(found, expected);
+    let briefs = bed.store.briefs(a, &"100".into()).await.unwrap();
+    let of_briefs: Vec<Naming> = briefs.iter().map(|brief| brief.naming).collect();
+    assert_eq!(of_briefs, expected, "a brief says the same");
+    let mut names = bed.store.page_names(a, &asked).await.unwrap();
+    names.sort_by(|one, other| one.id.cmp(&other.id));
+    let told: Vec<_> = names
         .iter()
-        .map(|(id, title, _)| (id.as_str(), title.as_str()))
+        .map(|n| (n.id.as_str(), n.title.as_str()))
         .collect();
-    assert_eq!(by_id, [("1", "Grüße an ALLE"), ("3", "News")]);
+    assert_eq!(told, [("1", "Page 1"), ("4", "Page 4")]);
+    assert_eq!(names[0].url, rows[0].facts.url);
+}
+
+#[tokio::test]
+async fn pages_are_found_by_what_their_text_points_at() {
+    let bed = Bed::new();
+    let (a, b) = (bed.index("a").await.id, bed.index("b").await.id);
+    let pointing = |index, id: &str, body: &[&str], comments: &[&str]| {
+        let mut record = page(index, id, PageState::Searchable);
+        record.links.set_body(ids(body).into_iter().collect());
+        record
+            .links
+            .set_comments(ids(comments).into_iter().collect());
+        record.links.name(|_| Naming::Named);
+        record
+    };
+    let rows = [
+        pointing(a, "1", &["8", "9"], &[]),
+        pointing(a, "2", &["9"], &["8"]),
+        pointing(a, "3", &["9"], &[]),
+        pointing(a, "4", &[], &[]),
+        pointing(b, "5", &["8"], &[]),
+    ];
+    bed.save(&rows).await;
+    for row in &rows {
+        let kept = bed
+            .store
+            .pages_by_id(row.index_id, std::slice::from_ref(&row.page_id));
+        assert_eq!(kept.await.unwrap(), std::slice::from_ref(row));
+    }
+    let of = async |index, targets: &[&str]| {
+        let targets = ids(targets).into_iter().collect();
+        bed.store.pages_pointing_at(index, &targets).await.unwrap()
+    };
+    assert_eq!(of(a, &["8", "7"]).await, ids(&["1", "2"]));
+    assert_eq!(of(a, &["9"]).await, ids(&["1", "2", "3"]));
+    assert_eq!(of(b, &["8"]).await, ids(&["5"]));
+    assert!(of(a, &["7"]).await.is_empty());
 }
 
 #[tokio::test]

@@ -236,7 +236,7 @@ async fn what_the_administrator_did_meanwhile_survives_the_ending() {
     let mut changed = settings("agent", &["ENG"]);
     changed.enabled = false;
     bed.store
-        .update_index(created.id, &changed, &[])
+        .update_index(created.id, &changed.clone().into(), &[])
         .await
         .unwrap();
     let ending = RunEnd {

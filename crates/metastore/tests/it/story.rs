@@ -108,7 +108,7 @@ async fn an_index_lives_syncs_changes_and_goes() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (found.state, found.space_key.as_str()),
+        (found.record.state, found.space_key.as_str()),
         (PageState::Searchable, "ENG")
     );
 
@@ -185,7 +185,7 @@ async fn an_index_lives_syncs_changes_and_goes() {
         changes
             .items
             .iter()
-            .map(|p| p.id.as_str())
+            .map(|p| p.record.page_id.as_str())
             .collect::<Vec<_>>(),
         ["3"]
     );

@@ -113,6 +113,15 @@ pub(crate) fn scope_mismatch() -> Reply {
         .with_header("X-Failure-Category", "FAILURE_CLIENT_SCOPE_CHECK")
 }
 
+pub(crate) fn auth_mismatch() -> Reply {
+    gateway(401, "Unauthorized").with_header("X-Failure-Category", "FAILURE_CLIENT_AUTH_MISMATCH")
+}
+
+/// The web server's own page, where the request did not come as far as Confluence.
+pub(crate) fn tomcat_unauthorized() -> Reply {
+    Reply::html(401, "HTTP Status 401 \u{2013} Unauthorized")
+}
+
 /// Any status, worded as the endpoint would.
 pub(crate) fn in_dialect(status: u16, dialect: Dialect) -> Reply {
     match (dialect, status) {

@@ -12,7 +12,7 @@ use super::call::Call;
 use super::errors::{self, Dialect, dialect_of};
 use super::routes::{Endpoint, ROUTES};
 use super::site::Site;
-use super::switches::{BadCredentials, Switches};
+use super::switches::{BadCredentials, ScopedAtSite, Switches};
 use crate::server::{
     Body, Buckets, Reply, Request, RetryAfter, Service, find_route, locked, over_rate,
 };
@@ -170,8 +170,10 @@ impl ConfluenceService {
         locked(&self.meters).authenticated += 1;
         match (&account.scopes, via) {
             (Some(_), Via::Site) => {
-                return Err(errors::gateway(401, "Unauthorized")
-                    .with_header("X-Failure-Category", "FAILURE_CLIENT_AUTH_MISMATCH"));
+                return Err(match sw.scoped_at_site {
+                    ScopedAtSite::TomcatPage => errors::tomcat_unauthorized(),
+                    ScopedAtSite::AuthMismatch => errors::auth_mismatch(),
+                });
             }
             (Some(scopes), _)
                 if !endpoint.scopes.is_empty()
@@ -194,8 +196,7 @@ impl ConfluenceService {
                 403,
                 "Current user not permitted to use Confluence",
             )),
-            (BadCredentials::Unauthorized, _) => Err(errors::gateway(401, "Unauthorized")
-                .with_header("X-Failure-Category", "FAILURE_CLIENT_AUTH_MISMATCH")),
+            (BadCredentials::Unauthorized, _) => Err(errors::auth_mismatch()),
             (BadCredentials::HtmlUnauthorized, _) => Err(Reply::html(
                 401,
                 "Basic Authentication Failure - Reason : AUTHENTICATED_FAILED",

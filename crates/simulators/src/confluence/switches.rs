@@ -40,6 +40,8 @@ pub struct Switches {
 
     /// What wrong credentials get at the site.
     pub bad_credentials: BadCredentials,
+    /// What a token with scopes gets at the site.
+    pub scoped_at_site: ScopedAtSite,
     /// Credentials stop working after this many requests in all.
     pub token_expires_after: Option<u64>,
 
@@ -92,6 +94,15 @@ pub enum BadCredentials {
     Anonymous,
 }
 
+/// What a token with scopes gets at the site form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopedAtSite {
+    /// 401 with a page of Tomcat, as measured.
+    TomcatPage,
+    /// 401 JSON with `X-Failure-Category`, as reported.
+    AuthMismatch,
+}
+
 /// What becomes of children when their parent goes to the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orphans {
@@ -122,6 +133,7 @@ impl Default for Switches {
             fails_above_limit_with_body: None,
             poison_pages: BTreeSet::new(),
             bad_credentials: BadCredentials::ForbiddenAndNotFound,
+            scoped_at_site: ScopedAtSite::TomcatPage,
             token_expires_after: None,
             orphans: Orphans::Archived,
             trashed_by_id: true,

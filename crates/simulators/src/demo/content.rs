@@ -129,7 +129,7 @@ pub(super) fn text(path: &str) -> String {
 }
 
 fn yaml<T: DeserializeOwned>(path: &str) -> T {
-    serde_norway::from_str(&text(path)).unwrap_or_else(|error| panic!("demo/{path}: {error}"))
+    serde_saphyr::from_str(&text(path)).unwrap_or_else(|error| panic!("demo/{path}: {error}"))
 }
 
 /// The sample site on the machine's clock.

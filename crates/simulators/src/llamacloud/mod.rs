@@ -22,4 +22,4 @@ mod switches;
 
 pub use model::{IngestionStatus, TrueDocument, TrueFile};
 pub use sim::{Builder, LlamaCloudSim};
-pub use switches::{DuplicateId, IndexIds, NodeMetadata, Switches};
+pub use switches::{DuplicateId, IndexIds, NodeMetadata, Serving, Switches};

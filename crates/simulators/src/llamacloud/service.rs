@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Handler, detail, not_found};
 use super::model::State;
-use super::switches::Switches;
+use super::switches::{Serving, Switches};
 use super::{directories, documents, files, indexes, pipelines, retrieval, retrieve};
 use crate::server::{
     Body, Buckets, Clock, Reply, Request, Route, Service, find_route, locked, over_rate,
@@ -277,8 +277,18 @@ impl LlamaCloudService {
         {
             return Some(detail(413, "Request Entity Too Large"));
         }
-        if (is_v1(template) && !sw.v1_enabled) || (is_v2(template) && !sw.v2_enabled) {
-            return Some(detail(404, "Not Found"));
+        let serving = match template {
+            template if is_v1(template) => sw.v1,
+            template if is_v2(template) => sw.v2,
+            _ => Serving::Full,
+        };
+        match serving {
+            Serving::Full => {}
+            Serving::ReadOnly if request.method == "GET" => {}
+            Serving::ReadOnly | Serving::Refused => {
+                return Some(detail(403, "Your plan does not include this API"));
+            }
+            Serving::Absent => return Some(detail(404, "Not Found")),
         }
         let project = locked(&self.state).project_id.to_string();
         match request.one("project_id") {

@@ -50,10 +50,10 @@ pub struct Switches {
     /// Enum values nobody has heard of: pipeline type, retrieval mode, and `QUEUED` instead of `NOT_STARTED`.
     pub unknown_enums: bool,
 
-    /// Index v1 (pipelines) is served; otherwise its paths are 404.
-    pub v1_enabled: bool,
-    /// Index v2 (directories, indexes, retrieval) is served; otherwise its paths are 404.
-    pub v2_enabled: bool,
+    /// How index v1 (pipelines) is served.
+    pub v1: Serving,
+    /// How index v2 (directories, indexes, retrieval) is served.
+    pub v2: Serving,
     /// What a second upload under a `unique_id` does.
     pub duplicate_unique_id: DuplicateId,
     /// Which of an index's two ids its calls accept.
@@ -68,6 +68,19 @@ pub struct Switches {
     pub parser_page_bytes: Option<usize>,
     /// `metadata.status` still says `ready` this long after a sync was asked for.
     pub stale_ready_for: Duration,
+}
+
+/// How a generation of the index API is served to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// To its full extent.
+    Full,
+    /// What only reads is answered; the rest is 403, as where the plan does not include it.
+    ReadOnly,
+    /// Everything is 403.
+    Refused,
+    /// Its paths are 404.
+    Absent,
 }
 
 /// Where a v1 node carries its metadata.
@@ -125,8 +138,8 @@ impl Default for Switches {
             node_metadata: NodeMetadata::ExtraInfo,
             unknown_fields: false,
             unknown_enums: false,
-            v1_enabled: true,
-            v2_enabled: true,
+            v1: Serving::Full,
+            v2: Serving::Full,
             duplicate_unique_id: DuplicateId::Conflict,
             index_ids: IndexIds::Both,
             index_sync_takes: Duration::ZERO,

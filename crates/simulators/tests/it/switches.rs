@@ -6,7 +6,7 @@ use chrono::{TimeZone, Utc};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim, Kind, Orphans, Site, Status};
-use simulators::llamacloud::{DuplicateId, IngestionStatus, LlamaCloudSim};
+use simulators::llamacloud::{DuplicateId, IngestionStatus, LlamaCloudSim, Serving};
 use simulators::{Clock, Fault, FaultRule, Matcher, RateLimit, RetryAfter, Times};
 
 use crate::support::{
@@ -483,8 +483,9 @@ async fn llamacloud_switches() {
         llama_json(&sim, "GET", &format!("{documents}/d1/status"), None).await["status"],
         "QUEUED"
     );
-    let refusals: [(u16, Change); 5] = [
-        (404, |s| s.v1_enabled = false),
+    let refusals: [(u16, Change); 6] = [
+        (404, |s| s.v1 = Serving::Absent),
+        (403, |s| s.v1 = Serving::Refused),
         (402, |s| s.out_of_credits = true),
         (401, |s| s.wrong_region = true),
         (401, |s| s.key_expires_after = Some(0)),
@@ -598,8 +599,20 @@ async fn llamacloud_index_switches() {
             .status(),
         409
     );
-    sim.switches(|s| s.v2_enabled = false);
-    assert_eq!(llama_call(&sim, "GET", &path, None).await.status(), 404);
+    for (serving, reading, syncing) in [
+        (Serving::ReadOnly, 200, 403),
+        (Serving::Refused, 403, 403),
+        (Serving::Absent, 404, 404),
+    ] {
+        sim.switches(|s| s.v2 = serving);
+        let read = llama_call(&sim, "GET", &path, None).await;
+        let sync = llama_call(&sim, "POST", &format!("{path}/sync"), None).await;
+        assert_eq!(
+            (read.status().as_u16(), sync.status().as_u16()),
+            (reading, syncing),
+            "{serving:?}"
+        );
+    }
     assert_eq!(
         llama_call(&sim, "GET", "/api/v1/pipelines", None)
             .await

@@ -4,6 +4,7 @@ use super::{
     Class, LOCAL_ANCHOR, LOCAL_OPEN, Mark, Open, class, class_after, delimiter, is_autolink,
     push_destination, same_address,
 };
+use crate::open_links::{CLOSE, NEXT, OPEN};
 use crate::writer::{Writer, longest_run, push_code_span};
 
 impl Writer {
@@ -84,7 +85,7 @@ impl Writer {
                 }
                 Mark::Link(id) => {
                     self.in_link = false;
-                    self.close_link(open.at, id);
+                    self.close_link(open, id);
                 }
             }
         }
@@ -141,7 +142,57 @@ impl Writer {
         }
     }
 
-    fn close_link(&mut self, at: usize, id: u32) {
+    fn close_link(&mut self, open: Open, id: u32) {
+        let link = &mut self.links[id as usize];
+        // Told once, however many pieces the text has.
+        let page = link.page.clone();
+        let title = link.page.as_mut().and_then(|page| page.title.take());
+        let text = page.is_some().then(|| self.out[open.at + 1..].to_string());
+        self.close_with_address(open.at, id);
+        let (Some(page), Some(text)) = (page, text) else {
+            return;
+        };
+        if text.contains(OPEN) {
+            // The text of a table in a link has links of its own: no link can stand in another.
+            self.out.truncate(open.at);
+            self.out.push_str(&text);
+            return;
+        }
+        let link = &self.links[id as usize];
+        let words = |words: &String| same_address(&text, words);
+        let own = !link.shows_address(&text) && !page.words.as_ref().is_some_and(words);
+        if link.url().is_none() {
+            if open.leads {
+                self.escape_line_from(open.at);
+            }
+            if let Some(title) = title {
+                let shown = crate::escape::plain(&text).to_lowercase();
+                if !shown.contains(&title.to_lowercase()) {
+                    let title = crate::escape::escaped_in_brackets(&title);
+                    self.out.push_str(&format!(" ({title})"));
+                }
+            }
+        }
+        let mut otherwise = self.out.split_off(open.at);
+        if otherwise.starts_with('`') && self.written().ends_with('`') {
+            otherwise.insert(0, ' ');
+        }
+        let text = if own { &text } else { "" };
+        for part in [&page.id, &page.anchor, text] {
+            self.out.push(if self.out.len() == open.at {
+                OPEN
+            } else {
+                NEXT
+            });
+            self.out.push_str(part);
+        }
+        self.out.push(NEXT);
+        self.out.push_str(&otherwise);
+        self.out.push(CLOSE);
+    }
+
+    /// The link as it is where nothing is told of its page.
+    fn close_with_address(&mut self, at: usize, id: u32) {
         let link = &self.links[id as usize];
         let out = &mut self.out;
         let bracket = if link.local {
@@ -153,17 +204,7 @@ impl Writer {
             out.replace_range(at..bracket + 1, "");
             return;
         };
-        let text = &out[bracket + 1..];
-        let web = link.instead.is_some()
-            && (text.starts_with("https://") || text.starts_with("http://"))
-            && !text.contains(' ');
-        if web
-            || link
-                .raw
-                .as_deref()
-                .is_some_and(|raw| same_address(text, raw))
-            || same_address(text, url)
-        {
+        if link.shows_address(&out[bracket + 1..]) {
             if let Some(title) = &link.instead {
                 out.truncate(bracket + 1);
                 out.push_str(&crate::escape::escaped_in_brackets(title));

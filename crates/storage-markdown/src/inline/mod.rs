@@ -7,6 +7,7 @@
 mod close;
 
 use crate::model::Link;
+use crate::open_links::{CLOSE, NEXT, OPEN};
 use crate::writer::{Last, Mode, Writer};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,20 @@ pub(crate) struct LinkOut {
     pub(crate) instead: Option<String>,
     /// What the text is compared with: the address as the page's author saw it.
     pub(crate) raw: Option<String>,
+    /// The page that it leads to, where that is known: then it is left open (see [`crate::open_links`]).
+    pub(crate) page: Option<PageLink>,
+}
+
+/// The page that a link leads to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PageLink {
+    pub(crate) id: String,
+    /// The place in it, as a fragment; empty without one.
+    pub(crate) anchor: String,
+    /// The text that stands for the page's title where the author wrote none.
+    pub(crate) words: Option<String>,
+    /// The title that the author's link names, told behind a text that does not show it where there is no address.
+    pub(crate) title: Option<String>,
 }
 
 impl LinkOut {
@@ -84,12 +99,31 @@ impl LinkOut {
             .as_deref()
             .or_else(|| self.link.as_ref()?.url.as_deref())
     }
+
+    /// Whether the (escaped) text says nothing but the address.
+    fn shows_address(&self, text: &str) -> bool {
+        let web = self.instead.is_some()
+            && (text.starts_with("https://") || text.starts_with("http://"))
+            && !text.contains(' ');
+        let is = |address: Option<&str>| address.is_some_and(|a| same_address(text, a));
+        web || is(self.raw.as_deref()) || is(self.url())
+    }
 }
 
 /// Stands before the `[` of a link whose anchor is looked up when the whole page is known.
 pub(crate) const LOCAL_OPEN: char = '\u{1}';
 /// Stands around the anchor of such a link.
 pub(crate) const LOCAL_ANCHOR: char = '\u{2}';
+
+/// Text without the control characters that mark links whose end is still to come; no page can hold them legally.
+pub(crate) fn legal(text: &str) -> std::borrow::Cow<'_, str> {
+    const OURS: [char; 5] = [LOCAL_OPEN, LOCAL_ANCHOR, OPEN, NEXT, CLOSE];
+    if text.contains(OURS) {
+        std::borrow::Cow::Owned(text.replace(OURS, ""))
+    } else {
+        std::borrow::Cow::Borrowed(text)
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -128,6 +162,7 @@ impl Writer {
             self.repeated[kind] += 1;
             return;
         }
+        self.code_anew |= mark == Mark::Code;
         // Nothing but a link goes around a code span that has begun.
         let in_code = self.wanted.iter().any(|w| w.mark == Mark::Code);
         let mute = in_code && !matches!(mark, Mark::Link(_));
@@ -213,6 +248,13 @@ impl Writer {
             } else {
                 keep
             };
+        // Two code spans with a space between them are two; that they touch is the doing of what splits a word.
+        let apart = std::mem::take(&mut self.code_anew) && (self.space || self.breaks > 0);
+        let code = self.open.iter().position(|o| o.mark == Mark::Code);
+        let keep = match code {
+            Some(at) if apart => keep.min(at),
+            _ => keep,
+        };
         let closed_before = self.out.len();
         if self.open.len() > keep {
             self.close_to(keep, next);
@@ -249,18 +291,16 @@ impl Writer {
                 Mark::Sup => self.open_with(mark, "<sup>"),
                 Mark::Link(id) => {
                     self.links[id as usize].used = true;
-                    if self.links[id as usize].url().is_some() {
+                    let link = &self.links[id as usize];
+                    if link.url().is_some() || link.page.is_some() {
                         self.guard_bracket();
                         let at = self.out.len();
+                        let leads = self.line_start && self.mode == Mode::Blocks;
                         if self.links[id as usize].local {
                             self.out.push(LOCAL_OPEN);
                         }
                         self.out.push('[');
-                        self.open.push(Open {
-                            mark,
-                            at,
-                            leads: false,
-                        });
+                        self.open.push(Open { mark, at, leads });
                         self.in_link = true;
                         self.line_start = false;
                     } else {
@@ -271,8 +311,8 @@ impl Writer {
         }
         if code {
             let at = self.out.len();
-            // Two code spans that touch would read as one fence.
-            if self.written().ends_with('`') {
+            // Two code spans that touch would read as one fence; the last may be that of an open link without its address.
+            if self.written().trim_end_matches(CLOSE).ends_with('`') {
                 self.out.push(' ');
             }
             let at = at.max(self.out.len());
@@ -289,6 +329,12 @@ impl Writer {
 
     /// Before a `[` of ours: a `]` or `!` of the text must not take part in it.
     pub(crate) fn guard_bracket(&mut self) {
+        let note = self.written().strip_suffix(']');
+        let note = note.map(|text| text.trim_end_matches(|c: char| c.is_ascii_digit()));
+        if note.is_some_and(|text| text.ends_with("[^")) {
+            // A footnote of ours.
+            return;
+        }
         if self.written().ends_with([']', '!']) && !self.out[..self.out.len() - 1].ends_with('\\') {
             let at = self.out.len() - 1;
             self.out.insert(at, '\\');
@@ -340,7 +386,7 @@ impl Writer {
 
     /// Writes inline Markdown that needs no escaping, such as `$x$`.
     pub(crate) fn verbatim(&mut self, text: &str) {
-        let text = &text.replace([LOCAL_OPEN, LOCAL_ANCHOR], "");
+        let text = &legal(text);
         if let Some(first) = text.chars().next() {
             self.ready(first);
             self.out.push_str(text);

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use crate::convert::Converter;
-use crate::inline::Mark;
+use crate::inline::{Mark, legal};
 use crate::links::{Ri, resolve};
-use crate::macros::{Kind, Macro, Param, diagram, is_secret, target, value};
+use crate::macros::{Kind, Macro, Param, address, diagram, formula, label, target, value};
 use crate::model::Excerpt;
+use crate::secrets::without_secrets;
 use crate::writer::Mode;
 
 impl<'a> Converter<'a> {
@@ -20,7 +21,22 @@ impl<'a> Converter<'a> {
         let from = current.params_from.min(all.len());
         let params = &all[from..];
         if !(current.kind.is_dynamic(params) && self.splice(&current)) {
+            // A block ends the paragraph, and with it what stands open there: nothing of a sentence is about it.
+            let (before, was_open) = (self.w.out.len(), self.w.leaf_open);
+            let in_sentence = current.inline && (current.kind != Kind::Nothing || self.w.leaf_open);
             self.leave(&current, params);
+            let silent = matches!(current.kind, Kind::Silent | Kind::Anchor | Kind::Footnote);
+            if in_sentence
+                && !silent
+                && !current.opened
+                && current.body.is_none()
+                && self.w.out.len() == before
+                && self.w.leaf_open == was_open
+            {
+                // A sentence must not close over what it was about.
+                let label = label(params).or_else(|| value(params, "buttonLabel"));
+                self.bracket("App", None, Some(label.unwrap_or(current.name)));
+            }
         }
         all.truncate(from);
         self.params = all;
@@ -34,17 +50,17 @@ impl<'a> Converter<'a> {
                 if !current.opened {
                     // A body that came as plain text, or none: the title still says something.
                     if let Some(body) = body {
-                        self.open_macro_body_of(current, params);
+                        self.bold_line(label(params));
                         self.w.text(body);
                         self.w.end_leaf();
                     } else if current.kind == Kind::Titled {
-                        self.bold_line(value(params, "title"));
+                        self.bold_line(label(params));
                     }
                     return;
                 }
                 if current.quoted {
                     self.w.pop_container()
-                } else {
+                } else if !(current.inline && current.kind.flows()) {
                     self.w.end_leaf()
                 }
             }
@@ -79,27 +95,12 @@ impl<'a> Converter<'a> {
                     self.absorb(inner);
                 }
             }
-            Kind::MathBlock => {
-                if let Some(body) = body
-                    .or_else(|| value(params, "body"))
-                    .or_else(|| value(params, "data"))
-                    .filter(|b| !b.trim().is_empty())
-                {
-                    self.w.end_leaf();
-                    if self.w.mode == Mode::Blocks {
-                        self.w
-                            .raw_block(&format!("$$\n{}\n$$", body.trim_matches(['\n', '\r'])));
-                    } else {
-                        self.w.verbatim(&format!("$${}$$", one_line(body)));
-                    }
-                }
-            }
-            Kind::MathInline => {
-                if let Some(body) = value(params, "body")
-                    .or(body)
-                    .filter(|b| !b.trim().is_empty())
-                {
-                    self.w.verbatim(&format!("${}$", one_line(body)));
+            Kind::MathBlock | Kind::MathInline => {
+                let own = body.filter(|b| !b.trim().is_empty()).map(formula::bare);
+                if let Some(formula) = own.or_else(|| formula(|n| value(params, n), true)) {
+                    let inline = current.kind == Kind::MathInline
+                        || (current.inline && !current.name.contains("block"));
+                    self.write_formula(&formula, inline);
                 }
             }
             Kind::Source(language) => {
@@ -177,16 +178,7 @@ impl<'a> Converter<'a> {
                     self.bracket("Pages by label", None, labels);
                 }
             }
-            Kind::Profile => {
-                if let Some(user) = params.iter().flat_map(|p| &p.targets).next() {
-                    let user = user.clone();
-                    let own_line = !self.w.leaf_open && !self.inline_parent();
-                    self.reference_to(&user);
-                    if own_line {
-                        self.w.end_leaf();
-                    }
-                }
-            }
+            Kind::Profile => self.close_profile(params),
             Kind::File => {
                 let file = target(params, "name").cloned().or_else(|| {
                     value(params, "name").map(|n| Ri::Attachment {
@@ -209,34 +201,75 @@ impl<'a> Converter<'a> {
             Kind::Widget => self.close_widget(params),
             Kind::Roadmap => self.close_roadmap(params),
             Kind::Drawing(tool) => {
-                let name = [
-                    "diagramDisplayName",
-                    "diagramName",
-                    "name",
-                    "title",
-                    "filename",
-                ]
-                .into_iter()
-                .find_map(|n| value(params, n));
-                let name = name.map(str::to_string);
+                let name = DRAWING_NAMES.iter().find_map(|n| value(params, n));
+                let address = || {
+                    ["url", "src", "link"]
+                        .into_iter()
+                        .find_map(|n| address(params, n))
+                };
+                let name = name.map(str::to_string).or_else(address);
                 self.bracket("Diagram", Some(tool), name.as_deref());
                 self.plain_body(current);
             }
-            Kind::Nothing => self.plain_body(current),
+            Kind::Nothing | Kind::Silent => self.plain_body(current),
             Kind::Unknown => self.close_unknown(current, params),
         }
     }
 
-    fn open_macro_body_of(&mut self, current: &Macro<'a>, params: &[Param<'a>]) {
-        let _ = current;
-        self.bold_line(value(params, "title"));
+    /// After a rich body nothing remains to be done; a plain one that has no rule becomes a fence.
+    pub(super) fn plain_body(&mut self, current: &Macro<'a>) {
+        let flows = current.inline && current.kind.flows();
+        match current.body.as_deref() {
+            // A word of code in a sentence is no block.
+            Some(body) if flows && !body.trim().contains('\n') => {
+                self.w.push_mark(Mark::Code);
+                self.w.text(body.trim());
+                self.w.pop_mark(Mark::Code);
+            }
+            Some(body) => self.w.code_block("", body),
+            None if current.opened && !flows => self.w.end_leaf(),
+            None => {}
+        }
     }
 
-    /// After a rich body nothing remains to be done; a plain one that has no rule becomes a fence.
-    fn plain_body(&mut self, current: &Macro<'a>) {
-        if let Some(body) = current.body.as_deref() {
-            self.w.code_block("", body);
-        } else if current.opened && !self.inline_parent() {
+    /// A formula in its sentence, or as a block of its own.
+    pub(crate) fn write_formula(&mut self, formula: &str, inline: bool) {
+        if inline {
+            return self.w.verbatim(&format!("${}$", one_line(formula)));
+        }
+        self.w.end_leaf();
+        if self.w.mode == Mode::Blocks {
+            let formula = formula.trim_matches(['\n', '\r']);
+            self.w.raw_block(&legal(&format!("$$\n{formula}\n$$")));
+        } else {
+            self.w.verbatim(&format!("$${}$$", one_line(formula)));
+        }
+    }
+
+    /// The people a macro shows.
+    fn close_profile(&mut self, params: &[Param<'a>]) {
+        let targets = params.iter().flat_map(|p| &p.targets);
+        let mut people: Vec<Ri<'a>> = targets
+            .filter(|t| matches!(t, Ri::User { .. }))
+            .cloned()
+            .collect();
+        if people.is_empty() {
+            let named = ["user", "username", "userkey", "account-id", "accountId", ""];
+            let id = named.into_iter().find_map(|n| value(params, n));
+            people.extend(id.map(|id| Ri::User {
+                id: Cow::Owned(id.to_string()),
+            }));
+        }
+        let own_line = !self.w.leaf_open && !self.inline_parent();
+        // Two that stand side by side are two.
+        self.w.space |= self.w.leaf_open && self.w.out.ends_with(char::is_alphanumeric);
+        for (n, person) in people.iter().enumerate() {
+            if n > 0 {
+                self.w.text(", ");
+            }
+            self.reference_to(person);
+        }
+        if own_line {
             self.w.end_leaf();
         }
     }
@@ -316,6 +349,7 @@ impl<'a> Converter<'a> {
                 })
             })
         });
+        let url = url.map(Ri::without_secrets);
         match (text, url) {
             (text, Some(url)) => {
                 let mut resolved = resolve(&url, None, self.resolver);
@@ -329,54 +363,6 @@ impl<'a> Converter<'a> {
         }
     }
 
-    fn close_unknown(&mut self, current: &Macro<'a>, params: &[Param<'a>]) {
-        match self
-            .result
-            .diagnostics
-            .unknown_macros
-            .iter_mut()
-            .find(|(name, _)| name == current.name)
-        {
-            Some((_, count)) => *count += 1,
-            None => self
-                .result
-                .diagnostics
-                .unknown_macros
-                .push((current.name.to_string(), 1)),
-        }
-        if current.opened {
-            // A title above the body would have needed to come before it: only `open_macro_body` can write it.
-            return self.plain_body(current);
-        }
-        if let Some(body) = current.body.as_deref().filter(|b| !b.trim().is_empty()) {
-            return self.w.code_block("", body);
-        }
-        for name in ["title", "name", "filename", "label", "url", "page"] {
-            let shown = params
-                .iter()
-                .find(|p| p.name.eq_ignore_ascii_case(name) && !is_secret(p.name));
-            let text = shown.and_then(|p| {
-                let text = if p.value.is_empty() {
-                    p.targets.first().and_then(|t| t.title())
-                } else {
-                    Some(p.value.as_ref())
-                };
-                text.filter(|t| !t.is_empty()).map(str::to_string)
-            });
-            if let Some(text) = text {
-                let block = !self.inline_parent();
-                if block {
-                    self.w.end_leaf();
-                }
-                self.w.text(&format!("[Macro: {} — {text}]", current.name));
-                if block {
-                    self.w.end_leaf();
-                }
-                return;
-            }
-        }
-    }
-
     /// `[what (of): text]`, on a line of its own unless it stands in a sentence.
     pub(crate) fn bracket(&mut self, what: &str, of: Option<&str>, text: Option<&str>) {
         let block = !self.inline_parent();
@@ -384,7 +370,9 @@ impl<'a> Converter<'a> {
             self.w.end_leaf();
         }
         let of = of.map(|o| format!(" ({o})")).unwrap_or_default();
-        let text = text.map(|t| format!(": {t}")).unwrap_or_default();
+        let text = text
+            .map(|t| format!(": {}", without_secrets(t)))
+            .unwrap_or_default();
         self.w.text(&format!("[{what}{of}{text}]"));
         if block {
             self.w.end_leaf();
@@ -392,8 +380,24 @@ impl<'a> Converter<'a> {
     }
 }
 
+/// Where drawing tools keep the name of a drawing.
+const DRAWING_NAMES: [&str; 12] = [
+    "diagramDisplayName",
+    "diagramName",
+    "documentName",
+    "documentTitle",
+    "boardTitle",
+    "boardName",
+    "name",
+    "title",
+    "fileName",
+    "filename",
+    "diagram",
+    "label",
+];
+
 /// The name of a language as fences spell it.
-fn language(name: &str) -> &str {
+pub(crate) fn language(name: &str) -> &str {
     match name {
         "none" | "text" | "plain" | "plaintext" | "txt" => "",
         "c#" | "C#" => "csharp",

@@ -3,9 +3,14 @@
 mod close;
 mod diagram;
 mod dynamic;
+mod formula;
 mod open;
+mod unknown;
 
 use std::borrow::Cow;
+
+pub(crate) use close::language;
+pub(crate) use formula::{formula, is_formula};
 
 use crate::links::Ri;
 use crate::writer::Alert;
@@ -48,8 +53,10 @@ pub(crate) enum Kind {
     Roadmap,
     /// A diagram kept elsewhere; the tool's name.
     Drawing(&'static str),
-    /// Navigation and other things without content of their own.
+    /// Lists that depend on the site, and buttons: nothing of their own, but in a sentence they leave their name.
     Nothing,
+    /// Navigation and decoration.
+    Silent,
     Unknown,
 }
 
@@ -65,14 +72,33 @@ impl Kind {
             "warning" => Kind::Callout(Alert::Caution),
             "panel" => Kind::Panel,
             "expand" | "ui-expand" | "ui-tab" | "localtab" | "tab-pane" | "tab" | "aura-tab"
-            | "chart" => Kind::Titled,
+            | "chart" | "card" | "aura-panel" => Kind::Titled,
             "status" => Kind::Status,
             "excerpt" | "multiexcerpt" | "multiexcerpt-macro" => Kind::Excerpt,
             "details" => Kind::Details,
-            "section" | "column" | "ui-tabs" | "localtabgroup" | "tabs-group"
-            | "aura-tab-group" | "aura-panel" | "div" | "span" | "center" | "align"
-            | "html-wrap" | "bgcolor" | "cell" | "row" | "table-plus" | "table-filter"
-            | "table-joiner" | "tableenhancer" | "table-chart" | "toc-zone" | "cfm-tabs-group"
+            "section"
+            | "column"
+            | "ui-tabs"
+            | "localtabgroup"
+            | "tabs-group"
+            | "aura-tab-group"
+            | "aura-tab-collection"
+            | "deck"
+            | "div"
+            | "span"
+            | "center"
+            | "align"
+            | "html-wrap"
+            | "bgcolor"
+            | "cell"
+            | "row"
+            | "table-plus"
+            | "table-filter"
+            | "table-joiner"
+            | "tableenhancer"
+            | "table-chart"
+            | "toc-zone"
+            | "cfm-tabs-group"
             | "numberedheadings" => Kind::Unwrap,
             "markdown" | "md" | "markdown-macro" => Kind::Markdown,
             "html" | "html-macro" | "html-include" => Kind::Html,
@@ -94,8 +120,12 @@ impl Kind {
             "detailssummary" => Kind::Report,
             "jira" | "jiraissues" => Kind::Jira,
             "jirachart" | "jiraroadmap" | "jira-roadmaps" => Kind::JiraChart,
-            "contentbylabel" => Kind::ByLabel,
-            "profile" => Kind::Profile,
+            "contentbylabel" | "content-report-table" => Kind::ByLabel,
+            "profile"
+            | "profile-picture"
+            | "userprofile"
+            | "user-profile"
+            | "user-profile-picture" => Kind::Profile,
             "view-file" | "viewpdf" | "viewdoc" | "viewxls" | "viewppt" => Kind::File,
             "widget" | "iframe" | "youtube" | "vimeo" | "multimedia" => Kind::Widget,
             "roadmap" => Kind::Roadmap,
@@ -106,17 +136,10 @@ impl Kind {
             "figma" => Kind::Drawing("Figma"),
             "balsamiq" => Kind::Drawing("Balsamiq"),
             "visio" => Kind::Drawing("Visio"),
-            "toc"
-            | "page-index"
-            | "index"
-            | "pagetree"
-            | "pagetreesearch"
-            | "livesearch"
-            | "search"
-            | "navmap"
-            | "space-list"
-            | "breadcrumb"
-            | "children"
+            "toc" | "page-index" | "index" | "pagetree" | "pagetreesearch" | "livesearch"
+            | "search" | "navmap" | "space-list" | "breadcrumb" | "loremipsum" | "spacer"
+            | "divider" | "css" | "style" | "bgimage" => Kind::Silent,
+            "children"
             | "childpages"
             | "blog-posts"
             | "recently-updated"
@@ -124,10 +147,8 @@ impl Kind {
             | "popular-labels"
             | "related-labels"
             | "listlabels"
-            | "content-report-table"
             | "contributors"
             | "contributors-summary"
-            | "profile-picture"
             | "change-history"
             | "network"
             | "favpages"
@@ -142,19 +163,32 @@ impl Kind {
             | "decisionreport"
             | "decision-report"
             | "task-report"
-            | "loremipsum"
-            | "spacer"
-            | "divider"
-            | "css"
-            | "style"
-            | "bgimage"
             | "spaces"
             | "space-details" => Kind::Nothing,
             _ if name.starts_with("mermaid") => Kind::Source("mermaid"),
             _ if name.starts_with("multiexcerpt-include") => Kind::ExcerptInclude,
             _ if name.starts_with("scroll-only") => Kind::Conditional,
+            _ if formula::is_formula(name) && name.contains("inline") => Kind::MathInline,
+            _ if formula::is_formula(name) => Kind::MathBlock,
             _ => Kind::Unknown,
         }
+    }
+
+    /// Its body goes on with the sentence that the macro stands in.
+    pub(crate) fn flows(self) -> bool {
+        matches!(
+            self,
+            Kind::Excerpt
+                | Kind::Unwrap
+                | Kind::Conditional
+                | Kind::Tooltip
+                | Kind::Status
+                | Kind::Button
+                | Kind::Anchor
+                | Kind::Nothing
+                | Kind::Silent
+                | Kind::Unknown
+        )
     }
 
     /// Only a rendered body can say what it shows.
@@ -189,6 +223,8 @@ pub(crate) struct Macro<'a> {
     pub(crate) body: Option<Cow<'a, str>>,
     /// A rich-text body has been opened.
     pub(crate) opened: bool,
+    /// It stands in a line of text.
+    pub(crate) inline: bool,
     /// The body was opened inside of a quote.
     pub(crate) quoted: bool,
     /// Where the output stood when the body began.
@@ -212,19 +248,36 @@ pub(crate) fn target<'p, 'a>(params: &'p [Param<'a>], name: &str) -> Option<&'p 
         .and_then(|p| p.targets.first())
 }
 
-/// Parameters that must never be seen.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "token",
-        "secret",
-        "password",
-        "apikey",
-        "api-key",
-        "credential",
-    ]
-    .iter()
-    .any(|s| name.contains(s))
-        || name == "serverid"
-        || name == "applink"
+/// The address in a parameter, as text.
+pub(crate) fn address(params: &[Param<'_>], name: &str) -> Option<String> {
+    match target(params, name) {
+        Some(Ri::Url { value }) => Some(value.to_string()),
+        _ => value(params, name).map(str::to_string),
+    }
+}
+
+/// The texts by which people know a macro or its body: what stands on its tab, card or question.
+const LABELS: [&str; 9] = [
+    "title", "label", "question", "heading", "header", "caption", "tabTitle", "name", "key",
+];
+
+/// What stands on the tab, card or question that a body is in.
+pub(crate) fn label<'p>(params: &'p [Param<'_>]) -> Option<&'p str> {
+    LABELS
+        .iter()
+        .filter_map(|name| Some((name, value(params, name)?)))
+        // A key that names a requirement or an issue, not one that opens something.
+        .find(|(name, value)| **name != "key" || is_issue_key(value))
+        .map(|(_, value)| value)
+}
+
+/// `REQ-12`, `SRS_LOGIN_007`, `FR3`: letters, then digits, in parts as people write them.
+fn is_issue_key(text: &str) -> bool {
+    let last = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = text.len() - last.len();
+    let mut parts = last.split(['-', '_', '.']);
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && (1..=7).contains(&digits)
+        && text.len() <= 32
+        && parts.all(|part| part.len() <= 12 && part.bytes().all(|b| b.is_ascii_alphabetic()))
 }

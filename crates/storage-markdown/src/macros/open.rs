@@ -2,7 +2,7 @@
 
 use crate::convert::Converter;
 use crate::inline::Mark;
-use crate::macros::{Kind, value};
+use crate::macros::{Kind, label, value};
 use crate::writer::{Alert, Mode};
 
 impl<'a> Converter<'a> {
@@ -12,6 +12,7 @@ impl<'a> Converter<'a> {
             return;
         };
         let (kind, from) = (self.macros[index].kind, self.macros[index].params_from);
+        let inline = self.macros[index].inline;
         self.macros[index].opened = true;
         let params = std::mem::take(&mut self.params);
         let own = &params[from.min(params.len())..];
@@ -38,21 +39,20 @@ impl<'a> Converter<'a> {
                     self.bold_line(Some(&line));
                 }
             }
-            Kind::Titled => self.bold_line(value(own, "title").or_else(|| value(own, "name"))),
+            Kind::Titled => self.bold_line(label(own)),
             Kind::Conditional => {
                 let language =
                     value(own, "language").filter(|_| self.macros[index].name == "sv-translation");
-                self.bold_line(language);
+                self.body_label(language, inline);
             }
             Kind::Details => {
                 self.details += 1;
                 self.w.end_leaf();
             }
+            Kind::Unknown => self.head_unknown(own, inline),
+            _ if inline && kind.flows() => {}
             Kind::Tooltip | Kind::Status | Kind::Button | Kind::Anchor => {}
-            Kind::Excerpt if self.inline_parent() => {}
             Kind::Unwrap if matches!(self.macros[index].name, "span" | "bgcolor") => {}
-            Kind::Unknown if self.inline_parent() => {}
-            Kind::Unknown => self.bold_line(value(own, "title")),
             _ => self.w.end_leaf(),
         }
         self.params = params;
@@ -60,6 +60,17 @@ impl<'a> Converter<'a> {
         let current = &mut self.macros[index];
         current.quoted = quoted;
         current.start = start;
+    }
+
+    /// What names the body that follows: in its sentence, or on a line of its own.
+    pub(crate) fn body_label(&mut self, label: Option<&str>, inline: bool) {
+        if !inline {
+            return self.bold_line(label);
+        }
+        if let Some(label) = label {
+            self.lozenge(label);
+            self.w.space = true;
+        }
     }
 
     /// A line of its own in bold, when there is a title.

@@ -4,14 +4,27 @@
 //! taken out again and laid out: as a GFM grid, as one item per row when the grid would be unreadable, as key and
 //! value when they are page properties, or on one line when the table stands in a cell.
 
+mod colour;
 mod sheet;
 mod write;
 
 use crate::writer::{CellSave, Mode, Writer};
+use colour::COLOURS;
+pub(crate) use colour::colour_of;
 use sheet::Sheet;
 
 /// Tables inside of more tables than this are unwrapped.
 pub(crate) const MAX_NESTING: usize = 6;
+
+/// What the tags of a cell say about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CellKind {
+    pub(crate) columns: u32,
+    pub(crate) rows: u32,
+    pub(crate) header: bool,
+    /// Colour to write when it has no words: what [`colour_of`] gives, or 0.
+    pub(crate) colour: u8,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Cell {
@@ -20,6 +33,7 @@ struct Cell {
     columns: u32,
     rows: u32,
     header: bool,
+    colour: u8,
     /// Long, and of several blocks.
     heavy: bool,
 }
@@ -134,7 +148,7 @@ impl Tables {
         if table.layout {
             return w.end_leaf();
         }
-        self.end_cell(w, 0, "");
+        self.end_cell(w, 0);
         let first = self.cells.len();
         if let Some(table) = self.current() {
             let header = table.in_head;
@@ -142,14 +156,14 @@ impl Tables {
         }
     }
 
-    pub(crate) fn start_cell(&mut self, w: &mut Writer, header: bool, columns: u32, rows: u32) {
+    pub(crate) fn start_cell(&mut self, w: &mut Writer, kind: CellKind) {
         let Some(table) = self.current() else {
             return w.end_leaf();
         };
         if table.layout {
             return w.end_leaf();
         }
-        self.end_cell(w, 0, "");
+        self.end_cell(w, 0);
         let Some(table) = self.open.last_mut() else {
             return;
         };
@@ -159,21 +173,22 @@ impl Tables {
                 header: table.in_head,
             });
         }
-        table.simple &= columns == 1 && rows == 1;
+        table.simple &= kind.columns == 1 && kind.rows == 1;
         table.cell = Some(w.begin_cell());
         let at = w.out.len();
         self.cells.push(Cell {
             start: at,
             end: at,
-            columns,
-            rows,
-            header,
+            columns: kind.columns,
+            rows: kind.rows,
+            header: kind.header,
+            colour: kind.colour,
             heavy: false,
         });
     }
 
-    /// Ends the open cell; `empty` is what to write when nothing was.
-    pub(crate) fn end_cell(&mut self, w: &mut Writer, max_chars: usize, empty: &str) {
+    /// Ends the open cell.
+    pub(crate) fn end_cell(&mut self, w: &mut Writer, max_chars: usize) {
         let Some(table) = self.current() else {
             return w.end_leaf();
         };
@@ -185,15 +200,15 @@ impl Tables {
         let Some(cell) = self.cells.last_mut() else {
             return;
         };
-        if w.out.len() == cell.start {
-            w.push_raw(empty);
-        }
         cell.end = w.out.len();
         let length = cell.end - cell.start;
         cell.heavy = max_chars > 0
             && breaks > 0
             && length > max_chars
-            && w.out[cell.start..cell.end].chars().count() > max_chars;
+            && crate::open_links::with_nothing_told(&w.out[cell.start..cell.end])
+                .chars()
+                .count()
+                > max_chars;
     }
 
     /// Ends the table and writes it. Returns the pairs of a page properties table.
@@ -203,7 +218,7 @@ impl Tables {
         rules: Rules,
         source_end: usize,
     ) -> Vec<(String, String)> {
-        self.end_cell(w, 0, "");
+        self.end_cell(w, 0);
         let Some(table) = self.open.pop() else {
             return Vec::new();
         };
@@ -222,13 +237,15 @@ impl Tables {
         self.budget = self.budget.min(source * 4 + 65_536);
         let mut sheet = Sheet::lay_out(&table, &rows, &cells, &text, &mut self.grid);
         let mut pairs = Vec::new();
-        if !sheet.rows.is_empty() {
+        if !sheet.columns.is_empty() {
+            let width = sheet.columns.len();
             if w.mode != Mode::Blocks {
                 sheet.write_line(w, &mut self.budget);
             } else if rules.properties && sheet.is_properties() {
-                pairs = sheet.write_properties(w);
-            } else if sheet.header
-                && (sheet.width > rules.max_columns || (sheet.heavy && sheet.width > 1))
+                pairs = sheet.write_properties(w, &mut self.budget);
+            } else if !sheet.head.is_empty()
+                && (width > rules.max_columns || (sheet.heavy && width > 1))
+                && sheet.names_fit(self.budget)
             {
                 sheet.write_records(w, &mut self.budget);
             } else {

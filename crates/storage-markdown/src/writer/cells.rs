@@ -1,6 +1,8 @@
 //! Writing into table cells, and putting a paragraph aside for a footnote.
 
-use super::{Aside, CellSave, Kind, Lead, MAX_DEPTH, Mode, Writer, push_decision, push_number};
+use super::{
+    Aside, CellSave, Container, Kind, Lead, MAX_DEPTH, Mode, Writer, push_decision, push_number,
+};
 
 impl Writer {
     pub(super) fn begin_cell_block(&mut self) {
@@ -9,29 +11,33 @@ impl Writer {
             self.cell_breaks += 1;
         }
         self.line_start = false;
+        let mut first = true;
         while self.opened < self.containers.len() {
-            let kind = self.containers[self.opened].kind;
+            let Container { kind, number, .. } = self.containers[self.opened];
             self.opened += 1;
             match kind {
                 Kind::Item(list, lead) => {
-                    let depth = (list + 1).saturating_sub(self.list_floor).min(MAX_DEPTH);
-                    if self.opened == self.containers.len() {
+                    // Of items that begin with one another the last has its marker, and each its number.
+                    let ordered = self.lists[list].ordered && lead == Lead::None;
+                    if !ordered && self.opened < self.containers.len() {
+                        continue;
+                    }
+                    if std::mem::take(&mut first) {
+                        let depth = (list + 1).saturating_sub(self.list_floor).min(MAX_DEPTH);
                         for _ in 1..depth {
                             self.out.push_str("  ");
                         }
-                        let list = &mut self.lists[list];
-                        match lead {
-                            Lead::Done => self.out.push_str("☑ "),
-                            Lead::ToDo => self.out.push_str("☐ "),
-                            _ if list.ordered => {
-                                push_number(&mut self.out, list.next);
-                                self.out.push_str(". ");
-                                list.next = list.next.saturating_add(1);
-                            }
-                            _ => self.out.push_str("• "),
-                        }
-                        push_decision(&mut self.out, lead);
                     }
+                    match lead {
+                        Lead::Done => self.out.push_str("☑ "),
+                        Lead::ToDo => self.out.push_str("☐ "),
+                        _ if ordered => {
+                            push_number(&mut self.out, number);
+                            self.out.push_str(". ");
+                        }
+                        _ => self.out.push_str("• "),
+                    }
+                    push_decision(&mut self.out, lead);
                 }
                 Kind::Quote(alert) => {
                     if let Some(word) = alert.word() {
@@ -134,10 +140,5 @@ impl Writer {
         self.dirty = aside.dirty;
         self.cell_breaks = aside.cell_breaks;
         text
-    }
-
-    /// Writes `text` as the start of a block's line; used for table rows, which bring their own markup.
-    pub(crate) fn push_raw(&mut self, text: &str) {
-        self.out.push_str(text);
     }
 }

@@ -19,9 +19,28 @@ impl Writer {
         self.push(Kind::Item(self.lists.len() - 1, lead));
     }
 
+    /// The item that has just begun has this number; those after it go on from there.
+    pub(crate) fn number_item(&mut self, number: u64) {
+        if let Some(item) = self.containers.last_mut()
+            && let Kind::Item(list, _) = item.kind
+        {
+            item.number = number;
+            self.lists[list].next = number.saturating_add(1);
+        }
+    }
+
     fn push(&mut self, kind: Kind) {
+        // An item counts whether or not anything of it shows: what follows keeps its number.
+        let number = match kind {
+            Kind::Item(list, _) => {
+                let next = &mut self.lists[list].next;
+                std::mem::replace(next, next.saturating_add(1))
+            }
+            _ => 0,
+        };
         self.containers.push(Container {
             kind,
+            number,
             prefix_len: self.prefix.len(),
             flat: false,
             restore: 0,
@@ -87,6 +106,7 @@ impl Writer {
         let (real, depth) = (self.real(), self.depth());
         self.containers.push(Container {
             kind: Kind::Reopened,
+            number: 0,
             prefix_len,
             flat: false,
             restore: 0,
@@ -153,7 +173,7 @@ impl Writer {
         let mut wrote_flat = false;
         let mut prefix_written = false;
         for index in first_new..total {
-            let Container { kind, .. } = self.containers[index];
+            let Container { kind, number, .. } = self.containers[index];
             self.set_last(
                 index,
                 if let Kind::Item(list, _) = kind {
@@ -222,8 +242,7 @@ impl Writer {
                     state.item_prefix = self.prefix.len();
                     let before = self.out.len();
                     if state.ordered {
-                        push_number(&mut self.out, state.next.min(999_999_999));
-                        state.next = state.next.saturating_add(1);
+                        push_number(&mut self.out, number.min(999_999_999));
                         self.out.push(state.marker);
                     } else {
                         self.out.push(state.marker);
@@ -309,6 +328,8 @@ impl Writer {
                 self.containers[level - 1].kind,
                 Kind::Item(..) | Kind::Reopened
             );
-        in_item && self.last_at(level) == Last::Paragraph && (!list.ordered || list.next == 1)
+        in_item
+            && self.last_at(level) == Last::Paragraph
+            && (!list.ordered || self.containers[level].number == 1)
     }
 }

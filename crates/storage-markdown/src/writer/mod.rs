@@ -94,6 +94,8 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 struct Container {
     kind: Kind,
+    /// Number of an item among those of its list.
+    number: u64,
     /// Length of the line prefix outside of this container.
     prefix_len: usize,
     /// Too deep: written at the level of the deepest real item.
@@ -109,6 +111,7 @@ struct Container {
 #[derive(Clone, Copy, Debug)]
 struct List {
     ordered: bool,
+    /// Number of the item that comes next.
     next: u64,
     written: bool,
     marker: char,
@@ -171,6 +174,8 @@ pub(crate) struct Writer {
     /// Inside a link whose text is being written.
     pub(crate) in_link: bool,
     pub(crate) in_code: bool,
+    /// A code span is wanted that is not the one that is open.
+    pub(crate) code_anew: bool,
     prefix: String,
     containers: Vec<Container>,
     opened: usize,
@@ -202,6 +207,7 @@ impl Writer {
             links: Vec::new(),
             in_link: false,
             in_code: false,
+            code_anew: false,
             prefix: String::new(),
             containers: Vec::new(),
             opened: 0,

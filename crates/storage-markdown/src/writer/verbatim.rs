@@ -1,7 +1,8 @@
 //! Blocks that bring their own text: code, rules, finished Markdown.
 
 use super::{Last, Mode, Writer};
-use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN};
+use crate::inline::legal;
+use crate::outline::fence_of;
 
 impl Writer {
     pub(crate) fn rule(&mut self) {
@@ -35,22 +36,37 @@ impl Writer {
                 self.newline();
                 push_repeated(&mut self.out, '`', fence);
             }
-            Mode::Cell | Mode::Line => {
-                let joint = self.mode == Mode::Cell;
-                for line in body
-                    .lines()
-                    .map(str::trim_end)
-                    .filter(|l| !l.trim().is_empty())
-                {
-                    if joint {
-                        self.begin_block(Last::Other);
-                    } else {
-                        self.ready(' ');
-                    }
-                    push_code_span(&mut self.out, line.trim_start());
-                    self.space = !joint;
+            Mode::Cell | Mode::Line => self.code_spans(body),
+        }
+    }
+
+    /// Code where no block can stand: a span per line, with its indentation; a blank line is a break of its own.
+    fn code_spans(&mut self, body: &str) {
+        // Blank lines since the last line of code.
+        let mut blank: Option<usize> = None;
+        for line in body.lines().map(str::trim_end) {
+            if line.is_empty() {
+                blank = blank.map(|n| n + 1);
+                continue;
+            }
+            self.inline_block();
+            if self.mode == Mode::Cell {
+                for _ in 0..blank.unwrap_or(0) {
+                    self.out.push_str("<br>");
                 }
             }
+            blank = Some(0);
+            push_code_span(&mut self.out, line);
+            self.space = self.mode == Mode::Line;
+        }
+    }
+
+    /// Makes ready for a block in a cell or on a line, which brings its own markup.
+    fn inline_block(&mut self) {
+        if self.mode == Mode::Cell {
+            self.begin_block(Last::Other);
+        } else {
+            self.ready(' ');
         }
     }
 
@@ -74,17 +90,17 @@ impl Writer {
         }
     }
 
-    /// Markdown that is finished already (a Markdown macro, a rendered fragment), as a block of its own.
+    /// Markdown that is finished already (a Markdown macro, a rendered fragment, a footnote), as a block of its own. It may hold
+    /// links of ours whose end is still to come, and no control characters else.
     pub(crate) fn raw_block(&mut self, markdown: &str) {
         let markdown = markdown.trim_matches(['\n', '\r']).trim_end();
         if markdown.trim().is_empty() {
             return;
         }
-        let markdown = &*legal(markdown);
         self.end_leaf();
-        self.begin_block(Last::Other);
         match self.mode {
             Mode::Blocks => {
+                self.begin_block(Last::Other);
                 let mut first = true;
                 for line in markdown.split('\n') {
                     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -99,30 +115,30 @@ impl Writer {
                     self.out.push_str(line);
                 }
             }
-            Mode::Cell | Mode::Line => {
-                let joint = if self.mode == Mode::Cell { "<br>" } else { " " };
-                self.ready(' ');
-                let mut first = true;
-                for line in markdown.lines().map(str::trim).filter(|l| !l.is_empty()) {
-                    if !first {
-                        self.out.push_str(joint);
-                    }
-                    first = false;
-                    self.out.push_str(line);
-                }
-                self.cell_breaks += 1;
-                self.end_leaf();
+            Mode::Cell | Mode::Line => self.raw_lines(markdown),
+        }
+    }
+
+    /// Finished Markdown where no block can stand: line by line, its code blocks as [`Writer::code_spans`].
+    fn raw_lines(&mut self, markdown: &str) {
+        let mut lines = markdown.lines();
+        while let Some(line) = lines.next() {
+            if let Some((mark, length)) = fence_of(line) {
+                let indent = line.len() - line.trim_start().len();
+                let closes = |l: &str| fence_of(l).is_some_and(|(m, n)| m == mark && n >= length);
+                let code: Vec<&str> = lines
+                    .by_ref()
+                    .take_while(|l| !closes(l))
+                    .map(|l| l.get(indent..).unwrap_or_else(|| l.trim_start()))
+                    .collect();
+                self.code_spans(&code.join("\n"));
+            } else if !line.trim().is_empty() {
+                self.inline_block();
+                self.out.push_str(line.trim_end());
+                self.space = self.mode == Mode::Line;
             }
         }
     }
-}
-
-/// Text without the two control characters that mark unsettled links; no page can hold them legally.
-fn legal(text: &str) -> std::borrow::Cow<'_, str> {
-    if memchr::memchr2(1, 2, text.as_bytes()).is_none() {
-        return std::borrow::Cow::Borrowed(text);
-    }
-    std::borrow::Cow::Owned(text.replace([LOCAL_OPEN, LOCAL_ANCHOR], ""))
 }
 
 pub(crate) fn push_repeated(out: &mut String, c: char, n: usize) {

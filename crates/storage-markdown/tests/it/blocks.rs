@@ -130,6 +130,54 @@ fn a_list_directly_in_a_list_belongs_to_the_item_before() {
 }
 
 #[test]
+fn items_keep_their_numbers_whatever_shows() {
+    let unseen = "<ac:image><ri:attachment ri:filename=\"image-1.png\" /></ac:image>";
+    let toc = "<ac:structured-macro ac:name=\"toc\" />";
+    for hidden in [
+        unseen,
+        toc,
+        "",
+        "<p />",
+        "<p>&nbsp;</p>",
+        "<ac:placeholder>type</ac:placeholder>",
+    ] {
+        check(&[
+            (
+                &format!("<ol><li>one</li><li>{hidden}</li><li>three</li></ol>"),
+                "1. one\n3. three",
+            ),
+            (&format!("<ol><li>{hidden}</li><li>two</li></ol>"), "2. two"),
+            (
+                &format!(
+                    "<table><tr><td>k</td><td><ol><li>one</li><li>{hidden}</li><li>three</li></ol></td></tr></table>"
+                ),
+                "|  |  |\n| --- | --- |\n| k | 1. one<br>3. three |",
+            ),
+        ]);
+    }
+    check(&[
+        ("<ol><li>one</li><li /><li /></ol><p>x</p>", "1. one\n\nx"),
+        (
+            "<ol start=\"7\"><li /><li>eight<ol><li /><li>inner</li></ol></li><li>nine</li></ol>",
+            "8. eight\n\n   2. inner\n9. nine",
+        ),
+        (
+            "<ol><li>one</li><li value=\"5\">five</li><li>six</li></ol>",
+            "1. one\n5. five\n6. six",
+        ),
+        // Bullets have none, and an item of them takes none from the list around it.
+        (
+            "<ol><li>a<ul><li /><li>x</li></ul></li><li>b</li></ol>",
+            "1. a\n   - x\n2. b",
+        ),
+        (
+            "<table><tr><td>k</td><td><ol><li>a</li><li><ol><li>x</li><li>y</li></ol></li><li>c</li></ol></td></tr></table>",
+            "|  |  |\n| --- | --- |\n| k | 1. a<br>2. 1. x<br>  2. y<br>3. c |",
+        ),
+    ]);
+}
+
+#[test]
 fn items_hold_blocks() {
     check(&[
         (

@@ -55,7 +55,7 @@ fn code_spans_keep_their_text() {
         ),
         (
             "<p><code><strong>old</strong></code> <tt>tt</tt></p>",
-            "`old tt`",
+            "`old` `tt`",
         ),
         ("<p><code>`tick`</code></p>", "`` `tick` ``"),
         ("<p>a<code> b </code>c</p>", "a `b` c"),
@@ -164,6 +164,85 @@ fn emoji_of_every_form() {
         (
             "<p><ac:emoticon ac:name=\"blue-star\" ac:emoji-fallback=\"\\uD83D\\uDDD3\" /></p>",
             "🗓",
+        ),
+    ]);
+}
+
+#[test]
+fn code_spans_apart_stay_apart() {
+    check(&[
+        (
+            "<p>Press <code>Ctrl</code> <code>C</code>, or <code>ls</code>&nbsp;<code>-la</code>.</p>",
+            "Press `Ctrl` `C`, or `ls` `-la`.",
+        ),
+        (
+            "<p><code>a</code>\n<code>b</code><br/><code>c</code></p>",
+            "`a` `b`\\\n`c`",
+        ),
+        (
+            "<p><strong><code>a</code> <code>b</code></strong> <a href=\"https://e.com\"><code>c</code> <code>d</code></a></p>",
+            "**`a` `b`** [`c` `d`](https://e.com)",
+        ),
+        // What splits a word is no end of it.
+        (
+            "<p><code>one</code><ac:inline-comment-marker ac:ref=\"r\"><code>Word</code></ac:inline-comment-marker></p>",
+            "`oneWord`",
+        ),
+        (
+            "<p><code>ls <span>-la</span> <em>x</em></code></p>",
+            "`ls -la x`",
+        ),
+        (
+            "<table><tr><td>k</td><td><code>a</code> <code>b</code></td></tr></table>",
+            "|  |  |\n| --- | --- |\n| k | `a` `b` |",
+        ),
+    ]);
+}
+
+#[test]
+fn halves_of_a_character_are_one() {
+    check(&[
+        (
+            "<p>&#55357;&#56523; Agenda &#xD83D;&#xdccb;</p>",
+            "📋 Agenda 📋",
+        ),
+        (
+            "<p><code>&#55357;&#56523;</code> &#55357; x&#56523;</p>",
+            "`📋` \u{fffd} x\u{fffd}",
+        ),
+        (
+            "<ac:image ac:alt=\"Plan &#55357;&#56523;\"><ri:attachment ri:filename=\"a.png\" /></ac:image>",
+            "[Image: Plan 📋]",
+        ),
+    ]);
+}
+
+#[test]
+fn a_bracket_that_begins_nothing_is_text() {
+    check(&[
+        (
+            "<p>a < b and c<d then <b>x</b></p><p>1<2</p>",
+            "a < b and c\\<d then **x**\n\n1<2",
+        ),
+        ("<p>if a <b and c> d</p>", "if a \\<b and c> d"),
+        ("<p>x <1> </> <> y</p>", "x <1> \\</> <> y"),
+        (
+            "<p>x <!-- never <b>ends</b></p><p>y</p>",
+            "x \\<!-- never **ends**\n\ny",
+        ),
+        (
+            "<p>x <![CDATA[ never</p><p>y</p>",
+            "x \\<![CDATA[ never\n\ny",
+        ),
+        ("<p>x <a href=\"y</p><p>z</p>", "x \\<a href=\"y\n\nz"),
+        // What follows is read as before.
+        (
+            "<p>a < b</p><table><tr><td nowrap>1</td><td>2 < 3</td></tr></table><ul><li>x</li></ul>",
+            "a < b\n\n|  |  |\n| --- | --- |\n| 1 | 2 < 3 |\n\n- x",
+        ),
+        (
+            "<p>a < b</p><ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[if a < b]]></ac:plain-text-body></ac:structured-macro><!-- c < d --><p data-x='a > b < c'>e</p>",
+            "a < b\n\n```\nif a < b\n```\n\ne",
         ),
     ]);
 }

@@ -1,8 +1,10 @@
 //! Links of every kind, images, files, mentions.
 
-use storage_markdown::{Images, LinkTarget, NoResolver, Options, convert_storage};
+use storage_markdown::{
+    Images, LinkTarget, NoResolver, Options, close_links, convert_storage, linked_pages,
+};
 
-use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site};
+use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site, told};
 
 const BASE: &str = "https://example.atlassian.net/wiki";
 
@@ -43,7 +45,7 @@ fn targets_that_are_known_become_links() {
         ),
         (
             "<p><ac:link><ri:space ri:space-key=\"ENG\" /></ac:link></p>",
-            &format!("[Engineering]({BASE}/spaces/ENG)"),
+            &format!("[ENG]({BASE}/spaces/ENG)"),
         ),
         (
             "<p>ask <ac:link><ri:user ri:account-id=\"557058:ana\" /></ac:link> or <ac:link><ri:user ri:userkey=\"8a7f\" /></ac:link></p>",
@@ -103,6 +105,111 @@ fn unknown_targets_stay_readable_and_are_reported() {
         (None, 1)
     );
     assert_eq!(found.users, ["u1"]);
+}
+
+/// A body, its Markdown for readers who may know every page, and for readers who may know none.
+const OPEN: &[(&str, &str, &str)] = &[
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Its old title\" /></ac:link>!</p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)!",
+        "Its old title!",
+    ),
+    (
+        "<p><ac:link ac:anchor=\"Roll back\"><ri:page ri:content-title=\"Runbook\" /><ac:link-body>the <em>steps</em></ac:link-body></ac:link>.</p>",
+        "[the *steps*](BASE/spaces/ENG/pages/42#Roll-back).",
+        "the *steps* (Runbook).",
+    ),
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body>our runbook</ac:link-body></ac:link></p>",
+        "[our runbook](BASE/spaces/ENG/pages/42)",
+        "our runbook",
+    ),
+    (
+        "<p><ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)",
+        "<BASE/pages/viewpage.action?pageId=42>",
+    ),
+    (
+        "<p><ac:link ac:anchor=\"a b\"><ri:page ri:content-id=\"42\" /><ac:link-body>it</ac:link-body></ac:link></p>",
+        "[it](BASE/spaces/ENG/pages/42#a-b)",
+        "[it](BASE/pages/viewpage.action?pageId=42#a-b)",
+    ),
+    (
+        "<p><a href=\"BASE/spaces/ENG/pages/42/Old+name?atlOrigin=x\">BASE/spaces/ENG/pages/42/Old+name?atlOrigin=x</a></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42)",
+        "[Old name](BASE/spaces/ENG/pages/42)",
+    ),
+    (
+        "<p><a href=\"BASE/spaces/ENG/pages/42\">BASE/spaces/ENG/pages/42</a> <a href=\"/wiki/x/Kg\">tiny</a></p>",
+        "[Runbook](BASE/spaces/ENG/pages/42) [tiny](BASE/spaces/ENG/pages/42)",
+        "<BASE/spaces/ENG/pages/42> [tiny](BASE/pages/viewpage.action?pageId=42)",
+    ),
+    (
+        "<p><a href=\"/wiki/display/OPS/Home+%26+Away\">old</a></p>",
+        "[old](BASE/spaces/OPS/pages/43)",
+        "[old](BASE/display/OPS/Home+%26+Away)",
+    ),
+    (
+        "<p><ac:structured-macro ac:name=\"include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-title=\"Its old title\" /></ac:link></ac:parameter></ac:structured-macro></p>",
+        "[Included page: [Runbook](BASE/spaces/ENG/pages/42)]",
+        "[Included page: Its old title]",
+    ),
+    (
+        "<p><ac:structured-macro ac:name=\"excerpt-include\"><ac:parameter ac:name=\"\"><ac:link><ri:page ri:content-id=\"43\" /></ac:link></ac:parameter></ac:structured-macro></p>",
+        "[Excerpt of: [Home & Away](BASE/spaces/OPS/pages/43)]",
+        "[Excerpt of: <BASE/pages/viewpage.action?pageId=43>]",
+    ),
+    (
+        "<p><ac:link><ri:blog-post ri:content-title=\"Launch\" ri:posting-day=\"2025/01/31\" /></ac:link></p>",
+        "[Launch](BASE/spaces/ENG/blog/2025/01/31/77)",
+        "Launch",
+    ),
+    // A title that would act as Markdown, in a cell.
+    (
+        "<table><tbody><tr><th>K</th></tr><tr><td>V</td></tr><tr><td><ac:link><ri:page ri:content-id=\"44\" /></ac:link></td></tr></tbody></table>",
+        "| K |\n| --- |\n| V |\n| [A \\| B \\[c\\] \\*d\\*](BASE/spaces/ENG/pages/44) |",
+        "| K |\n| --- |\n| V |\n| <BASE/pages/viewpage.action?pageId=44> |",
+    ),
+    // What would act at the start of a line, once there is no bracket before it.
+    (
+        "<p><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body># 1 runbook</ac:link-body></ac:link></p>",
+        "[# 1 runbook](BASE/spaces/ENG/pages/42)",
+        "\\# 1 runbook",
+    ),
+];
+
+#[test]
+fn links_to_pages_are_left_open_and_closed_for_whoever_reads() {
+    for (body, named, otherwise) in OPEN {
+        let [body, named, otherwise] =
+            [body, named, otherwise].map(|text| text.replace("BASE", BASE));
+        let page = convert_on_site(&body);
+        assert_eq!(
+            linked_pages(&page.markdown).count(),
+            page.links.len(),
+            "{body}"
+        );
+        let closed = close_links(&page.markdown, told);
+        assert_eq!(closed.trim_end(), named, "{body}");
+        let closed = close_links(&page.markdown, |_| None);
+        assert_eq!(closed.trim_end(), otherwise, "{body}");
+        assert_eq!(page.diagnostics.unresolved_links, 0, "{body}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_text_shows_nothing_of_the_form_of_open_links() {
+    let body = "<h2>On <ac:link><ri:page ri:content-title=\"Runbook\" /></ac:link></h2>\
+        <ac:structured-macro ac:name=\"details\"><ac:rich-text-body><table><tbody><tr><th>See</th>\
+        <td><ac:link><ri:page ri:content-title=\"Runbook\" /><ac:link-body>this</ac:link-body></ac:link></td></tr></tbody></table></ac:rich-text-body></ac:structured-macro>";
+    let page = convert_on_site(body);
+    assert_eq!(page.outline[0].text, "On Runbook");
+    assert_eq!(
+        page.properties,
+        [("See".to_owned(), "this (Runbook)".to_owned())]
+    );
+    let words = convert(body).words;
+    assert_eq!(page.words, words);
 }
 
 #[test]
@@ -298,6 +405,135 @@ fn images_carry_alt_text_and_caption() {
 }
 
 #[test]
+fn whatever_describes_an_image_is_kept() {
+    let image = |attrs: &str, file: &str| {
+        format!("<ac:image {attrs}><ri:attachment ri:filename=\"{file}\" /></ac:image>")
+    };
+    for (attrs, file, expected) in [
+        // Alternative texts that begin like a file name, hold a date, or are short.
+        (
+            "ac:alt=\"Screenshot of the approval workflow settings\"",
+            "image-20260101-101010.png",
+            "Screenshot of the approval workflow settings",
+        ),
+        (
+            "ac:alt=\"Org chart as of 2025-01-15\"",
+            "a.png",
+            "Org chart as of 2025-01-15",
+        ),
+        (
+            "ac:alt=\"Image: the red cable\"",
+            "a.png",
+            "Image: the red cable",
+        ),
+        (
+            "ac:alt=\"Bildschirmfoto der Maske\"",
+            "a.png",
+            "Bildschirmfoto der Maske",
+        ),
+        ("ac:alt=\"설정\"", "a.png", "설정"),
+        ("ac:alt=\"设置页面\"", "a.png", "设置页面"),
+        ("ac:alt=\"UI\"", "a.png", "UI"),
+        // Names of files.
+        (
+            "",
+            "network-plan-2024-05-01.png",
+            "network-plan-2024-05-01.png",
+        ),
+        ("", "screenshot_login_page.PNG", "screenshot_login_page.PNG"),
+        (
+            "",
+            "2024.05.01 backup zones.jpeg",
+            "2024.05.01 backup zones.jpeg",
+        ),
+        ("ac:alt=\"floor2.png\"", "floor2.png", "floor2.png"),
+        (
+            "ac:alt=\"image-1.png\"",
+            "rack-layout.png",
+            "rack-layout.png",
+        ),
+        // A title counts where the alternative text says nothing, and beside it.
+        (
+            "ac:alt=\"image-1.png\" ac:title=\"Backup rotation\"",
+            "image-1.png",
+            "Backup rotation",
+        ),
+        (
+            "ac:title=\"Backup rotation\"",
+            "image-1.png",
+            "Backup rotation",
+        ),
+        (
+            "ac:alt=\"Tapes\" ac:title=\"Weekly rotation\"",
+            "a.png",
+            "Tapes (Weekly rotation)",
+        ),
+        (
+            "ac:alt=\"The weekly rotation\" ac:title=\"Weekly rotation\"",
+            "a.png",
+            "The weekly rotation",
+        ),
+        (
+            "ac:alt=\"Tapes\" ac:title=\"image-1.png\"",
+            "image-1.png",
+            "Tapes",
+        ),
+    ] {
+        let found = convert(&image(attrs, file)).markdown;
+        assert_eq!(found, format!("[Image: {expected}]\n"), "{attrs} {file}");
+    }
+    for (attrs, file) in [
+        ("", "image-20240714-063656.png"),
+        (
+            "ac:alt=\"image-20240714-063656.png\"",
+            "image-20240714-063656.png",
+        ),
+        (
+            "ac:alt=\"image2024-7-14_6-36-56.png\" ac:title=\"image\"",
+            "x1.png",
+        ),
+        (
+            "ac:alt=\"Screenshot 2024-07-14\"",
+            "Screenshot 2024-07-14 at 6.36.56 PM.png",
+        ),
+        ("", "Bildschirmfoto 2024-07-14 um 06.36.56.png"),
+        ("", "Capture d’écran 2024-07-14 à 06.36.56.png"),
+        ("", "Screenshot from 2024-07-14 06-36-56.png"),
+        ("", "스크린샷 2024-07-14 오전.png"),
+        // The same as macOS spells it.
+        (
+            "",
+            "\u{1109}\u{1173}\u{110f}\u{1173}\u{1105}\u{1175}\u{11ab}\u{1109}\u{1163}\u{11ba} 2024-07-14 \u{110b}\u{1169}\u{110c}\u{1165}\u{11ab}.png",
+        ),
+        ("", "IMG_1234.JPG"),
+        ("", "PXL_20240714_063656123.jpg"),
+        ("", "3f2504e0-4f89-41d3-9a0c-0305e82c3301.png"),
+        ("", "0305e82c3301abcd.png"),
+        ("ac:alt=\" \" ac:title=\"\"", "unnamed.png"),
+    ] {
+        assert_eq!(convert(&image(attrs, file)).markdown, "", "{attrs} {file}");
+    }
+    let html = |attrs: &str| {
+        let body = format!("<p><img class=\"confluence-embedded-image\" {attrs}></p>");
+        storage_markdown::convert_view(&body, &Options::default(), &NoResolver).markdown
+    };
+    assert_eq!(
+        html("alt=\"Screenshot of the queue\" data-linked-resource-default-alias=\"image-1.png\""),
+        "[Image: Screenshot of the queue]\n"
+    );
+    assert_eq!(
+        html(
+            "alt=\"image-1.png\" title=\"Rotation\" data-linked-resource-default-alias=\"image-1.png\""
+        ),
+        "[Image: Rotation]\n"
+    );
+    assert_eq!(
+        html("alt=\"image-1.png\" src=\"/wiki/download/image-1.png\""),
+        ""
+    );
+}
+
+#[test]
 fn files_are_listed_whether_shown_or_not() {
     let body = format!(
         "{IMAGE}<ac:image><ri:attachment ri:filename=\"image-1.png\" /></ac:image><p><ac:link><ri:attachment ri:filename=\"a.pdf\" /></ac:link></p><p class=\"media-group\"><ac:structured-macro ac:name=\"view-file\"><ac:parameter ac:name=\"name\"><ri:attachment ri:filename=\"b.docx\" /></ac:parameter></ac:structured-macro><ac:structured-macro ac:name=\"viewpdf\"><ac:parameter ac:name=\"name\">a.pdf</ac:parameter></ac:structured-macro></p>"
@@ -332,4 +568,31 @@ fn a_link_never_loses_its_words() {
             "{body}: {found}"
         );
     }
+}
+
+#[test]
+fn references_are_never_without_a_word() {
+    check(&[
+        (
+            "<p>See <ac:link><ri:content-entity ri:content-id=\"4711\" /></ac:link> for details.</p>",
+            "See page 4711 for details.",
+        ),
+        (
+            "<p><ac:link><ri:content-entity ri:content-id=\"4711\" /><ac:link-body>here</ac:link-body></ac:link></p>",
+            "here",
+        ),
+        (
+            "<p>run s@<at:var at:name=\"HOME\" />@ <code><at:var at:name=\"X\" /></code></p>",
+            "run s@$HOME@ `$X`",
+        ),
+        // A file on a page that only its id names is no page.
+        (
+            "<p><ac:link><ri:attachment ri:filename=\"f.pdf\"><ri:content-entity ri:content-id=\"9\" /></ri:attachment></ac:link></p>",
+            "f.pdf",
+        ),
+    ]);
+    check_on_site(&[(
+        "<p>See <ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link>.</p>",
+        &format!("See [Runbook]({BASE}/spaces/ENG/pages/42)."),
+    )]);
 }

@@ -218,7 +218,7 @@ fn footnotes_and_tables_out_of_order_lose_nothing() {
     check(&[
         (
             &note(&format!("one<table><tr>{without_a_body}</tr></table>")),
-            "[^2]\n\n[^1]: in vain\n\n[^2]: one<br><br><br>[^1]",
+            "[^2]\n\n[^1]: in vain\n\n[^2]: one<br><br>[^1]",
         ),
         (
             &format!(
@@ -576,4 +576,435 @@ fn macros_nest_in_anything() {
             "> [!NOTE]\n> **T**\n>\n> ```\n> c\n> ```",
         ),
     ]);
+}
+
+/// An app of the new editor.
+fn app(kind: &str, attributes: &[(&str, &str)], parameters: &[(&str, &str)]) -> String {
+    let each = |tag: &str, pairs: &[(&str, &str)]| -> String {
+        let one = |(key, value): &(&str, &str)| format!("<{tag} key=\"{key}\">{value}</{tag}>");
+        pairs.iter().map(one).collect()
+    };
+    format!(
+        "<ac:adf-extension><ac:adf-node type=\"{kind}\">{}<ac:adf-attribute key=\"parameters\">{}</ac:adf-attribute><ac:adf-mark key=\"data-consumer\"><ac:adf-data-consumer-source>0b7c4a3e-1111-4222-8333-944455556666</ac:adf-data-consumer-source></ac:adf-mark></ac:adf-node></ac:adf-extension>",
+        each("ac:adf-attribute", attributes),
+        each("ac:adf-parameter", parameters)
+    )
+}
+
+#[test]
+fn native_charts_keep_their_title_and_no_id() {
+    let key = ("extension-key", "chart:default");
+    let deep = "<ac:adf-parameter key=\"titles-field\"><ac:adf-parameter key=\"chart-title\">Sales</ac:adf-parameter></ac:adf-parameter>";
+    check(&[
+        (
+            &app(
+                "extension",
+                &[key, ("text", "Chart")],
+                &[("chart-title", "Orders a week")],
+            ),
+            "[Chart: Orders a week]",
+        ),
+        (
+            &app(
+                "extension",
+                &[key, ("text", "Chart")],
+                &[("chart-group", deep)],
+            ),
+            "[Chart: Sales]",
+        ),
+        (&app("extension", &[key, ("text", "Chart")], &[]), "[Chart]"),
+        // Ids between elements are none of the page, whatever they stand in.
+        (
+            "<ac:adf-extension><ac:adf-node type=\"panel\"><ac:adf-other>0b7c4a3e-1111-4222-8333-944455556666</ac:adf-other><ac:adf-mark key=\"fragment\"><ac:adf-new>ari:cloud:x</ac:adf-new></ac:adf-mark><ac:adf-content><p>x 0b7c4a3e-1111-4222-8333-944455556666</p></ac:adf-content></ac:adf-node></ac:adf-extension>",
+            "> [!IMPORTANT]\n> x 0b7c4a3e-1111-4222-8333-944455556666",
+        ),
+    ]);
+}
+
+#[test]
+fn formulas_stay_in_their_sentence() {
+    let inside = |macro_or_app: &str| format!("<p>The rule {macro_or_app} holds.</p>");
+    let key = |module: &str| format!("1/2/static/{module}");
+    for given in [
+        app(
+            "inline-extension",
+            &[("extension-key", &key("mathinline"))],
+            &[(
+                "guest-params",
+                "<ac:adf-parameter key=\"latex\">F = m a</ac:adf-parameter>",
+            )],
+        ),
+        app(
+            "inline-extension",
+            &[("extension-key", &key("mathinline"))],
+            &[("body", "F = m a")],
+        ),
+        app(
+            "extension",
+            &[("extension-key", &key("katex"))],
+            &[("data", "$F = m a$")],
+        ),
+        app(
+            "inline-extension",
+            &[("extension-key", &key("mathinline"))],
+            &[("guest-params", "{\"latex\": \"F = m a\", \"size\": 2}")],
+        ),
+        mac("mathinline", &[("body", "F = m a")], ""),
+        mac("mathjax-inline-macro", &[("equation", "F = m a")], ""),
+        mac("eazy-math-inline", &[("equation", "F%20=%20m%20a")], ""),
+        mac("latex", &[], &plain("\\(F = m a\\)")),
+        mac("some-app", &[("equation", "F = m a")], ""),
+    ] {
+        check(&[(&inside(&given), "The rule $F = m a$ holds.")]);
+    }
+    let block = "x\n\n$$\nF = m a\n$$";
+    for given in [
+        app(
+            "extension",
+            &[("extension-key", &key("mathblock"))],
+            &[("formula", "F = m a")],
+        ),
+        mac("mathblock", &[("equation", "F = m a")], ""),
+        mac("mathjax-block-macro", &[("equation", "F = m a")], ""),
+        mac("some-app", &[("latex", "F = m a")], ""),
+        mac("latex-formatting", &[], &plain("$$F = m a$$")),
+    ] {
+        check(&[(&format!("<p>x</p>{given}"), block)]);
+    }
+}
+
+#[test]
+fn a_sentence_keeps_what_it_was_about() {
+    let inside = |given: &str| format!("<p>Now {given} it is</p>");
+    let key = ("extension-key", "1/2/static/health");
+    for (given, left) in [
+        (
+            app(
+                "inline-extension",
+                &[key, ("extension-title", "Health badge")],
+                &[],
+            ),
+            "[App: Health badge]",
+        ),
+        (
+            app("inline-extension", &[key], &[("local-id", "x")]),
+            "[App: health]",
+        ),
+        (app("extension", &[key], &[]), "[App: health]"),
+        (app("inline-extension", &[], &[]), "[App]"),
+        (mac("some-app", &[("depth", "3")], ""), "[App: some-app]"),
+        (
+            mac("some-app", &[("value", "42 %")], ""),
+            "[Macro: some-app — 42 %]",
+        ),
+        (
+            mac("contributors", &[("mode", "list")], ""),
+            "[App: contributors]",
+        ),
+        (
+            mac(
+                "create-from-template",
+                &[("buttonLabel", "New incident")],
+                "",
+            ),
+            "[App: New incident]",
+        ),
+        (mac("mathinline", &[], ""), "[App: mathinline]"),
+        (mac("jira", &[("serverId", "x")], ""), "[App: jira]"),
+    ] {
+        check(&[(&inside(&given), &format!("Now {left} it is"))]);
+    }
+    // Navigation says nothing anywhere, and an anchor is no word.
+    for silent in ["toc", "spacer", "anchor", "pagetree"] {
+        check(&[(&inside(&mac(silent, &[], "")), "Now it is")]);
+    }
+    check(&[(&format!("<p>{}</p><p>x</p>", mac("children", &[], "")), "x")]);
+}
+
+const ANA: &str = "<ri:user ri:account-id=\"557058:ana\" />";
+
+#[test]
+fn people_are_named_wherever_they_stand() {
+    let bo = "<ac:link><ri:user ri:account-id=\"bo\" /></ac:link>";
+    check_on_site(&[
+        (
+            &format!(
+                "<p>Owner: {}</p>",
+                mac("profile-picture", &[("User", ANA)], "")
+            ),
+            "Owner: @Ana Lima",
+        ),
+        (
+            &mac("userprofile", &[("user", ANA), ("size", "3")], ""),
+            "@Ana Lima",
+        ),
+        (
+            &mac("profile", &[("users", &format!("{ANA}{bo}"))], ""),
+            "@Ana Lima, @bo",
+        ),
+        (
+            &mac("profile-picture", &[("User", "jsmith")], ""),
+            "@jsmith",
+        ),
+        (
+            &format!("<p>{0}{0}</p>", mac("profile", &[("user", ANA)], "")),
+            "@Ana Lima @Ana Lima",
+        ),
+        (
+            &format!("<p>Lead: {}</p>", mac("team-badge", &[("who", ANA)], "")),
+            "Lead: [Macro: team-badge — @Ana Lima]",
+        ),
+        (
+            &mac(
+                "team",
+                &[("title", "Ops"), ("members", &format!("{ANA}{bo}"))],
+                "",
+            ),
+            "[Macro: team — Ops, @Ana Lima, @bo]",
+        ),
+        (
+            &mac(
+                "assignment",
+                &[("title", "Backups"), ("owner", ANA)],
+                &rich("<p>every night</p>"),
+            ),
+            "**Backups**\n\n@Ana Lima\n\nevery night",
+        ),
+        // Whose pages a list shows is no content.
+        (&mac("recently-updated", &[("author", ANA)], ""), ""),
+    ]);
+    let found = convert(&mac("team-badge", &[("who", ANA)], ""));
+    assert_eq!(found.users, ["557058:ana"]);
+}
+
+#[test]
+fn labels_stand_with_their_bodies() {
+    let body = rich("<p>run it</p>");
+    let tab = |name: &str, param: &str| mac(name, &[(param, "Linux")], &body);
+    for given in [
+        mac("deck", &[("id", "d")], &rich(&tab("card", "label"))),
+        mac(
+            "aura-tab-group",
+            &[("id", "d")],
+            &rich(&tab("aura-tab", "title")),
+        ),
+        mac("faq-list", &[], &rich(&tab("faq-item", "question"))),
+        tab("ui-tab", "title"),
+        tab("some-panel", "heading"),
+        tab("some-tab", "name"),
+    ] {
+        check(&[(&given, "**Linux**\n\nrun it")]);
+    }
+    check(&[
+        (
+            &mac("requirement", &[("key", "REQ-12")], &body),
+            "**REQ-12**\n\nrun it",
+        ),
+        (
+            &format!(
+                "<p>The {} rule</p>",
+                mac(
+                    "requirement",
+                    &[("key", "REQ-12"), ("type", "DEFINITION")],
+                    ""
+                )
+            ),
+            "The [Macro: requirement — REQ-12] rule",
+        ),
+        (
+            &format!(
+                "<p>Here {} then</p>",
+                mac("requirement", &[("key", "REQ-12")], &body)
+            ),
+            "Here **REQ-12** run it then",
+        ),
+        (
+            &mac("acme-code", &[("title", "Setup")], &plain("x = 1")),
+            "**Setup**\n\n```\nx = 1\n```",
+        ),
+        (
+            &mac("requirement", &[("key", "SRS_LOGIN_007")], ""),
+            "[Macro: requirement — SRS_LOGIN_007]",
+        ),
+        // A key that opens something is none.
+        (
+            &mac("acme", &[("key", "AKIA1234567890ABCDEF")], &body),
+            "run it",
+        ),
+        (
+            "<ac:adf-extension><ac:adf-node type=\"bodied-extension\"><ac:adf-attribute key=\"parameters\"><ac:adf-parameter key=\"title\">Linux</ac:adf-parameter></ac:adf-attribute><ac:adf-content><p>run it</p></ac:adf-content></ac:adf-node></ac:adf-extension>",
+            "**Linux**\n\nrun it",
+        ),
+    ]);
+}
+
+#[test]
+fn bodies_in_a_sentence_go_on_with_it() {
+    let approved = rich("<p>Approved</p>");
+    let output = ("atlassian-macro-output-type", "INLINE");
+    for name in [
+        "excerpt",
+        "multiexcerpt",
+        "span",
+        "scroll-ignore",
+        "acme-mark",
+        "tooltip",
+    ] {
+        let given = mac(name, &[output], &approved);
+        check(&[
+            (&format!("<p>State: {given}.</p>"), "State: Approved."),
+            (
+                &format!("<ul><li>State: {given}, <b>so</b></li></ul>"),
+                "- State: Approved, **so**",
+            ),
+            (&format!("<h2>State {given}!</h2>"), "## State Approved!"),
+            (
+                &format!("<table><tr><td>k</td><td>State: {given}.</td></tr></table>"),
+                "|  |  |\n| --- | --- |\n| k | State: Approved. |",
+            ),
+            (&format!("<div>State: {given}.</div>"), "State: Approved."),
+        ]);
+    }
+    check(&[
+        (
+            &format!(
+                "<p>a {} c</p>",
+                mac("sv-translation", &[("language", "de")], &rich("<p>b</p>"))
+            ),
+            "a **de** b c",
+        ),
+        (
+            &format!(
+                "<p>a {}</p>",
+                mac("excerpt", &[], &rich("<p>b</p><p>c</p><ul><li>d</li></ul>"))
+            ),
+            "a b\n\nc\n\n- d",
+        ),
+        // It may begin the sentence, and be a word of code.
+        (
+            &format!("<p>{} by Ann.</p>", mac("excerpt", &[], &approved)),
+            "Approved by Ann.",
+        ),
+        (
+            &format!(
+                "<p>Run {} now.</p>",
+                mac("acme-command", &[], &plain("make all"))
+            ),
+            "Run `make all` now.",
+        ),
+        // A frame in a paragraph ends it as before.
+        (
+            &format!("<p>a {} c</p>", mac("info", &[], &rich("<p>b</p>"))),
+            "a\n\n> [!NOTE]\n> b\n\nc",
+        ),
+    ]);
+    let found = convert(&format!(
+        "<p>State: {}.</p>",
+        mac("excerpt", &[("name", "s")], &approved)
+    ));
+    assert_eq!(found.excerpts[0].markdown, "Approved");
+}
+
+#[test]
+fn what_only_parameters_say_is_said() {
+    let source = "{\"title\":\"Plan\",\"timeline\":{\"displayOption\":\"MONTH\"},\"lanes\":[{\"title\":\"Core\",\"bars\":[{\"title\":\"v1\",\"startDate\":\"2026-01-05 00:00:00\",\"duration\":2.5,\"description\":\"first\"},{\"title\":\"v2\",\"duration\":1}]}],\"markers\":[{\"title\":\"GA\",\"markerDate\":\"2026-05-01 00:00:00\"}]}";
+    let encoded: String = source.bytes().map(|b| format!("%{b:02X}")).collect();
+    check(&[
+        (
+            &mac(
+                "lucidchart",
+                &[("documentName", "Order flow"), ("documentId", "x")],
+                "",
+            ),
+            "[Diagram (Lucidchart): Order flow]",
+        ),
+        (
+            &mac("miro", &[("boardTitle", "Retro"), ("boardId", "x")], ""),
+            "[Diagram (Miro): Retro]",
+        ),
+        (
+            &mac("miro", &[("url", "https://miro.com/b?token=1&amp;p=2")], ""),
+            "[Diagram (Miro): https://miro.com/b?p=2]",
+        ),
+        (
+            &mac("roadmap", &[("source", &encoded)], ""),
+            "[Roadmap: Plan]\n\n- Core\n  - v1 (from 2026-01-05, 2.5 months): first\n  - v2 (1 month)\n- Marker: GA (2026-05-01)",
+        ),
+        (
+            &mac("content-report-table", &[("labels", "decisions")], ""),
+            "[Pages by label: decisions]",
+        ),
+        (
+            &format!(
+                "<p>Open: {} today</p>",
+                mac("jira", &[("jqlQuery", "type = Bug"), ("count", "true")], "")
+            ),
+            "Open: [Number of Jira issues: type = Bug] today",
+        ),
+        (
+            &mac(
+                "jira",
+                &[("jqlQuery", "type = Bug"), ("count", "false")],
+                "",
+            ),
+            "[Jira issues: type = Bug]",
+        ),
+    ]);
+}
+
+#[test]
+fn titles_with_a_colon_are_no_space_keys() {
+    let include = |text: &str| mac("include", &[("", text)], "");
+    let runbook = "[Runbook](https://example.atlassian.net/wiki/spaces/ENG/pages/42)";
+    check_on_site(&[
+        (
+            &include("Runbook: restore a backup"),
+            "[Included page: Runbook: restore a backup]",
+        ),
+        (&include("API: auth"), "[Included page: API: auth]"),
+        (
+            &include("runbook:restore"),
+            "[Included page: runbook:restore]",
+        ),
+        (
+            &include("ENG:Runbook"),
+            &format!("[Included page: {runbook}]"),
+        ),
+        (&include("Runbook"), &format!("[Included page: {runbook}]")),
+        (&include("ENG:Gone"), "[Included page: Gone]"),
+        (&include("~5570:Notes"), "[Included page: Notes]"),
+    ]);
+}
+
+#[test]
+fn addresses_in_macros_lose_their_secrets() {
+    let address = "https://bob:hush-hush@h.example/x?access_token=hush-hush&amp;key=hush-hush&amp;sig=hush-hush&amp;page=2";
+    for (name, param) in [
+        ("some-embed", "url"),
+        ("some-embed", "title"),
+        ("widget", "url"),
+        ("iframe", "src"),
+        ("button", "link"),
+        ("miro", "url"),
+        ("jira", "url"),
+        ("drawio", "src"),
+    ] {
+        for value in [
+            address.to_string(),
+            format!("<ri:url ri:value=\"{address}\" />"),
+        ] {
+            let given = mac(name, &[(param, &value)], "");
+            let found = convert(&format!("{given}<p>in {given} text</p>"));
+            assert!(
+                !format!("{found:?}").contains("hush-hush"),
+                "{name} {found:?}"
+            );
+            let kept = found.markdown.contains("https://h.example/x?page=2");
+            assert!(
+                kept || value.starts_with('<'),
+                "{name} {param}: {}",
+                found.markdown
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod blocks;
+mod cases;
 mod chunks;
 mod containers;
 mod corpus;

@@ -1,13 +1,14 @@
 //! A whole page, as a person would read it.
 
-use storage_markdown::{Options, PageFacts, convert_storage, page_document};
+use storage_markdown::{Options, PageFacts, close_links, convert_storage, page_document};
 
-use crate::site::Site;
+use crate::site::{Site, told};
 
 #[test]
 fn a_runbook_reads_well() {
     let body = include_str!("../fixtures/runbook.xml");
-    let page = convert_storage(body, &Options::default(), &Site);
+    let mut page = convert_storage(body, &Options::default(), &Site);
+    page.markdown = close_links(&page.markdown, told).into_owned();
     let facts = PageFacts {
         title: "Payment gateway".into(),
         space_name: "Engineering".into(),

@@ -1,12 +1,13 @@
 //! Rendered bodies, and rendered macros in place of dynamic ones.
 
-use storage_markdown::{NoResolver, Options, convert_view, splice_rendered};
+use storage_markdown::{NoResolver, Options, close_links, convert_view, splice_rendered};
 
-use crate::site::{Site, mac, rich};
+use crate::site::{Site, mac, rich, told};
 
 fn check(cases: &[(&str, &str)]) {
     for (html, expected) in cases {
         let found = convert_view(html, &Options::default(), &Site).markdown;
+        let found = close_links(&found, told);
         assert_eq!(
             found.strip_suffix('\n').unwrap_or(&found),
             *expected,
@@ -109,6 +110,120 @@ fn every_class_of_the_renderer_has_its_markdown() {
         &NoResolver,
     );
     assert_eq!(found.users, ["557058:x"]);
+}
+
+#[test]
+fn emoticons_are_known_by_name_in_every_language() {
+    let emoticon = |attrs: &str| format!("<p>a <img class=\"emoticon\" {attrs}> b</p>");
+    for (attrs, expected) in [
+        ("data-emoticon-name=\"cross\" alt=\"(Fehler)\"", "❌"),
+        (
+            "data-emoji-id=\"1f680\" data-emoji-fallback=\":rocket:\" alt=\":rocket:\"",
+            "🚀",
+        ),
+        (
+            "data-emoji-id=\"1f468-200d-1f4bb\" data-emoji-shortname=\":man:\"",
+            "👨\u{200d}💻",
+        ),
+        (
+            "data-emoji-id=\"atlassian-check_mark\" alt=\"(Haken)\"",
+            "✅",
+        ),
+        ("data-emoji-fallback=\"🗓\" data-emoji-id=\"1f680\"", "🗓"),
+        ("data-emoji-shortname=\":warning:\" alt=\"x\"", "⚠️"),
+        (
+            "data-emoticon-name=\"blue-star\" data-emoji-shortname=\":our-logo:\"",
+            ":our-logo:",
+        ),
+        ("alt=\"(tick)\"", "✅"),
+        ("alt=\"(something)\"", "(something)"),
+    ] {
+        check(&[(&emoticon(attrs), &format!("a {expected} b"))]);
+    }
+    check(&[(
+        "<p><img class=\"emoticon emoticon-tick\" alt=\"(Haken)\"></p>",
+        "✅",
+    )]);
+}
+
+#[test]
+fn issues_say_what_the_renderer_knows() {
+    let issue = |inner: &str| {
+        format!(
+            "<p>Fix <span class=\"jira-issue conf-macro\" data-jira-key=\"OPS-1\">{inner}</span> now</p>"
+        )
+    };
+    let link = "<a href=\"https://jira.example/browse/OPS-1?src=confmacro\" class=\"jira-issue-key\"><span class=\"aui-icon\"> </span>OPS-1</a>";
+    check(&[
+        (
+            &issue(&format!(
+                "{link} - <span class=\"summary\">Disk full</span> <span class=\"aui-lozenge aui-lozenge-success jira-macro-single-issue-export-pdf\">Done</span>"
+            )),
+            "Fix [OPS-1](https://jira.example/browse/OPS-1) - Disk full **Done** now",
+        ),
+        (
+            &issue(&format!(
+                "{link} - <span class=\"summary\">Getting issue details...</span> <span class=\"aui-lozenge issue-placeholder\">STATUS</span>"
+            )),
+            "Fix [OPS-1](https://example.atlassian.net/browse/OPS-1) now",
+        ),
+        (
+            &issue(""),
+            "Fix [OPS-1](https://example.atlassian.net/browse/OPS-1) now",
+        ),
+    ]);
+}
+
+#[test]
+fn what_only_rendered_bodies_have() {
+    check(&[
+        (
+            "<table class=\"sectionMacro\"><tbody><tr><td class=\"columnMacro\"><h2>Left</h2><table class=\"confluenceTable\"><tr><th>a</th><th>b</th></tr><tr><td>1</td><td data-highlight-colour=\"red\"></td></tr></table></td><td class=\"columnMacro\"><h2>Right</h2><p>b</p></td></tr></tbody></table><p>end</p>",
+            "## Left\n\n| a | b |\n| --- | --- |\n| 1 | red |\n\n## Right\n\nb\n\nend",
+        ),
+        (
+            "<p>run <code style=\"white-space: pre\">a = 1\n  b = 2</code> then <code style=\"color: red; white-space:pre-wrap;\">c  d</code></p>",
+            "run\n\n```\na = 1\n  b = 2\n```\n\nthen `c  d`",
+        ),
+        (
+            "<p>run <code>a<br>  b</code></p>",
+            "run\n\n```\na\n  b\n```",
+        ),
+        (
+            "<p><code>a = 1\n  b = 2</code></p>",
+            "```\na = 1\n  b = 2\n```",
+        ),
+        (
+            "<p>see <iframe src=\"//h.example/v\"></iframe></p>",
+            "see <https://h.example/v>",
+        ),
+        ("<p>wrapped <code>a\nb</code></p>", "wrapped `a b`"),
+        (
+            "<iframe src=\"https://h.example/embed?jwt=abc&amp;v=1\" title=\"Board\">none</iframe><p>x</p><embed src=\"https://h.example/e.pdf\">",
+            "[Board](https://h.example/embed?v=1)\n\nx\n\n<https://h.example/e.pdf>",
+        ),
+        (
+            "<iframe src=\"javascript:x()\"></iframe><iframe></iframe><p>x</p>",
+            "x",
+        ),
+    ]);
+    for (brush, fence) in [
+        ("py", "python"),
+        ("c#", "csharp"),
+        ("shell", "sh"),
+        ("yml", "yaml"),
+        ("js", "javascript"),
+        ("elixir", "elixir"),
+        ("text", ""),
+        ("a b", ""),
+    ] {
+        check(&[(
+            &format!(
+                "<pre class=\"syntaxhighlighter-pre\" data-syntaxhighlighter-params=\"gutter: false; brush: {brush}; theme: x\">y</pre>"
+            ),
+            &format!("```{fence}\ny\n```"),
+        )]);
+    }
 }
 
 const STORED: &str = r#"<p>before</p><ac:structured-macro ac:name="detailssummary" ac:macro-id="m-1"><ac:parameter ac:name="cql">label = "x"</ac:parameter></ac:structured-macro><ac:structured-macro ac:name="include" ac:macro-id="m-2"><ac:parameter ac:name=""><ac:link><ri:page ri:content-title="Other" /></ac:link></ac:parameter></ac:structured-macro><p>after</p>"#;

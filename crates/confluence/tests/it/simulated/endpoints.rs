@@ -8,10 +8,10 @@ use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
 use domain::content::{ContentFacts, Restriction, SourcePage};
 use domain::ports::source::{
-    CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach,
+    CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
-use simulators::confluence::{Account, BadCredentials, ConfluenceSim};
+use simulators::confluence::{Account, BadCredentials, ConfluenceSim, ScopedAtSite};
 
 use super::{
     Made, SCOPES, client, eng, facts, page_id, settings, site, site_of, start, sweep, sweep_of,
@@ -400,6 +400,7 @@ async fn wrong_credentials_are_named_in_every_mode() {
         let client = ConfluenceClient::new(&config).unwrap();
         let error = client.whoami().await.unwrap_err();
         assert_eq!(name(&error), "unauthorized", "{mode:?}");
+        assert_causes(&error, &sim);
         if mode != BadCredentials::Anonymous {
             let poll = ListQuery {
                 order: ListOrder::NewestFirst,
@@ -412,6 +413,51 @@ async fn wrong_credentials_are_named_in_every_mode() {
             );
         }
     }
+}
+
+/// What refused credentials can be, the likeliest first, and where the cloud id is found.
+fn assert_causes(error: &SourceError, sim: &ConfluenceSim) {
+    let told = error.to_string();
+    let tenant_info = format!("{}/_edge/tenant_info", sim.base_url());
+    let at = |words: &str| {
+        told.find(words)
+            .unwrap_or_else(|| panic!("no {words} in {told}"))
+    };
+    let places = [
+        at("CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN do not belong together"),
+        at("expired"),
+        at("made with scopes"),
+        at("CONFLUENCE_CLOUD_ID"),
+        at(&tenant_info),
+        at("give it the product"),
+    ];
+    assert!(places.is_sorted(), "{told}");
+}
+
+#[tokio::test]
+async fn a_token_with_scopes_at_the_site_is_told_what_it_needs() {
+    let (site, _) = site_of(3);
+    let sim = ConfluenceSim::builder()
+        .site(site)
+        .account(Account::scoped("s@example.com", "scoped", SCOPES))
+        .start()
+        .await
+        .unwrap();
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    for answer in [ScopedAtSite::TomcatPage, ScopedAtSite::AuthMismatch] {
+        sim.switches(|s| s.scoped_at_site = answer);
+        let client = ConfluenceClient::new(&config).unwrap();
+        let error = client.whoami().await.unwrap_err();
+        assert_eq!(name(&error), "unauthorized", "{answer:?}");
+        assert_causes(&error, &sim);
+    }
+    // The same token with what it was told to set.
+    config.cloud_id = Some(sim.cloud_id().to_owned());
+    config.gateway_url = Some(format!("{}/ex/confluence", sim.base_url()).parse().unwrap());
+    let client = ConfluenceClient::new(&config).unwrap();
+    client.whoami().await.unwrap();
 }
 
 #[tokio::test]

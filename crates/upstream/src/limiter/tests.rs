@@ -4,18 +4,28 @@ const A: &str = "GET /a";
 const B: &str = "GET /b";
 const SECOND: Duration = Duration::from_secs(1);
 
-fn gate(per_second: u32, ceiling: usize) -> Arc<RateGate> {
-    RateGate::new(NonZeroU32::new(per_second).unwrap(), ceiling, 90 * SECOND)
+fn limiter(per_second: u32, max_in_flight: usize) -> Arc<RateLimiter> {
+    RateLimiter::new(LimiterSettings {
+        per_second: NonZeroU32::new(per_second).unwrap(),
+        max_in_flight,
+        patience: 90 * SECOND,
+        slow_factor: 4.0,
+    })
 }
 
 /// Sends `count` requests that each take `takes`, and answers how long all of it took.
-async fn send(gate: &Arc<RateGate>, count: usize, takes: Duration, outcome: Outcome) -> Duration {
+async fn send(
+    limiter: &Arc<RateLimiter>,
+    count: usize,
+    takes: Duration,
+    outcome: Outcome,
+) -> Duration {
     let began = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..count {
-        let gate = Arc::clone(gate);
+        let limiter = Arc::clone(limiter);
         tasks.spawn(async move {
-            let permit = gate.enter(A).await.unwrap();
+            let permit = limiter.acquire(A).await.unwrap();
             tokio::time::sleep(takes).await;
             permit.ended(outcome);
         });
@@ -26,54 +36,54 @@ async fn send(gate: &Arc<RateGate>, count: usize, takes: Duration, outcome: Outc
 
 #[tokio::test(start_paused = true)]
 async fn the_quota_is_steady() {
-    let gate = gate(10, 8);
-    let took = send(&gate, 110, Duration::from_millis(40), Outcome::Answered).await;
+    let limiter = limiter(10, 8);
+    let took = send(&limiter, 110, Duration::from_millis(40), Outcome::Answered).await;
     // Ten at once, then ten a second.
     assert!((9.9..10.6).contains(&took.as_secs_f64()), "{took:?}");
-    assert_eq!(gate.health().requests, 110);
-    assert_eq!(gate.health().in_flight, 0);
+    assert_eq!(limiter.health().requests, 110);
+    assert_eq!(limiter.health().in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_limit_rises_while_all_goes_well_and_falls_once_a_round_trip() {
-    let gate = gate(1000, 8);
-    let start = gate.health().concurrency_limit;
+    let limiter = limiter(1000, 8);
+    let start = limiter.health().concurrency_limit;
     assert!((1..8).contains(&start), "starts low");
-    send(&gate, 200, Duration::from_millis(100), Outcome::Answered).await;
-    assert_eq!(gate.health().concurrency_limit, 8);
-    send(&gate, 8, Duration::from_millis(100), Outcome::PushedBack).await;
+    send(&limiter, 200, Duration::from_millis(100), Outcome::Answered).await;
+    assert_eq!(limiter.health().concurrency_limit, 8);
+    send(&limiter, 8, Duration::from_millis(100), Outcome::PushedBack).await;
     assert_eq!(
-        gate.health().concurrency_limit,
+        limiter.health().concurrency_limit,
         5,
         "eight failures of one window count once"
     );
     for _ in 0..30 {
-        send(&gate, 1, SECOND, Outcome::PushedBack).await;
+        send(&limiter, 1, SECOND, Outcome::PushedBack).await;
     }
-    assert_eq!(gate.health().concurrency_limit, 1, "never below one");
+    assert_eq!(limiter.health().concurrency_limit, 1, "never below one");
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_answers_of_an_endpoint_lower_the_limit() {
-    let gate = gate(1000, 8);
-    send(&gate, 200, Duration::from_millis(200), Outcome::Answered).await;
-    let before = gate.health().concurrency_limit;
-    send(&gate, 4, 3 * SECOND, Outcome::Answered).await;
-    assert!(gate.health().concurrency_limit < before);
+    let limiter = limiter(1000, 8);
+    send(&limiter, 200, Duration::from_millis(200), Outcome::Answered).await;
+    let before = limiter.health().concurrency_limit;
+    send(&limiter, 4, 3 * SECOND, Outcome::Answered).await;
+    assert!(limiter.health().concurrency_limit < before);
 }
 
 #[tokio::test(start_paused = true)]
 async fn never_more_in_flight_than_the_limit() {
-    let gate = gate(1000, 4);
+    let limiter = limiter(1000, 4);
     let highest = Arc::new(Mutex::new(0));
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..60 {
-        let (gate, highest) = (Arc::clone(&gate), Arc::clone(&highest));
+        let (limiter, highest) = (Arc::clone(&limiter), Arc::clone(&highest));
         tasks.spawn(async move {
-            let permit = gate.enter(A).await.unwrap();
+            let permit = limiter.acquire(A).await.unwrap();
             {
                 let mut highest = highest.lock().unwrap();
-                *highest = (*highest).max(gate.health().in_flight);
+                *highest = (*highest).max(limiter.health().in_flight);
             }
             tokio::time::sleep(Duration::from_millis(10 + n % 7)).await;
             // Some callers give up in the middle: their place must come back.
@@ -86,33 +96,33 @@ async fn never_more_in_flight_than_the_limit() {
     }
     tasks.join_all().await;
     assert!((2..=4).contains(&*highest.lock().unwrap()));
-    assert_eq!(gate.health().in_flight, 0);
+    assert_eq!(limiter.health().in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_common_pause_holds_everyone_and_only_grows() {
-    let gate = gate(1000, 8);
-    gate.pause(Scope::Everything, A, 30 * SECOND);
-    gate.pause(Scope::Everything, A, 5 * SECOND);
-    assert!(gate.health().paused_until.is_some());
+    let limiter = limiter(1000, 8);
+    limiter.pause(LimitScope::Everything, A, 30 * SECOND);
+    limiter.pause(LimitScope::Everything, A, 5 * SECOND);
+    assert!(limiter.health().paused_until.is_some());
     let began = Instant::now();
-    let (a, b) = tokio::join!(gate.enter(A), gate.enter(B));
+    let (a, b) = tokio::join!(limiter.acquire(A), limiter.acquire(B));
     assert!(a.is_ok() && b.is_ok());
     assert!((30.0..31.0).contains(&began.elapsed().as_secs_f64()));
-    assert!(gate.health().paused_until.is_none());
+    assert!(limiter.health().paused_until.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_endpoint_does_not_hold_the_others() {
-    let gate = gate(1000, 8);
-    gate.pause(Scope::Endpoint, A, 30 * SECOND);
+    let limiter = limiter(1000, 8);
+    limiter.pause(LimitScope::Endpoint, A, 30 * SECOND);
     let began = Instant::now();
     let waiting = tokio::spawn({
-        let gate = Arc::clone(&gate);
-        async move { gate.enter(A).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.acquire(A).await.map(drop) }
     });
     tokio::task::yield_now().await;
-    drop(gate.enter(B).await.unwrap());
+    drop(limiter.acquire(B).await.unwrap());
     assert!(began.elapsed() < SECOND);
     waiting.await.unwrap().unwrap();
     assert!(began.elapsed() >= 30 * SECOND);
@@ -120,38 +130,41 @@ async fn a_paused_endpoint_does_not_hold_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_beyond_patience_is_told_at_once() {
-    let gate = gate(1000, 8);
-    gate.pause(Scope::Everything, A, 1800 * SECOND);
+    let limiter = limiter(1000, 8);
+    limiter.pause(LimitScope::Everything, A, 1800 * SECOND);
     let began = Instant::now();
-    let TooLong(wait) = gate.enter(A).await.err().unwrap();
+    let TooLong(wait) = limiter.acquire(A).await.err().unwrap();
     assert!(wait > 1700 * SECOND && began.elapsed() < SECOND);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_comes_up_while_waiting_holds_too() {
-    let gate = gate(1, 8);
-    drop(gate.enter(A).await.unwrap());
+    let limiter = limiter(1, 8);
+    drop(limiter.acquire(A).await.unwrap());
     let began = Instant::now();
     let waiting = tokio::spawn({
-        let gate = Arc::clone(&gate);
-        async move { gate.enter(A).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.acquire(A).await.map(drop) }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    gate.pause(Scope::Everything, B, 20 * SECOND);
+    limiter.pause(LimitScope::Everything, B, 20 * SECOND);
     waiting.await.unwrap().unwrap();
     assert!(began.elapsed() >= 20 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
 async fn first_come_first_served() {
-    let gate = gate(1000, 1);
+    let limiter = limiter(1000, 1);
     let order = Arc::new(Mutex::new(Vec::new()));
-    let first = gate.enter(A).await.unwrap();
+    let first = limiter.acquire(A).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
-        let (gate, order) = (Arc::clone(&gate), Arc::clone(&order));
+        let (limiter, order) = (Arc::clone(&limiter), Arc::clone(&order));
         tasks.spawn(async move {
-            let _permit = gate.enter(if n % 2 == 0 { A } else { B }).await.unwrap();
+            let _permit = limiter
+                .acquire(if n % 2 == 0 { A } else { B })
+                .await
+                .unwrap();
             order.lock().unwrap().push(n);
         });
         tokio::task::yield_now().await;
@@ -163,16 +176,16 @@ async fn first_come_first_served() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_does_not_block_the_line() {
-    let gate = gate(1000, 1);
-    let held = gate.enter(A).await.unwrap();
+    let limiter = limiter(1000, 1);
+    let held = limiter.acquire(A).await.unwrap();
     let gone = tokio::spawn({
-        let gate = Arc::clone(&gate);
-        async move { gate.enter(A).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.acquire(A).await.map(drop) }
     });
     tokio::task::yield_now().await;
     let next = tokio::spawn({
-        let gate = Arc::clone(&gate);
-        async move { gate.enter(A).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.acquire(A).await.map(drop) }
     });
     tokio::task::yield_now().await;
     gone.abort();
@@ -184,12 +197,12 @@ async fn a_caller_that_goes_away_does_not_block_the_line() {
         .unwrap();
 }
 
-/// The site's ledger: so many points an hour, all requests refused once they are used up.
+/// The service's account: so many points an hour, all requests refused once they are used up.
 #[derive(Clone)]
-struct Ledger(Arc<Mutex<(u64, u64)>>);
+struct Points(Arc<Mutex<(u64, u64)>>);
 
-impl Ledger {
-    const POINTS: u64 = 65_000;
+impl Points {
+    const AN_HOUR: u64 = 65_000;
 
     fn new() -> Self {
         Self(Arc::new(Mutex::new((0, 0))))
@@ -202,44 +215,44 @@ impl Ledger {
         if state.0 < hour {
             *state = (hour, 0);
         }
-        if state.1 >= Self::POINTS {
+        if state.1 >= Self::AN_HOUR {
             return None;
         }
         state.1 += cost;
-        let remaining = Self::POINTS.saturating_sub(state.1);
+        let remaining = Self::AN_HOUR.saturating_sub(state.1);
         Some(QuotaSeen {
             remaining,
             refill_in: Duration::from_secs((hour + 1) * 3600) - at,
-            near: remaining * 5 < Self::POINTS,
+            near: remaining * 5 < Self::AN_HOUR,
         })
     }
 }
 
-/// Asks as a run does that waits and asks again where the gate has no patience. Answers whether the site took it.
-async fn spend(gate: &Arc<RateGate>, ledger: &Ledger, began: Instant, cost: u64) -> bool {
+/// Asks as a run does that waits and asks again where the limiter has no patience. Answers whether the site took it.
+async fn spend(limiter: &Arc<RateLimiter>, points: &Points, began: Instant, cost: u64) -> bool {
     let permit = loop {
-        match gate.enter(A).await {
+        match limiter.acquire(A).await {
             Ok(permit) => break permit,
             Err(TooLong(wait)) => tokio::time::sleep(wait).await,
         }
     };
     tokio::time::sleep(Duration::from_millis(40)).await;
-    let Some(seen) = ledger.charge(began.elapsed(), cost) else {
+    let Some(seen) = points.charge(began.elapsed(), cost) else {
         return false;
     };
-    gate.quota_seen(seen);
+    limiter.observe_quota(seen);
     permit.ended(Outcome::Answered);
     true
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quota_by_points_is_stretched_and_never_overdrawn() {
-    let (gate, ledger, began) = (gate(10, 8), Ledger::new(), Instant::now());
+    let (limiter, points, began) = (limiter(10, 8), Points::new(), Instant::now());
     // A sync of 150,000 points by eight at a time.
     let left = Arc::new(Mutex::new(600));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        let (gate, ledger, left) = (Arc::clone(&gate), ledger.clone(), Arc::clone(&left));
+        let (limiter, points, left) = (Arc::clone(&limiter), points.clone(), Arc::clone(&left));
         tasks.spawn(async move {
             loop {
                 {
@@ -250,7 +263,7 @@ async fn a_quota_by_points_is_stretched_and_never_overdrawn() {
                     *left -= 1;
                 }
                 assert!(
-                    spend(&gate, &ledger, began, 251).await,
+                    spend(&limiter, &points, began, 251).await,
                     "refused after {:?}",
                     began.elapsed()
                 );
@@ -265,19 +278,48 @@ async fn a_quota_by_points_is_stretched_and_never_overdrawn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pace_ends_with_the_refill() {
-    let (gate, began) = (gate(1000, 8), Instant::now());
-    gate.quota_seen(QuotaSeen {
+    let (limiter, began) = (limiter(1000, 8), Instant::now());
+    limiter.observe_quota(QuotaSeen {
         remaining: 10,
         refill_in: 60 * SECOND,
         near: true,
     });
-    drop(gate.enter(A).await.unwrap());
+    drop(limiter.acquire(A).await.unwrap());
     let first = began.elapsed();
     assert!((6.0..7.0).contains(&first.as_secs_f64()), "{first:?}");
     tokio::time::sleep(54 * SECOND).await;
     let refilled = Instant::now();
     for _ in 0..20 {
-        drop(gate.enter(A).await.unwrap());
+        drop(limiter.acquire(A).await.unwrap());
     }
     assert!(refilled.elapsed() < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_answers_say_nothing_where_requests_differ_in_size() {
+    let limiter = RateLimiter::new(LimiterSettings {
+        per_second: NonZeroU32::new(1000).unwrap(),
+        max_in_flight: 8,
+        patience: 90 * SECOND,
+        slow_factor: f64::INFINITY,
+    });
+    send(&limiter, 200, Duration::from_millis(200), Outcome::Answered).await;
+    send(&limiter, 4, 3 * SECOND, Outcome::Answered).await;
+    assert_eq!(limiter.health().concurrency_limit, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots_come_back_whatever_became_of_their_request() {
+    let limiter = limiter(1000, 2);
+    let (first, _second) = (
+        limiter.acquire(A).await.unwrap(),
+        limiter.acquire(A).await.unwrap(),
+    );
+    let third = tokio::time::timeout(SECOND, limiter.acquire(A));
+    assert!(third.await.is_err(), "two slots only");
+    drop(first);
+    tokio::time::timeout(SECOND, limiter.acquire(A))
+        .await
+        .expect("a slot came back")
+        .unwrap();
 }

@@ -1,8 +1,8 @@
-//! The rate gate: one per site and credentials, shared by everyone who sends requests there.
+//! The rate limiter: one per service and credentials, shared by everyone who sends requests there.
 //!
 //! Four parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), the pace at which the
-//! rest of the site's own quota is used up once little is left ([`domain::quota`]), and pauses that the site asked for, of
-//! everything or of one endpoint. First come, first served; an endpoint that is paused waits outside the line. The gate knows
+//! rest of the service's own quota is used up once little is left ([`domain::quota`]), and pauses that the service asked for, of
+//! everything or of one endpoint. First come, first served; an endpoint that is paused waits outside the queue. The limiter knows
 //! nothing of HTTP: it is told what became of each request.
 
 use std::collections::HashMap;
@@ -13,17 +13,13 @@ use std::time::Duration;
 use domain::adaptive::{AdaptiveLimit, LimitSettings, Signal};
 use domain::ports::source::SourceHealth;
 use domain::quota::{QuotaPace, QuotaSeen};
+use governor::Quota;
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::limits::Scope;
-
-/// A request slower than this many times its endpoint's usual time counts as trouble.
-const SLOW_FACTOR: f64 = 4.0;
 /// A request faster than this is never slow.
 const NEVER_SLOW: Duration = Duration::from_millis(500);
 
@@ -39,30 +35,55 @@ impl governor::clock::Clock for RuntimeClock {
     }
 }
 
-type Governor = RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<Duration>>;
+type SteadyQuota =
+    governor::RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<Duration>>;
 
-/// The wait ahead is longer than the gate's patience; the caller is told instead of kept.
+/// The wait ahead is longer than the limiter's patience; the caller is told instead of kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLong(pub Duration);
 
-/// What became of a request, as far as the gate is concerned.
+/// Which requests a limit concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitScope {
+    /// All of them.
+    Everything,
+    /// Those of the same endpoint.
+    Endpoint,
+}
+
+/// What became of a request, as far as the limiter is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The site answered, be it with an error about the request itself.
+    /// The service answered, be it with an error about the request itself.
     Answered,
-    /// The site answered, and said that little of the quota is left.
+    /// The service answered, and said that little of the quota is left.
     NearLimit,
     /// 429, 5xx, a time-out or a broken connection.
     PushedBack,
 }
 
+/// The bounds of a [`RateLimiter`].
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LimiterSettings {
+    /// The steady quota.
+    pub per_second: NonZeroU32,
+    /// The ceiling of the adaptive limit of requests in flight.
+    pub max_in_flight: usize,
+    /// The longest wait that a caller is kept for.
+    pub patience: Duration,
+    /// An answer that takes this many times its endpoint's usual time counts as trouble. Infinite where time says nothing, since
+    /// requests of one endpoint differ in size.
+    pub slow_factor: f64,
+}
+
 /// See the module.
-pub struct RateGate {
-    born: Instant,
+pub struct RateLimiter {
+    started: Instant,
     patience: Duration,
-    quota: Governor,
+    slow_factor: f64,
+    quota: SteadyQuota,
     clock: RuntimeClock,
-    line: tokio::sync::Mutex<()>,
+    queue: tokio::sync::Mutex<()>,
     freed: Notify,
     state: Mutex<State>,
 }
@@ -73,7 +94,7 @@ struct State {
     requests: u64,
     everything_until: Option<Instant>,
     pace: QuotaPace,
-    /// The time between two requests that the pace asks for, as long as the site's quota is not refilled.
+    /// The time between two requests that the pace asks for, as long as the service's quota is not refilled.
     paced: Option<Paced>,
     endpoint_until: HashMap<&'static str, Instant>,
     usual: HashMap<&'static str, Duration>,
@@ -88,26 +109,25 @@ struct Paced {
     last: Instant,
 }
 
-impl RateGate {
-    /// A gate with a steady quota, a ceiling of requests in flight, and the longest wait it keeps anyone for.
+impl RateLimiter {
+    /// A limiter that nobody has used.
     #[must_use]
-    pub fn new(per_second: NonZeroU32, ceiling: usize, patience: Duration) -> Arc<Self> {
-        let born = Instant::now();
-        let clock = RuntimeClock(born);
-        // Latency is judged here, endpoint by endpoint, since a bulk answer takes longer than a small one.
-        let settings = LimitSettings {
-            latency_factor: 1e6,
-            ..LimitSettings::up_to(ceiling)
-        };
+    pub fn new(settings: LimiterSettings) -> Arc<Self> {
+        let started = Instant::now();
+        let clock = RuntimeClock(started);
         Arc::new(Self {
-            born,
-            patience,
-            quota: RateLimiter::direct_with_clock(Quota::per_second(per_second), clock.clone()),
+            started,
+            patience: settings.patience,
+            slow_factor: settings.slow_factor,
+            quota: SteadyQuota::direct_with_clock(
+                Quota::per_second(settings.per_second),
+                clock.clone(),
+            ),
             clock,
-            line: tokio::sync::Mutex::new(()),
+            queue: tokio::sync::Mutex::new(()),
             freed: Notify::new(),
             state: Mutex::new(State {
-                adaptive: AdaptiveLimit::new(settings),
+                adaptive: AdaptiveLimit::new(LimitSettings::up_to(settings.max_in_flight)),
                 in_flight: 0,
                 requests: 0,
                 everything_until: None,
@@ -124,42 +144,42 @@ impl RateGate {
     /// Waits until a request to `endpoint` may go. The permit is held until its answer is read.
     ///
     /// # Errors
-    /// [`TooLong`] when the site asked for a longer pause than the gate's patience.
-    pub async fn enter(self: &Arc<Self>, endpoint: &'static str) -> Result<Permit, TooLong> {
+    /// [`TooLong`] when the service asked for a longer pause than the limiter's patience.
+    pub async fn acquire(self: &Arc<Self>, endpoint: &'static str) -> Result<Permit, TooLong> {
         loop {
             if let Some(wait) = self.wait_of(endpoint) {
-                self.keep(wait).await?;
+                self.sleep(wait).await?;
                 continue;
             }
-            let _turn = self.line.lock().await;
+            let _turn = self.queue.lock().await;
             if self.wait_of(endpoint).is_some() {
                 continue;
             }
-            if let Some(permit) = self.at_the_head(endpoint).await? {
+            if let Some(permit) = self.acquire_first(endpoint).await? {
                 return Ok(permit);
             }
         }
     }
 
-    /// First in line: waits for the common pause, a place in flight, and the quota. `None`: the endpoint was paused.
-    async fn at_the_head(
+    /// First in the queue: waits for the common pause, a slot in flight, and the quota. `None`: the endpoint was paused.
+    async fn acquire_first(
         self: &Arc<Self>,
         endpoint: &'static str,
     ) -> Result<Option<Permit>, TooLong> {
         loop {
             if let Some(wait) = self.common_wait().max(self.paced_wait()) {
-                self.keep(wait).await?;
+                self.sleep(wait).await?;
                 continue;
             }
             let freed = self.freed.notified();
-            let Some(permit) = self.take_place(endpoint) else {
+            let Some(permit) = self.take_slot(endpoint) else {
                 freed.await;
                 continue;
             };
             while let Err(not_yet) = self.quota.check() {
                 tokio::time::sleep(not_yet.wait_time_from(self.clock.now())).await;
             }
-            // A pause may have come up meanwhile; the place is given back by dropping the permit.
+            // A pause may have come up meanwhile; the slot is given back by dropping the permit.
             if self.common_wait().is_none() {
                 if self.wait_of(endpoint).is_some() {
                     return Ok(None);
@@ -169,7 +189,7 @@ impl RateGate {
         }
     }
 
-    async fn keep(&self, wait: Duration) -> Result<(), TooLong> {
+    async fn sleep(&self, wait: Duration) -> Result<(), TooLong> {
         if wait > self.patience {
             return Err(TooLong(wait));
         }
@@ -177,7 +197,7 @@ impl RateGate {
         Ok(())
     }
 
-    fn take_place(self: &Arc<Self>, endpoint: &'static str) -> Option<Permit> {
+    fn take_slot(self: &Arc<Self>, endpoint: &'static str) -> Option<Permit> {
         let mut state = self.lock();
         if state.in_flight >= state.adaptive.limit() {
             return None;
@@ -186,27 +206,29 @@ impl RateGate {
         let in_flight = state.in_flight;
         state.adaptive.began(in_flight);
         Some(Permit {
-            gate: Arc::clone(self),
+            limiter: Arc::clone(self),
             endpoint,
             began: Instant::now(),
         })
     }
 
-    /// Lets nothing of this scope pass for so long (counted from now). Pauses only ever grow.
-    pub(crate) fn pause(&self, scope: Scope, endpoint: &'static str, wait: Duration) {
+    /// Lets no request of this scope go for so long (counted from now). A pause only ever grows.
+    pub fn pause(&self, scope: LimitScope, endpoint: &'static str, wait: Duration) {
         let until = Instant::now() + wait;
         let mut state = self.lock();
         match scope {
-            Scope::Everything => state.everything_until = state.everything_until.max(Some(until)),
-            Scope::Endpoint => {
+            LimitScope::Everything => {
+                state.everything_until = state.everything_until.max(Some(until))
+            }
+            LimitScope::Endpoint => {
                 let slot = state.endpoint_until.entry(endpoint).or_insert(until);
                 *slot = (*slot).max(until);
             }
         }
     }
 
-    /// Takes in what an answer told about the site's quota: when little is left, requests go out evenly until it is refilled.
-    pub(crate) fn quota_seen(&self, seen: QuotaSeen) {
+    /// Takes in what an answer told about the service's quota: when little is left, requests go out evenly until it is refilled.
+    pub fn observe_quota(&self, seen: QuotaSeen) {
         let now = Instant::now();
         let mut state = self.lock();
         let requests = state.requests;
@@ -219,18 +241,18 @@ impl RateGate {
     }
 
     /// Notes trouble in words, for [`health`](Self::health); `None` clears it.
-    pub(crate) fn note(&self, trouble: Option<String>) {
+    pub fn note(&self, trouble: Option<String>) {
         self.lock().trouble = trouble;
     }
 
     /// Whether a request was pushed back within this time.
-    pub(crate) fn pushed_back_within(&self, time: Duration) -> bool {
+    pub fn pushed_back_within(&self, time: Duration) -> bool {
         self.lock()
             .pushed_back_at
             .is_some_and(|at| at.elapsed() <= time)
     }
 
-    /// The state of the gate.
+    /// How the service is doing: requests, limit, pause, trouble.
     #[must_use]
     pub fn health(&self) -> SourceHealth {
         let state = self.lock();
@@ -275,9 +297,9 @@ fn ahead(until: Instant) -> Option<Duration> {
         .filter(|wait| !wait.is_zero())
 }
 
-/// The right to have one request in flight. Dropping it gives the place back.
+/// The right to have one request in flight. Dropping it gives the slot back.
 pub struct Permit {
-    gate: Arc<RateGate>,
+    limiter: Arc<RateLimiter>,
     endpoint: &'static str,
     began: Instant,
 }
@@ -286,7 +308,7 @@ impl Permit {
     fn begin(mut self) -> Self {
         self.began = Instant::now();
         let began = self.began;
-        let mut state = self.gate.lock();
+        let mut state = self.limiter.lock();
         state.requests += 1;
         if let Some(paced) = &mut state.paced {
             paced.last = began;
@@ -299,7 +321,7 @@ impl Permit {
     pub fn ended(self, outcome: Outcome) {
         let now = Instant::now();
         let took = now - self.began;
-        let mut state = self.gate.lock();
+        let mut state = self.limiter.lock();
         let signal = match outcome {
             Outcome::PushedBack => {
                 state.pushed_back_at = Some(now);
@@ -308,7 +330,8 @@ impl Permit {
             Outcome::NearLimit => Signal::PushedBack,
             Outcome::Answered => {
                 let usual = state.usual.entry(self.endpoint).or_insert(took);
-                let slow = took > NEVER_SLOW && took > usual.mul_f64(SLOW_FACTOR);
+                let slow = took > NEVER_SLOW
+                    && took.as_secs_f64() > usual.as_secs_f64() * self.limiter.slow_factor;
                 *usual = usual.mul_f64(0.8) + took.mul_f64(0.2);
                 if slow {
                     Signal::PushedBack
@@ -317,14 +340,14 @@ impl Permit {
                 }
             }
         };
-        state.adaptive.ended(signal, now - self.gate.born);
+        state.adaptive.ended(signal, now - self.limiter.started);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.lock().in_flight -= 1;
-        self.gate.freed.notify_one();
+        self.limiter.lock().in_flight -= 1;
+        self.limiter.freed.notify_one();
     }
 }
 

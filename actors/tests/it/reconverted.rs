@@ -1,0 +1,103 @@
+//! What an older converter made is made anew by the next run of any kind: without a crawl, and uploaded only where the text
+//! is another.
+
+use domain::document::markdown_hash;
+use domain::page::{CachedBody, PageRecord};
+use domain::ports::store::{QueryStore, SyncStore};
+use domain::run::{RunKind, RunStatus};
+use domain::{IndexId, PageId};
+
+use crate::bench::{self, Bench};
+
+/// The checkpoint that tells which converter an index has seen.
+const WALK: &str = "converter";
+
+/// Puts in place of a page's body what an older converter made of it.
+async fn made_by_an_older_one(bench: &Bench, index: IndexId, page: u64, markdown: Option<&str>) {
+    let ids = [PageId::from(page.to_string())];
+    let body = bench.store.bodies(&ids).await.unwrap().remove(0);
+    let record = bench
+        .store
+        .pages_by_id(index, &ids)
+        .await
+        .unwrap()
+        .remove(0);
+    let markdown = markdown.map_or(body.markdown.clone(), str::to_owned);
+    let body = CachedBody {
+        converter: body.converter - 1,
+        markdown_hash: markdown_hash(&markdown),
+        markdown,
+        ..body
+    };
+    let record = PageRecord {
+        markdown_hash: Some(body.markdown_hash.clone()),
+        ..record
+    };
+    bench
+        .store
+        .save_pages(&[record], &[], &[body])
+        .await
+        .unwrap();
+}
+
+#[test]
+fn a_newer_converter_costs_no_crawl_and_uploads_only_other_text() {
+    for kind in [RunKind::Delta, RunKind::Sweep] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let pages: Vec<u64> = (0..20)
+                .map(|n| {
+                    let body = format!("<p>text of {n}</p>");
+                    bench.site.add("10", None, &format!("P{n}"), &body)
+                })
+                .collect();
+            let index = bench.synced().await;
+            let now = bench.store.checkpoint(index.id, WALK).await.unwrap();
+            for page in &pages[..3] {
+                made_by_an_older_one(&bench, index.id, *page, Some("older words\n")).await;
+            }
+            for page in &pages[3..10] {
+                made_by_an_older_one(&bench, index.id, *page, None).await;
+            }
+            // The store holds what the older one made.
+            bench.sweep(index.id).await;
+            let older = bench
+                .held()
+                .values()
+                .filter(|text| text.contains("older words"))
+                .count();
+            assert_eq!(older, 3);
+
+            bench.wait(3600).await;
+            bench
+                .store
+                .set_checkpoint(index.id, WALK, None)
+                .await
+                .unwrap();
+            bench.site.take_log();
+            let uploads = bench.shelf.uploads();
+            let run = match kind {
+                RunKind::Delta => bench.delta(index.id).await,
+                _ => bench.sweep(index.id).await,
+            };
+            assert_eq!((run.kind, run.status), (kind, RunStatus::Succeeded));
+            assert_eq!((run.counts.fetched, run.counts.uploaded), (0, 3));
+            assert_eq!(bench.shelf.uploads(), uploads + 3);
+            let log = bench.site.take_log();
+            assert!(
+                !log.iter().any(|request| request.contains("bodies=true")),
+                "{log:#?}"
+            );
+            bench.assert_true(index.id).await;
+            let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
+            let kept = bench.store.bodies(&ids).await.unwrap();
+            let newest = kept.iter().map(|body| body.converter).max();
+            assert!(kept.iter().all(|body| Some(body.converter) == newest));
+            assert_eq!(bench.store.checkpoint(index.id, WALK).await.unwrap(), now);
+
+            // Once is enough.
+            let again = bench.delta(index.id).await;
+            assert_eq!((again.counts.fetched, again.counts.uploaded), (0, 0));
+        });
+    }
+}

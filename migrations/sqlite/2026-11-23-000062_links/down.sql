@@ -1,0 +1,2 @@
+ALTER TABLE synced_pages DROP COLUMN belongs;
+ALTER TABLE synced_pages DROP COLUMN links;
