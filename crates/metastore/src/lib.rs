@@ -5,7 +5,8 @@
 //!
 //! What it promises:
 //! * Each method is one transaction on a blocking thread; it finishes even when its caller is dropped, and a panic in it
-//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it.
+//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it. Questions have readers of
+//!   their own ([`QueryStore`](domain::ports::store::QueryStore)).
 //! * Times are UTC with microseconds and come back as they went in.
 //! * One engine per database: [`Metastore::open_locked`].
 //!

@@ -1,4 +1,4 @@
-//! [`QueryStore`]: thin like `sync_store`.
+//! [`QueryStore`]: thin like `sync_store`, on readers of its own.
 
 use async_trait::async_trait;
 use domain::comments::CachedComment;
@@ -15,16 +15,16 @@ use crate::rows::{BodyRow, CommentRow};
 #[async_trait]
 impl QueryStore for Metastore {
     async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget> {
-        self.read(move |c| indexes::target(c, index)).await
+        self.answer(move |c| indexes::target(c, index)).await
     }
 
     async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>> {
-        self.read(indexes::targets).await
+        self.answer(indexes::targets).await
     }
 
     async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId> {
         let agent = agent.clone();
-        self.read(move |c| indexes::id_of_agent(c, &agent)).await
+        self.answer(move |c| indexes::id_of_agent(c, &agent)).await
     }
 
     async fn target_with_pages(
@@ -33,13 +33,13 @@ impl QueryStore for Metastore {
         ids: &[PageId],
     ) -> StoreResult<(QueryTarget, Vec<PageRecord>)> {
         let ids = ids.to_vec();
-        self.read(move |c| Ok((indexes::target(c, index)?, pages::by_id(c, index, &ids)?)))
+        self.answer(move |c| Ok((indexes::target(c, index)?, pages::by_id(c, index, &ids)?)))
             .await
     }
 
     async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
         let filter = filter.clone();
-        self.read(move |c| listing::list(c, index, &filter)).await
+        self.answer(move |c| listing::list(c, index, &filter)).await
     }
 
     async fn page_by_title(
@@ -49,31 +49,32 @@ impl QueryStore for Metastore {
         title: &str,
     ) -> StoreResult<Option<PlacedPage>> {
         let (space, title) = (space.clone(), title.to_owned());
-        self.read(move |c| listing::by_title(c, index, &space, &title))
+        self.answer(move |c| listing::by_title(c, index, &space, &title))
             .await
     }
 
     async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
         let ids = ids.to_vec();
         let unpack = |rows: Vec<BodyRow>| rows.into_iter().map(CachedBody::try_from).collect();
-        self.read_then(move |c| bodies::get(c, &ids), unpack).await
+        self.answer_then(move |c| bodies::get(c, &ids), unpack)
+            .await
     }
 
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
         let pages = pages.to_vec();
         let unpack =
             |rows: Vec<CommentRow>| rows.into_iter().map(CachedComment::try_from).collect();
-        self.read_then(move |c| comments::of_pages(c, &pages), unpack)
+        self.answer_then(move |c| comments::of_pages(c, &pages), unpack)
             .await
     }
 
     async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
         let ids = ids.to_vec();
-        self.read(move |c| links::people(c, &ids)).await
+        self.answer(move |c| links::people(c, &ids)).await
     }
 
     async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
         let ids = ids.to_vec();
-        self.read(move |c| links::names(c, index, &ids)).await
+        self.answer(move |c| links::names(c, index, &ids)).await
     }
 }
