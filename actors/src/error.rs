@@ -23,7 +23,7 @@ pub enum EngineError {
     },
     /// So many questions to an index are under way that the rest of the room is left to others.
     #[error(
-        "too many questions to index {index} are being answered already; ask again in a second"
+        "too many questions to index {index} are being answered already; ask again when some of them are answered"
     )]
     TooManyQuestions {
         /// The index.

@@ -33,6 +33,8 @@ pub(crate) enum Fallback {
 
 /// Hits of Confluence's own search among which those are looked for that a stale index does not know.
 const LIVE_LOOK: usize = 50;
+/// How long passages that the store has found wait for what Confluence's own search finds beside.
+const BESIDE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A store that has not answered by then is down for this question.
 const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Passages asked for beyond those wanted, since some may have to be left out.
@@ -68,7 +70,14 @@ impl Question for Search {
         let live = if ask_live {
             // What changed since need not be among the best of all.
             let look = if stale { LIVE_LOOK } else { 0 };
-            match live::search(sources, &target, &query, wanted(&query).max(look)).await {
+            let search = live::search(sources, &target, &query, wanted(&query).max(look));
+            let searched = match &from_index {
+                Ok(found) if !found.is_empty() => tokio::time::timeout(BESIDE_TIMEOUT, search)
+                    .await
+                    .unwrap_or_else(|_| Err(slow("Confluence's own search", BESIDE_TIMEOUT))),
+                _ => search.await,
+            };
+            match searched {
                 Ok(found) => found,
                 Err(error) if error.is_not_found() => return Err(error),
                 Err(error) => {
@@ -112,6 +121,12 @@ impl Question for Search {
             .results
             .retain(|result| checked.contains(&result.page.page.id));
         Ok(answer)
+    }
+}
+
+fn slow(what: &str, timeout: Duration) -> EngineError {
+    EngineError::Busy {
+        detail: format!("{what} has not answered within {} s", timeout.as_secs()),
     }
 }
 
@@ -179,31 +194,39 @@ async fn gate(
     let quotable = Quotable::read(sources, index, ids.collect()).await?;
     let known = quotable.take_all();
     if !backend.capabilities().knows_sections {
-        find_sections(sources, index, &mut passages, &known).await?;
+        passages = with_sections(sources, index, passages, &known).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }
 
 /// Headings of passages from the kept Markdown, for stores that do not return them.
-async fn find_sections(
+async fn with_sections(
     sources: &Sources,
     index: IndexId,
-    passages: &mut [Passage],
+    mut passages: Vec<Passage>,
     known: &HashMap<PageId, PlacedPage>,
-) -> Result<(), EngineError> {
+) -> Result<Vec<Passage>, EngineError> {
     let records: Vec<_> = known.values().map(|known| &known.record).collect();
     let texts = page_texts(sources.store.as_ref(), index, &records).await?;
-    for passage in passages {
-        let Some((_, page)) = passage.document.page() else {
-            continue;
-        };
-        let Some(text) = texts.get(&page) else {
-            continue;
-        };
-        if let Some((path, anchor)) = crate::section::of_passage(&text.markdown, &passage.text) {
-            passage.heading_path = path;
-            passage.anchor = Some(anchor);
+    // Each line of a passage may be looked for in the whole text of a page: other questions do not wait for that.
+    let found = tokio::task::spawn_blocking(move || {
+        for passage in &mut passages {
+            let page = passage.document.page();
+            let Some(text) = page.and_then(|(_, page)| texts.get(&page)) else {
+                continue;
+            };
+            let section = crate::section::of_passage(&text.markdown, &passage.text);
+            if let Some((path, anchor)) = section {
+                passage.heading_path = path;
+                passage.anchor = Some(anchor);
+            }
         }
-    }
-    Ok(())
+        passages
+    });
+    found.await.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => EngineError::Busy {
+            detail: "the engine has stopped".to_owned(),
+        },
+    })
 }

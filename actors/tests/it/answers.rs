@@ -1,10 +1,13 @@
 //! Answers: only what may be shown, from Confluence itself where the index cannot answer, and without waiting for a sync.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use actors::{EngineSettings, VerifyOnRead};
 use domain::content::ContentStatus;
+use domain::index::BackendKind;
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, PageFilter};
 use domain::query::{AnswerSource, Filters, PageQuery, PageText, RetrievalQuery};
@@ -405,6 +408,93 @@ fn the_answer_that_never_comes_is_given_up_in_time() {
             .unwrap_err();
         assert_eq!(error.code(), "engine_busy");
         assert_eq!(asked.elapsed().as_secs(), 60);
+    });
+}
+
+#[test]
+fn what_a_stale_index_has_found_does_not_wait_for_confluence_without_end() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let index = bench.synced().await;
+        bench.patch(index.id, |s| s.enabled = false).await;
+        bench.wait(3 * 3600).await;
+        bench
+            .site
+            .with(|site| site.latency = Duration::from_secs(3600));
+        let asked = Instant::now();
+        let answer = bench.ask(index.id, "words").await;
+        assert_eq!(asked.elapsed().as_secs(), 10);
+        assert_eq!((answer.stale, answer.source), (true, AnswerSource::Index));
+        assert_eq!(answer.results[0].page.page.id.as_str(), page.to_string());
+    });
+}
+
+#[test]
+fn a_store_that_hangs_keeps_no_question_to_another_waiting() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let index = bench.synced().await;
+        let mut of_cloud = bench.index_settings("other", &["ENG"]);
+        of_cloud.backend = BackendKind::LlamaCloud;
+        let other = bench.create(of_cloud).await;
+        bench.over(other.id).await;
+        bench
+            .shelf
+            .with(|shelf| shelf.latency = Duration::from_secs(3600));
+        let hanging = (0..200).map(|_| bench.engine.search(index.id, query("words")));
+        let others = async {
+            bench.wait(1).await;
+            let asked = Instant::now();
+            for _ in 0..20 {
+                assert_eq!(bench.finds(other.id, "words").await, [page.to_string()]);
+            }
+            assert!(asked.elapsed() < Duration::from_secs(1));
+        };
+        join(join_all(hanging), others).await;
+    });
+}
+
+#[test]
+fn looking_for_sections_in_a_long_page_does_not_hold_up_other_questions() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let lines: String = (0..4_000)
+            .map(|n| format!("<p>words of the paragraph with the number {n}</p>"))
+            .collect();
+        bench.site.add("10", None, "A", &lines);
+        let index = bench.synced().await;
+        // What the store holds is older: none of its lines stands in the page any more.
+        bench.shelf.with(|shelf| {
+            let documents = shelf.documents.values_mut();
+            for document in documents.flat_map(BTreeMap::values_mut) {
+                document.text = "words that stood here before an edit\n".repeat(4_000);
+            }
+        });
+        let over = Cell::new(false);
+        let began = std::time::Instant::now();
+        // The longest time for which nothing else on the thread went on.
+        let others = async {
+            let (mut longest, mut last) = (Duration::ZERO, std::time::Instant::now());
+            loop {
+                longest = longest.max(last.elapsed());
+                last = std::time::Instant::now();
+                if over.get() {
+                    return longest;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let asked = async {
+            let answer = bench.engine.search(index.id, query("words")).await;
+            over.set(true);
+            answer
+        };
+        let (answer, longest) = join(asked, others).await;
+        assert_eq!(answer.unwrap().results.len(), 1);
+        let took = began.elapsed();
+        assert!(longest * 2 < took, "{longest:?} of {took:?}");
     });
 }
 
