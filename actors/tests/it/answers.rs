@@ -6,12 +6,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use actors::{EngineSettings, VerifyOnRead};
-use domain::content::ContentStatus;
+use domain::content::{ContentStatus, Restriction};
 use domain::index::BackendKind;
+use domain::page::PageState;
 use domain::ports::clock::Clock;
-use domain::ports::store::{AdminStore, PageFilter};
+use domain::ports::store::{AdminStore, PageFilter, SyncStore};
 use domain::query::{AnswerSource, Filters, PageQuery, PageText, RetrievalQuery};
-use domain::{IndexId, Timestamp};
+use domain::{IndexId, PageId, Timestamp};
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
@@ -253,6 +254,75 @@ fn a_page_is_read_by_id_and_by_title_and_only_from_a_space_of_the_index() {
             .list_pages(index.id, PageFilter::default())
             .await;
         assert_eq!(listed.unwrap().items.len(), 1);
+    });
+}
+
+#[test]
+fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let kept = bench.site.add("10", None, "A", "<p>words</p>");
+        let hidden = bench.site.add("10", None, "Takeover", "<p>words</p>");
+        let index = bench.synced().await.id;
+        let ids = [PageId::from(hidden.to_string())];
+        let row = bench
+            .store
+            .pages_by_id(index, &ids)
+            .await
+            .unwrap()
+            .remove(0);
+        let titled = || PageQuery::Title {
+            space: "ENG".into(),
+            title: "Takeover".to_owned(),
+        };
+        for state in PageState::ALL {
+            for (stored, restriction) in [
+                (true, Restriction::Open),
+                (false, Restriction::Open),
+                (false, Restriction::Unknown),
+                (false, Restriction::Restricted),
+            ] {
+                let left = matches!(
+                    state,
+                    PageState::Vanishing | PageState::Removed | PageState::Skipped
+                );
+                let shown = stored && !left;
+                let mut row = row.clone();
+                (row.state, row.restriction) = (state, restriction);
+                row.stored_hash = row.stored_hash.filter(|_| stored);
+                bench.store.save_pages(&[row], &[], &[]).await.unwrap();
+                let why = format!("{state:?}, stored {stored}, {restriction:?}");
+                let all = if shown { 2 } else { 1 };
+                assert_eq!(bench.finds(index, "words").await.len(), all, "{why}");
+                assert_eq!(read(&bench, index, hidden).await.is_some(), shown, "{why}");
+                let by_title = bench.engine.read_page(index, titled()).await.unwrap();
+                assert_eq!(by_title.is_some(), shown, "{why}");
+                // Whatever the list was asked for.
+                for filter in [true, false] {
+                    let filter = PageFilter {
+                        shown: filter,
+                        ..PageFilter::default()
+                    };
+                    let listed = bench.engine.list_pages(index, filter).await.unwrap();
+                    assert_eq!(listed.items.len(), all, "{why}");
+                }
+                // Of what left, only that it is gone, unless few could see it.
+                let told = state == PageState::Removed && restriction != Restriction::Restricted;
+                let since = Timestamp::UNIX_EPOCH;
+                let changes = bench.engine.recent_changes(index, since, None, 9).await;
+                let ids: Vec<_> = changes
+                    .unwrap()
+                    .into_iter()
+                    .map(|c| c.page.id.clone())
+                    .collect();
+                assert_eq!(
+                    ids.contains(&hidden.to_string().into()),
+                    shown || told,
+                    "{why}"
+                );
+                assert!(ids.contains(&kept.to_string().into()), "{why}");
+            }
+        }
     });
 }
 
