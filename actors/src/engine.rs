@@ -117,6 +117,8 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let sources = Sources::of(&parts);
         let shared = Shared::new(parts);
+        // What workers of an earlier process had claimed; none of this one lives yet.
+        shared.release_claims().await?;
         take_up_open_runs(&shared).await?;
         if shared.settings.scheduled {
             take_up_moves(&shared).await?;

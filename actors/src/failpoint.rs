@@ -16,7 +16,7 @@ pub const FAILPOINTS: &[&str] = &[
     "after_comments_saved",
     "after_comments_folded",
     "after_facts_recorded",
-    "after_outbox_written",
+    "after_holdings_written",
     "before_upload",
     "after_upload_before_ack",
     "after_ack",

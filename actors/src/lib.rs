@@ -5,9 +5,9 @@
 //!      │ ╲               timer, owns the              one per index:                                       │
 //!      │  ╲ Ask{place}   index actors                 run, credits   ◄────────── answers ──────────────────┘
 //!      │   ╰───────────► AnswerActor ×2, on threads of their own: each question is one message
-//!      ▼                                                │ one transaction: page rows + outbox rows
+//!      ▼                                                │ one transaction: page rows + holdings
 //!   ProgressHub ◄── events ─────────────────────────────┤
-//!                                                       ▼ DrainOutbox
+//!                                                       ▼ Upload
 //!                                                 LlamaUploader (one per backend) ──► RetrievalBackend
 //! ```
 //!
@@ -22,6 +22,7 @@
 #![warn(missing_docs)]
 
 mod answering;
+mod counters;
 mod credits;
 mod document;
 mod engine;
@@ -36,6 +37,7 @@ mod section;
 mod settings;
 mod shared;
 mod status;
+mod stop;
 mod supervise;
 mod uploader;
 

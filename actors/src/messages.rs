@@ -1,17 +1,16 @@
-//! What actors say to one another, grouped by receiver.
+//! What actors say to one another, grouped by receiver (those to the uploader stand beside it).
 //!
-//! Hints (`Activate`, `Look`, `DrainOutbox`…) carry no data and are idempotent: what is to be done stands in rows.
+//! Hints (`Activate`, `Look`…) carry no data and are idempotent: what is to be done stands in rows.
 
 use actix::Message;
 use domain::{IndexId, RunId};
 
 use crate::status::{EngineStatus, IndexGauge};
 use crate::supervise::Child;
-use crate::uploader::{LaneReport, UploadJob};
 
 // --- to the SchedulerActor
 
-/// Look for due indexes, new and deleted ones, tombstones; then sleep until the next due time.
+/// Look for due indexes, new and deleted ones, objects to be removed; then sleep until the next due time.
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Tick;
@@ -86,25 +85,3 @@ pub(crate) struct Drain;
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "IndexGauge")]
 pub(crate) struct GetIndexStatus;
-
-// --- to a LlamaUploader
-
-/// Send what waits in the outbox of an index, until told that no more will come; then confirm it.
-#[derive(Message)]
-#[rtype(result = "LaneReport")]
-pub(crate) struct OpenLane(pub UploadJob);
-
-/// Rows were written into the outbox of an index.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub(crate) struct DrainOutbox(pub IndexId);
-
-/// No more rows will come for this index's run.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub(crate) struct CloseLane(pub IndexId);
-
-/// How many batches are in flight?
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "usize")]
-pub(crate) struct GetInFlight;

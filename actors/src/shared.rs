@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use actix::Addr;
 use domain::content::ContentKind;
+use domain::event::{EventKind, NewEvent};
 use domain::index::{BackendKind, Index};
 use domain::overlap::Overlap;
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{StoreError, SyncStore};
+use domain::run::Run;
 use domain::schedule::Timetable;
-use domain::{IndexId, PageId, SpaceId, Timestamp};
+use domain::{IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, WorkerId};
 use tokio_util::sync::CancellationToken;
 
+use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
+use crate::document::SpaceNames;
 use crate::uploader::LlamaUploader;
 use crate::{Backends, EngineParts, EngineSettings, ProgressHub};
 
@@ -44,6 +48,8 @@ pub(crate) struct Shared {
     last_run_at: Mutex<Option<Timestamp>>,
     started: tokio::time::Instant,
     overlaps: Mutex<HashMap<(IndexId, &'static str), Overlap>>,
+    counters: Mutex<HashMap<RunId, Arc<RunCounters>>>,
+    workers: Mutex<HashMap<WorkerId, ObjectId>>,
     /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
     walks: Mutex<HashMap<(SpaceId, ContentKind), Turn>>,
 }
@@ -65,6 +71,8 @@ impl Shared {
             last_run_at: Mutex::default(),
             started: tokio::time::Instant::now(),
             overlaps: Mutex::default(),
+            counters: Mutex::default(),
+            workers: Mutex::default(),
             walks: Mutex::default(),
         })
     }
@@ -86,6 +94,8 @@ impl Shared {
             last_run_at: Mutex::new(*lock(&self.last_run_at)),
             started: self.started,
             overlaps: Mutex::new(lock(&self.overlaps).clone()),
+            counters: Mutex::default(),
+            workers: Mutex::default(),
             walks: Mutex::default(),
         })
     }
@@ -164,6 +174,64 @@ impl Shared {
         look(lock(&self.overlaps).entry((index, feed)).or_default(), now)
     }
 
+    /// The counters of a run: those that an actor left behind which died, or else from its row.
+    pub(crate) fn counters_of(&self, run: &Run) -> Arc<RunCounters> {
+        let mut all = lock(&self.counters);
+        let fresh = || Arc::new(RunCounters::from(run.counts, run.requests));
+        Arc::clone(all.entry(run.id).or_insert_with(fresh))
+    }
+
+    /// The run is over.
+    pub(crate) fn forget_counters(&self, run: RunId) {
+        lock(&self.counters).remove(&run);
+    }
+
+    /// A new upload worker of an object, known as living until it is dropped.
+    pub(crate) fn worker_of(self: &Arc<Self>, object: ObjectId) -> LivingWorker {
+        let id = WorkerId::generate();
+        lock(&self.workers).insert(id, object);
+        LivingWorker {
+            shared: Arc::clone(self),
+            id,
+            object,
+        }
+    }
+
+    /// Takes back what workers have claimed that live no more.
+    pub(crate) async fn release_claims(&self) -> Result<usize, StoreError> {
+        let living: Vec<WorkerId> = lock(&self.workers).keys().copied().collect();
+        self.store.release_claims(&living).await
+    }
+
+    /// Names pages that failed to those who watch.
+    pub(crate) async fn publish_failed(&self, index: IndexId, run: RunId, ids: &[PageId]) {
+        if ids.is_empty() {
+            return;
+        }
+        let rows = async {
+            let state = self.store.index_state(index).await?;
+            let records = self.store.pages_by_id(index, ids).await?;
+            Ok::<_, StoreError>((SpaceNames::of(&state.index), records))
+        };
+        let Ok((names, records)) = rows.await else {
+            return;
+        };
+        for record in records {
+            let key = names.key(&record.facts.space_id).cloned();
+            let page = record.to_page(key.unwrap_or_else(|| SpaceKey::from("")));
+            let mut data = serde_json::to_value(page).unwrap_or_default();
+            data["index_id"] = serde_json::json!(index);
+            data["run_id"] = serde_json::json!(run);
+            let event = NewEvent {
+                kind: EventKind::PageFailed,
+                index_id: index,
+                run_id: Some(run),
+                data,
+            };
+            self.hub.publish(event).await;
+        }
+    }
+
     /// The index is deleted: nobody guards its rows any more.
     pub(crate) fn forget(&self, index: IndexId) {
         lock(&self.rows).remove(&index);
@@ -178,6 +246,32 @@ impl Shared {
     /// Passes the place of one page or file.
     pub(crate) fn pass_with(&self, failpoint: &str, id: &PageId) {
         self.settings.failpoints.pass_with(failpoint, id);
+    }
+}
+
+/// An upload worker as long as it lives.
+pub(crate) struct LivingWorker {
+    shared: Arc<Shared>,
+    id: WorkerId,
+    object: ObjectId,
+}
+
+impl LivingWorker {
+    pub(crate) const fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Whether no other works on the same object.
+    pub(crate) fn is_alone(&self) -> bool {
+        let all = lock(&self.shared.workers);
+        let mut others = all.iter().filter(|(id, _)| **id != self.id);
+        !others.any(|(_, object)| *object == self.object)
+    }
+}
+
+impl Drop for LivingWorker {
+    fn drop(&mut self) {
+        lock(&self.shared.workers).remove(&self.id);
     }
 }
 

@@ -15,7 +15,6 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::auth::Admin;
-use super::events::every_index;
 use super::problem::ApiResult;
 use super::routes;
 use super::span::{known_method, shown};
@@ -187,16 +186,17 @@ pub async fn show_metrics(_: Admin, state: web::Data<AppState>) -> ApiResult<Htt
 )]
 async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
     let now = chrono::Utc::now();
-    let indexes = every_index(state).await?;
+    let indexes = state.store.index_states().await?;
     for status in IndexStatus::ALL {
         let count = indexes
             .iter()
-            .filter(|index| index.status == status)
+            .filter(|of| of.index.status == status)
             .count();
         gauge!(INDEXES, "status" => status.as_str()).set(count as f64);
     }
     let mut of_indexes = OfIndexes::default();
-    for index in &indexes {
+    for of in &indexes {
+        let index = &of.index;
         // An agent id has no character that would have to be escaped.
         let agent = format!("agent=\"{}\"", index.settings.agent_id);
         of_indexes.put(DOCUMENTS, &agent, index.document_count);
@@ -204,21 +204,21 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         if let Some(finished) = finished {
             of_indexes.put(SYNC_AGE, &agent, (now - finished).num_seconds());
         }
-        let outbox = state.store.outbox_counts(index.id).await?;
+        let open = state.store.open_holdings(of.serving).await?;
         of_indexes.put(
             OUTBOX,
             &format!("{agent},state=\"waiting\""),
-            outbox.waiting,
+            open.waiting + open.claimed,
         );
         of_indexes.put(
             OUTBOX,
             &format!("{agent},state=\"accepted\""),
-            outbox.accepted,
+            open.accepted,
         );
-        let age = if outbox.oldest == 0 {
+        let age = if open.oldest == 0 {
             0
         } else {
-            now.timestamp() - outbox.oldest
+            now.timestamp() - open.oldest
         };
         of_indexes.put(OUTBOX_AGE, &agent, age);
     }

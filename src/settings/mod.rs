@@ -175,7 +175,7 @@ pub struct SyncSettings {
     pub max_delete_percent: u32,
     /// Accepted but not searchable by then counts as failed.
     pub upload_deadline: Duration,
-    /// How long runs, events and tombstones are kept, days.
+    /// How long runs, events and removed pages are kept, days.
     pub retention_days: u32,
     /// Rendered bodies that a run may ask for, one request each, where only Confluence can resolve a macro.
     pub rendered_pages_per_run: u32,

@@ -159,7 +159,7 @@ impl Judge {
         }
         let hidden = record.is_some_and(|record| {
             matches!(
-                record.state,
+                record.state(),
                 PageState::Vanishing | PageState::Removed | PageState::Skipped
             )
         });

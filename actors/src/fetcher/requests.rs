@@ -16,8 +16,9 @@ use domain::{AccountId, Disposition, PageId, SpaceId, SpaceKey};
 use tokio::sync::Semaphore;
 
 use super::actor::Fetch;
+use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
-use crate::index::run::{Halt, Stop, Tally};
+use crate::stop::{Halt, Stop};
 
 /// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
 /// of its own.
@@ -35,7 +36,7 @@ pub(crate) struct Fetchers {
     source: Arc<dyn ContentSource>,
     pool: Arc<FetcherPool>,
     own: Arc<Semaphore>,
-    tally: Arc<Tally>,
+    counters: Arc<RunCounters>,
     stop: Stop,
 }
 
@@ -44,14 +45,14 @@ impl Fetchers {
         source: Arc<dyn ContentSource>,
         pool: Arc<FetcherPool>,
         own: Arc<Semaphore>,
-        tally: Arc<Tally>,
+        counters: Arc<RunCounters>,
         stop: Stop,
     ) -> Self {
         Self {
             source,
             pool,
             own,
-            tally,
+            counters,
             stop,
         }
     }
@@ -289,7 +290,7 @@ impl Fetchers {
             let mut died = false;
             let answer = match lease.fetcher() {
                 Some(fetcher) => {
-                    self.tally.request_to_confluence();
+                    self.counters.request_to_confluence();
                     let request = Box::pin(request(Arc::clone(&self.source)));
                     let fetch = Fetch { request, lease };
                     fetcher.send(fetch).await.unwrap_or_else(|_| {

@@ -9,9 +9,10 @@ use domain::run::{Run, RunKind};
 use domain::{IndexId, RunId};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::run::{self, Ended, Stop};
+use super::run::{self, Ended};
 use crate::messages::Activate;
 use crate::shared::Shared;
+use crate::stop::Stop;
 use crate::supervise::ChildGuard;
 
 /// One index.
@@ -133,7 +134,7 @@ pub(super) async fn open_if_called_for(shared: &Shared, index: IndexId) -> Resul
         || progress.deletions_accepted
     {
         Some(RunKind::Sweep)
-    } else if run::something_is_due(shared, index).await? {
+    } else if run::something_is_due(shared, &state).await? {
         Some(RunKind::Delta)
     } else {
         None

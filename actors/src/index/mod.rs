@@ -10,14 +10,13 @@ pub(crate) mod run;
 
 pub(crate) use actor::IndexActor;
 
+use domain::IndexId;
 use domain::event::{EventKind, NewEvent};
 use domain::index::IndexStatus;
 use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
 use domain::run::RunStatus;
-use domain::{IndexId, PageId, RunId, SpaceKey};
 
-use crate::document::SpaceNames;
 use crate::scheduler::GIVEN_UP;
 use crate::shared::Shared;
 
@@ -75,10 +74,11 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
     let ended = async {
         if let Some(run) = shared.store.open_run_of(index).await? {
             let state = shared.store.index_state(index).await?;
+            let counters = shared.counters_of(&run);
             let end = RunEnd {
                 status: RunStatus::Failed,
-                counts: run.counts,
-                requests: run.requests,
+                counts: counters.counts(),
+                requests: counters.requests(),
                 error: Some(Problem::new("internal", words)),
                 plan: None,
                 index_status: status,
@@ -88,6 +88,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
                 then: None,
             };
             let run = shared.store.finish_run(run.id, &end).await?;
+            shared.forget_counters(run.id);
             shared.hub.run_finished(&run).await;
         } else {
             shared
@@ -110,27 +111,4 @@ pub(crate) fn next_after_failure(shared: &Shared, state: &IndexState) -> Option<
         let timetable = shared.timetable(&state.index);
         timetable.at_most_every(10).next(shared.now())
     })
-}
-
-/// Names pages that failed to those who watch.
-pub(crate) async fn tell_failed(shared: &Shared, index: IndexId, run: RunId, ids: &[PageId]) {
-    if ids.is_empty() {
-        return;
-    }
-    let rows = async {
-        let state = shared.store.index_state(index).await?;
-        let records = shared.store.pages_by_id(index, ids).await?;
-        Ok::<_, StoreError>((SpaceNames::of(&state.index), records))
-    };
-    let Ok((names, records)) = rows.await else {
-        return;
-    };
-    for record in records {
-        let key = names
-            .key(&record.facts.space_id)
-            .cloned()
-            .unwrap_or_else(|| SpaceKey::from(""));
-        let event = NewEvent::page_failed(&record.to_page(key), index, run);
-        shared.hub.publish(event).await;
-    }
 }

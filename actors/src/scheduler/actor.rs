@@ -10,8 +10,8 @@ use domain::index::{BackendKind, IndexStatus};
 use domain::{IndexId, Timestamp};
 use tokio::time::Instant;
 
+use super::leaving;
 use super::outlook::{Outlook, look};
-use super::tombstones;
 use crate::fetcher::ConfluenceFetcher;
 use crate::index::{IndexActor, give_up};
 use crate::messages::{Activate, Respawn, Retire, Tick};
@@ -32,7 +32,7 @@ pub(crate) struct SchedulerActor {
     removing: bool,
     remove_again: bool,
     pub(super) next_tick: Option<Timestamp>,
-    pub(super) tombstones: usize,
+    pub(super) leaving: usize,
     pub(super) respawns: u64,
     last_prune: Option<Timestamp>,
 }
@@ -61,7 +61,7 @@ impl SchedulerActor {
             removing: false,
             remove_again: false,
             next_tick: None,
-            tombstones: 0,
+            leaving: 0,
             respawns: 0,
             last_prune: None,
         }
@@ -123,30 +123,30 @@ impl SchedulerActor {
         for index in outlook.activate {
             self.index_actor(index, ctx).do_send(Activate);
         }
-        self.remove_tombstones(ctx);
+        self.remove_leaving(ctx);
         outlook.next
     }
 
     /// Removes objects of deleted and moved indexes, apart from the looks: a store that does not answer holds up no run. One
     /// such task at a time; what comes due meanwhile is removed after it.
-    fn remove_tombstones(&mut self, ctx: &mut Context<Self>) {
+    fn remove_leaving(&mut self, ctx: &mut Context<Self>) {
         if self.removing {
             self.remove_again = true;
             return;
         }
         self.removing = true;
         let shared = Arc::clone(&self.shared);
-        let work = async move { tombstones::remove_due(&shared, None).await };
+        let work = async move { leaving::remove_due(&shared, None).await };
         ctx.spawn(work.into_actor(self).map(|remaining, this, ctx| {
             this.removing = false;
             match remaining {
-                Ok(remaining) => this.tombstones = remaining,
+                Ok(remaining) => this.leaving = remaining,
                 Err(error) => {
                     tracing::error!(%error, "the scheduler cannot read what is still to be removed");
                 }
             }
             if std::mem::take(&mut this.remove_again) {
-                this.remove_tombstones(ctx);
+                this.remove_leaving(ctx);
             }
         }));
     }

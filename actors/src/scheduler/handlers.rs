@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 
 use super::SchedulerActor;
 use crate::messages::{
-    Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetInFlight,
-    GetIndexStatus, GetStatus, IndexChanged, Look, Respawn, Tick,
+    Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetIndexStatus,
+    GetStatus, IndexChanged, Look, Respawn, Tick,
 };
 use crate::status::{BackendStatus, EngineStatus, IndexGauge};
+use crate::uploader::GetInFlight;
 
 /// How long the status waits for one actor; a busy one is left out rather than waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -43,7 +44,7 @@ impl Handler<IndexChanged> for SchedulerActor {
             } else {
                 this.retire(index);
             }
-            // Due times may have changed, and a deleted index leaves a tombstone.
+            // Due times may have changed, and a deleted index leaves an object to be removed.
             this.look(ctx);
         }));
     }
@@ -107,7 +108,7 @@ impl Handler<GetStatus> for SchedulerActor {
             })
             .collect();
         let next_tick = self.next_tick;
-        let tombstones = self.tombstones;
+        let tombstones = self.leaving;
         let respawns = self.respawns;
         Box::pin(async move {
             let indexes: Vec<IndexGauge> = join_all(asked).await.into_iter().flatten().collect();

@@ -6,10 +6,10 @@
 
 mod actor;
 mod handlers;
+mod leaving;
 mod outlook;
-mod tombstones;
 
 pub(crate) use actor::{GIVEN_UP, SchedulerActor};
-pub(crate) use tombstones::{
-    remove_due as remove_tombstones, remove_of_agent as remove_tombstones_of_agent,
+pub(crate) use leaving::{
+    remove_due as remove_leaving, remove_of_agent as remove_leaving_of_agent,
 };

@@ -1,39 +1,79 @@
-//! The actor: the lanes of one store, and the permits that they share.
+//! The actor: starts the workers of one store, and holds the permits that they share. Its messages stand here, too.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::{
-    Actor, ActorFutureExt, Context, Handler, MessageResult, ResponseActFuture, WrapFuture,
-};
+use actix::{Actor, Context, Handler, Message, MessageResult, ResponseActFuture, WrapFuture};
 use domain::index::{BackendKind, Remote};
-use domain::{IndexId, RunId};
+use domain::{IndexId, ObjectId, RunId, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 
-use super::lane::Lane;
-use super::ledger::Ledger;
+use super::worker::Worker;
 use crate::EngineError;
-use crate::index::run::{Stop, Tally};
-use crate::messages::{CloseLane, DrainOutbox, GetInFlight, OpenLane};
+use crate::counters::RunCounters;
 use crate::shared::Shared;
+use crate::stop::Stop;
 use crate::supervise::ChildGuard;
 
-/// What a run hands to the uploader: whose outbox, where to, and where to count.
+/// Send what an object is to hold, until told that no more will come; then confirm it.
+#[derive(Message)]
+#[rtype(result = "UploadReport")]
+pub(crate) struct Upload(pub UploadJob);
+
+/// How many batches are in flight?
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "usize")]
+pub(crate) struct GetInFlight;
+
+/// What a run hands to the uploader: which object, what it is in the store, and where to count.
 #[derive(Clone)]
 pub(crate) struct UploadJob {
     pub(crate) index: IndexId,
     pub(crate) run: RunId,
     pub(crate) backend: BackendKind,
-    pub(crate) ledger: Ledger,
+    pub(crate) object: ObjectId,
+    /// Whether it is the object that answers: pages that fail are named.
+    pub(crate) answers: bool,
     pub(crate) remote: Remote,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counters: Arc<RunCounters>,
+    /// When the run began: what fails in it is tried again by a later one.
+    pub(crate) began: Timestamp,
+    /// Ends the worker, be it because the run is asked to stop or because the run is no more.
     pub(crate) stop: Stop,
+    pub(crate) signal: UploadSignal,
 }
 
-/// How a lane ended.
+/// How a run tells its worker that rows were written. Carries no data: what is to be done stands in rows.
+#[derive(Clone, Default)]
+pub(crate) struct UploadSignal {
+    wake: Arc<Notify>,
+    closing: Arc<AtomicBool>,
+}
+
+impl UploadSignal {
+    /// Rows were written.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// No more rows will come.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+}
+
+/// How a worker ended.
 #[derive(Debug)]
-pub(crate) enum LaneReport {
+pub(crate) enum UploadReport {
     /// Everything that could be sent was sent, and is searchable or has failed.
     Settled,
     /// It was asked to stop; the rest waits in rows.
@@ -42,20 +82,12 @@ pub(crate) enum LaneReport {
     Trouble(EngineError),
 }
 
-/// The worker for one store.
+/// The parent of the workers for one store.
 pub(crate) struct LlamaUploader {
     shared: Arc<Shared>,
     kind: BackendKind,
     permits: Arc<Semaphore>,
-    lanes: HashMap<IndexId, LaneHandle>,
     _guard: ChildGuard,
-}
-
-/// How the actor reaches a lane.
-#[derive(Clone, Default)]
-pub(super) struct LaneHandle {
-    pub(super) wake: Arc<Notify>,
-    pub(super) closing: Arc<AtomicBool>,
 }
 
 impl LlamaUploader {
@@ -65,7 +97,6 @@ impl LlamaUploader {
             shared,
             kind,
             permits,
-            lanes: HashMap::new(),
             _guard: guard,
         }
     }
@@ -75,57 +106,20 @@ impl Actor for LlamaUploader {
     type Context = Context<Self>;
 }
 
-impl Handler<OpenLane> for LlamaUploader {
-    type Result = ResponseActFuture<Self, LaneReport>;
+impl Handler<Upload> for LlamaUploader {
+    type Result = ResponseActFuture<Self, UploadReport>;
 
-    fn handle(&mut self, OpenLane(job): OpenLane, _: &mut Context<Self>) -> Self::Result {
-        let index = job.index;
+    fn handle(&mut self, Upload(job): Upload, _: &mut Context<Self>) -> Self::Result {
         let Some(backend) = self.shared.backend(self.kind) else {
             let error = EngineError::BackendMissing {
-                index,
+                index: job.index,
                 backend: self.kind,
             };
-            return Box::pin(async move { LaneReport::Trouble(error) }.into_actor(self));
+            return Box::pin(async move { UploadReport::Trouble(error) }.into_actor(self));
         };
-        let handle = LaneHandle::default();
-        self.lanes.insert(index, handle.clone());
-        let lane = Lane::new(
-            Arc::clone(&self.shared),
-            backend,
-            job,
-            handle.clone(),
-            Arc::clone(&self.permits),
-        );
-        Box::pin(lane.work().into_actor(self).map(move |report, this, _| {
-            // A newer lane of the same index stays.
-            let own = this
-                .lanes
-                .get(&index)
-                .is_some_and(|lane| Arc::ptr_eq(&lane.wake, &handle.wake));
-            if own {
-                this.lanes.remove(&index);
-            }
-            report
-        }))
-    }
-}
-
-impl Handler<DrainOutbox> for LlamaUploader {
-    type Result = ();
-    fn handle(&mut self, DrainOutbox(index): DrainOutbox, _: &mut Context<Self>) {
-        if let Some(lane) = self.lanes.get(&index) {
-            lane.wake.notify_one();
-        }
-    }
-}
-
-impl Handler<CloseLane> for LlamaUploader {
-    type Result = ();
-    fn handle(&mut self, CloseLane(index): CloseLane, _: &mut Context<Self>) {
-        if let Some(lane) = self.lanes.get(&index) {
-            lane.closing.store(true, Ordering::SeqCst);
-            lane.wake.notify_one();
-        }
+        let shared = Arc::clone(&self.shared);
+        let worker = Worker::new(shared, backend, job, Arc::clone(&self.permits));
+        Box::pin(worker.work().into_actor(self))
     }
 }
 

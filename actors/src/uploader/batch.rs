@@ -4,20 +4,19 @@ use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::document::Document;
+use domain::holding::{Change, HoldingChange, Outcome};
 use domain::ports::retrieval::{BackendError, ItemOutcome};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
+use domain::ports::store::OpenHolding;
 use domain::{Disposition, DocumentId};
 
-use super::lane::Lane;
-use super::ledger::Ledger;
+use super::worker::{Worker, of_row};
 use crate::EngineError;
-use crate::index::run::Halt;
-use crate::index::tell_failed;
+use crate::stop::Halt;
 
 pub(super) enum Batch {
     /// Rows, and their documents in the same order.
-    Upsert(Vec<OutboxEntry>, Vec<Document>),
-    Delete(Vec<OutboxEntry>),
+    Upsert(Vec<OpenHolding>, Vec<Document>),
+    Delete(Vec<OpenHolding>),
 }
 
 /// What came of a batch and of the pieces that it was sent in; every row that is not told of here is settled, or waits as it
@@ -27,7 +26,7 @@ pub(super) struct BatchEnd {
     /// The store said something about documents, be it that it does not want them.
     pub(super) answered: bool,
     /// Rows that went by themselves and were not answered.
-    pub(super) alone: Vec<(OutboxEntry, String)>,
+    pub(super) alone: Vec<(OpenHolding, String)>,
     /// Passing trouble, and how long to wait at least.
     pub(super) trouble: Option<(EngineError, Duration)>,
     /// Some of that trouble is not only about rows that went by themselves.
@@ -55,20 +54,46 @@ impl Batch {
         }
     }
 
-    fn into_rows(self) -> Vec<OutboxEntry> {
+    fn rows(&self) -> &[OpenHolding] {
         match self {
             Self::Upsert(rows, _) | Self::Delete(rows) => rows,
         }
     }
+
+    fn into_rows(self) -> Vec<OpenHolding> {
+        match self {
+            Self::Upsert(rows, _) | Self::Delete(rows) => rows,
+        }
+    }
+
+    /// Only those of which this is said.
+    fn keep(&mut self, keep: &[bool]) {
+        let mut kept = keep.iter().copied().chain(std::iter::repeat(false));
+        let mut next = || kept.next().unwrap_or(false);
+        match self {
+            Self::Upsert(rows, documents) => {
+                let mut told = Vec::with_capacity(rows.len());
+                rows.retain(|_| {
+                    told.push(next());
+                    told.last().copied().unwrap_or(false)
+                });
+                let mut told = told.into_iter();
+                documents.retain(|_| told.next().unwrap_or(false));
+            }
+            Self::Delete(rows) => rows.retain(|_| next()),
+        }
+    }
 }
 
-impl Lane {
+impl Worker {
     /// Sends a batch, and its halves where the store takes it only in smaller pieces or refuses one of it.
     pub(super) async fn send(&self, batch: Batch) -> Result<BatchEnd, Halt> {
         let mut stack = vec![batch];
         let mut end = BatchEnd::default();
-        while let Some(batch) = stack.pop() {
-            let answer = self.ask(&batch).await?;
+        while let Some(mut batch) = stack.pop() {
+            let Some(answer) = self.ask(&mut batch).await? else {
+                continue;
+            };
             let error = match answer {
                 Ok(outcomes) => {
                     end.answered = true;
@@ -94,11 +119,13 @@ impl Lane {
                         end.alone.extend(rows.map(|row| (row, error.to_string())));
                     } else {
                         end.together = true;
+                        self.change_each(batch.rows(), |_| Change::Release).await?;
                     }
                     let so_far = end.trouble.map_or(Duration::ZERO, |(_, wait)| wait);
                     end.trouble = Some((error.into(), after.max(so_far)));
                 }
                 Disposition::FailRun | Disposition::Fatal => {
+                    self.change_each(batch.rows(), |_| Change::Release).await?;
                     return Err(Halt::Failed(error.into()));
                 }
             }
@@ -106,12 +133,27 @@ impl Lane {
         Ok(end)
     }
 
-    async fn ask(&self, batch: &Batch) -> Result<Result<Vec<ItemOutcome>, BackendError>, Halt> {
+    /// Claims the rows of a batch and sends them; what another worker has claimed, or what is to be something else by now, is
+    /// left out. `None`: that was all of it.
+    async fn ask(
+        &self,
+        batch: &mut Batch,
+    ) -> Result<Option<Result<Vec<ItemOutcome>, BackendError>>, Halt> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
         self.job.stop.check()?;
         self.shared.pass("before_upload");
-        self.job.tally.request_to_store();
+        let claimed = self
+            .change_each(batch.rows(), |row| Change::Claim {
+                worker: self.id(),
+                sent: row.holding.want().map(str::to_owned),
+            })
+            .await?;
+        batch.keep(&claimed);
+        if batch.len() == 0 {
+            return Ok(None);
+        }
+        self.job.counters.request_to_store();
         let remote = &self.job.remote;
         let answer = match batch {
             Batch::Upsert(_, documents) => self.backend.upsert(remote, documents).await,
@@ -121,73 +163,66 @@ impl Lane {
             }
         };
         self.shared.pass("after_upload_before_ack");
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     async fn acknowledge(
         &self,
-        rows: Vec<OutboxEntry>,
+        rows: Vec<OpenHolding>,
         outcomes: Vec<ItemOutcome>,
     ) -> Result<(), Halt> {
         let immediate = self.backend.capabilities().immediate;
-        let mut settled = Vec::with_capacity(rows.len());
-        let mut accepted_at_once = 0;
         let mut outcomes = outcomes.into_iter();
-        for entry in rows {
-            match outcomes.next() {
-                Some(ItemOutcome::Accepted) if immediate => {
-                    accepted_at_once += i64::from(entry.op == OutboxOp::Upsert);
-                    settled.push((entry, OutboxOutcome::Settled));
-                }
-                Some(ItemOutcome::Accepted) => settled.push((entry, OutboxOutcome::Accepted)),
-                Some(ItemOutcome::Refused(reason)) => {
-                    let failed = self.failed(&entry, reason);
-                    settled.push((entry, failed));
-                }
-                // A short answer says nothing about the rest: those rows wait and are sent again.
-                None => {}
-            }
-        }
-        self.settle(settled).await?;
-        self.job
-            .tally
-            .count(|counts| counts.uploaded += accepted_at_once);
+        let changes = rows
+            .into_iter()
+            .map(|row| {
+                let outcome = match outcomes.next() {
+                    Some(ItemOutcome::Accepted) if immediate => Outcome::Settled,
+                    Some(ItemOutcome::Accepted) => Outcome::Accepted,
+                    Some(ItemOutcome::Refused(reason)) => self.failed(&row, reason),
+                    // A short answer says nothing about the rest: those rows are sent again.
+                    None => return of_row(&row, Change::Release),
+                };
+                self.outcome(&row, outcome)
+            })
+            .collect();
+        self.settle(changes).await?;
         self.shared.pass("after_ack");
         Ok(())
     }
 
-    /// Applies outcomes in one transaction, counts them, and names what failed.
-    pub(super) async fn settle(
-        &self,
-        outcomes: Vec<(OutboxEntry, OutboxOutcome)>,
-    ) -> Result<(), Halt> {
-        if outcomes.is_empty() {
-            return Ok(());
+    pub(super) fn outcome(&self, row: &OpenHolding, outcome: Outcome) -> HoldingChange {
+        let change = Change::Outcome {
+            worker: self.id(),
+            sent: row.holding.want().map(str::to_owned),
+            outcome,
+        };
+        of_row(row, change)
+    }
+
+    /// Applies what the store said in one transaction, counts what applied, and names what failed.
+    pub(super) async fn settle(&self, changes: Vec<HoldingChange>) -> Result<(), Halt> {
+        let applied = self.change(&changes).await?;
+        let immediate = self.backend.capabilities().immediate;
+        let mut failed = Vec::new();
+        for (change, _) in changes.iter().zip(applied).filter(|(_, applied)| *applied) {
+            self.job.counters.outcome(change, immediate);
+            let outcome = matches!(&change.change, Change::Outcome { outcome, .. } if matches!(outcome, Outcome::Failed { .. }));
+            if outcome && self.job.answers {
+                failed.push(change.page_id.clone());
+            }
         }
-        {
-            let _rows = self.rows.lock().await;
-            let now = self.shared.now();
-            self.job.ledger.settle(self.store(), &outcomes, now).await?;
-        }
-        self.job.tally.outbox_settled(&outcomes);
-        if self.job.ledger == Ledger::Moving {
-            // Its pages stand as they do: the object that answers holds them.
-            return Ok(());
-        }
-        let failed: Vec<_> = outcomes
-            .into_iter()
-            .filter(|(_, outcome)| matches!(outcome, OutboxOutcome::Failed { .. }))
-            .map(|(entry, _)| entry.page_id)
-            .collect();
-        tell_failed(&self.shared, self.job.index, self.job.run, &failed).await;
+        self.shared
+            .publish_failed(self.job.index, self.job.run, &failed)
+            .await;
         Ok(())
     }
 
     /// A row that failed is tried again by a later run.
-    pub(super) fn failed(&self, entry: &OutboxEntry, reason: String) -> OutboxOutcome {
-        let failures = u32::try_from(entry.attempts + 1).unwrap_or(1);
+    pub(super) fn failed(&self, row: &OpenHolding, reason: String) -> Outcome {
+        let failures = u32::try_from(row.holding.attempts() + 1).unwrap_or(1);
         let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
-        OutboxOutcome::Failed {
+        Outcome::Failed {
             reason,
             next_try: self.shared.now() + wait,
         }
@@ -195,6 +230,6 @@ impl Lane {
 }
 
 /// The document that a row is about.
-pub(super) fn id_of(entry: &OutboxEntry) -> DocumentId {
-    DocumentId::of(entry.kind, &entry.page_id)
+pub(super) fn id_of(row: &OpenHolding) -> DocumentId {
+    DocumentId::of(row.kind, &row.page_id)
 }

@@ -1,16 +1,17 @@
-//! From outbox rows to batches: documents are made of rows at the last moment, so that the newest content goes out.
+//! From rows to batches: documents are made of rows at the last moment, so that the newest content goes out.
 
 use std::collections::HashMap;
 
 use domain::PageId;
 use domain::document::{Document, markdown_hash};
-use domain::page::{CachedBody, PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
+use domain::holding::Change;
+use domain::page::{CachedBody, PageRecord};
+use domain::ports::store::OpenHolding;
 
 use super::batch::Batch;
-use super::lane::Lane;
+use super::worker::{Worker, of_row};
 use crate::document::{KeptText, Names, SpaceNames, folded, points_at};
-use crate::index::run::Halt;
+use crate::stop::Halt;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
 const BLOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -20,35 +21,36 @@ const STEP: usize = 25;
 /// No more text than this is held at once, beyond a step: rows behind it stay due, and come with the next window.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Makes batches of rows, each at most `batch_size` documents and the store's bound in bytes. Rows that no longer say what
-/// is right are put right in the outbox instead; they come again.
+/// Makes batches of rows, each at most `batch_size` documents and the store's bound in bytes. Rows that are outdated are put right
+/// instead; they come again.
 pub(super) async fn compose(
-    lane: &Lane,
-    due: Vec<OutboxEntry>,
+    worker: &Worker,
+    due: Vec<OpenHolding>,
     batch_size: usize,
 ) -> Result<Vec<Batch>, Halt> {
-    let capabilities = lane.backend.capabilities();
+    let capabilities = worker.backend.capabilities();
     let (upserts, deletes): (Vec<_>, Vec<_>) = due
         .into_iter()
-        .partition(|entry| entry.op == OutboxOp::Upsert);
+        .partition(|row| row.holding.want().is_some());
     let mut batches = Vec::new();
-    let mut corrected = Vec::new();
-    let mut rehashed = Vec::new();
-    let mut blocked = Vec::new();
-    let mut lost = Vec::new();
     if !upserts.is_empty() {
         // Held while rows are read and corrected; database only.
-        let _rows = lane.rows.lock().await;
-        let spaces = SpaceNames::of(&lane.shared.store.index_state(lane.job.index).await?.index);
+        let _rows = worker.rows.lock().await;
+        let spaces = SpaceNames::of(&worker.store().index_state(worker.job.index).await?.index);
         let (mut current, mut documents) = (Vec::new(), Vec::new());
         let (mut bytes, mut in_all) = (0, 0);
+        let (mut changes, mut records) = (Vec::new(), Vec::new());
+        let blocked = Change::Postpone {
+            until: worker.shared.now() + BLOCKED,
+            reason: "its newest version is still to be fetched".to_owned(),
+        };
         for chunk in upserts.chunks(STEP) {
             if in_all >= MOST_BYTES {
                 break;
             }
-            let loaded = load(lane, chunk).await?;
-            for entry in chunk {
-                match document(entry, &loaded, &spaces) {
+            let loaded = load(worker, chunk).await?;
+            for row in chunk {
+                match document(row, &loaded, &spaces) {
                     Composed::Ready(document) => {
                         let size = document.text.len();
                         let full = current.len() >= batch_size
@@ -60,39 +62,28 @@ pub(super) async fn compose(
                         }
                         bytes += size;
                         in_all += size;
-                        current.push(entry.clone());
+                        current.push(row.clone());
                         documents.push(*document);
                     }
-                    Composed::Corrected(entry) => corrected.push(entry),
-                    Composed::Rehashed(record, entry) => {
-                        rehashed.push(*record);
-                        corrected.push(entry);
+                    Composed::Outdated(change) => changes.push(of_row(row, change)),
+                    Composed::Rehashed(record, hash) => {
+                        records.push(*record);
+                        changes.push(of_row(row, Change::Want(Some(hash))));
                     }
                     Composed::Lost(record) => {
-                        lost.push(*record);
-                        blocked.push(entry.clone());
+                        // The row waits, not its page: that is due at once.
+                        records.push(*record);
+                        changes.push(of_row(row, blocked.clone()));
                     }
-                    Composed::Blocked => blocked.push(entry.clone()),
+                    Composed::Blocked => changes.push(of_row(row, blocked.clone())),
                 }
             }
         }
         if !current.is_empty() {
             batches.push(Batch::Upsert(current, documents));
         }
-        if !corrected.is_empty() {
-            lane.store().save_pages(&rehashed, &[], &[]).await?;
-            lane.job.ledger.correct(lane.store(), &corrected).await?;
-        }
-        if !blocked.is_empty() {
-            let at = lane.shared.now() + BLOCKED;
-            for entry in &mut blocked {
-                entry.next_attempt_at = at;
-                entry.last_error = Some("its newest version is still to be fetched".to_owned());
-            }
-            // The rows wait, not their pages: those are due at once.
-            lane.shared.store.save_pages(&lost, &[], &[]).await?;
-            lane.job.ledger.correct(lane.store(), &blocked).await?;
-        }
+        worker.store().save_pages(&records, &[], &[]).await?;
+        worker.change(&changes).await?;
     }
     let mut most = capabilities.max_batch_deletes.max(1);
     if batch_size < capabilities.max_batch_documents {
@@ -112,18 +103,19 @@ struct Loaded {
     names: Names,
 }
 
-async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
-    let ids: Vec<PageId> = entries.iter().map(|entry| entry.page_id.clone()).collect();
-    let records = lane.shared.store.pages_by_id(lane.job.index, &ids).await?;
-    let bodies = lane.shared.store.bodies(&ids).await?;
+async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, Halt> {
+    let (store, index) = (worker.store(), worker.job.index);
+    let ids: Vec<PageId> = rows.iter().map(|row| row.page_id.clone()).collect();
+    let records = store.pages_by_id(index, &ids).await?;
+    let bodies = store.bodies(&ids).await?;
     let links = records.iter().map(|record| &record.links);
-    let names = Names::of(lane.shared.store.as_ref(), lane.job.index, links).await?;
+    let names = Names::of(store, index, links).await?;
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
     let commented: Vec<PageId> = commented.map(|r| r.page_id.clone()).collect();
     let comments = if commented.is_empty() {
         HashMap::new()
     } else {
-        folded(lane.shared.store.as_ref(), &commented).await?
+        folded(worker.shared.store.as_ref(), &commented).await?
     };
     Ok(Loaded {
         records: records
@@ -142,36 +134,27 @@ async fn load(lane: &Lane, entries: &[OutboxEntry]) -> Result<Loaded, Halt> {
 enum Composed {
     /// To be sent.
     Ready(Box<Document>),
-    /// The row said something old; this is the row it should be.
-    Corrected(OutboxEntry),
+    /// The row is not what it should be.
+    Outdated(Change),
     /// Another index has converted the same body since, or has read its comments again, or a page that it names may not be named
-    /// any more: what is kept now goes out, and what may be told of it.
-    Rehashed(Box<PageRecord>, OutboxEntry),
+    /// any more: what is kept now goes out under this hash, and what may be told of it.
+    Rehashed(Box<PageRecord>, String),
     /// Its body is no longer kept: it has to be fetched again.
     Lost(Box<PageRecord>),
     /// The page has a newer version, whose body is still to come.
     Blocked,
 }
 
-fn document(entry: &OutboxEntry, loaded: &Loaded, spaces: &SpaceNames) -> Composed {
-    let record = loaded.records.get(&entry.page_id);
-    let body = loaded.bodies.get(&entry.page_id);
-    let comments = loaded.comments.get(&entry.page_id).map(String::as_str);
-    let out = |record: &PageRecord| {
-        matches!(
-            record.state,
-            PageState::Skipped | PageState::Vanishing | PageState::Removed
-        )
+fn document(row: &OpenHolding, loaded: &Loaded, spaces: &SpaceNames) -> Composed {
+    let Some(record) = loaded.records.get(&row.page_id) else {
+        return Composed::Outdated(Change::Want(None));
     };
-    let Some(record) = record.filter(|record| !out(record)) else {
-        // It left after the row was written. The store may hold it already, so this is a removal.
-        return Composed::Corrected(OutboxEntry {
-            op: OutboxOp::Delete,
-            hash: String::new(),
-            state: OutboxState::Waiting,
-            ..entry.clone()
-        });
-    };
+    if record.standing.is_out() {
+        // Whether it is removed is decided elsewhere.
+        return Composed::Outdated(Change::Rest);
+    }
+    let body = loaded.bodies.get(&row.page_id);
+    let comments = loaded.comments.get(&row.page_id).map(String::as_str);
     let kept = body.map(|body| body.version);
     let Some(body) = body.filter(|body| Some(body.version) == record.body_version) else {
         // A newer body came for another index; this one's next listing sees that version, too.
@@ -198,27 +181,17 @@ fn document(entry: &OutboxEntry, loaded: &Loaded, spaces: &SpaceNames) -> Compos
     present.links.keep_named(|page| loaded.names.hold(page));
     if present != *record {
         return match spaces.hash(&present) {
-            Some(hash) => {
-                let entry = OutboxEntry {
-                    hash,
-                    state: OutboxState::Waiting,
-                    ..entry.clone()
-                };
-                Composed::Rehashed(Box::new(present), entry)
-            }
+            Some(hash) => Composed::Rehashed(Box::new(present), hash),
             None => Composed::Blocked,
         };
     }
     let Some(document) = spaces.document(record, body, comments, &loaded.names) else {
         return Composed::Blocked;
     };
-    if document.metadata.hash == entry.hash {
+    let hash = &document.metadata.hash;
+    if row.holding.want() == Some(hash.as_str()) {
         Composed::Ready(Box::new(document))
     } else {
-        Composed::Corrected(OutboxEntry {
-            hash: document.metadata.hash,
-            state: OutboxState::Waiting,
-            ..entry.clone()
-        })
+        Composed::Outdated(Change::Want(Some(hash.clone())))
     }
 }

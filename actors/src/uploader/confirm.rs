@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::backoff::Backoff;
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome, OutboxState};
+use domain::holding::{Flight, Outcome};
+use domain::ports::store::OpenHolding;
 use domain::{Disposition, DocumentId};
 
 use super::batch::id_of;
-use super::lane::Lane;
-use crate::index::run::Halt;
+use super::worker::Worker;
+use crate::stop::Halt;
 
 /// Rows that one question to the store is about at most.
 const MOST: usize = 10_000;
@@ -19,10 +20,10 @@ const PACE: Backoff = Backoff {
     base: Duration::from_millis(500),
     cap: Duration::from_secs(15),
 };
-/// Questions in a row that may fail before the lane gives up; the rows wait for the next run.
+/// Questions in a row that may fail before the worker gives up; the rows wait for the next run.
 const TROUBLED: u32 = 5;
 
-/// How far the confirmation of a lane is.
+/// How far the confirmation of a worker is.
 #[derive(Default)]
 pub(super) struct Confirmation {
     committed: bool,
@@ -37,69 +38,69 @@ impl Confirmation {
     }
 
     /// One step: commit, or one question and what follows from its answer. `true` when nothing is left to confirm.
-    pub(super) async fn step(&mut self, lane: &Lane) -> Result<bool, Halt> {
-        let index = lane.job.index;
-        let accepted = lane.job.ledger.accepted(lane.store(), index, MOST).await?;
+    pub(super) async fn step(&mut self, worker: &Worker) -> Result<bool, Halt> {
+        let object = worker.job.object;
+        let accepted = worker.store().holdings_accepted(object, MOST).await?;
         if accepted.is_empty() {
             return Ok(true);
         }
-        let remote = &lane.job.remote;
+        let remote = &worker.job.remote;
         if !self.committed {
-            lane.job.tally.request_to_store();
-            match lane.backend.commit(remote).await {
+            worker.job.counters.request_to_store();
+            match worker.backend.commit(remote).await {
                 Ok(()) => self.committed = true,
                 Err(error) => {
                     self.bear(&error)?;
-                    return self.rest(lane).await;
+                    return self.rest(worker).await;
                 }
             }
         }
         let (uploads, deletes): (Vec<_>, Vec<_>) = accepted
             .iter()
-            .partition(|entry| entry.op == OutboxOp::Upsert);
-        let ids = |entries: &[&OutboxEntry]| entries.iter().map(|e| id_of(e)).collect::<Vec<_>>();
+            .partition(|row| row.holding.want().is_some());
+        let ids = |rows: &[&OpenHolding]| rows.iter().map(|row| id_of(row)).collect::<Vec<_>>();
         let (uploads, deletes) = (ids(&uploads), ids(&deletes));
-        lane.job.tally.request_to_store();
-        let report = match lane.backend.progress(remote, &uploads, &deletes).await {
+        worker.job.counters.request_to_store();
+        let report = match worker.backend.progress(remote, &uploads, &deletes).await {
             Ok(report) => report,
             Err(error) => {
                 self.bear(&error)?;
-                return self.rest(lane).await;
+                return self.rest(worker).await;
             }
         };
         self.troubled = 0;
         let done: HashSet<DocumentId> = report.searchable.into_iter().chain(report.gone).collect();
         let mut failed: HashMap<DocumentId, String> = report.failed.into_iter().collect();
-        let now = lane.shared.now();
+        let now = worker.shared.now();
         let deadline =
-            TimeDelta::from_std(lane.shared.settings.upload_deadline).unwrap_or(TimeDelta::MAX);
+            TimeDelta::from_std(worker.shared.settings.upload_deadline).unwrap_or(TimeDelta::MAX);
         let outcomes: Vec<_> = accepted
             .into_iter()
-            .filter_map(|entry| {
-                let id = id_of(&entry);
+            .filter_map(|row| {
+                let id = id_of(&row);
                 let outcome = if done.contains(&id) {
-                    OutboxOutcome::Settled
+                    Outcome::Settled
                 } else if let Some(reason) = failed.remove(&id) {
-                    lane.failed(&entry, reason)
-                } else if is_overdue(&entry, now, deadline) {
-                    let what = match entry.op {
-                        OutboxOp::Upsert => "it was not searchable",
-                        OutboxOp::Delete => "it was still there",
+                    worker.failed(&row, reason)
+                } else if is_overdue(&row, now, deadline) {
+                    let what = match row.holding.want() {
+                        Some(_) => "it was not searchable",
+                        None => "it was still there",
                     };
                     let deadline = deadline.num_seconds();
                     let reason = format!("the store accepted it, but {what} after {deadline} s");
-                    lane.failed(&entry, reason)
+                    worker.failed(&row, reason)
                 } else {
                     return None;
                 };
-                Some((entry, outcome))
+                Some(worker.outcome(&row, outcome))
             })
             .collect();
         if outcomes.is_empty() {
-            return self.rest(lane).await;
+            return self.rest(worker).await;
         }
         self.idle = 0;
-        lane.settle(outcomes).await?;
+        worker.settle(outcomes).await?;
         Ok(false)
     }
 
@@ -115,14 +116,14 @@ impl Confirmation {
         Ok(())
     }
 
-    async fn rest(&mut self, lane: &Lane) -> Result<bool, Halt> {
+    async fn rest(&mut self, worker: &Worker) -> Result<bool, Halt> {
         self.idle += 1;
         let wait = PACE.wait(self.idle, 0.5, Duration::ZERO);
-        lane.job.stop.sleep(wait).await?;
+        worker.job.stop.sleep(wait).await?;
         Ok(false)
     }
 }
 
-fn is_overdue(entry: &OutboxEntry, now: domain::Timestamp, deadline: TimeDelta) -> bool {
-    matches!(entry.state, OutboxState::Accepted { at } if now - at > deadline)
+fn is_overdue(row: &OpenHolding, now: domain::Timestamp, deadline: TimeDelta) -> bool {
+    matches!(row.holding.flight(), Flight::Accepted(at) if now - *at > deadline)
 }

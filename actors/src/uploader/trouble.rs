@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use domain::backoff::Backoff;
-use domain::ports::store::{OutboxEntry, OutboxOutcome};
+use domain::holding::Outcome;
+use domain::ports::store::OpenHolding;
 use domain::upload::{self, Alone, Next, Silence};
 use domain::{PageId, Timestamp};
 
 use super::batch::BatchEnd;
-use super::lane::Lane;
-use crate::index::run::Halt;
+use super::worker::Worker;
+use crate::stop::Halt;
 
-/// What a lane remembers of its troubles, from round to round.
+/// What a worker remembers of its troubles, from round to round.
 #[derive(Default)]
 pub(super) struct Troubles {
     /// Rounds in a row without one answer.
@@ -33,8 +34,8 @@ impl Troubles {
     }
 
     /// Whether a row went by itself in vain, in this run or in an earlier one.
-    pub(super) fn suspects(&self, row: &OutboxEntry) -> bool {
-        let earlier = row.attempts > 0 || row.last_error.is_some();
+    pub(super) fn suspects(&self, row: &OpenHolding) -> bool {
+        let earlier = row.holding.attempts() > 0 || row.holding.last_error().is_some();
         earlier || self.tries.contains_key(&row.page_id)
     }
 
@@ -44,7 +45,7 @@ impl Troubles {
     }
 
     /// Settles what went by itself in vain, and waits where the store needs that. An error when it is given up for this run.
-    pub(super) async fn bear(&mut self, lane: &Lane, round: BatchEnd) -> Result<(), Halt> {
+    pub(super) async fn bear(&mut self, worker: &Worker, round: BatchEnd) -> Result<(), Halt> {
         if round.answered {
             self.silent = 0;
             self.given_up = 0;
@@ -57,7 +58,7 @@ impl Troubles {
             *self.tries.entry(entry.page_id.clone()).or_default() += 1;
         }
         if round.answered {
-            self.settle_alone(lane, round.alone).await?;
+            self.settle_alone(worker, round.alone).await?;
             if !round.together {
                 return Ok(());
             }
@@ -69,70 +70,74 @@ impl Troubles {
                 given_up: self.given_up,
             };
             match upload::after_silence(seen) {
-                Next::Again => Self::note(lane, round.alone).await?,
+                Next::Again => Self::note(worker, round.alone).await?,
                 Next::AskTheStore => {
-                    lane.job.tally.request_to_store();
-                    if let Err(down) = lane.backend.probe().await {
-                        tracing::warn!(index = %lane.job.index, %down, "the store does not answer at all");
+                    worker.job.counters.request_to_store();
+                    if let Err(down) = worker.backend.probe().await {
+                        tracing::warn!(index = %worker.job.index, %down, "the store does not answer at all");
                         return Err(Halt::Failed(error));
                     }
-                    tracing::warn!(index = %lane.job.index, %error, rows = round.alone.len(), "the store answers, but not about these documents; they are tried again later");
+                    tracing::warn!(index = %worker.job.index, %error, rows = round.alone.len(), "the store answers, but not about these documents; they are tried again later");
                     self.given_up += round.alone.len();
-                    return self.give_up(lane, round.alone).await;
+                    return self.give_up(worker, round.alone).await;
                 }
                 Next::GiveUpTheStore => {
-                    Self::note(lane, round.alone).await?;
+                    Self::note(worker, round.alone).await?;
                     return Err(Halt::Failed(error));
                 }
             }
         }
         let wait = Backoff::REQUEST.wait(self.silent.max(1), rand::random(), at_least);
-        lane.job.stop.sleep(wait).await
+        worker.job.stop.sleep(wait).await
     }
 
-    /// It may be the store or these rows: they wait as they did, and later runs know that they went by themselves in vain.
-    async fn note(lane: &Lane, rows: Vec<(OutboxEntry, String)>) -> Result<(), Halt> {
-        let at = lane.shared.now();
+    /// It may be the store or these rows: they are due again, and later runs know that they went by themselves in vain.
+    async fn note(worker: &Worker, rows: Vec<(OpenHolding, String)>) -> Result<(), Halt> {
+        let at = worker.shared.now();
         let noted = rows
             .into_iter()
-            .map(|(entry, reason)| (entry, OutboxOutcome::Retry { reason, at }))
+            .map(|(row, reason)| worker.outcome(&row, Outcome::Retry { reason, at }))
             .collect();
-        lane.settle(noted).await
+        worker.settle(noted).await
     }
 
     /// The store is well: it is these documents.
     async fn settle_alone(
         &mut self,
-        lane: &Lane,
-        rows: Vec<(OutboxEntry, String)>,
+        worker: &Worker,
+        rows: Vec<(OpenHolding, String)>,
     ) -> Result<(), Halt> {
         let made = &self.tries;
-        let tries = |entry: &OutboxEntry| made.get(&entry.page_id).copied().unwrap_or(1);
+        let tries = |entry: &OpenHolding| made.get(&entry.page_id).copied().unwrap_or(1);
         let (again, given_up): (Vec<_>, Vec<_>) = rows
             .into_iter()
             .partition(|(entry, _)| upload::alone(tries(entry)) == Alone::Again);
-        let now = lane.shared.now();
+        let now = worker.shared.now();
         let again = again
             .into_iter()
-            .map(|(entry, reason)| {
-                let at = now + upload::rest(tries(&entry), rand::random());
+            .map(|(row, reason)| {
+                let at = now + upload::rest(tries(&row), rand::random());
                 self.rest_until = self.rest_until.max(Some(at));
-                (entry, OutboxOutcome::Retry { reason, at })
+                worker.outcome(&row, Outcome::Retry { reason, at })
             })
             .collect();
-        lane.settle(again).await?;
-        self.give_up(lane, given_up).await
+        worker.settle(again).await?;
+        self.give_up(worker, given_up).await
     }
 
-    async fn give_up(&mut self, lane: &Lane, rows: Vec<(OutboxEntry, String)>) -> Result<(), Halt> {
+    async fn give_up(
+        &mut self,
+        worker: &Worker,
+        rows: Vec<(OpenHolding, String)>,
+    ) -> Result<(), Halt> {
         let outcomes = rows
             .into_iter()
-            .map(|(entry, reason)| {
-                self.tries.remove(&entry.page_id);
-                let failed = lane.failed(&entry, reason);
-                (entry, failed)
+            .map(|(row, reason)| {
+                self.tries.remove(&row.page_id);
+                let failed = worker.failed(&row, reason);
+                worker.outcome(&row, failed)
             })
             .collect();
-        lane.settle(outcomes).await
+        worker.settle(outcomes).await
     }
 }

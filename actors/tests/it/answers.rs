@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use actors::{EngineSettings, VerifyOnRead};
 use domain::content::{ContentStatus, Restriction};
+use domain::holding::{Change, HoldingChange};
 use domain::index::BackendKind;
-use domain::page::PageState;
+use domain::page::Standing;
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, PageFilter, SyncStore};
 use domain::query::{AnswerSource, Filters, PageQuery, PageText, RetrievalQuery};
@@ -264,6 +265,7 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
         let kept = bench.site.add("10", None, "A", "<p>words</p>");
         let hidden = bench.site.add("10", None, "Takeover", "<p>words</p>");
         let index = bench.synced().await.id;
+        bench.patch(index, |s| s.enabled = false).await;
         let ids = [PageId::from(hidden.to_string())];
         let row = bench
             .store
@@ -271,27 +273,45 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
             .await
             .unwrap()
             .remove(0);
+        let hash = row.holding.want().map(str::to_owned);
+        let serving = bench.store.index_state(index).await.unwrap().serving;
         let titled = || PageQuery::Title {
             space: "ENG".into(),
             title: "Takeover".to_owned(),
         };
-        for state in PageState::ALL {
+        for standing in [
+            Standing::Undecided,
+            Standing::Member,
+            Standing::Failed,
+            Standing::Skipped,
+            Standing::Hidden,
+            Standing::Gone,
+        ] {
             for (stored, restriction) in [
                 (true, Restriction::Open),
                 (false, Restriction::Open),
                 (false, Restriction::Unknown),
                 (false, Restriction::Restricted),
             ] {
-                let left = matches!(
-                    state,
-                    PageState::Vanishing | PageState::Removed | PageState::Skipped
-                );
-                let shown = stored && !left;
+                let shown = stored && !standing.is_out();
+                let gone = !stored && standing == Standing::Gone;
                 let mut row = row.clone();
-                (row.state, row.restriction) = (state, restriction);
-                row.stored_hash = row.stored_hash.filter(|_| stored);
-                bench.store.save_pages(&[row], &[], &[]).await.unwrap();
-                let why = format!("{state:?}, stored {stored}, {restriction:?}");
+                (row.standing, row.restriction) = (standing, restriction);
+                bench
+                    .store
+                    .save_pages(&[row.clone()], &[], &[])
+                    .await
+                    .unwrap();
+                let change = HoldingChange {
+                    page_id: row.page_id,
+                    kind: row.kind,
+                    change: Change::Listed(stored.then(|| hash.clone())),
+                };
+                let changed = bench.store.change_holdings(serving, &[change]).await;
+                changed.unwrap();
+                let rows = bench.store.pages_by_id(index, &ids).await.unwrap();
+                assert_eq!(rows[0].holding.is_quotable(), stored);
+                let why = format!("{standing:?}, stored {stored}, {restriction:?}");
                 let all = if shown { 2 } else { 1 };
                 assert_eq!(bench.finds(index, "words").await.len(), all, "{why}");
                 assert_eq!(read(&bench, index, hidden).await.is_some(), shown, "{why}");
@@ -307,7 +327,7 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
                     assert_eq!(listed.items.len(), all, "{why}");
                 }
                 // Of what left, only that it is gone, unless few could see it.
-                let told = state == PageState::Removed && restriction != Restriction::Restricted;
+                let told = gone && restriction != Restriction::Restricted;
                 let since = Timestamp::UNIX_EPOCH;
                 let changes = bench.engine.recent_changes(index, since, None, 9).await;
                 let ids: Vec<_> = changes

@@ -294,6 +294,26 @@ impl Bench {
     pub async fn assert_true(&self, index: IndexId) {
         let settings = self.index(index).await.settings;
         assert_same(&self.held(), &self.truth(&settings), "the index");
+        self.assert_consistent(index).await;
+    }
+
+    /// What the database keeps of pages for its filters and counts is what follows from their standing and their holdings.
+    pub async fn assert_consistent(&self, index: IndexId) {
+        let (mut documents, mut kept) = (0, 0);
+        for state in PageState::ALL {
+            let ids = self
+                .store
+                .pages_in_states(index, &[state], None, 100_000)
+                .await
+                .unwrap();
+            for page in self.store.pages_by_id(index, &ids).await.unwrap() {
+                assert_eq!(page.state(), state, "{page:?}");
+                documents += i64::from(page.is_document());
+                kept += i64::from(page.holding.is_kept());
+            }
+        }
+        assert_eq!(self.index(index).await.document_count, documents);
+        assert_eq!(self.store.stored_pages(index).await.unwrap(), kept);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which pages documents name: those that may be shown by the same index, and no others.
 
 use domain::content::ContentKind;
+use domain::holding::{Change, HoldingChange};
 use domain::index::IndexSettings;
-use domain::page::{CachedBody, PageState};
+use domain::page::{CachedBody, Standing};
 use domain::ports::source::Cursor;
 use domain::ports::store::{QueryStore, SyncStore};
 use domain::query::PageQuery;
@@ -271,7 +272,7 @@ fn what_is_shown_of_a_page_names_nobody_who_is_hidden_by_now() {
         assert_eq!(shown.trim(), told(target, "10", SECRET));
         let id = PageId::from(target.to_string());
         let mut rows = bench.store.pages_by_id(index, &[id]).await.unwrap();
-        rows[0].state = PageState::Skipped;
+        rows[0].standing = Standing::Skipped;
         bench.store.save_pages(&rows, &[], &[]).await.unwrap();
         let shown = text_of(&bench, index, links).await;
         assert_eq!(shown.trim(), untold(target));
@@ -387,8 +388,20 @@ fn what_an_older_converter_told_is_converted_anew_by_the_next_run_of_any_kind() 
             let of_links = old.iter().find(|body| body.page_id == ids[0]).unwrap();
             rows[0].markdown_hash = Some(of_links.markdown_hash.clone());
             rows[0].links = domain::links::Links::default();
-            rows[0].stored_hash = Some("0".repeat(64));
             bench.store.save_pages(&rows, &[], &old).await.unwrap();
+            let held = Some("0".repeat(64));
+            let changes = [Change::Want(held.clone()), Change::Listed(Some(held))];
+            let changes = changes.map(|change| HoldingChange {
+                page_id: ids[0].clone(),
+                kind: rows[0].kind,
+                change,
+            });
+            let serving = bench.store.index_state(index).await.unwrap().serving;
+            bench
+                .store
+                .change_holdings(serving, &changes)
+                .await
+                .unwrap();
             let before = Cursor(old[0].converter.to_string());
             bench
                 .store

@@ -338,7 +338,7 @@ fn an_object_that_nobody_came_to_remember_goes_with_its_index() {
         assert!(
             bench
                 .store
-                .tombstones_due(bench.clock.now())
+                .leaving_objects(bench.clock.now())
                 .await
                 .unwrap()
                 .is_empty()

@@ -6,8 +6,9 @@ use std::time::Duration;
 use actors::EngineSettings;
 use domain::PageId;
 use domain::document::DocumentMetadata;
+use domain::holding::{Change, HoldingChange};
 use domain::index::IndexStatus;
-use domain::page::PageState;
+use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 
@@ -269,12 +270,24 @@ fn a_failed_page_without_a_next_try_is_due() {
         // As a process that was killed between two writes left them: one without its document, one without its body.
         let mut records = bench.store.pages_by_id(index.id, &ids).await.unwrap();
         for record in &mut records {
-            record.state = PageState::Failed;
+            record.standing = Standing::Failed;
             record.next_try_at = None;
-            record.stored_hash = None;
         }
         records[1].body_version = None;
         bench.store.save_pages(&records, &[], &[]).await.unwrap();
+        let serving = bench.store.index_state(index.id).await.unwrap().serving;
+        let lost: Vec<HoldingChange> = [Change::Want(None), Change::Lost]
+            .into_iter()
+            .flat_map(|change| {
+                let of = |record: &PageRecord| HoldingChange {
+                    page_id: record.page_id.clone(),
+                    kind: record.kind,
+                    change: change.clone(),
+                };
+                records.iter().map(of).collect::<Vec<_>>()
+            })
+            .collect();
+        bench.store.change_holdings(serving, &lost).await.unwrap();
         bench.shelf.with(|shelf| {
             for stored in shelf.documents.values_mut() {
                 for id in &ids {

@@ -6,9 +6,7 @@ use actors::EngineSettings;
 use chrono::TimeDelta;
 use domain::comments::CachedComment;
 use domain::page::PageRecord;
-use domain::ports::store::{
-    AdminStore, IndexState, OutboxCounts, QueryStore, RunFilter, SyncStore,
-};
+use domain::ports::store::{AdminStore, IndexState, OpenCounts, QueryStore, RunFilter, SyncStore};
 use domain::{DocumentId, IndexId, PageId, RunId, Timestamp};
 use metastore::Metastore;
 
@@ -22,7 +20,7 @@ pub struct Untouched {
     pages: Vec<PageRecord>,
     /// Kept once for all indexes.
     pub comments: Vec<CachedComment>,
-    outbox: OutboxCounts,
+    open: OpenCounts,
     documents: BTreeMap<DocumentId, String>,
     /// Uploads, deletions and commits that the store has seen, of all indexes.
     pub asked: [usize; 3],
@@ -39,13 +37,14 @@ impl Untouched {
         let mut state = store.index_state(index).await.unwrap();
         // When the next run is due follows the clock.
         state.index.next_run_at = None;
+        let serving = state.serving;
         let object = state.index.remote.as_ref().map(|remote| remote.id.clone());
         let documents = object.map(|object| held_under(shelf, &object));
         Self {
             state,
             pages: store.pages_by_id(index, ids).await.unwrap(),
             comments: store.comments_of(ids).await.unwrap(),
-            outbox: store.outbox_counts(index).await.unwrap(),
+            open: store.open_holdings(serving).await.unwrap(),
             documents: documents.unwrap_or_default(),
             asked: shelf.with(|shelf| [shelf.uploads.len(), shelf.deletes.len(), shelf.commits]),
         }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use actors::EngineSettings;
 use domain::PageId;
+use domain::holding::{Change, HoldingChange};
 use domain::index::IndexStatus;
-use domain::page::PageState;
-use domain::ports::clock::Clock;
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, SyncStore};
+use domain::page::{PageState, Standing};
+use domain::ports::store::SyncStore;
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
@@ -241,21 +241,18 @@ fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
         // As a run leaves it that dies after it listed the second version, with the first one staged.
         let id = PageId::from(page.to_string());
         let mut rows = bench.store.pages_by_id(index, &[id]).await.unwrap();
-        let staged = OutboxEntry {
-            index_id: index,
+        let serving = bench.store.index_state(index).await.unwrap().serving;
+        let lost = HoldingChange {
             page_id: rows[0].page_id.clone(),
             kind: rows[0].kind,
-            op: OutboxOp::Upsert,
-            hash: rows[0].stored_hash.take().unwrap(),
-            state: OutboxState::Waiting,
-            attempts: 0,
-            next_attempt_at: bench.clock.now(),
-            last_error: None,
+            change: Change::Lost,
         };
+        let staged = bench.store.change_holdings(serving, &[lost]).await.unwrap();
+        assert_eq!(staged, [true]);
         rows[0].facts.version = 2;
         rows[0].facts.modified = bench.site.with(|site| site.pages[&page].modified);
-        rows[0].state = PageState::Pending;
-        bench.store.save_pages(&rows, &[staged], &[]).await.unwrap();
+        rows[0].standing = Standing::Undecided;
+        bench.store.save_pages(&rows, &[], &[]).await.unwrap();
         // The store is asked for what is staged long before the listing answers.
         bench
             .site

@@ -95,10 +95,11 @@ pub fn passes(page: &Page, filters: &Filters) -> bool {
 mod tests {
     use super::*;
     use crate::content::{ContentKind, ContentStatus, SourcePage};
-    use crate::page::{PageRecord, PageState};
+    use crate::holding::{Flight, Have, Holding};
+    use crate::page::{PageRecord, Standing};
     use crate::{DocumentId, IndexId, SpaceId};
 
-    fn known(id: &str, state: PageState, labels: &[&str]) -> (PageId, PlacedPage) {
+    fn known(id: &str, standing: Standing, labels: &[&str]) -> (PageId, PlacedPage) {
         let source = SourcePage {
             id: PageId::from(id),
             kind: ContentKind::Page,
@@ -115,8 +116,9 @@ mod tests {
         };
         let mut record =
             PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH);
-        record.state = state;
-        record.stored_hash = Some("h".into());
+        record.standing = standing;
+        let document = (Some("h".into()), Have::Document("h".into()));
+        record.holding = Holding::restore(document, (Flight::None, false), (0, None), None, None);
         record.labels = labels.iter().map(|&l| l.to_owned()).collect();
         let space_key = "ENG".into();
         (PageId::from(id), PlacedPage { record, space_key })
@@ -135,11 +137,11 @@ mod tests {
     #[test]
     fn hidden_pages_never_leave() {
         let pages = HashMap::from([
-            known("1", PageState::Searchable, &[]),
-            known("2", PageState::Vanishing, &[]),
-            known("3", PageState::Removed, &[]),
-            known("4", PageState::Skipped, &[]),
-            known("5", PageState::Uploaded, &[]),
+            known("1", Standing::Member, &[]),
+            known("2", Standing::Hidden, &[]),
+            known("3", Standing::Gone, &[]),
+            known("4", Standing::Skipped, &[]),
+            known("5", Standing::Undecided, &[]),
         ]);
         let passages = (1..=6)
             .map(|n| passage(&n.to_string(), &format!("text {n}")))
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn what_changed_since_is_told_in_turn_with_the_index() {
         let at = |id: &str, day: i64| {
-            let (_, known) = known(id, PageState::Searchable, &[]);
+            let (_, known) = known(id, Standing::Member, &[]);
             let mut page = known.page();
             page.last_modified = Timestamp::UNIX_EPOCH + chrono::TimeDelta::days(day);
             QueryResult {
@@ -188,8 +190,8 @@ mod tests {
     #[test]
     fn filters_hold_and_repeats_are_told_once() {
         let pages = HashMap::from([
-            known("1", PageState::Searchable, &["a"]),
-            known("2", PageState::Searchable, &["b"]),
+            known("1", Standing::Member, &["a"]),
+            known("2", Standing::Member, &["b"]),
         ]);
         let passages = vec![
             passage("1", "same"),

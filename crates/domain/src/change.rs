@@ -27,7 +27,7 @@ pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
     let Some(record) = record else {
         return Change::New;
     };
-    if record.state == PageState::Removed {
+    if record.state() == PageState::Removed {
         return Change::New;
     }
     if listed.version < record.facts.version {
@@ -36,7 +36,7 @@ pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
     if listed.version > record.facts.version {
         return Change::Edited;
     }
-    if record.state == PageState::Vanishing || record.facts != PageFacts::from(listed) {
+    if record.state() == PageState::Vanishing || record.facts != PageFacts::from(listed) {
         Change::FactsOnly
     } else {
         Change::Unchanged
@@ -135,6 +135,7 @@ impl PollWalk {
 mod tests {
     use super::*;
     use crate::content::{ContentKind, ContentStatus};
+    use crate::page::Standing;
     use crate::{IndexId, PageId, SpaceId};
 
     fn at(minute: i64) -> Timestamp {
@@ -161,8 +162,8 @@ mod tests {
     #[test]
     fn versions_and_facts_decide() {
         let known = PageRecord::new(IndexId::generate(), &listed(3, "A"), at(0));
-        let with_state = |state| PageRecord {
-            state,
+        let with_standing = |standing| PageRecord {
+            standing,
             ..known.clone()
         };
         for (record, item, expected) in [
@@ -172,12 +173,12 @@ mod tests {
             (Some(known.clone()), listed(3, "B"), Change::FactsOnly),
             (Some(known.clone()), listed(2, "A"), Change::Outdated),
             (
-                Some(with_state(PageState::Vanishing)),
+                Some(with_standing(Standing::Hidden)),
                 listed(3, "A"),
                 Change::FactsOnly,
             ),
             (
-                Some(with_state(PageState::Removed)),
+                Some(with_standing(Standing::Gone)),
                 listed(3, "A"),
                 Change::New,
             ),

@@ -99,6 +99,20 @@ uuid_id! {
     /// An agent token (the record, never the secret).
     TokenId
 }
+uuid_id! {
+    /// One upload worker: whoever has claimed rows of holdings.
+    WorkerId
+}
+
+/// The row of a store object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ObjectId(pub i64);
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 text_id! {
     /// A page, blog post, attachment or container (folder, whiteboard) of Confluence: `98312`, `att98400`.
     PageId

@@ -167,26 +167,6 @@ pub struct Remote {
     pub extra: Option<String>,
 }
 
-impl Remote {
-    /// An object that may have been made although nobody came to remember it: a process died in between. Whoever removes it
-    /// looks for it by name and mark.
-    #[must_use]
-    pub const fn unremembered(name: String) -> Self {
-        Self {
-            kind: String::new(),
-            id: String::new(),
-            name,
-            extra: None,
-        }
-    }
-
-    /// Whether it is such a one.
-    #[must_use]
-    pub const fn is_unremembered(&self) -> bool {
-        self.id.is_empty()
-    }
-}
-
 /// An index on its way to another store object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -2,7 +2,8 @@
 //!
 //! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`comments`], [`index`], [`run`], [`document`].
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
-//!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`vanish`] and [`guard`] (who may be removed),
+//!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`desired`] (what becomes of a page), [`holding`] (what a store object
+//!   is to hold and holds), [`vanish`] and [`guard`] (who may be removed),
 //!   [`links`] (which pages a document may name), [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave).
 //! * **Ports**, the traits that adapters implement: [`ports`].
 //!
@@ -16,10 +17,12 @@ pub mod change;
 pub mod comments;
 pub mod content;
 pub mod cost;
+pub mod desired;
 pub mod disposition;
 pub mod document;
 pub mod event;
 pub mod guard;
+pub mod holding;
 pub mod ids;
 pub mod index;
 pub mod links;
@@ -40,7 +43,10 @@ pub mod upload;
 pub mod vanish;
 
 pub use disposition::Disposition;
-pub use ids::{AccountId, AgentId, DocumentId, IndexId, PageId, RunId, SpaceId, SpaceKey, TokenId};
+pub use ids::{
+    AccountId, AgentId, DocumentId, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, TokenId,
+    WorkerId,
+};
 
 /// A moment on the UTC clock; every time in this project carries its zone.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

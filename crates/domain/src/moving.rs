@@ -1,134 +1,29 @@
 //! Moving an index to another store object: which documents go there, and when it may take over.
 //!
-//! The object that answers now keeps answering until the new one finds everything that it could quote. What the new one is
-//! asked to hold is recorded page by page, apart from what the old one holds, so that a move goes on where it stopped.
+//! The object that answers now keeps answering until the new one finds everything that it could quote. The new one has
+//! holdings of its own, so that a move goes on where it stopped.
 
 use crate::content::ContentKind;
+use crate::holding::Have;
 use crate::index::{BackendKind, Remote};
-use crate::page::{PageRecord, PageState};
-use crate::ports::store::{OutboxEntry, OutboxOp, OutboxState};
-use crate::{PageId, Timestamp};
+use crate::page::{PageRecord, Standing};
 
-/// How far the new object is with one page.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum MoveState {
-    /// To be sent.
-    Waiting,
-    /// Accepted, not confirmed.
-    Accepted,
-    /// It finds the document.
-    Searchable,
-    /// It refused the document, or failed with it.
-    Failed,
-}
-
-impl MoveState {
-    /// The word used in rows.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Accepted => "accepted",
-            Self::Searchable => "searchable",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The inverse of [`as_str`](Self::as_str).
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Waiting,
-            Self::Accepted,
-            Self::Searchable,
-            Self::Failed,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == word)
-    }
-}
-
-/// What the new object is asked to hold of a page.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MoveRow {
-    /// The page.
-    pub page_id: PageId,
-    /// What it is.
-    pub kind: ContentKind,
-    /// What is asked.
-    pub op: OutboxOp,
-    /// Hash of the document; empty for deletions.
-    pub hash: String,
-    /// How far it is.
-    pub state: MoveState,
-    /// Tries that could not be carried out.
-    pub attempts: i32,
-    /// Runs in which it was refused or failed.
-    pub refusals: i32,
-}
-
-/// What is to be done about one page before the new object is filled.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// Nothing: it is not to go there, or is on its way, or there.
-    Leave,
-    /// This is to be sent.
-    Send(Box<OutboxEntry>),
-}
-
-/// Decides about one page: `hash` is that of its newest document, if what makes it is kept; `row` is what was asked before.
+/// What the new object is to hold of a page: the hash of its document, or nothing. `hash` is that of its newest document, if
+/// what makes it is kept.
 ///
 /// A document goes along when the old object holds it and an answer may quote it. Of a page whose newest body is not kept
-/// (an edit came and was not fetched yet) the old hash stands in the row, which waits until a sync has fetched the body;
-/// unless Confluence does not give it: then the page is left behind, and stored when it can be had again.
+/// (an edit came and was not fetched yet) the old hash is wanted, and waits until a sync has fetched the body; unless
+/// Confluence does not give it: then the page is left behind, and stored when it can be had again.
 #[must_use]
-pub fn step(
-    record: &PageRecord,
-    hash: Option<&str>,
-    row: Option<&MoveRow>,
-    now: Timestamp,
-) -> Step {
-    let held = record
-        .stored_hash
-        .as_deref()
-        .filter(|held| !held.is_empty());
-    let given_up = hash.is_none() && record.state == PageState::Failed;
-    let wanted = record.kind != ContentKind::Container
-        && record.may_be_shown()
-        && held.is_some()
-        && !given_up;
-    let entry = |op, hash: &str| {
-        Step::Send(Box::new(OutboxEntry {
-            index_id: record.index_id,
-            page_id: record.page_id.clone(),
-            kind: record.kind,
-            op,
-            hash: hash.to_owned(),
-            state: OutboxState::Waiting,
-            attempts: row.map_or(0, |row| row.attempts),
-            next_attempt_at: now,
-            last_error: None,
-        }))
+pub fn wanted(record: &PageRecord, hash: Option<String>) -> Option<String> {
+    let Have::Document(held) = record.holding.have() else {
+        return None;
     };
-    match (row, wanted) {
-        (None, false) => Step::Leave,
-        // Whatever its state: a try whose answer was lost may have arrived.
-        (Some(row), false) if row.op == OutboxOp::Upsert => entry(OutboxOp::Delete, ""),
-        (Some(_), false) => Step::Leave,
-        (row, true) => {
-            let hash = hash.or(held).unwrap_or_default();
-            let there = row.is_some_and(|row| {
-                row.op == OutboxOp::Upsert
-                    && row.hash == hash
-                    && matches!(row.state, MoveState::Accepted | MoveState::Searchable)
-            });
-            if there {
-                Step::Leave
-            } else {
-                entry(OutboxOp::Upsert, hash)
-            }
-        }
+    let given_up = hash.is_none() && record.standing == Standing::Failed;
+    if record.kind == ContentKind::Container || !record.may_be_shown() || given_up {
+        return None;
     }
+    Some(hash.unwrap_or_else(|| held.clone()))
 }
 
 /// How far a move is, in pages.
@@ -207,13 +102,10 @@ pub fn is_outgrown(remote: Option<&Remote>, wanted: Option<&str>) -> bool {
 mod tests {
     use super::*;
     use crate::content::{ContentStatus, SourcePage};
-    use crate::{IndexId, SpaceId};
+    use crate::holding::{Flight, Holding};
+    use crate::{IndexId, PageId, SpaceId};
 
-    fn now() -> Timestamp {
-        chrono::DateTime::UNIX_EPOCH
-    }
-
-    fn record(state: PageState, stored: Option<&str>) -> PageRecord {
+    fn record(standing: Standing, have: Have) -> PageRecord {
         let source = SourcePage {
             id: PageId::from("1"),
             kind: ContentKind::Page,
@@ -223,148 +115,47 @@ mod tests {
             parent_id: None,
             parent_kind: None,
             version: 1,
-            modified: now(),
+            modified: chrono::DateTime::UNIX_EPOCH,
             author: None,
             url: String::new(),
             body: None,
         };
+        let stored = (Some("h".to_owned()), have);
         PageRecord {
-            state,
-            stored_hash: stored.map(str::to_owned),
-            ..PageRecord::new(IndexId::generate(), &source, now())
-        }
-    }
-
-    fn row(op: OutboxOp, hash: &str, state: MoveState, attempts: i32) -> MoveRow {
-        MoveRow {
-            page_id: PageId::from("1"),
-            kind: ContentKind::Page,
-            op,
-            hash: hash.to_owned(),
-            state,
-            attempts,
-            refusals: 0,
+            standing,
+            holding: Holding::restore(stored, (Flight::None, false), (0, None), None, None),
+            ..PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH)
         }
     }
 
     #[test]
-    fn what_the_old_object_may_quote_goes_along_once() {
-        use MoveState::{Accepted, Failed, Searchable, Waiting};
-        use OutboxOp::{Delete, Upsert};
-        use PageState::{Pending, Removed, Skipped, Vanishing};
-        #[derive(Debug, PartialEq)]
-        enum Is {
-            Leave,
-            Send(OutboxOp, &'static str),
-        }
-        let table = [
-            // The plain case, and the same again at every stage.
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                None,
-                Is::Send(Upsert, "h"),
-            ),
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                Some(row(Upsert, "h", Waiting, 0)),
-                Is::Send(Upsert, "h"),
-            ),
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                Some(row(Upsert, "h", Accepted, 0)),
-                Is::Leave,
-            ),
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                Some(row(Upsert, "h", Searchable, 0)),
-                Is::Leave,
-            ),
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                Some(row(Upsert, "h", Failed, 1)),
-                Is::Send(Upsert, "h"),
-            ),
+    fn what_the_old_object_may_quote_goes_along() {
+        use Standing::{Failed, Gone, Hidden, Member, Skipped, Undecided};
+        let h = || Have::Document("h".to_owned());
+        for (standing, have, hash, expected) in [
+            (Member, h(), Some("h"), Some("h")),
             // Edited since.
-            (
-                PageState::Searchable,
-                Some("i"),
-                Some("i"),
-                Some(row(Upsert, "h", Searchable, 0)),
-                Is::Send(Upsert, "i"),
-            ),
+            (Undecided, h(), Some("i"), Some("i")),
             // The newest body is not kept: it waits, under what the old object holds.
-            (Pending, Some("h"), None, None, Is::Send(Upsert, "h")),
-            (PageState::Failed, Some("h"), None, None, Is::Leave),
+            (Undecided, h(), None, Some("h")),
+            (Failed, h(), None, None),
+            (Failed, h(), Some("h"), Some("h")),
             // Never stored, or not to be quoted.
-            (Pending, None, Some("h"), None, Is::Leave),
-            (PageState::Failed, Some(""), Some("h"), None, Is::Leave),
-            (Vanishing, Some("h"), Some("h"), None, Is::Leave),
-            // It left the index during the move.
-            (
-                Skipped,
-                Some("h"),
-                Some("h"),
-                Some(row(Upsert, "h", Searchable, 0)),
-                Is::Send(Delete, ""),
-            ),
-            (
-                Removed,
-                None,
-                None,
-                Some(row(Upsert, "h", Accepted, 0)),
-                Is::Send(Delete, ""),
-            ),
-            (
-                Removed,
-                None,
-                None,
-                Some(row(Upsert, "h", Waiting, 0)),
-                Is::Send(Delete, ""),
-            ),
-            (
-                Removed,
-                None,
-                None,
-                Some(row(Upsert, "h", Waiting, 1)),
-                Is::Send(Delete, ""),
-            ),
-            (
-                Removed,
-                None,
-                None,
-                Some(row(Delete, "", Waiting, 1)),
-                Is::Leave,
-            ),
-            // And came back.
-            (
-                PageState::Searchable,
-                Some("h"),
-                Some("h"),
-                Some(row(Delete, "", Waiting, 0)),
-                Is::Send(Upsert, "h"),
-            ),
-        ];
-        for (state, stored, hash, row, expected) in table {
-            let page = record(state, stored);
-            let is = match step(&page, hash, row.as_ref(), now()) {
-                Step::Leave => Is::Leave,
-                Step::Send(entry) => {
-                    let word = ["h", "i", ""].into_iter().find(|word| *word == entry.hash);
-                    Is::Send(entry.op, word.unwrap())
-                }
-            };
-            assert_eq!(is, expected, "{state:?} {stored:?} {hash:?} {row:?}");
+            (Undecided, Have::None, Some("h"), None),
+            (Member, Have::Unknown, Some("h"), None),
+            (Hidden, h(), Some("h"), None),
+            (Skipped, h(), Some("h"), None),
+            (Gone, h(), None, None),
+        ] {
+            let page = record(standing, have.clone());
+            let is = wanted(&page, hash.map(str::to_owned));
+            assert_eq!(is.as_deref(), expected, "{standing:?} {have:?} {hash:?}");
         }
+        let container = PageRecord {
+            kind: ContentKind::Container,
+            ..record(Member, h())
+        };
+        assert_eq!(wanted(&container, Some("h".to_owned())), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
+use crate::holding::{Holding, Wanted, page_state};
 use crate::links::{Links, Naming};
 use crate::{IndexId, PageId, RunId, SpaceId, SpaceKey};
 
@@ -62,6 +63,59 @@ impl PageState {
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// How a page stands by itself, whatever a store holds of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// What is known of it has changed, or is not all there: it is to be decided.
+    Undecided,
+    /// It belongs, and its newest document is wanted.
+    Member,
+    /// Its body could not be fetched or converted; `reason` says why.
+    Failed,
+    /// It stays out by restriction, label or root page; `reason` says which.
+    Skipped,
+    /// Absent at the source once: hidden from answers, not yet removed.
+    Hidden,
+    /// It has left.
+    Gone,
+}
+
+impl Standing {
+    /// The word used in rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Member => "member",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Hidden => "hidden",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Undecided,
+            Self::Member,
+            Self::Failed,
+            Self::Skipped,
+            Self::Hidden,
+            Self::Gone,
+        ]
+        .into_iter()
+        .find(|standing| standing.as_str() == word)
+    }
+
+    /// Whether nothing of the page is to be shown or sent.
+    #[must_use]
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Skipped | Self::Hidden | Self::Gone)
     }
 }
 
@@ -125,23 +179,21 @@ pub struct PageRecord {
     pub links: Links,
     /// What is known of the file, of attachments only.
     pub file: Option<FileFacts>,
+    /// How it stands, whatever a store holds of it.
+    pub standing: Standing,
     /// Whether it was decided last that it belongs in the index.
     pub belongs: bool,
-    /// Hash of the document that the store accepted last, as 64 hex digits; `None`: the store does not hold it. Empty: the
-    /// store accepted a document and then failed with it, so it may hold something under this id, but nothing to rely on:
-    /// it equals no document's hash, and a removal still has to ask the store.
-    pub stored_hash: Option<String>,
-    /// How far it has come.
-    pub state: PageState,
     /// Why it stands so, in words.
     pub reason: Option<String>,
-    /// Tries that failed in a row.
+    /// Times in a row that its body could not be had.
     pub attempts: i32,
-    /// When it is tried again.
+    /// When its body is asked for again.
     pub next_try_at: Option<DateTime<Utc>>,
+    /// What the object that answers holds of it. Read with the page; written as [`Change`](crate::holding::Change)s.
+    pub holding: Holding,
     /// The newest run whose listing named it.
     pub seen_in_run: Option<RunId>,
-    /// When it was first found absent, while [`PageState::Vanishing`].
+    /// When it was first found absent, while [`Standing::Hidden`].
     pub vanished_at: Option<DateTime<Utc>>,
     /// When the page last changed in a way that a reader of the index would notice: for one that was met for the first time,
     /// when its author last did; then when we took notice of an edit, a move, other labels, a removal.
@@ -204,12 +256,12 @@ impl PageRecord {
             comments_hash: None,
             links: Links::default(),
             file: None,
+            standing: Standing::Undecided,
             belongs: false,
-            stored_hash: None,
-            state: PageState::Pending,
             reason: None,
             attempts: 0,
             next_try_at: None,
+            holding: Holding::default(),
             seen_in_run: None,
             vanished_at: None,
             // Whatever was in Confluence long before is no news when an index begins.
@@ -217,21 +269,26 @@ impl PageRecord {
         }
     }
 
-    /// The reason of a page that left, while the store does not let go of its document.
+    /// How far it has come.
     #[must_use]
-    pub fn reason_while_it_stays(why: Option<&str>, trouble: &str) -> String {
-        let why = Self::reason_it_left(why).unwrap_or("it left");
-        format!("{why}{STILL_STORED}{trouble}")
+    pub fn state(&self) -> PageState {
+        page_state(self.standing, &self.holding)
     }
 
-    /// Why a page left, without what is said of its document.
-    #[must_use]
-    pub fn reason_it_left(reason: Option<&str>) -> Option<&str> {
-        reason.map(|reason| {
-            reason
-                .split_once(STILL_STORED)
-                .map_or(reason, |(why, _)| why)
-        })
+    /// Why it stands as it does, with what the store says where that is why.
+    fn shown_reason(&self) -> Option<String> {
+        let trouble = self.holding.last_error();
+        if !self.standing.is_out() {
+            return self.reason.as_deref().or(trouble).map(str::to_owned);
+        }
+        // Why a page leaves says more than that its removal has to wait.
+        match trouble.filter(|_| self.holding.want().is_none() && self.holding.has_failed()) {
+            None => self.reason.clone(),
+            Some(trouble) => {
+                let why = self.reason.as_deref().unwrap_or("it left");
+                Some(format!("{why}{STILL_STORED}{trouble}"))
+            }
+        }
     }
 
     /// Whether it is a file whose newest version was looked at and gives no text: `reason` says why.
@@ -242,23 +299,30 @@ impl PageRecord {
             && self.body_version == Some(self.facts.version)
     }
 
-    /// Whether the store is to hold nothing of it, by what is known here: it is out, and no removal of it waits for anybody.
+    /// Whether it counts as a document of its index: as [`may_be_shown`](Self::may_be_shown), and what the store holds is known.
     #[must_use]
-    pub fn is_out_of_the_store(&self) -> bool {
-        match self.state {
-            PageState::Removed => true,
-            PageState::Skipped => self.stored_hash.is_none(),
-            _ => false,
+    pub fn is_document(&self) -> bool {
+        self.holding.is_document() && !self.standing.is_out()
+    }
+
+    /// What the object that answers is to hold of it from now on.
+    #[must_use]
+    pub fn wanted(&self, want: Option<String>) -> Wanted {
+        Wanted {
+            index_id: self.index_id,
+            page_id: self.page_id.clone(),
+            kind: self.kind,
+            want,
         }
     }
 
     /// Whether documents of the index may name it.
     #[must_use]
-    pub const fn naming(&self) -> Naming {
+    pub fn naming(&self) -> Naming {
         Naming::of(
             self.kind,
-            self.state,
-            self.stored_hash.is_some(),
+            self.state(),
+            self.holding.is_kept(),
             self.belongs,
         )
     }
@@ -266,6 +330,10 @@ impl PageRecord {
     /// The row as REST shows it to the administrator.
     #[must_use]
     pub fn to_page(&self, space_key: SpaceKey) -> Page {
+        // Of one that left only its reason tells that the store does not let go of it.
+        let out = Holding::default();
+        let waits = self.holding.has_failed() && !self.standing.is_out();
+        let stored = if waits { &self.holding } else { &out };
         Page {
             id: self.page_id.clone(),
             kind: self.kind,
@@ -276,10 +344,10 @@ impl PageRecord {
             last_modified: self.facts.modified,
             labels: self.labels.clone(),
             breadcrumb: self.breadcrumb.clone(),
-            state: self.state,
-            reason: self.reason.clone(),
-            attempts: self.attempts,
-            next_try_at: self.next_try_at,
+            state: self.state(),
+            reason: self.shown_reason(),
+            attempts: self.attempts.max(stored.attempts()),
+            next_try_at: self.next_try_at.or(stored.next_try_at()),
         }
     }
 }

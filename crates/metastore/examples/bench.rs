@@ -3,21 +3,19 @@
 use std::time::{Duration, Instant};
 
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
+use domain::holding::{Change, HoldingChange, Outcome, Wanted};
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
-use domain::page::{CachedBody, PageRecord, PageState};
-use domain::ports::store::{
-    AdminStore, NewIndex, OutboxEntry, OutboxOp, OutboxOutcome, OutboxState, PageFilter,
-    QueryStore, SyncStore,
-};
-use domain::{IndexId, PageId, RunId, SpaceId};
+use domain::page::{CachedBody, PageRecord, Standing};
+use domain::ports::store::{AdminStore, NewIndex, OpenHolding, PageFilter, QueryStore, SyncStore};
+use domain::{IndexId, PageId, RunId, SpaceId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 const BATCH: usize = 250;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Ended = Result<(), Box<dyn std::error::Error>>;
 
 #[tokio::main]
-async fn main() -> Outcome {
+async fn main() -> Ended {
     let pages: usize = match std::env::args().nth(1) {
         Some(text) => text.parse()?,
         None => 100_000,
@@ -33,13 +31,13 @@ async fn main() -> Outcome {
     let mut saving = Laps::default();
     let records: Vec<PageRecord> = (0..pages).map(|n| record(index, n)).collect();
     for batch in records.chunks(BATCH) {
-        let outbox: Vec<_> = batch.iter().map(entry).collect();
+        let wanted: Vec<_> = batch.iter().map(wanted).collect();
         let bodies: Vec<_> = batch.iter().map(body).collect();
         let lap = Lap::now();
-        store.save_pages(batch, &outbox, &bodies).await?;
+        store.save_pages(batch, &wanted, &bodies).await?;
         saving.add(lap, batch.len());
     }
-    saving.report("save_pages: rows, outbox, bodies of 12 kB");
+    saving.report("save_pages: rows, holdings, bodies of 12 kB");
 
     let mut again = Laps::default();
     for batch in records.chunks(BATCH) {
@@ -138,27 +136,47 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-async fn settle(store: &Metastore, index: IndexId) -> Outcome {
-    let mut accepting = Laps::default();
-    let mut settling = Laps::default();
+async fn settle(store: &Metastore, index: IndexId) -> Ended {
+    let object = store.index_state(index).await?.serving;
+    let worker = WorkerId::generate();
+    let mut laps = [Laps::default(), Laps::default(), Laps::default()];
     loop {
-        let now = chrono::Utc::now();
-        let due = store.outbox_due(index, now, BATCH).await?;
+        let due = store
+            .holdings_due(object, chrono::Utc::now(), chrono::Utc::now(), BATCH)
+            .await?;
         if due.is_empty() {
             break;
         }
-        for (outcome, laps) in [
-            (OutboxOutcome::Accepted, &mut accepting),
-            (OutboxOutcome::Settled, &mut settling),
-        ] {
-            let outcomes: Vec<_> = due.iter().map(|e| (e.clone(), outcome.clone())).collect();
+        let sent = |row: &OpenHolding| row.holding.want().map(str::to_owned);
+        let said = |row: &OpenHolding, outcome| Change::Outcome {
+            worker,
+            sent: sent(row),
+            outcome,
+        };
+        let claim = |row: &OpenHolding| Change::Claim {
+            worker,
+            sent: sent(row),
+        };
+        let accepted = |row: &OpenHolding| said(row, Outcome::Accepted);
+        let settled = |row: &OpenHolding| said(row, Outcome::Settled);
+        let steps: [&dyn Fn(&OpenHolding) -> Change; 3] = [&claim, &accepted, &settled];
+        for (step, laps) in steps.into_iter().zip(&mut laps) {
+            let changes: Vec<HoldingChange> = due
+                .iter()
+                .map(|row| HoldingChange {
+                    page_id: row.page_id.clone(),
+                    kind: row.kind,
+                    change: step(row),
+                })
+                .collect();
             let lap = Lap::now();
-            store.settle_outbox(&outcomes, now).await?;
-            laps.add(lap, outcomes.len());
+            store.change_holdings(object, &changes).await?;
+            laps.add(lap, changes.len());
         }
     }
-    accepting.report("settle_outbox: accepted");
-    settling.report("settle_outbox: settled");
+    for (laps, what) in laps.into_iter().zip(["claimed", "accepted", "settled"]) {
+        laps.report(&format!("change_holdings: {what}"));
+    }
     Ok(())
 }
 
@@ -284,23 +302,13 @@ fn record(index: IndexId, n: usize) -> PageRecord {
         markdown_hash: Some("a".repeat(64)),
         comments_hash: None,
         file: None,
-        state: PageState::Pending,
+        standing: Standing::Member,
         ..PageRecord::new(index, &source, now)
     }
 }
 
-fn entry(page: &PageRecord) -> OutboxEntry {
-    OutboxEntry {
-        index_id: page.index_id,
-        page_id: page.page_id.clone(),
-        kind: page.kind,
-        op: OutboxOp::Upsert,
-        hash: "b".repeat(64),
-        state: OutboxState::Waiting,
-        attempts: 0,
-        next_attempt_at: page.changed_at,
-        last_error: None,
-    }
+fn wanted(page: &PageRecord) -> Wanted {
+    page.wanted(Some("b".repeat(64)))
 }
 
 /// About 8 kB of markup and 4 kB of Markdown whose words vary, so that compression has no easy day.

@@ -12,10 +12,9 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::{Done, conflict, failed};
-use crate::rows::{BodyRow, CommentRow, MovedRow, OutboxRow, PageRow, SpaceRow};
+use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, SpaceRow};
 use crate::schema::{
-    bodies, checkpoints, comments, index_spaces, move_rows, outbox, people, remembered,
-    synced_pages, tombstones,
+    bodies, checkpoints, comments, holdings, index_spaces, people, remembered, synced_pages,
 };
 
 /// The connection.
@@ -76,119 +75,27 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
             .do_update()
             .set(take!(synced_pages:
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
-                restriction, breadcrumb, body_version, markdown_hash, stored_hash, state, reason, attempts, next_try_at,
-                seen_in_run, vanished_at, changed_at, document, comments_hash,
-                media_type, file_size, links, belongs,
+                restriction, breadcrumb, body_version, markdown_hash, state, reason, attempts, next_try_at,
+                seen_in_run, vanished_at, changed_at, comments_hash,
+                media_type, file_size, standing, kept, document, links, belongs,
             ))
             .execute(connection)?;
     }
     Ok(())
 }
 
-pub(crate) fn put_outbox(connection: &mut Conn, rows: &[OutboxRow]) -> Done<()> {
+pub(crate) fn put_holdings(connection: &mut Conn, rows: &[HoldingRow]) -> Done<()> {
     for batch in rows.chunks(BATCH) {
-        diesel::insert_into(outbox::table)
+        diesel::insert_into(holdings::table)
             .values(batch)
-            .on_conflict((outbox::index_id, outbox::page_id))
+            .on_conflict((holdings::object_id, holdings::page_id))
             .do_update()
-            .set(take!(outbox:
-                kind, op, hash, state, accepted_at, attempts, next_attempt_at, last_error, created_at,
+            .set(take!(holdings:
+                kind, want, have, in_doubt, claimed_by, accepted_at, attempts, failed_at, next_try_at, last_error, since,
+                open,
             ))
             .execute(connection)?;
     }
-    Ok(())
-}
-
-/// `refusals` stays: it counts runs, whatever was asked for in each.
-pub(crate) fn put_moves(connection: &mut Conn, rows: &[MovedRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(move_rows::table)
-            .values(batch)
-            .on_conflict((move_rows::index_id, move_rows::page_id))
-            .do_update()
-            .set(take!(move_rows:
-                kind, op, hash, state, accepted_at, attempts, next_attempt_at, last_error,
-            ))
-            .execute(connection)?;
-    }
-    Ok(())
-}
-
-/// The new object of a move answers from now on. What it finds is what each page is stored as; a page that it failed with
-/// says why and is tried again soon; one that it was never asked for is still to be stored. Of the outbox remains what the
-/// new object does not hold yet, and what is to be removed from it.
-pub(crate) fn take_over_pages(
-    connection: &mut Conn,
-    index: &str,
-    now: chrono::NaiveDateTime,
-) -> Done<()> {
-    use diesel::sql_types::{Text, Timestamp};
-    let statements = [
-        "UPDATE synced_pages SET
-             stored_hash = m.hash, document = m.hash IS NOT NULL AND p.state NOT IN ('vanishing', 'removed', 'skipped'),
-             state = CASE WHEN p.state NOT IN ('uploaded', 'searchable') THEN p.state
-                          WHEN m.hash IS NOT NULL THEN 'searchable'
-                          WHEN m.failure IS NOT NULL THEN 'failed'
-                          ELSE 'pending' END,
-             reason = CASE WHEN m.hash IS NULL AND p.state IN ('uploaded', 'searchable') THEN m.failure ELSE p.reason END,
-             attempts = CASE WHEN m.failure IS NOT NULL THEN 1 ELSE p.attempts END,
-             next_try_at = CASE WHEN m.failure IS NOT NULL THEN ? ELSE p.next_try_at END
-         FROM synced_pages AS p LEFT JOIN (
-             SELECT page_id, CASE state WHEN 'searchable' THEN hash END AS hash,
-                    CASE state WHEN 'failed' THEN COALESCE(last_error, 'the store failed with it') END AS failure
-             FROM move_rows WHERE index_id = ? AND op = 'upsert'
-         ) AS m ON m.page_id = p.page_id
-         WHERE p.index_id = ? AND synced_pages.index_id = p.index_id AND synced_pages.page_id = p.page_id
-           AND p.kind <> 'container'",
-        "DELETE FROM outbox WHERE index_id = ? AND (op = 'delete' OR EXISTS (
-             SELECT 1 FROM move_rows AS m
-             WHERE m.index_id = outbox.index_id AND m.page_id = outbox.page_id
-               AND m.hash = outbox.hash AND m.state = 'searchable'))",
-        "UPDATE outbox SET state = 'waiting', accepted_at = NULL WHERE index_id = ?",
-        "INSERT OR IGNORE INTO outbox
-             (index_id, page_id, kind, op, hash, state, attempts, next_attempt_at, created_at)
-         SELECT index_id, page_id, kind, op, hash, 'waiting', 0, next_attempt_at, next_attempt_at
-         FROM move_rows WHERE index_id = ? AND op = 'delete'",
-    ];
-    diesel::sql_query(statements[0])
-        .bind::<Timestamp, _>(now)
-        .bind::<Text, _>(index)
-        .bind::<Text, _>(index)
-        .execute(connection)?;
-    for statement in &statements[1..] {
-        diesel::sql_query(*statement)
-            .bind::<Text, _>(index)
-            .execute(connection)?;
-    }
-    Ok(())
-}
-
-/// `columns`: index, backend, object, agent and remote; an older tombstone of the same object is due anew.
-pub(crate) fn put_tombstone(
-    connection: &mut Conn,
-    columns: [&str; 5],
-    now: chrono::NaiveDateTime,
-) -> Done<()> {
-    let [index, backend, object, agent, remote] = columns;
-    diesel::insert_into(tombstones::table)
-        .values((
-            tombstones::index_id.eq(index),
-            tombstones::backend.eq(backend),
-            tombstones::object.eq(object),
-            tombstones::agent_id.eq(agent),
-            tombstones::remote.eq(remote),
-            tombstones::attempts.eq(0),
-            tombstones::next_attempt_at.eq(now),
-            tombstones::created_at.eq(now),
-        ))
-        .on_conflict((
-            tombstones::index_id,
-            tombstones::backend,
-            tombstones::object,
-        ))
-        .do_update()
-        .set(take!(tombstones: agent_id, remote, attempts, next_attempt_at))
-        .execute(connection)?;
     Ok(())
 }
 

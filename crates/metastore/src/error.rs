@@ -132,7 +132,7 @@ fn translate(error: &DieselError) -> StoreError {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StoreError::Conflict {
             what: format!("there is one like that already ({detail})"),
         },
-        // The only foreign keys lead to `indexes`.
+        // The only foreign keys lead to `indexes` and to their objects.
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
             not_found("such index (it was deleted)")
         }

@@ -1,4 +1,4 @@
-//! The database: indexes, runs, pages, outbox, checkpoints, bodies, events, tokens.
+//! The database: indexes, runs, pages, holdings, checkpoints, bodies, events, tokens.
 //!
 //! [`Metastore`] is a cheap handle that implements `domain`'s `QueryStore`, `SyncStore` and `AdminStore` over SQLite with
 //! diesel.

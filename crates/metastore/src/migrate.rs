@@ -69,9 +69,13 @@ pub(crate) fn up_to_date(connection: &mut Conn, path: &Path) -> Result<(), OpenE
         {
             return Ok(Some(unknown));
         }
-        connection
+        let ran = connection
             .run_pending_migrations(MIGRATIONS)
             .map_err(|e| failed(e.to_string()))?;
+        if !ran.is_empty() {
+            let now = crate::convert::db_time(chrono::Utc::now());
+            crate::ops::holdings::derive_everywhere(connection, now)?;
+        }
         Ok::<_, Fault>(None)
     });
     match result {
@@ -195,7 +199,8 @@ mod tests {
             sync_runs,
             synced_pages,
             document_counts,
-            outbox,
+            store_objects,
+            holdings,
             bodies,
             body_totals,
             comments,
@@ -203,8 +208,6 @@ mod tests {
             checkpoints,
             events,
             tokens,
-            tombstones,
-            move_rows,
             remembered,
         );
         let tables = objects(&mut connection)
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_frequent_questions_are_answered_from_their_index() {
-        use schema::{outbox, sync_runs, synced_pages};
+        use schema::{holdings, sync_runs, synced_pages};
         let mut connection = connection();
         connection.run_pending_migrations(MIGRATIONS).unwrap();
         let mut plan = |statement: String| {
@@ -242,9 +245,14 @@ mod tests {
             let steps: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
             steps.join("; ")
         };
+        macro_rules! plan_of {
+            ($query:expr) => {
+                plan(diesel::debug_query::<Db, _>(&$query).to_string())
+            };
+        }
         macro_rules! uses {
             ($index:literal, $query:expr) => {{
-                let plan = plan(diesel::debug_query::<Db, _>(&$query).to_string());
+                let plan = plan_of!($query);
                 assert!(plan.contains($index), "{}: {plan}", $index);
                 plan
             }};
@@ -289,15 +297,27 @@ mod tests {
                 ))
                 .select(synced_pages::page_id)
         );
-        uses!(
-            "outbox_due",
-            outbox::table
-                .filter(outbox::index_id.eq("i"))
-                .filter(outbox::state.eq("waiting"))
-                .filter(outbox::next_attempt_at.le(chrono::NaiveDateTime::MIN))
-                .order((outbox::next_attempt_at, outbox::page_id))
-                .select(outbox::page_id)
+        let open = holdings::table
+            .filter(holdings::object_id.eq(1))
+            .filter(holdings::open);
+        let due = uses!(
+            "USING INDEX holdings_open",
+            open.filter(holdings::next_try_at.le(chrono::NaiveDateTime::MIN))
+                .order((holdings::next_try_at, holdings::page_id))
+                .select(holdings::want)
         );
+        assert!(!due.contains("TEMP B-TREE"), "{due}");
+        for covered in [
+            plan_of!(open.select(diesel::dsl::min(holdings::next_try_at))),
+            plan_of!(open.select(diesel::dsl::min(holdings::since))),
+            plan_of!(open.filter(holdings::claimed_by.is_not_null()).count()),
+            plan_of!(open.filter(holdings::accepted_at.is_not_null()).count()),
+        ] {
+            assert!(
+                covered.contains("USING COVERING INDEX holdings_open"),
+                "{covered}"
+            );
+        }
         uses!(
             "sync_runs_newest",
             sync_runs::table

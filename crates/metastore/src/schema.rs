@@ -10,7 +10,6 @@ table! {
         agent_id -> Text,
         interval_minutes -> Integer,
         enabled -> Bool,
-        backend -> Text,
         include_blog_posts -> Bool,
         include_comments -> Bool,
         include_attachments -> Bool,
@@ -18,7 +17,6 @@ table! {
         exclude_labels -> Text,
         root_page_ids -> Text,
         restricted_pages -> Text,
-        remote -> Nullable<Text>,
         status -> Text,
         status_reason -> Nullable<Text>,
         next_run_at -> Nullable<Timestamp>,
@@ -35,9 +33,6 @@ table! {
         deletions_refused -> Bool,
         guarded_pages -> Text,
         applied_settings -> Nullable<Text>,
-        moving_to -> Nullable<Text>,
-        moving_remote -> Nullable<Text>,
-        moving_since -> Nullable<Timestamp>,
         quiet_hours -> Nullable<Text>,
     }
 }
@@ -105,7 +100,6 @@ table! {
         breadcrumb -> Text,
         body_version -> Nullable<Integer>,
         markdown_hash -> Nullable<Text>,
-        stored_hash -> Nullable<Text>,
         state -> Text,
         reason -> Nullable<Text>,
         attempts -> Integer,
@@ -114,12 +108,14 @@ table! {
         vanished_at -> Nullable<Timestamp>,
         changed_at -> Timestamp,
         body_due -> Bool,
-        document -> Bool,
         comments_hash -> Nullable<Text>,
         media_type -> Nullable<Text>,
         file_size -> Nullable<BigInt>,
         links -> Nullable<Text>,
         belongs -> Bool,
+        standing -> Text,
+        kept -> Bool,
+        document -> Bool,
     }
 }
 
@@ -132,34 +128,35 @@ table! {
 }
 
 table! {
-    outbox (index_id, page_id) {
+    store_objects (id) {
+        id -> BigInt,
         index_id -> Text,
-        page_id -> Text,
-        kind -> Text,
-        op -> Text,
-        hash -> Text,
-        state -> Text,
-        accepted_at -> Nullable<Timestamp>,
+        agent_id -> Nullable<Text>,
+        backend -> Text,
+        remote -> Nullable<Text>,
+        role -> Text,
+        since -> Timestamp,
         attempts -> Integer,
-        next_attempt_at -> Timestamp,
-        last_error -> Nullable<Text>,
-        created_at -> Timestamp,
+        next_try_at -> Nullable<Timestamp>,
     }
 }
 
 table! {
-    move_rows (index_id, page_id) {
-        index_id -> Text,
+    holdings (object_id, page_id) {
+        object_id -> BigInt,
         page_id -> Text,
         kind -> Text,
-        op -> Text,
-        hash -> Text,
-        state -> Text,
+        want -> Nullable<Text>,
+        have -> Text,
+        in_doubt -> Bool,
+        claimed_by -> Nullable<Text>,
         accepted_at -> Nullable<Timestamp>,
         attempts -> Integer,
-        refusals -> Integer,
-        next_attempt_at -> Timestamp,
+        failed_at -> Nullable<Timestamp>,
+        next_try_at -> Nullable<Timestamp>,
         last_error -> Nullable<Text>,
+        since -> Timestamp,
+        open -> Bool,
     }
 }
 
@@ -243,19 +240,6 @@ table! {
 }
 
 table! {
-    tombstones (index_id, backend, object) {
-        index_id -> Text,
-        backend -> Text,
-        object -> Text,
-        agent_id -> Text,
-        remote -> Text,
-        attempts -> Integer,
-        next_attempt_at -> Timestamp,
-        created_at -> Timestamp,
-    }
-}
-
-table! {
     remembered (name) {
         name -> Text,
         value -> Text,
@@ -267,8 +251,8 @@ allow_tables_to_appear_in_same_query!(
     index_spaces,
     sync_runs,
     synced_pages,
-    outbox,
-    move_rows,
+    store_objects,
+    holdings,
     bodies,
     comments
 );

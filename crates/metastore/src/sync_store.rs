@@ -7,25 +7,26 @@ use async_trait::async_trait;
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
+use domain::holding::{HoldingChange, Wanted};
 use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
 use domain::links::Naming;
-use domain::moving::{MoveCounts, MoveRow};
+use domain::moving::MoveCounts;
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    IndexState, MoveBegun, OpenedRun, OutboxCounts, OutboxEntry, OutboxOutcome, PageBrief, RunEnd,
-    StoreResult, StuckRemovals, SyncStore, Tombstone,
+    IndexState, LeavingObject, MoveBegun, OpenCounts, OpenHolding, OpenedRun, PageBrief, RunEnd,
+    StoreResult, StuckRemovals, SyncStore,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
-use domain::{AccountId, IndexId, PageId, RunId, SpaceId, Timestamp};
+use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
 
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, clock, comments, events, facts, indexes, links, moves, outbox, pages,
-    prune, runs, settle, small, spaces, tombstones,
+    attachments, bodies, clock, comments, events, facts, holdings, indexes, links, objects, pages,
+    prune, runs, small, spaces,
 };
-use crate::rows::{BodyRow, CommentRow, OutboxRow, PageRow};
+use crate::rows::{BodyRow, CommentRow};
 
 #[async_trait]
 impl SyncStore for Metastore {
@@ -43,9 +44,9 @@ impl SyncStore for Metastore {
         self.read(move |c| indexes::state(c, index)).await
     }
 
-    async fn set_remote(&self, index: IndexId, remote: Option<&Remote>) -> StoreResult<()> {
-        let remote = remote.cloned();
-        self.write(move |c| indexes::set_remote(c, index, remote.as_ref()))
+    async fn set_remote(&self, object: ObjectId, remote: &Remote) -> StoreResult<()> {
+        let (remote, now) = (remote.clone(), self.now());
+        self.write(move |c| objects::set_remote(c, object, &remote, now))
             .await
     }
 
@@ -133,12 +134,11 @@ impl SyncStore for Metastore {
     async fn save_pages(
         &self,
         pages: &[PageRecord],
-        outbox: &[OutboxEntry],
+        wanted: &[Wanted],
         bodies: &[CachedBody],
     ) -> StoreResult<()> {
         let now = self.now();
-        let pages: Vec<PageRow> = pages.iter().map(PageRow::from).collect();
-        let outbox: Vec<OutboxRow> = outbox.iter().map(|e| OutboxRow::new(e, now)).collect();
+        let (pages, wanted) = (pages.to_vec(), wanted.to_vec());
         // Packed before the writer's gate, so that nobody waits for it.
         let packed: Vec<BodyRow> = if bodies.is_empty() {
             Vec::new()
@@ -151,10 +151,10 @@ impl SyncStore for Metastore {
             })
             .await?
         };
-        if pages.is_empty() && outbox.is_empty() && packed.is_empty() {
+        if pages.is_empty() && wanted.is_empty() && packed.is_empty() {
             return Ok(());
         }
-        self.write(move |c| pages::save(c, &pages, &outbox, &packed))
+        self.write(move |c| pages::save(c, &pages, &wanted, &packed, now))
             .await
     }
 
@@ -321,120 +321,86 @@ impl SyncStore for Metastore {
             .await
     }
 
-    async fn outbox_due(
+    async fn change_holdings(
         &self,
-        index: IndexId,
-        now: Timestamp,
-        limit: usize,
-    ) -> StoreResult<Vec<OutboxEntry>> {
-        self.read(move |c| outbox::due(c, index, now, limit)).await
-    }
-
-    async fn outbox_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>> {
-        self.read(move |c| outbox::accepted(c, index, limit)).await
-    }
-
-    async fn settle_outbox(
-        &self,
-        outcomes: &[(OutboxEntry, OutboxOutcome)],
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        if outcomes.is_empty() {
-            return Ok(());
+        object: ObjectId,
+        changes: &[HoldingChange],
+    ) -> StoreResult<Vec<bool>> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
         }
-        let outcomes = outcomes.to_vec();
-        self.write(move |c| settle::settle(c, &outcomes, now)).await
+        let (changes, now) = (changes.to_vec(), self.now());
+        self.write(move |c| holdings::change(c, object, &changes, now))
+            .await
     }
 
-    async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts> {
-        self.read(move |c| outbox::counts(c, index)).await
+    async fn holdings_due(
+        &self,
+        object: ObjectId,
+        now: Timestamp,
+        began: Timestamp,
+        limit: usize,
+    ) -> StoreResult<Vec<OpenHolding>> {
+        self.read(move |c| holdings::due(c, object, (now, began), limit))
+            .await
+    }
+
+    async fn holdings_accepted(
+        &self,
+        object: ObjectId,
+        limit: usize,
+    ) -> StoreResult<Vec<OpenHolding>> {
+        self.read(move |c| holdings::accepted(c, object, limit))
+            .await
+    }
+
+    async fn holdings(
+        &self,
+        object: ObjectId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<OpenHolding>> {
+        let after = after.cloned();
+        self.read(move |c| holdings::all(c, object, after.as_ref(), limit))
+            .await
+    }
+
+    async fn open_holdings(&self, object: ObjectId) -> StoreResult<OpenCounts> {
+        self.read(move |c| holdings::counts(c, object)).await
+    }
+
+    async fn next_holding_due(&self, object: ObjectId) -> StoreResult<Option<Timestamp>> {
+        self.read(move |c| holdings::next_due(c, object)).await
+    }
+
+    async fn release_claims(&self, living: &[WorkerId]) -> StoreResult<usize> {
+        let (living, now) = (living.to_vec(), self.now());
+        self.write(move |c| holdings::release(c, &living, now))
+            .await
     }
 
     async fn stuck_removals(&self, index: IndexId) -> StoreResult<Option<StuckRemovals>> {
-        self.read(move |c| outbox::stuck_removals(c, index)).await
-    }
-
-    async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>> {
-        self.read(move |c| outbox::next_due(c, index)).await
+        self.read(move |c| holdings::stuck_removals(c, index)).await
     }
 
     async fn begin_move(&self, index: IndexId, backend: BackendKind) -> StoreResult<MoveBegun> {
         let now = self.now();
-        self.write(move |c| moves::begin(c, index, backend, now))
+        self.write(move |c| objects::begin_move(c, index, backend, now))
             .await
     }
 
     async fn abandon_move(&self, index: IndexId) -> StoreResult<()> {
         let now = self.now();
-        self.write(move |c| moves::abandon(c, index, now)).await
+        self.write(move |c| objects::abandon(c, index, now)).await
     }
 
-    async fn set_move_remote(
-        &self,
-        index: IndexId,
-        backend: BackendKind,
-        remote: &Remote,
-    ) -> StoreResult<()> {
-        let remote = remote.clone();
-        self.write(move |c| moves::set_remote(c, index, backend, &remote))
-            .await
+    async fn move_counts(&self, filling: ObjectId) -> StoreResult<MoveCounts> {
+        self.read(move |c| objects::move_counts(c, filling)).await
     }
 
-    async fn move_rows(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<MoveRow>> {
-        let ids = ids.to_vec();
-        self.read(move |c| moves::rows(c, index, &ids)).await
-    }
-
-    async fn stage_move(&self, entries: &[OutboxEntry]) -> StoreResult<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let entries = entries.to_vec();
-        self.write(move |c| moves::stage(c, &entries)).await
-    }
-
-    async fn move_due(
-        &self,
-        index: IndexId,
-        now: Timestamp,
-        limit: usize,
-    ) -> StoreResult<Vec<OutboxEntry>> {
-        self.read(move |c| moves::due(c, index, now, limit)).await
-    }
-
-    async fn move_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>> {
-        self.read(move |c| moves::accepted(c, index, limit)).await
-    }
-
-    async fn move_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>> {
-        self.read(move |c| moves::next_due(c, index)).await
-    }
-
-    async fn settle_move(
-        &self,
-        outcomes: &[(OutboxEntry, OutboxOutcome)],
-        now: Timestamp,
-    ) -> StoreResult<()> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let outcomes = outcomes.to_vec();
-        self.write(move |c| moves::settle(c, &outcomes, now)).await
-    }
-
-    async fn move_counts(&self, index: IndexId) -> StoreResult<MoveCounts> {
-        self.read(move |c| moves::counts(c, &index.to_string()))
-            .await
-    }
-
-    async fn complete_move(
-        &self,
-        index: IndexId,
-        backend: BackendKind,
-        remote: &Remote,
-    ) -> StoreResult<()> {
-        let (remote, now) = (remote.clone(), self.now());
-        self.write(move |c| moves::complete(c, index, backend, &remote, now))
+    async fn complete_move(&self, index: IndexId, filling: ObjectId) -> StoreResult<()> {
+        let now = self.now();
+        self.write(move |c| objects::complete_move(c, index, filling, now))
             .await
     }
 
@@ -459,17 +425,16 @@ impl SyncStore for Metastore {
             .await
     }
 
-    async fn tombstones_due(&self, now: Timestamp) -> StoreResult<Vec<Tombstone>> {
-        self.read(move |c| tombstones::due(c, now)).await
+    async fn leaving_objects(&self, now: Timestamp) -> StoreResult<Vec<LeavingObject>> {
+        self.read(move |c| objects::leaving(c, now)).await
     }
 
-    async fn settle_tombstone(
+    async fn settle_leaving(
         &self,
-        tombstone: &Tombstone,
+        object: ObjectId,
         retry_at: Option<Timestamp>,
     ) -> StoreResult<()> {
-        let tombstone = tombstone.clone();
-        self.write(move |c| tombstones::settle(c, &tombstone, retry_at))
+        self.write(move |c| objects::settle_leaving(c, object, retry_at))
             .await
     }
 

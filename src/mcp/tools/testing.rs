@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
+use domain::holding::{Flight, Have, Holding};
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
-use domain::page::{Page, PageRecord, PageState, PlacedPage, Shown};
+use domain::page::{Page, PageRecord, PlacedPage, Shown, Standing};
 use domain::ports::store::Listed;
 use domain::query::{
     Answer, AnswerSource, ChangedPage, PageQuery, QueryResult, QueryTarget, ResultPage,
@@ -94,8 +95,14 @@ pub fn placed(id: &str, title: &str) -> PlacedPage {
         record: PageRecord {
             labels: vec!["howto".into()],
             breadcrumb: vec!["Operations".into()],
-            state: PageState::Searchable,
-            stored_hash: Some("h".into()),
+            standing: Standing::Member,
+            holding: Holding::restore(
+                (Some("h".into()), Have::Document("h".into())),
+                (Flight::None, false),
+                (0, None),
+                None,
+                None,
+            ),
             ..PageRecord::new(index, &source, source.modified)
         },
         space_key: SpaceKey::from("ENG"),

@@ -1,7 +1,8 @@
 //! What the tools promise to an agent, over a knowledge base of plain values.
 
+use domain::holding::Holding;
 use domain::index::RestrictedPages;
-use domain::page::{PageState, PlacedPage};
+use domain::page::{PlacedPage, Standing};
 use domain::query::{AnswerSource, ChangedPage};
 use serde_json::{Value, json};
 
@@ -493,42 +494,27 @@ fn changed(placed: &PlacedPage) -> ChangedPage {
 async fn changes_are_grouped_and_dated() {
     let mut kb = FakeKnowledge::small();
     let own = kb.indexes[0].id;
-    let change = |id: &str, title: &str, version, state, day: &str| {
+    let change = |id: &str, title: &str, version, standing, day: &str| {
         let mut placed = placed(id, title);
         let record = &mut placed.record;
-        (record.state, record.changed_at) = (state, at(day));
+        (record.standing, record.changed_at) = (standing, at(day));
+        if standing == Standing::Gone {
+            record.holding = Holding::default();
+        }
         (record.facts.version, record.facts.modified) = (version, at(day));
         (own, changed(&placed))
     };
     kb.changes = vec![
-        change(
-            "1",
-            "New one",
-            1,
-            PageState::Searchable,
-            "2026-11-22T08:00:00Z",
-        ),
+        change("1", "New one", 1, Standing::Member, "2026-11-22T08:00:00Z"),
         change(
             "2",
             "Edited one",
             4,
-            PageState::Searchable,
+            Standing::Member,
             "2026-11-21T08:00:00Z",
         ),
-        change(
-            "3",
-            "Gone one",
-            2,
-            PageState::Removed,
-            "2026-11-20T08:00:00Z",
-        ),
-        change(
-            "4",
-            "Old one",
-            2,
-            PageState::Searchable,
-            "2026-10-01T08:00:00Z",
-        ),
+        change("3", "Gone one", 2, Standing::Gone, "2026-11-20T08:00:00Z"),
+        change("4", "Old one", 2, Standing::Member, "2026-10-01T08:00:00Z"),
     ];
     let answer = kb.call("recent_changes", json!({})).await.unwrap();
     insta::assert_snapshot!(answer.markdown, @r"

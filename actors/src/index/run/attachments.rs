@@ -12,7 +12,7 @@ use attachment_text::{Limits, extract, supports};
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
-use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
+use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
 use domain::ports::source::{Cursor, SourceError};
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
@@ -21,7 +21,8 @@ use super::context::{Removal, SeenSpace};
 use super::convert::{alone, on_blocking_thread};
 use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
-use super::{Halt, RunCtx, retry};
+use super::{RunCtx, retry};
+use crate::stop::Halt;
 
 /// The checkpoint that remembers the newest file seen.
 pub(super) const WALK: &str = "attachments";
@@ -184,7 +185,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, Halt> 
         // Nobody restricts a file by itself: its page does.
         record.restriction = Restriction::Open;
         record.file = Some(file.facts);
-        record.state = PageState::Pending;
+        record.standing = Standing::Undecided;
         record.reason = None;
         if let Some(reason) = refusal(&record) {
             leave_out(ctx, &mut record, reason);
@@ -196,13 +197,13 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, Halt> 
         ctx.store().save_pages(&changed, &[], &[]).await?;
         ctx.shared.pass("after_files_recorded");
     }
-    ctx.tally.count(|counts| counts.seen += new);
+    ctx.counters.count(|counts| counts.seen += new);
     Ok(recorded)
 }
 
 fn is_page(record: &PageRecord) -> bool {
     matches!(record.kind, ContentKind::Page | ContentKind::BlogPost)
-        && record.state != PageState::Removed
+        && record.state() != PageState::Removed
 }
 
 async fn by_id(ctx: &RunCtx, ids: &[PageId]) -> Result<HashMap<PageId, PageRecord>, Halt> {
@@ -254,13 +255,13 @@ fn fits(record: &PageRecord) -> bool {
 
 /// This version was looked at and has no text for us; the next may.
 fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
-    record.state = PageState::Skipped;
+    record.standing = Standing::Skipped;
     record.reason = Some(reason);
     record.body_version = Some(record.facts.version);
     record.markdown_hash = None;
     record.attempts = 0;
     record.next_try_at = None;
-    if record.stored_hash.is_some() {
+    if record.holding.is_kept() {
         let removal = Removal {
             exempt: false,
             only_accepted: false,
@@ -364,8 +365,8 @@ async fn settle(
             let hash = markdown_hash(&markdown);
             record.body_version = Some(version);
             record.markdown_hash = Some(hash.clone());
-            if record.state == PageState::Failed {
-                record.state = PageState::Pending;
+            if record.standing == Standing::Failed {
+                record.standing = Standing::Undecided;
             }
             record.reason = None;
             record.attempts = 0;
@@ -380,11 +381,11 @@ async fn settle(
                 converter: EXTRACTOR,
             });
             ctx.find(|f| f.fresh_bodies.insert(id.clone()));
-            ctx.tally.count(|counts| counts.fetched += 1);
+            ctx.counters.count(|counts| counts.fetched += 1);
         }
         Err(reason) => {
             leave_out(ctx, &mut record, reason);
-            ctx.tally.count(|counts| counts.skipped += 1);
+            ctx.counters.count(|counts| counts.skipped += 1);
         }
     }
     ctx.store().save_pages(&[record], &[], &kept).await?;
@@ -452,15 +453,16 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
             .collect();
         let parents = by_id(ctx, &parents).await?;
         let now = ctx.now();
+        let mut wanted = Vec::new();
         files.retain_mut(|file| {
             let before = file.clone();
             let page = file.facts.parent_id.as_ref().and_then(|id| parents.get(id));
             let with_page = page.and_then(|p| ctx.find(|f| f.removals.get(&p.page_id).copied()));
-            let stored = file.stored_hash.is_some();
-            let removal = match page.map(|page| (page.state, page)) {
+            let stored = file.holding.is_kept();
+            let removal = match page.map(|page| (page.state(), page)) {
                 Some((PageState::Skipped, page)) => {
                     let why = page.reason.as_deref().unwrap_or("it does not belong");
-                    file.state = PageState::Skipped;
+                    file.standing = Standing::Skipped;
                     file.reason = Some(format!("its page stays out: {why}"));
                     if file.has_no_text() {
                         // Looked at again when the page comes in.
@@ -491,18 +493,21 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                     ctx.find(|f| f.removals.insert(file.page_id.clone(), removal));
                 }
                 // What the store does not hold needs no removal.
-                None if !stored && file.state == PageState::Vanishing => {
-                    let gone = page.is_none_or(|p| p.state == PageState::Removed);
-                    if gone || with_page.is_some() {
-                        file.state = PageState::Removed;
+                None if !stored => {
+                    let gone = page.is_none_or(|p| p.state() == PageState::Removed);
+                    if file.standing == Standing::Hidden && (gone || with_page.is_some()) {
+                        file.standing = Standing::Gone;
+                    }
+                    if file.holding.want().is_some() {
+                        wanted.push(file.wanted(None));
                     }
                 }
                 None => {}
             }
             *file != before
         });
-        if !files.is_empty() {
-            ctx.store().save_pages(&files, &[], &[]).await?;
+        if !files.is_empty() || !wanted.is_empty() {
+            ctx.store().save_pages(&files, &wanted, &[]).await?;
             ctx.shared.pass("after_files_followed");
         }
     }

@@ -1,21 +1,20 @@
-//! A full run also compares the store's own list with the rows: what the store lost is stored anew, what it holds of ours
-//! without a row is removed.
+//! A full run also compares the store's own list with the holdings: what the store lost is stored anew, what it holds of ours
+//! without a page is removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use domain::page::{PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
+use domain::holding::{Change, HoldingChange};
+use domain::index::Remote;
 use domain::{DocumentId, PageId};
 
-use domain::index::Remote;
-
-use super::{Halt, RunCtx};
+use super::RunCtx;
+use crate::stop::Halt;
 
 const CHUNK: usize = 500;
 
 /// Compares, and puts right.
 pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
-    let Some(held) = list(ctx, remote).await? else {
+    let Some(mut listed) = list(ctx, remote).await? else {
         return Ok(());
     };
     let stored = ctx.store().stored_pages(ctx.index()).await?;
@@ -23,14 +22,34 @@ pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
         .shared
         .backend(ctx.settings().backend)
         .is_some_and(|backend| backend.capabilities().immediate);
-    if lists_late && i64::try_from(held.len()).unwrap_or(i64::MAX) < stored / 2 {
+    if lists_late && i64::try_from(listed.len()).unwrap_or(i64::MAX) < stored / 2 {
         // The list of a store that ingests later may lag: one that misses most of what was confirmed is not believed, since
         // single pages are lost, not half an index. What a store holds at once it lists at once; a lost file is stored anew.
-        tracing::warn!(index = %ctx.index(), listed = held.len(), stored, "the store's list is much shorter than what it confirmed; it is not compared");
+        tracing::warn!(index = %ctx.index(), listed = listed.len(), stored, "the store's list is much shorter than what it confirmed; it is not compared");
         return Ok(());
     }
-    forget_lost(ctx, &held).await?;
-    remove_orphans(ctx, &held).await
+    let object = ctx.state.serving;
+    let mut after: Option<PageId> = None;
+    loop {
+        let rows = ctx.store().holdings(object, after.as_ref(), CHUNK).await?;
+        let Some(last) = rows.last() else {
+            break;
+        };
+        after = Some(last.page_id.clone());
+        let changes: Vec<HoldingChange> = rows
+            .into_iter()
+            .map(|row| HoldingChange {
+                change: Change::Listed(listed.remove(&DocumentId::of(row.kind, &row.page_id))),
+                page_id: row.page_id,
+                kind: row.kind,
+            })
+            .collect();
+        let applied = ctx.store().change_holdings(object, &changes).await?;
+        for (change, _) in changes.iter().zip(applied).filter(|(_, applied)| *applied) {
+            tracing::info!(index = %ctx.index(), page = %change.page_id, "the store does not hold what it confirmed; the page is stored anew");
+        }
+    }
+    remove_orphans(ctx, listed).await
 }
 
 /// Every document of ours by id, with its hash where the store tells it; `None` when it could not be listed.
@@ -45,7 +64,7 @@ async fn list(
     let mut cursor: Option<String> = None;
     loop {
         ctx.stop.check()?;
-        ctx.tally.request_to_store();
+        ctx.counters.request_to_store();
         let (documents, next) = match backend.list(remote, cursor.as_deref()).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -64,71 +83,34 @@ async fn list(
     }
 }
 
-async fn forget_lost(ctx: &RunCtx, held: &HashMap<DocumentId, Option<String>>) -> Result<(), Halt> {
-    let mut after: Option<PageId> = None;
-    loop {
-        let ids = ctx
-            .store()
-            .pages_in_states(ctx.index(), &[PageState::Searchable], after.as_ref(), CHUNK)
-            .await?;
-        let Some(last) = ids.last().cloned() else {
-            return Ok(());
-        };
-        after = Some(last);
-        let _rows = ctx.rows.lock().await;
-        let mut lost = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        lost.retain(|page| {
-            let id = DocumentId::of(page.kind, &page.page_id);
-            let right = match held.get(&id) {
-                Some(Some(hash)) => page.stored_hash.as_ref() == Some(hash),
-                Some(None) => true,
-                None => false,
-            };
-            page.state == PageState::Searchable && page.stored_hash.is_some() && !right
-        });
-        for page in &mut lost {
-            tracing::info!(index = %ctx.index(), page = %page.page_id, "the store does not hold what it confirmed; the page is stored anew");
-            page.stored_hash = None;
-            page.state = PageState::Pending;
-        }
-        ctx.store().save_pages(&lost, &[], &[]).await?;
-    }
-}
-
+/// Documents of which nothing is known; not those of pages that are still to be decided.
 async fn remove_orphans(
     ctx: &RunCtx,
-    held: &HashMap<DocumentId, Option<String>>,
+    listed: HashMap<DocumentId, Option<String>>,
 ) -> Result<(), Halt> {
-    let pages: Vec<_> = held.keys().filter_map(DocumentId::page).collect();
-    for chunk in pages.chunks(CHUNK) {
-        let ids: Vec<PageId> = chunk.iter().map(|(_, id)| id.clone()).collect();
-        let _rows = ctx.rows.lock().await;
-        let known: HashMap<PageId, PageRecord> = ctx
-            .store()
-            .pages_by_id(ctx.index(), &ids)
-            .await?
-            .into_iter()
-            .map(|page| (page.page_id.clone(), page))
-            .collect();
-        let now = ctx.now();
-        let orphans: Vec<OutboxEntry> = chunk
+    let listed: Vec<_> = listed
+        .into_iter()
+        .filter_map(|(id, hash)| Some((id.page()?, hash)))
+        .collect();
+    for chunk in listed.chunks(CHUNK) {
+        let ids: Vec<PageId> = chunk.iter().map(|((_, id), _)| id.clone()).collect();
+        let pages = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        let standing = pages.into_iter().filter(|page| !page.standing.is_out());
+        let standing: HashSet<PageId> = standing.map(|page| page.page_id).collect();
+        let orphans: Vec<HoldingChange> = chunk
             .iter()
-            .filter(|(_, id)| known.get(id).is_none_or(PageRecord::is_out_of_the_store))
-            .map(|(kind, id)| OutboxEntry {
-                index_id: ctx.index(),
+            .filter(|((_, id), _)| !standing.contains(id))
+            .map(|((kind, id), hash)| HoldingChange {
                 page_id: id.clone(),
                 kind: *kind,
-                op: OutboxOp::Delete,
-                hash: String::new(),
-                state: OutboxState::Waiting,
-                attempts: 0,
-                next_attempt_at: now,
-                last_error: None,
+                change: Change::Listed(Some(hash.clone())),
             })
             .collect();
         if !orphans.is_empty() {
             tracing::info!(index = %ctx.index(), count = orphans.len(), "the store holds documents without a page; they are removed");
-            ctx.store().save_pages(&[], &orphans, &[]).await?;
+            ctx.store()
+                .change_holdings(ctx.state.serving, &orphans)
+                .await?;
         }
     }
     Ok(())

@@ -6,14 +6,15 @@ use std::collections::{HashMap, HashSet};
 use domain::PageId;
 use domain::change::{WithoutBody, without_body};
 use domain::content::{ContentKind, ContentStatus};
-use domain::page::PageState;
+use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
 use futures_util::{StreamExt, stream};
 
 use super::convert::{Links, RawBody, convert};
 use super::listed::record;
-use super::{Halt, RunCtx, attachments, reconvert, retry};
+use super::{RunCtx, attachments, reconvert, retry};
 use crate::document::KeptText;
+use crate::stop::Halt;
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
@@ -105,8 +106,8 @@ async fn adopt_cached(
                     if reconvert::is_old(&body) {
                         old.push(body.page_id);
                     }
-                    if record.state == PageState::Failed {
-                        record.state = PageState::Pending;
+                    if record.standing == Standing::Failed {
+                        record.standing = Standing::Undecided;
                     }
                     record.reason = None;
                     record.attempts = 0;

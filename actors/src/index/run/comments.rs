@@ -13,16 +13,17 @@ use domain::comments::{
 };
 use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
-use domain::page::PageState;
+use domain::page::{PageState, Standing};
 use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
 use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
+use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
 use super::recent::{newest_first, watermark};
-use super::{Halt, RunCtx};
 use crate::document::{authors, fold_each, points_at};
+use crate::stop::Halt;
 
 /// The checkpoint that remembers the newest comment seen.
 pub(super) const WALK: &str = "comments";
@@ -501,8 +502,8 @@ async fn write_folded(
         record.links.set_comments(pages);
         record.changed_at = now;
         // So that it is decided also when this run ends before that.
-        if matches!(record.state, PageState::Uploaded | PageState::Searchable) {
-            record.state = PageState::Pending;
+        if record.standing == Standing::Member {
+            record.standing = Standing::Undecided;
         }
         true
     });

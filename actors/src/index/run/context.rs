@@ -20,11 +20,13 @@ use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use tokio::time::Instant;
 
 use super::spaces::Remembered;
-use super::{Stop, Tally};
+
+use crate::counters::RunCounters;
 use crate::document::SpaceNames;
 use crate::fetcher::Fetchers;
-use crate::messages::DrainOutbox;
 use crate::shared::{RowsLock, Shared, lock};
+use crate::stop::Stop;
+use crate::uploader::UploadSignal;
 
 /// Labels and restrictions that search does not know yet are asked for one by one, so many a run.
 const SINGLE_FACTS: i64 = 25;
@@ -51,10 +53,12 @@ pub(crate) struct RunCtx {
     pub(super) remembered: Remembered,
     /// Spaces whose bodies are kept already for another index.
     pub(super) warm_spaces: HashSet<SpaceId>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<RunCounters>,
     pub(super) source: Fetchers,
     pub(super) rows: RowsLock,
     pub(super) stop: Stop,
+    /// How the upload worker of the run hears of new rows.
+    pub(super) uploads: UploadSignal,
     pub(super) started: Instant,
     pub(super) started_at: Timestamp,
     pub(super) single_facts: Budget,
@@ -145,7 +149,7 @@ pub(super) struct RunParts {
     pub(super) link_spaces: HashMap<String, SpaceId>,
     pub(super) warm_spaces: HashSet<SpaceId>,
     pub(super) remembered: Remembered,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<RunCounters>,
     pub(super) source: Fetchers,
     pub(super) stop: Stop,
     pub(super) started_at: Timestamp,
@@ -163,9 +167,10 @@ impl RunCtx {
             link_spaces: parts.link_spaces,
             warm_spaces: parts.warm_spaces,
             remembered: parts.remembered,
-            tally: parts.tally,
+            counters: parts.counters,
             source: parts.source,
             stop: parts.stop,
+            uploads: UploadSignal::default(),
             started: Instant::now(),
             started_at: parts.started_at,
             single_facts: Budget::new(SINGLE_FACTS),
@@ -287,13 +292,6 @@ impl RunCtx {
             .filter(|space| space.state != SpaceState::Vanished)
             .filter_map(SeenSpace::of)
             .collect()
-    }
-
-    /// Says that rows were written into the outbox.
-    pub(super) fn hint_uploader(&self) {
-        if let Some(uploader) = self.shared.uploader(self.settings().backend) {
-            uploader.do_send(DrainOutbox(self.index()));
-        }
     }
 
     /// Notes a page that others may name now, or not any more, so that their documents follow. In a first run they are all still

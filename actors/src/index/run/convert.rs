@@ -17,9 +17,10 @@ use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
 use storage_markdown::{Options, Resolver, convert_storage, splice_rendered};
 
-use super::{Halt, RunCtx};
+use super::RunCtx;
 use crate::EngineError;
 use crate::shared::Shared;
+use crate::stop::Halt;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
 pub(super) const CONVERTER: i32 = 2;

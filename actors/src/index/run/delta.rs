@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
-use domain::page::PageState;
+use domain::page::Standing;
 
 use super::context::SeenSpace;
 use super::convert::Links;
@@ -13,7 +13,8 @@ use super::facts;
 use super::poll::poll;
 use super::recent::remember;
 use super::vanish::Absence;
-use super::{Halt, RunCtx, attachments, comments, retry, stages, sweep, vanish};
+use super::{RunCtx, attachments, comments, retry, stages, sweep, vanish};
+use crate::stop::Halt;
 
 /// Pages of unknown restriction that one poll asks for in bulk.
 const UNKNOWN_AT_ONCE: usize = 100;
@@ -135,7 +136,7 @@ async fn learn(
             records
                 .into_iter()
                 .filter(|record| {
-                    record.restriction == Restriction::Unknown && record.state != PageState::Removed
+                    record.restriction == Restriction::Unknown && record.standing != Standing::Gone
                 })
                 .map(|record| (record.page_id, record.kind)),
         );

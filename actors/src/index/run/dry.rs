@@ -11,6 +11,7 @@ use actix::Actor;
 use async_trait::async_trait;
 use domain::cost::{self, Price};
 use domain::document::Document;
+use domain::holding::Have;
 use domain::index::{BackendKind, Remote};
 use domain::page::PageState;
 use domain::ports::retrieval::{
@@ -23,11 +24,12 @@ use domain::query::{Passage, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId};
 
-use super::stages::Life;
-use super::{Halt, finish};
+use super::finish;
+use super::stages::Execution;
 use crate::EngineError;
 use crate::fetcher::Fetchers;
 use crate::shared::{Shared, lock};
+use crate::stop::Halt;
 use crate::supervise::{Child, ChildGuard};
 use crate::uploader::LlamaUploader;
 
@@ -43,12 +45,12 @@ pub(super) struct Rehearsed {
 }
 
 /// Carries the run out on a copy.
-pub(super) async fn rehearse(life: &Life, source: Fetchers) -> Result<Rehearsed, Halt> {
-    let run = &life.run;
-    let copy = life.shared.store.rehearsal(run.id).await?;
+pub(super) async fn rehearse(execution: &Execution, source: Fetchers) -> Result<Rehearsed, Halt> {
+    let run = &execution.run;
+    let copy = execution.shared.store.rehearsal(run.id).await?;
     let state = copy.index_state(run.index_id).await?;
     let kind = state.index.settings.backend;
-    let real = life
+    let real = execution
         .shared
         .backend(kind)
         .ok_or(EngineError::BackendMissing {
@@ -61,16 +63,16 @@ pub(super) async fn rehearse(life: &Life, source: Fetchers) -> Result<Rehearsed,
         changes: Mutex::default(),
     });
     let backend: Arc<dyn RetrievalBackend> = counting.clone();
-    let stage = Stage::set(&life.shared, copy, backend);
-    let mut rehearsal = Life {
+    let stage = Stage::set(&execution.shared, copy, backend);
+    let mut rehearsal = Execution {
         before: state.clone(),
         shared: Arc::clone(&stage.0),
         run: Run {
             dry_run: false,
             ..run.clone()
         },
-        tally: Arc::clone(&life.tally),
-        stop: life.stop.clone(),
+        counters: Arc::clone(&execution.counters),
+        stop: execution.stop.clone(),
         ctx: None,
         rehearsed: None,
         unmoved: None,
@@ -83,10 +85,10 @@ pub(super) async fn rehearse(life: &Life, source: Fetchers) -> Result<Rehearsed,
     let (status, error) = end.map_or((RunStatus::Succeeded, None), |end| (end.status, end.error));
     let asks = status == RunStatus::NeedsConfirmation;
     let changes = std::mem::take(&mut *lock(&counting.changes));
-    let changes = against_rows(changes, &life.shared, run.index_id).await?;
-    let hide = newly_hidden(&life.shared, stage.0.store.as_ref(), run.index_id).await?;
+    let changes = against_rows(changes, &execution.shared, run.index_id).await?;
+    let hide = newly_hidden(&execution.shared, stage.0.store.as_ref(), run.index_id).await?;
     Ok(Rehearsed {
-        plan: plan(life, hide, &changes, asks, price.as_ref()),
+        plan: plan(execution, hide, &changes, asks, price.as_ref()),
         status: if asks { RunStatus::Succeeded } else { status },
         error: error.filter(|_| !asks),
     })
@@ -116,7 +118,7 @@ async fn against_rows(
         let rows = shared.store.pages_by_id(index, &ids).await?;
         let stored: BTreeSet<DocumentId> = rows
             .into_iter()
-            .filter(|row| row.stored_hash.is_some())
+            .filter(|row| *row.holding.have() != Have::None)
             .map(|row| DocumentId::of(row.kind, &row.page_id))
             .collect();
         for (id, held) in changes {
@@ -150,14 +152,20 @@ async fn newly_hidden(
         let before = shared.store.pages_by_id(index, &ids).await?;
         let shown = before
             .iter()
-            .filter(|page| page.state != PageState::Vanishing && page.stored_hash.is_some());
+            .filter(|page| page.state() != PageState::Vanishing && page.holding.is_quotable());
         hidden += i64::try_from(shown.count()).unwrap_or(i64::MAX);
     }
 }
 
-fn plan(life: &Life, hide: i64, changes: &Changes, asks: bool, price: Option<&Price>) -> RunPlan {
-    let requests = life.tally.requests();
-    let a_minute = f64::from(life.shared.settings.requests_per_second.max(1)) * 60.0;
+fn plan(
+    execution: &Execution,
+    hide: i64,
+    changes: &Changes,
+    asks: bool,
+    price: Option<&Price>,
+) -> RunPlan {
+    let requests = execution.counters.requests();
+    let a_minute = f64::from(execution.shared.settings.requests_per_second.max(1)) * 60.0;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let minutes = requests.confluence as f64 / a_minute;
     RunPlan {
@@ -166,7 +174,7 @@ fn plan(life: &Life, hide: i64, changes: &Changes, asks: bool, price: Option<&Pr
         remove: changes.remove,
         hide,
         needs_confirmation: asks,
-        unchanged: life.tally.counts().unchanged,
+        unchanged: execution.counters.counts().unchanged,
         confluence_requests: requests.confluence,
         store_requests: requests.store,
         minutes: (minutes * 100.0).round() / 100.0,

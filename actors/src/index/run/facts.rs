@@ -6,8 +6,9 @@ use domain::content::{ContentFacts, ContentKind};
 use domain::ports::source::{Cursor, FactsQuery};
 use domain::{Disposition, PageId};
 
+use super::RunCtx;
 use super::context::{Budget, SeenSpace};
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Ids that one question names.
 const IDS: usize = 100;

@@ -7,35 +7,40 @@ use domain::problem::Problem;
 use domain::run::{RunKind, RunStatus, final_status};
 use domain::{SpaceKey, Timestamp, schedule};
 
-use super::Halt;
 use super::context::{Findings, RunCtx};
 use super::spaces::as_owed;
-use super::stages::{Ended, Life};
+use super::stages::{Ended, Execution};
 use crate::index::{announce, next_after_failure};
+use crate::stop::Halt;
 
 /// Closes the run's row, unless the engine stops.
-pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ended, StoreError> {
-    let shared = &life.shared;
-    if matches!(outcome, Err(Halt::Stopped)) && life.stop.is_drain() {
-        let (counts, requests) = life.tally.told(life.run.dry_run);
+pub(super) async fn finish(
+    execution: Execution,
+    outcome: Result<(), Halt>,
+) -> Result<Ended, StoreError> {
+    let shared = &execution.shared;
+    if matches!(outcome, Err(Halt::Stopped)) && execution.stop.is_drain() {
+        let (counts, requests) = execution.counters.told(execution.run.dry_run);
         let _ = shared
             .store
-            .touch_run(life.run.id, &counts, &requests, None)
+            .touch_run(execution.run.id, &counts, &requests, None)
             .await;
         return Ok(Ended::LeftOpen);
     }
-    let index = life.run.index_id;
-    let Some(end) = conclude(&life, outcome).await? else {
+    let index = execution.run.index_id;
+    let Some(end) = conclude(&execution, outcome).await? else {
         // Deleted under the run: its rows are gone with it.
-        shared.hub.forget(index, Some(life.run.id));
+        shared.hub.forget(index, Some(execution.run.id));
+        shared.forget_counters(execution.run.id);
         return Ok(Ended::Over);
     };
     shared.pass("before_run_finished");
-    let run = match shared.store.finish_run(life.run.id, &end).await {
+    let run = match shared.store.finish_run(execution.run.id, &end).await {
         Ok(ended) => ended,
         Err(StoreError::Conflict { what }) => {
-            tracing::error!(run = %life.run.id, what, "the run was ended by somebody else");
-            shared.hub.forget(index, Some(life.run.id));
+            tracing::error!(run = %execution.run.id, what, "the run was ended by somebody else");
+            shared.hub.forget(index, Some(execution.run.id));
+            shared.forget_counters(execution.run.id);
             return Ok(Ended::Over);
         }
         Err(error) => return Err(error),
@@ -47,6 +52,7 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
         confluence_requests = run.requests.confluence, store_requests = run.requests.store,
         error = run.error.as_ref().map(|e| e.detail.as_str()), "a run is over"
     );
+    shared.forget_counters(run.id);
     shared.hub.run_finished(&run).await;
     announce(shared, index).await;
     Ok(Ended::Over)
@@ -54,12 +60,12 @@ pub(super) async fn finish(life: Life, outcome: Result<(), Halt>) -> Result<Ende
 
 /// Records how the run leaves its spaces, and says how it ends; `None` when its index is deleted.
 pub(super) async fn conclude(
-    life: &Life,
+    execution: &Execution,
     outcome: Result<(), Halt>,
 ) -> Result<Option<RunEnd>, StoreError> {
-    let shared = &life.shared;
-    let index = life.run.index_id;
-    let findings = life
+    let shared = &execution.shared;
+    let index = execution.run.index_id;
+    let findings = execution
         .ctx
         .as_ref()
         .map(|ctx| ctx.find(std::mem::take))
@@ -69,25 +75,28 @@ pub(super) async fn conclude(
         Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if let Some(ctx) = &life.ctx {
+    if let Some(ctx) = &execution.ctx {
         let spaces = spaces_after(ctx, &findings, shared.now());
         shared.store.record_spaces(index, &spaces).await?;
     }
     let remains = Remains {
-        failed_pages: count_failed(life).await?,
+        failed_pages: count_failed(execution).await?,
         removals: shared.store.stuck_removals(index).await?,
     };
-    Ok(Some(end_of(life, &state, outcome, &findings, &remains)))
+    Ok(Some(end_of(
+        execution, &state, outcome, &findings, &remains,
+    )))
 }
 
 /// After every other run a move under way goes on; one that was asked for during the run of another begins.
-fn move_is_next(life: &Life, state: &IndexState) -> bool {
+fn move_is_next(execution: &Execution, state: &IndexState) -> bool {
     let Some(moving) = &state.index.moving else {
         return false;
     };
-    let carried_on = life.before.index.moving.as_ref();
-    life.shared.settings.scheduled
-        && (life.run.kind != RunKind::Move || carried_on.map(|m| m.since) != Some(moving.since))
+    let carried_on = execution.before.index.moving.as_ref();
+    execution.shared.settings.scheduled
+        && (execution.run.kind != RunKind::Move
+            || carried_on.map(|m| m.since) != Some(moving.since))
 }
 
 /// Space rows as the run leaves them.
@@ -119,24 +128,24 @@ struct Remains {
 }
 
 /// Pages that stand as failed, as far as the next sentence needs to know: none, or some.
-async fn count_failed(life: &Life) -> Result<usize, StoreError> {
-    let failed = life
+async fn count_failed(execution: &Execution) -> Result<usize, StoreError> {
+    let failed = execution
         .shared
         .store
-        .pages_in_states(life.run.index_id, &[PageState::Failed], None, 1000)
+        .pages_in_states(execution.run.index_id, &[PageState::Failed], None, 1000)
         .await?;
     Ok(failed.len())
 }
 
 fn end_of(
-    life: &Life,
+    execution: &Execution,
     state: &IndexState,
     outcome: Result<(), Halt>,
     findings: &Findings,
     remains: &Remains,
 ) -> RunEnd {
-    let shared = &life.shared;
-    let (counts, requests) = life.tally.told(life.run.dry_run);
+    let shared = &execution.shared;
+    let (counts, requests) = execution.counters.told(execution.run.dry_run);
     let now = shared.now();
     let regular = (state.index.settings.enabled).then(|| shared.timetable(&state.index).next(now));
     let mut end = RunEnd {
@@ -150,27 +159,27 @@ fn end_of(
         progress: None,
         next_run_at: regular,
         then: schedule::called_for(
-            &life.before.progress,
+            &execution.before.progress,
             &state.progress,
             state.index.settings.enabled,
         )
-        .or_else(|| move_is_next(life, state).then_some(RunKind::Move)),
+        .or_else(|| move_is_next(execution, state).then_some(RunKind::Move)),
     };
     match outcome {
         Err(Halt::Stopped) => {
             end.status = RunStatus::Canceled;
-            let words = if life.run.kind == RunKind::Move {
+            let words = if execution.run.kind == RunKind::Move {
                 // Given up, or put off: the index is what it was.
                 ""
             } else {
                 "the last run was canceled"
             };
-            (end.index_status, end.index_reason) = as_before(life, state, words);
+            (end.index_status, end.index_reason) = as_before(execution, state, words);
         }
-        Err(halt) if life.run.kind == RunKind::Move => {
+        Err(halt) if execution.run.kind == RunKind::Move => {
             let error = halt.into_error().problem();
             (end.index_status, end.index_reason) = as_before(
-                life,
+                execution,
                 state,
                 &format!("{MOVE_FAILED}: {}; the old store answers", error.detail),
             );
@@ -183,18 +192,18 @@ fn end_of(
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
         }
-        Ok(()) if life.run.dry_run => {
-            if let Some(rehearsed) = &life.rehearsed {
+        Ok(()) if execution.run.dry_run => {
+            if let Some(rehearsed) = &execution.rehearsed {
                 end.status = rehearsed.status;
                 end.error.clone_from(&rehearsed.error);
                 end.plan = Some(rehearsed.plan.clone());
             }
         }
-        Ok(()) if life.run.kind == RunKind::Move => end_move(life, state, &mut end),
-        Ok(()) => end_well(life, state, findings, remains, &mut end),
+        Ok(()) if execution.run.kind == RunKind::Move => end_move(execution, state, &mut end),
+        Ok(()) => end_well(execution, state, findings, remains, &mut end),
     }
-    if life.run.dry_run {
-        (end.index_status, end.index_reason) = as_before(life, state, "");
+    if execution.run.dry_run {
+        (end.index_status, end.index_reason) = as_before(execution, state, "");
         end.next_run_at = state.index.next_run_at.or(regular);
     }
     end
@@ -207,18 +216,18 @@ const MOVE_ON: u32 = 1;
 const MOVE_FAILED: &str = "the move to another store does not get on";
 
 /// A run of a move says nothing about how current the index is.
-fn end_move(life: &Life, state: &IndexState, end: &mut RunEnd) {
+fn end_move(execution: &Execution, state: &IndexState, end: &mut RunEnd) {
     end.status = final_status(&end.counts, false, false);
-    (end.index_status, end.index_reason) = as_before(life, state, "");
-    if let Some(why) = &life.unmoved {
+    (end.index_status, end.index_reason) = as_before(execution, state, "");
+    if let Some(why) = &execution.unmoved {
         end.status = RunStatus::Partial;
         end.error = Some(Problem::new("move_incomplete", why.clone()));
-        let timetable = life.shared.timetable(&state.index);
-        end.next_run_at = state
-            .index
-            .settings
-            .enabled
-            .then(|| timetable.at_most_every(MOVE_ON).next(life.shared.now()));
+        let timetable = execution.shared.timetable(&state.index);
+        end.next_run_at = state.index.settings.enabled.then(|| {
+            timetable
+                .at_most_every(MOVE_ON)
+                .next(execution.shared.now())
+        });
         return;
     }
     end.next_run_at = state.index.next_run_at.or(end.next_run_at);
@@ -230,13 +239,13 @@ fn end_move(life: &Life, state: &IndexState, end: &mut RunEnd) {
 
 /// The run came to its end; that something is missing does not change that.
 fn end_well(
-    life: &Life,
+    execution: &Execution,
     state: &IndexState,
     findings: &Findings,
     remains: &Remains,
     end: &mut RunEnd,
 ) {
-    let visible = life
+    let visible = execution
         .ctx
         .as_ref()
         .map_or(0, |ctx| ctx.visible_spaces().len());
@@ -245,7 +254,7 @@ fn end_well(
     if visible == 0 && !state.index.spaces.is_empty() && findings.guard.is_none() {
         let words = "the account sees none of the index's spaces; nothing is removed for that. Check its permissions, or the index's spaces";
         end.error = Some(Problem::new("no_space_visible", words));
-        return end_badly(life, state, end);
+        return end_badly(execution, state, end);
     }
     if !trouble.is_empty() || findings.poll_trouble.is_some() {
         let spaces = trouble
@@ -260,7 +269,7 @@ fn end_well(
         end.error = Some(Problem::new("confluence_unreachable", words.join("; ")));
         let nowhere = findings.poll_trouble.is_some() || trouble.len() >= visible;
         if nowhere && end.counts.seen == 0 {
-            return end_badly(life, state, end);
+            return end_badly(execution, state, end);
         }
         if end.status == RunStatus::Succeeded {
             end.status = RunStatus::Partial;
@@ -269,9 +278,9 @@ fn end_well(
     if let Some(guard) = &findings.guard {
         end.error = Some(Problem::new("mass_deletion", guard.reason.clone()));
     }
-    let now = life.shared.now();
-    let progress = progress_after(life, findings, end.status, now);
-    let reasons = reasons(life, findings, remains, &progress);
+    let now = execution.shared.now();
+    let progress = progress_after(execution, findings, end.status, now);
+    let reasons = reasons(execution, findings, remains, &progress);
     end.index_status = if progress.awaiting_confirmation.is_some() {
         IndexStatus::NeedsConfirmation
     } else if reasons.is_empty() && end.status == RunStatus::Succeeded {
@@ -284,14 +293,14 @@ fn end_well(
 }
 
 /// Nothing was learnt about the index; its error says why.
-fn end_badly(life: &Life, state: &IndexState, end: &mut RunEnd) {
+fn end_badly(execution: &Execution, state: &IndexState, end: &mut RunEnd) {
     end.status = RunStatus::Failed;
     end.index_reason = end.error.as_ref().map(|e| e.detail.clone());
-    end.next_run_at = next_after_failure(&life.shared, state);
+    end.next_run_at = next_after_failure(&execution.shared, state);
 }
 
 fn reasons(
-    life: &Life,
+    execution: &Execution,
     findings: &Findings,
     remains: &Remains,
     progress: &IndexProgress,
@@ -308,7 +317,7 @@ fn reasons(
         None => Vec::new(),
     };
     reasons.extend(findings.poll_trouble.clone());
-    let spaces = life.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
+    let spaces = execution.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
     for space in spaces {
         let trouble = findings.space_trouble.get(&space.key);
         if let Some(what) = trouble.or(space.reason.as_ref()) {
@@ -331,13 +340,13 @@ fn reasons(
 }
 
 fn progress_after(
-    life: &Life,
+    execution: &Execution,
     findings: &Findings,
     status: RunStatus,
     now: Timestamp,
 ) -> IndexProgress {
-    let Some(ctx) = &life.ctx else {
-        return life.before.progress.clone();
+    let Some(ctx) = &execution.ctx else {
+        return execution.before.progress.clone();
     };
     let mut progress = ctx.state.progress.clone();
     let trouble = &findings.space_trouble;
@@ -349,7 +358,7 @@ fn progress_after(
         };
         progress.watermark = progress.watermark.max(newest);
     }
-    if life.run.kind.sweeps() {
+    if execution.run.kind.sweeps() {
         let read = |space: &&SpaceKey| !trouble.contains_key(*space);
         if trouble.is_empty() || findings.listed.iter().any(|space| read(&space)) {
             progress.last_sweep_at = Some(ctx.started_at);
@@ -361,7 +370,7 @@ fn progress_after(
     if trouble.is_empty() && progress.applied_scope_revision == progress.scope_revision {
         progress.applied_settings = Some(ctx.settings().clone());
     }
-    remember_question(life, findings, &mut progress);
+    remember_question(execution, findings, &mut progress);
     if matches!(status, RunStatus::Succeeded | RunStatus::Partial) {
         progress.synced_at = Some(now);
     }
@@ -370,17 +379,17 @@ fn progress_after(
 
 /// A new question replaces the old one and its answer. A complete sweep that asks nothing has carried out what was accepted,
 /// and knows which of the refused ones are still gone.
-fn remember_question(life: &Life, findings: &Findings, progress: &mut IndexProgress) {
+fn remember_question(execution: &Execution, findings: &Findings, progress: &mut IndexProgress) {
     let refused = match &findings.guard {
         Some(stopped) if stopped.question.waits_already => return,
         Some(stopped) => {
-            progress.awaiting_confirmation = Some(life.run.id);
+            progress.awaiting_confirmation = Some(execution.run.id);
             progress.deletions_accepted = false;
             progress.deletions_refused = false;
             progress.guarded_pages.clone_from(&stopped.question.pages);
             return;
         }
-        None if !life.run.kind.sweeps() || !findings.space_trouble.is_empty() => return,
+        None if !execution.run.kind.sweeps() || !findings.space_trouble.is_empty() => return,
         None => &findings.refused,
     };
     progress.awaiting_confirmation = None;
@@ -390,10 +399,14 @@ fn remember_question(life: &Life, findings: &Findings, progress: &mut IndexProgr
 }
 
 /// The index stands as it did before a run that changed nothing, or not everything.
-fn as_before(life: &Life, state: &IndexState, words: &str) -> (IndexStatus, Option<String>) {
-    let before = &life.before.index;
+fn as_before(
+    execution: &Execution,
+    state: &IndexState,
+    words: &str,
+) -> (IndexStatus, Option<String>) {
+    let before = &execution.before.index;
     match before.status {
-        // Read while an earlier life of the run had begun already.
+        // Read while an earlier execution of the run had begun already.
         IndexStatus::Syncing if state.progress.synced_at.is_none() => (IndexStatus::New, None),
         IndexStatus::Syncing => (
             IndexStatus::Degraded,

@@ -9,7 +9,8 @@ use domain::page::PageRecord;
 use domain::ports::store::PageBrief;
 
 use super::convert::Links;
-use super::{Halt, RunCtx, stages};
+use super::{RunCtx, stages};
+use crate::stop::Halt;
 
 /// Rows looked at in one step.
 const CHUNK: usize = 250;

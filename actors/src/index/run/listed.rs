@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use domain::change::{Change, compare, needs_body};
 use domain::content::{ContentKind, SourcePage};
-use domain::page::{CachedBody, PageFacts, PageRecord, PageState};
+use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
 use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
-use super::{Halt, RunCtx, retry};
+use super::{RunCtx, retry};
 use crate::document::KeptText;
+use crate::stop::Halt;
 
 /// What an answer came to.
 #[derive(Default)]
@@ -102,7 +103,7 @@ pub(super) async fn record(
         }
         if let Some(reason) = broken.remove(&item.id)
             && needs_body(&record)
-            && !matches!(record.state, PageState::Skipped | PageState::Vanishing)
+            && !record.standing.is_out()
         {
             fetched += 1;
             retry::fail(ctx, &mut record, reason);
@@ -131,7 +132,7 @@ pub(super) async fn record(
     if !pages.is_empty() {
         ctx.store().save_pages(&pages, &[], &kept).await?;
     }
-    ctx.tally.count(|counts| counts.fetched += fetched);
+    ctx.counters.count(|counts| counts.fetched += fetched);
     if !failed.is_empty() {
         retry::tell(ctx, &failed).await;
     }
@@ -164,17 +165,17 @@ fn after(
             // It is listed, so that it was once not found says nothing any more.
             vanished_at: record
                 .vanished_at
-                .filter(|_| record.state == PageState::Vanishing),
+                .filter(|_| record.state() == PageState::Vanishing),
             ..record.clone()
         },
         (Change::Edited | Change::FactsOnly, Some(record)) => PageRecord {
             facts: PageFacts::from(item),
             // Whether a page that stays out may now come in is decided with its labels and restrictions.
-            state: match record.state {
-                PageState::Skipped => PageState::Skipped,
-                _ => PageState::Pending,
+            standing: match record.standing {
+                Standing::Skipped => Standing::Skipped,
+                _ => Standing::Undecided,
             },
-            reason: (record.state == PageState::Skipped)
+            reason: (record.standing == Standing::Skipped)
                 .then(|| record.reason.clone())
                 .flatten(),
             attempts: 0,
@@ -214,10 +215,10 @@ fn take_body(
     if !converted.complete {
         record.markdown_hash = None;
     }
-    if matches!(record.state, PageState::Failed) {
-        record.state = PageState::Pending;
+    if record.standing == Standing::Failed {
+        record.standing = Standing::Undecided;
     }
-    if record.state != PageState::Skipped {
+    if record.standing != Standing::Skipped {
         record.reason = None;
     }
     record.attempts = 0;

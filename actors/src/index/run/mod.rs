@@ -1,12 +1,12 @@
 //! One run of an index, from its row to its end.
 //!
 //! ```text
-//! spaces ─► walks (list: with bodies the first time, else compare) ─► facts (labels, restrictions) ─► reconcile ─► outbox
+//! spaces ─► walks (list: with bodies the first time, else compare) ─► facts (labels, restrictions) ─► reconcile ─► holdings
 //!           one per space, side by side                                per space, while facts come
 //!        └► comments and attachments of the space, in bulk, before its pages are decided
-//!        └► bodies of new versions, by id in bulk ─► convert ─► reconcile ─► outbox
+//!        └► bodies of new versions, by id in bulk ─► convert ─► reconcile ─► holdings
 //!        └► vanished: confirmed, hidden or removed, guarded
-//! the uploader drains the outbox all along; the run ends when that is settled
+//! the uploader brings the store in line all along; the run ends when that is settled
 //! ```
 //!
 //! A run of kind `move` does none of this: it fills another store object from what is kept (`moving`).
@@ -34,14 +34,10 @@ mod reconvert;
 mod retry;
 mod spaces;
 mod stages;
-mod stop;
 mod sweep;
-mod tally;
 mod vanish;
 mod walk;
 
 pub(crate) use context::{RunCtx, reach_of};
 pub(crate) use retry::something_is_due;
 pub(crate) use stages::{Ended, execute};
-pub(crate) use stop::{Halt, Stop};
-pub(crate) use tally::Tally;

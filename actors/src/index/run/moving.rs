@@ -3,23 +3,22 @@
 //! Nothing is asked of Confluence. Syncs of the index wait meanwhile and keep the old object current between the runs of a
 //! move that takes several; what they change is seen by the next one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::PageId;
+use domain::holding::{Change, HoldingChange};
 use domain::index::{BackendKind, Remote};
-use domain::moving::{self, MoveRow, Step, Verdict};
+use domain::moving::{self, Verdict};
 use domain::page::PageState;
 use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::StoreError;
+use domain::{ObjectId, PageId};
 
-use super::stages::with_lane;
-use super::{Halt, RunCtx};
+use super::RunCtx;
+use super::stages::{Target, while_uploading};
 use crate::EngineError;
-use crate::messages::DrainOutbox;
-use crate::scheduler::remove_tombstones;
-use crate::uploader::{Ledger, UploadJob};
+use crate::scheduler::remove_leaving;
+use crate::stop::Halt;
 
 /// Pages decided in one transaction.
 const CHUNK: usize = 250;
@@ -28,30 +27,25 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Carries the move of an index on. `None`: the new object answers from now on. Else why it does not yet.
 pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
-    let Some(moving) = &ctx.state.index.moving else {
+    let (Some(moving), Some(object)) = (&ctx.state.index.moving, ctx.state.filling) else {
         // Completed, or given up, before this run began.
         return Ok(None);
     };
     let backend = moving.backend;
-    let remote = ensure(ctx, backend, moving.remote.as_ref()).await?;
-    let job = UploadJob {
-        index: ctx.index(),
-        run: ctx.run.id,
+    let remote = ensure(ctx, object, backend, moving.remote.as_ref()).await?;
+    let target = Target {
         backend,
-        ledger: Ledger::Moving,
-        remote: remote.clone(),
-        tally: Arc::clone(&ctx.tally),
-        stop: ctx.stop.clone(),
+        object,
+        remote: &remote,
+        answers: false,
     };
-    with_lane(ctx, job, stage(ctx, backend)).await?;
-    let counts = ctx.store().move_counts(ctx.index()).await?;
+    while_uploading(ctx, target, stage(ctx, object)).await?;
+    let counts = ctx.store().move_counts(object).await?;
     match moving::verdict(&counts) {
         Verdict::Complete => {
             ctx.shared.pass("before_take_over");
             let _rows = ctx.rows.lock().await;
-            ctx.store()
-                .complete_move(ctx.index(), backend, &remote)
-                .await?;
+            ctx.store().complete_move(ctx.index(), object).await?;
             ctx.shared.pass("after_take_over");
             tracing::info!(index = %ctx.index(), %backend, object = %remote.name, documents = counts.documents, "the index has moved; the new store answers from now on");
             remove_soon(ctx);
@@ -67,14 +61,19 @@ fn remove_soon(ctx: &RunCtx) {
     let (shared, index) = (Arc::clone(&ctx.shared), ctx.index());
     actix_rt::spawn(async move {
         tokio::time::sleep(LAST_ANSWERS).await;
-        if let Err(error) = remove_tombstones(&shared, Some(index)).await {
+        if let Err(error) = remove_leaving(&shared, Some(index)).await {
             tracing::warn!(%index, %error, "the old store object could not be looked up for removal; the scheduler will");
         }
     });
 }
 
 /// Makes or finds the new object.
-async fn ensure(ctx: &RunCtx, kind: BackendKind, known: Option<&Remote>) -> Result<Remote, Halt> {
+async fn ensure(
+    ctx: &RunCtx,
+    object: ObjectId,
+    kind: BackendKind,
+    known: Option<&Remote>,
+) -> Result<Remote, Halt> {
     let index = &ctx.state.index;
     let backend = ctx
         .shared
@@ -84,20 +83,17 @@ async fn ensure(ctx: &RunCtx, kind: BackendKind, known: Option<&Remote>) -> Resu
             backend: kind,
         })?;
     // An object that an earlier move left behind could be the very one that is filled now.
-    remove_tombstones(&ctx.shared, Some(index.id)).await?;
+    remove_leaving(&ctx.shared, Some(index.id)).await?;
     let spec = StoreSpec {
         index: index.id,
         agent: index.settings.agent_id.clone(),
     };
-    ctx.tally.request_to_store();
+    ctx.counters.request_to_store();
     let remote = backend.ensure(&spec, known).await?;
-    match ctx.store().set_move_remote(index.id, kind, &remote).await {
+    match ctx.store().set_remote(object, &remote).await {
         Ok(()) => Ok(remote),
         Err(error) => {
-            let given_up = matches!(
-                error,
-                StoreError::NotFound { .. } | StoreError::Conflict { .. }
-            );
+            let given_up = matches!(error, StoreError::NotFound { .. });
             let answers = index.remote.as_ref().is_some_and(|serving| {
                 !moving::is_another((index.settings.backend, serving), (kind, &remote))
             });
@@ -110,8 +106,10 @@ async fn ensure(ctx: &RunCtx, kind: BackendKind, known: Option<&Remote>) -> Resu
     }
 }
 
-/// Writes down what the new object is to hold, page by page; what an earlier run of the move did stands.
-async fn stage(ctx: &RunCtx, backend: BackendKind) -> Result<(), Halt> {
+/// Says what the new object is to hold, page by page; what an earlier run of the move did stands.
+async fn stage(ctx: &RunCtx, object: ObjectId) -> Result<(), Halt> {
+    let there = ctx.store().move_counts(object).await?.searchable;
+    ctx.counters.count(|counts| counts.unchanged += there);
     let mut after: Option<PageId> = None;
     loop {
         ctx.stop.check()?;
@@ -124,40 +122,22 @@ async fn stage(ctx: &RunCtx, backend: BackendKind) -> Result<(), Halt> {
         };
         after = Some(last);
         let _rows = ctx.rows.lock().await;
-        let mut rows: HashMap<PageId, MoveRow> = ctx
-            .store()
-            .move_rows(ctx.index(), &ids)
-            .await?
-            .into_iter()
-            .map(|row| (row.page_id.clone(), row))
-            .collect();
-        let now = ctx.now();
-        let mut entries = Vec::new();
-        let (mut named, mut there) = (0, 0);
+        let mut named = 0;
+        let mut changes = Vec::new();
         for record in ctx.store().pages_by_id(ctx.index(), &ids).await? {
-            let row = rows.remove(&record.page_id);
-            let hash = ctx.names.hash(&record);
-            match moving::step(&record, hash.as_deref(), row.as_ref(), now) {
-                Step::Send(entry) => {
-                    named += 1;
-                    entries.push(*entry);
-                }
-                Step::Leave if row.is_some() => {
-                    named += 1;
-                    there += 1;
-                }
-                Step::Leave => {}
+            let want = moving::wanted(&record, ctx.names.hash(&record));
+            named += i64::from(want.is_some());
+            // What failed in an earlier run is sent once more.
+            for change in [Change::Want(want), Change::TryAgain] {
+                changes.push(HoldingChange {
+                    page_id: record.page_id.clone(),
+                    kind: record.kind,
+                    change,
+                });
             }
         }
-        ctx.store().stage_move(&entries).await?;
-        ctx.tally.count(|counts| {
-            counts.seen += named;
-            counts.unchanged += there;
-        });
-        if !entries.is_empty()
-            && let Some(uploader) = ctx.shared.uploader(backend)
-        {
-            uploader.do_send(DrainOutbox(ctx.index()));
-        }
+        ctx.store().change_holdings(object, &changes).await?;
+        ctx.counters.count(|counts| counts.seen += named);
+        ctx.uploads.wake();
     }
 }

@@ -7,15 +7,16 @@ use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction, SourcePage};
-use domain::page::{PageRecord, PageState};
+use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::PageBrief;
 use domain::tree::{Node, PageTree, Unseen, unseen};
 use domain::vanish::is_confirmed;
 use rand::seq::SliceRandom;
 
+use super::RunCtx;
 use super::context::{Budget, SeenSpace};
 use super::facts::{self, Single};
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Containers may stand in containers; deeper than this is left for the next run.
 const LEVELS: usize = 10;
@@ -222,7 +223,7 @@ async fn note(
             record.vanished_at = None;
         } else if is_confirmed(record.vanished_at, now) {
             match unseen(kinds.get(&record.page_id).copied()) {
-                Unseen::PassOver => record.state = PageState::Removed,
+                Unseen::PassOver => record.standing = Standing::Gone,
                 Unseen::Unknown => record.restriction = Restriction::Unknown,
             }
         } else {

@@ -6,11 +6,12 @@ use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::ports::source::{ListOrder, ListQuery, MAX_SPACES_PER_LISTING};
 use domain::{PageId, SpaceId, Timestamp};
 
+use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::Links;
 use super::listed::{Recorded, record};
 use super::recent::newest_first;
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Polls one kind of content in all spaces; answers what it touched.
 pub(super) async fn poll(
@@ -56,7 +57,7 @@ async fn poll_chunk(
         },
         async |mut window| {
             window.retain(|item| seen.insert(item.id.clone()));
-            ctx.tally
+            ctx.counters
                 .count(|counts| counts.seen += i64::try_from(window.len()).unwrap_or(0));
             let recorded = record(ctx, window, None, Links::Resolve).await?;
             all.touched.extend(recorded.touched);
@@ -68,6 +69,6 @@ async fn poll_chunk(
     .await?;
     ctx.find(|f| f.newest = f.newest.max(newest));
     let unchanged = i64::try_from(all.unchanged).unwrap_or(0);
-    ctx.tally.count(|counts| counts.unchanged += unchanged);
+    ctx.counters.count(|counts| counts.unchanged += unchanged);
     Ok(all)
 }

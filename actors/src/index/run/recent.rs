@@ -5,7 +5,8 @@ use domain::change::PollWalk;
 use domain::ports::source::{Batch, Cursor, MAX_BATCH};
 use domain::{Disposition, Timestamp};
 
-use super::{Halt, RunCtx};
+use super::RunCtx;
+use crate::stop::Halt;
 
 /// A quiet poll reads no more than this.
 const FIRST_LIMIT: usize = 25;

@@ -1,20 +1,22 @@
 //! What the rows of a space say is to be done: breadcrumbs and inherited restrictions from the tree, each page's place, which
-//! pages its document may name, and from that the outbox. Nothing unchanged gets a row.
+//! pages its document may name, and from that what the store is to hold ([`domain::desired`]).
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
+use domain::desired::{Around, Desired, Waits, desired};
 use domain::links::Naming;
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState, PageBrief};
+use domain::ports::store::PageBrief;
 use domain::scope::{Candidate, Place, Scope, place};
 use domain::tree::{Node, PageTree};
 
+use super::RunCtx;
 use super::context::{Removal, SeenSpace};
 use super::convert::Links;
 use super::links::Namings;
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// Rows decided in one transaction.
 const CHUNK: usize = 250;
@@ -100,7 +102,7 @@ impl<'a> Reconciler<'a> {
         ctx.find(|f| f.unnamed.extend(unnamed));
         self.namings = Namings::default();
         if wrote {
-            ctx.hint_uploader();
+            ctx.uploads.wake();
         }
         Ok(())
     }
@@ -136,64 +138,72 @@ impl<'a> Reconciler<'a> {
         let mut placed = Vec::with_capacity(records.len());
         for before in records {
             let mut record = before.clone();
-            record.breadcrumb = tree.breadcrumb(&record.page_id);
-            let owner = record
-                .facts
-                .parent_id
-                .as_ref()
-                .and_then(|id| owners.get(id));
-            let decision = if record.kind == ContentKind::Attachment {
-                self.place_file(&mut record, owner, tree)
-            } else {
-                self.place_page(&mut record, tree)
-            };
+            let desired = self.place(&mut record, owner_of(&before, &owners), tree);
             self.namings.note(&record);
             ctx.note_naming(before.naming(), &record);
-            placed.push((before, record, decision));
+            placed.push((before, record, desired));
         }
         let links = placed.iter().map(|(_, record, _)| &record.links);
         let elsewhere = self.namings.elsewhere(ctx, links).await?;
         let mut pages = Vec::new();
-        let mut outbox = Vec::new();
+        let mut wanted = Vec::new();
         let mut unchanged = 0;
         let mut skipped = 0;
-        for (before, mut record, placement) in placed {
-            let decision = match placement {
-                Placement::Belongs => self.decide_member(&mut record, &elsewhere),
-                Placement::StaysOut => Decision::StaysOut,
-                Placement::Waits => Decision::Waits,
-            };
-            let id = record.page_id.clone();
-            match decision {
-                Decision::Store(entry) => {
-                    outbox.push(entry);
-                    self.is_decided(&id);
+        for (before, mut record, mut desired) in placed {
+            if desired == Desired::Wait(Waits::Body) {
+                desired = self.name(&mut record, owner_of(&before, &owners), &elsewhere);
+            }
+            let (id, holding) = (&before.page_id, &before.holding);
+            match &desired {
+                Desired::Hold { hash } => {
+                    let first = self.is_decided(id);
+                    if holding.holds(hash) {
+                        unchanged += i64::from(first);
+                    } else {
+                        wanted.push(record.wanted(Some(hash.clone())));
+                    }
                 }
-                Decision::AsStored => unchanged += i64::from(self.is_decided(&id)),
-                Decision::StaysOut => skipped += i64::from(self.is_decided(&id)),
+                Desired::Drop { .. } => {
+                    skipped += i64::from(self.is_decided(id));
+                    if !holding.is_kept() && holding.want().is_some() {
+                        wanted.push(record.wanted(None));
+                    }
+                }
+                Desired::Wait(Waits::Body) => {
+                    let unlinked =
+                        record.markdown_hash.is_none() && !domain::change::needs_body(&record);
+                    if unlinked {
+                        ctx.find(|f| f.unlinked.insert(id.clone()));
+                    }
+                }
+                Desired::Wait(Waits::Names) => {
+                    record.links.clone_from(&before.links);
+                    self.unnamed.push(id.clone());
+                }
+                Desired::Hide { .. } | Desired::Wait(Waits::Owner | Waits::Facts(_)) => {}
+            }
+            if matches!(desired, Desired::Wait(_)) && holding.is_kept() {
                 // The path may lead through a page of which nobody knows yet who may read it. What the store holds keeps the
                 // path that it was stored under.
-                Decision::Waits if record.stored_hash.is_some() => {
-                    record.breadcrumb.clone_from(&before.breadcrumb);
-                }
-                Decision::Waits => {}
+                record.breadcrumb.clone_from(&before.breadcrumb);
             }
+            record.decide(&desired);
             if record != before {
                 pages.push(record);
             }
         }
-        if !pages.is_empty() || !outbox.is_empty() {
-            ctx.store().save_pages(&pages, &outbox, &[]).await?;
-            ctx.shared.pass("after_outbox_written");
+        if !pages.is_empty() || !wanted.is_empty() {
+            ctx.store().save_pages(&pages, &wanted, &[]).await?;
+            ctx.shared.pass("after_holdings_written");
         }
         let counted = self.count_all && !matches!(which, Which::Only(_));
-        ctx.tally.count(|counts| {
+        ctx.counters.count(|counts| {
             counts.skipped += skipped;
             if counted {
                 counts.unchanged += unchanged;
             }
         });
-        Ok(!outbox.is_empty())
+        Ok(!wanted.is_empty())
     }
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
@@ -219,158 +229,88 @@ impl<'a> Reconciler<'a> {
         Ok(owners.into_iter().map(|r| (r.page_id.clone(), r)).collect())
     }
 
-    /// A file stands where its page stands, under the page's labels and restriction.
-    fn place_file(
+    /// Where it stands, whatever its document says: one that belongs waits for that ([`Waits::Body`]).
+    fn place(
         &self,
         record: &mut PageRecord,
         owner: Option<&PageRecord>,
         tree: &PageTree,
-    ) -> Placement {
-        let Some(owner) = owner else {
-            return Placement::Waits;
-        };
-        let stands = !matches!(
-            owner.state,
-            PageState::Removed | PageState::Vanishing | PageState::Skipped
-        );
-        if !stands {
-            // It follows when the run is about to end; its page may yet be decided otherwise.
-            return Placement::Waits;
-        }
-        record.labels.clone_from(&owner.labels);
-        if record.has_no_text() {
-            if record.state == PageState::Skipped && record.stored_hash.is_some() {
-                // Found when its row was written, perhaps by a run that did not come to its end.
-                let removal = Removal {
-                    exempt: false,
-                    only_accepted: false,
-                };
-                self.ctx
-                    .find(|f| f.removals.insert(record.page_id.clone(), removal));
-            }
-            return Placement::StaysOut;
-        }
-        if owner.restriction == Restriction::Unknown && self.ctx.needs_facts() {
-            return Placement::Waits;
-        }
-        self.place_page(record, tree)
-    }
-
-    fn place_page(&self, record: &mut PageRecord, tree: &PageTree) -> Placement {
+    ) -> Desired {
         let ctx = self.ctx;
-        let restriction = tree.effective_restriction(&record.page_id);
+        record.breadcrumb = tree.breadcrumb(&record.page_id);
+        if let Some(owner) = owner.filter(|owner| !owner.standing.is_out()) {
+            // A file stands under the labels of its page.
+            record.labels.clone_from(&owner.labels);
+        }
         let facts_known = record.restriction != Restriction::Unknown;
         let candidate = Candidate {
             status: record.facts.status,
             labels: facts_known.then_some(record.labels.as_slice()),
-            restriction,
+            restriction: tree.effective_restriction(&record.page_id),
             under_root: self.scope.is_under_root(&record.page_id, tree),
         };
         let place = place(ctx.settings(), &candidate);
-        record.belongs = place == Place::In;
-        match place {
-            Place::Out(reason) => {
-                record.state = PageState::Skipped;
-                record.reason = Some(reason);
-                record.attempts = 0;
-                record.next_try_at = None;
-                if record.stored_hash.is_some() {
-                    let before = self.before.as_ref();
-                    let exempt = before.is_some_and(|b| b.holds(&record.page_id, &candidate, tree));
-                    let removal = Removal {
-                        exempt,
-                        only_accepted: false,
-                    };
-                    ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
-                }
-                Placement::StaysOut
+        let belongs = place == Place::In;
+        let around = Around {
+            place,
+            owner,
+            needs_facts: ctx.needs_facts(),
+            hash: None,
+            names_are_known: true,
+        };
+        let desired = desired(record, around, ctx.now());
+        let id = &record.page_id;
+        match desired {
+            Desired::Drop { .. } if record.holding.is_kept() => {
+                let before = self.before.as_ref();
+                let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
+                let removal = Removal {
+                    // What the store never confirmed is no loss.
+                    exempt: !record.holding.is_quotable() || by_scope && !record.has_no_text(),
+                    only_accepted: false,
+                };
+                ctx.find(|f| f.removals.insert(id.clone(), removal));
             }
-            Place::Undecided(reason) => {
-                if record.stored_hash.is_none() {
-                    if record.state != PageState::Failed {
-                        record.state = PageState::Pending;
-                    }
-                    record.reason = Some(reason);
-                }
-                Placement::Waits
-            }
-            Place::In => {
-                ctx.find(|f| f.removals.remove(&record.page_id));
-                if record.state == PageState::Skipped {
-                    record.state = PageState::Pending;
-                    record.reason = None;
-                }
-                Placement::Belongs
-            }
+            Desired::Wait(Waits::Body) => ctx.find(|f| {
+                f.removals.remove(id);
+            }),
+            _ => {}
         }
+        record.belongs = belongs;
+        record.decide(&desired);
+        desired
     }
 
-    fn decide_member(&mut self, record: &mut PageRecord, elsewhere: &Namings) -> Decision {
+    /// What becomes of a page that belongs, with the pages that its document may name.
+    fn name(
+        &self,
+        record: &mut PageRecord,
+        owner: Option<&PageRecord>,
+        elsewhere: &Namings,
+    ) -> Desired {
         let ctx = self.ctx;
-        let now = ctx.now();
-        let before = record.links.clone();
         let naming = |id: &PageId| self.namings.get(id).or_else(|| elsewhere.get(id));
         let unknown = record
             .links
             .name(|id| naming(id).unwrap_or(Naming::Unknown));
-        let waits_for_its_try =
-            record.state == PageState::Failed && record.next_try_at.is_some_and(|at| at > now);
-        let Some(hash) = ctx.names.hash(record).filter(|_| !waits_for_its_try) else {
-            // Its body is still to come, or it failed and its time has not come.
-            let unlinked = record.markdown_hash.is_none() && !domain::change::needs_body(record);
-            if unlinked {
-                ctx.find(|f| f.unlinked.insert(record.page_id.clone()));
-            }
-            return Decision::Waits;
+        let around = Around {
+            place: Place::In,
+            owner,
+            needs_facts: ctx.needs_facts(),
+            hash: ctx.names.hash(record),
+            names_are_known: !unknown || self.links != Links::AsKnown,
         };
-        let failed = record.state == PageState::Failed;
-        if record.stored_hash.as_ref() == Some(&hash) && !failed {
-            if record.state == PageState::Pending {
-                record.state = PageState::Searchable;
-                record.reason = None;
-            }
-            return Decision::AsStored;
-        }
-        if unknown && self.links == Links::AsKnown {
-            record.links = before;
-            self.unnamed.push(record.page_id.clone());
-            return Decision::Waits;
-        }
-        record.state = PageState::Pending;
-        record.reason = None;
-        Decision::Store(OutboxEntry {
-            index_id: record.index_id,
-            page_id: record.page_id.clone(),
-            kind: record.kind,
-            op: OutboxOp::Upsert,
-            hash,
-            state: OutboxState::Waiting,
-            attempts: record.attempts,
-            next_attempt_at: now,
-            last_error: None,
-        })
+        desired(record, around, ctx.now())
     }
 }
 
-/// Where a page stands, whatever its document says.
-enum Placement {
-    /// It belongs.
-    Belongs,
-    /// It does not belong, or no longer.
-    StaysOut,
-    /// Something that decides is still to come.
-    Waits,
-}
-
-enum Decision {
-    /// It goes to the store.
-    Store(OutboxEntry),
-    /// The store holds exactly this.
-    AsStored,
-    /// It does not belong, or no longer.
-    StaysOut,
-    /// Something is still to come.
-    Waits,
+/// The page that an attachment hangs on.
+fn owner_of<'a>(
+    record: &PageRecord,
+    owners: &'a HashMap<PageId, PageRecord>,
+) -> Option<&'a PageRecord> {
+    let parent = record.facts.parent_id.as_ref();
+    parent.and_then(|id| owners.get(id))
 }
 
 /// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that

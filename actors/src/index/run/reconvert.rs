@@ -10,8 +10,9 @@ use domain::ports::source::Cursor;
 
 use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
-use super::{Halt, RunCtx, retry};
+use super::{RunCtx, retry};
 use crate::document::KeptText;
+use crate::stop::Halt;
 
 /// The checkpoint that remembers which converter the index has seen.
 const WALK: &str = "converter";

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use domain::backoff::Backoff;
-use domain::page::{PageRecord, PageState};
-use domain::ports::store::StoreError;
-use domain::{IndexId, PageId, Timestamp};
+use domain::page::{PageRecord, PageState, Standing};
+use domain::ports::store::{IndexState, StoreError};
+use domain::{PageId, Timestamp};
 
+use super::RunCtx;
 use super::convert::Unconverted;
-use super::{Halt, RunCtx};
-use crate::index::tell_failed;
 use crate::shared::Shared;
+use crate::stop::Halt;
 
 /// Rows looked at in one step.
 const STEP: usize = 500;
@@ -22,8 +22,11 @@ pub(super) fn next_try(ctx: &RunCtx, attempts: i32) -> Timestamp {
 }
 
 /// Whether some page or removal of an index waits for a try that is due.
-pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<bool, StoreError> {
-    let now = shared.now();
+pub(crate) async fn something_is_due(
+    shared: &Shared,
+    state: &IndexState,
+) -> Result<bool, StoreError> {
+    let (index, now) = (state.index.id, shared.now());
     if !shared
         .store
         .pages_needing_body(index, now, 1)
@@ -32,7 +35,7 @@ pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<
     {
         return Ok(true);
     }
-    let sending = shared.store.outbox_next_due(index).await?;
+    let sending = shared.store.next_holding_due(state.serving).await?;
     if sending.is_some_and(|at| at <= now) {
         return Ok(true);
     }
@@ -44,8 +47,10 @@ pub(crate) async fn something_is_due(shared: &Shared, index: IndexId) -> Result<
     Ok(records.iter().any(|record| is_due(record, now)))
 }
 
+/// Whether a page is to be decided (again) now; what is only still to be sent is the upload worker's business.
 fn is_due(record: &PageRecord, now: Timestamp) -> bool {
-    record.next_try_at.is_none_or(|at| at <= now)
+    let decided = record.standing == Standing::Member && record.holding.want().is_some();
+    !decided && record.next_try_at.is_none_or(|at| at <= now)
 }
 
 /// Pages that no run has settled yet and that are due: pending ones, and failed ones whose time has come.
@@ -105,7 +110,7 @@ pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<
 
 /// Says in its record that a page failed, and when it is tried again.
 pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
-    record.state = PageState::Failed;
+    record.standing = Standing::Failed;
     record.reason = Some(reason);
     record.attempts += 1;
     record.next_try_at = Some(next_try(ctx, record.attempts));
@@ -114,8 +119,10 @@ pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
 /// Counts and names pages whose failure is recorded.
 pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
     let count = i64::try_from(ids.len()).unwrap_or(0);
-    ctx.tally.count(|counts| counts.failed += count);
-    tell_failed(&ctx.shared, ctx.index(), ctx.run.id, ids).await;
+    ctx.counters.count(|counts| counts.failed += count);
+    ctx.shared
+        .publish_failed(ctx.index(), ctx.run.id, ids)
+        .await;
 }
 
 /// Notes why pages have to wait, without holding it against them.

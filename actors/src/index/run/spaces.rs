@@ -8,9 +8,9 @@ use domain::ports::source::MAX_BATCH;
 use domain::ports::store::IndexState;
 use domain::{SpaceId, SpaceKey};
 
-use super::Halt;
 use crate::fetcher::Fetchers;
 use crate::shared::Shared;
+use crate::stop::Halt;
 
 /// Spaces about which the run before this one had something to say.
 #[derive(Debug, Default)]

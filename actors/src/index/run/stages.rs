@@ -1,4 +1,4 @@
-//! The stages of a run in their order, around them its row, its heartbeat and its lane.
+//! The stages of a run in their order, around them its row, its heartbeat and its upload worker.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use domain::page::PageState;
 use domain::ports::retrieval::StoreSpec;
 use domain::ports::store::{IndexState, StoreError};
 use domain::run::{Run, RunKind, RunStatus};
-use domain::{PageId, SpaceId};
+use domain::{ObjectId, PageId, SpaceId};
 use tokio::sync::Semaphore;
 
 use super::context::{RunParts, SeenSpace};
@@ -17,20 +17,21 @@ use super::convert::Links;
 use super::reconcile::{Reconciler, Which};
 use super::spaces::Remembered;
 use super::{
-    Halt, RunCtx, Stop, Tally, attachments, audit, bodies, comments, delta, dry, finish, links,
-    moving, reconvert, spaces, sweep, vanish,
+    RunCtx, attachments, audit, bodies, comments, delta, dry, finish, links, moving, reconvert,
+    spaces, sweep, vanish,
 };
 use crate::EngineError;
+use crate::counters::RunCounters;
 use crate::fetcher::Fetchers;
-use crate::messages::{CloseLane, OpenLane};
-use crate::scheduler::remove_tombstones_of_agent;
+use crate::scheduler::remove_leaving_of_agent;
 use crate::shared::Shared;
-use crate::uploader::{LaneReport, Ledger, UploadJob};
+use crate::stop::{Halt, Stop};
+use crate::uploader::{Upload, UploadJob, UploadReport};
 
 /// How often a run's numbers are written and a cancel is looked for.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often the lane of a run is opened again after its uploader died.
-const LANES: u32 = 3;
+/// How often the upload worker of a run is started after its uploader died.
+const WORKERS: u32 = 3;
 
 /// What became of an open run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +53,7 @@ pub(crate) async fn execute(
     let state = shared.store.index_state(run.index_id).await?;
     let run = match shared.store.start_run(run.id).await {
         Ok(run) => run,
-        // Begun in an earlier life of the actor, or to be canceled before it began.
+        // Begun in an earlier execution, or to be canceled before it began.
         Err(StoreError::Conflict { .. }) => match shared.store.open_run_of(run.index_id).await? {
             Some(run) => run,
             None => return Ok(Ended::Over),
@@ -66,49 +67,53 @@ pub(crate) async fn execute(
     shared.hub.run_started(&run).await;
     shared.pass("after_run_started");
 
-    let tally = Arc::new(match run.dry_run {
+    let counters = match run.dry_run {
         // It begins anew, since nothing of it was kept.
-        true => Tally::default(),
-        false => Tally::from(run.counts, run.requests),
-    });
+        true => Arc::default(),
+        false => shared.counters_of(&run),
+    };
     let source = Fetchers::new(
         Arc::clone(&shared.source),
         Arc::clone(&shared.fetchers),
         credits,
-        Arc::clone(&tally),
+        Arc::clone(&counters),
         stop.clone(),
     );
-    let mut life = Life {
+    let mut execution = Execution {
         before: state.clone(),
         shared: Arc::clone(&shared),
         run,
-        tally,
+        counters,
         stop,
         ctx: None,
         rehearsed: None,
         unmoved: None,
     };
-    let heart = Heart {
+    let heartbeat = Heartbeat {
+        object: match execution.run.kind {
+            RunKind::Move => state.filling,
+            _ => Some(state.serving),
+        },
         shared,
-        run: life.run.clone(),
-        tally: Arc::clone(&life.tally),
-        stop: life.stop.clone(),
+        run: execution.run.clone(),
+        counters: Arc::clone(&execution.counters),
+        stop: execution.stop.clone(),
     };
     let outcome = tokio::select! {
         biased;
-        outcome = life.work(state, source) => outcome,
-        () = heart.beat() => Err(Halt::Stopped),
+        outcome = execution.work(state, source) => outcome,
+        () = heartbeat.go_on() => Err(Halt::Stopped),
     };
-    finish::finish(life, outcome).await
+    finish::finish(execution, outcome).await
 }
 
 /// A run with what is needed to end it, however it ends.
-pub(super) struct Life {
+pub(super) struct Execution {
     /// The index before the run.
     pub(super) before: IndexState,
     pub(super) shared: Arc<Shared>,
     pub(super) run: Run,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<RunCounters>,
     pub(super) stop: Stop,
     /// There as soon as the run knows its spaces.
     pub(super) ctx: Option<Arc<RunCtx>>,
@@ -118,7 +123,7 @@ pub(super) struct Life {
     pub(super) unmoved: Option<String>,
 }
 
-impl Life {
+impl Execution {
     pub(super) async fn work(
         &mut self,
         mut state: IndexState,
@@ -141,23 +146,20 @@ impl Life {
             shared: Arc::clone(&self.shared),
             run: self.run.clone(),
             state,
-            tally: Arc::clone(&self.tally),
+            counters: Arc::clone(&self.counters),
             source,
             stop: self.stop.clone(),
             started_at,
         }));
         self.ctx = Some(Arc::clone(&ctx));
         let remote = ensure(&ctx).await?;
-        let job = UploadJob {
-            index: ctx.index(),
-            run: ctx.run.id,
+        let target = Target {
             backend: ctx.settings().backend,
-            ledger: Ledger::Serving,
-            remote: remote.clone(),
-            tally: Arc::clone(&ctx.tally),
-            stop: ctx.stop.clone(),
+            object: ctx.state.serving,
+            remote: &remote,
+            answers: true,
         };
-        with_lane(&ctx, job, changes(&ctx, &remote)).await
+        while_uploading(&ctx, target, changes(&ctx, &remote)).await
     }
 
     async fn carry_move_on(&mut self, state: IndexState, source: Fetchers) -> Result<(), Halt> {
@@ -169,7 +171,7 @@ impl Life {
             run: self.run.clone(),
             started_at: self.shared.now(),
             state,
-            tally: Arc::clone(&self.tally),
+            counters: Arc::clone(&self.counters),
             source,
             stop: self.stop.clone(),
         }));
@@ -181,7 +183,7 @@ impl Life {
 /// Everything that a run does with pages.
 async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
     let spaces = ctx.visible_spaces();
-    ctx.hint_uploader();
+    ctx.uploads.wake();
     comments::leave_if_unwanted(ctx).await?;
     reconvert::all(ctx).await?;
     if ctx.run.kind == RunKind::Delta {
@@ -213,7 +215,7 @@ pub(super) async fn decide(
     let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
     for ids in all.chunks(500) {
         for record in ctx.store().pages_by_id(ctx.index(), ids).await? {
-            if record.state == PageState::Removed {
+            if record.state() == PageState::Removed {
                 continue;
             }
             let (below, only) = by_space.entry(record.facts.space_id).or_default();
@@ -268,20 +270,18 @@ async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
         agent: index.settings.agent_id.clone(),
     };
     if index.remote.is_none() {
-        remove_tombstones_of_agent(&ctx.shared, &spec.agent).await?;
+        remove_leaving_of_agent(&ctx.shared, &spec.agent).await?;
     }
-    ctx.tally.request_to_store();
+    ctx.counters.request_to_store();
     let remote = backend.ensure(&spec, index.remote.as_ref()).await?;
     if index.remote.as_ref() == Some(&remote) {
         return Ok(remote);
     }
     if index.remote.as_ref().is_some_and(|old| old.id != remote.id) {
         tracing::warn!(index = %index.id, object = %remote.name, "the store object is another one than before; everything is stored anew");
-        // Before the new object is remembered: after a crash in between this is done again, rather than never.
-        forget_what_is_stored(ctx).await?;
     }
     ctx.shared.pass("after_object_made");
-    if let Err(error) = ctx.store().set_remote(index.id, Some(&remote)).await {
+    if let Err(error) = ctx.store().set_remote(ctx.state.serving, &remote).await {
         if matches!(error, StoreError::NotFound { .. }) {
             // Deleted meanwhile: nobody else would remove what was just made.
             let _ = backend.remove(&spec, &remote).await;
@@ -291,100 +291,82 @@ async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
     Ok(remote)
 }
 
-async fn forget_what_is_stored(ctx: &RunCtx) -> Result<(), Halt> {
-    let mut after: Option<PageId> = None;
-    loop {
-        let ids = ctx
-            .store()
-            .pages_in_states(ctx.index(), &PageState::ALL, after.as_ref(), 500)
-            .await?;
-        let Some(last) = ids.last().cloned() else {
-            return Ok(());
-        };
-        after = Some(last);
-        let _rows = ctx.rows.lock().await;
-        let mut records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        records.retain(|record| record.stored_hash.is_some());
-        for record in &mut records {
-            record.stored_hash = None;
-            if matches!(record.state, PageState::Uploaded | PageState::Searchable) {
-                record.state = PageState::Pending;
-            }
-        }
-        ctx.store().save_pages(&records, &[], &[]).await?;
-    }
+/// A store object that a run brings in line.
+pub(super) struct Target<'a> {
+    pub(super) backend: BackendKind,
+    pub(super) object: ObjectId,
+    pub(super) remote: &'a Remote,
+    /// Whether it is the one that answers.
+    pub(super) answers: bool,
 }
 
-/// Runs `work` while the uploader drains the outbox, then waits for the uploader to see everything to its end.
-pub(super) async fn with_lane(
+/// Runs `work` while an upload worker brings the object in line, then waits for it to see everything to its end. The worker ends
+/// with this scope, however that ends: with the request that it has in flight.
+pub(super) async fn while_uploading(
     ctx: &RunCtx,
-    job: UploadJob,
+    target: Target<'_>,
     work: impl Future<Output = Result<(), Halt>>,
 ) -> Result<(), Halt> {
-    let (close, closed) = tokio::sync::watch::channel(false);
-    let lane = open_lane(ctx, job, closed);
+    let (stop, _ends_with_this) = ctx.stop.until_dropped();
+    let job = UploadJob {
+        index: ctx.index(),
+        run: ctx.run.id,
+        backend: target.backend,
+        object: target.object,
+        answers: target.answers,
+        remote: target.remote.clone(),
+        counters: Arc::clone(&ctx.counters),
+        began: ctx.started_at,
+        stop,
+        signal: ctx.uploads.clone(),
+    };
+    let uploads = upload(ctx, job);
     let work = async move {
         let done = work.await;
-        // Also after a failure: what is staged goes out.
-        let _ = close.send(true);
+        // Also after a failure: what is wanted goes out.
+        ctx.uploads.close();
         done
     };
-    tokio::pin!(lane, work);
+    tokio::pin!(uploads, work);
     tokio::select! {
         biased;
-        report = &mut lane => match report {
-            LaneReport::Trouble(error) => Err(Halt::Failed(error)),
+        report = &mut uploads => match report {
+            UploadReport::Trouble(error) => Err(Halt::Failed(error)),
             // What is in flight settles: the work ends by itself at its next request.
-            LaneReport::Stopped => work.await.and(Err(Halt::Stopped)),
+            UploadReport::Stopped => work.await.and(Err(Halt::Stopped)),
             // It ends by itself only after it was closed.
-            LaneReport::Settled => work.await,
+            UploadReport::Settled => work.await,
         },
         done = &mut work => {
-            let report = lane.await;
+            let report = uploads.await;
             done?;
             match report {
-                LaneReport::Settled => Ok(()),
-                LaneReport::Stopped => Err(Halt::Stopped),
-                LaneReport::Trouble(error) => Err(Halt::Failed(error)),
+                UploadReport::Settled => Ok(()),
+                UploadReport::Stopped => Err(Halt::Stopped),
+                UploadReport::Trouble(error) => Err(Halt::Failed(error)),
             }
         }
     }
 }
 
-/// Opens a lane, again if its uploader dies, and closes it when told.
-async fn open_lane(
-    ctx: &RunCtx,
-    job: UploadJob,
-    mut closed: tokio::sync::watch::Receiver<bool>,
-) -> LaneReport {
-    for _ in 0..LANES {
+/// Starts a worker, and another if its uploader dies.
+async fn upload(ctx: &RunCtx, job: UploadJob) -> UploadReport {
+    for _ in 0..WORKERS {
         let Some(uploader) = ctx.shared.uploader(job.backend) else {
-            return LaneReport::Trouble(EngineError::BackendMissing {
+            return UploadReport::Trouble(EngineError::BackendMissing {
                 index: job.index,
                 backend: job.backend,
             });
         };
-        let report = uploader.send(OpenLane(job.clone()));
-        tokio::pin!(report);
-        let answered = tokio::select! {
-            biased;
-            answered = &mut report => answered,
-            _ = closed.wait_for(|closed| *closed) => {
-                uploader.do_send(CloseLane(job.index));
-                report.await
-            }
-        };
-        match answered {
-            Ok(report) => return report,
-            Err(_) => {
-                tracing::error!(index = %job.index, "the uploader died; its lane is opened again");
-                if ctx.stop.sleep(Duration::from_secs(1)).await.is_err() {
-                    return LaneReport::Stopped;
-                }
-            }
+        if let Ok(report) = uploader.send(Upload(job.clone())).await {
+            return report;
+        }
+        tracing::error!(index = %job.index, "the uploader died; another worker is started");
+        if ctx.stop.sleep(Duration::from_secs(1)).await.is_err() {
+            return UploadReport::Stopped;
         }
     }
-    LaneReport::Trouble(EngineError::Busy {
+    UploadReport::Trouble(EngineError::Busy {
         detail: "the uploader died several times in this run; the log says where".to_owned(),
     })
 }
@@ -409,19 +391,21 @@ async fn warm_spaces(shared: &Shared, state: &IndexState) -> Result<HashSet<Spac
 }
 
 /// Writes a run's numbers while it goes on, and sees its cancel.
-struct Heart {
+struct Heartbeat {
+    /// The object that the run fills.
+    object: Option<ObjectId>,
     shared: Arc<Shared>,
     run: Run,
-    tally: Arc<Tally>,
+    counters: Arc<RunCounters>,
     stop: Stop,
 }
 
-impl Heart {
-    async fn beat(&self) {
+impl Heartbeat {
+    async fn go_on(&self) {
         let begun = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let (counts, requests) = self.tally.told(self.run.dry_run);
+            let (counts, requests) = self.counters.told(self.run.dry_run);
             let eta = self.eta(begun.elapsed()).await;
             let touched = self
                 .shared
@@ -446,16 +430,11 @@ impl Heart {
         }
     }
 
-    /// From the pace of uploads so far and what waits in the outbox.
+    /// From the pace of uploads so far and what is still to be sent or confirmed.
     async fn eta(&self, elapsed: Duration) -> Option<i64> {
-        let counts = self.tally.counts();
-        let (store, index) = (&self.shared.store, self.run.index_id);
-        let left = if self.run.kind == RunKind::Move {
-            store.move_counts(index).await.ok()?.open()
-        } else {
-            let outbox = store.outbox_counts(index).await.ok()?;
-            outbox.waiting + outbox.accepted
-        };
+        let counts = self.counters.counts();
+        let open = self.shared.store.open_holdings(self.object?).await.ok()?;
+        let left = open.waiting + open.claimed + open.accepted;
         if counts.searchable == 0 || left == 0 {
             return None;
         }

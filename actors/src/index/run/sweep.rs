@@ -1,5 +1,5 @@
 //! Runs that list everything: the first, sweeps, full ones. Spaces side by side, each from its listing over its labels and
-//! restrictions to its outbox rows; then whatever was not listed.
+//! restrictions to what the store is to hold of it; then whatever was not listed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,7 +20,8 @@ use super::recent::remember;
 use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
-use super::{Halt, RunCtx, attachments, comments, parents, stages, vanish};
+use super::{RunCtx, attachments, comments, parents, stages, vanish};
+use crate::stop::Halt;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
 const SIDE_BY_SIDE: usize = 4;

@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::guard::{Asked, Question, Suggested, judge};
-use domain::page::{PageRecord, PageState};
+use domain::holding::Wanted;
+use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::source::{MAX_BATCH, SourceError};
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxState};
 use domain::vanish::{self, Fate};
 use domain::{PageId, SpaceId};
 
 use super::context::{Removal, Stopped};
 use super::convert::Links;
 use super::listed::record;
-use super::{Halt, RunCtx, attachments};
+use super::{RunCtx, attachments};
+use crate::stop::Halt;
 
 const EVERYWHERE: &[ContentStatus] = &[
     ContentStatus::Current,
@@ -176,7 +177,7 @@ async fn apply(
     {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        let mut changed = Vec::new();
+        let (mut changed, mut wanted) = (Vec::new(), Vec::new());
         for mut page in records {
             let answer = answers.remove(&page.page_id);
             let accepted =
@@ -191,13 +192,13 @@ async fn apply(
                 continue;
             }
             let naming = page.naming();
-            let confirmed_before = page.state == PageState::Vanishing || accepted;
+            let confirmed_before = page.state() == PageState::Vanishing || accepted;
             let since = page.vanished_at.filter(|_| confirmed_before);
             match vanish::judge(answer.as_ref(), scope, since, now) {
                 Fate::There => there.extend(answer),
                 Fate::Keep => {}
                 Fate::Hide => {
-                    if page.state != PageState::Vanishing {
+                    if page.state() != PageState::Vanishing {
                         hide(
                             &mut page,
                             now,
@@ -209,16 +210,17 @@ async fn apply(
                 }
                 Fate::Remove(reason) => {
                     let never_came_in =
-                        page.state == PageState::Skipped && page.stored_hash.is_none();
+                        page.standing == Standing::Skipped && !page.holding.is_kept();
                     hide(&mut page, now, reason);
                     ctx.note_naming(naming, &page);
                     if never_came_in {
                         leave_untold(&mut page);
+                        wanted.push(page.wanted(None));
                     }
-                    if page.state == PageState::Vanishing {
+                    if page.standing == Standing::Hidden {
                         let removal = Removal {
                             // What the store does not hold is no loss.
-                            exempt: page.stored_hash.is_none(),
+                            exempt: !page.holding.is_kept(),
                             only_accepted: false,
                         };
                         ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
@@ -227,7 +229,7 @@ async fn apply(
                 }
             }
         }
-        ctx.store().save_pages(&changed, &[], &[]).await?;
+        ctx.store().save_pages(&changed, &wanted, &[]).await?;
     }
     all.unexplained += there.len();
     let recorded = record(ctx, there, None, Links::Resolve).await?;
@@ -244,11 +246,14 @@ fn note_doubted(page: &mut PageRecord, now: domain::Timestamp) -> bool {
 }
 
 pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
-    if page.state != PageState::Vanishing {
+    if page.standing == Standing::Gone {
+        return;
+    }
+    if page.standing != Standing::Hidden {
         page.vanished_at = Some(now);
         page.changed_at = now;
     }
-    page.state = PageState::Vanishing;
+    page.standing = Standing::Hidden;
     // Whether it still does when it comes back is decided then.
     page.belongs = false;
     page.reason = Some(reason.to_owned());
@@ -258,7 +263,7 @@ pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) 
 
 /// A page that no reader of the index could see is gone: nobody shall hear of it now by its title.
 fn leave_untold(page: &mut PageRecord) {
-    page.state = PageState::Removed;
+    page.standing = Standing::Gone;
     page.changed_at = domain::Timestamp::UNIX_EPOCH;
 }
 
@@ -292,14 +297,15 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
         let _rows = ctx.rows.lock().await;
         let mut outside = ctx.store().pages_by_id(ctx.index(), &ids).await?;
         outside.retain(|page| !ctx.names.contains(&page.facts.space_id) || !ctx.holds(page.kind));
-        outside.retain(|page| !told_before || page.stored_hash.is_some());
+        outside.retain(|page| !told_before || page.holding.is_kept());
         let now = ctx.now();
+        let mut wanted = Vec::new();
         for page in &mut outside {
             let reason = "its space or its kind is no longer part of this index";
             let naming = page.naming();
             hide(page, now, reason);
             ctx.note_naming(naming, page);
-            if page.stored_hash.is_some() {
+            if page.holding.is_kept() {
                 let removal = Removal {
                     exempt: true,
                     only_accepted: false,
@@ -307,9 +313,10 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
                 ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
             } else {
                 leave_untold(page);
+                wanted.push(page.wanted(None));
             }
         }
-        ctx.store().save_pages(&outside, &[], &[]).await?;
+        ctx.store().save_pages(&outside, &wanted, &[]).await?;
     }
 }
 
@@ -347,7 +354,7 @@ pub(super) async fn due_for_a_second_look(
     }
 }
 
-/// Writes the removals that this run found into the outbox, if the guard lets them. New content went before.
+/// Nothing of what this run found to leave is wanted any more, if the guard lets it go. New content went before.
 pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
     let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
     let doubted = Removal {
@@ -384,31 +391,19 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         let _rows = ctx.rows.lock().await;
         let mut pages = ctx.store().pages_by_id(ctx.index(), chunk).await?;
         // One that came back while this run went on stays.
-        pages.retain(|page| matches!(page.state, PageState::Vanishing | PageState::Skipped));
+        pages.retain(|page| page.standing.is_out());
         let now = ctx.now();
-        let outbox: Vec<OutboxEntry> = pages
-            .iter()
-            .map(|page| OutboxEntry {
-                index_id: page.index_id,
-                page_id: page.page_id.clone(),
-                kind: page.kind,
-                op: OutboxOp::Delete,
-                hash: String::new(),
-                state: OutboxState::Waiting,
-                attempts: 0,
-                next_attempt_at: now,
-                last_error: None,
-            })
-            .collect();
         for page in &mut pages {
-            // From here on the store is not relied on to hold it: if it comes back it is stored anew.
-            page.stored_hash = None;
+            if page.standing == Standing::Hidden {
+                page.standing = Standing::Gone;
+            }
             page.changed_at = now;
         }
-        ctx.store().save_pages(&pages, &outbox, &[]).await?;
+        let wanted: Vec<Wanted> = pages.iter().map(|page| page.wanted(None)).collect();
+        ctx.store().save_pages(&pages, &wanted, &[]).await?;
         ctx.shared.pass("after_removals_written");
     }
-    ctx.hint_uploader();
+    ctx.uploads.wake();
     Ok(())
 }
 

@@ -10,10 +10,11 @@ use domain::{Disposition, PageId, RunId, Timestamp};
 use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
+use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::Links;
 use super::listed::record;
-use super::{Halt, RunCtx};
+use crate::stop::Halt;
 
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
@@ -232,7 +233,7 @@ impl Walk<'_> {
             .iter()
             .map(|item| i64::from(self.walked.seen.insert(item.id.clone())))
             .sum();
-        ctx.tally.count(|counts| counts.seen += new);
+        ctx.counters.count(|counts| counts.seen += new);
         note_newest(ctx, &items);
         // Only a walk that may be resumed has to leave marks on every row.
         let seen_in = self.with_bodies.then_some(self.walk);

@@ -106,6 +106,15 @@ impl FakeRetrieval {
         self.with(|shelf| shelf.uploads.len())
     }
 
+    /// Documents that were stored more than once with the same content.
+    pub fn repeated(&self) -> Vec<(DocumentId, String)> {
+        let mut all = self.with(|shelf| shelf.uploads.clone());
+        all.sort_unstable();
+        let mut seen: Option<(DocumentId, String)> = None;
+        all.retain(|upload| seen.replace(upload.clone()).as_ref() == Some(upload));
+        all
+    }
+
     pub fn fail(&self, times: usize, fault: StoreFault) {
         self.with(|shelf| shelf.faults.push_back((times, fault)));
     }

@@ -181,6 +181,7 @@ async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
             if run.status == RunStatus::NeedsConfirmation {
                 bench.store.answer_guard(run.id, true).await.unwrap();
             }
+            bench.assert_consistent(*index).await;
             if round < 6 {
                 continue;
             }
@@ -215,17 +216,17 @@ async fn tell_all(bench: &Bench, index: IndexId) {
     let rows = bench.store.pages_by_id(index, &bench.all_ids()).await;
     for page in rows.unwrap() {
         eprintln!(
-            "{} {:?} v{} body {:?} {:?} in {} parent {:?} {:?} {:?} stored {}",
+            "{} {:?} v{} body {:?} {:?} in {} parent {:?} {:?} {:?} {:?}",
             page.page_id,
             page.kind,
             page.facts.version,
             page.body_version,
-            page.state,
+            page.standing,
             page.facts.space_id,
             page.facts.parent_id,
             page.restriction,
             page.reason,
-            page.stored_hash.is_some()
+            page.holding
         );
     }
 }

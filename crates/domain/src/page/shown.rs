@@ -58,7 +58,7 @@ impl PlacedPage {
     #[must_use]
     pub fn shown_as_changed(&self, restricted: RestrictedPages) -> Option<Shown<Page>> {
         let record = &self.record;
-        let was_shown = record.state == PageState::Removed
+        let was_shown = record.state() == PageState::Removed
             && (restricted == RestrictedPages::Include
                 || record.restriction != Restriction::Restricted);
         (was_shown || record.may_be_shown()).then(|| Shown(self.page()))
@@ -69,11 +69,7 @@ impl PageRecord {
     /// Whether an answer may quote it: the store holds it, and nothing speaks against it.
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
-        self.stored_hash.is_some()
-            && !matches!(
-                self.state,
-                PageState::Vanishing | PageState::Removed | PageState::Skipped
-            )
+        self.holding.is_quotable() && !self.standing.is_out()
     }
 }
 
@@ -81,9 +77,20 @@ impl PageRecord {
 mod tests {
     use super::*;
     use crate::content::{ContentKind, ContentStatus, SourcePage};
+    use crate::holding::{Flight, Have, Holding};
+    use crate::page::Standing;
     use crate::{IndexId, PageId, SpaceId};
 
-    fn placed(state: PageState, stored: bool) -> PlacedPage {
+    const STANDINGS: [Standing; 6] = [
+        Standing::Undecided,
+        Standing::Member,
+        Standing::Failed,
+        Standing::Skipped,
+        Standing::Hidden,
+        Standing::Gone,
+    ];
+
+    fn placed(standing: Standing, have: Have) -> PlacedPage {
         let source = SourcePage {
             id: PageId::from("1"),
             kind: ContentKind::Page,
@@ -98,9 +105,10 @@ mod tests {
             url: "https://x/1".into(),
             body: None,
         };
+        let want = (have != Have::None).then(|| "h".into());
         let record = PageRecord {
-            state,
-            stored_hash: stored.then(|| "h".into()),
+            standing,
+            holding: Holding::restore((want, have), (Flight::None, false), (0, None), None, None),
             ..PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH)
         };
         PlacedPage {
@@ -111,24 +119,21 @@ mod tests {
 
     #[test]
     fn of_what_the_store_does_not_hold_and_what_is_hidden_nothing_is_shown() {
-        for state in PageState::ALL {
-            let hidden = matches!(
-                state,
-                PageState::Vanishing | PageState::Removed | PageState::Skipped
-            );
-            let page = placed(state, true);
-            assert_eq!(page.shown().is_some(), !hidden, "{state:?}");
-            assert_eq!(placed(state, false).shown(), None, "{state:?}");
-            if let Some(shown) = page.shown() {
-                assert_eq!(shown.into_inner(), page.page());
+        for standing in STANDINGS {
+            for have in [Have::Document("h".into()), Have::Unknown] {
+                let page = placed(standing, have);
+                let told = page.shown().map(Shown::into_inner);
+                let expected = (!standing.is_out()).then(|| page.page());
+                assert_eq!(told, expected, "{standing:?}");
             }
+            assert_eq!(placed(standing, Have::None).shown(), None, "{standing:?}");
         }
     }
 
     #[test]
     fn of_what_left_only_removals_are_told_and_no_restricted_ones() {
-        for state in PageState::ALL {
-            let mut page = placed(state, false);
+        for standing in STANDINGS {
+            let mut page = placed(standing, Have::None);
             for (restriction, rule, told) in [
                 (Restriction::Open, RestrictedPages::Skip, true),
                 (Restriction::Restricted, RestrictedPages::Skip, false),
@@ -137,8 +142,8 @@ mod tests {
                 page.record.restriction = restriction;
                 assert_eq!(
                     page.shown_as_changed(rule).is_some(),
-                    told && state == PageState::Removed,
-                    "{state:?} {restriction:?} {rule:?}"
+                    told && standing == Standing::Gone,
+                    "{standing:?} {restriction:?} {rule:?}"
                 );
             }
         }

@@ -10,18 +10,22 @@ use async_trait::async_trait;
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
+use crate::holding::{Holding, HoldingChange, Wanted};
 use crate::index::{
-    Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
+    BackendKind, Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
 };
 use crate::links::{Naming, PageName};
-use crate::moving::{MoveCounts, MoveRow};
+use crate::moving::MoveCounts;
 use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::token::Token;
-use crate::{AgentId, Disposition, IndexId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId};
+use crate::{
+    AgentId, Disposition, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId,
+    WorkerId,
+};
 
 /// Why the database did not do it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -74,6 +78,10 @@ pub struct IndexState {
     pub index: Index,
     /// What is remembered between runs.
     pub progress: IndexProgress,
+    /// The object that answers, be it made or not.
+    pub serving: ObjectId,
+    /// The object that a move fills.
+    pub filling: Option<ObjectId>,
 }
 
 /// What came of asking for a run.
@@ -112,85 +120,27 @@ pub struct RunEnd {
     pub then: Option<RunKind>,
 }
 
-/// What the outbox asks of the store.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum OutboxOp {
-    /// Store the page's newest document.
-    Upsert,
-    /// Remove the page's document.
-    Delete,
-}
-
-/// How far an outbox row is.
+/// A row of a holding as an upload worker needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OutboxState {
-    /// To be sent, not before `next_attempt_at`.
-    Waiting,
-    /// The store accepted it then; to be confirmed.
-    Accepted {
-        /// When.
-        at: Timestamp,
-    },
-}
-
-/// One pending change of the store; unique by index and page, so the newest wins.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OutboxEntry {
-    /// The index.
-    pub index_id: IndexId,
+pub struct OpenHolding {
     /// The page.
     pub page_id: PageId,
     /// What it is.
     pub kind: ContentKind,
-    /// What to do.
-    pub op: OutboxOp,
-    /// Hash of the document to store; empty for deletions. An acknowledgement settles the row only if this is still the hash.
-    pub hash: String,
-    /// How far it is.
-    pub state: OutboxState,
-    /// Tries that failed.
-    pub attempts: i32,
-    /// Not before then.
-    pub next_attempt_at: Timestamp,
-    /// What went wrong last.
-    pub last_error: Option<String>,
+    /// How it stands.
+    pub holding: Holding,
 }
 
-/// What became of an outbox row; applied only where the row still has the same `op` and `hash`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OutboxOutcome {
-    /// The store accepted it: page becomes `uploaded` with `stored_hash` (upsert); the row waits for confirmation.
-    Accepted,
-    /// The store finds it (upsert): page becomes `searchable`, row goes. For a deletion: gone, page becomes `removed`
-    /// (or `skipped`, when that is why it left; a page that is `pending` again stays so), `stored_hash` `None`, row goes.
-    Settled,
-    /// It was not taken just now and is sent again in the same run; the row waits until then. The page stands as it does,
-    /// and shows the reason.
-    Retry {
-        /// In words.
-        reason: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// It failed in this run. To store: the page becomes `failed` until `next_try`, and the row goes. Where the store had
-    /// accepted this very document, `stored_hash` becomes the empty text, so that a retry stores it again.
-    /// To remove: the row waits until `next_try`, since what has left must not stay; the page stands as it does, and says so.
-    Failed {
-        /// In words.
-        reason: String,
-        /// When it is tried again, by a run that comes then or later.
-        next_try: Timestamp,
-    },
-}
-
-/// Numbers about the outbox of an index.
+/// Numbers about the holdings of an object that are not settled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct OutboxCounts {
-    /// Rows to be sent.
+pub struct OpenCounts {
+    /// To be sent, now or later.
     pub waiting: i64,
-    /// Rows accepted and not confirmed.
+    /// Claimed by a worker.
+    pub claimed: i64,
+    /// Accepted and not confirmed.
     pub accepted: i64,
-    /// When the oldest of all was made, epoch seconds; 0 when there is none.
+    /// When the oldest of all came to be wanted, epoch seconds; 0 when there is none.
     pub oldest: i64,
 }
 
@@ -203,21 +153,47 @@ pub struct StuckRemovals {
     pub last_error: String,
 }
 
-/// A remote object that is still to be removed: its index was deleted, or lives in another object now.
+/// What a store object is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ObjectRole {
+    /// It answers.
+    Serving,
+    /// An index moves there.
+    Filling,
+    /// It is to be removed: its index was deleted, or lives in another object now.
+    Leaving,
+}
+
+impl ObjectRole {
+    /// The word used in rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Filling => "filling",
+            Self::Leaving => "leaving",
+        }
+    }
+}
+
+/// A store object that is still to be removed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Tombstone {
+pub struct LeavingObject {
+    /// Its row.
+    pub id: ObjectId,
     /// The index that it belonged to.
     pub index_id: IndexId,
-    /// Its agent id (gives the object's name).
+    /// The agent id of that (gives the object's name).
     pub agent_id: AgentId,
     /// Which backend.
-    pub backend: crate::index::BackendKind,
-    /// The object.
-    pub remote: Remote,
+    pub backend: BackendKind,
+    /// The object; `None`: it may have been made although nobody came to remember it, since a process died in between. Whoever
+    /// removes it looks for it by name and mark.
+    pub remote: Option<Remote>,
     /// Tries that failed.
     pub attempts: i32,
     /// Not before then.
-    pub next_attempt_at: Timestamp,
+    pub next_try_at: Timestamp,
 }
 
 /// What asking for a move led to.
@@ -246,7 +222,7 @@ pub struct PageBrief {
     pub restriction: Restriction,
     /// How far it has come.
     pub state: PageState,
-    /// Whether the store holds it.
+    /// Whether the object that answers may hold it and is to keep it.
     pub stored: bool,
     /// Whether documents of the index may name it.
     pub naming: Naming,
@@ -308,8 +284,9 @@ pub trait SyncStore: QueryStore {
     async fn index_states(&self) -> StoreResult<Vec<IndexState>>;
     /// One living index; [`StoreError::NotFound`] otherwise.
     async fn index_state(&self, index: IndexId) -> StoreResult<IndexState>;
-    /// Remembers the store object of an index.
-    async fn set_remote(&self, index: IndexId, remote: Option<&Remote>) -> StoreResult<()>;
+    /// Remembers what was made in the store for an object; another one than before holds nothing.
+    /// [`StoreError::NotFound`] when the index was deleted meanwhile, or the move given up.
+    async fn set_remote(&self, object: ObjectId, remote: &Remote) -> StoreResult<()>;
     /// Sets status and reason without a run.
     async fn set_index_status(
         &self,
@@ -363,12 +340,12 @@ pub trait SyncStore: QueryStore {
 
     /// Rows by id; unknown ids are left out.
     async fn pages_by_id(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageRecord>>;
-    /// Writes rows whole (insert or replace), in one transaction, with the outbox rows that belong to them, and the bodies.
-    /// An outbox row replaces an older one of the same page.
+    /// Writes rows whole (insert or replace; `holding` is left out), in one transaction with what the object that answers is to
+    /// hold of them, and with the bodies.
     async fn save_pages(
         &self,
         pages: &[PageRecord],
-        outbox: &[OutboxEntry],
+        wanted: &[Wanted],
         bodies: &[CachedBody],
     ) -> StoreResult<()>;
     /// Marks pages as named by a run's listing; nothing else of them changes.
@@ -397,7 +374,7 @@ pub trait SyncStore: QueryStore {
         index: IndexId,
         facts: &[ContentFacts],
     ) -> StoreResult<Vec<PageId>>;
-    /// How many pages are in the store for an index now (the base of the mass-deletion guard), in all and per space.
+    /// How many pages the object that answers may hold and is to keep (the base of the mass-deletion guard).
     async fn stored_pages(&self, index: IndexId) -> StoreResult<i64>;
 
     // --- bodies (once per site, shared by indexes)
@@ -472,81 +449,57 @@ pub trait SyncStore: QueryStore {
         limit: usize,
     ) -> StoreResult<Vec<PageId>>;
 
-    // --- outbox
+    // --- holdings: what each store object is to hold of each page, and what it holds
 
-    /// Rows to send now, oldest first, at most `limit`.
-    async fn outbox_due(
+    /// Applies changes in their order, in one transaction with the words of the pages; answers of each whether it applied.
+    async fn change_holdings(
         &self,
-        index: IndexId,
+        object: ObjectId,
+        changes: &[HoldingChange],
+    ) -> StoreResult<Vec<bool>>;
+    /// Rows to send now, oldest first, at most `limit`; not those that failed at `began` or later: a run tries nothing again that
+    /// failed in it.
+    async fn holdings_due(
+        &self,
+        object: ObjectId,
         now: Timestamp,
+        began: Timestamp,
         limit: usize,
-    ) -> StoreResult<Vec<OutboxEntry>>;
+    ) -> StoreResult<Vec<OpenHolding>>;
     /// Rows accepted and not confirmed.
-    async fn outbox_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>>;
-    /// Applies what became of rows, in one transaction with the page states.
-    async fn settle_outbox(
+    async fn holdings_accepted(
         &self,
-        outcomes: &[(OutboxEntry, OutboxOutcome)],
-        now: Timestamp,
-    ) -> StoreResult<()>;
-    /// Numbers about the outbox.
-    async fn outbox_counts(&self, index: IndexId) -> StoreResult<OutboxCounts>;
-    /// Removals that the store did not carry out so far, if there are any.
+        object: ObjectId,
+        limit: usize,
+    ) -> StoreResult<Vec<OpenHolding>>;
+    /// Pages of which an object has a row, in id order after `after`, at most `limit`.
+    async fn holdings(
+        &self,
+        object: ObjectId,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<OpenHolding>>;
+    /// Numbers about rows that are not settled.
+    async fn open_holdings(&self, object: ObjectId) -> StoreResult<OpenCounts>;
+    /// When the next row is to be sent.
+    async fn next_holding_due(&self, object: ObjectId) -> StoreResult<Option<Timestamp>>;
+    /// Takes back what workers have claimed that live no more; answers how many rows that were.
+    async fn release_claims(&self, living: &[WorkerId]) -> StoreResult<usize>;
+    /// Removals that the object that answers did not carry out so far, if there are any.
     async fn stuck_removals(&self, index: IndexId) -> StoreResult<Option<StuckRemovals>>;
-    /// When the next waiting row is due.
-    async fn outbox_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>>;
 
-    // --- a move to another store object: its own outbox and memory, apart from those of the object that answers
+    // --- a move to another store object
 
     /// Records that an index is to move to a store (also one of the same kind: another object of it, or the same one filled
     /// anew). A move to another store that was under way is given up, as by [`abandon_move`](Self::abandon_move).
-    async fn begin_move(
-        &self,
-        index: IndexId,
-        backend: crate::index::BackendKind,
-    ) -> StoreResult<MoveBegun>;
-    /// Gives a move up: what it holds elsewhere gets a tombstone. Nothing to give up is a success.
+    async fn begin_move(&self, index: IndexId, backend: BackendKind) -> StoreResult<MoveBegun>;
+    /// Gives a move up: what it has made elsewhere is to be removed. Nothing to give up is a success.
     async fn abandon_move(&self, index: IndexId) -> StoreResult<()>;
-    /// Remembers the object that a move fills; another one than before holds nothing yet. [`StoreError::Conflict`] when no
-    /// move to that store is under way.
-    async fn set_move_remote(
-        &self,
-        index: IndexId,
-        backend: crate::index::BackendKind,
-        remote: &Remote,
-    ) -> StoreResult<()>;
-    /// What the object is asked to hold of these pages, and how far it is.
-    async fn move_rows(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<MoveRow>>;
-    /// Writes entries that are to be sent (insert or replace).
-    async fn stage_move(&self, entries: &[OutboxEntry]) -> StoreResult<()>;
-    /// As [`outbox_due`](Self::outbox_due), of the move.
-    async fn move_due(
-        &self,
-        index: IndexId,
-        now: Timestamp,
-        limit: usize,
-    ) -> StoreResult<Vec<OutboxEntry>>;
-    /// As [`outbox_accepted`](Self::outbox_accepted), of the move.
-    async fn move_accepted(&self, index: IndexId, limit: usize) -> StoreResult<Vec<OutboxEntry>>;
-    /// As [`outbox_next_due`](Self::outbox_next_due), of the move.
-    async fn move_next_due(&self, index: IndexId) -> StoreResult<Option<Timestamp>>;
-    /// As [`settle_outbox`](Self::settle_outbox), of the move; pages stay as they are.
-    async fn settle_move(
-        &self,
-        outcomes: &[(OutboxEntry, OutboxOutcome)],
-        now: Timestamp,
-    ) -> StoreResult<()>;
     /// How far a move is.
-    async fn move_counts(&self, index: IndexId) -> StoreResult<MoveCounts>;
-    /// The new object answers from now on, in one transaction: the index's store and object, what each page is stored as,
-    /// the outbox, and a tombstone of the object that answered until now (unless it is the same).
-    /// [`StoreError::Conflict`] when no move to this object is under way.
-    async fn complete_move(
-        &self,
-        index: IndexId,
-        backend: crate::index::BackendKind,
-        remote: &Remote,
-    ) -> StoreResult<()>;
+    async fn move_counts(&self, filling: ObjectId) -> StoreResult<MoveCounts>;
+    /// The object that was filled answers from now on, in one transaction; the one that answered until now is to be removed
+    /// (unless it is the same). [`StoreError::Conflict`] when no move to this object is under way.
+    async fn complete_move(&self, index: IndexId, filling: ObjectId) -> StoreResult<()>;
 
     // --- checkpoints
 
@@ -562,14 +515,14 @@ pub trait SyncStore: QueryStore {
     /// Forgets every walk of an index.
     async fn clear_checkpoints(&self, index: IndexId) -> StoreResult<()>;
 
-    // --- tombstones, events, housekeeping
+    // --- objects to be removed, events, housekeeping
 
-    /// Remote objects of deleted and moved indexes that are due for removal.
-    async fn tombstones_due(&self, now: Timestamp) -> StoreResult<Vec<Tombstone>>;
+    /// Objects of deleted and moved indexes that are due for removal.
+    async fn leaving_objects(&self, now: Timestamp) -> StoreResult<Vec<LeavingObject>>;
     /// Removal done (`None`), or to be tried again then.
-    async fn settle_tombstone(
+    async fn settle_leaving(
         &self,
-        tombstone: &Tombstone,
+        object: ObjectId,
         retry_at: Option<Timestamp>,
     ) -> StoreResult<()>;
     /// Records an event and gives it its number.
@@ -577,7 +530,7 @@ pub trait SyncStore: QueryStore {
     /// Takes waits and observations that lie further ahead than `now` allows as `now`: they were written by a clock that was
     /// ahead and has been set back. Answers how many.
     async fn bring_forward(&self, now: Timestamp) -> StoreResult<usize>;
-    /// Forgets runs, events, tombstoned rows and removed pages that are older than this.
+    /// Forgets runs, events and removed pages that are older than this.
     async fn prune(&self, before: Timestamp) -> StoreResult<()>;
 }
 
@@ -657,7 +610,7 @@ pub trait AdminStore: SyncStore {
         patch: &IndexPatch,
         seen: &[IndexSpace],
     ) -> StoreResult<Index>;
-    /// Deletes an index, its rows, and leaves a tombstone where it has a remote object.
+    /// Deletes an index and its rows; its objects in stores are to be removed.
     async fn delete_index(&self, index: IndexId) -> StoreResult<()>;
     /// Every living index, by name, with the cursor of the list.
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>>;

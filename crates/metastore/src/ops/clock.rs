@@ -6,7 +6,7 @@ use domain::Timestamp;
 use crate::convert::db_time;
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::schema::{comments, move_rows, outbox, synced_pages, tombstones};
+use crate::schema::{comments, holdings, store_objects, synced_pages};
 
 /// No row waits longer than this.
 const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
@@ -14,14 +14,12 @@ const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 /// Takes moments that lie further ahead than anything waits as now, and so those in the past that lie ahead.
 pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
     let (too_far, present) = (db_time(now + LONGEST_WAIT), db_time(now));
-    let mut rows = diesel::update(outbox::table.filter(outbox::next_attempt_at.gt(too_far)))
-        .set(outbox::next_attempt_at.eq(present))
+    let mut rows = diesel::update(holdings::table.filter(holdings::next_try_at.gt(too_far)))
+        .set(holdings::next_try_at.eq(present))
         .execute(conn)?;
-    rows += diesel::update(move_rows::table.filter(move_rows::next_attempt_at.gt(too_far)))
-        .set(move_rows::next_attempt_at.eq(present))
-        .execute(conn)?;
-    rows += diesel::update(tombstones::table.filter(tombstones::next_attempt_at.gt(too_far)))
-        .set(tombstones::next_attempt_at.eq(present))
+    let objects = store_objects::table.filter(store_objects::next_try_at.gt(too_far));
+    rows += diesel::update(objects)
+        .set(store_objects::next_try_at.eq(present))
         .execute(conn)?;
     rows += diesel::update(synced_pages::table.filter(synced_pages::next_try_at.gt(too_far)))
         .set(synced_pages::next_try_at.eq(present))
@@ -32,11 +30,11 @@ pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
     rows += diesel::update(comments::table.filter(comments::absent_since.gt(present)))
         .set(comments::absent_since.eq(present))
         .execute(conn)?;
-    rows += diesel::update(outbox::table.filter(outbox::accepted_at.gt(present)))
-        .set(outbox::accepted_at.eq(present))
+    rows += diesel::update(holdings::table.filter(holdings::failed_at.gt(present)))
+        .set(holdings::failed_at.eq(None::<chrono::NaiveDateTime>))
         .execute(conn)?;
-    rows += diesel::update(move_rows::table.filter(move_rows::accepted_at.gt(present)))
-        .set(move_rows::accepted_at.eq(present))
+    rows += diesel::update(holdings::table.filter(holdings::accepted_at.gt(present)))
+        .set(holdings::accepted_at.eq(present))
         .execute(conn)?;
     Ok(rows)
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
+use domain::holding::Holding;
 use domain::links::Links;
-use domain::page::{PageFacts, PageRecord, PageState};
+use domain::page::{PageFacts, PageRecord, Standing};
 use domain::{IndexId, PageId, SpaceId, Timestamp};
 
 use super::pages;
@@ -66,7 +67,10 @@ pub(crate) fn record(
             }
             None if item.kind == ContentKind::Container => {
                 let space = spaces.of(item);
-                containers.push(PageRow::from(&container(index, item, space.into(), now)));
+                containers.push(PageRow::new(
+                    &container(index, item, space.into(), now),
+                    &Holding::default(),
+                ));
                 if item.restriction != Restriction::Unknown || !item.labels.is_empty() {
                     changed.push(item.id.clone());
                 }
@@ -128,15 +132,15 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         comments_hash: None,
         links: Links::default(),
         file: None,
+        standing: Standing::Undecided,
         belongs: false,
-        stored_hash: None,
-        state: PageState::Pending,
         reason: None,
         attempts: 0,
         next_try_at: None,
         seen_in_run: None,
         vanished_at: None,
         changed_at: now,
+        holding: Holding::default(),
     }
 }
 

@@ -4,19 +4,18 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
-use domain::index::{Index, IndexPatch, IndexSettings, IndexSpace, IndexStatus, Remote};
-use domain::ports::retrieval::StoreSpec;
-use domain::ports::store::{IndexState, Listed, NewIndex};
+use domain::index::{Index, IndexPatch, IndexSettings, IndexSpace, IndexStatus, Moving};
+use domain::ports::store::{IndexState, Listed, NewIndex, ObjectRole};
 use domain::query::QueryTarget;
-use domain::{AgentId, IndexId, Timestamp};
+use domain::{AgentId, IndexId, ObjectId, Timestamp};
 
-use super::{moves, runs, spaces, tombstones};
-use crate::convert::{db_time, id, limit, opt_db_time, rows};
+use super::{objects, runs, spaces};
+use crate::convert::{db_time, id, limit, opt_db_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
-use crate::error::{Done, conflict, not_found};
-use crate::rows::{IndexRow, RemoteJson, SettingsChange, SpaceRow};
-use crate::schema::{document_counts, events, indexes, outbox, sync_runs, synced_pages};
+use crate::error::{Done, conflict, failed, not_found};
+use crate::rows::{IndexRow, ObjectRow, SettingsChange, SpaceRow};
+use crate::schema::{document_counts, events, holdings, indexes, synced_pages};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -46,15 +45,20 @@ pub(crate) fn id_of_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexId> {
 pub(crate) fn target(conn: &mut Conn, index: IndexId) -> Done<QueryTarget> {
     let row = row(conn, index)?;
     let spaces = spaces_with_counts(conn, &[&row.id])?.remove(&row.id);
-    row.to_target(spaces.unwrap_or_default().spaces)
+    let serving = objects::serving(conn, &row.id)?;
+    row.to_target(spaces.unwrap_or_default().spaces, &serving)
 }
 
 pub(crate) fn targets(conn: &mut Conn) -> Done<Vec<QueryTarget>> {
     let all = by_name(conn)?;
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
     let mut spaces = spaces_with_counts(conn, &ids)?;
+    let objects = objects::in_use(conn, &ids)?;
     all.iter()
-        .map(|row| row.to_target(spaces.remove(&row.id).unwrap_or_default().spaces))
+        .map(|row| {
+            let spaces = spaces.remove(&row.id).unwrap_or_default().spaces;
+            row.to_target(spaces, serving(&objects, row)?)
+        })
         .collect()
 }
 
@@ -107,25 +111,55 @@ fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
         .ok_or_else(|| missing().into())
 }
 
-/// Adds spaces, counts and last runs to index rows: two statements for all of them, one for each, and one more for each that
-/// moves.
+/// Adds spaces, counts, objects and last runs to index rows: three statements for all of them, one for each, and more for each
+/// that moves.
 fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
     let mut counted = spaces_with_counts(conn, &ids)?;
+    let objects = objects::in_use(conn, &ids)?;
     all.iter()
         .map(|row| {
             let Counted { spaces, documents } = counted.remove(&row.id).unwrap_or_default();
             let last_run = runs::newest(conn, &row.id)?;
-            let moved = match &row.moving_to {
-                Some(_) => Some(moves::counts(conn, &row.id)?),
-                None => None,
-            };
+            let serving = serving(&objects, row)?;
+            let filling = of_role(&objects, row, ObjectRole::Filling);
+            let moving = filling.map(|filling| moving(conn, filling)).transpose()?;
             Ok(IndexState {
-                index: row.to_index(spaces, documents, last_run, moved)?,
+                index: row.to_index(spaces, documents, last_run, serving, moving)?,
                 progress: row.progress()?,
+                serving: ObjectId(serving.id),
+                filling: filling.map(|filling| ObjectId(filling.id)),
             })
         })
         .collect()
+}
+
+fn moving(conn: &mut Conn, filling: &ObjectRow) -> Done<Moving> {
+    let counts = objects::move_counts(conn, ObjectId(filling.id))?;
+    Ok(Moving {
+        backend: filling.backend()?,
+        remote: filling.remote()?,
+        documents: counts.documents,
+        searchable: counts.searchable,
+        failed: counts.failed + counts.failed_again,
+        since: time(filling.since),
+    })
+}
+
+/// The object of an index that is for this, among those of many.
+fn of_role<'a>(
+    objects: &'a [ObjectRow],
+    row: &IndexRow,
+    role: ObjectRole,
+) -> Option<&'a ObjectRow> {
+    let mut of_index = objects.iter().filter(|object| object.index_id == row.id);
+    of_index.find(|object| object.role == role.as_str())
+}
+
+/// The object that answers.
+fn serving<'a>(objects: &'a [ObjectRow], row: &IndexRow) -> Done<&'a ObjectRow> {
+    of_role(objects, row, ObjectRole::Serving)
+        .ok_or_else(|| failed(format!("index {} has no store object", row.id)).into())
 }
 
 /// The spaces of an index, and its documents: what the store holds and an answer may quote.
@@ -172,6 +206,8 @@ pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<In
     diesel::insert_into(indexes::table)
         .values(&row)
         .execute(conn)?;
+    let backend = new.settings.backend.as_str();
+    objects::create(conn, &row.id, backend, ObjectRole::Serving, now)?;
     spaces::replace(conn, &row.id, &new.settings.confluence_spaces, &new.spaces)?;
     Ok(compose_one(conn, row)?.index)
 }
@@ -202,11 +238,13 @@ pub(crate) fn update(
 ) -> Done<Index> {
     let old = row(conn, index)?;
     let kept = spaces::of_index(conn, &old.id)?;
+    let backend = objects::serving(conn, &old.id)?.backend()?;
     let before = old.settings(
         &kept
             .iter()
             .map(|space| space.to_space(0))
             .collect::<Done<Vec<_>>>()?,
+        backend,
     )?;
     let after = patch.apply(before.clone());
     agent_is_free(conn, index, &after.agent_id)?;
@@ -216,6 +254,7 @@ pub(crate) fn update(
     let target = indexes::table.find(&old.id);
     diesel::update(target)
         .set((
+            // Only a move changes the store, with everything that goes with it.
             SettingsChange::from(&after),
             indexes::scope_revision.eq(scope),
             indexes::status.eq(status.as_str()),
@@ -281,9 +320,12 @@ fn after_change(
 /// Deletes some of what an index has much of; whether there is more.
 pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<bool> {
     let row = row(conn, index)?;
-    let pending = outbox::table
-        .filter(outbox::index_id.eq(&row.id))
-        .select(outbox::page_id)
+    let objects = objects::in_use(conn, &[&row.id])?;
+    let objects: Vec<i64> = objects.iter().map(|object| object.id).collect();
+    let held = holdings::table
+        .filter(holdings::object_id.eq_any(&objects))
+        .select((holdings::object_id, holdings::page_id))
+        .order((holdings::object_id, holdings::page_id))
         .limit(most);
     let pages = synced_pages::table
         .filter(synced_pages::index_id.eq(&row.id))
@@ -293,12 +335,14 @@ pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<b
         .filter(events::index_id.eq(&row.id))
         .select(events::seq)
         .limit(most);
-    let pending: Vec<String> = pending.load(conn)?;
+    let held: Vec<(i64, String)> = held.load(conn)?;
     let pages: Vec<String> = pages.load(conn)?;
     let numbers: Vec<i64> = numbers.load(conn)?;
-    for ids in pending.chunks(IDS) {
-        let rows = outbox::table.filter(outbox::index_id.eq(&row.id));
-        diesel::delete(rows.filter(outbox::page_id.eq_any(ids))).execute(conn)?;
+    for some in held.chunk_by(|a, b| a.0 == b.0) {
+        // In order: everything up to the last of them.
+        let rows = holdings::table.filter(holdings::object_id.eq(some[0].0));
+        let last = some.last().map_or("", |(_, page)| page);
+        diesel::delete(rows.filter(holdings::page_id.le(last))).execute(conn)?;
     }
     for ids in pages.chunks(IDS) {
         let rows = synced_pages::table.filter(synced_pages::index_id.eq(&row.id));
@@ -308,52 +352,15 @@ pub(crate) fn delete_slice(conn: &mut Conn, index: IndexId, most: i64) -> Done<b
         diesel::delete(events::table.filter(events::seq.eq_any(ids))).execute(conn)?;
     }
     let full = |count: usize| i64::try_from(count).is_ok_and(|count| count == most);
-    Ok(full(pending.len()) || full(pages.len()) || full(numbers.len()))
+    Ok(full(held.len()) || full(pages.len()) || full(numbers.len()))
 }
 
 /// Deletes an index and, by cascade, everything that belongs to it; the agent id is free with the commit.
 pub(crate) fn delete(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<()> {
     let row = row(conn, index)?;
-    // Begun runs make objects; one may have died before it remembered what it made.
-    let begun: i64 = sync_runs::table
-        .filter(sync_runs::index_id.eq(&row.id))
-        .filter(sync_runs::dry_run.eq(false))
-        .filter(sync_runs::started_at.is_not_null())
-        .count()
-        .get_result(conn)?;
-    let unremembered = || {
-        let spec = StoreSpec {
-            index,
-            agent: id("indexes.agent_id", &row.agent_id)?,
-        };
-        Done::Ok((begun > 0).then(|| Remote::unremembered(spec.name())))
-    };
-    let remote = match row.remote()? {
-        Some(remote) => Some(remote),
-        None => unremembered()?,
-    };
-    if let Some(remote) = remote {
-        tombstones::put(conn, &row, row.backend()?, &remote, now)?;
-    }
-    if let Some((backend, remote)) = row.moving_to()? {
-        let remote = match remote {
-            Some(remote) => Some(remote),
-            None => unremembered()?,
-        };
-        // Where an index is filled anew it is the same object, and the same tombstone.
-        if let Some(remote) = remote {
-            tombstones::put(conn, &row, backend, &remote, now)?;
-        }
-    }
+    objects::leave_all(conn, &row, now)?;
     diesel::delete(indexes::table.find(&row.id)).execute(conn)?;
     Ok(())
-}
-
-pub(crate) fn set_remote(conn: &mut Conn, index: IndexId, remote: Option<&Remote>) -> Done<()> {
-    let changed = diesel::update(indexes::table.find(index.to_string()))
-        .set(indexes::remote.eq(remote.map(RemoteJson::write)))
-        .execute(conn)?;
-    one(changed, index)
 }
 
 pub(crate) fn set_status(

@@ -63,7 +63,7 @@ fn named(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<(Naming, P
                 synced_pages::page_id,
                 synced_pages::kind,
                 synced_pages::state,
-                synced_pages::stored_hash.is_not_null(),
+                synced_pages::kept,
                 synced_pages::belongs,
                 synced_pages::title,
                 synced_pages::url,

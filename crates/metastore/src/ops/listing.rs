@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use domain::content::ContentKind;
-use domain::page::{Page, PageRecord, PageState, PlacedPage};
+use domain::holding::{Change, HoldingChange};
+use domain::page::{Page, PageRecord, PageState, PlacedPage, Standing};
 use domain::ports::store::{Listed, PageFilter};
-use domain::{IndexId, PageId, SpaceKey, Timestamp};
+use domain::{IndexId, ObjectId, PageId, SpaceKey, Timestamp};
 
-use super::outbox::WAITING;
-use super::{indexes, spaces};
+use super::{holdings, indexes, objects, pages, spaces};
 use crate::convert::{db_time, limit, rows};
 use crate::cursor;
 use crate::dialect::{Conn, Db};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::PageRow;
-use crate::schema::{outbox, synced_pages};
+use crate::schema::synced_pages;
 
 const BY_ID: &str = "pages";
 const BY_CHANGE: &str = "changes";
@@ -50,7 +50,7 @@ pub(crate) fn list(
         );
     }
     if filter.shown {
-        query = query.filter(may_be_shown());
+        query = query.filter(may_be_shown(conn, index)?);
     }
     let by_change = filter.changed_after.is_some();
     if let Some(after) = filter.changed_after {
@@ -93,21 +93,24 @@ pub(crate) fn list(
         }
     });
     let keys = spaces::keys(conn, index)?;
-    let items = found
+    let records = pages::records(conn, index, found)?;
+    let items = records
         .into_iter()
-        .map(|row| placed(row, &keys))
-        .collect::<Done<_>>()?;
+        .map(|page| placed(page, &keys))
+        .collect();
     Ok(Listed { items, next_cursor })
 }
 
 /// The rows to which [`PageRecord::may_be_shown`] says yes.
-fn may_be_shown() -> Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>> {
+fn may_be_shown(
+    conn: &mut Conn,
+    index: IndexId,
+) -> Done<Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>>> {
+    let serving = objects::serving(conn, &index.to_string())?;
     let hidden = [PageState::Vanishing, PageState::Removed, PageState::Skipped];
-    Box::new(
-        synced_pages::stored_hash
-            .is_not_null()
-            .and(synced_pages::state.ne_all(hidden.map(PageState::as_str))),
-    )
+    Ok(Box::new(holdings::quotable(ObjectId(serving.id)).and(
+        synced_pages::state.ne_all(hidden.map(PageState::as_str)),
+    )))
 }
 
 /// The text with the wildcards of `LIKE` made plain.
@@ -122,12 +125,11 @@ fn escaped(text: &str) -> String {
     plain
 }
 
-fn placed(row: PageRow, keys: &HashMap<String, SpaceKey>) -> Done<PlacedPage> {
-    let record = PageRecord::try_from(row)?;
+fn placed(record: PageRecord, keys: &HashMap<String, SpaceKey>) -> PlacedPage {
     let space = record.facts.space_id.as_str();
     // A space that no index knows any more is shown by its id.
     let space_key = keys.get(space).cloned().unwrap_or_else(|| space.into());
-    Ok(PlacedPage { record, space_key })
+    PlacedPage { record, space_key }
 }
 
 /// Ids of the index's spaces that answer to a key, as it is now or as it was given; keys ignore case.
@@ -148,64 +150,48 @@ fn ids_of_key(conn: &mut Conn, index: IndexId, key: &SpaceKey) -> Done<Vec<Strin
     })
 }
 
-fn row(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PageRow> {
+fn record(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PageRecord> {
     indexes::row(conn, index)?;
-    synced_pages::table
-        .find((index.to_string(), page.as_str()))
-        .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
-        .select(PageRow::as_select())
-        .first(conn)
-        .optional()?
+    pages::by_id(conn, index, std::slice::from_ref(page))?
+        .pop()
+        .filter(|record| record.kind != ContentKind::Container)
         .ok_or_else(|| not_found(format!("page {page} in index {index}")).into())
 }
 
 pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<PlacedPage> {
-    let row = row(conn, index, page)?;
+    let record = record(conn, index, page)?;
     let keys = spaces::keys(conn, index)?;
-    placed(row, &keys)
+    Ok(placed(record, &keys))
 }
 
-/// Makes a failed page, or one that waits for its next try, due now. Its outbox row too, where it has one: that alone where only
-/// a removal waits.
+/// Makes a failed page, or one that waits for its next try, due now; what is to be sent or removed of it, too.
 pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timestamp) -> Done<Page> {
-    let row = row(conn, index, page)?;
-    let failed = row.state == PageState::Failed.as_str();
-    let now = db_time(now);
-    if !failed && row.next_try_at.is_none() {
-        // A removal waits in its row, not in its page.
-        if retry_sending(conn, &row, now)? > 0 {
-            return Ok(one(conn, index, page)?.page());
-        }
+    let mut record = record(conn, index, page)?;
+    let failed = record.standing == Standing::Failed;
+    let waits = failed || record.next_try_at.is_some();
+    if !waits && record.holding.next_try_at().is_none() {
         return Err(conflict(format!(
             "page {page} is {}; only failed and waiting pages, and removals that wait, can be retried",
-            row.state
+            record.state().as_str()
         ))
         .into());
     }
-    let state = if failed {
-        PageState::Pending.as_str()
-    } else {
-        &row.state
+    let sending = HoldingChange {
+        page_id: page.clone(),
+        kind: record.kind,
+        change: Change::TryNow,
     };
-    diesel::update(synced_pages::table.find((&row.index_id, &row.page_id)))
-        .set((
-            synced_pages::state.eq(state),
-            synced_pages::attempts.eq(0),
-            synced_pages::next_try_at.eq(now),
-        ))
-        .execute(conn)?;
-    retry_sending(conn, &row, now)?;
+    let serving = objects::serving(conn, &index.to_string())?;
+    holdings::change(conn, ObjectId(serving.id), &[sending], now)?;
+    if waits {
+        if failed {
+            record.standing = Standing::Undecided;
+        }
+        record.attempts = 0;
+        record.next_try_at = Some(now);
+        pages::put(conn, index, &[record])?;
+    }
     Ok(one(conn, index, page)?.page())
-}
-
-/// Makes the page's outbox row due now, if one waits; answers how many did.
-fn retry_sending(conn: &mut Conn, row: &PageRow, now: chrono::NaiveDateTime) -> Done<usize> {
-    let waits = outbox::table
-        .find((&row.index_id, &row.page_id))
-        .filter(outbox::state.eq(WAITING));
-    Ok(diesel::update(waits)
-        .set((outbox::attempts.eq(0), outbox::next_attempt_at.eq(now)))
-        .execute(conn)?)
 }
 
 /// The page with this title that an answer may quote; pages before blog posts.
@@ -216,16 +202,21 @@ pub(crate) fn by_title(
     title: &str,
 ) -> Done<Option<PlacedPage>> {
     let ids = ids_of_key(conn, index, space)?;
+    let shown = may_be_shown(conn, index)?;
     let found: Option<PageRow> = synced_pages::table
         .filter(synced_pages::index_id.eq(index.to_string()))
         .filter(synced_pages::space_id.eq_any(ids))
         .filter(synced_pages::title_lower.eq(title.to_lowercase()))
         .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
-        .filter(may_be_shown())
+        .filter(shown)
         .order((synced_pages::kind.desc(), synced_pages::page_id))
         .select(PageRow::as_select())
         .first(conn)
         .optional()?;
     let keys = spaces::keys(conn, index)?;
-    found.map(|row| placed(row, &keys)).transpose()
+    let records = pages::records(conn, index, found.into_iter().collect())?;
+    Ok(records
+        .into_iter()
+        .next()
+        .map(|record| placed(record, &keys)))
 }

@@ -1,25 +1,62 @@
 //! Page rows as the engine uses them.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use domain::content::{ContentKind, Restriction};
+use domain::holding::{Holding, Wanted};
 use domain::links::Naming;
-use domain::page::{PageRecord, PageState};
+use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::PageBrief;
 use domain::{IndexId, PageId, RunId, SpaceId, Timestamp};
 
+use super::holdings;
 use crate::convert::{db_time, id, opt_time, rows, word};
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
-use crate::rows::{BodyRow, OutboxRow, PageRow};
+use crate::rows::{BodyRow, PageRow};
 use crate::schema::synced_pages;
 
 const CONTAINER: &str = ContentKind::Container.as_str();
 
 /// Rows in the order of the ids asked for is not promised.
 pub(crate) fn by_id(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<PageRecord>> {
-    rows_by_id(conn, index, ids)?
-        .into_iter()
-        .map(TryInto::try_into)
+    let rows = rows_by_id(conn, index, ids)?;
+    records(conn, index, rows)
+}
+
+/// Rows with what the object that answers holds of them.
+pub(crate) fn records(
+    conn: &mut Conn,
+    index: IndexId,
+    rows: Vec<PageRow>,
+) -> Done<Vec<PageRecord>> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.page_id.as_str()).collect();
+    let mut held = holdings::serving(conn, &index.to_string(), &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let holding = held.remove(&row.page_id).unwrap_or_default();
+            row.record(holding)
+        })
+        .collect()
+}
+
+/// How pages stand by themselves.
+pub(crate) fn standings(
+    conn: &mut Conn,
+    index: &str,
+    ids: &[&str],
+) -> Done<HashMap<String, Standing>> {
+    let rows: Vec<(String, String)> = synced_pages::table
+        .filter(synced_pages::index_id.eq(index))
+        .filter(synced_pages::page_id.eq_any(ids))
+        .select((synced_pages::page_id, synced_pages::standing))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(page, standing)| {
+            let standing = word("synced_pages.standing", &standing, Standing::parse)?;
+            Ok((page, standing))
+        })
         .collect()
 }
 
@@ -38,16 +75,37 @@ pub(crate) fn rows_by_id(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Don
     Ok(found)
 }
 
-/// Rows, outbox and bodies together, or nothing of them.
+/// Rows, what is wanted of them, and bodies together, or nothing of them.
 pub(crate) fn save(
     conn: &mut Conn,
-    pages: &[PageRow],
-    outbox: &[OutboxRow],
+    pages: &[PageRecord],
+    wanted: &[Wanted],
     bodies: &[BodyRow],
+    now: Timestamp,
 ) -> Done<()> {
     dialect::put_bodies(conn, bodies)?;
-    dialect::put_pages(conn, pages)?;
-    dialect::put_outbox(conn, outbox)
+    for of_index in wanted.chunk_by(|a, b| a.index_id == b.index_id) {
+        holdings::want(conn, of_index[0].index_id, of_index, now)?;
+    }
+    for of_index in pages.chunk_by(|a, b| a.index_id == b.index_id) {
+        put(conn, of_index[0].index_id, of_index)?;
+    }
+    Ok(())
+}
+
+/// Pages of one index.
+pub(crate) fn put(conn: &mut Conn, index: IndexId, pages: &[PageRecord]) -> Done<()> {
+    let none = Holding::default();
+    for pages in pages.chunks(IDS) {
+        let ids: Vec<&str> = pages.iter().map(|page| page.page_id.as_str()).collect();
+        let held = holdings::serving(conn, &index.to_string(), &ids)?;
+        let rows: Vec<PageRow> = pages
+            .iter()
+            .map(|page| PageRow::new(page, held.get(page.page_id.as_str()).unwrap_or(&none)))
+            .collect();
+        dialect::put_pages(conn, &rows)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn mark_seen(conn: &mut Conn, index: IndexId, run: RunId, ids: &[PageId]) -> Done<()> {
@@ -72,7 +130,7 @@ struct BriefRow {
     title: String,
     restriction: String,
     state: String,
-    stored_hash: Option<String>,
+    kept: bool,
     belongs: bool,
     seen_in_run: Option<String>,
     vanished_at: Option<chrono::NaiveDateTime>,
@@ -91,7 +149,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             synced_pages::title,
             synced_pages::restriction,
             synced_pages::state,
-            synced_pages::stored_hash,
+            synced_pages::kept,
             synced_pages::belongs,
             synced_pages::seen_in_run,
             synced_pages::vanished_at,
@@ -102,7 +160,6 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
         let row = row?;
         let kind = word("synced_pages.kind", &row.kind, ContentKind::parse)?;
         let state = word("synced_pages.state", &row.state, PageState::parse)?;
-        let stored = row.stored_hash.is_some();
         briefs.push(PageBrief {
             page_id: row.page_id.into(),
             kind,
@@ -111,8 +168,8 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             title: row.title,
             restriction: Restriction::parse(&row.restriction),
             state,
-            stored,
-            naming: Naming::of(kind, state, stored, row.belongs),
+            stored: row.kept,
+            naming: Naming::of(kind, state, row.kept, row.belongs),
             seen_in_run: row
                 .seen_in_run
                 .map(|run| id("synced_pages.seen_in_run", &run))
@@ -174,11 +231,11 @@ pub(crate) fn needing_body(
         .collect()
 }
 
-/// Everything that the store holds of an index, hidden pages too.
+/// What the object that answers may hold and is to keep of an index, hidden pages too.
 pub(crate) fn stored(conn: &mut Conn, index: IndexId) -> Done<i64> {
     Ok(synced_pages::table
         .filter(synced_pages::index_id.eq(index.to_string()))
-        .filter(synced_pages::stored_hash.is_not_null())
+        .filter(synced_pages::kept)
         .count()
         .get_result(conn)?)
 }

@@ -1,7 +1,6 @@
 //! Forgetting what is old, in slices: no other writer waits for long.
 
 use chrono::NaiveDateTime;
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::page::PageState;
@@ -12,11 +11,11 @@ use crate::convert::db_time;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::handle::{Metastore, SLICE};
-use crate::schema::{bodies, comments, events, indexes, outbox, sync_runs, synced_pages};
+use crate::schema::{bodies, comments, events, indexes, sync_runs, synced_pages};
 
-/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, removed pages that
-/// neither the store nor the outbox holds any more, and bodies and comments that no page of any index needs. Tombstones stay until
-/// their object is gone, however long that takes.
+/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, removed pages (of
+/// which the store holds nothing any more), and bodies and comments that no page of any index needs. Objects that are to be removed
+/// stay until they are gone, however long that takes.
 pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreResult<()> {
     let before = db_time(before);
     store.write(move |conn| runs(conn, before)).await?;
@@ -46,16 +45,9 @@ fn old_events(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
 }
 
 fn removed_pages(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
-    let sending = exists(
-        outbox::table
-            .filter(outbox::index_id.eq(synced_pages::index_id))
-            .filter(outbox::page_id.eq(synced_pages::page_id)),
-    );
     let mut rows: Vec<(String, String)> = synced_pages::table
         .filter(synced_pages::state.eq(PageState::Removed.as_str()))
         .filter(synced_pages::changed_at.lt(before))
-        .filter(synced_pages::stored_hash.is_null())
-        .filter(not(sending))
         .select((synced_pages::index_id, synced_pages::page_id))
         .limit(SLICE)
         .load(conn)?;

@@ -65,6 +65,17 @@ pub(crate) fn indexes_with_open(conn: &mut Conn) -> Done<Vec<IndexId>> {
         .collect()
 }
 
+/// Whether a run that may have made something in a store was ever begun.
+pub(crate) fn any_begun(conn: &mut Conn, index: &str) -> Done<bool> {
+    let begun: i64 = sync_runs::table
+        .filter(sync_runs::index_id.eq(index))
+        .filter(sync_runs::dry_run.eq(false))
+        .filter(sync_runs::started_at.is_not_null())
+        .count()
+        .get_result(conn)?;
+    Ok(begun > 0)
+}
+
 /// The newest run that is not a dry one.
 pub(crate) fn newest(conn: &mut Conn, index: &str) -> Done<Option<Run>> {
     sync_runs::table

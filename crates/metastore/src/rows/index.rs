@@ -6,12 +6,12 @@ use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Moving, Remote,
     RestrictedPages, SpaceState,
 };
-use domain::moving::MoveCounts;
 use domain::query::QueryTarget;
 use domain::run::Run;
 use domain::{IndexId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::ObjectRow;
 use crate::convert::{db_time, from_json, id, list, opt_db_time, opt_time, time, to_json, word};
 use crate::dialect::Db;
 use crate::error::Done;
@@ -26,7 +26,6 @@ pub(crate) struct IndexRow {
     pub agent_id: String,
     pub interval_minutes: i32,
     pub enabled: bool,
-    pub backend: String,
     pub include_blog_posts: bool,
     pub include_comments: bool,
     pub include_attachments: bool,
@@ -34,7 +33,6 @@ pub(crate) struct IndexRow {
     pub exclude_labels: String,
     pub root_page_ids: String,
     pub restricted_pages: String,
-    pub remote: Option<String>,
     pub status: String,
     pub status_reason: Option<String>,
     pub next_run_at: Option<NaiveDateTime>,
@@ -51,9 +49,6 @@ pub(crate) struct IndexRow {
     pub deletions_refused: bool,
     pub guarded_pages: String,
     pub applied_settings: Option<String>,
-    pub moving_to: Option<String>,
-    pub moving_remote: Option<String>,
-    pub moving_since: Option<NaiveDateTime>,
     pub quiet_hours: Option<String>,
 }
 
@@ -66,7 +61,6 @@ pub(crate) struct SettingsChange {
     pub agent_id: String,
     pub interval_minutes: i32,
     pub enabled: bool,
-    pub backend: String,
     pub include_blog_posts: bool,
     pub include_comments: bool,
     pub include_attachments: bool,
@@ -150,7 +144,6 @@ impl From<&IndexSettings> for SettingsChange {
             agent_id: settings.agent_id.to_string(),
             interval_minutes: i32::try_from(settings.interval_minutes).unwrap_or(i32::MAX),
             enabled: settings.enabled,
-            backend: settings.backend.as_str().to_owned(),
             include_blog_posts: settings.include_blog_posts,
             include_comments: settings.include_comments,
             include_attachments: settings.include_attachments,
@@ -196,7 +189,6 @@ impl IndexRow {
             agent_id: chosen.agent_id,
             interval_minutes: chosen.interval_minutes,
             enabled: chosen.enabled,
-            backend: chosen.backend,
             include_blog_posts: chosen.include_blog_posts,
             include_comments: chosen.include_comments,
             include_attachments: chosen.include_attachments,
@@ -204,7 +196,6 @@ impl IndexRow {
             exclude_labels: chosen.exclude_labels,
             root_page_ids: chosen.root_page_ids,
             restricted_pages: chosen.restricted_pages,
-            remote: None,
             status: status.as_str().to_owned(),
             status_reason: None,
             next_run_at: settings.enabled.then_some(now),
@@ -221,52 +212,12 @@ impl IndexRow {
             deletions_refused: false,
             guarded_pages: "[]".to_owned(),
             applied_settings: None,
-            moving_to: None,
-            moving_remote: None,
-            moving_since: None,
             quiet_hours: chosen.quiet_hours,
         }
     }
 
     pub(crate) fn status(&self) -> Done<IndexStatus> {
         word("indexes.status", &self.status, IndexStatus::parse)
-    }
-
-    pub(crate) fn remote(&self) -> Done<Option<Remote>> {
-        self.remote
-            .as_deref()
-            .map(|text| RemoteJson::read("indexes.remote", text))
-            .transpose()
-    }
-
-    pub(crate) fn backend(&self) -> Done<BackendKind> {
-        word("indexes.backend", &self.backend, BackendKind::parse)
-    }
-
-    /// Where it is moving to: the store, and the object there as soon as there is one.
-    pub(crate) fn moving_to(&self) -> Done<Option<(BackendKind, Option<Remote>)>> {
-        let Some(backend) = &self.moving_to else {
-            return Ok(None);
-        };
-        let remote = self.moving_remote.as_deref();
-        Ok(Some((
-            word("indexes.moving_to", backend, BackendKind::parse)?,
-            remote
-                .map(|text| RemoteJson::read("indexes.moving_remote", text))
-                .transpose()?,
-        )))
-    }
-
-    fn moving(&self, counts: Option<MoveCounts>) -> Done<Option<Moving>> {
-        let counts = counts.unwrap_or_default();
-        Ok(self.moving_to()?.map(|(backend, remote)| Moving {
-            backend,
-            remote,
-            documents: counts.documents,
-            searchable: counts.searchable,
-            failed: counts.failed + counts.failed_again,
-            since: time(self.moving_since.unwrap_or(self.updated_at)),
-        }))
     }
 
     pub(crate) fn progress(&self) -> Done<IndexProgress> {
@@ -293,7 +244,11 @@ impl IndexRow {
     }
 
     /// What the administrator chose; the keys come from the spaces' rows.
-    pub(crate) fn settings(&self, spaces: &[IndexSpace]) -> Done<IndexSettings> {
+    pub(crate) fn settings(
+        &self,
+        spaces: &[IndexSpace],
+        backend: BackendKind,
+    ) -> Done<IndexSettings> {
         Ok(IndexSettings {
             name: self.name.clone(),
             agent_id: id("indexes.agent_id", &self.agent_id)?,
@@ -305,7 +260,7 @@ impl IndexRow {
                 .as_deref()
                 .map(|text| from_json("indexes.quiet_hours", text))
                 .transpose()?,
-            backend: self.backend()?,
+            backend,
             include_blog_posts: self.include_blog_posts,
             include_comments: self.include_comments,
             include_attachments: self.include_attachments,
@@ -321,11 +276,15 @@ impl IndexRow {
     }
 
     /// The index as a question needs it.
-    pub(crate) fn to_target(&self, spaces: Vec<IndexSpace>) -> Done<QueryTarget> {
+    pub(crate) fn to_target(
+        &self,
+        spaces: Vec<IndexSpace>,
+        serving: &ObjectRow,
+    ) -> Done<QueryTarget> {
         Ok(QueryTarget {
             id: id("indexes.id", &self.id)?,
-            settings: self.settings(&spaces)?,
-            remote: self.remote()?,
+            settings: self.settings(&spaces, serving.backend()?)?,
+            remote: serving.remote()?,
             spaces,
             as_of: opt_time(self.synced_at),
             watermark: opt_time(self.watermark),
@@ -338,13 +297,14 @@ impl IndexRow {
         spaces: Vec<IndexSpace>,
         document_count: i64,
         last_run: Option<Run>,
-        moved: Option<MoveCounts>,
+        serving: &ObjectRow,
+        moving: Option<Moving>,
     ) -> Done<Index> {
         Ok(Index {
             id: id("indexes.id", &self.id)?,
-            settings: self.settings(&spaces)?,
-            remote: self.remote()?,
-            moving: self.moving(moved)?,
+            settings: self.settings(&spaces, serving.backend()?)?,
+            remote: serving.remote()?,
+            moving,
             status: self.status()?,
             status_reason: self.status_reason.clone(),
             spaces,

@@ -2,16 +2,14 @@
 
 mod body;
 mod comment;
+mod holding;
 mod index;
-mod moved;
-mod outbox;
 mod page;
 mod run;
 
 pub(crate) use body::BodyRow;
 pub(crate) use comment::{CommentBriefRow, CommentRow};
+pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
-pub(crate) use moved::MovedRow;
-pub(crate) use outbox::{OutboxRow, op_word};
-pub(crate) use page::{PageRow, is_document, page_links};
+pub(crate) use page::{Derived, PageRow, page_links};
 pub(crate) use run::RunRow;

@@ -3,12 +3,13 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::content::{ContentKind, ContentStatus, FileFacts, Restriction};
+use domain::holding::{Holding, page_state};
 use domain::links::Links;
-use domain::page::{PageFacts, PageRecord, PageState};
+use domain::page::{PageFacts, PageRecord, PageState, Standing};
 
 use crate::convert::{db_time, from_json, id, list, opt_db_time, opt_time, time, to_json, word};
 use crate::dialect::Db;
-use crate::error::{Done, Fault};
+use crate::error::Done;
 use crate::schema::synced_pages;
 
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -31,7 +32,6 @@ pub(crate) struct PageRow {
     pub breadcrumb: String,
     pub body_version: Option<i32>,
     pub markdown_hash: Option<String>,
-    pub stored_hash: Option<String>,
     pub state: String,
     pub reason: Option<String>,
     pub attempts: i32,
@@ -39,22 +39,23 @@ pub(crate) struct PageRow {
     pub seen_in_run: Option<String>,
     pub vanished_at: Option<NaiveDateTime>,
     pub changed_at: NaiveDateTime,
-    pub document: bool,
     pub comments_hash: Option<String>,
     pub media_type: Option<String>,
     pub file_size: Option<i64>,
+    pub standing: String,
+    pub kept: bool,
+    pub document: bool,
     pub links: Option<String>,
     pub belongs: bool,
 }
 
-/// Whether a page counts as a document of its index: the store holds it (an empty hash is no document's), and an answer may
-/// quote it. The table checks that every statement keeps to this.
-pub(crate) fn is_document(state: PageState, stored_hash: Option<&str>) -> bool {
-    stored_hash.is_some_and(|hash| !hash.is_empty())
-        && !matches!(
-            state,
-            PageState::Vanishing | PageState::Removed | PageState::Skipped
-        )
+/// What the database keeps of a page although it follows from how the page stands and from its holding: so that it can filter
+/// and count. Nobody else computes this.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Derived {
+    pub state: PageState,
+    pub kept: bool,
+    pub document: bool,
 }
 
 /// Most texts point at no page.
@@ -65,9 +66,21 @@ pub(crate) fn page_links(json: Option<&str>) -> Done<Links> {
     )
 }
 
-impl From<&PageRecord> for PageRow {
-    fn from(page: &PageRecord) -> Self {
+impl Derived {
+    pub(crate) fn of(standing: Standing, serving: &Holding) -> Self {
+        Self {
+            state: page_state(standing, serving),
+            kept: serving.is_kept(),
+            document: serving.is_document() && !standing.is_out(),
+        }
+    }
+}
+
+impl PageRow {
+    /// `serving`: what the object that answers holds of it now.
+    pub(crate) fn new(page: &PageRecord, serving: &Holding) -> Self {
         let facts = &page.facts;
+        let derived = Derived::of(page.standing, serving);
         Self {
             index_id: page.index_id.to_string(),
             page_id: page.page_id.to_string(),
@@ -86,31 +99,30 @@ impl From<&PageRecord> for PageRow {
             breadcrumb: to_json(&page.breadcrumb),
             body_version: page.body_version,
             markdown_hash: page.markdown_hash.clone(),
-            stored_hash: page.stored_hash.clone(),
-            state: page.state.as_str().to_owned(),
+            state: derived.state.as_str().to_owned(),
             reason: page.reason.clone(),
             attempts: page.attempts,
             next_try_at: opt_db_time(page.next_try_at),
             seen_in_run: page.seen_in_run.map(|run| run.to_string()),
             vanished_at: opt_db_time(page.vanished_at),
             changed_at: db_time(page.changed_at),
-            document: is_document(page.state, page.stored_hash.as_deref()),
             comments_hash: page.comments_hash.clone(),
             media_type: page.file.as_ref().and_then(|file| file.media_type.clone()),
             file_size: page
                 .file
                 .as_ref()
                 .and_then(|file| i64::try_from(file.size?).ok()),
+            standing: page.standing.as_str().to_owned(),
+            kept: derived.kept,
+            document: derived.document,
             links: (!page.links.is_empty()).then(|| to_json(&page.links)),
             belongs: page.belongs,
         }
     }
-}
 
-impl TryFrom<PageRow> for PageRecord {
-    type Error = Fault;
-    fn try_from(row: PageRow) -> Done<Self> {
-        Ok(Self {
+    pub(crate) fn record(self, serving: Holding) -> Done<PageRecord> {
+        let row = self;
+        Ok(PageRecord {
             index_id: id("synced_pages.index_id", &row.index_id)?,
             page_id: row.page_id.into(),
             kind: word("synced_pages.kind", &row.kind, ContentKind::parse)?,
@@ -137,10 +149,9 @@ impl TryFrom<PageRow> for PageRecord {
                 media_type: row.media_type,
                 size: row.file_size.and_then(|size| u64::try_from(size).ok()),
             }),
+            standing: word("synced_pages.standing", &row.standing, Standing::parse)?,
             links: page_links(row.links.as_deref())?,
             belongs: row.belongs,
-            stored_hash: row.stored_hash,
-            state: word("synced_pages.state", &row.state, PageState::parse)?,
             reason: row.reason,
             attempts: row.attempts,
             next_try_at: opt_time(row.next_try_at),
@@ -150,6 +161,7 @@ impl TryFrom<PageRow> for PageRecord {
                 .transpose()?,
             vanished_at: opt_time(row.vanished_at),
             changed_at: time(row.changed_at),
+            holding: serving,
         })
     }
 }

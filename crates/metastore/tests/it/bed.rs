@@ -4,17 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
+use domain::holding::{Change, Flight, Have, Holding, HoldingChange, Outcome};
 use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, RestrictedPages,
     SpaceState,
 };
-use domain::page::{CachedBody, PageRecord, PageState};
+use domain::page::{CachedBody, PageRecord, PageState, Standing};
 use domain::ports::clock::Clock;
-use domain::ports::store::{
-    AdminStore, NewIndex, OpenedRun, OutboxEntry, OutboxOp, OutboxState, RunEnd, SyncStore,
-};
+use domain::ports::store::{AdminStore, NewIndex, OpenHolding, OpenedRun, RunEnd, SyncStore};
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
-use domain::{IndexId, PageId};
+use domain::{IndexId, ObjectId, PageId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 /// A clock that stands until it is moved.
@@ -89,8 +88,58 @@ impl Bed {
         self.store.start_run(run.run_id).await.unwrap()
     }
 
+    /// Saves pages, and has the object that answers hold what they say.
     pub async fn save(&self, pages: &[PageRecord]) {
         self.store.save_pages(pages, &[], &[]).await.unwrap();
+        for page in pages.iter().filter(|page| page.holding.may_hold()) {
+            let object = self.serving(page.index_id).await;
+            self.change(object, page, &steps(&page.holding)).await;
+        }
+    }
+
+    /// The object that answers.
+    pub async fn serving(&self, index: IndexId) -> ObjectId {
+        self.store.index_state(index).await.unwrap().serving
+    }
+
+    /// Applies changes to the holding of a page; answers of each whether it applied.
+    pub async fn change(
+        &self,
+        object: ObjectId,
+        page: &PageRecord,
+        changes: &[Change],
+    ) -> Vec<bool> {
+        let changes: Vec<HoldingChange> = changes
+            .iter()
+            .map(|change| HoldingChange {
+                page_id: page.page_id.clone(),
+                kind: page.kind,
+                change: change.clone(),
+            })
+            .collect();
+        self.store.change_holdings(object, &changes).await.unwrap()
+    }
+
+    /// What the database keeps of each page for its filters and counts is what follows from page and holding.
+    pub async fn is_consistent(&self, index: IndexId) {
+        let mut all = Vec::new();
+        for state in PageState::ALL {
+            let states = [state];
+            let found = self.store.pages_in_states(index, &states, None, 10_000);
+            let ids = found.await.unwrap();
+            let pages = self.store.pages_by_id(index, &ids).await.unwrap();
+            for page in &pages {
+                assert_eq!(page.state(), state, "{page:?}");
+            }
+            all.extend(pages);
+        }
+        let count = |is: fn(&PageRecord) -> bool| {
+            i64::try_from(all.iter().filter(|page| is(page)).count()).unwrap()
+        };
+        let shown = self.store.index(index).await.unwrap();
+        assert_eq!(shown.document_count, count(PageRecord::is_document));
+        let kept = self.store.stored_pages(index).await.unwrap();
+        assert_eq!(kept, count(|page| page.holding.is_kept()));
     }
 
     pub async fn page(&self, index: IndexId, id: &str) -> PageRecord {
@@ -102,11 +151,12 @@ impl Bed {
             .unwrap()
     }
 
-    pub async fn due(&self, index: IndexId) -> Vec<OutboxEntry> {
-        self.store
-            .outbox_due(index, self.now(), 1_000)
-            .await
-            .unwrap()
+    pub async fn due(&self, index: IndexId) -> Vec<OpenHolding> {
+        let object = self.serving(index).await;
+        let due = self
+            .store
+            .holdings_due(object, self.now(), self.now(), 1_000);
+        due.await.unwrap()
     }
 }
 
@@ -174,34 +224,114 @@ pub fn page(index: IndexId, id: &str, state: PageState) -> PageRecord {
         state,
         PageState::Uploaded | PageState::Searchable | PageState::Vanishing
     );
+    let hash = "s".repeat(64);
+    let holding = match state {
+        PageState::Uploaded => holding([want(&hash), claim(&hash), said(&hash, Outcome::Accepted)]),
+        _ if stored => held(&hash),
+        _ => Holding::default(),
+    };
     PageRecord {
         restriction: Restriction::Open,
-        state,
+        standing: match state {
+            PageState::Pending => Standing::Undecided,
+            PageState::Uploaded | PageState::Searchable => Standing::Member,
+            PageState::Failed => Standing::Failed,
+            PageState::Skipped => Standing::Skipped,
+            PageState::Vanishing => Standing::Hidden,
+            PageState::Removed => Standing::Gone,
+        },
         body_version: stored.then_some(3),
         markdown_hash: stored.then(|| "m".repeat(64)),
-        stored_hash: stored.then(|| "s".repeat(64)),
+        holding,
         ..PageRecord::new(index, &source, noon())
     }
+}
+
+/// The worker of these tests.
+pub fn worker() -> WorkerId {
+    "00000000-0000-7000-8000-000000000001".parse().unwrap()
+}
+
+pub fn want(hash: &str) -> Change {
+    Change::Want(Some(hash.to_owned()))
+}
+
+pub fn claim(hash: &str) -> Change {
+    Change::Claim {
+        worker: worker(),
+        sent: Some(hash.to_owned()),
+    }
+}
+
+pub fn said(hash: &str, outcome: Outcome) -> Change {
+    Change::Outcome {
+        worker: worker(),
+        sent: Some(hash.to_owned()),
+        outcome,
+    }
+}
+
+/// The removal is sent, and that is what comes of it.
+pub fn removal(outcome: Outcome) -> [Change; 2] {
+    let (worker, sent) = (worker(), None);
+    [
+        Change::Claim {
+            worker,
+            sent: sent.clone(),
+        },
+        Change::Outcome {
+            worker,
+            sent,
+            outcome,
+        },
+    ]
+}
+
+pub fn failed(reason: &str, next_try: DateTime<Utc>) -> Outcome {
+    Outcome::Failed {
+        reason: reason.to_owned(),
+        next_try,
+    }
+}
+
+/// What comes of changes at noon.
+pub fn holding(changes: impl IntoIterator<Item = Change>) -> Holding {
+    let mut holding = Holding::default();
+    for change in changes {
+        assert!(holding.apply(&change, noon()), "{change:?}");
+    }
+    holding
+}
+
+/// The store finds it.
+pub fn held(hash: &str) -> Holding {
+    holding([want(hash), claim(hash), said(hash, Outcome::Settled)])
+}
+
+/// How a holding comes about.
+fn steps(to: &Holding) -> Vec<Change> {
+    let hash = match (to.have(), to.want()) {
+        (Have::Document(hash), _) => hash.clone(),
+        (_, want) => want.unwrap_or("h").to_owned(),
+    };
+    let outcome = match to.flight() {
+        Flight::Accepted(_) => Outcome::Accepted,
+        _ => Outcome::Settled,
+    };
+    let mut steps = vec![want(&hash), claim(&hash), said(&hash, outcome)];
+    if to.have() == &Have::Unknown {
+        steps.pop();
+        steps.push(said(&hash, Outcome::Accepted));
+        steps.push(said(&hash, failed("gone", noon())));
+    }
+    steps.push(Change::Want(to.want().map(str::to_owned)));
+    steps
 }
 
 pub fn container(index: IndexId, id: &str) -> PageRecord {
     PageRecord {
         kind: ContentKind::Container,
         ..page(index, id, PageState::Pending)
-    }
-}
-
-pub fn entry(page: &PageRecord, op: OutboxOp, hash: &str) -> OutboxEntry {
-    OutboxEntry {
-        index_id: page.index_id,
-        page_id: page.page_id.clone(),
-        kind: page.kind,
-        op,
-        hash: hash.to_owned(),
-        state: OutboxState::Waiting,
-        attempts: 0,
-        next_attempt_at: noon(),
-        last_error: None,
     }
 }
 

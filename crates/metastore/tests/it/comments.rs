@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::comments::{CachedComment, CommentPlace, Standing};
+use domain::holding::Change;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 
@@ -113,10 +114,10 @@ async fn pages_with_comments_are_named_in_order_and_comments_go_with_their_page(
 
     let kept = [comment("12", "1", 1), comment("13", "3", 1)];
     store.save_comments(&kept, &[]).await.unwrap();
-    let gone = PageRecord {
-        stored_hash: None,
-        ..page(index, "3", PageState::Removed)
-    };
+    let gone = page(index, "3", PageState::Removed);
+    let object = bed.serving(index).await;
+    let nothing = [Change::Listed(None), Change::Want(None)];
+    bed.change(object, &gone, &nothing).await;
     bed.save(&[gone]).await;
     store.prune(bed.now() + TimeDelta::days(1)).await.unwrap();
     let left = store.comment_briefs(&ids(&["12", "13"])).await.unwrap();

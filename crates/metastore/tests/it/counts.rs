@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use domain::IndexId;
+use domain::holding::{Change, Outcome};
 use domain::index::{BackendKind, Remote};
-use domain::page::{PageRecord, PageState};
-use domain::ports::store::{AdminStore, OutboxOp, OutboxOutcome, QueryStore, SyncStore};
+use domain::page::PageState;
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 use proptest::prelude::*;
 
-use crate::bed::{Bed, body, entry, page};
+use crate::bed::{Bed, body, claim, failed, page, removal, said, want};
 
 #[derive(QueryableByName)]
 struct Counted {
@@ -110,32 +111,27 @@ async fn take(bed: &Bed, index: IndexId, step: &Step) {
             let mut row = page(index, &n.to_string(), *state);
             row.facts.space_id = (*space).into();
             let body = body(&n.to_string(), *version);
-            store.save_pages(&[row], &[], &[body]).await.unwrap();
+            store.save_pages(&[], &[], &[body]).await.unwrap();
+            bed.save(&[row]).await;
         }
         Step::Settle(n, upsert, how) => {
             let id = n.to_string().as_str().into();
             let Some(row) = store.pages_by_id(index, &[id]).await.unwrap().pop() else {
                 return;
             };
-            let op = if *upsert {
-                OutboxOp::Upsert
-            } else {
-                OutboxOp::Delete
-            };
-            let row: PageRecord = row;
-            let asked = entry(&row, op, "new");
-            let rows = std::slice::from_ref(&asked);
-            store.save_pages(&[], rows, &[]).await.unwrap();
             let outcome = match how {
-                0 => OutboxOutcome::Accepted,
-                1 => OutboxOutcome::Settled,
-                _ => OutboxOutcome::Failed {
-                    reason: "odd".into(),
-                    next_try: bed.now(),
-                },
+                0 => Outcome::Accepted,
+                1 => Outcome::Settled,
+                _ => failed("odd", bed.now()),
             };
-            let outcomes = [(asked, outcome)];
-            store.settle_outbox(&outcomes, bed.now()).await.unwrap();
+            let changes = if *upsert {
+                vec![want("new"), claim("new"), said("new", outcome)]
+            } else {
+                let [sent, answered] = removal(outcome);
+                vec![Change::Want(None), sent, answered]
+            };
+            let serving = bed.serving(index).await;
+            bed.change(serving, &row, &changes).await;
         }
         Step::Move => {
             let remote = |id: &str| Remote {
@@ -144,30 +140,23 @@ async fn take(bed: &Bed, index: IndexId, step: &Step) {
                 name: "confluence-agent".into(),
                 extra: None,
             };
-            store.set_remote(index, Some(&remote("old"))).await.unwrap();
+            let serving = bed.serving(index).await;
+            store.set_remote(serving, &remote("old")).await.unwrap();
             let kind = BackendKind::LlamaCloud;
             store.begin_move(index, kind).await.unwrap();
-            store
-                .set_move_remote(index, kind, &remote("new"))
-                .await
-                .unwrap();
-            let held: Vec<_> = (0..6)
-                .step_by(2)
-                .map(|n| {
-                    let row = page(index, &n.to_string(), PageState::Searchable);
-                    entry(&row, OutboxOp::Upsert, "moved")
-                })
-                .collect();
-            store.stage_move(&held).await.unwrap();
-            let found: Vec<_> = held
-                .into_iter()
-                .map(|e| (e, OutboxOutcome::Settled))
-                .collect();
-            store.settle_move(&found, bed.now()).await.unwrap();
-            store
-                .complete_move(index, kind, &remote("new"))
-                .await
-                .unwrap();
+            let state = store.index_state(index).await.unwrap();
+            let filling = state.filling.unwrap();
+            store.set_remote(filling, &remote("new")).await.unwrap();
+            for n in (0..6).step_by(2) {
+                let row = page(index, &n.to_string(), PageState::Searchable);
+                let moved = [
+                    want("moved"),
+                    claim("moved"),
+                    said("moved", Outcome::Settled),
+                ];
+                bed.change(filling, &row, &moved).await;
+            }
+            store.complete_move(index, filling).await.unwrap();
         }
         Step::Prune => {
             bed.clock.advance(chrono::TimeDelta::days(100));

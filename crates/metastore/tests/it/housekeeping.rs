@@ -5,12 +5,12 @@ use domain::event::{EventKind, NewEvent};
 use domain::index::IndexStatus;
 use domain::page::{PageRecord, PageState};
 use domain::ports::source::Cursor;
-use domain::ports::store::{AdminStore, OpenedRun, OutboxOp, RunFilter, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, OpenedRun, RunFilter, StoreError, SyncStore};
 use domain::run::{RunKind, RunStatus};
 use domain::{IndexId, PageId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
-use crate::bed::{Bed, body, end, entry, ids, page};
+use crate::bed::{Bed, body, end, held, ids, page};
 
 fn event(index: IndexId) -> NewEvent {
     NewEvent {
@@ -59,23 +59,21 @@ async fn event_numbers_rise_for_ever_also_after_everything_was_pruned() {
 async fn pruning_forgets_the_old_and_only_that() {
     let bed = Bed::new();
     let index = bed.index("agent").await.id;
-    let old = PageRecord {
-        stored_hash: None,
-        ..page(index, "1", PageState::Removed)
-    };
+    let old = page(index, "1", PageState::Removed);
     let still_stored = PageRecord {
-        stored_hash: Some("h".into()),
+        holding: held("h"),
         ..page(index, "2", PageState::Removed)
     };
     let being_sent = PageRecord {
         page_id: "3".into(),
-        ..old.clone()
+        ..still_stored.clone()
     };
     let alive = page(index, "4", PageState::Searchable);
-    let outbox = [entry(&being_sent, OutboxOp::Delete, "")];
     let bodies = ["1", "4", "orphan"].map(|id| body(id, 3));
+    bed.save(&[old, still_stored, being_sent.clone(), alive])
+        .await;
     bed.store
-        .save_pages(&[old, still_stored, being_sent, alive], &outbox, &bodies)
+        .save_pages(&[], &[being_sent.wanted(None)], &bodies)
         .await
         .unwrap();
     let mut runs = Vec::new();

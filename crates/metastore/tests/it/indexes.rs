@@ -1,6 +1,7 @@
 //! Indexes: settings, scope, agents, spaces, schedules.
 
 use chrono::TimeDelta;
+use domain::holding::Outcome;
 use domain::index::{
     IndexPatch, IndexSettings, IndexSpace, IndexStatus, Remote, RestrictedPages, SpaceState,
 };
@@ -8,7 +9,7 @@ use domain::page::PageState;
 use domain::ports::store::{AdminStore, NewIndex, QueryStore, StoreError, SyncStore};
 use domain::run::RunKind;
 
-use crate::bed::{Bed, page, settings, space};
+use crate::bed::{Bed, claim, failed, held, holding, noon, page, said, settings, space, want};
 
 #[tokio::test]
 async fn settings_come_back_as_they_were_given() {
@@ -278,9 +279,15 @@ async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
     let bed = Bed::new();
     let index = bed.index("agent").await.id;
     let stored = |id: &str, state| domain::page::PageRecord {
-        stored_hash: Some("h".into()),
+        holding: held("h"),
         ..page(index, id, state)
     };
+    let lost = holding([
+        want("h"),
+        claim("h"),
+        said("h", Outcome::Accepted),
+        said("h", failed("not found", noon())),
+    ]);
     bed.save(&[
         stored("1", PageState::Searchable),
         stored("2", PageState::Uploaded),
@@ -289,9 +296,9 @@ async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
         stored("5", PageState::Skipped),
         page(index, "6", PageState::Pending),
         page(index, "7", PageState::Failed),
-        stored("8", PageState::Failed), // Edited, and the new one is refused: the old one is there.
+        stored("8", PageState::Failed), // Edited, and the new one cannot be had: the old one is there.
         domain::page::PageRecord {
-            stored_hash: Some(String::new()), // Accepted once, and then not found.
+            holding: lost, // Accepted once, and then not found.
             ..page(index, "9", PageState::Failed)
         },
     ])
@@ -303,6 +310,7 @@ async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
         [4, 0]
     );
     assert_eq!(bed.store.stored_pages(index).await.unwrap(), 7);
+    bed.is_consistent(index).await;
 }
 
 #[tokio::test]
@@ -334,7 +342,7 @@ async fn indexes_are_listed_by_name_in_pages() {
 }
 
 #[tokio::test]
-async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
+async fn a_deleted_index_leaves_nothing_but_its_objects_to_be_removed() {
     let bed = Bed::new();
     let index = bed.index("agent").await.id;
     bed.save(&[page(index, "1", PageState::Searchable)]).await;
@@ -351,7 +359,8 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
         name: "confluence-agent".into(),
         extra: None,
     };
-    bed.store.set_remote(index, Some(&remote)).await.unwrap();
+    let object = bed.serving(index).await;
+    bed.store.set_remote(object, &remote).await.unwrap();
     bed.store.delete_index(index).await.unwrap();
 
     assert!(matches!(
@@ -376,40 +385,40 @@ async fn a_deleted_index_leaves_nothing_but_its_tombstone() {
         .await;
     assert!(matches!(late, Err(StoreError::NotFound { .. })), "{late:?}");
 
-    let due = bed.store.tombstones_due(bed.now()).await.unwrap();
+    let due = bed.store.leaving_objects(bed.now()).await.unwrap();
     assert_eq!(
         (due[0].agent_id.as_str(), &due[0].remote, due[0].attempts),
-        ("agent", &remote, 0)
+        ("agent", &Some(remote), 0)
     );
     let later = bed.now() + TimeDelta::minutes(5);
     bed.store
-        .settle_tombstone(&due[0], Some(later))
+        .settle_leaving(due[0].id, Some(later))
         .await
         .unwrap();
     assert!(
         bed.store
-            .tombstones_due(bed.now())
+            .leaving_objects(bed.now())
             .await
             .unwrap()
             .is_empty()
     );
     assert_eq!(
-        bed.store.tombstones_due(later).await.unwrap()[0].attempts,
+        bed.store.leaving_objects(later).await.unwrap()[0].attempts,
         1
     );
 
     // A run that had begun may have made one, and died before it said so.
-    bed.store.settle_tombstone(&due[0], None).await.unwrap();
+    bed.store.settle_leaving(due[0].id, None).await.unwrap();
     let begun = bed.index("agent").await.id;
     bed.running(begun, RunKind::First).await;
     bed.store.delete_index(begun).await.unwrap();
-    let due = bed.store.tombstones_due(later).await.unwrap();
-    assert!(due[0].remote.is_unremembered());
-    assert_eq!(due[0].remote.name, "confluence-agent");
+    let due = bed.store.leaving_objects(later).await.unwrap();
+    assert_eq!((due.len(), &due[0].remote), (1, &None));
+    assert_eq!(due[0].agent_id.as_str(), "agent");
 
     // Without a run there is nothing to remove.
     let plain = bed.index("agent").await.id;
     bed.store.delete_index(plain).await.unwrap();
-    bed.store.settle_tombstone(&due[0], None).await.unwrap();
-    assert!(bed.store.tombstones_due(later).await.unwrap().is_empty());
+    bed.store.settle_leaving(due[0].id, None).await.unwrap();
+    assert!(bed.store.leaving_objects(later).await.unwrap().is_empty());
 }

@@ -2,12 +2,11 @@
 
 use chrono::TimeDelta;
 use domain::IndexId;
-use domain::page::{PageRecord, PageState};
-use domain::ports::store::{
-    AdminStore, OutboxEntry, OutboxOp, PageFilter, QueryStore, StoreError, SyncStore,
-};
+use domain::holding::{Change, Holding, Outcome};
+use domain::page::{PageRecord, PageState, Standing};
+use domain::ports::store::{AdminStore, PageFilter, QueryStore, StoreError, SyncStore};
 
-use crate::bed::{Bed, container, entry, noon, page};
+use crate::bed::{Bed, claim, container, failed, held, holding, noon, page, removal, said, want};
 
 /// Walks a list to its end, three at a time; answers the ids in their order.
 async fn walk(bed: &Bed, index: IndexId, filter: PageFilter) -> Vec<String> {
@@ -205,19 +204,16 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
         next_try_at: Some(later),
         ..page(index, "2", PageState::Pending)
     };
-    let sending = OutboxEntry {
-        attempts: 2,
-        next_attempt_at: later,
-        ..entry(&waiting, OutboxOp::Upsert, "h")
-    };
-    bed.store
-        .save_pages(
-            &[failed, waiting, page(index, "3", PageState::Searchable)],
-            &[sending],
-            &[],
-        )
-        .await
-        .unwrap();
+    let object = bed.serving(index).await;
+    bed.save(&[
+        failed,
+        waiting.clone(),
+        page(index, "3", PageState::Searchable),
+    ])
+    .await;
+    let refused = crate::bed::failed("refused", later);
+    let sending = [want("h"), claim("h"), said("h", refused.clone())];
+    bed.change(object, &waiting, &sending).await;
     assert!(
         bed.store
             .pages_needing_body(index, bed.now(), 9)
@@ -240,29 +236,45 @@ async fn a_retry_makes_failed_and_waiting_pages_due_now() {
             .len(),
         2
     );
-    assert_eq!(bed.due(index).await[0].attempts, 0);
+    assert_eq!(bed.due(index).await[0].holding.attempts(), 0);
     assert!(matches!(
         bed.store.retry_page(index, &"3".into()).await,
         Err(StoreError::Conflict { .. })
     ));
     // A removal that waits, of a page that does not.
     let leaving = page(index, "4", PageState::Vanishing);
-    let refused = OutboxEntry {
-        attempts: 3,
-        next_attempt_at: later,
-        last_error: Some("locked".into()),
-        ..entry(&leaving, OutboxOp::Delete, "")
+    bed.save(std::slice::from_ref(&leaving)).await;
+    bed.change(object, &leaving, &[Change::Want(None)]).await;
+    let locked = crate::bed::failed("locked", later);
+    bed.change(object, &leaving, &removal(locked)).await;
+    // What the store refused of a page that stands.
+    let member = PageRecord {
+        standing: Standing::Member,
+        ..page(index, "5", PageState::Pending)
     };
-    bed.store
-        .save_pages(&[leaving], &[refused], &[])
-        .await
-        .unwrap();
+    bed.save(std::slice::from_ref(&member)).await;
+    bed.change(
+        object,
+        &member,
+        &[want("h"), claim("h"), said("h", refused)],
+    )
+    .await;
+    let shown = bed.store.page(index, &"5".into()).await.unwrap().page();
+    assert_eq!(
+        (shown.state, shown.attempts, shown.next_try_at),
+        (PageState::Failed, 1, Some(later))
+    );
+    let page = bed.store.retry_page(index, &"5".into()).await.unwrap();
+    assert_eq!(
+        (page.state, page.attempts, page.reason.as_deref()),
+        (PageState::Pending, 0, Some("refused"))
+    );
     let stuck = bed.store.stuck_removals(index).await.unwrap().unwrap();
     assert_eq!((stuck.documents, stuck.last_error.as_str()), (1, "locked"));
     let page = bed.store.retry_page(index, &"4".into()).await.unwrap();
     assert_eq!(page.state, PageState::Vanishing);
     assert_eq!(
-        bed.store.outbox_next_due(index).await.unwrap(),
+        bed.store.next_holding_due(object).await.unwrap(),
         Some(bed.now())
     );
     assert!(matches!(
@@ -277,10 +289,17 @@ async fn what_may_be_shown_is_listed_apart() {
     let index = bed.index("agent").await.id;
     let mut all = Vec::new();
     for (n, state) in PageState::ALL.into_iter().enumerate() {
-        for (hash, of_hash) in [(None, "a"), (Some(""), "b"), (Some("h"), "c")] {
+        let later = bed.now() + TimeDelta::hours(1);
+        let unsure = holding([
+            want("h"),
+            claim("h"),
+            said("h", Outcome::Accepted),
+            said("h", failed("not found", later)),
+        ]);
+        for (holding, name) in [(Holding::default(), "a"), (unsure, "b"), (held("h"), "c")] {
             all.push(PageRecord {
-                stored_hash: hash.map(str::to_owned),
-                ..page(index, &format!("{n}{of_hash}"), state)
+                holding,
+                ..page(index, &format!("{n}{name}"), state)
             });
         }
     }
@@ -309,7 +328,7 @@ async fn only_what_an_answer_may_quote_is_found_by_title() {
     let index = bed.index("agent").await.id;
     for state in PageState::ALL {
         let record = PageRecord {
-            stored_hash: Some("h".into()),
+            holding: held("h"),
             ..page(index, "1", state)
         };
         let may = record.may_be_shown();
@@ -321,11 +340,14 @@ async fn only_what_an_answer_may_quote_is_found_by_title() {
             .unwrap();
         assert_eq!(found.is_some(), may, "{state:?}");
     }
-    let unstored = PageRecord {
-        stored_hash: None,
-        ..page(index, "1", PageState::Searchable)
-    };
-    bed.save(&[unstored]).await;
+    let unstored = page(index, "1", PageState::Searchable);
+    let object = bed.serving(index).await;
+    bed.change(object, &unstored, &[Change::Listed(None)]).await;
+    bed.save(&[PageRecord {
+        holding: Holding::default(),
+        ..unstored
+    }])
+    .await;
     assert!(
         bed.store
             .page_by_title(index, &"ENG".into(), "Page 1")

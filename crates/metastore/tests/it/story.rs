@@ -2,16 +2,16 @@
 
 use chrono::TimeDelta;
 use domain::event::{EventKind, NewEvent};
+use domain::holding::Outcome;
 use domain::index::{IndexStatus, Remote};
-use domain::page::PageState;
+use domain::page::{PageState, Standing};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    AdminStore, OpenedRun, OutboxOp, OutboxOutcome, PageFilter, QueryStore, RunEnd, RunFilter,
-    StoreError, SyncStore,
+    AdminStore, OpenedRun, PageFilter, QueryStore, RunEnd, RunFilter, StoreError, SyncStore,
 };
 use domain::run::{Counts, Requests, RunKind, RunStatus};
 
-use crate::bed::{Bed, body, end, entry, ids, page, progress_at};
+use crate::bed::{Bed, body, claim, end, ids, page, progress_at, removal, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_lives_syncs_changes_and_goes() {
@@ -31,7 +31,8 @@ async fn an_index_lives_syncs_changes_and_goes() {
         name: "confluence-agent".into(),
         extra: Some("{\"a\":1}".into()),
     };
-    store.set_remote(index.id, Some(&remote)).await.unwrap();
+    let serving = bed.serving(index.id).await;
+    store.set_remote(serving, &remote).await.unwrap();
 
     // First run: three pages with bodies and uploads.
     let run = bed.running(index.id, RunKind::First).await;
@@ -44,22 +45,27 @@ async fn an_index_lives_syncs_changes_and_goes() {
         .map(|id| domain::page::PageRecord {
             body_version: Some(3),
             seen_in_run: Some(run.run_id),
+            standing: Standing::Member,
             ..page(index.id, id, PageState::Pending)
         })
         .collect();
-    let outbox: Vec<_> = pages
+    let hash = |page: &domain::page::PageRecord| format!("h{}", page.page_id);
+    let wanted: Vec<_> = pages
         .iter()
-        .map(|page| entry(page, OutboxOp::Upsert, &format!("h{}", page.page_id)))
+        .map(|page| page.wanted(Some(hash(page))))
         .collect();
     let bodies: Vec<_> = ["1", "2", "3"].map(|id| body(id, 3)).into();
-    store.save_pages(&pages, &outbox, &bodies).await.unwrap();
-    assert_eq!(
-        store
-            .pages_by_id(index.id, &ids(&["1", "2", "3", "9"]))
-            .await
-            .unwrap(),
-        pages
-    );
+    store.save_pages(&pages, &wanted, &bodies).await.unwrap();
+    let saved = store
+        .pages_by_id(index.id, &ids(&["1", "2", "3", "9"]))
+        .await
+        .unwrap();
+    assert_eq!(saved.len(), 3);
+    for (saved, page) in saved.into_iter().zip(&pages) {
+        assert_eq!(saved.holding.want(), Some(hash(page).as_str()));
+        let holding = page.holding.clone();
+        assert_eq!(domain::page::PageRecord { holding, ..saved }, *page);
+    }
     assert_eq!(
         store.bodies(&ids(&["2", "9"])).await.unwrap(),
         [body("2", 3)]
@@ -79,27 +85,23 @@ async fn an_index_lives_syncs_changes_and_goes() {
     );
 
     // Uploaded, confirmed.
-    let due = bed.due(index.id).await;
-    assert_eq!(due, outbox);
-    let accepted: Vec<_> = due
-        .iter()
-        .map(|e| (e.clone(), OutboxOutcome::Accepted))
-        .collect();
-    store.settle_outbox(&accepted, bed.now()).await.unwrap();
+    assert_eq!(bed.due(index.id).await.len(), 3);
+    for page in &pages {
+        let sent = [claim(&hash(page)), said(&hash(page), Outcome::Accepted)];
+        assert_eq!(bed.change(serving, page, &sent).await, [true; 2]);
+    }
     assert!(bed.due(index.id).await.is_empty());
-    assert_eq!(store.outbox_counts(index.id).await.unwrap().accepted, 3);
-    assert_eq!(bed.page(index.id, "1").await.state, PageState::Uploaded);
+    assert_eq!(store.open_holdings(serving).await.unwrap().accepted, 3);
+    assert_eq!(bed.page(index.id, "1").await.state(), PageState::Uploaded);
     assert_eq!(store.index(index.id).await.unwrap().document_count, 3);
-    let confirmed: Vec<_> = store
-        .outbox_accepted(index.id, 10)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|e| (e, OutboxOutcome::Settled))
-        .collect();
-    store.settle_outbox(&confirmed, bed.now()).await.unwrap();
+    let accepted = store.holdings_accepted(serving, 10).await.unwrap();
+    assert_eq!(accepted.len(), 3);
+    for page in &pages {
+        let found = said(&hash(page), Outcome::Settled);
+        bed.change(serving, page, &[found]).await;
+    }
     assert_eq!(
-        store.outbox_counts(index.id).await.unwrap(),
+        store.open_holdings(serving).await.unwrap(),
         Default::default()
     );
     let found = store
@@ -108,7 +110,7 @@ async fn an_index_lives_syncs_changes_and_goes() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (found.record.state, found.space_key.as_str()),
+        (found.record.state(), found.space_key.as_str()),
         (PageState::Searchable, "ENG")
     );
 
@@ -146,15 +148,10 @@ async fn an_index_lives_syncs_changes_and_goes() {
 
     // A page goes: hidden at once, then removed from the store.
     let mut gone = bed.page(index.id, "3").await;
-    gone.state = PageState::Vanishing;
+    gone.standing = Standing::Hidden;
     gone.vanished_at = Some(bed.now());
-    let delete = entry(&gone, OutboxOp::Delete, "");
-    store
-        .save_pages(
-            std::slice::from_ref(&gone),
-            std::slice::from_ref(&delete),
-            &[],
-        )
+    bed.store
+        .save_pages(std::slice::from_ref(&gone), &[], &[])
         .await
         .unwrap();
     assert_eq!(store.index(index.id).await.unwrap().document_count, 2);
@@ -166,15 +163,18 @@ async fn an_index_lives_syncs_changes_and_goes() {
             .unwrap()
             .is_none()
     );
+    gone.standing = Standing::Gone;
     store
-        .settle_outbox(&[(delete, OutboxOutcome::Settled)], bed.now())
+        .save_pages(std::slice::from_ref(&gone), &[gone.wanted(None)], &[])
         .await
         .unwrap();
+    assert_eq!(bed.page(index.id, "3").await.state(), PageState::Vanishing);
+    assert_eq!(store.stored_pages(index.id).await.unwrap(), 2);
+    let done = bed.change(serving, &gone, &removal(Outcome::Settled)).await;
+    assert_eq!(done, [true; 2]);
     let removed = bed.page(index.id, "3").await;
-    assert_eq!(
-        (removed.state, removed.stored_hash),
-        (PageState::Removed, None)
-    );
+    assert_eq!(removed.state(), PageState::Removed);
+    assert!(!removed.holding.may_hold());
     assert_eq!(removed.changed_at, bed.now());
     let since = PageFilter {
         changed_after: Some(run.started_at.unwrap()),
@@ -243,7 +243,7 @@ async fn an_index_lives_syncs_changes_and_goes() {
         [dry.run_id, run.run_id]
     );
 
-    // Deleted: nothing is left but the tombstone, and the agent id is free.
+    // Deleted: nothing is left but the object to be removed, and the agent id is free.
     store.delete_index(index.id).await.unwrap();
     assert!(matches!(
         store.index(index.id).await,
@@ -256,13 +256,13 @@ async fn an_index_lives_syncs_changes_and_goes() {
             .unwrap()
             .is_empty()
     );
-    let tombstones = store.tombstones_due(bed.now()).await.unwrap();
-    assert_eq!(tombstones.len(), 1);
+    let leaving = store.leaving_objects(bed.now()).await.unwrap();
+    assert_eq!(leaving.len(), 1);
     assert_eq!(
-        (tombstones[0].index_id, &tombstones[0].remote),
-        (index.id, &remote)
+        (leaving[0].index_id, &leaving[0].remote),
+        (index.id, &Some(remote))
     );
     bed.index("agent").await;
-    store.settle_tombstone(&tombstones[0], None).await.unwrap();
-    assert!(store.tombstones_due(bed.now()).await.unwrap().is_empty());
+    store.settle_leaving(leaving[0].id, None).await.unwrap();
+    assert!(store.leaving_objects(bed.now()).await.unwrap().is_empty());
 }

@@ -1,53 +1,54 @@
-//! One lane: the outbox of one index during one run, from its first row to its last confirmation.
+//! One worker: the holdings of one object during one run, from the first row to the last confirmation.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::Timestamp;
+use domain::holding::{Change, HoldingChange};
 use domain::ports::retrieval::RetrievalBackend;
-use domain::ports::store::{OutboxEntry, SyncStore};
-use domain::upload;
+use domain::ports::store::{OpenHolding, SyncStore};
+use domain::{Timestamp, WorkerId, upload};
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::Semaphore;
 
-use super::actor::{LaneHandle, LaneReport, UploadJob};
+use super::actor::{UploadJob, UploadReport};
 use super::batch::{Batch, BatchEnd};
 use super::compose::compose;
 use super::confirm::Confirmation;
 use super::trouble::Troubles;
-use crate::index::run::Halt;
-use crate::shared::{RowsLock, Shared};
+use crate::shared::{LivingWorker, RowsLock, Shared};
+use crate::stop::Halt;
 
 /// Rows that one round takes at most.
 const LARGEST_ROUND: usize = 1000;
+/// How often a worker that has nothing left to do looks whether another of the same object has ended.
+const OTHERS: Duration = Duration::from_millis(50);
 
-pub(super) struct Lane {
+pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) backend: Arc<dyn RetrievalBackend>,
     pub(super) job: UploadJob,
     pub(super) rows: RowsLock,
     pub(super) permits: Arc<Semaphore>,
-    handle: LaneHandle,
+    living: LivingWorker,
 }
 
-impl Lane {
+impl Worker {
     pub(super) fn new(
         shared: Arc<Shared>,
         backend: Arc<dyn RetrievalBackend>,
         job: UploadJob,
-        handle: LaneHandle,
         permits: Arc<Semaphore>,
     ) -> Self {
         let rows = shared.rows_of(job.index);
+        let living = shared.worker_of(job.object);
         Self {
             shared,
             backend,
             job,
             rows,
             permits,
-            handle,
+            living,
         }
     }
 
@@ -55,11 +56,38 @@ impl Lane {
         self.shared.store.as_ref()
     }
 
-    pub(super) async fn work(self) -> LaneReport {
-        match self.drain().await {
-            Ok(()) => LaneReport::Settled,
-            Err(Halt::Stopped) => LaneReport::Stopped,
-            Err(halt) => LaneReport::Trouble(halt.into_error()),
+    pub(super) const fn id(&self) -> WorkerId {
+        self.living.id()
+    }
+
+    /// Applies changes to rows of the object; answers of each whether it applied.
+    pub(super) async fn change(&self, changes: &[HoldingChange]) -> Result<Vec<bool>, Halt> {
+        let applied = self.store().change_holdings(self.job.object, changes);
+        Ok(applied.await?)
+    }
+
+    /// Changes all of these rows in the same way.
+    pub(super) async fn change_each(
+        &self,
+        rows: &[OpenHolding],
+        change: impl Fn(&OpenHolding) -> Change,
+    ) -> Result<Vec<bool>, Halt> {
+        let changes: Vec<HoldingChange> = rows.iter().map(|row| of_row(row, change(row))).collect();
+        self.change(&changes).await
+    }
+
+    pub(super) async fn work(self) -> UploadReport {
+        let ended = self.drain().await;
+        let (shared, index) = (Arc::clone(&self.shared), self.job.index);
+        drop(self);
+        // What it had claimed and did not send to its end is another's from now on.
+        if let Err(error) = shared.release_claims().await {
+            tracing::warn!(%index, %error, "rows of an upload worker that ended could not be released; the next one does");
+        }
+        match ended {
+            Ok(()) => UploadReport::Settled,
+            Err(Halt::Stopped) => UploadReport::Stopped,
+            Err(halt) => UploadReport::Trouble(halt.into_error()),
         }
     }
 
@@ -69,10 +97,11 @@ impl Lane {
         let mut batch_size = most;
         let mut troubles = Troubles::default();
         let mut confirmation = Confirmation::default();
+        self.shared.release_claims().await?;
         loop {
             self.job.stop.check()?;
             // Before the rows are read: rows that were written before it was closed are seen.
-            let closing = self.handle.closing.load(Ordering::SeqCst);
+            let closing = self.job.signal.is_closing();
             let window =
                 (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
             let look = if troubles.spread() {
@@ -80,19 +109,19 @@ impl Lane {
             } else {
                 window
             };
+            let now = self.shared.now();
             let due = self
-                .job
-                .ledger
-                .due(self.store(), self.job.index, self.shared.now(), look)
+                .store()
+                .holdings_due(self.job.object, now, self.job.began, look)
                 .await?;
-            let suspected = |row: &OutboxEntry| troubles.suspects(row);
+            let suspected = |row: &OpenHolding| troubles.suspects(row);
             let due = upload::next_rows(due, suspected, window, rand::random());
             if due.is_empty() {
                 if !closing {
                     self.wait_for_rows().await?;
                 } else if self.rows_come_due(troubles.rest_until()).await? {
                     // Looked for again at once.
-                } else if confirmation.step(self).await? {
+                } else if confirmation.step(self).await? && !self.others_are_at_work().await? {
                     return Ok(());
                 }
                 continue;
@@ -113,20 +142,26 @@ impl Lane {
         tokio::select! {
             biased;
             () = self.job.stop.asked() => Err(Halt::Stopped),
-            () = self.handle.wake.notified() => Ok(()),
+            () = self.job.signal.woken() => Ok(()),
         }
+    }
+
+    /// Waits where another worker of this object has not ended, and takes back what one has claimed that died: there may be more
+    /// to do then.
+    async fn others_are_at_work(&self) -> Result<bool, Halt> {
+        if self.living.is_alone() {
+            return Ok(self.shared.release_claims().await? > 0);
+        }
+        self.job.stop.sleep(OTHERS).await?;
+        Ok(true)
     }
 
     /// Waits for rows that rest within this run; `false` when there are none. Others belong to a later run.
     async fn rows_come_due(&self, rest_until: Option<Timestamp>) -> Result<bool, Halt> {
-        let Some(until) = rest_until else {
+        let Some(until) = rest_until.filter(|until| *until >= self.shared.now()) else {
             return Ok(false);
         };
-        let next = self
-            .job
-            .ledger
-            .next_due(self.store(), self.job.index)
-            .await?;
+        let next = self.store().next_holding_due(self.job.object).await?;
         let Some(next) = next.filter(|next| *next <= until) else {
             return Ok(false);
         };
@@ -139,7 +174,7 @@ impl Lane {
     }
 
     /// Sends one window of rows in batches, several at once.
-    async fn round(&self, due: Vec<OutboxEntry>, batch_size: usize) -> Result<BatchEnd, Halt> {
+    async fn round(&self, due: Vec<OpenHolding>, batch_size: usize) -> Result<BatchEnd, Halt> {
         let batches = compose(self, due, batch_size).await?;
         let ends: Vec<Result<BatchEnd, Halt>> = stream::iter(batches)
             .map(|batch: Batch| self.send(batch))
@@ -163,5 +198,14 @@ impl Lane {
             }
         }
         Ok(round)
+    }
+}
+
+/// A change of a row.
+pub(super) fn of_row(row: &OpenHolding, change: Change) -> HoldingChange {
+    HoldingChange {
+        page_id: row.page_id.clone(),
+        kind: row.kind,
+        change,
     }
 }

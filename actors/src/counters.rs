@@ -6,21 +6,21 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use domain::ports::store::{OutboxEntry, OutboxOp, OutboxOutcome};
+use domain::holding::{Change, HoldingChange, Outcome};
 use domain::run::{Counts, Requests};
 
 use crate::shared::lock;
 
-/// Shared by a run's own code, its requests and its lane.
+/// Shared by a run's own code, its requests and its upload workers; outlives the actor that works on the run.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct RunCounters {
     counts: Mutex<Counts>,
     confluence: AtomicI64,
     store: AtomicI64,
 }
 
-impl Tally {
-    /// Goes on from what an earlier life of the run counted.
+impl RunCounters {
+    /// Goes on from what an earlier process counted.
     pub(crate) fn from(counts: Counts, requests: Requests) -> Self {
         Self {
             counts: Mutex::new(counts),
@@ -62,19 +62,20 @@ impl Tally {
         (counts, requests)
     }
 
-    /// Counts what became of outbox rows.
-    pub(crate) fn outbox_settled(&self, outcomes: &[(OutboxEntry, OutboxOutcome)]) {
-        self.count(|counts| {
-            for (entry, outcome) in outcomes {
-                match (entry.op, outcome) {
-                    (OutboxOp::Upsert, OutboxOutcome::Accepted) => counts.uploaded += 1,
-                    (OutboxOp::Upsert, OutboxOutcome::Settled) => counts.searchable += 1,
-                    (OutboxOp::Delete, OutboxOutcome::Settled) => counts.deleted += 1,
-                    (_, OutboxOutcome::Failed { .. }) => counts.failed += 1,
-                    (OutboxOp::Delete, OutboxOutcome::Accepted)
-                    | (_, OutboxOutcome::Retry { .. }) => {}
-                }
+    /// Counts what a store said of a document. Where it finds at once what it accepts, that is both.
+    pub(crate) fn outcome(&self, change: &HoldingChange, immediate: bool) {
+        let Change::Outcome { sent, outcome, .. } = &change.change else {
+            return;
+        };
+        self.count(|counts| match (outcome, sent) {
+            (Outcome::Accepted, Some(_)) => counts.uploaded += 1,
+            (Outcome::Settled, Some(_)) => {
+                counts.searchable += 1;
+                counts.uploaded += i64::from(immediate);
             }
+            (Outcome::Settled, None) => counts.deleted += 1,
+            (Outcome::Failed { .. }, _) => counts.failed += 1,
+            (Outcome::Accepted, None) | (Outcome::Retry { .. }, _) => {}
         });
     }
 }

@@ -6,7 +6,7 @@ use domain::ports::retrieval::BackendError;
 use domain::ports::source::SourceError;
 use domain::ports::store::StoreError;
 use domain::{Disposition, ports};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::EngineError;
 
@@ -23,6 +23,15 @@ impl Stop {
             any: draining.child_token(),
             draining: draining.clone(),
         }
+    }
+
+    /// A signal that is raised with this one, and by itself when the guard is dropped: for work that must not outlive the scope
+    /// that began it.
+    pub(crate) fn until_dropped(&self) -> (Self, DropGuard) {
+        let any = self.any.child_token();
+        let guard = any.clone().drop_guard();
+        let draining = self.draining.clone();
+        (Self { any, draining }, guard)
     }
 
     pub(crate) fn cancel(&self) {

@@ -1,11 +1,11 @@
-//! Remote objects of deleted indexes: removed, and tried again until that is done.
+//! Store objects of deleted and moved indexes: removed, and tried again until that is done.
 
 use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::index::Remote;
 use domain::ports::retrieval::{BackendError, RetrievalBackend, StoreSpec};
-use domain::ports::store::{StoreError, Tombstone};
+use domain::ports::store::{LeavingObject, StoreError};
 use domain::{AgentId, IndexId};
 
 use crate::shared::Shared;
@@ -15,16 +15,16 @@ use crate::shared::Shared;
 pub(crate) async fn remove_of_agent(shared: &Shared, agent: &AgentId) -> Result<(), StoreError> {
     let any_time = shared.now() + chrono::TimeDelta::days(365);
     let left = async || {
-        let mut left = shared.store.tombstones_due(any_time).await?;
-        left.retain(|tombstone| tombstone.agent_id == *agent);
+        let mut left = shared.store.leaving_objects(any_time).await?;
+        left.retain(|object| object.agent_id == *agent);
         Ok::<_, StoreError>(left)
     };
     if left().await?.is_empty() {
         return Ok(());
     }
     let _one_at_a_time = shared.removals.lock().await;
-    for tombstone in left().await? {
-        remove(shared, &tombstone).await?;
+    for object in left().await? {
+        remove(shared, &object).await?;
     }
     Ok(())
 }
@@ -37,10 +37,10 @@ pub(crate) async fn remove_due(
     // Who waits here finds nothing left to do, instead of removing what was made anew meanwhile.
     let _one_at_a_time = shared.removals.lock().await;
     let mut remaining = 0;
-    let mut due = shared.store.tombstones_due(shared.now()).await?;
-    due.retain(|tombstone| only.is_none_or(|index| tombstone.index_id == index));
-    for tombstone in due {
-        remaining += usize::from(!remove(shared, &tombstone).await?);
+    let mut due = shared.store.leaving_objects(shared.now()).await?;
+    due.retain(|object| only.is_none_or(|index| object.index_id == index));
+    for object in due {
+        remaining += usize::from(!remove(shared, &object).await?);
     }
     Ok(remaining)
 }
@@ -50,9 +50,9 @@ pub(crate) async fn remove_due(
 async fn remove_from(
     backend: &dyn RetrievalBackend,
     spec: &StoreSpec,
-    remote: &Remote,
+    remote: Option<&Remote>,
 ) -> Result<(), BackendError> {
-    if !remote.is_unremembered() {
+    if let Some(remote) = remote {
         return backend.remove(spec, remote).await;
     }
     match backend.ensure(spec, None).await {
@@ -64,28 +64,28 @@ async fn remove_from(
 }
 
 /// Tries one removal; `false` when it is to be tried again.
-async fn remove(shared: &Shared, tombstone: &Tombstone) -> Result<bool, StoreError> {
+async fn remove(shared: &Shared, object: &LeavingObject) -> Result<bool, StoreError> {
     let spec = StoreSpec {
-        index: tombstone.index_id,
-        agent: tombstone.agent_id.clone(),
+        index: object.index_id,
+        agent: object.agent_id.clone(),
     };
-    let outcome = match shared.backend(tombstone.backend) {
-        Some(backend) => match remove_from(backend.as_ref(), &spec, &tombstone.remote).await {
+    let outcome = match shared.backend(object.backend) {
+        Some(backend) => match remove_from(backend.as_ref(), &spec, object.remote.as_ref()).await {
             // Already gone is what we want.
             Ok(()) | Err(BackendError::ObjectGone { .. }) => Ok(()),
             Err(error) => Err(error.to_string()),
         },
-        None => Err(format!("{} is not set up", tombstone.backend)),
+        None => Err(format!("{} is not set up", object.backend)),
     };
     let retry_at = match outcome {
         Ok(()) => None,
         Err(cause) => {
-            tracing::warn!(index = %tombstone.index_id, object = %tombstone.remote.name, cause, "the remote object of a deleted or moved index could not be removed; it is tried again");
-            let failures = u32::try_from(tombstone.attempts + 1).unwrap_or(1);
+            tracing::warn!(index = %object.index_id, object = spec.name(), cause, "the store object of a deleted or moved index could not be removed; it is tried again");
+            let failures = u32::try_from(object.attempts + 1).unwrap_or(1);
             let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
             Some(shared.now() + wait)
         }
     };
-    shared.store.settle_tombstone(tombstone, retry_at).await?;
+    shared.store.settle_leaving(object.id, retry_at).await?;
     Ok(retry_at.is_none())
 }
