@@ -498,11 +498,12 @@ mod tests {
         let store = store(&folder);
         let readers = MetastoreOptions::default().readers;
         let (begun, has_begun) = mpsc::channel();
-        let mut held = Vec::new();
+        let (mut go_on, mut held) = (Vec::new(), Vec::new());
         for _ in 0..readers + 4 {
             let (store, begun) = (store.clone(), begun.clone());
-            let (go_on, may_go_on) = mpsc::channel::<()>();
-            let long = tokio::spawn(async move {
+            let (lets_go, may_go_on) = mpsc::channel::<()>();
+            go_on.push(lets_go);
+            held.push(tokio::spawn(async move {
                 store
                     .read(move |_| {
                         begun.send(()).unwrap();
@@ -511,8 +512,7 @@ mod tests {
                         Ok(())
                     })
                     .await
-            });
-            held.push((go_on, long));
+            }));
         }
         for _ in 0..readers {
             has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -522,8 +522,8 @@ mod tests {
             (targets, store.token_by_hash("unknown").await.unwrap())
         };
         let answered = tokio::time::timeout(Duration::from_secs(20), asked).await;
-        for (go_on, long) in held {
-            drop(go_on);
+        drop(go_on);
+        for long in held {
             long.await.unwrap().unwrap();
         }
         assert_eq!(answered.unwrap(), (Vec::new(), None));
