@@ -6,6 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use domain::event::to_be_named;
 use domain::holding::{Change, HoldingChange, Outcome};
 use domain::run::{Counts, Requests};
 
@@ -17,6 +18,8 @@ pub(crate) struct RunCounters {
     counts: Mutex<Counts>,
     confluence: AtomicI64,
     store: AtomicI64,
+    /// Pages named as failed.
+    named: Mutex<usize>,
 }
 
 impl RunCounters {
@@ -26,6 +29,7 @@ impl RunCounters {
             counts: Mutex::new(counts),
             confluence: AtomicI64::new(requests.confluence),
             store: AtomicI64::new(requests.store),
+            named: Mutex::default(),
         }
     }
 
@@ -60,6 +64,14 @@ impl RunCounters {
             requests.store = 0;
         }
         (counts, requests)
+    }
+
+    /// How many of so many failed pages are named to those who watch; they count as named.
+    pub(crate) fn name_failed(&self, failing: usize) -> usize {
+        let mut named = lock(&self.named);
+        let more = to_be_named(*named, failing);
+        *named += more;
+        more
     }
 
     /// Counts what a store said of a document. Where it finds at once what it accepts, that is both.

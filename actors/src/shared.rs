@@ -203,8 +203,14 @@ impl Shared {
         self.store.release_claims(&living).await
     }
 
-    /// Names pages that failed to those who watch.
-    pub(crate) async fn publish_failed(&self, index: IndexId, run: RunId, ids: &[PageId]) {
+    /// Names the first pages of a run that failed to those who watch.
+    pub(crate) async fn publish_failed(
+        &self,
+        (index, run): (IndexId, RunId),
+        counters: &RunCounters,
+        ids: &[PageId],
+    ) {
+        let ids = &ids[..counters.name_failed(ids.len())];
         if ids.is_empty() {
             return;
         }

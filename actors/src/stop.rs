@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use domain::part::Part;
+use domain::ports;
 use domain::ports::retrieval::BackendError;
 use domain::ports::source::SourceError;
 use domain::ports::store::StoreError;
-use domain::{Disposition, ports};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::EngineError;
@@ -80,15 +81,17 @@ pub(crate) enum Halt {
 impl Halt {
     /// What remains after the failure of one part (a space, a batch) has been noted: `Err` when the whole run must end.
     pub(crate) fn only_this_part(self) -> Result<SourceError, Self> {
+        self.unless_it_ends_the_run(None)
+    }
+
+    /// As [`only_this_part`](Self::only_this_part), after the failure of something optional.
+    pub(crate) fn only_optional(self, part: Part) -> Result<SourceError, Self> {
+        self.unless_it_ends_the_run(Some(part))
+    }
+
+    fn unless_it_ends_the_run(self, part: Option<Part>) -> Result<SourceError, Self> {
         match self {
-            Self::Source(error)
-                if !matches!(
-                    error.disposition(),
-                    Disposition::FailRun | Disposition::Fatal
-                ) =>
-            {
-                Ok(error)
-            }
+            Self::Source(error) if !error.disposition().ends_run(part) => Ok(error),
             other => Err(other),
         }
     }

@@ -69,7 +69,7 @@ pub struct Snapshot {
     summary = "Watch indexes and syncs live (server-sent events).",
     params(("Last-Event-ID" = Option<i64>, Header, description = "Resume after this event.")),
     responses((status = 200, content_type = "text/event-stream", body = Snapshot,
-        description = "`snapshot` first, then `run_started`, `progress`, `page_failed`, `run_finished`, `index_changed`.")))]
+        description = "`snapshot` first, then `run_started`, `progress`, `page_failed`, `run_finished`, `index_changed`. Of the pages that fail in a run the first 100 are named; `counts.failed` of the run has all.")))]
 pub async fn all_events(
     principal: Principal,
     request: HttpRequest,

@@ -28,6 +28,7 @@ const RUN_SECONDS: &str = "mcp_confluence_run_seconds";
 const RUN_PAGES: &str = "mcp_confluence_run_pages_total";
 const INDEXES: &str = "mcp_confluence_indexes";
 const DOCUMENTS: &str = "mcp_confluence_documents";
+const UNSETTLED: &str = "mcp_confluence_pages_unsettled";
 const SYNC_AGE: &str = "mcp_confluence_index_sync_age_seconds";
 const OUTBOX: &str = "mcp_confluence_outbox_rows";
 const OUTBOX_AGE: &str = "mcp_confluence_outbox_oldest_age_seconds";
@@ -200,9 +201,12 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         // An agent id has no character that would have to be escaped.
         let agent = format!("agent=\"{}\"", index.settings.agent_id);
         of_indexes.put(DOCUMENTS, &agent, index.document_count);
-        let finished = index.last_run.as_ref().and_then(|run| run.finished_at);
-        if let Some(finished) = finished {
-            of_indexes.put(SYNC_AGE, &agent, (now - finished).num_seconds());
+        let (pending, failed) = state.store.unsettled_pages(index.id).await?;
+        for (word, count) in [("pending", pending), ("failed", failed)] {
+            of_indexes.put(UNSETTLED, &format!("{agent},state=\"{word}\""), count);
+        }
+        if let Some(synced) = index.as_of {
+            of_indexes.put(SYNC_AGE, &agent, (now - synced).num_seconds().max(0));
         }
         let open = state.store.open_holdings(of.serving).await?;
         of_indexes.put(
@@ -255,9 +259,16 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
 struct OfIndexes(BTreeMap<&'static str, String>);
 
 impl OfIndexes {
-    const HELP: [(&'static str, &'static str); 4] = [
+    const HELP: [(&'static str, &'static str); 5] = [
         (DOCUMENTS, "Documents, by index"),
-        (SYNC_AGE, "Seconds since the last run of an index ended"),
+        (
+            UNSETTLED,
+            "Pages that are pending or failed, by index and state",
+        ),
+        (
+            SYNC_AGE,
+            "Seconds since the last run of an index that succeeded, in full or in part, ended",
+        ),
         (OUTBOX, "Pending changes of the store, by index and state"),
         (OUTBOX_AGE, "Age of the oldest pending change, by index"),
     ];

@@ -5,6 +5,7 @@
 mod attachments;
 mod auth;
 mod comments;
+mod deletion;
 mod events;
 mod kills;
 mod lives;

@@ -654,6 +654,8 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
         "mcp_confluence_runs_total{kind=\"first\",status=\"succeeded\"}",
         "mcp_confluence_confluence_requests_total",
         "mcp_confluence_documents{agent=\"a\"}",
+        "mcp_confluence_pages_unsettled{agent=\"a\",state=\"pending\"}",
+        "mcp_confluence_pages_unsettled{agent=\"a\",state=\"failed\"}",
     ] {
         assert!(
             metrics.contains(series),

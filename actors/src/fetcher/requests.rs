@@ -78,11 +78,6 @@ impl Fetchers {
         .await
     }
 
-    pub(crate) async fn visible_spaces(&self) -> Result<Vec<Space>, Halt> {
-        self.ask(|source| async move { source.visible_spaces().await })
-            .await
-    }
-
     pub(crate) async fn list(
         &self,
         query: &ListQuery,

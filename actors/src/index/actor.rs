@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 use domain::ports::store::{OpenedRun, StoreError};
 use domain::run::{Run, RunKind};
 use domain::{IndexId, RunId};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::run::{self, Ended};
-use crate::messages::Activate;
+use crate::messages::{Activate, Tick};
 use crate::shared::Shared;
 use crate::stop::Stop;
 use crate::supervise::ChildGuard;
@@ -26,6 +26,8 @@ pub(crate) struct IndexActor {
     pub(super) retired: bool,
     /// Answered when the run has been put down.
     pub(super) waiting_for_quiet: Vec<oneshot::Sender<()>>,
+    /// When a run is over, something may be due sooner than the scheduler meant to look.
+    scheduler: Recipient<Tick>,
     _guard: ChildGuard,
 }
 
@@ -36,7 +38,12 @@ pub(super) struct Current {
 }
 
 impl IndexActor {
-    pub(crate) fn new(shared: Arc<Shared>, index: IndexId, guard: ChildGuard) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        index: IndexId,
+        scheduler: Recipient<Tick>,
+        guard: ChildGuard,
+    ) -> Self {
         let credits = Arc::new(Semaphore::new(shared.fetchers.size()));
         Self {
             shared,
@@ -46,6 +53,7 @@ impl IndexActor {
             again: false,
             retired: false,
             waiting_for_quiet: Vec::new(),
+            scheduler,
             _guard: guard,
         }
     }
@@ -91,6 +99,7 @@ impl IndexActor {
             // A follow-up may be open by now.
             Ok(Ended::Over) => {
                 this.again = true;
+                this.scheduler.do_send(Tick);
                 this.idle(None, ctx);
             }
             Ok(Ended::LeftOpen) => this.idle(None, ctx),

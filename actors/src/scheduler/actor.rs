@@ -181,7 +181,13 @@ impl SchedulerActor {
             return child.addr.clone();
         }
         let guard = self.guard(Child::Index(index), ctx);
-        let addr = IndexActor::new(Arc::clone(&self.shared), index, guard).start();
+        let addr = IndexActor::new(
+            Arc::clone(&self.shared),
+            index,
+            ctx.address().recipient(),
+            guard,
+        )
+        .start();
         self.indexes.insert(
             index,
             IndexChild {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use domain::ports::store::{OpenedRun, StoreError};
+use domain::ports::store::{IndexState, OpenedRun, StoreError, TriesOf};
+use domain::run::RunStatus;
 use domain::{IndexId, Timestamp, schedule};
 
 use crate::index::announce;
@@ -30,16 +31,16 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
         next: shared.settings.check_interval,
         ..Outlook::default()
     };
-    let running: HashSet<IndexId> = shared
+    let states = shared.store.index_states().await?;
+    let open = shared.store.open_runs().await?;
+    let tries = shared
         .store
-        .indexes_with_open_run()
-        .await?
-        .into_iter()
-        .collect();
-    for state in shared.store.index_states().await? {
+        .next_tries(&asked_for_tries(&states, now))
+        .await?;
+    for state in states {
         let index = &state.index;
         outlook.living.insert(index.id);
-        if running.contains(&index.id) {
+        if open.contains(&index.id) {
             // An engine that carries out one order leaves the runs of other indexes to the service.
             if shared.settings.scheduled {
                 outlook.activate.push(index.id);
@@ -50,15 +51,25 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             continue;
         }
         let timetable = shared.timetable(index);
-        if timetable.is_due(index.next_run_at, now) {
+        let last_ended = index.last_run.as_ref().and_then(|run| run.finished_at);
+        let tried = tries.get(&index.id).map(|next_try| {
+            let at = schedule::retry_at(*next_try, last_ended.map(|ended| ended.min(now)));
+            timetable.start(at, now)
+        });
+        if timetable.is_due(index.next_run_at, now) || tried.is_some_and(|at| at <= now) {
             let kind =
                 schedule::scheduled_kind(&state.progress, shared.settings.sweep_interval, now);
             if let OpenedRun::New(run) = shared.store.open_run(index.id, kind, false, false).await?
             {
-                tracing::info!(index = %index.id, name = %index.settings.name, run = %run.id, kind = kind.as_str(), "a scheduled run is due");
+                tracing::info!(index = %index.id, name = %index.settings.name, run = %run.id, kind = kind.as_str(), "a run is due, by the schedule or for what is tried again");
             }
             outlook.activate.push(index.id);
-        } else if let Some(due) = index.next_run_at {
+            continue;
+        }
+        if let Some(at) = tried {
+            outlook.next = outlook.next.min(until(at, now));
+        }
+        if let Some(due) = index.next_run_at {
             let start = timetable.start(due, now);
             if start != due {
                 // Due in quiet hours: puts it off, and tells those who watch.
@@ -69,6 +80,23 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
     }
     outlook.next = outlook.next.max(SHORTEST);
     Ok(outlook)
+}
+
+/// What became due before the last run began had its turn in it. After a run that failed as a whole the schedule's own next one
+/// tries everything.
+fn asked_for_tries(states: &[IndexState], now: Timestamp) -> Vec<TriesOf> {
+    let of = |state: &IndexState| {
+        let last = state.index.last_run.as_ref();
+        let began = last
+            .filter(|run| run.status != RunStatus::Failed)?
+            .started_at?;
+        Some(TriesOf {
+            index: state.index.id,
+            serving: state.serving,
+            after: began.min(now),
+        })
+    };
+    states.iter().filter_map(of).collect()
 }
 
 fn until(due: Timestamp, now: Timestamp) -> Duration {

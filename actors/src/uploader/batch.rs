@@ -213,7 +213,7 @@ impl Worker {
             }
         }
         self.shared
-            .publish_failed(self.job.index, self.job.run, &failed)
+            .publish_failed((self.job.index, self.job.run), &self.job.counters, &failed)
             .await;
         Ok(())
     }

@@ -285,6 +285,7 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
             Standing::Failed,
             Standing::Skipped,
             Standing::Hidden,
+            Standing::Retained,
             Standing::Gone,
         ] {
             for (stored, restriction) in [

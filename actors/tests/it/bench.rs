@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, SyncOrder};
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
-use domain::page::{Page, PageState};
+use domain::page::{Page, PageRecord, PageState};
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
-use domain::ports::store::{AdminStore, NewIndex, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
-use domain::run::{Run, RunStatus};
+use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use tempfile::TempDir;
@@ -202,6 +202,17 @@ impl Bench {
         panic!("no run came to its end: {:?}", self.index(index).await);
     }
 
+    /// All runs but the first, the newest first.
+    pub async fn runs_after(&self, first: RunId) -> Vec<Run> {
+        let filter = RunFilter {
+            limit: 50,
+            ..RunFilter::default()
+        };
+        let mut runs = self.store.runs(&filter).await.unwrap().items;
+        runs.retain(|run| run.id > first);
+        runs
+    }
+
     pub async fn ended(&self, run: RunId) -> Run {
         for _ in 0..20_000 {
             let run = self.store.run(run).await.unwrap();
@@ -230,9 +241,26 @@ impl Bench {
         self.order(index, Some(false)).await
     }
 
+    /// What a dry run says.
+    pub async fn plan(&self, index: IndexId) -> RunPlan {
+        let order = SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        let run = self.engine.sync(index, order).await.unwrap();
+        self.ended(run.id).await.plan.unwrap()
+    }
+
     pub async fn page(&self, index: IndexId, id: u64) -> Page {
         let id = PageId::from(id.to_string());
         self.store.page(index, &id).await.unwrap().page()
+    }
+
+    /// The whole row of a page.
+    pub async fn record(&self, index: IndexId, id: u64) -> PageRecord {
+        let ids = [PageId::from(id.to_string())];
+        let found = self.store.pages_by_id(index, &ids).await.unwrap();
+        found.into_iter().next().unwrap()
     }
 
     pub async fn state(&self, index: IndexId, id: u64) -> PageState {

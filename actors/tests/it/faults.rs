@@ -1,11 +1,13 @@
 //! One bad page, space or answer stops nothing else: it is recorded with its reason, and tried again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::PageId;
+use domain::event::EventKind;
 use domain::index::{IndexStatus, SpaceState};
-use domain::page::PageState;
-use domain::ports::store::AdminStore;
+use domain::page::{PageState, Standing};
+use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
@@ -37,7 +39,7 @@ fn a_poison_page_is_isolated_in_a_first_sync_and_retried() {
         let run = bench.delta(index.id).await;
         assert_eq!(run.counts.uploaded, 0, "not due yet");
         bench.wait(120).await;
-        let run = bench.delta(index.id).await;
+        let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
         bench.assert_true(index.id).await;
         assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
@@ -243,5 +245,112 @@ fn pages_without_bodies_starve_none_behind_them() {
         let last = bench.site.add("10", None, "Last", "<p>last</p>");
         bench.delta(index.id).await;
         assert_eq!(bench.state(index.id, last).await, PageState::Searchable);
+    });
+}
+
+/// Pages whose bodies cannot be fetched, after their first sync.
+async fn failing(bench: &Bench, number: usize) -> (domain::IndexId, Vec<u64>) {
+    let pages: Vec<u64> = (0..number)
+        .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>t</p>"))
+        .collect();
+    bench.site.with(|site| site.poison.extend(&pages));
+    let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+    bench.over(index.id).await;
+    (index.id, pages)
+}
+
+#[test]
+fn a_page_that_waits_for_its_facts_is_tried_when_asked_for_whatever_stands_before_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages: Vec<u64> = (0..502)
+            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>t</p>"))
+            .collect();
+        let last = pages[501];
+        bench.site.with(|site| site.poison.extend(&pages[..501]));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        bench.over(index.id).await;
+        // Five hundred and one that failed stand before it, and its body is there.
+        let mut waits = bench.record(index.id, last).await;
+        assert_eq!(waits.body_version, Some(1));
+        waits.standing = Standing::Failed;
+        waits.next_try_at = Some(bench.clock.true_now() + chrono::TimeDelta::hours(6));
+        bench.store.save_pages(&[waits], &[], &[]).await.unwrap();
+        let before = bench.over(index.id).await;
+        let page = PageId::from(last.to_string());
+        bench.store.retry_page(index.id, &page).await.unwrap();
+        bench.engine.index_changed(index.id);
+        bench.wait(2).await;
+        let run = bench.over(index.id).await;
+        assert_ne!(run.id, before.id, "a run began for it");
+        assert_eq!(bench.state(index.id, last).await, PageState::Searchable);
+    });
+}
+
+#[test]
+fn the_next_try_that_is_told_is_kept_and_two_runs_try_all_that_failed_together() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, pages) = failing(&bench, 40).await;
+        let first = bench.over(index).await;
+        let mut told = Vec::new();
+        for page in &pages {
+            told.push(bench.page(index, *page).await.next_try_at.unwrap());
+        }
+        let (earliest, latest) = (*told.iter().min().unwrap(), *told.iter().max().unwrap());
+        bench.site.with(|site| site.poison.clear());
+        let due_in = (latest - bench.clock.true_now()).num_seconds().max(0);
+        bench.wait(u64::try_from(due_in).unwrap() + 80).await;
+        let newest = bench.over(index).await;
+        assert_eq!(newest.status, RunStatus::Succeeded);
+        for page in &pages {
+            assert_eq!(bench.state(index, *page).await, PageState::Searchable);
+        }
+        let retried = bench.runs_after(first.id).await;
+        let began = retried.iter().filter_map(|run| run.started_at).min();
+        let began = began.unwrap();
+        assert!(began >= earliest.max(first.finished_at.unwrap() + chrono::TimeDelta::minutes(1)));
+        assert!(
+            began - earliest <= chrono::TimeDelta::seconds(62),
+            "{began} {earliest}"
+        );
+        assert!(retried.len() <= 2, "{retried:?}");
+        let uploaded: i64 = retried.iter().map(|run| run.counts.uploaded).sum();
+        assert_eq!(uploaded, 40);
+        // Nothing waits any more, and nothing begins.
+        bench.wait(600).await;
+        assert_eq!(bench.over(index).await.id, newest.id);
+    });
+}
+
+#[test]
+fn of_pages_that_fail_together_the_first_hundred_are_named_and_all_are_counted() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let (index, pages) = failing(&bench, 230).await;
+        let run = bench.over(index).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 230));
+        let events = bench
+            .store
+            .events_after(0, Some(index), 10_000)
+            .await
+            .unwrap();
+        let named: HashSet<String> = events
+            .iter()
+            .filter(|event| event.event.kind == EventKind::PageFailed)
+            .map(|event| event.event.data["id"].as_str().unwrap().to_owned())
+            .collect();
+        let of_run = events.iter().filter(|event| {
+            event.event.kind == EventKind::PageFailed && event.event.run_id == Some(run.id)
+        });
+        assert_eq!((named.len(), of_run.count()), (100, 100));
+        // The end of the run tells how many there are, and each page tells why.
+        let over = events
+            .iter()
+            .find(|event| event.event.kind == EventKind::RunFinished);
+        assert_eq!(over.unwrap().event.data["counts"]["failed"], 230);
+        for page in &pages {
+            assert!(bench.page(index, *page).await.reason.is_some());
+        }
     });
 }

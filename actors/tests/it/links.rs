@@ -5,7 +5,7 @@ use domain::holding::{Change, HoldingChange};
 use domain::index::IndexSettings;
 use domain::page::{CachedBody, Standing};
 use domain::ports::source::Cursor;
-use domain::ports::store::{QueryStore, SyncStore};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 use domain::query::PageQuery;
 use domain::run::RunStatus;
 use domain::{DocumentId, IndexId, PageId};
@@ -68,6 +68,7 @@ async fn first_sync(bench: &Bench, settings: IndexSettings) -> IndexId {
 #[test]
 fn documents_tell_nothing_of_pages_that_may_not_be_shown() {
     type Hide = fn(&Bench) -> u64;
+    const UNREADABLE: &str = "of readers who are not known yet";
     let ways: [(&str, Hide); 5] = [
         ("restricted", |bench| {
             let page = bench.site.add("10", None, SECRET, "<p>x</p>");
@@ -86,7 +87,7 @@ fn documents_tell_nothing_of_pages_that_may_not_be_shown() {
                 .change(page, |page| page.labels = vec!["draft".into()]);
             page
         }),
-        ("of readers who are not known yet", |bench| {
+        (UNREADABLE, |bench| {
             let folder = bench
                 .site
                 .add_kind(ContentKind::Container, "10", None, "F", "");
@@ -114,7 +115,16 @@ fn documents_tell_nothing_of_pages_that_may_not_be_shown() {
             let foreign = bench.site.add("10", None, "Foreign probe", space);
             let mut settings = bench.index_settings("agent", &["ENG"]);
             settings.exclude_labels = vec!["draft".into()];
-            let index = first_sync(&bench, settings).await;
+            let index = bench.create(settings).await.id;
+            let run = bench.over(index).await;
+            // A page of which nobody says who may read it stays out, and the run tells so.
+            let expected = match way {
+                UNREADABLE => (RunStatus::Partial, Some("incomplete")),
+                _ => (RunStatus::Succeeded, None),
+            };
+            let code = run.error.as_ref().map(|error| error.code.as_str());
+            assert_eq!((run.status, code), expected, "{way}");
+            bench.site.take_log();
             let body = async |page| body_in(&bench, index, page).await;
             assert_eq!(body(links).await, untold(secret), "{way}");
             assert_eq!(body(probe).await, "see Layoffs in May", "{way}");
@@ -276,6 +286,37 @@ fn what_is_shown_of_a_page_names_nobody_who_is_hidden_by_now() {
         bench.store.save_pages(&rows, &[], &[]).await.unwrap();
         let shown = text_of(&bench, index, links).await;
         assert_eq!(shown.trim(), untold(target));
+    });
+}
+
+#[test]
+fn a_page_that_the_administrator_keeps_names_nobody_who_is_hidden_by_now() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let target = bench.site.add("10", None, SECRET, "<p>x</p>");
+        let links = bench.site.add("10", None, "Links", &by_id(target));
+        let others: Vec<u64> = (0..28)
+            .map(|n| bench.site.add("10", None, &format!("Page {n}"), "<p>x</p>"))
+            .collect();
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.exclude_labels = vec!["old".into()];
+        let index = first_sync(&bench, settings).await;
+        for id in others[..11].iter().chain([&links]) {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["old".into()]);
+        }
+        let asked = bench.sweep(index).await;
+        assert_eq!(asked.status, RunStatus::NeedsConfirmation);
+        bench.store.answer_guard(asked.id, false).await.unwrap();
+        assert_eq!(bench.sweep(index).await.counts.uploaded, 0);
+        assert_eq!(
+            body_in(&bench, index, links).await,
+            told(target, "10", SECRET)
+        );
+        bench.site.change(target, |page| page.restricted = true);
+        assert_eq!(bench.sweep(index).await.counts.uploaded, 1);
+        assert_eq!(body_in(&bench, index, links).await, untold(target));
     });
 }
 

@@ -21,6 +21,8 @@ mod links;
 mod matrix;
 mod model;
 mod moves;
+mod optional;
+mod promises;
 mod real;
 mod reconverted;
 mod removals;

@@ -307,7 +307,8 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
         assert_eq!(now.status, IndexStatus::Degraded);
         assert!(now.status_reason.unwrap().contains("was refused"));
         assert_eq!(bench.held().len(), 30);
-        assert!(bench.finds(index.id, "text5.").await.is_empty(), "hidden");
+        let kept = pages[5].to_string();
+        assert_eq!(bench.finds(index.id, "text5.").await, [kept]);
 
         // A single page more is within the share, and goes.
         let trash = async |ids: &[u64]| {
@@ -327,6 +328,10 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
             (RunStatus::NeedsConfirmation, 0)
         );
         assert!(run.error.unwrap().detail.starts_with("24 of 29"));
+        assert!(
+            bench.finds(index.id, "text5.").await.is_empty(),
+            "asked anew"
+        );
         bench.store.answer_guard(run.id, false).await.unwrap();
         bench.wait(60).await;
         assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
@@ -336,6 +341,7 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
             RunStatus::NeedsConfirmation,
             "a full run asks again"
         );
+        assert!(bench.finds(index.id, "text5.").await.is_empty());
         bench.store.answer_guard(full.id, true).await.unwrap();
         bench.wait(60).await;
         let run = bench.sweep(index.id).await;
@@ -420,58 +426,199 @@ fn a_change_of_scope_exempts_what_leaves_by_it_and_nothing_else() {
     });
 }
 
-#[test]
-fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        for n in 0..10 {
-            bench.site.add("10", None, &format!("E{n}"), "<p>e</p>");
-        }
-        bench.site.add("11", None, "O", "<p>ops page</p>");
-        let index = bench
-            .create(bench.index_settings("agent", &["ENG", "OPS"]))
-            .await;
-        bench.over(index.id).await;
+/// An index of two spaces with so many pages each, synced; the account sees a third one beside them.
+async fn two_spaces(bench: &Bench, eng: usize, ops: usize) -> domain::IndexId {
+    bench.site.space("11", "OPS");
+    bench.site.space("12", "OTHER");
+    bench.site.add("12", None, "Elsewhere", "<p>elsewhere</p>");
+    for n in 0..eng {
         bench
             .site
-            .with(|site| site.spaces.get_mut("11").unwrap().visible = false);
-        let run = bench.sweep(index.id).await;
-        assert_eq!(run.counts.deleted, 0);
-        let now = bench.index(index.id).await;
-        assert_eq!(now.spaces[1].state, SpaceState::Vanished);
-        assert_eq!(now.status, IndexStatus::Degraded);
-        assert_eq!(
-            bench.finds(index.id, "ops page").await.len(),
-            1,
-            "still shown"
-        );
-        bench.wait(120).await;
-        bench.sweep(index.id).await;
-        assert!(bench.finds(index.id, "ops page").await.is_empty(), "hidden");
-        bench.wait(120).await;
-        let run = bench.sweep(index.id).await;
-        assert_eq!(run.counts.deleted, 1);
-        bench.assert_true(index.id).await;
+            .add("10", None, &format!("E{n}"), "<p>eng page</p>");
+    }
+    for n in 0..ops {
+        bench
+            .site
+            .add("11", None, &format!("O{n}"), "<p>ops page</p>");
+    }
+    let settings = bench.index_settings("agent", &["ENG", "OPS"]);
+    let index = bench.create(settings).await;
+    bench.over(index.id).await;
+    assert_eq!(bench.held().len(), eng + ops);
+    index.id
+}
+
+fn show(bench: &Bench, spaces: &[&str], visible: bool) {
+    bench.site.with(|site| {
+        for id in spaces {
+            site.spaces.get_mut(*id).unwrap().visible = visible;
+        }
     });
 }
 
 #[test]
-fn an_account_that_suddenly_sees_nothing_removes_and_hides_nothing() {
+fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        thirty(&bench).await;
-        let index = bench.synced().await;
-        for _ in 0..4 {
-            bench
-                .site
-                .with(|site| site.spaces.get_mut("10").unwrap().visible = false);
-            bench.sweep(index.id).await;
-            bench.wait(600).await;
-        }
-        assert_eq!(bench.held().len(), 30);
-        assert_eq!(bench.finds(index.id, "text5.").await.len(), 1);
+        let index = two_spaces(&bench, 10, 1).await;
+        show(&bench, &["11"], false);
+        let run = bench.sweep(index).await;
+        assert_eq!(run.counts.deleted, 0);
+        let now = bench.index(index).await;
+        assert_eq!(now.spaces[1].state, SpaceState::Vanished);
+        assert_eq!(now.status, IndexStatus::Degraded);
+        assert_eq!(bench.finds(index, "ops page").await.len(), 1, "still shown");
+        // A second run hides; it is too early to remove.
+        bench.wait(20).await;
+        assert_eq!(bench.sweep(index).await.counts.deleted, 0);
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        assert_eq!(bench.held().len(), 11);
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index).await.counts.deleted, 1);
+        assert!(bench.finds(index, "ops page").await.is_empty());
+        bench.assert_true(index).await;
     });
+}
+
+#[test]
+fn a_vanished_space_of_a_small_index_leaves_when_the_administrator_has_accepted_that() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        let secret = bench.site.add("11", None, "Secret", "<p>secret</p>");
+        bench.site.change(secret, |page| page.restricted = true);
+        bench.sweep(index).await;
+        show(&bench, &["11"], false);
+        bench.sweep(index).await;
+        bench.wait(60).await;
+        let plan = bench.plan(index).await;
+        // Nothing is removed before the answer.
+        let found = (plan.hide, plan.remove, plan.needs_confirmation);
+        assert_eq!(found, (4, 0, true));
+        let asks = bench.sweep(index).await;
+        let is = (asks.status, asks.counts.deleted);
+        assert_eq!(is, (RunStatus::NeedsConfirmation, 0));
+        assert!(asks.error.unwrap().detail.starts_with("4 of 8"));
+        assert_eq!(bench.held().len(), 8);
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        assert_eq!(bench.finds(index, "eng page").await.len(), 4);
+        for _ in 0..3 {
+            bench.wait(3600).await;
+            let again = bench.sweep(index).await;
+            let is = (again.status, again.counts.deleted);
+            assert_eq!(is, (RunStatus::NeedsConfirmation, 0));
+        }
+        bench.store.answer_guard(asks.id, true).await.unwrap();
+        let run = bench.sweep(index).await;
+        // The restricted page was never a document.
+        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 4));
+        bench.assert_true(index).await;
+    });
+}
+
+#[test]
+fn a_vanished_space_that_the_administrator_keeps_is_quoted_until_it_is_asked_about_anew() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        show(&bench, &["11"], false);
+        bench.sweep(index).await;
+        bench.wait(60).await;
+        let asks = bench.sweep(index).await;
+        assert!(asks.error.unwrap().detail.starts_with("4 of 8"));
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        bench.store.answer_guard(asks.id, false).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+            bench.wait(3600).await;
+            bench.delta(index).await;
+            let run = bench.sweep(index).await;
+            let is = (run.status, run.counts.uploaded, run.counts.deleted);
+            assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        }
+        let status = bench.index(index).await.status_reason.unwrap();
+        assert!(status.contains("4 document(s) was refused"), "{status}");
+        // Asked again, in an index as small as before.
+        let full = bench.order(index, Some(true)).await;
+        assert_eq!(full.status, RunStatus::NeedsConfirmation);
+        assert!(full.error.unwrap().detail.starts_with("4 of 8"));
+        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
+        bench.store.answer_guard(full.id, false).await.unwrap();
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+        show(&bench, &["11"], true);
+        let run = bench.sweep(index).await;
+        let is = (run.status, run.counts.uploaded, run.counts.deleted);
+        assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        assert_eq!(bench.index(index).await.status_reason, None);
+        bench.assert_true(index).await;
+    });
+}
+
+#[test]
+fn a_space_that_comes_back_before_the_answer_loses_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = two_spaces(&bench, 4, 4).await;
+        show(&bench, &["11"], false);
+        for _ in 0..2 {
+            bench.sweep(index).await;
+            bench.wait(60).await;
+        }
+        show(&bench, &["11"], true);
+        let run = bench.sweep(index).await;
+        let is = (run.status, run.counts.uploaded, run.counts.deleted);
+        assert_eq!(is, (RunStatus::Succeeded, 0, 0));
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+        bench.assert_true(index).await;
+        // Its next absence is a new one.
+        show(&bench, &["11"], false);
+        bench.wait(3600).await;
+        bench.sweep(index).await;
+        assert_eq!(bench.finds(index, "ops page").await.len(), 4);
+    });
+}
+
+#[test]
+fn an_account_that_sees_none_of_an_indexs_spaces_removes_and_hides_nothing() {
+    for others in [true, false] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let index = two_spaces(&bench, 6, 2).await;
+            let gone = bench.site.with(|site| {
+                let id = site.pages.values().find(|page| page.title == "E0");
+                id.unwrap().id
+            });
+            // Hidden already, and due for its second look.
+            bench.site.purge(gone);
+            bench.sweep(index).await;
+            assert_eq!(bench.state(index, gone).await, PageState::Vanishing);
+            show(&bench, &["10", "11"], false);
+            show(&bench, &["12"], others);
+            for round in 0..6 {
+                bench.wait(600).await;
+                let run = if round % 2 == 0 {
+                    bench.sweep(index).await
+                } else {
+                    bench.delta(index).await
+                };
+                assert_eq!((run.status, run.counts.deleted), (RunStatus::Failed, 0));
+                let error = run.error.unwrap();
+                assert_eq!(error.code, "no_space_visible");
+                assert!(error.detail.contains("nothing is removed"), "{error:?}");
+                assert_eq!(bench.held().len(), 8, "round {round}");
+                assert_eq!(bench.finds(index, "eng page").await.len(), 5);
+                assert_eq!(bench.finds(index, "ops page").await.len(), 2);
+            }
+            // The other is seen again: that one was away meanwhile says nothing yet.
+            show(&bench, &["10"], true);
+            bench.sweep(index).await;
+            assert_eq!(bench.finds(index, "ops page").await.len(), 2);
+            show(&bench, &["11"], true);
+            bench.wait(60).await;
+            bench.sweep(index).await;
+            bench.assert_true(index).await;
+        });
+    }
 }
 
 #[test]
@@ -681,4 +828,115 @@ fn a_page_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
             bench.assert_true(index.id).await;
         });
     }
+}
+
+#[test]
+fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        for id in &pages[25..28] {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["fine".into()]);
+        }
+        let settings = domain::index::IndexSettings {
+            exclude_labels: vec!["old".into()],
+            ..bench.index_settings("agent", &["ENG"])
+        };
+        let index = bench.create(settings).await;
+        bench.over(index.id).await;
+        // Twelve are in the trash, three carry a label that the index excludes, three are restricted.
+        for id in &pages[..12] {
+            bench
+                .site
+                .change(*id, |page| page.status = ContentStatus::Trashed);
+        }
+        for id in &pages[12..15] {
+            bench
+                .site
+                .change(*id, |page| page.labels = vec!["old".into()]);
+        }
+        for id in &pages[15..18] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        let asked = bench.sweep(index.id).await;
+        assert!(asked.error.unwrap().detail.starts_with("18 of 30"));
+        let shown = async || {
+            let mut shown = Vec::new();
+            for (n, id) in pages[..18].iter().enumerate() {
+                let found = bench.finds(index.id, &format!("text{n}.")).await;
+                if found == [id.to_string()] {
+                    shown.push(n);
+                }
+            }
+            shown
+        };
+        assert!(shown().await.is_empty(), "hidden until it is answered");
+        bench.store.answer_guard(asked.id, false).await.unwrap();
+        // What is absent at once; what a rule of the index keeps out with the next sweep; what is restricted never.
+        assert_eq!(shown().await, (0..12).collect::<Vec<_>>());
+        for _ in 0..3 {
+            bench.wait(120).await;
+            let sweep = bench.sweep(index.id).await;
+            assert_eq!(
+                (sweep.status, sweep.counts.deleted, sweep.counts.uploaded),
+                (RunStatus::Succeeded, 0, 0)
+            );
+            bench.delta(index.id).await;
+            assert_eq!(shown().await, (0..15).collect::<Vec<_>>());
+        }
+        bench.assert_consistent(index.id).await;
+        assert_eq!(bench.index(index.id).await.document_count, 27);
+        // Which, why, by whom and when.
+        let page = bench.page(index.id, pages[3]).await;
+        assert_eq!(page.state, PageState::Searchable);
+        let said = "in the trash; kept by the administrator's answer of 2026-03-01 08:00 UTC";
+        assert_eq!(page.reason.as_deref(), Some(said));
+        let labelled = bench.page(index.id, pages[13]).await.reason.unwrap();
+        assert!(labelled.starts_with("labelled old") && labelled.contains("2026-03-01 08:00"));
+        let status = bench.index(index.id).await.status_reason.unwrap();
+        assert!(
+            status.contains(
+                "18 document(s) was refused by the administrator on 2026-03-01 08:00 UTC"
+            ),
+            "{status}"
+        );
+        assert!(
+            status.ends_with("Pages: 1001, 1002, 1003, 1004, 1005, 13 more"),
+            "{status}"
+        );
+        // One of each kind comes back, and is a page like any other; the rest stays.
+        bench
+            .site
+            .change(pages[3], |page| page.status = ContentStatus::Current);
+        for id in [pages[13], pages[16]] {
+            bench.site.change(id, |page| {
+                page.labels.clear();
+                page.restricted = false;
+            });
+        }
+        bench.wait(120).await;
+        bench.sweep(index.id).await;
+        for n in [3, 13, 16] {
+            assert_eq!(bench.page(index.id, pages[n]).await.reason, None);
+        }
+        let status = bench.index(index.id).await.status_reason.unwrap();
+        assert!(status.contains("15 document(s) was refused"), "{status}");
+        // A page that could not be asked for once is no less kept.
+        bench.site.fail("by ids", 20, Fault::Unavailable);
+        bench.sweep(index.id).await;
+        bench.site.heal();
+        bench.wait(120).await;
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 0);
+        assert_eq!(bench.held().len(), 30);
+        // Asked anew and accepted, they go.
+        let full = bench.order(index.id, Some(true)).await;
+        assert!(full.error.unwrap().detail.starts_with("15 of 30"));
+        assert_eq!(shown().await, [3, 13, 16]);
+        bench.store.answer_guard(full.id, true).await.unwrap();
+        bench.wait(60).await;
+        assert_eq!(bench.sweep(index.id).await.counts.deleted, 15);
+        bench.assert_true(index.id).await;
+    });
 }

@@ -1,8 +1,9 @@
 //! Restricted pages stay out, by their own restriction or any ancestor's; what is not known fails closed.
 
 use domain::content::{ContentKind, ContentStatus};
-use domain::index::RestrictedPages;
+use domain::index::{IndexStatus, RestrictedPages};
 use domain::page::PageState;
+use domain::ports::store::AdminStore;
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
@@ -325,7 +326,8 @@ fn a_new_folder_that_answers_404_keeps_its_pages_out_until_it_is_known() {
             .site
             .add("10", Some(folder), "Inside", "<p>secret words</p>");
         bench.site.fail("facts of one container", 100, Fault::Empty);
-        let index = bench.synced().await;
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Partial);
         assert_eq!(bench.held().len(), 0);
         bench.site.heal();
         bench.site.change(folder, |page| page.restricted = false);
@@ -379,5 +381,86 @@ fn many_folders_that_search_does_not_name_hold_back_nothing_and_are_all_read_aga
             assert_eq!(bench.held().len(), held - 1);
             bench.assert_true(index.id).await;
         }
+    });
+}
+
+#[test]
+fn pages_below_an_item_that_cannot_be_asked_for_make_the_run_partial_and_it_is_named() {
+    for fault in [
+        Fault::Empty,
+        Fault::NotFound,
+        Fault::Forbidden,
+        Fault::Unavailable,
+    ] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            bench.site.with(|site| site.search_names_folders = false);
+            let folder = bench
+                .site
+                .add_kind(ContentKind::Container, "10", None, "Folder", "");
+            let inside = bench
+                .site
+                .add("10", Some(folder), "Inside", "<p>inside</p>");
+            for n in 0..13 {
+                bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+            }
+            let asking = format!("facts of one container {folder}");
+            bench.site.fail(&asking, 1_000, fault.clone());
+            let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+            let first = bench.over(index.id).await;
+            assert_eq!((first.counts.uploaded, first.counts.failed), (13, 0));
+            let mut runs = vec![first];
+            for _ in 0..2 {
+                bench.wait(60).await;
+                runs.push(bench.delta(index.id).await);
+                bench.wait(60).await;
+                runs.push(bench.sweep(index.id).await);
+            }
+            for run in runs {
+                assert_eq!(run.status, RunStatus::Partial, "{fault:?}: {run:?}");
+                let error = run.error.unwrap();
+                assert_eq!(error.code, "incomplete");
+                let expected = format!(
+                    "1 page(s) stay out, because Confluence does not say who may read {folder} (1 below it)"
+                );
+                assert_eq!(error.detail, expected);
+            }
+            let now = bench.index(index.id).await;
+            assert_eq!(now.status, IndexStatus::Degraded);
+            assert!(now.status_reason.unwrap().contains(&folder.to_string()));
+            let page = bench.page(index.id, inside).await;
+            assert_eq!(page.state, PageState::Pending);
+            assert!(page.reason.unwrap().contains(&format!("below {folder}")));
+            let unsettled = bench.store.unsettled_pages(index.id).await.unwrap();
+            assert_eq!(unsettled, (1, 0), "folders are no pages");
+
+            bench.site.heal();
+            let run = bench.delta(index.id).await;
+            assert_eq!((run.status, run.error), (RunStatus::Succeeded, None));
+            bench.assert_true(index.id).await;
+            assert_eq!(bench.held().len(), 14);
+            let unsettled = bench.store.unsettled_pages(index.id).await.unwrap();
+            assert_eq!(unsettled, (0, 0));
+        });
+    }
+}
+
+#[test]
+fn a_page_whose_own_restrictions_cannot_be_asked_for_makes_the_run_partial() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        bench.site.add("10", None, "A", "<p>a</p>");
+        let page = bench.site.add("10", None, "B", "<p>b</p>");
+        bench.site.change(page, |page| page.lags = true);
+        bench
+            .site
+            .fail(&format!("facts of one page {page}"), 100, Fault::Empty);
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Partial, 1));
+        assert!(run.error.unwrap().detail.ends_with(&page.to_string()));
+        bench.site.heal();
+        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        bench.assert_true(index.id).await;
     });
 }

@@ -381,8 +381,14 @@ fn events_are_numbered_and_kept() {
             assert_eq!(event.event.index_id, index.id);
             kinds.push(event.event.kind);
         }
-        assert_eq!(kinds.first(), Some(&EventKind::IndexChanged));
-        assert!(kinds.contains(&EventKind::RunStarted) && kinds.contains(&EventKind::RunFinished));
+        // The scheduler may find the new row before it is told of it.
+        for kind in [
+            EventKind::IndexChanged,
+            EventKind::RunStarted,
+            EventKind::RunFinished,
+        ] {
+            assert!(kinds.contains(&kind), "{kind:?}");
+        }
         let kept = bench
             .store
             .events_after(0, Some(index.id), 1000)

@@ -52,7 +52,7 @@ fn one_document_without_an_answer_is_named_and_stops_nothing() {
 
         bench.shelf.with(|shelf| shelf.unanswered.clear());
         bench.wait(600).await;
-        let run = bench.delta(index.id).await;
+        let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
         bench.assert_true(index.id).await;
     });
@@ -102,13 +102,13 @@ fn a_document_without_an_answer_that_is_alone_fails_by_itself() {
             "{run:?}"
         );
         bench.wait(120).await;
-        assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Partial);
         let second = bench.page(index.id, pages[3]).await;
         assert_eq!((first.attempts, second.attempts), (1, 2));
 
         bench.shelf.with(|shelf| shelf.unanswered.clear());
         bench.wait(600).await;
-        assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
+        assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
         bench.assert_true(index.id).await;
     });
 }
@@ -230,7 +230,7 @@ fn a_removal_that_is_accepted_and_not_done_is_asked_for_again() {
         assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
         bench.shelf.with(|shelf| shelf.never_gone.clear());
         bench.wait(600).await;
-        let run = bench.delta(index.id).await;
+        let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 1));
         bench.assert_true(index.id).await;
     });

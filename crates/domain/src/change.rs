@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::content::SourcePage;
-use crate::page::{PageFacts, PageRecord, PageState};
+use crate::page::{PageFacts, PageRecord, PageState, Standing};
+use crate::ports::source::MAX_BATCH;
 
 /// What a listed item is, compared with what we know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +37,9 @@ pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
     if listed.version > record.facts.version {
         return Change::Edited;
     }
-    if record.state() == PageState::Vanishing || record.facts != PageFacts::from(listed) {
+    let was_absent = record.state() == PageState::Vanishing
+        || record.standing == Standing::Retained && record.vanished_at.is_some();
+    if was_absent || record.facts != PageFacts::from(listed) {
         Change::FactsOnly
     } else {
         Change::Unchanged
@@ -69,6 +72,22 @@ pub fn without_body(record: &PageRecord, body_came: bool, now: Timestamp) -> Opt
         Some(WithoutBody::OtherVersion)
     } else {
         Some(WithoutBody::LeftOut)
+    }
+}
+
+/// Answers of a walk that may name only what was named before, beside what a walk that began again repeats.
+const REPEATED_ANSWERS: usize = 25;
+
+/// Notices a walk that would never end, since its answers only name again what it has named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repeats(usize);
+
+impl Repeats {
+    /// Takes an answer with so many `items`, of which `new` ones were not named before; `named` are all so far. Answers whether
+    /// the walk may lead anywhere. One that began again repeats all that it has named, and no more.
+    pub fn take(&mut self, items: usize, new: usize, named: usize) -> bool {
+        self.0 = if new > 0 { 0 } else { self.0 + items };
+        self.0 <= named + REPEATED_ANSWERS * MAX_BATCH
     }
 }
 
@@ -157,6 +176,24 @@ mod tests {
             url: String::new(),
             body: None,
         }
+    }
+
+    #[test]
+    fn a_walk_that_only_repeats_itself_ends_and_one_that_begins_again_does_not() {
+        let mut endless = Repeats::default();
+        assert!(endless.take(40, 40, 40));
+        let answers = (0..).take_while(|_| endless.take(40, 0, 40)).count();
+        assert_eq!(answers, (40 + 25 * 250) / 40);
+        let mut again = Repeats::default();
+        for answer in 1..=400 {
+            assert!(again.take(250, 250, answer * 250));
+        }
+        for _ in 0..400 {
+            assert!(again.take(250, 0, 100_000));
+        }
+        assert!(again.take(250, 1, 100_001));
+        // Answers without items are told apart by whoever makes the requests.
+        assert!((0..1000).all(|_| again.take(0, 0, 100_001)));
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub struct Around<'a> {
     pub owner: Option<&'a PageRecord>,
     /// Whether restrictions have to be known.
     pub needs_facts: bool,
+    /// Whether it is restricted, and restricted pages stay out: then nothing else that is decided shows it.
+    pub kept_back: bool,
+    /// Whether the administrator decided that it stays although it is to leave.
+    pub retained: bool,
     /// Hash of its newest document, if what makes it is kept.
     pub hash: Option<String>,
     /// Whether it is known of every page that the text points at whether the document may name it.
@@ -35,6 +39,11 @@ pub enum Desired {
     Drop {
         /// In words.
         why: String,
+    },
+    /// It is to leave, and the administrator decided that it stays.
+    Stay {
+        /// Why it is to leave, in words; `None`: its absence, which is judged elsewhere.
+        why: Option<String>,
     },
     /// It stays hidden until it is seen again, or its absence is confirmed.
     Hide {
@@ -67,6 +76,10 @@ pub fn desired(page: &PageRecord, around: Around<'_>, now: Timestamp) -> Desired
                 since: page.vanished_at,
             };
         }
+        // Nothing that is known of an absent page says that it belongs.
+        Standing::Retained if page.vanished_at.is_some() && !around.kept_back => {
+            return Desired::Stay { why: None };
+        }
         Standing::Gone => {
             return Desired::Drop {
                 why: page.reason.clone().unwrap_or_default(),
@@ -89,6 +102,7 @@ pub fn desired(page: &PageRecord, around: Around<'_>, now: Timestamp) -> Desired
         }
     }
     match around.place {
+        Place::Out(why) if around.retained && !around.kept_back => Desired::Stay { why: Some(why) },
         Place::Out(why) => Desired::Drop { why },
         Place::Undecided(why) => Desired::Wait(Waits::Facts(why)),
         Place::In => {
@@ -130,11 +144,16 @@ impl PageRecord {
                 }
                 self.reason = Some(why.clone());
             }
-            Desired::Wait(Waits::Body) if self.standing == Standing::Skipped => {
+            Desired::Wait(Waits::Body)
+                if matches!(self.standing, Standing::Skipped | Standing::Retained) =>
+            {
                 self.standing = Standing::Undecided;
                 self.reason = None;
             }
-            Desired::Drop { .. } | Desired::Hide { .. } | Desired::Wait(_) => {}
+            Desired::Drop { .. }
+            | Desired::Stay { .. }
+            | Desired::Hide { .. }
+            | Desired::Wait(_) => {}
         }
     }
 }
@@ -178,6 +197,8 @@ mod tests {
             place,
             owner: None,
             needs_facts: true,
+            kept_back: false,
+            retained: false,
             hash: hash.map(str::to_owned),
             names_are_known: true,
         }
@@ -196,6 +217,39 @@ mod tests {
     fn hold() -> Desired {
         Desired::Hold {
             hash: "h".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_administrator_keeps_stays_unless_it_is_restricted() {
+        let decide = |standing, absent: bool, (retained, kept_back), place| {
+            let page = PageRecord {
+                vanished_at: absent.then(now),
+                ..page(ContentKind::Page, standing)
+            };
+            let around = Around {
+                kept_back,
+                retained,
+                ..around(place, Some("h"))
+            };
+            desired(&page, around, now())
+        };
+        let stay = |why: Option<&str>| Desired::Stay {
+            why: why.map(str::to_owned),
+        };
+        let (kept, restricted) = ((true, false), (true, true));
+        use Standing::{Retained, Skipped};
+        // Nothing is known of an absent page that would say that it belongs.
+        assert_eq!(decide(Retained, true, kept, Place::In), stay(None));
+        assert_eq!(decide(Retained, true, restricted, out()), drop("labelled"));
+        for standing in [Skipped, Retained] {
+            assert_eq!(decide(standing, false, kept, out()), stay(Some("labelled")));
+            assert_eq!(decide(standing, false, restricted, out()), drop("labelled"));
+            assert_eq!(
+                decide(standing, false, (false, false), out()),
+                drop("labelled")
+            );
+            assert_eq!(decide(standing, false, kept, Place::In), hold());
         }
     }
 

@@ -13,7 +13,8 @@ pub enum EventKind {
     RunStarted,
     /// Counters moved; the data is the run.
     Progress,
-    /// A page failed; the data is the page (with `index_id` and `run_id`) as the administrator sees it.
+    /// A page failed; the data is the page (with `index_id` and `run_id`) as the administrator sees it. At most
+    /// [`NAMED_IN_A_RUN`] a run.
     PageFailed,
     /// A run is over; the data is the run.
     RunFinished,
@@ -47,6 +48,16 @@ impl EventKind {
         .into_iter()
         .find(|kind| kind.as_str() == word)
     }
+}
+
+/// So many pages of a run are named as failed, one event each. How many failed is in the counts of the run, and each page of the
+/// index says why.
+pub const NAMED_IN_A_RUN: usize = 100;
+
+/// How many of `failing` pages are still to be named, when a run has named so many.
+#[must_use]
+pub fn to_be_named(named: usize, failing: usize) -> usize {
+    failing.min(NAMED_IN_A_RUN.saturating_sub(named))
 }
 
 /// One event before it has its number.
@@ -87,4 +98,24 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub event: NewEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_names_a_bounded_number_of_pages() {
+        let table = [
+            (0, 0, 0),
+            (0, 7, 7),
+            (0, 101, 100),
+            (98, 7, 2),
+            (100, 7, 0),
+            (200, 7, 0),
+        ];
+        for (named, failing, more) in table {
+            assert_eq!(to_be_named(named, failing), more, "{failing} after {named}");
+        }
+    }
 }

@@ -435,7 +435,7 @@ pub fn page_state(standing: Standing, serving: &Holding) -> PageState {
         Standing::Hidden => PageState::Vanishing,
         Standing::Gone if serving.may_hold() => PageState::Vanishing,
         Standing::Gone => PageState::Removed,
-        Standing::Member => match serving.flight() {
+        Standing::Member | Standing::Retained => match serving.flight() {
             Flight::Accepted(_) => PageState::Uploaded,
             _ if serving.want().is_some() && serving.is_settled() => PageState::Searchable,
             _ if serving.has_failed() => PageState::Failed,

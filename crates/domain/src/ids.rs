@@ -44,6 +44,18 @@ macro_rules! uuid_id {
     };
 }
 
+impl RunId {
+    /// A new id that sorts behind `newest`, also when that was made by a clock that was ahead.
+    #[must_use]
+    pub fn after(newest: Option<Self>) -> Self {
+        let new = Self::generate();
+        match newest {
+            Some(newest) if newest >= new => Self(Uuid::from_u128(newest.0.as_u128() + 1)),
+            _ => new,
+        }
+    }
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -229,7 +229,8 @@ pub enum SpaceState {
     Current,
     /// Archived in Confluence; its pages stay.
     Archived,
-    /// The account sees it no more. Its pages are hidden or removed only on evidence.
+    /// The account sees it no more. Its pages stay; where it sees another space of the index, they are hidden and leave
+    /// through the guard when a second run does not see it either.
     Vanished,
     /// The last walk through it ended with an error.
     Failing,
@@ -293,8 +294,8 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
-    /// How fresh its answers are: `finished_at` of the last succeeded or partial run that read Confluence; `None` before the
-    /// first.
+    /// How fresh its answers are: `finished_at` of the newest succeeded or partial run that read Confluence and did not end ahead of
+    /// now; `None` before the first, and while only a clock that was ahead tells of one.
     #[serde(skip)]
     pub as_of: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
@@ -327,6 +328,8 @@ pub struct IndexProgress {
     pub deletions_accepted: bool,
     /// The administrator refused that those go: they stay, and are not asked about again.
     pub deletions_refused: bool,
+    /// When the administrator last answered. Written with the answer only.
+    pub guard_answered_at: Option<DateTime<Utc>>,
     /// The settings that the last complete run applied. What would still belong by them leaves by the administrator's own
     /// change of scope.
     pub applied_settings: Option<IndexSettings>,

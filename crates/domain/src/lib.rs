@@ -13,6 +13,7 @@
 pub mod adaptive;
 pub mod answer;
 pub mod backoff;
+pub mod blocked;
 pub mod change;
 pub mod comments;
 pub mod content;
@@ -29,6 +30,7 @@ pub mod links;
 pub mod moving;
 pub mod overlap;
 pub mod page;
+pub mod part;
 pub mod ports;
 pub mod problem;
 pub mod query;

@@ -79,6 +79,9 @@ pub enum Standing {
     Skipped,
     /// Absent at the source once: hidden from answers, not yet removed.
     Hidden,
+    /// It was to leave, by what the source says, and the administrator decided that it stays: answers quote it until the question
+    /// is asked anew.
+    Retained,
     /// It has left.
     Gone,
 }
@@ -93,6 +96,7 @@ impl Standing {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Hidden => "hidden",
+            Self::Retained => "retained",
             Self::Gone => "gone",
         }
     }
@@ -106,6 +110,7 @@ impl Standing {
             Self::Failed,
             Self::Skipped,
             Self::Hidden,
+            Self::Retained,
             Self::Gone,
         ]
         .into_iter()
@@ -193,7 +198,7 @@ pub struct PageRecord {
     pub holding: Holding,
     /// The newest run whose listing named it.
     pub seen_in_run: Option<RunId>,
-    /// When it was first found absent, while [`Standing::Hidden`].
+    /// When it was first found absent, while [`Standing::Hidden`], or [`Standing::Retained`] for its absence.
     pub vanished_at: Option<DateTime<Utc>>,
     /// When the page last changed in a way that a reader of the index would notice: for one that was met for the first time,
     /// when its author last did; then when we took notice of an edit, a move, other labels, a removal.

@@ -31,6 +31,20 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+/// So many things are named in one sentence.
+const NAMED: usize = 5;
+
+/// The first of some things by name, and how many more there are.
+#[must_use]
+pub fn name_some(mut names: impl Iterator<Item = String>) -> String {
+    let mut named: Vec<String> = names.by_ref().take(NAMED).collect();
+    let more = names.count();
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    named.join(", ")
+}
+
 /// Every code with its status and title; the table that the documentation shows is made from this one.
 pub const CODES: &[(&str, u16, &str)] = &[
     ("malformed_json", 400, "The body is not JSON"),
@@ -83,6 +97,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "confluence_unreachable",
         503,
         "Confluence cannot be reached",
+    ),
+    (
+        "incomplete",
+        503,
+        "Something of the index could not be read",
     ),
     (
         "confluence_unauthorized",

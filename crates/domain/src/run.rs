@@ -261,6 +261,19 @@ pub struct Run {
     pub error: Option<Problem>,
 }
 
+impl Run {
+    /// When answers became as current as this run made them; `None`: it does not say. What ended later than `now` was written by
+    /// a clock that was ahead, and is no truth about it.
+    #[must_use]
+    pub fn synced_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // A move changes where answers come from, not how current they are.
+        let counts = !self.dry_run
+            && self.kind != RunKind::Move
+            && matches!(self.status, RunStatus::Succeeded | RunStatus::Partial);
+        self.finished_at.filter(|at| counts && *at <= now)
+    }
+}
+
 /// The state in which a run without an error of its own ends.
 #[must_use]
 pub const fn final_status(counts: &Counts, canceled: bool, awaits_confirmation: bool) -> RunStatus {
@@ -298,6 +311,52 @@ mod tests {
                 open.may_become(RunStatus::Failed) && open.may_become(RunStatus::Interrupted),
                 "{open:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_a_run_that_ended_well_and_not_ahead_of_now_says_how_current_answers_are() {
+        let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(9);
+        let ended = Run {
+            run_id: RunId::generate(),
+            id: RunId::generate(),
+            index_id: IndexId::generate(),
+            kind: RunKind::Sweep,
+            status: RunStatus::Succeeded,
+            dry_run: false,
+            plan: None,
+            queued: false,
+            follow_up_run_id: None,
+            started_at: None,
+            finished_at: Some(now),
+            counts: Counts::default(),
+            requests: Requests::default(),
+            eta_seconds: None,
+            error: None,
+        };
+        assert_eq!(ended.synced_at(now), Some(now));
+        let early = now - chrono::TimeDelta::seconds(1);
+        assert_eq!(ended.synced_at(early), None, "the clock was ahead");
+        let others = [
+            Run {
+                kind: RunKind::Move,
+                ..ended.clone()
+            },
+            Run {
+                dry_run: true,
+                ..ended.clone()
+            },
+            Run {
+                status: RunStatus::Failed,
+                ..ended.clone()
+            },
+            Run {
+                finished_at: None,
+                ..ended
+            },
+        ];
+        for run in others {
+            assert_eq!(run.synced_at(now), None, "{run:?}");
         }
     }
 

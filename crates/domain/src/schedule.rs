@@ -142,6 +142,16 @@ pub fn called_for(known: &IndexProgress, now: &IndexProgress, enabled: bool) -> 
     (other_scope || accepted).then(|| manual_kind(now, None))
 }
 
+/// No run starts for a next try sooner than this after the end of the run before: pages that failed together are tried together.
+const BETWEEN_TRIES: TimeDelta = TimeDelta::minutes(1);
+
+/// When a run starts for what waits for its `next_try`, which was told for later than the beginning of the last run. What was due
+/// before that has had its turn, and is left to the next scheduled run: so no page is tried without end.
+#[must_use]
+pub fn retry_at(next_try: Timestamp, last_ended: Option<Timestamp>) -> Timestamp {
+    last_ended.map_or(next_try, |ended| next_try.max(ended + BETWEEN_TRIES))
+}
+
 /// Whether an answer made from a sync of `synced_at` is stale: older than twice the interval, or never synced.
 #[must_use]
 pub fn is_stale(synced_at: Option<Timestamp>, interval_minutes: u32, now: Timestamp) -> bool {
@@ -281,6 +291,19 @@ mod tests {
         ];
         for (known, now, enabled, want) in table {
             assert_eq!(called_for(known, now, enabled), want);
+        }
+    }
+
+    #[test]
+    fn a_told_try_is_kept_and_tries_are_no_closer_than_a_minute() {
+        for (next_try, ended, starts) in [
+            (at(10), None, at(10)),
+            (at(10), Some(at(3)), at(10)),
+            (at(10), Some(at(9)), at(10)),
+            (at(10), Some(at(10)), at(11)),
+            (at(10), Some(at(12)), at(13)),
+        ] {
+            assert_eq!(retry_at(next_try, ended), starts, "{next_try} {ended:?}");
         }
     }
 

@@ -68,6 +68,13 @@ pub fn place(settings: &IndexSettings, page: &Candidate<'_>) -> Place {
     }
 }
 
+/// Whether it is restricted, and the index leaves such pages out.
+#[must_use]
+pub fn is_kept_back(settings: &IndexSettings, page: &Candidate<'_>) -> bool {
+    settings.restricted_pages == RestrictedPages::Skip
+        && page.restriction == Restriction::Restricted
+}
+
 /// The settings of an index with its root pages, to be asked about many pages.
 #[derive(Clone, Debug)]
 pub struct Scope<'a> {

@@ -186,6 +186,21 @@ impl PageTree {
         }
     }
 
+    /// Where it begins that nobody knows who may read `id`: itself, or the nearest item above it.
+    #[must_use]
+    pub fn unknown_from<'a>(&'a self, id: &'a PageId) -> Option<&'a PageId> {
+        let is_unknown = |id: &PageId| {
+            let known = self.nodes.get(id).map(|placed| placed.node.restriction);
+            known.is_none_or(|restriction| restriction == Restriction::Unknown)
+        };
+        std::iter::once(id)
+            .chain(
+                self.chain(id)
+                    .filter(|above| !self.passed_over.contains(above)),
+            )
+            .find(|id| is_unknown(id))
+    }
+
     /// Whether `id` is one of `roots` or stands below one; `true` without roots.
     #[must_use]
     pub fn is_under(&self, id: &PageId, roots: &HashSet<PageId>) -> bool {
@@ -280,10 +295,21 @@ mod tests {
             [of("c"), of("d"), of("e"), of("f"), of("zz")],
             [Restricted, Unknown, Open, Unknown, Unknown]
         );
+        let from = |id: &str| tree.unknown_from(&PageId::from(id)).cloned();
+        assert_eq!(
+            [from("c"), from("d"), from("f"), from("zz")],
+            [
+                None,
+                Some("gone".into()),
+                Some("f".into()),
+                Some("zz".into())
+            ]
+        );
         assert_eq!(tree.missing_parents(), [PageId::from("gone")]);
         let mut tree = tree;
         tree.pass_over(PageId::from("gone"));
         assert_eq!(tree.effective_restriction(&PageId::from("d")), Open);
+        assert_eq!(tree.unknown_from(&PageId::from("d")), None);
     }
 
     #[test]

@@ -10,6 +10,13 @@ use crate::{SpaceId, Timestamp};
 /// A second confirmation counts only this long after the first.
 pub const CONFIRM_AFTER: TimeDelta = TimeDelta::minutes(1);
 
+/// Whether the absence of a space says anything of what it holds, which is then asked for page by page: in the second run that
+/// does not see it. An account that sees none of an index's spaces concludes nothing.
+#[must_use]
+pub const fn space_is_gone(seen_of_index: usize, unseen_before: bool) -> bool {
+    seen_of_index > 0 && unseen_before
+}
+
 /// What is to be done with a page that was not listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -17,6 +24,8 @@ pub enum Fate {
     There,
     /// Positive evidence: remove it in this run, for this reason.
     Remove(&'static str),
+    /// It would leave for this reason, and the administrator decided that it stays.
+    Retain(&'static str),
     /// Absent, for the first time or too shortly after it: hide it, look again.
     Hide,
     /// Nothing can be concluded: leave it as it is.
@@ -24,9 +33,25 @@ pub enum Fate {
 }
 
 /// Judges one unlisted page by what an error-free question for its id answered (`None`: not there, or not allowed).
-/// `absent_since`: when it was first found absent, if it was before.
+/// `absent_since`: when it was first found absent, if it was before. `retained`: the administrator decided that it stays.
 #[must_use]
 pub fn judge(
+    answer: Option<&SourcePage>,
+    scope: &HashSet<SpaceId>,
+    (absent_since, retained): (Option<Timestamp>, bool),
+    now: Timestamp,
+) -> Fate {
+    let fate = evidence(answer, scope, absent_since, now);
+    match fate {
+        Fate::Remove(why) if retained => Fate::Retain(why),
+        Fate::Hide if retained => Fate::Retain(NOT_SHOWN),
+        fate => fate,
+    }
+}
+
+const NOT_SHOWN: &str = "gone, or no longer visible to this account";
+
+fn evidence(
     answer: Option<&SourcePage>,
     scope: &HashSet<SpaceId>,
     absent_since: Option<Timestamp>,
@@ -42,9 +67,7 @@ pub fn judge(
             ContentStatus::Draft => Fate::Remove("back to a draft"),
             ContentStatus::Unknown => Fate::Keep,
         },
-        None if is_confirmed(absent_since, now) => {
-            Fate::Remove("gone, or no longer visible to this account")
-        }
+        None if is_confirmed(absent_since, now) => Fate::Remove(NOT_SHOWN),
         None => Fate::Hide,
     }
 }
@@ -55,11 +78,11 @@ pub fn is_confirmed(absent_since: Option<Timestamp>, now: Timestamp) -> bool {
     absent_since.is_some_and(|since| now - since >= CONFIRM_AFTER)
 }
 
-/// Whether a complete listing of a space is too good a reason to believe that it is empty: it named nothing although
-/// pages of the space are stored. Then it removes and hides nothing.
+/// Whether a complete listing of a space is no reason to believe that it is empty: it named nothing although pages of the
+/// space are known, since they are stored or named by search. Then it removes and hides nothing.
 #[must_use]
-pub const fn is_suspiciously_empty(listed: usize, stored: usize) -> bool {
-    listed == 0 && stored > 0
+pub const fn is_suspiciously_empty(listed: usize, known: usize) -> bool {
+    listed == 0 && known > 0
 }
 
 #[cfg(test)]
@@ -86,10 +109,24 @@ mod tests {
     }
 
     #[test]
+    fn a_space_is_gone_when_two_runs_do_not_see_it_and_see_another() {
+        for (seen, before, gone) in [
+            (1, false, false),
+            (40, true, true),
+            (1, true, true),
+            (0, true, false),
+            (0, false, false),
+        ] {
+            assert_eq!(space_is_gone(seen, before), gone, "{seen} {before}");
+        }
+    }
+
+    #[test]
     fn only_evidence_removes_at_once() {
         let scope = HashSet::from([SpaceId::from("10"), SpaceId::from("11")]);
         let now = chrono::DateTime::UNIX_EPOCH + TimeDelta::hours(1);
-        let fate = |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, since, now);
+        let fate =
+            |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, (since, false), now);
         assert_eq!(
             fate(Some(page(ContentStatus::Current, "11")), None),
             Fate::There
@@ -116,5 +153,13 @@ mod tests {
             fate(None, Some(now - TimeDelta::seconds(60))),
             Fate::Remove(_)
         ));
+        let kept = |answer: Option<SourcePage>| judge(answer.as_ref(), &scope, (None, true), now);
+        assert_eq!(kept(None), Fate::Retain(NOT_SHOWN));
+        let trashed = page(ContentStatus::Trashed, "10");
+        assert_eq!(kept(Some(trashed)), Fate::Retain("in the trash"));
+        let back = page(ContentStatus::Current, "10");
+        assert_eq!(kept(Some(back)), Fate::There);
+        let unknown = page(ContentStatus::Unknown, "10");
+        assert_eq!(kept(Some(unknown)), Fate::Keep);
     }
 }

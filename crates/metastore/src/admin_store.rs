@@ -42,13 +42,14 @@ impl AdminStore for Metastore {
     }
 
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>> {
-        let cursor = cursor.map(str::to_owned);
-        self.read(move |c| indexes::page_of_list(c, cursor.as_deref(), limit))
+        let (cursor, now) = (cursor.map(str::to_owned), self.now());
+        self.read(move |c| indexes::page_of_list(c, cursor.as_deref(), limit, now))
             .await
     }
 
     async fn index(&self, index: IndexId) -> StoreResult<Index> {
-        self.read(move |c| Ok(indexes::state(c, index)?.index))
+        let now = self.now();
+        self.read(move |c| Ok(indexes::state(c, index, now)?.index))
             .await
     }
 
@@ -69,6 +70,10 @@ impl AdminStore for Metastore {
         let now = self.now();
         self.write(move |c| runs::answer_guard(c, run, accept, now))
             .await
+    }
+
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
+        self.read(move |c| listing::unsettled(c, index)).await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {

@@ -338,7 +338,15 @@ mod tests {
         connection.run_pending_migrations(MIGRATIONS).unwrap();
         let index = domain::IndexId::generate();
         let now = chrono::Utc::now();
-        let run = || crate::rows::RunRow::pending(index, domain::run::RunKind::Delta, false, now);
+        let run = || {
+            crate::rows::RunRow::pending(
+                domain::RunId::generate(),
+                index,
+                domain::run::RunKind::Delta,
+                false,
+                now,
+            )
+        };
         connection
             .batch_execute("PRAGMA foreign_keys = OFF")
             .unwrap();

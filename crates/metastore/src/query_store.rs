@@ -15,11 +15,13 @@ use crate::rows::{BodyRow, CommentRow};
 #[async_trait]
 impl QueryStore for Metastore {
     async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget> {
-        self.answer(move |c| indexes::target(c, index)).await
+        let now = self.now();
+        self.answer(move |c| indexes::target(c, index, now)).await
     }
 
     async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>> {
-        self.answer(indexes::targets).await
+        let now = self.now();
+        self.answer(move |c| indexes::targets(c, now)).await
     }
 
     async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId> {
@@ -32,9 +34,14 @@ impl QueryStore for Metastore {
         index: IndexId,
         ids: &[PageId],
     ) -> StoreResult<(QueryTarget, Vec<PageRecord>)> {
-        let ids = ids.to_vec();
-        self.answer(move |c| Ok((indexes::target(c, index)?, pages::by_id(c, index, &ids)?)))
-            .await
+        let (ids, now) = (ids.to_vec(), self.now());
+        self.answer(move |c| {
+            Ok((
+                indexes::target(c, index, now)?,
+                pages::by_id(c, index, &ids)?,
+            ))
+        })
+        .await
     }
 
     async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {

@@ -1,6 +1,6 @@
 //! [`SyncStore`]: each method takes copies of what it was given onto a blocking thread and calls one function of `ops`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,8 +14,8 @@ use domain::moving::MoveCounts;
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    IndexState, LeavingObject, MoveBegun, OpenCounts, OpenHolding, OpenedRun, PageBrief, RunEnd,
-    StoreResult, StuckRemovals, SyncStore,
+    DuePage, IndexState, LeavingObject, MoveBegun, OpenCounts, OpenHolding, OpenedRun, PageBrief,
+    RunEnd, StoreResult, StuckRemovals, SyncStore, TriesOf,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
 use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
@@ -37,11 +37,13 @@ impl SyncStore for Metastore {
     }
 
     async fn index_states(&self) -> StoreResult<Vec<IndexState>> {
-        self.read(indexes::states).await
+        let now = self.now();
+        self.read(move |c| indexes::states(c, now)).await
     }
 
     async fn index_state(&self, index: IndexId) -> StoreResult<IndexState> {
-        self.read(move |c| indexes::state(c, index)).await
+        let now = self.now();
+        self.read(move |c| indexes::state(c, index, now)).await
     }
 
     async fn set_remote(&self, object: ObjectId, remote: &Remote) -> StoreResult<()> {
@@ -95,8 +97,13 @@ impl SyncStore for Metastore {
         self.read(move |c| runs::open_of(c, index)).await
     }
 
-    async fn indexes_with_open_run(&self) -> StoreResult<Vec<IndexId>> {
-        self.read(runs::indexes_with_open).await
+    async fn open_runs(&self) -> StoreResult<HashSet<IndexId>> {
+        self.read(runs::all_open).await
+    }
+
+    async fn next_tries(&self, of: &[TriesOf]) -> StoreResult<HashMap<IndexId, Timestamp>> {
+        let of = of.to_vec();
+        self.read(move |c| pages::next_tries(c, &of)).await
     }
 
     async fn start_run(&self, run: RunId) -> StoreResult<Run> {
@@ -188,6 +195,18 @@ impl SyncStore for Metastore {
         limit: usize,
     ) -> StoreResult<Vec<(PageId, ContentKind)>> {
         self.read(move |c| pages::needing_body(c, index, now, limit))
+            .await
+    }
+
+    async fn pages_due(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<DuePage>> {
+        let after = after.cloned();
+        self.read(move |c| pages::due(c, index, now, after.as_ref(), limit))
             .await
     }
 

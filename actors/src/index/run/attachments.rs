@@ -7,17 +7,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use attachment_text::{Limits, extract, supports};
-use domain::change::{Change, compare};
+use domain::change::{Change, Repeats, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
+use domain::guard::Passage;
 use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
+use domain::part::Part;
 use domain::ports::source::{Cursor, SourceError};
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
-use super::context::{Removal, SeenSpace};
+use super::context::SeenSpace;
 use super::convert::{alone, on_blocking_thread};
 use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
@@ -76,6 +79,8 @@ pub(super) async fn of_space(
     listed: &HashSet<PageId>,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut seen = HashSet::new();
+    let mut named = HashSet::new();
+    let mut repeats = Repeats::default();
     let mut cursor: Option<Cursor> = None;
     let mut restarts = 0;
     loop {
@@ -95,6 +100,12 @@ pub(super) async fn of_space(
         // Search was seen to name a next answer behind an empty one: that is its end.
         let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
         cursor = answer.next;
+        let before = named.len();
+        named.extend(answer.items.iter().map(|file| file.id.clone()));
+        if !repeats.take(answer.items.len(), named.len() - before, named.len()) {
+            let what = format!("the files of {}", space.given);
+            return Err(Halt::Source(SourceError::endless(what)));
+        }
         // One that hangs on nothing of this index now is missed.
         seen.extend(record(ctx, answer.items).await?.placed);
         if last {
@@ -262,20 +273,17 @@ fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
     record.attempts = 0;
     record.next_try_at = None;
     if record.holding.is_kept() {
-        let removal = Removal {
-            exempt: false,
-            only_accepted: false,
-        };
-        ctx.find(|f| f.removals.insert(record.page_id.clone(), removal));
+        ctx.find(|f| f.removals.insert(record.page_id.clone(), Passage::Counted));
     }
 }
 
 /// Fetches files and keeps their text.
 pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+    let refusals = AtomicU32::new(0);
     for ids in ids.chunks(CHUNK) {
         let records = by_id(ctx, ids).await?;
         let mut fetches = stream::iter(records.into_values())
-            .map(|record| one(ctx, record))
+            .map(|record| one(ctx, record, &refusals))
             .buffer_unordered(AT_ONCE);
         while let Some(fetched) = fetches.next().await {
             fetched?;
@@ -284,17 +292,31 @@ pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
     Ok(())
 }
 
-async fn one(ctx: &RunCtx, record: PageRecord) -> Result<(), Halt> {
+/// Fetches one file. After several refusals in a row by Confluence of downloads as such no further one is tried.
+async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(), Halt> {
     let id = record.page_id.clone();
     let (Some(page), None) = (record.facts.parent_id.clone(), refusal(&record)) else {
         let reason = refusal(&record).unwrap_or_else(|| "it hangs on no page".to_owned());
         return settle(ctx, &id, record.facts.version, Err(reason)).await;
     };
+    if refusals.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW {
+        let reason =
+            "Confluence refuses downloads, as others of this run showed; it is asked for again";
+        return retry::failed(ctx, &[id], reason).await;
+    }
     let limits = Limits::default();
     let bytes = match ctx.source.download(&page, &id, limits.max_bytes).await {
-        Ok(bytes) => bytes,
+        Ok(bytes) => {
+            refusals.store(0, Ordering::Relaxed);
+            bytes
+        }
         Err(halt) => {
-            return match halt.only_this_part()? {
+            let error = halt.only_optional(Part::Files)?;
+            if error.disposition().ends_run(None) {
+                refusals.fetch_add(1, Ordering::Relaxed);
+                ctx.is_missing(Part::Files, &format!("{id} could not be fetched"), &error);
+            }
+            return match error {
                 SourceError::TooLarge { detail, .. } if fits(&record) => {
                     let reason = format!(
                         "Confluence or a proxy before it calls the file too large, although its announced size is within the limit: {detail}"
@@ -408,15 +430,18 @@ pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
     let pages = known.values().filter_map(|r| r.facts.parent_id.clone());
     let pages = by_id(ctx, &pages.collect::<Vec<_>>()).await?;
     for id in ids {
-        if in_a_row >= FAILURES_IN_A_ROW {
+        if in_a_row >= FAILURES_IN_A_ROW || ctx.is_refused(Part::Files) {
             all.failed.insert(id.clone());
             continue;
         }
         let file = match ctx.source.file(id).await {
             Ok(file) => file,
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                tracing::warn!(index = %ctx.index(), file = %id, %error, "a file that is no longer listed could not be asked for; it stays as it is");
+                let error = halt.only_optional(Part::Files)?;
+                let what = format!(
+                    "{id}, which is no longer listed, could not be asked for; it stays as it is"
+                );
+                ctx.is_missing(Part::Files, &what, &error);
                 in_a_row += 1;
                 all.failed.insert(id.clone());
                 continue;
@@ -459,7 +484,7 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
             let page = file.facts.parent_id.as_ref().and_then(|id| parents.get(id));
             let with_page = page.and_then(|p| ctx.find(|f| f.removals.get(&p.page_id).copied()));
             let stored = file.holding.is_kept();
-            let removal = match page.map(|page| (page.state(), page)) {
+            let passage = match page.map(|page| (page.state(), page)) {
                 Some((PageState::Skipped, page)) => {
                     let why = page.reason.as_deref().unwrap_or("it does not belong");
                     file.standing = Standing::Skipped;
@@ -468,12 +493,11 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                         // Looked at again when the page comes in.
                         file.body_version = None;
                     }
-                    let exempt = with_page
-                        .map_or_else(|| ctx.scope_changed_in(&page.facts.space_id), |r| r.exempt);
-                    stored.then_some(Removal {
-                        exempt,
-                        only_accepted: with_page.is_some_and(|r| r.only_accepted),
-                    })
+                    let own = || match ctx.scope_changed_in(&page.facts.space_id) {
+                        true => Passage::Exempt,
+                        false => Passage::Counted,
+                    };
+                    stored.then(|| with_page.unwrap_or_else(own))
                 }
                 Some((PageState::Vanishing, _)) => {
                     vanish::hide(file, now, "its page is no longer shown");
@@ -482,15 +506,12 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
                 Some((state, _)) if state != PageState::Removed => return false,
                 _ => {
                     vanish::hide(file, now, "its page is gone");
-                    stored.then_some(Removal {
-                        exempt: true,
-                        only_accepted: false,
-                    })
+                    stored.then_some(Passage::Exempt)
                 }
             };
-            match removal {
-                Some(removal) => {
-                    ctx.find(|f| f.removals.insert(file.page_id.clone(), removal));
+            match passage {
+                Some(passage) => {
+                    ctx.find(|f| f.removals.insert(file.page_id.clone(), passage));
                 }
                 // What the store does not hold needs no removal.
                 None if !stored => {

@@ -8,13 +8,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::change::Repeats;
 use domain::comments::{
     CachedComment, CommentBrief, CommentPlace, Look, Missed, SourceComment, judge_missed,
 };
 use domain::content::{ContentKind, ContentStatus};
 use domain::document::markdown_hash;
 use domain::page::{PageState, Standing};
-use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
+use domain::part::Part;
+use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS, SourceError};
 use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
 use domain::{AccountId, Disposition, PageId, Timestamp};
 
@@ -148,6 +150,7 @@ impl Sweep<'_> {
         };
         let mut cursor: Option<Cursor> = None;
         let mut restarts = 0;
+        let mut repeats = Repeats::default();
         loop {
             let answer = match self.ctx.source.comments(&query, cursor.as_ref()).await {
                 Ok(answer) => answer,
@@ -164,9 +167,15 @@ impl Sweep<'_> {
             // Search was seen to name a next answer behind an empty one: that is its end.
             let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
             cursor = answer.next;
+            let (items, before) = (answer.items.len(), self.places.len());
             self.compare(answer.items).await?;
             if last {
                 return Ok(());
+            }
+            let named = self.places.len();
+            if !repeats.take(items, named - before, named) {
+                let what = format!("the comments of {}", space.given);
+                return Err(Halt::Source(SourceError::endless(what)));
             }
         }
     }
@@ -288,7 +297,7 @@ pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, Halt> {
 
 /// Asks for one comment that a walk did not name, while the run's budget for such lasts.
 async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
-    if !ctx.comment_looks.take() {
+    if ctx.is_refused(Part::Comments) || !ctx.comment_looks.take() {
         return Ok(Look::NotTaken);
     }
     Ok(match ctx.source.comment(brief.place, &brief.id).await {
@@ -298,7 +307,8 @@ async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
         },
         Ok(None) => Look::NotThere,
         Err(halt) => {
-            halt.only_this_part()?;
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "one could not be asked for", &error);
             Look::Failed
         }
     })

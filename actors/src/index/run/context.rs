@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use domain::blocked::Blocked;
 use domain::content::ContentKind;
-use domain::guard::{Asked, Question};
+use domain::guard::{Asked, Passage, Question};
 use domain::index::{IndexSettings, IndexSpace, SpaceState};
 use domain::links::Naming;
 use domain::overlap::Window;
 use domain::page::PageRecord;
-use domain::ports::source::Reach;
+use domain::part::Part;
+use domain::ports::source::{Reach, SourceError};
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
 use domain::scope::Scope;
@@ -75,7 +77,7 @@ pub(crate) struct RunCtx {
 #[derive(Default)]
 pub(super) struct Findings {
     /// Pages that have to leave; their rows say why.
-    pub(super) removals: BTreeMap<PageId, Removal>,
+    pub(super) removals: BTreeMap<PageId, Passage>,
     /// Pages that were found absent twice together with all others of their space: whether they leave is asked.
     pub(super) doubted: BTreeSet<PageId>,
     /// Spaces whose walk or facts ended with an error, by given key.
@@ -94,20 +96,31 @@ pub(super) struct Findings {
     pub(super) renamed: BTreeSet<PageId>,
     /// Items above pages that this run has asked for in vain, and what that says.
     pub(super) unseen_above: HashMap<PageId, Unseen>,
+    /// Items whose restrictions this run has asked for in vain, and what came of it, in words.
+    pub(super) in_vain: HashMap<PageId, String>,
+    /// Pages that wait for such an item.
+    pub(super) blocked: Blocked,
     /// The next watermark.
     pub(super) newest: Option<Timestamp>,
     /// A walk that an earlier run began: what was newest then bounds the watermark.
     pub(super) newest_at_most: Option<Timestamp>,
     /// Authors of comments whose names this run has asked for.
     pub(super) people_asked: HashSet<AccountId>,
-    /// The comments of some space could not be read.
-    pub(super) comments_missing: bool,
-    /// The attachments of some space could not be listed.
-    pub(super) attachments_missing: bool,
+    /// Optional parts that are not complete.
+    pub(super) missing: BTreeMap<Part, Missing>,
     /// The guard stopped removals.
     pub(super) guard: Option<Stopped>,
     /// Removals that were refused before, and would be done but for that.
     pub(super) refused: BTreeSet<PageId>,
+}
+
+/// Why an optional part is not complete.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Missing {
+    /// In words.
+    pub(super) why: String,
+    /// Confluence refuses all of it: nothing more of it is asked for in this run.
+    pub(super) refused: bool,
 }
 
 /// Removals that wait for the administrator.
@@ -116,15 +129,6 @@ pub(super) struct Stopped {
     pub(super) reason: String,
     /// What is asked.
     pub(super) question: Question,
-}
-
-/// A page that has to leave the store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Removal {
-    /// The administrator's own change of scope asks for it: the guard does not count it.
-    pub(super) exempt: bool,
-    /// However little it is, it goes only when the administrator has accepted that.
-    pub(super) only_accepted: bool,
 }
 
 /// A number of dear requests that a run may make.
@@ -239,9 +243,20 @@ impl RunCtx {
     /// again about what was refused.
     pub(super) fn asked(&self) -> Asked {
         match Asked::of(&self.state.progress) {
-            Asked::Refused(_) if self.run.kind == RunKind::Full => Asked::Nothing,
+            Asked::Refused(_) if self.asks_again() => Asked::Nothing,
             asked => asked,
         }
+    }
+
+    /// Whether this run asks again about what was refused.
+    pub(super) fn asks_again(&self) -> bool {
+        self.run.kind == RunKind::Full
+    }
+
+    /// When the administrator last answered.
+    pub(super) fn answered_at(&self) -> Timestamp {
+        let answered = self.state.progress.guard_answered_at;
+        answered.unwrap_or(self.started_at)
     }
 
     /// What a poll of one feed of the index has to read, from what it knows up to this watermark.
@@ -308,6 +323,29 @@ impl RunCtx {
         self.find(|f| {
             f.poll_trouble.get_or_insert(what);
         });
+    }
+
+    /// The restrictions of an item were asked for, and this came of it.
+    pub(super) fn asked_in_vain(&self, id: &PageId, answer: &str) {
+        self.find(|f| f.in_vain.insert(id.clone(), answer.to_owned()));
+    }
+
+    /// Something of an optional part could not be read; everything else goes on.
+    pub(super) fn is_missing(&self, part: Part, what: &str, error: &SourceError) {
+        tracing::warn!(index = %self.index(), what, %error, "an optional part fails; the pages go on");
+        let refused = error.disposition().ends_run(None);
+        self.find(|f| {
+            let missing = f.missing.entry(part).or_insert_with(|| Missing {
+                why: format!("{what}: {error}"),
+                refused,
+            });
+            missing.refused |= refused;
+        });
+    }
+
+    /// Whether Confluence refused all of an optional part in this run.
+    pub(super) fn is_refused(&self, part: Part) -> bool {
+        self.find(|f| f.missing.get(&part).is_some_and(|missing| missing.refused))
     }
 
     pub(super) fn trouble_with(&self, space: &SeenSpace, what: &str) {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
 use domain::page::CachedBody;
+use domain::part::Part;
 use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
 use storage_markdown::{Options, Resolver, convert_storage, splice_rendered};
@@ -30,6 +31,7 @@ const PEOPLE: usize = 250;
 const RENDERED_AT_ONCE: usize = 2;
 
 /// A body as it came.
+#[derive(Clone)]
 pub(super) struct RawBody {
     pub(super) page: PageId,
     pub(super) kind: ContentKind,
@@ -121,7 +123,8 @@ pub(super) async fn convert(
             first[at] = markdown;
         }
     }
-    let bodies = Arc::try_unwrap(bodies).unwrap_or_default();
+    // Nobody else holds them any more; a copy is dear, and loses none.
+    let bodies = Arc::unwrap_or_clone(bodies);
     let mut all = Conversions::default();
     for ((raw, markdown), complete) in bodies.into_iter().zip(first).zip(complete) {
         match markdown {
@@ -264,7 +267,8 @@ async fn ask_for_rendered(
     }
     let has_a_form = |at: &&usize| bodies[**at].kind != ContentKind::Container;
     let dynamic = dynamic.iter().filter(has_a_form);
-    let asked = dynamic.filter(|_| ctx.rendered.take()).map(|&at| {
+    let may_ask = |_: &&usize| !ctx.is_refused(Part::Rendered) && ctx.rendered.take();
+    let asked = dynamic.filter(may_ask).map(|&at| {
         let body = &bodies[at];
         async move { (at, ctx.source.rendered(body.kind, &body.page).await) }
     });
@@ -277,8 +281,9 @@ async fn ask_for_rendered(
             }
             Ok(None) => {}
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                tracing::debug!(page = %bodies[at].page, %error, "a rendered body is not to be had; storage stands");
+                let error = halt.only_optional(Part::Rendered)?;
+                let what = format!("those of {} could not be fetched", bodies[at].page);
+                ctx.is_missing(Part::Rendered, &what, &error);
             }
         }
     }
@@ -323,6 +328,9 @@ pub(super) async fn ask_for_people(
         .cloned()
         .collect();
     for ids in missing.chunks(PEOPLE) {
+        if ctx.is_refused(Part::Names) {
+            break;
+        }
         match ctx.source.people(ids).await {
             Ok(people) => {
                 let names: Vec<(AccountId, String)> = people
@@ -333,8 +341,12 @@ pub(super) async fn ask_for_people(
                 known.extend(names);
             }
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                tracing::warn!(index = %ctx.index(), %error, "names of mentioned people are not to be had now");
+                let error = halt.only_optional(Part::Names)?;
+                if error.disposition().ends_run(None) {
+                    ctx.is_missing(Part::Names, "some could not be looked up", &error);
+                } else {
+                    tracing::warn!(index = %ctx.index(), %error, "names of people could not be looked up; a later run asks again");
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use domain::PageId;
 use domain::content::{ContentKind, Restriction};
 use domain::page::Standing;
+use domain::part::Part;
 
 use super::context::SeenSpace;
 use super::convert::Links;
@@ -49,14 +50,14 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
-        .filter(|record| record.restriction == Restriction::Unknown)
-        .map(|record| (record.page_id.clone(), record.kind))
+        .filter(|page| page.restriction == Restriction::Unknown)
+        .map(|page| (page.page_id.clone(), page.kind))
         .collect();
     if ctx.needs_facts() {
         moved.extend(learn(ctx, &touched, unknown).await?);
     }
     touched.extend(files);
-    touched.extend(unsettled.into_iter().map(|record| record.page_id));
+    touched.extend(unsettled.into_iter().map(|page| page.page_id));
 
     suspects.extend(vanish::due_for_a_second_look(ctx).await?);
     let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;
@@ -76,8 +77,8 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
     let (mut pages, newest) = match comments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            ctx.poll_failed(format!("new comments could not be read: {error}"));
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "new ones could not be read", &error);
             return Ok(Vec::new());
         }
     };
@@ -94,8 +95,8 @@ async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
     let (files, newest) = match attachments::poll(ctx).await {
         Ok(found) => found,
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            ctx.poll_failed(format!("new attachments could not be listed: {error}"));
+            let error = halt.only_optional(Part::Files)?;
+            ctx.is_missing(Part::Files, "new ones could not be listed", &error);
             return Ok(Vec::new());
         }
     };

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use domain::change::Repeats;
 use domain::content::{ContentFacts, ContentKind};
-use domain::ports::source::{Cursor, FactsQuery};
+use domain::ports::source::{Cursor, FactsQuery, SourceError};
 use domain::{Disposition, PageId};
 
 use super::RunCtx;
@@ -15,13 +16,19 @@ const IDS: usize = 100;
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
 
+/// What a 404 says of an item whose restrictions were asked for, in words.
+pub(super) const NOT_THERE: &str = "Confluence answers 404 when it is asked for its restrictions, as if it were not there or not to be seen by this account";
+
 /// A walk over the facts of a whole space, answer by answer.
 pub(super) struct FactsWalk<'a> {
     ctx: &'a RunCtx,
     query: FactsQuery,
     cursor: Option<Cursor>,
     restarts: u32,
+    repeats: Repeats,
     over: bool,
+    /// Whether an item of a kind that is listed was named.
+    pub(super) named_pages: bool,
     /// What was named so far.
     pub(super) named: HashSet<PageId>,
 }
@@ -33,7 +40,9 @@ impl<'a> FactsWalk<'a> {
             query: FactsQuery::Space(space.key.clone(), space.reach),
             cursor: None,
             restarts: 0,
+            repeats: Repeats::default(),
             over: false,
+            named_pages: false,
             named: HashSet::new(),
         }
     }
@@ -58,8 +67,18 @@ impl<'a> FactsWalk<'a> {
         };
         // Search was seen to name a next answer behind an empty one: that is its end.
         self.over = answer.next.is_none() || answer.items.is_empty() || answer.next == self.cursor;
+        let before = self.named.len();
         self.named
             .extend(answer.items.iter().map(|item| item.id.clone()));
+        let named = self.named.len();
+        if !self.repeats.take(answer.items.len(), named - before, named) {
+            let what = "labels and restrictions of a space".to_owned();
+            return Err(Halt::Source(SourceError::endless(what)));
+        }
+        self.named_pages |= answer
+            .items
+            .iter()
+            .any(|item| ctx.kinds().contains(&item.kind));
         keep(ctx, &answer.items).await?;
         self.cursor = answer.next;
         Ok(true)
@@ -106,8 +125,11 @@ pub(super) async fn learn_unknown(
 ) -> Result<Vec<PageId>, Halt> {
     let mut learnt = Vec::new();
     for (id, kind) in unknown {
-        if let Single::Known(facts) = of_one(ctx, &ctx.single_facts, kind, &id).await? {
-            learnt.push(facts);
+        match of_one(ctx, &ctx.single_facts, kind, &id).await? {
+            Single::Known(facts) => learnt.push(facts),
+            Single::NotThere => ctx.asked_in_vain(&id, NOT_THERE),
+            Single::Failed(why) => ctx.asked_in_vain(&id, &why),
+            Single::NotAsked => {}
         }
     }
     keep(ctx, &learnt).await
@@ -129,8 +151,8 @@ pub(super) async fn of_one(
         Err(halt) => {
             // Not known: whoever asked takes it for restricted.
             let error = halt.only_this_part()?;
-            tracing::debug!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item are not to be had");
-            Ok(Single::NotAsked)
+            tracing::warn!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item could not be read");
+            Ok(Single::Failed(error.to_string()))
         }
     }
 }
@@ -139,6 +161,9 @@ pub(super) async fn of_one(
 pub(super) enum Single {
     Known(ContentFacts),
     NotThere,
+    /// In words.
+    Failed(String),
+    /// The budget is used up.
     NotAsked,
 }
 

@@ -1,7 +1,10 @@
 //! The end of a run: its status, what the index says of itself, what is remembered for the next one.
 
+use domain::blocked;
+use domain::guard;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::page::PageState;
+use domain::part::Part;
 use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
 use domain::problem::Problem;
 use domain::run::{RunKind, RunStatus, final_status};
@@ -256,6 +259,13 @@ fn end_well(
         end.error = Some(Problem::new("no_space_visible", words));
         return end_badly(execution, state, end);
     }
+    let incomplete = incomplete(findings);
+    if !incomplete.is_empty() {
+        end.error = Some(Problem::new("incomplete", incomplete.join("; ")));
+        if end.status == RunStatus::Succeeded {
+            end.status = RunStatus::Partial;
+        }
+    }
     if !trouble.is_empty() || findings.poll_trouble.is_some() {
         let spaces = trouble
             .iter()
@@ -265,6 +275,7 @@ fn end_well(
             .iter()
             .cloned()
             .chain(spaces)
+            .chain(incomplete)
             .collect();
         end.error = Some(Problem::new("confluence_unreachable", words.join("; ")));
         let nowhere = findings.poll_trouble.is_some() || trouble.len() >= visible;
@@ -292,6 +303,15 @@ fn end_well(
     end.index_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
 }
 
+/// What is missing of an index whose spaces were read, in words.
+fn incomplete(findings: &Findings) -> Vec<String> {
+    let parts = findings.missing.iter();
+    parts
+        .map(|(part, missing)| format!("{}: {}", part.in_words(), missing.why))
+        .chain(blocked::in_words(&findings.blocked))
+        .collect()
+}
+
 /// Nothing was learnt about the index; its error says why.
 fn end_badly(execution: &Execution, state: &IndexState, end: &mut RunEnd) {
     end.status = RunStatus::Failed;
@@ -311,12 +331,14 @@ fn reasons(
         None if progress.awaiting_confirmation.is_some() => vec![format!(
             "the removal of {guarded} document(s) waits to be confirmed or refused"
         )],
-        None if progress.deletions_refused => vec![format!(
-            "the removal of {guarded} document(s) was refused: they stay, and are hidden while their pages are gone. A full sync asks again"
+        None if progress.deletions_refused => vec![guard::refusal_in_words(
+            &progress.guarded_pages,
+            progress.guard_answered_at,
         )],
         None => Vec::new(),
     };
     reasons.extend(findings.poll_trouble.clone());
+    reasons.extend(incomplete(findings));
     let spaces = execution.ctx.iter().flat_map(|ctx| &ctx.state.index.spaces);
     for space in spaces {
         let trouble = findings.space_trouble.get(&space.key);
@@ -389,7 +411,12 @@ fn remember_question(execution: &Execution, findings: &Findings, progress: &mut 
             progress.guarded_pages.clone_from(&stopped.question.pages);
             return;
         }
-        None if !execution.run.kind.sweeps() || !findings.space_trouble.is_empty() => return,
+        None if !execution.run.kind.sweeps()
+            || !findings.space_trouble.is_empty()
+            || findings.missing.contains_key(&Part::Files) =>
+        {
+            return;
+        }
         None => &findings.refused,
     };
     progress.awaiting_confirmation = None;

@@ -171,13 +171,12 @@ fn after(
         (Change::Edited | Change::FactsOnly, Some(record)) => PageRecord {
             facts: PageFacts::from(item),
             // Whether a page that stays out may now come in is decided with its labels and restrictions.
-            standing: match record.standing {
-                Standing::Skipped => Standing::Skipped,
-                _ => Standing::Undecided,
+            standing: if stays_out(record) {
+                record.standing
+            } else {
+                Standing::Undecided
             },
-            reason: (record.standing == Standing::Skipped)
-                .then(|| record.reason.clone())
-                .flatten(),
+            reason: record.reason.clone().filter(|_| stays_out(record)),
             attempts: 0,
             next_try_at: None,
             vanished_at: None,
@@ -195,6 +194,15 @@ fn after(
             ..fresh()
         },
         (_, None) => fresh(),
+    }
+}
+
+/// Whether a rule of the index keeps it out, or would but for the administrator's decision; that it is listed changes nothing.
+fn stays_out(record: &PageRecord) -> bool {
+    match record.standing {
+        Standing::Skipped => true,
+        Standing::Retained => record.vanished_at.is_none(),
+        _ => false,
     }
 }
 
@@ -218,7 +226,7 @@ fn take_body(
     if record.standing == Standing::Failed {
         record.standing = Standing::Undecided;
     }
-    if record.standing != Standing::Skipped {
+    if !matches!(record.standing, Standing::Skipped | Standing::Retained) {
         record.reason = None;
     }
     record.attempts = 0;

@@ -87,10 +87,18 @@ pub(super) async fn learn(
                 Single::NotThere => {
                     let unseen = unseen(kind);
                     ctx.find(|f| f.unseen_above.insert(id.clone(), unseen));
-                    if unseen == Unseen::PassOver {
-                        tree.pass_over(id);
-                        answered = true;
+                    match unseen {
+                        Unseen::PassOver => {
+                            tree.pass_over(id);
+                            answered = true;
+                        }
+                        Unseen::Unknown => ctx.asked_in_vain(&id, facts::NOT_THERE),
                     }
+                }
+                Single::Failed(why) => {
+                    // Once in a run is enough.
+                    ctx.find(|f| f.unseen_above.insert(id.clone(), Unseen::Unknown));
+                    ctx.asked_in_vain(&id, &why);
                 }
                 Single::NotAsked => {}
             }
@@ -160,7 +168,12 @@ pub(super) async fn refresh(
                 learnt.push(facts);
             }
             Single::NotThere => {
+                ctx.asked_in_vain(&id, facts::NOT_THERE);
                 gone.insert(id.clone());
+            }
+            Single::Failed(why) => {
+                ctx.asked_in_vain(&id, &why);
+                continue;
             }
             Single::NotAsked => continue,
         }

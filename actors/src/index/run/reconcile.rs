@@ -4,16 +4,18 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
+use domain::blocked;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
+use domain::guard::{Asked, Passage};
 use domain::links::Naming;
 use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
-use domain::scope::{Candidate, Place, Scope, place};
+use domain::scope::{Candidate, Place, Scope, is_kept_back, place};
 use domain::tree::{Node, PageTree};
 
 use super::RunCtx;
-use super::context::{Removal, SeenSpace};
+use super::context::SeenSpace;
 use super::convert::Links;
 use super::links::Namings;
 use crate::stop::Halt;
@@ -134,11 +136,13 @@ impl<'a> Reconciler<'a> {
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let owners = self.owners(&records).await?;
+        let asked = ctx.asked();
         // Where each stands first: pages point at one another.
         let mut placed = Vec::with_capacity(records.len());
         for before in records {
             let mut record = before.clone();
-            let desired = self.place(&mut record, owner_of(&before, &owners), tree);
+            let owner = owner_of(&before, &owners);
+            let desired = self.place(&mut record, owner, tree, &asked);
             self.namings.note(&record);
             ctx.note_naming(before.naming(), &record);
             placed.push((before, record, desired));
@@ -180,6 +184,13 @@ impl<'a> Reconciler<'a> {
                     record.links.clone_from(&before.links);
                     self.unnamed.push(id.clone());
                 }
+                Desired::Stay { .. } => {
+                    if self.takes_names_back(&mut record, &elsewhere)
+                        && let Some(hash) = ctx.names.hash(&record)
+                    {
+                        wanted.push(record.wanted(Some(hash)));
+                    }
+                }
                 Desired::Hide { .. } | Desired::Wait(Waits::Owner | Waits::Facts(_)) => {}
             }
             if matches!(desired, Desired::Wait(_)) && holding.is_kept() {
@@ -204,6 +215,24 @@ impl<'a> Reconciler<'a> {
             }
         });
         Ok(!wanted.is_empty())
+    }
+
+    /// The decision, with what a page waits for where that was asked for in vain; such a page is noted, unless it is in the index
+    /// already, and no longer when it is decided.
+    fn explained(&self, desired: Desired, page: &PageRecord, tree: &PageTree) -> Desired {
+        let id = &page.page_id;
+        let waits = matches!(desired, Desired::Wait(Waits::Facts(_))) && !page.holding.is_kept();
+        let at = tree.unknown_from(id).filter(|_| waits);
+        self.ctx.find(|f| {
+            let asked = at.and_then(|at| Some((at, f.in_vain.get(at)?)));
+            let Some((at, answer)) = asked else {
+                f.blocked.remove(id);
+                return desired;
+            };
+            let why = blocked::why(id, at, answer);
+            f.blocked.insert(id.clone(), at.clone());
+            Desired::Wait(Waits::Facts(why))
+        })
     }
 
     /// Nothing more is needed of a page, as its row stands; `false` when that was so before.
@@ -235,6 +264,7 @@ impl<'a> Reconciler<'a> {
         record: &mut PageRecord,
         owner: Option<&PageRecord>,
         tree: &PageTree,
+        asked: &Asked,
     ) -> Desired {
         let ctx = self.ctx;
         record.breadcrumb = tree.breadcrumb(&record.page_id);
@@ -255,25 +285,33 @@ impl<'a> Reconciler<'a> {
             place,
             owner,
             needs_facts: ctx.needs_facts(),
+            kept_back: is_kept_back(ctx.settings(), &candidate),
+            retained: asked.retains(record, ctx.asks_again()),
             hash: None,
             names_are_known: true,
         };
-        let desired = desired(record, around, ctx.now());
+        let desired = self.explained(desired(record, around, ctx.now()), record, tree);
         let id = &record.page_id;
-        match desired {
+        match &desired {
             Desired::Drop { .. } if record.holding.is_kept() => {
                 let before = self.before.as_ref();
                 let by_scope = before.is_some_and(|b| b.holds(id, &candidate, tree));
-                let removal = Removal {
-                    // What the store never confirmed is no loss.
-                    exempt: !record.holding.is_quotable() || by_scope && !record.has_no_text(),
-                    only_accepted: false,
+                // What the store never confirmed is no loss.
+                let exempt = !record.holding.is_quotable() || by_scope && !record.has_no_text();
+                let passage = if exempt {
+                    Passage::Exempt
+                } else {
+                    Passage::Counted
                 };
-                ctx.find(|f| f.removals.insert(id.clone(), removal));
+                ctx.find(|f| f.removals.insert(id.clone(), passage));
             }
             Desired::Wait(Waits::Body) => ctx.find(|f| {
                 f.removals.remove(id);
             }),
+            Desired::Stay { why: Some(why) } => {
+                ctx.find(|f| f.removals.insert(id.clone(), Passage::Counted));
+                record.retain(why, ctx.answered_at(), ctx.now());
+            }
             _ => {}
         }
         record.belongs = belongs;
@@ -289,18 +327,28 @@ impl<'a> Reconciler<'a> {
         elsewhere: &Namings,
     ) -> Desired {
         let ctx = self.ctx;
-        let naming = |id: &PageId| self.namings.get(id).or_else(|| elsewhere.get(id));
-        let unknown = record
-            .links
-            .name(|id| naming(id).unwrap_or(Naming::Unknown));
+        let unknown = record.links.name(|id| self.naming(id, elsewhere));
         let around = Around {
             place: Place::In,
             owner,
             needs_facts: ctx.needs_facts(),
+            kept_back: false,
+            retained: false,
             hash: ctx.names.hash(record),
             names_are_known: !unknown || self.links != Links::AsKnown,
         };
         desired(record, around, ctx.now())
+    }
+
+    /// Whether the document of a page names one that may not be named any more; it does not after this.
+    fn takes_names_back(&self, record: &mut PageRecord, elsewhere: &Namings) -> bool {
+        let named = |id: &PageId| self.naming(id, elsewhere) == Naming::Named;
+        record.links.keep_named(named)
+    }
+
+    fn naming(&self, id: &PageId, elsewhere: &Namings) -> Naming {
+        let known = self.namings.get(id).or_else(|| elsewhere.get(id));
+        known.unwrap_or(Naming::Unknown)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::backoff::Backoff;
-use domain::page::{PageRecord, PageState, Standing};
-use domain::ports::store::{IndexState, StoreError};
+use domain::page::{PageRecord, Standing};
+use domain::ports::store::{DuePage, IndexState, StoreError};
 use domain::{PageId, Timestamp};
 
 use super::RunCtx;
@@ -12,8 +12,8 @@ use super::convert::Unconverted;
 use crate::shared::Shared;
 use crate::stop::Halt;
 
-/// Rows looked at in one step.
-const STEP: usize = 500;
+/// Rows read in one step.
+const STEP: usize = 5_000;
 
 /// When a page that failed so often in a row is tried again.
 pub(super) fn next_try(ctx: &RunCtx, attempts: i32) -> Timestamp {
@@ -39,37 +39,27 @@ pub(crate) async fn something_is_due(
     if sending.is_some_and(|at| at <= now) {
         return Ok(true);
     }
-    let failed = shared
+    Ok(!shared
         .store
-        .pages_in_states(index, &[PageState::Failed, PageState::Pending], None, STEP)
-        .await?;
-    let records = shared.store.pages_by_id(index, &failed).await?;
-    Ok(records.iter().any(|record| is_due(record, now)))
-}
-
-/// Whether a page is to be decided (again) now; what is only still to be sent is the upload worker's business.
-fn is_due(record: &PageRecord, now: Timestamp) -> bool {
-    let decided = record.standing == Standing::Member && record.holding.want().is_some();
-    !decided && record.next_try_at.is_none_or(|at| at <= now)
+        .pages_due(index, now, None, 1)
+        .await?
+        .is_empty())
 }
 
 /// Pages that no run has settled yet and that are due: pending ones, and failed ones whose time has come.
-pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<PageRecord>, Halt> {
-    let states = [PageState::Pending, PageState::Failed];
+pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<DuePage>, Halt> {
     let mut all = Vec::new();
     let mut after: Option<PageId> = None;
     loop {
-        let ids = ctx
+        let due = ctx
             .store()
-            .pages_in_states(ctx.index(), &states, after.as_ref(), STEP)
+            .pages_due(ctx.index(), ctx.now(), after.as_ref(), STEP)
             .await?;
-        let Some(last) = ids.last().cloned() else {
+        let Some(last) = due.last() else {
             return Ok(all);
         };
-        let now = ctx.now();
-        let records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        all.extend(records.into_iter().filter(|record| is_due(record, now)));
-        after = Some(last);
+        after = Some(last.page_id.clone());
+        all.extend(due);
     }
 }
 
@@ -110,8 +100,10 @@ pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<
 
 /// Says in its record that a page failed, and when it is tried again.
 pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
-    record.standing = Standing::Failed;
-    record.reason = Some(reason);
+    if record.standing != Standing::Retained {
+        record.standing = Standing::Failed;
+        record.reason = Some(reason);
+    }
     record.attempts += 1;
     record.next_try_at = Some(next_try(ctx, record.attempts));
 }
@@ -121,7 +113,7 @@ pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
     let count = i64::try_from(ids.len()).unwrap_or(0);
     ctx.counters.count(|counts| counts.failed += count);
     ctx.shared
-        .publish_failed(ctx.index(), ctx.run.id, ids)
+        .publish_failed((ctx.index(), ctx.run.id), &ctx.counters, ids)
         .await;
 }
 

@@ -1,12 +1,13 @@
 //! A run begins by knowing who it is and which of its spaces it sees.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::content::Space;
 use domain::index::{IndexSpace, SpaceState, owes_a_sweep};
-use domain::ports::source::MAX_BATCH;
+use domain::ports::source::{Cursor, MAX_BATCH};
 use domain::ports::store::IndexState;
-use domain::{SpaceId, SpaceKey};
+use domain::vanish::space_is_gone;
+use domain::{SpaceId, SpaceKey, Timestamp};
 
 use crate::fetcher::Fetchers;
 use crate::shared::Shared;
@@ -15,8 +16,8 @@ use crate::stop::Halt;
 /// Spaces about which the run before this one had something to say.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    /// Neither this run nor the one before it could see them.
-    pub(super) gone_again: HashSet<SpaceId>,
+    /// Seen neither by this run nor by one before it, since then: what they hold is asked for, and hidden or removed.
+    pub(super) gone: HashMap<SpaceId, Timestamp>,
     /// Seen now, and not read to the end the last time: whatever kind of run this is, it reads them whole.
     pub(super) owed: HashSet<SpaceId>,
 }
@@ -47,16 +48,13 @@ pub(super) async fn look_up(
         seen.extend(source.spaces_by_key(keys).await?);
     }
     let after: Vec<IndexSpace> = before.iter().map(|space| as_seen(space, &seen)).collect();
-    let of = |is: fn(SpaceState, SpaceState) -> bool| {
-        let pairs = before.iter().zip(&after);
-        pairs
-            .filter(|(before, after)| is(before.state, after.state))
-            .filter_map(|(_, after)| after.id.clone())
-            .collect()
-    };
+    let pairs = before.iter().zip(&after);
     let remembered = Remembered {
-        gone_again: of(|before, now| before == SpaceState::Vanished && now == before),
-        owed: of(owes_a_sweep),
+        gone: gone(shared, state, &after).await?,
+        owed: pairs
+            .filter(|(before, after)| owes_a_sweep(before.state, after.state))
+            .filter_map(|(_, after)| after.id.clone())
+            .collect(),
     };
     // What is owed stays so in its row until it is done.
     let rows = as_owed(&after, &remembered.owed);
@@ -65,6 +63,46 @@ pub(super) async fn look_up(
     }
     state.index.spaces = after;
     Ok(remembered)
+}
+
+/// Spaces whose absence counts, with the time of the first run that did not see them. It is kept as a checkpoint of the index, and
+/// stays as it is while none of the index's spaces is seen.
+async fn gone(
+    shared: &Shared,
+    state: &IndexState,
+    spaces: &[IndexSpace],
+) -> Result<HashMap<SpaceId, Timestamp>, Halt> {
+    let (index, now) = (state.index.id, shared.now());
+    let mut gone = HashMap::new();
+    let is_seen = |space: &&IndexSpace| space.state != SpaceState::Vanished;
+    let seen = spaces.iter().filter(is_seen).count();
+    for (before, space) in state.index.spaces.iter().zip(spaces) {
+        let Some(id) = &space.id else { continue };
+        let name = format!("unseen/{id}");
+        if is_seen(&space) {
+            if before.state == SpaceState::Vanished {
+                shared.store.set_checkpoint(index, &name, None).await?;
+            }
+            continue;
+        }
+        let mark = shared.store.checkpoint(index, &name).await?;
+        let since = mark.and_then(|Cursor(text)| text.parse().ok());
+        // A clock that was ahead is no evidence.
+        let since = since.filter(|since: &Timestamp| *since <= now);
+        match since {
+            Some(since) if space_is_gone(seen, true) => {
+                gone.insert(id.clone(), since);
+            }
+            // A run that sees none of them is no witness.
+            None if seen > 0 => {
+                let mark = Some(Cursor(now.to_rfc3339()));
+                let store = &shared.store;
+                store.set_checkpoint(index, &name, mark.as_ref()).await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(gone)
 }
 
 /// The space rows with those marked that are owed a sweep.

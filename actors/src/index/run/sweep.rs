@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, Restriction};
 use domain::page::PageState;
+use domain::part::Part;
 use domain::ports::source::MAX_BATCH;
 use domain::ports::store::PageBrief;
 use domain::run::RunKind;
@@ -36,13 +37,13 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
     let newest_comment = poll_comments(ctx, spaces).await?;
     let newest_file = poll_attachments(ctx, spaces).await?;
     let mut absent = each(ctx, spaces).await?;
-    if !ctx.find(|f| f.comments_missing) {
+    if !ctx.find(|f| f.missing.contains_key(&Part::Comments)) {
         remember(ctx, comments::WALK, newest_comment).await?;
     }
-    if !ctx.find(|f| f.attachments_missing) {
+    if !ctx.find(|f| f.missing.contains_key(&Part::Files)) {
         remember(ctx, attachments::WALK, newest_file).await?;
     }
-    absent.extend(of_gone_spaces(ctx, spaces).await?);
+    absent.extend(of_gone_spaces(ctx).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
     stages::decide(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
 }
@@ -71,8 +72,8 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
         Ok((_, newest)) => Ok(newest),
         Err(halt) => {
             // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
-            let error = halt.only_this_part()?;
-            tracing::warn!(index = %ctx.index(), %error, "the newest comments could not be listed");
+            let error = halt.only_optional(Part::Comments)?;
+            ctx.is_missing(Part::Comments, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -86,8 +87,8 @@ async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<T
     match attachments::poll(ctx).await {
         Ok((_, newest)) => Ok(newest),
         Err(halt) => {
-            let error = halt.only_this_part()?;
-            tracing::warn!(index = %ctx.index(), %error, "the newest attachments could not be listed");
+            let error = halt.only_optional(Part::Files)?;
+            ctx.is_missing(Part::Files, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -119,25 +120,23 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
         let error = halt.only_this_part()?;
         ctx.trouble_with(space, &error.to_string());
     }
-    if ctx.settings().include_attachments {
+    if ctx.settings().include_attachments && !ctx.is_refused(Part::Files) {
         match attachments::of_space(ctx, space, &seen).await {
             Ok(missing) => absent.extend(missing),
             Err(halt) => {
-                let error = halt.only_this_part()?;
-                ctx.find(|f| f.attachments_missing = true);
-                ctx.trouble_with(
-                    space,
-                    &format!("its attachments could not be listed: {error}"),
-                );
+                let error = halt.only_optional(Part::Files)?;
+                let what = format!("those of {} could not be listed", space.given);
+                ctx.is_missing(Part::Files, &what, &error);
             }
         }
     }
     if ctx.settings().include_comments
+        && !ctx.is_refused(Part::Comments)
         && let Err(halt) = comments::of_space(ctx, space).await
     {
-        let error = halt.only_this_part()?;
-        ctx.find(|f| f.comments_missing = true);
-        ctx.trouble_with(space, &format!("its comments could not be read: {error}"));
+        let error = halt.only_optional(Part::Comments)?;
+        let what = format!("those in {} could not be read", space.given);
+        ctx.is_missing(Part::Comments, &what, &error);
     }
     let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
     if ctx.needs_facts()
@@ -169,6 +168,12 @@ async fn learn(
             reconciler.decide(Which::Decidable).await?;
             decide_at = walk.named.len() + DECIDE_AFTER.max(walk.named.len() / 2);
         }
+    }
+    if is_suspiciously_empty(seen.len(), usize::from(walk.named_pages)) {
+        ctx.trouble_with(
+            space,
+            "its listing was empty although search names pages of it: nothing is concluded from that",
+        );
     }
     if ctx.run.kind == RunKind::Full {
         let unnamed: Vec<PageId> = seen.difference(&walk.named).cloned().collect();
@@ -245,28 +250,10 @@ async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Pages of spaces that two runs in a row could not see, if the account sees any space at all: an account that suddenly
-/// sees nothing concludes nothing.
-async fn of_gone_spaces(
-    ctx: &RunCtx,
-    visible: &[SeenSpace],
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+/// Pages of spaces that are gone: whether they are anywhere is asked of each.
+async fn of_gone_spaces(ctx: &RunCtx) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
     let mut absent = BTreeMap::new();
-    if ctx.remembered.gone_again.is_empty() {
-        return Ok(absent);
-    }
-    let sees_something = !visible.is_empty()
-        || match ctx.source.visible_spaces().await {
-            Ok(spaces) => !spaces.is_empty(),
-            Err(halt) => {
-                halt.only_this_part()?;
-                false
-            }
-        };
-    if !sees_something {
-        return Ok(absent);
-    }
-    for space in &ctx.remembered.gone_again {
+    for space in ctx.remembered.gone.keys() {
         let briefs = ctx.store().briefs(ctx.index(), space).await?;
         let members = briefs
             .into_iter()

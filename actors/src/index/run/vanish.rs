@@ -2,17 +2,17 @@
 //!
 //! Absence alone removes nothing. What removes is decided by [`domain::vanish`] and [`domain::guard`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use domain::content::{ContentKind, ContentStatus, SourcePage};
-use domain::guard::{Asked, Question, Suggested, judge};
+use domain::guard::{Asked, Passage, Question, judge};
 use domain::holding::Wanted;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::source::{MAX_BATCH, SourceError};
 use domain::vanish::{self, Fate};
 use domain::{PageId, SpaceId};
 
-use super::context::{Removal, Stopped};
+use super::context::Stopped;
 use super::convert::Links;
 use super::listed::record;
 use super::{RunCtx, attachments};
@@ -192,9 +192,21 @@ async fn apply(
                 continue;
             }
             let naming = page.naming();
-            let confirmed_before = page.state() == PageState::Vanishing || accepted;
-            let since = page.vanished_at.filter(|_| confirmed_before);
-            match vanish::judge(answer.as_ref(), scope, since, now) {
+            let confirmed_before = matches!(page.standing, Standing::Hidden | Standing::Retained)
+                || page.state() == PageState::Vanishing
+                || accepted;
+            let space_gone = ctx.remembered.gone.get(&page.facts.space_id).copied();
+            let since = space_gone.or(page.vanished_at.filter(|_| confirmed_before));
+            let retained = asked.retains(&page, ctx.asks_again());
+            let passage = if !page.holding.is_kept() {
+                // What the store does not hold is no loss.
+                Passage::Exempt
+            } else if space_gone.is_some() {
+                Passage::WithItsSpace
+            } else {
+                Passage::Counted
+            };
+            match vanish::judge(answer.as_ref(), scope, (since, retained), now) {
                 Fate::There => there.extend(answer),
                 Fate::Keep => {}
                 Fate::Hide => {
@@ -208,6 +220,15 @@ async fn apply(
                         changed.push(page);
                     }
                 }
+                Fate::Retain(why) => {
+                    let before = page.clone();
+                    page.vanished_at.get_or_insert(now);
+                    page.retain(why, ctx.answered_at(), now);
+                    ctx.find(|f| f.removals.insert(page.page_id.clone(), passage));
+                    if page != before {
+                        changed.push(page);
+                    }
+                }
                 Fate::Remove(reason) => {
                     let never_came_in =
                         page.standing == Standing::Skipped && !page.holding.is_kept();
@@ -218,12 +239,7 @@ async fn apply(
                         wanted.push(page.wanted(None));
                     }
                     if page.standing == Standing::Hidden {
-                        let removal = Removal {
-                            // What the store does not hold is no loss.
-                            exempt: !page.holding.is_kept(),
-                            only_accepted: false,
-                        };
-                        ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                        ctx.find(|f| f.removals.insert(page.page_id.clone(), passage));
                     }
                     changed.push(page);
                 }
@@ -306,11 +322,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
             hide(page, now, reason);
             ctx.note_naming(naming, page);
             if page.holding.is_kept() {
-                let removal = Removal {
-                    exempt: true,
-                    only_accepted: false,
-                };
-                ctx.find(|f| f.removals.insert(page.page_id.clone(), removal));
+                ctx.find(|f| f.removals.insert(page.page_id.clone(), Passage::Exempt));
             } else {
                 leave_untold(page);
                 wanted.push(page.wanted(None));
@@ -324,9 +336,13 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
 pub(super) async fn due_for_a_second_look(
     ctx: &RunCtx,
 ) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+    let mut due = BTreeMap::new();
+    if ctx.visible_spaces().is_empty() {
+        // An account that sees none of the spaces would miss every page.
+        return Ok(due);
+    }
     // What is not removed whatever the answer is not asked for.
     let asked = ctx.asked();
-    let mut due = BTreeMap::new();
     let mut after: Option<PageId> = None;
     loop {
         let ids = ctx
@@ -357,32 +373,22 @@ pub(super) async fn due_for_a_second_look(
 /// Nothing of what this run found to leave is wanted any more, if the guard lets it go. New content went before.
 pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
     let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
-    let doubted = Removal {
-        exempt: false,
-        only_accepted: true,
-    };
     removals.extend(ctx.find(|f| {
         std::mem::take(&mut f.doubted)
             .into_iter()
-            .map(|id| (id, doubted))
+            .map(|id| (id, Passage::OnlyAccepted))
     }));
-    let mut suggested = Suggested::default();
-    for (id, removal) in removals.iter().filter(|(_, removal)| !removal.exempt) {
-        suggested.pages.insert(id.clone());
-        if removal.only_accepted {
-            suggested.only_accepted.insert(id.clone());
-        }
-    }
     let stored = ctx.store().stored_pages(ctx.index()).await?;
     let most = ctx.shared.settings.max_delete_percent;
-    let verdict = judge(stored, suggested, most, &ctx.asked());
-    let may_go: Vec<PageId> = removals
-        .into_iter()
-        .filter(|(id, removal)| removal.exempt || verdict.go.contains(id))
-        .map(|(id, _)| id)
-        .collect();
-    ctx.find(|f| f.refused = verdict.refused);
+    let verdict = judge(stored, &removals, most, &ctx.asked());
+    let may_go: Vec<PageId> = verdict.go.into_iter().collect();
+    let mut refused = verdict.refused;
+    refused.extend(still_retained(ctx).await?);
+    ctx.find(|f| f.refused = refused);
     if let Some(question) = verdict.question {
+        if !question.waits_already {
+            ask_anew(ctx, &question.pages).await?;
+        }
         let reason = in_words(&question);
         tracing::warn!(index = %ctx.index(), reason, "the guard stopped removals");
         ctx.find(|f| f.guard = Some(Stopped { reason, question }));
@@ -391,8 +397,8 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         let _rows = ctx.rows.lock().await;
         let mut pages = ctx.store().pages_by_id(ctx.index(), chunk).await?;
         // One that came back while this run went on stays.
-        pages.retain(|page| page.standing.is_out());
         let now = ctx.now();
+        pages.retain_mut(|page| page.withdraw_retention(now) || page.standing.is_out());
         for page in &mut pages {
             if page.standing == Standing::Hidden {
                 page.standing = Standing::Gone;
@@ -404,6 +410,36 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         ctx.shared.pass("after_removals_written");
     }
     ctx.uploads.wake();
+    Ok(())
+}
+
+/// Pages that the administrator decided to keep, and that have not come back: also those that nobody could ask for this time.
+async fn still_retained(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
+    let Asked::Refused(shown) = ctx.asked() else {
+        return Ok(Vec::new());
+    };
+    let shown: Vec<PageId> = shown.into_iter().collect();
+    let mut retained = Vec::new();
+    for ids in shown.chunks(CHUNK) {
+        let pages = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let stay = pages
+            .into_iter()
+            .filter(|page| page.standing == Standing::Retained);
+        retained.extend(stay.map(|page| page.page_id));
+    }
+    Ok(retained)
+}
+
+/// What is asked about is hidden until it is answered, also what the administrator decided to keep before.
+async fn ask_anew(ctx: &RunCtx, about: &BTreeSet<PageId>) -> Result<(), Halt> {
+    let about: Vec<PageId> = about.iter().cloned().collect();
+    for ids in about.chunks(CHUNK) {
+        let _rows = ctx.rows.lock().await;
+        let mut pages = ctx.store().pages_by_id(ctx.index(), ids).await?;
+        let now = ctx.now();
+        pages.retain_mut(|page| page.withdraw_retention(now));
+        ctx.store().save_pages(&pages, &[], &[]).await?;
+    }
     Ok(())
 }
 

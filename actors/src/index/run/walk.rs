@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use domain::change::Repeats;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::page::PageState;
-use domain::ports::source::{Batch, Cursor, ListOrder, ListQuery, MAX_BATCH};
+use domain::ports::source::{Batch, Cursor, ListOrder, ListQuery, MAX_BATCH, SourceError};
 use domain::{Disposition, PageId, RunId, Timestamp};
 use futures_util::future::join;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,7 @@ pub(super) async fn walk(
         danger: 0,
         limit_before: MAX_BATCH,
         restarts: 0,
+        repeats: Repeats::default(),
         walked: Walked::default(),
     };
     let mut cursor = None;
@@ -131,6 +133,7 @@ struct Walk<'a> {
     /// How many items an answer had before that.
     limit_before: usize,
     restarts: u32,
+    repeats: Repeats,
     walked: Walked,
 }
 
@@ -229,11 +232,16 @@ impl Walk<'_> {
     async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), Halt> {
         let ctx = self.ctx;
         ctx.shared.pass("after_listing_answer");
-        let new: i64 = items
-            .iter()
-            .map(|item| i64::from(self.walked.seen.insert(item.id.clone())))
-            .sum();
-        ctx.counters.count(|counts| counts.seen += new);
+        let before = self.walked.seen.len();
+        let ids = items.iter().map(|item| item.id.clone());
+        self.walked.seen.extend(ids);
+        let named = self.walked.seen.len();
+        let new = named - before;
+        ctx.counters
+            .count(|counts| counts.seen += i64::try_from(new).unwrap_or(0));
+        if !self.repeats.take(items.len(), new, named) {
+            return Err(Halt::Source(turns_in_a_circle(self.space)));
+        }
         note_newest(ctx, &items);
         // Only a walk that may be resumed has to leave marks on every row.
         let seen_in = self.with_bodies.then_some(self.walk);
@@ -303,11 +311,8 @@ fn note_newest(ctx: &RunCtx, items: &[SourcePage]) {
     }
 }
 
-fn turns_in_a_circle(space: &SeenSpace) -> domain::ports::source::SourceError {
-    domain::ports::source::SourceError::BadCursor {
-        what: format!("the pages of {}", space.given),
-        detail: "the answer leads back to itself".to_owned(),
-    }
+fn turns_in_a_circle(space: &SeenSpace) -> SourceError {
+    SourceError::endless(format!("the pages of {}", space.given))
 }
 
 /// The newest modification in some spaces, before a long walk begins: one request a hundred spaces.

@@ -56,6 +56,7 @@ pub enum Fault {
     NotFound,
     Forbidden,
     Unauthorized,
+    Withdrawn,
     RateLimited(u64),
     Panic,
     /// An answer without items and without a next one, as if there were nothing.
@@ -85,6 +86,11 @@ pub struct Site {
     pub latency: Duration,
     /// Items in one answer of search.
     pub facts_limit: usize,
+    /// Listings answer no more items at once than this, whatever is asked for.
+    pub listing_limit: usize,
+    /// Listings name a next answer behind the last, which leads to the beginning under a cursor never seen before.
+    pub endless: bool,
+    turns: i64,
 }
 
 #[derive(Clone)]
@@ -98,6 +104,7 @@ impl FakeConfluence {
         let site = Site {
             next_id: 1000,
             facts_limit: 100,
+            listing_limit: usize::MAX,
             search_names_folders: true,
             ..Site::default()
         };
@@ -240,6 +247,7 @@ impl Fault {
             Self::NotFound => SourceError::NotFound { what },
             Self::Forbidden => SourceError::Forbidden { what, detail },
             Self::Unauthorized => SourceError::Unauthorized { what, detail },
+            Self::Withdrawn => SourceError::Withdrawn { what },
             Self::RateLimited(seconds) => SourceError::RateLimited {
                 what,
                 retry_after: Duration::from_secs(*seconds),
@@ -451,7 +459,13 @@ impl ContentSource for FakeConfluence {
                 .collect();
             let newest = query.order == ListOrder::NewestFirst;
             all.sort_by_key(|item| order_key(item, newest));
-            let batch = cut(&all, cursor, query.limit, newest);
+            let limit = query.limit.min(site.listing_limit);
+            let mut batch = cut(&all, cursor, limit, newest);
+            if site.endless && batch.next.is_none() {
+                site.turns += 1;
+                let start = (i64::MIN + site.turns, 0);
+                batch.next = Some(Cursor(serde_json::to_string(&start).unwrap()));
+            }
             let poisoned = batch
                 .items
                 .iter()

@@ -307,6 +307,13 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// The answers of a walk lead back to themselves.
+    #[must_use]
+    pub fn endless(what: String) -> Self {
+        let detail = "its answers lead back to themselves".to_owned();
+        Self::BadCursor { what, detail }
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn disposition(&self) -> Disposition {

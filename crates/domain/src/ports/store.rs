@@ -3,7 +3,7 @@
 //! **Rows first, messages second**: whatever must survive the process is written here before anybody is told. Each method is
 //! one transaction. Methods never wait for the network. The closure of a write finishes even when its caller is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 
@@ -232,6 +232,28 @@ pub struct PageBrief {
     pub vanished_at: Option<Timestamp>,
 }
 
+/// A page that is to be decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DuePage {
+    /// The page.
+    pub page_id: PageId,
+    /// What it is.
+    pub kind: ContentKind,
+    /// Own restriction.
+    pub restriction: Restriction,
+}
+
+/// An index of which the scheduler asks when something is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TriesOf {
+    /// The index.
+    pub index: IndexId,
+    /// The object that answers.
+    pub serving: ObjectId,
+    /// Only tries later than this count.
+    pub after: Timestamp,
+}
+
 /// What questions need, and no more: nothing of it changes a row, or counts what grows with the number of pages.
 #[async_trait]
 pub trait QueryStore: Send + Sync {
@@ -314,8 +336,11 @@ pub trait SyncStore: QueryStore {
     ) -> StoreResult<OpenedRun>;
     /// The open run of an index, if there is one.
     async fn open_run_of(&self, index: IndexId) -> StoreResult<Option<Run>>;
-    /// Every index that has an open run.
-    async fn indexes_with_open_run(&self) -> StoreResult<Vec<IndexId>>;
+    /// The indexes that have an open run, in one question for all of them.
+    async fn open_runs(&self) -> StoreResult<HashSet<IndexId>>;
+    /// The earliest next try of a page, an upload or a removal of each of these indexes, in one reading of the database. Left out:
+    /// indexes of which nothing waits for a try.
+    async fn next_tries(&self, of: &[TriesOf]) -> StoreResult<HashMap<IndexId, Timestamp>>;
     /// `pending` → `running`, with the time of its beginning; the index becomes `syncing`, unless it is a dry run.
     /// [`StoreError::Conflict`] if it may not.
     async fn start_run(&self, run: RunId) -> StoreResult<Run>;
@@ -367,6 +392,15 @@ pub trait SyncStore: QueryStore {
         now: Timestamp,
         limit: usize,
     ) -> StoreResult<Vec<(PageId, ContentKind)>>;
+    /// Pages that are pending or failed, and to be decided now: those whose document is wanted already are only to be sent, and
+    /// those whose next try is later wait. In id order after `after`, at most `limit`.
+    async fn pages_due(
+        &self,
+        index: IndexId,
+        now: Timestamp,
+        after: Option<&PageId>,
+        limit: usize,
+    ) -> StoreResult<Vec<DuePage>>;
     /// Labels and restrictions, as the bulk answer said; items that have no row in this index get one as a container only
     /// when they are containers. Answers the ids whose labels or restriction changed.
     async fn record_facts(
@@ -627,6 +661,8 @@ pub trait AdminStore: SyncStore {
     /// them. Conflict when none waits, or a newer run asks about more.
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
+    /// How many pages are pending and how many failed, in this order.
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.

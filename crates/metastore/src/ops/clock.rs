@@ -3,15 +3,17 @@
 use diesel::prelude::*;
 use domain::Timestamp;
 
-use crate::convert::db_time;
+use super::runs;
+use crate::convert::{db_time, opt_db_time};
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::schema::{comments, holdings, store_objects, synced_pages};
+use crate::schema::{comments, holdings, indexes, store_objects, synced_pages};
 
 /// No row waits longer than this.
 const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
-/// Takes moments that lie further ahead than anything waits as now, and so those in the past that lie ahead.
+/// Takes moments that lie further ahead than anything waits as now, and so those in the past that lie ahead. How current answers
+/// are is what the newest run says that did not end ahead of now.
 pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
     let (too_far, present) = (db_time(now + LONGEST_WAIT), db_time(now));
     let mut rows = diesel::update(holdings::table.filter(holdings::next_try_at.gt(too_far)))
@@ -36,5 +38,18 @@ pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
     rows += diesel::update(holdings::table.filter(holdings::accepted_at.gt(present)))
         .set(holdings::accepted_at.eq(present))
         .execute(conn)?;
+    rows += diesel::update(indexes::table.filter(indexes::guard_answered_at.gt(present)))
+        .set(indexes::guard_answered_at.eq(present))
+        .execute(conn)?;
+    let ahead: Vec<String> = indexes::table
+        .filter(indexes::synced_at.gt(present))
+        .select(indexes::id)
+        .load(conn)?;
+    for index in &ahead {
+        let truthful = runs::synced_at(conn, index, now)?;
+        rows += diesel::update(indexes::table.find(index))
+            .set(indexes::synced_at.eq(opt_db_time(truthful)))
+            .execute(conn)?;
+    }
     Ok(rows)
 }

@@ -10,7 +10,7 @@ use domain::query::QueryTarget;
 use domain::{AgentId, IndexId, ObjectId, Timestamp};
 
 use super::{objects, runs, spaces};
-use crate::convert::{db_time, id, limit, opt_db_time, rows, time};
+use crate::convert::{db_time, id, limit, opt_db_time, opt_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, failed, not_found};
@@ -26,9 +26,9 @@ pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
         .ok_or_else(|| not_found(format!("index {index}")).into())
 }
 
-pub(crate) fn state(conn: &mut Conn, index: IndexId) -> Done<IndexState> {
+pub(crate) fn state(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<IndexState> {
     let row = row(conn, index)?;
-    compose_one(conn, row)
+    compose_one(conn, row, now)
 }
 
 pub(crate) fn id_of_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexId> {
@@ -42,14 +42,15 @@ pub(crate) fn id_of_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexId> {
 }
 
 /// The index as a question needs it.
-pub(crate) fn target(conn: &mut Conn, index: IndexId) -> Done<QueryTarget> {
+pub(crate) fn target(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<QueryTarget> {
     let row = row(conn, index)?;
     let spaces = spaces_with_counts(conn, &[&row.id])?.remove(&row.id);
     let serving = objects::serving(conn, &row.id)?;
-    row.to_target(spaces.unwrap_or_default().spaces, &serving)
+    let as_of = as_of(conn, &row, now)?;
+    row.to_target(spaces.unwrap_or_default().spaces, &serving, as_of)
 }
 
-pub(crate) fn targets(conn: &mut Conn) -> Done<Vec<QueryTarget>> {
+pub(crate) fn targets(conn: &mut Conn, now: Timestamp) -> Done<Vec<QueryTarget>> {
     let all = by_name(conn)?;
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
     let mut spaces = spaces_with_counts(conn, &ids)?;
@@ -57,14 +58,22 @@ pub(crate) fn targets(conn: &mut Conn) -> Done<Vec<QueryTarget>> {
     all.iter()
         .map(|row| {
             let spaces = spaces.remove(&row.id).unwrap_or_default().spaces;
-            row.to_target(spaces, serving(&objects, row)?)
+            row.to_target(spaces, serving(&objects, row)?, as_of(conn, row, now)?)
         })
         .collect()
 }
 
-pub(crate) fn states(conn: &mut Conn) -> Done<Vec<IndexState>> {
+/// See [`Index::as_of`]. The runs are asked only where the row was written by a clock that was ahead.
+fn as_of(conn: &mut Conn, row: &IndexRow, now: Timestamp) -> Done<Option<Timestamp>> {
+    match opt_time(row.synced_at) {
+        Some(ahead) if ahead > now => runs::synced_at(conn, &row.id, now),
+        truthful => Ok(truthful),
+    }
+}
+
+pub(crate) fn states(conn: &mut Conn, now: Timestamp) -> Done<Vec<IndexState>> {
     let all = by_name(conn)?;
-    compose(conn, all)
+    compose(conn, all, now)
 }
 
 fn by_name(conn: &mut Conn) -> Done<Vec<IndexRow>> {
@@ -78,6 +87,7 @@ pub(crate) fn page_of_list(
     conn: &mut Conn,
     after: Option<&str>,
     asked: usize,
+    now: Timestamp,
 ) -> Done<Listed<Index>> {
     let limit = limit(asked);
     let mut query = indexes::table
@@ -100,20 +110,23 @@ pub(crate) fn page_of_list(
         .last()
         .filter(|_| more)
         .map(|last| cursor::encode("indexes", [&last.name_lower, &last.id]));
-    let items = compose(conn, found)?.into_iter().map(|s| s.index).collect();
+    let items = compose(conn, found, now)?
+        .into_iter()
+        .map(|s| s.index)
+        .collect();
     Ok(Listed { items, next_cursor })
 }
 
-fn compose_one(conn: &mut Conn, row: IndexRow) -> Done<IndexState> {
+fn compose_one(conn: &mut Conn, row: IndexRow, now: Timestamp) -> Done<IndexState> {
     let missing = || not_found("such index");
-    compose(conn, vec![row])?
+    compose(conn, vec![row], now)?
         .pop()
         .ok_or_else(|| missing().into())
 }
 
 /// Adds spaces, counts, objects and last runs to index rows: three statements for all of them, one for each, and more for each
 /// that moves.
-fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
+fn compose(conn: &mut Conn, all: Vec<IndexRow>, now: Timestamp) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
     let mut counted = spaces_with_counts(conn, &ids)?;
     let objects = objects::in_use(conn, &ids)?;
@@ -124,8 +137,9 @@ fn compose(conn: &mut Conn, all: Vec<IndexRow>) -> Done<Vec<IndexState>> {
             let serving = serving(&objects, row)?;
             let filling = of_role(&objects, row, ObjectRole::Filling);
             let moving = filling.map(|filling| moving(conn, filling)).transpose()?;
+            let as_of = as_of(conn, row, now)?;
             Ok(IndexState {
-                index: row.to_index(spaces, documents, last_run, serving, moving)?,
+                index: row.to_index(spaces, documents, (last_run, as_of), serving, moving)?,
                 progress: row.progress()?,
                 serving: ObjectId(serving.id),
                 filling: filling.map(|filling| ObjectId(filling.id)),
@@ -209,7 +223,7 @@ pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<In
     let backend = new.settings.backend.as_str();
     objects::create(conn, &row.id, backend, ObjectRole::Serving, now)?;
     spaces::replace(conn, &row.id, &new.settings.confluence_spaces, &new.spaces)?;
-    Ok(compose_one(conn, row)?.index)
+    Ok(compose_one(conn, row, now)?.index)
 }
 
 fn agent_is_free(conn: &mut Conn, index: IndexId, agent: &AgentId) -> Done<()> {
@@ -265,7 +279,7 @@ pub(crate) fn update(
     if after.confluence_spaces != before.confluence_spaces {
         spaces::replace(conn, &old.id, &after.confluence_spaces, seen)?;
     }
-    Ok(state(conn, index)?.index)
+    Ok(state(conn, index, now)?.index)
 }
 
 /// What decides which pages belong; order does not.

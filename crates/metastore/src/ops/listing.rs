@@ -21,6 +21,19 @@ use crate::schema::synced_pages;
 const BY_ID: &str = "pages";
 const BY_CHANGE: &str = "changes";
 
+/// How many pages are pending, and how many failed.
+pub(crate) fn unsettled(conn: &mut Conn, index: IndexId) -> Done<(i64, i64)> {
+    let mut count = |state: PageState| {
+        synced_pages::table
+            .filter(synced_pages::index_id.eq(index.to_string()))
+            .filter(synced_pages::state.eq(state.as_str()))
+            .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
+            .count()
+            .get_result(conn)
+    };
+    Ok((count(PageState::Pending)?, count(PageState::Failed)?))
+}
+
 /// By id, or, when asked for changes, the newest change first.
 pub(crate) fn list(
     conn: &mut Conn,

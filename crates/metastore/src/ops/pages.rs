@@ -7,15 +7,15 @@ use domain::content::{ContentKind, Restriction};
 use domain::holding::{Holding, Wanted};
 use domain::links::Naming;
 use domain::page::{PageRecord, PageState, Standing};
-use domain::ports::store::PageBrief;
+use domain::ports::store::{DuePage, PageBrief, TriesOf};
 use domain::{IndexId, PageId, RunId, SpaceId, Timestamp};
 
-use super::holdings;
-use crate::convert::{db_time, id, opt_time, rows, word};
+use super::{holdings, objects};
+use crate::convert::{db_time, id, opt_time, rows, time, word};
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
 use crate::rows::{BodyRow, PageRow};
-use crate::schema::synced_pages;
+use crate::schema::{holdings as holdings_table, synced_pages};
 
 const CONTAINER: &str = ContentKind::Container.as_str();
 
@@ -229,6 +229,84 @@ pub(crate) fn needing_body(
             Ok((page.into(), kind))
         })
         .collect()
+}
+
+/// To be decided: what is wanted already is only to be sent.
+pub(crate) fn due(
+    conn: &mut Conn,
+    index: IndexId,
+    now: Timestamp,
+    after: Option<&PageId>,
+    limit: usize,
+) -> Done<Vec<DuePage>> {
+    let states = [PageState::Pending, PageState::Failed].map(PageState::as_str);
+    let serving = objects::serving(conn, &index.to_string())?;
+    let wanted = holdings_table::table
+        .filter(holdings_table::object_id.eq(serving.id))
+        .filter(holdings_table::page_id.eq(synced_pages::page_id))
+        .filter(holdings_table::want.is_not_null());
+    let decided = synced_pages::standing
+        .eq(Standing::Member.as_str())
+        .and(diesel::dsl::exists(wanted));
+    let found: Vec<(String, String, String)> = synced_pages::table
+        .filter(synced_pages::index_id.eq(index.to_string()))
+        .filter(synced_pages::state.eq_any(states))
+        .filter(synced_pages::page_id.gt(after.map_or("", PageId::as_str)))
+        .filter(synced_pages::kind.ne(CONTAINER))
+        .filter(
+            synced_pages::next_try_at
+                .le(db_time(now))
+                .or(synced_pages::next_try_at.is_null()),
+        )
+        .filter(diesel::dsl::not(decided))
+        .order(synced_pages::page_id)
+        .select((
+            synced_pages::page_id,
+            synced_pages::kind,
+            synced_pages::restriction,
+        ))
+        .limit(rows(limit))
+        .load(conn)?;
+    found
+        .into_iter()
+        .map(|(page, kind, restriction)| {
+            Ok(DuePage {
+                page_id: page.into(),
+                kind: word("synced_pages.kind", &kind, ContentKind::parse)?,
+                restriction: Restriction::parse(&restriction),
+            })
+        })
+        .collect()
+}
+
+/// The earliest try of each index that was told for later than it asks.
+pub(crate) fn next_tries(conn: &mut Conn, of: &[TriesOf]) -> Done<HashMap<IndexId, Timestamp>> {
+    let mut tries = HashMap::new();
+    for asked in of {
+        let after = db_time(asked.after);
+        let deciding: Option<chrono::NaiveDateTime> = synced_pages::table
+            .filter(synced_pages::index_id.eq(asked.index.to_string()))
+            .filter(synced_pages::next_try_at.gt(after))
+            .filter(synced_pages::kind.ne(CONTAINER))
+            .order(synced_pages::next_try_at)
+            .select(synced_pages::next_try_at)
+            .first(conn)
+            .optional()?
+            .flatten();
+        let sending: Option<chrono::NaiveDateTime> = holdings_table::table
+            .filter(holdings_table::object_id.eq(asked.serving.0))
+            .filter(holdings_table::open)
+            .filter(holdings_table::next_try_at.gt(after))
+            .order(holdings_table::next_try_at)
+            .select(holdings_table::next_try_at)
+            .first(conn)
+            .optional()?
+            .flatten();
+        if let Some(next) = [deciding, sending].into_iter().flatten().min() {
+            tries.insert(asked.index, time(next));
+        }
+    }
+    Ok(tries)
 }
 
 /// What the object that answers may hold and is to keep of an index, hidden pages too.

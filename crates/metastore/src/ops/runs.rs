@@ -1,19 +1,23 @@
 //! Runs: opening, progress, ending, and what an ending does to the index.
 
+use std::collections::{BTreeSet, HashSet};
+
 use diesel::dsl::{Filter, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use domain::guard;
 use domain::index::IndexStatus;
+use domain::page::Standing;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
-use domain::{IndexId, RunId, Timestamp};
+use domain::{IndexId, PageId, RunId, Timestamp};
 
-use super::indexes as index_ops;
+use super::{indexes as index_ops, pages};
 use crate::convert::{db_time, limit, opt_db_time, rows, to_json};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, ProgressChange, RunRow};
 use crate::schema::{indexes, sync_runs};
@@ -57,10 +61,9 @@ pub(crate) fn open_of(conn: &mut Conn, index: IndexId) -> Done<Option<Run>> {
         .transpose()
 }
 
-pub(crate) fn indexes_with_open(conn: &mut Conn) -> Done<Vec<IndexId>> {
-    let found: Vec<String> = open_runs().select(sync_runs::index_id).load(conn)?;
-    found
-        .iter()
+pub(crate) fn all_open(conn: &mut Conn) -> Done<HashSet<IndexId>> {
+    let open: Vec<String> = open_runs().select(sync_runs::index_id).load(conn)?;
+    open.iter()
         .map(|index| crate::convert::id("sync_runs.index_id", index))
         .collect()
 }
@@ -98,6 +101,34 @@ pub(crate) fn make_real(conn: &mut Conn, dry_run: RunId) -> Done<()> {
     Ok(())
 }
 
+/// The id of the run that is recorded next: it sorts behind all others, whatever the clock said when those were made.
+fn next_id(conn: &mut Conn) -> Done<RunId> {
+    let newest: Option<String> = sync_runs::table
+        .select(diesel::dsl::max(sync_runs::id))
+        .first(conn)?;
+    let newest = newest
+        .map(|newest| crate::convert::id("sync_runs.id", &newest))
+        .transpose()?;
+    Ok(RunId::after(newest))
+}
+
+/// When the newest run ended that says how current answers are, and that did not end ahead of `now`.
+pub(crate) fn synced_at(conn: &mut Conn, index: &str, now: Timestamp) -> Done<Option<Timestamp>> {
+    let well = [RunStatus::Succeeded, RunStatus::Partial].map(RunStatus::as_str);
+    let row: Option<RunRow> = sync_runs::table
+        .filter(sync_runs::index_id.eq(index))
+        .filter(sync_runs::dry_run.eq(false))
+        .filter(sync_runs::status.eq_any(well))
+        .filter(sync_runs::kind.ne(RunKind::Move.as_str()))
+        .filter(sync_runs::finished_at.le(db_time(now)))
+        .order(sync_runs::id.desc())
+        .select(RunRow::as_select())
+        .first(conn)
+        .optional()?;
+    let run: Option<Run> = row.map(TryInto::try_into).transpose()?;
+    Ok(run.and_then(|run| run.synced_at(now)))
+}
+
 pub(crate) fn open(
     conn: &mut Conn,
     index: IndexId,
@@ -120,7 +151,7 @@ pub(crate) fn open(
         }
         return Ok(OpenedRun::Queued(open.try_into()?));
     }
-    let new = RunRow::pending(index, kind, dry_run, now);
+    let new = RunRow::pending(next_id(conn)?, index, kind, dry_run, now);
     diesel::insert_into(sync_runs::table)
         .values(&new)
         .execute(conn)?;
@@ -236,19 +267,22 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
         ))
         .execute(conn)?;
     if let Some(progress) = &end.progress {
-        let mut change = keep_newer_answer(ProgressChange::new(progress), &row, &index);
-        if matches!(end.status, RunStatus::Succeeded | RunStatus::Partial) {
-            // Answers say the very moment that the run says.
-            change.synced_at = Some(db_time(now));
-        }
+        let change = keep_newer_answer(ProgressChange::new(progress), &row, &index);
         diesel::update(indexes::table.find(&index.id))
             .set(change)
+            .execute(conn)?;
+    }
+    let over = get(conn, run)?;
+    if let Some(at) = over.synced_at(now) {
+        // Answers say the very moment that the run says.
+        diesel::update(indexes::table.find(&index.id))
+            .set(indexes::synced_at.eq(db_time(at)))
             .execute(conn)?;
     }
     if let Some(kind) = row.follow_up()?.or(end.then) {
         follow(conn, &row, kind, None, now)?;
     }
-    get(conn, run)
+    Ok(over)
 }
 
 /// Records the run that takes over from one that is over, and names it there.
@@ -259,7 +293,7 @@ fn follow(
     follow_up: Option<RunKind>,
     now: Timestamp,
 ) -> Done<()> {
-    let mut next = RunRow::pending(parse_index(over)?, kind, false, now);
+    let mut next = RunRow::pending(next_id(conn)?, parse_index(over)?, kind, false, now);
     next.follow_up = follow_up.map(|kind| kind.as_str().to_owned());
     diesel::insert_into(sync_runs::table)
         .values(&next)
@@ -400,21 +434,35 @@ pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Times
             indexes::guard_answered_at.eq(db_time(now)),
         ))
         .execute(conn)?;
+    let shown = index.progress()?.guarded_pages;
+    if !accept {
+        retain(conn, parse_index(&row)?, &shown, now)?;
+    }
     if index.status()? == IndexStatus::NeedsConfirmation {
-        let (status, reason) = if accept {
-            (
-                IndexStatus::Degraded,
-                "The removals were accepted; the next sweep carries them out.",
-            )
+        let reason = if accept {
+            "the removals were accepted; the next sweep carries them out".to_owned()
         } else {
-            (
-                IndexStatus::Degraded,
-                "The removals were refused; the pages stay, hidden where they are absent at the source. A full sync asks again.",
-            )
+            guard::refusal_in_words(&shown, Some(now))
         };
-        index_ops::set_status(conn, parse_index(&row)?, status, Some(reason))?;
+        let status = IndexStatus::Degraded;
+        index_ops::set_status(conn, parse_index(&row)?, status, Some(&reason))?;
     }
     get(conn, run)
+}
+
+/// Hidden pages that stay are in answers again. Those that are out by a rule of the index are decided by the next sweep, which
+/// knows whether they are restricted.
+fn retain(conn: &mut Conn, index: IndexId, shown: &BTreeSet<PageId>, now: Timestamp) -> Done<()> {
+    let shown: Vec<PageId> = shown.iter().cloned().collect();
+    for ids in shown.chunks(IDS) {
+        let mut records = pages::by_id(conn, index, ids)?;
+        records.retain_mut(|page| {
+            let why = page.reason.clone().unwrap_or_default();
+            page.standing == Standing::Hidden && page.retain(&why, now, now)
+        });
+        pages::put(conn, index, &records)?;
+    }
+    Ok(())
 }
 
 /// Runs, newest first: their ids sort by the time of their making.

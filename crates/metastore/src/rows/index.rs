@@ -234,6 +234,7 @@ impl IndexRow {
                 .transpose()?,
             deletions_accepted: self.deletions_accepted,
             deletions_refused: self.deletions_refused,
+            guard_answered_at: opt_time(self.guard_answered_at),
             guarded_pages: from_json("indexes.guarded_pages", &self.guarded_pages)?,
             applied_settings: self
                 .applied_settings
@@ -280,13 +281,14 @@ impl IndexRow {
         &self,
         spaces: Vec<IndexSpace>,
         serving: &ObjectRow,
+        as_of: Option<Timestamp>,
     ) -> Done<QueryTarget> {
         Ok(QueryTarget {
             id: id("indexes.id", &self.id)?,
             settings: self.settings(&spaces, serving.backend()?)?,
             remote: serving.remote()?,
             spaces,
-            as_of: opt_time(self.synced_at),
+            as_of,
             watermark: opt_time(self.watermark),
         })
     }
@@ -296,7 +298,7 @@ impl IndexRow {
         &self,
         spaces: Vec<IndexSpace>,
         document_count: i64,
-        last_run: Option<Run>,
+        (last_run, as_of): (Option<Run>, Option<Timestamp>),
         serving: &ObjectRow,
         moving: Option<Moving>,
     ) -> Done<Index> {
@@ -310,7 +312,7 @@ impl IndexRow {
             spaces,
             document_count,
             last_run,
-            as_of: opt_time(self.synced_at),
+            as_of,
             next_run_at: opt_time(self.next_run_at),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),

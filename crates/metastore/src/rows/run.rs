@@ -41,10 +41,16 @@ pub(crate) struct RunRow {
 
 impl RunRow {
     /// A run that is recorded now.
-    pub(crate) fn pending(index: IndexId, kind: RunKind, dry_run: bool, now: Timestamp) -> Self {
+    pub(crate) fn pending(
+        id: RunId,
+        index: IndexId,
+        kind: RunKind,
+        dry_run: bool,
+        now: Timestamp,
+    ) -> Self {
         let now = db_time(now);
         Self {
-            id: RunId::generate().to_string(),
+            id: id.to_string(),
             index_id: index.to_string(),
             kind: kind.as_str().to_owned(),
             status: RunStatus::Pending.as_str().to_owned(),

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::links::Naming;
-use domain::page::{PageFacts, PageRecord, PageState};
-use domain::ports::store::{AdminStore, QueryStore, SyncStore};
+use domain::page::{PageFacts, PageRecord, PageState, Standing};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore, TriesOf};
 use domain::{IndexId, PageId, RunId};
 
-use crate::bed::{Bed, body, container, held, ids, noon, page};
+use crate::bed::{Bed, body, claim, container, held, ids, noon, page, said, want};
 
 #[tokio::test]
 async fn a_record_comes_back_as_it_was_saved() {
@@ -583,4 +583,98 @@ async fn attachments_are_left_behind_when_their_page_stands_in_another_space() {
     assert_eq!(left("elsewhere", 1).await, ids(&["att3"]));
     let first = page(index, "1", PageState::Searchable).facts.space_id;
     assert!(left(first.as_str(), 9).await.is_empty());
+}
+
+#[tokio::test]
+async fn pages_are_due_that_are_to_be_decided_whatever_stands_before_them() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let object = bed.serving(index).await;
+    let later = noon() + TimeDelta::hours(1);
+    let waiting = (100..700).map(|n| PageRecord {
+        next_try_at: Some(later),
+        ..page(index, &n.to_string(), PageState::Failed)
+    });
+    let waiting: Vec<PageRecord> = waiting.collect();
+    bed.save(&waiting).await;
+    let member = PageRecord {
+        standing: Standing::Member,
+        ..page(index, "700", PageState::Pending)
+    };
+    let lost = PageRecord {
+        page_id: "701".into(),
+        ..member.clone()
+    };
+    bed.save(&[
+        member.clone(),
+        lost,
+        page(index, "702", PageState::Pending),
+        page(index, "703", PageState::Searchable),
+        container(index, "704"),
+    ])
+    .await;
+    bed.change(object, &member, &[want("h")]).await;
+    let due = async |now, after: Option<&str>, limit| {
+        let after = after.map(PageId::from);
+        let due = bed.store.pages_due(index, now, after.as_ref(), limit);
+        let ids = due.await.unwrap().into_iter();
+        ids.map(|page| page.page_id.to_string()).collect::<Vec<_>>()
+    };
+    // What is wanted already is only to be sent.
+    assert_eq!(due(noon(), None, 500).await, ["701", "702"]);
+    assert_eq!(due(noon(), None, 1).await, ["701"]);
+    assert_eq!(due(noon(), Some("701"), 500).await, ["702"]);
+    assert_eq!(due(later, None, 1000).await.len(), 602);
+}
+
+#[tokio::test]
+async fn the_next_try_is_the_earliest_after_a_moment_of_a_page_or_an_upload() {
+    let bed = Bed::new();
+    let (index, other) = (bed.index("agent").await.id, bed.index("other").await.id);
+    let serving = bed.serving(index).await;
+    let minute = |n| noon() + TimeDelta::minutes(n);
+    let next = async |after| {
+        let of =
+            [(index, serving), (other, bed.serving(other).await)].map(|(index, serving)| TriesOf {
+                index,
+                serving,
+                after,
+            });
+        let tries = bed.store.next_tries(&of).await.unwrap();
+        assert!(!tries.contains_key(&other));
+        tries.get(&index).copied()
+    };
+    assert_eq!(next(noon()).await, None);
+    let failed = |id: &str, n| PageRecord {
+        next_try_at: Some(minute(n)),
+        ..page(index, id, PageState::Failed)
+    };
+    bed.save(&[failed("1", 5), failed("2", 9)]).await;
+    let member = page(index, "3", PageState::Pending);
+    bed.save(std::slice::from_ref(&member)).await;
+    let refused = crate::bed::failed("refused", minute(7));
+    let steps = [want("h"), claim("h"), said("h", refused)];
+    bed.change(serving, &member, &steps).await;
+    assert_eq!(next(noon()).await, Some(minute(5)));
+    assert_eq!(next(minute(5)).await, Some(minute(7)));
+    assert_eq!(next(minute(8)).await, Some(minute(9)));
+    assert_eq!(next(minute(9)).await, None);
+}
+
+#[tokio::test]
+async fn pages_that_are_not_settled_are_counted_without_containers() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let other = bed.index("other").await.id;
+    bed.save(&[
+        container(index, "1"),
+        page(index, "2", PageState::Pending),
+        page(index, "3", PageState::Pending),
+        page(index, "4", PageState::Failed),
+        page(index, "5", PageState::Skipped),
+        page(other, "6", PageState::Failed),
+    ])
+    .await;
+    let counts = bed.store.unsettled_pages(index).await.unwrap();
+    assert_eq!(counts, (2, 1), "pending, failed");
 }

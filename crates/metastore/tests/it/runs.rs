@@ -1,10 +1,13 @@
 //! Runs: one open at a time, follow-ups, endings, cancels, the guard.
 
 use chrono::TimeDelta;
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use domain::index::{IndexProgress, IndexStatus};
-use domain::ports::store::{AdminStore, OpenedRun, RunEnd, RunFilter, StoreError, SyncStore};
+use domain::ports::store::{
+    AdminStore, OpenedRun, QueryStore, RunEnd, RunFilter, StoreError, SyncStore,
+};
 use domain::problem::Problem;
-use domain::run::{Counts, Requests, RunKind, RunPlan, RunStatus};
+use domain::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use domain::{IndexId, RunId};
 
 use crate::bed::{Bed, end, ids, progress_at, settings};
@@ -557,4 +560,81 @@ async fn the_run_that_follows_is_recorded_with_the_ending_unless_another_was_ord
         let next = bed.store.run(over.follow_up_run_id.unwrap()).await.unwrap();
         assert_eq!((next.kind, next.status), (expected, RunStatus::Pending));
     }
+}
+
+async fn succeeded(bed: &Bed, index: IndexId) -> Run {
+    let run = bed.running(index, RunKind::Sweep).await.run_id;
+    let ending = RunEnd {
+        progress: Some(progress_at(bed.now())),
+        ..end(RunStatus::Succeeded, IndexStatus::Ok)
+    };
+    bed.store.finish_run(run, &ending).await.unwrap()
+}
+
+#[tokio::test]
+async fn answers_are_as_current_as_the_newest_run_that_no_clock_ahead_has_dated() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let as_of = async || {
+        let of_index = bed.store.index(index).await.unwrap().as_of;
+        let of_target = bed.store.query_target(index).await.unwrap().as_of;
+        assert_eq!(of_target, of_index, "a question says the same");
+        of_index
+    };
+    let first = succeeded(&bed, index).await;
+    assert_eq!(as_of().await, first.finished_at);
+    bed.clock.advance(TimeDelta::days(1));
+    let ahead = succeeded(&bed, index).await;
+    assert_eq!(as_of().await, ahead.finished_at);
+    // The id, too, was made by the clock that was ahead.
+    let path = bed.url().path().to_string_lossy().into_owned();
+    let mut raw = SqliteConnection::establish(&path).unwrap();
+    let far = "ffff0000-0000-7000-8000-000000000000";
+    let rename = format!(
+        "UPDATE sync_runs SET id = '{far}' WHERE id = '{}'",
+        ahead.id
+    );
+    assert_eq!(diesel::sql_query(rename).execute(&mut raw).unwrap(), 1);
+    bed.clock.advance(TimeDelta::hours(-23));
+    assert_eq!(as_of().await, first.finished_at);
+    bed.store.bring_forward(bed.now()).await.unwrap();
+    let state = bed.store.index_state(index).await.unwrap();
+    assert_eq!(state.progress.synced_at, first.finished_at);
+    assert_eq!(state.index.last_run.unwrap().id.to_string(), far);
+
+    let failed = bed.running(index, RunKind::Delta).await.run_id;
+    let ending = end(RunStatus::Failed, IndexStatus::Failed);
+    bed.store.finish_run(failed, &ending).await.unwrap();
+    let now = bed.store.index(index).await.unwrap();
+    assert_eq!(
+        now.last_run.unwrap().id,
+        failed,
+        "the newest is the one made last"
+    );
+    assert_eq!(as_of().await, first.finished_at);
+    let last = succeeded(&bed, index).await;
+    assert_eq!(as_of().await, last.finished_at);
+    let listed = bed
+        .store
+        .runs(&RunFilter {
+            limit: 9,
+            ..RunFilter::default()
+        })
+        .await
+        .unwrap();
+    let ids: Vec<RunId> = listed.items.iter().map(|run| run.id).collect();
+    assert_eq!(ids, [last.id, failed, far.parse().unwrap(), first.id]);
+}
+
+#[tokio::test]
+async fn one_question_tells_which_indexes_have_an_open_run() {
+    let bed = Bed::new();
+    let (one, two) = (bed.index("one").await.id, bed.index("two").await.id);
+    assert!(bed.store.open_runs().await.unwrap().is_empty());
+    succeeded(&bed, one).await;
+    let run = bed.running(two, RunKind::First).await;
+    assert_eq!(bed.store.open_runs().await.unwrap(), [two].into());
+    open(&bed, one, RunKind::Delta, false).await;
+    bed.store.request_cancel(run.id).await.unwrap();
+    assert_eq!(bed.store.open_runs().await.unwrap(), [one, two].into());
 }

@@ -1,0 +1,1 @@
+DROP INDEX synced_pages_next_try;
