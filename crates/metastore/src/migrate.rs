@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn every_migration_has_a_number_of_its_own() {
+        let all: Vec<Box<dyn Migration<Db>>> = MIGRATIONS.migrations().unwrap();
+        assert_eq!(
+            all.len(),
+            known().len(),
+            "of two with one number only one would run"
+        );
+    }
+
+    #[test]
     fn up_down_and_up_again_ends_in_the_same_schema() {
         let mut connection = connection();
         connection.run_pending_migrations(MIGRATIONS).unwrap();
