@@ -25,7 +25,7 @@ use crate::shared::Shared;
 use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub};
 
 /// How long the scheduler may take to say how the engine stands.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Threads on which questions are answered. What takes long in an answer is done elsewhere: by the database and the store on blocking
 /// threads, by Confluence.
 const ANSWERERS: usize = 2;
@@ -293,7 +293,7 @@ impl Engine {
 
     /// How the engine stands; makes no request to anybody.
     pub async fn status(&self) -> EngineStatus {
-        match self.scheduler.send(GetStatus).timeout(PATIENCE).await {
+        match self.scheduler.send(GetStatus).timeout(TIMEOUT).await {
             Ok(status) => status,
             Err(error) => EngineStatus {
                 reasons: vec![format!("the scheduler does not answer: {error}")],
