@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::comments::{CachedComment, render_comments};
 use domain::document::{self, Document, DocumentFacts};
-use domain::index::Index;
+use domain::index::{Index, IndexSpace};
 use domain::links::{Links, PageName};
 use domain::page::{CachedBody, PageRecord};
-use domain::ports::store::{StoreResult, SyncStore};
+use domain::ports::store::{QueryStore, StoreResult};
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey};
 use storage_markdown::{Target, close_links, linked_pages};
 
@@ -17,15 +17,15 @@ pub(crate) struct SpaceNames(HashMap<SpaceId, (SpaceKey, String)>);
 
 impl SpaceNames {
     pub(crate) fn of(index: &Index) -> Self {
+        Self::of_spaces(&index.spaces)
+    }
+
+    pub(crate) fn of_spaces(spaces: &[IndexSpace]) -> Self {
         Self(
-            index
-                .spaces
+            spaces
                 .iter()
                 .filter_map(|space| {
-                    let key = space
-                        .current_key
-                        .clone()
-                        .unwrap_or_else(|| space.key.clone());
+                    let key = space.present_key().clone();
                     let name = space.name.clone().unwrap_or_else(|| key.to_string());
                     Some((space.id.clone()?, (key, name)))
                 })
@@ -138,7 +138,7 @@ pub(crate) struct Names(HashMap<PageId, PageName>);
 impl Names {
     /// Of the pages that these texts name, those that may still be named.
     pub(crate) async fn of<'a>(
-        store: &dyn SyncStore,
+        store: &dyn QueryStore,
         index: IndexId,
         links: impl Iterator<Item = &'a Links>,
     ) -> StoreResult<Self> {
@@ -175,7 +175,7 @@ impl Names {
 
 /// The kept comments of pages as Markdown; pages without any are left out.
 pub(crate) async fn rendered_comments(
-    store: &dyn SyncStore,
+    store: &dyn QueryStore,
     pages: &[PageId],
 ) -> StoreResult<HashMap<PageId, String>> {
     let comments = store.comments_of(pages).await?;
@@ -213,14 +213,11 @@ pub(crate) fn render_each(
 /// The Markdown of pages of an index as their documents hold it, with the comments that belong to it; pages without a kept body
 /// are left out. For whoever shows or searches the text of a page. Other pages are named as far as they may be at this moment,
 /// whatever the store still holds.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn page_texts(
-    store: &dyn SyncStore,
+pub(crate) async fn page_texts(
+    store: &dyn QueryStore,
     index: IndexId,
     records: &[&PageRecord],
-) -> StoreResult<HashMap<PageId, PageText>> {
+) -> StoreResult<HashMap<PageId, DocumentText>> {
     let links: HashMap<&PageId, &Links> = records.iter().map(|r| (&r.page_id, &r.links)).collect();
     let names = Names::of(store, index, links.values().copied()).await?;
     let ids: Vec<PageId> = records.iter().map(|r| r.page_id.clone()).collect();
@@ -239,7 +236,7 @@ pub async fn page_texts(
             let comments = comments.get(&body.page_id).map(String::as_str);
             let markdown = document::join_comments(body.markdown, comments);
             let links = links.get(&body.page_id).copied();
-            let text = PageText {
+            let text = DocumentText {
                 version: body.version,
                 markdown: names.told(markdown, links.unwrap_or(&Links::default())),
             };
@@ -250,9 +247,9 @@ pub async fn page_texts(
 
 /// The text of a page as its document holds it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PageText {
+pub(crate) struct DocumentText {
     /// The version that the text belongs to.
-    pub version: i32,
+    pub(crate) version: i32,
     /// Markdown, comments at its end where the index wants them.
-    pub markdown: String,
+    pub(crate) markdown: String,
 }

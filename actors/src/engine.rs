@@ -1,36 +1,34 @@
 //! The handle by which the service talks to the engine.
 
-use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
-use domain::content::ContentKind;
 use domain::index::{BackendKind, Index};
 use domain::moving;
+use domain::page::{Page, Shown};
 use domain::ports::clock::Clock;
 use domain::ports::source::ContentSource;
-use domain::ports::store::{MoveBegun, OpenedRun, SyncStore};
-use domain::query::{Answer, RetrievalQuery};
+use domain::ports::store::{Listed, MoveBegun, OpenedRun, PageFilter, SyncStore};
+use domain::query::{Answer, ChangedPage, PageQuery, PageText, RetrievalQuery};
 use domain::run::{Run, RunKind};
 use domain::schedule::Timetable;
-use domain::{IndexId, PageId, RunId, schedule};
+use domain::{IndexId, RunId, SpaceKey, Timestamp, schedule};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::index::{Fallback, IndexActor};
-use crate::messages::{
-    ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexAddr, IndexChanged, Search, Verify,
-};
+use crate::answering::{AnswerPool, Fallback, ListPages, ReadPage, RecentChanges, Search, Sources};
+use crate::messages::{ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexChanged};
 use crate::scheduler::SchedulerActor;
 use crate::shared::Shared;
-use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub, VerifyOnRead};
+use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub};
 
-/// How long an actor may take to answer a question that needs no network.
+/// How long the scheduler may take to say how the engine stands.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer may take in all: the store's patience, and Confluence's own search after it.
-const SEARCH_PATIENCE: Duration = Duration::from_secs(60);
+/// Threads on which questions are answered. What takes long in an answer is done elsewhere: by the database and the store on blocking
+/// threads, by Confluence.
+const ANSWERERS: usize = 2;
 
 /// What the engine is made of.
 #[derive(Clone)]
@@ -60,6 +58,7 @@ pub struct SyncOrder {
 #[derive(Clone)]
 pub struct Engine {
     scheduler: Addr<SchedulerActor>,
+    answers: Arc<AnswerPool>,
     shared: Arc<Shared>,
     /// Ends the engine's threads.
     end: CancellationToken,
@@ -77,9 +76,11 @@ impl Engine {
         let spawned = thread.spawn(move || {
             let system = actix_rt::System::new();
             system.block_on(async move {
-                // Large answers are parsed on a thread of their own, so that questions and the schedule go on meanwhile.
+                // Large answers are parsed on a thread of their own, so that the schedule goes on meanwhile.
                 let workers = actix_rt::Arbiter::new();
-                let engine = Self::start_with(parts, workers.handle()).await;
+                let answerers: [_; ANSWERERS] = std::array::from_fn(|_| actix_rt::Arbiter::new());
+                let handles = answerers.each_ref().map(actix_rt::Arbiter::handle);
+                let engine = Self::start_with(parts, workers.handle(), &handles).await;
                 let end = engine.as_ref().ok().map(|engine| engine.end.clone());
                 // Nobody waits any more: then the engine ends with this scope.
                 let wanted = told.send(engine).is_ok();
@@ -87,6 +88,9 @@ impl Engine {
                     end.cancelled().await;
                 }
                 workers.stop();
+                for answerer in answerers {
+                    answerer.stop();
+                }
             });
         });
         spawned.map_err(|error| EngineError::Start {
@@ -102,10 +106,16 @@ impl Engine {
     /// # Errors
     /// When the database cannot be used.
     pub async fn start_here(parts: EngineParts) -> Result<Self, EngineError> {
-        Self::start_with(parts, actix_rt::Arbiter::current()).await
+        let here = actix_rt::Arbiter::current();
+        Self::start_with(parts, here.clone(), &[here]).await
     }
 
-    async fn start_with(parts: EngineParts, workers: ArbiterHandle) -> Result<Self, EngineError> {
+    async fn start_with(
+        parts: EngineParts,
+        workers: ArbiterHandle,
+        answerers: &[ArbiterHandle],
+    ) -> Result<Self, EngineError> {
+        let sources = Sources::of(&parts);
         let shared = Shared::new(parts);
         // What workers of an earlier process had claimed; none of this one lives yet.
         shared.release_claims().await?;
@@ -116,6 +126,7 @@ impl Engine {
         let scheduler = SchedulerActor::new(Arc::clone(&shared), workers).start();
         Ok(Self {
             scheduler,
+            answers: Arc::new(AnswerPool::start(sources, answerers)),
             shared,
             end: CancellationToken::new(),
         })
@@ -208,16 +219,18 @@ impl Engine {
     }
 
     /// Answers a question from the index; when its store is down from Confluence's own search, when it is stale from both. An
-    /// index that was never synced answers nothing. Never waits for a run.
+    /// index that was never synced answers nothing.
     ///
     /// # Errors
-    /// When neither the store nor Confluence answers; [`EngineError::Unverified`] under `VERIFY_ON_READ=strict`.
+    /// When neither the store nor Confluence answers; [`EngineError::Unverified`] under `VERIFY_ON_READ=strict`;
+    /// [`EngineError::TooManyQuestions`], as of every question.
     pub async fn search(
         &self,
         index: IndexId,
         query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
-        self.ask(index, query, Fallback::WhenDown).await
+        let fallback = Fallback::WhenDown;
+        self.answers.ask(index, Search { query, fallback }).await
     }
 
     /// As [`search`](Self::search), and where that finds nothing (also before the first sync) from Confluence's own search.
@@ -229,50 +242,53 @@ impl Engine {
         index: IndexId,
         query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
-        self.ask(index, query, Fallback::WhenEmpty).await
+        let fallback = Fallback::WhenEmpty;
+        self.answers.ask(index, Search { query, fallback }).await
     }
 
-    /// Which of these pages of an index may leave now: all of them without `VERIFY_ON_READ`; with it those that Confluence still
-    /// shows, open to all, in a space of the index. Asks in batches.
+    /// A page with its text, if the index may quote it now.
     ///
     /// # Errors
-    /// [`EngineError::Unverified`] under `VERIFY_ON_READ=strict` when Confluence does not answer.
-    pub async fn verify(
+    /// [`EngineError::NotFound`] without such an index; [`EngineError::Unverified`] under `VERIFY_ON_READ=strict`; when the
+    /// database cannot be used.
+    pub async fn read_page(
         &self,
         index: IndexId,
-        pages: BTreeSet<(ContentKind, PageId)>,
-    ) -> Result<HashSet<PageId>, EngineError> {
-        if self.shared.settings.verify_on_read == VerifyOnRead::Off || pages.is_empty() {
-            return Ok(pages.into_iter().map(|(_, id)| id).collect());
-        }
-        let actor = self.actor_of(index).await?;
-        actor
-            .send(Verify { pages })
-            .timeout(SEARCH_PATIENCE)
-            .await
-            .map_err(|error| busy(&error))?
+        page: PageQuery,
+    ) -> Result<Option<PageText>, EngineError> {
+        self.answers.ask(index, ReadPage(page)).await
     }
 
-    async fn actor_of(&self, index: IndexId) -> Result<Addr<IndexActor>, EngineError> {
-        self.scheduler
-            .send(IndexAddr(index))
-            .timeout(TIMEOUT)
-            .await
-            .map_err(|error| busy(&error))?
-    }
-
-    async fn ask(
+    /// Pages of a list that the index may quote now; those that it may not are left out, so that there may be fewer than asked
+    /// for.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn list_pages(
         &self,
         index: IndexId,
-        query: RetrievalQuery,
-        fallback: Fallback,
-    ) -> Result<Answer, EngineError> {
-        let actor = self.actor_of(index).await?;
-        actor
-            .send(Search { query, fallback })
-            .timeout(SEARCH_PATIENCE)
-            .await
-            .map_err(|error| busy(&error))?
+        filter: PageFilter,
+    ) -> Result<Listed<Shown<Page>>, EngineError> {
+        self.answers.ask(index, ListPages(filter)).await
+    }
+
+    /// Pages, also of one space only, that were added, edited or removed after a moment, newest first.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn recent_changes(
+        &self,
+        index: IndexId,
+        since: Timestamp,
+        space: Option<SpaceKey>,
+        limit: usize,
+    ) -> Result<Vec<ChangedPage>, EngineError> {
+        let changes = RecentChanges {
+            since,
+            space,
+            limit,
+        };
+        self.answers.ask(index, changes).await
     }
 
     /// How the engine stands; makes no request to anybody.

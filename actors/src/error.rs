@@ -16,10 +16,24 @@ pub enum EngineError {
         what: String,
     },
     /// The engine is stopping, or an actor does not answer in time.
-    #[error("the engine does not take the order now: {detail}")]
+    #[error("the engine cannot do it now: {detail}")]
     Busy {
         /// Which part, and why.
         detail: String,
+    },
+    /// So many questions to an index are under way that the rest of the room is left to others.
+    #[error(
+        "too many questions to index {index} are being answered already; ask again when some of them are answered"
+    )]
+    TooManyQuestions {
+        /// The index.
+        index: IndexId,
+    },
+    /// A panic ended the work: a bug.
+    #[error("{what} met a fault of this program; its log says where")]
+    Fault {
+        /// What was being done.
+        what: String,
     },
     /// The index names a backend that is not set up.
     #[error(
@@ -57,6 +71,15 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether what was asked about is not there, or no longer: an index may be deleted at any moment.
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. })
+        )
+    }
+
     /// The problem that REST, MCP and run records show.
     #[must_use]
     pub fn problem(&self) -> Problem {
@@ -68,14 +91,14 @@ impl EngineError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. }) => "not_found",
-            Self::Busy { .. } => "engine_busy",
+            Self::Busy { .. } | Self::TooManyQuestions { .. } => "engine_busy",
             Self::BackendMissing { .. } => "needs_settings",
             Self::Unverified { .. } => "confluence_unreachable",
             Self::Store(StoreError::Conflict { .. }) => "conflict",
             Self::Store(_) => "database_unavailable",
             Self::Source(error) => error.code(),
             Self::Backend(error) => error.code(),
-            Self::Start { .. } => "internal",
+            Self::Start { .. } | Self::Fault { .. } => "internal",
         }
     }
 }

@@ -2,15 +2,9 @@
 //!
 //! Hints (`Activate`, `Look`…) carry no data and are idempotent: what is to be done stands in rows.
 
-use std::collections::{BTreeSet, HashSet};
+use actix::Message;
+use domain::{IndexId, RunId};
 
-use actix::{Addr, Message};
-use domain::content::ContentKind;
-use domain::query::{Answer, RetrievalQuery};
-use domain::{IndexId, PageId, RunId};
-
-use crate::EngineError;
-use crate::index::{Fallback, IndexActor};
 use crate::status::{EngineStatus, IndexGauge};
 use crate::supervise::Child;
 
@@ -35,11 +29,6 @@ pub(crate) struct IndexChanged(pub IndexId);
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CancelRun(pub RunId);
-
-/// The actor of an index.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "Result<Addr<IndexActor>, EngineError>")]
-pub(crate) struct IndexAddr(pub IndexId);
 
 /// A child ended.
 #[derive(Clone, Copy, Debug, Message)]
@@ -91,21 +80,6 @@ pub(crate) struct Retire;
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Drain;
-
-/// Answer a question; never waits for a run.
-#[derive(Clone, Message)]
-#[rtype(result = "Result<Answer, EngineError>")]
-pub(crate) struct Search {
-    pub query: RetrievalQuery,
-    pub fallback: Fallback,
-}
-
-/// Check pages at the source before they leave.
-#[derive(Clone, Message)]
-#[rtype(result = "Result<HashSet<PageId>, EngineError>")]
-pub(crate) struct Verify {
-    pub pages: BTreeSet<(ContentKind, PageId)>,
-}
 
 /// How does the index stand?
 #[derive(Clone, Copy, Message)]

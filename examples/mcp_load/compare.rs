@@ -1,7 +1,6 @@
 //! Everything in one run: a simulated Confluence, the service synced with it, loads, idle sessions, `kill -9`, and the peer
 //! `mcp-atlassian` on the same Confluence.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use crate::client::{Client, SseClient};
 use crate::idle;
 use crate::load::{CLIENTS, Load, Row, at, table};
 use crate::program::{Program, free_port, memory, until};
+use crate::service::Service;
 
 /// Bytes of a page's body.
 const BODY: usize = 3_000;
@@ -41,75 +41,6 @@ pub struct Options {
     pub sessions: usize,
     pub restarts: usize,
     pub time: Duration,
-}
-
-/// Our service on a fixed port and database, so that it can be killed and started again.
-struct Service {
-    binary: OsString,
-    environment: Vec<(String, String)>,
-    folder: tempfile::TempDir,
-    base: String,
-}
-
-impl Service {
-    fn new(binary: &Path, sim: &ConfluenceSim) -> Outcome<Self> {
-        let port = free_port()?;
-        let environment = [
-            ("CONFLUENCE_BASE_URL", sim.base_url()),
-            ("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL),
-            ("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN),
-            ("CONFLUENCE_MAX_REQUESTS_PER_SECOND", "1000"),
-            ("API_PORT", &port.to_string()),
-            ("DEFAULT_SYNC_INTERVAL_MINUTES", "600"),
-            ("RUST_LOG", "warn"),
-        ];
-        Ok(Self {
-            binary: std::path::absolute(binary)?.into(),
-            environment: environment
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
-            folder: tempfile::tempdir()?,
-            base: format!("http://127.0.0.1:{port}"),
-        })
-    }
-
-    fn start(&self) -> Outcome<Program> {
-        let environment: Vec<(&str, &str)> = self
-            .environment
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        Program::start(&self.binary, &["serve"], &environment, self.folder.path())
-    }
-
-    async fn ready(&self) -> Outcome<()> {
-        let url = format!("{}/health/ready", self.base);
-        until("the service", BOUND, async || {
-            Ok(_ = reqwest::get(&url).await?.error_for_status()?)
-        })
-        .await
-    }
-
-    /// Creates an index of all spaces and waits until it is synced.
-    async fn synced(&self, spaces: &[String]) -> Outcome<()> {
-        let http = reqwest::Client::new();
-        let wish = json!({"name": "load", "agent_id": "load", "confluence_spaces": spaces});
-        let created = http
-            .post(format!("{}/api/indexes/", self.base))
-            .json(&wish)
-            .send()
-            .await?;
-        created.error_for_status()?;
-        let url = format!("{}/api/indexes/agent/load", self.base);
-        until("the first sync", BOUND, async || {
-            let index: Value = http.get(&url).send().await?.json().await?;
-            match index["last_run"]["status"].as_str() {
-                Some("succeeded") => Ok(()),
-                status => Err(format!("its run is {status:?}").into()),
-            }
-        })
-        .await
-    }
 }
 
 pub async fn run(options: &Options) -> Outcome<()> {

@@ -7,12 +7,17 @@
 //! Everything at once, with a simulated Confluence and the peer on the same (`benches/mcp_compare.sh` prepares it):
 //! `mcp_load compare [--binary target/release/mcp-confluence] [--peer PATH/mcp-atlassian] [--pages 2000] [--seconds 5]
 //! [--idle 1000] [--restarts 10]`
+//!
+//! Questions while nothing else goes on and during sweeps, over indexes of several sizes:
+//! `mcp_load sweep [--binary target/release/mcp-confluence] [--pages 600,6000] [--seconds 5]`
 
 mod client;
 mod compare;
 mod idle;
 mod load;
 mod program;
+mod service;
+mod sweep;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -47,6 +52,18 @@ impl Arguments {
         self.0.get(at + 1).map(String::as_str)
     }
 
+    /// The program to measure: the one named, or the one that was built with this example.
+    fn binary(&self) -> Outcome<PathBuf> {
+        let beside = || {
+            let own = std::env::current_exe().ok()?;
+            Some(own.parent()?.parent()?.join("mcp-confluence"))
+        };
+        let named = self.option("--binary").map(PathBuf::from);
+        named
+            .or_else(beside)
+            .ok_or_else(|| "name the program with --binary".into())
+    }
+
     fn number<T: FromStr>(&self, name: &str, default: T) -> Outcome<T> {
         match self.option(name) {
             None => Ok(default),
@@ -65,22 +82,19 @@ async fn main() -> Outcome<()> {
     let arguments = Arguments(std::env::args().skip(1).collect());
     let time = Duration::from_secs(arguments.number("--seconds", 5)?);
     match arguments.0.first().map(String::as_str) {
+        Some("sweep") => {
+            let sizes = arguments.option("--pages").unwrap_or("600,6000").split(',');
+            let pages = sizes.map(str::parse).collect::<Result<_, _>>();
+            sweep::run(&sweep::Options {
+                binary: arguments.binary()?,
+                pages: pages.map_err(|_| "--pages takes numbers with commas between them")?,
+                time,
+            })
+            .await
+        }
         Some("compare") => {
-            let beside = || {
-                Some(
-                    std::env::current_exe()
-                        .ok()?
-                        .parent()?
-                        .parent()?
-                        .join("mcp-confluence"),
-                )
-            };
-            let binary = arguments
-                .option("--binary")
-                .map(PathBuf::from)
-                .or_else(beside);
             compare::run(&compare::Options {
-                binary: binary.ok_or("name the program with --binary")?,
+                binary: arguments.binary()?,
                 peer: arguments.option("--peer").map(PathBuf::from),
                 pages: arguments.number("--pages", 2_000)?,
                 sessions: arguments.number("--idle", 1_000)?,
@@ -93,7 +107,7 @@ async fn main() -> Outcome<()> {
             let base = base.trim_end_matches('/');
             running(base, time, &arguments).await
         }
-        _ => Err("name a service (http://127.0.0.1:8001), or say `compare`".into()),
+        _ => Err("name a service (http://127.0.0.1:8001), or say `compare` or `sweep`".into()),
     }
 }
 

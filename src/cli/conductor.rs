@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actors::SyncOrder;
 use domain::index::Index;
-use domain::ports::store::AdminStore;
+use domain::ports::store::{AdminStore, QueryStore};
 use domain::problem::Problem;
 use domain::query::{Answer, RetrievalQuery};
 use domain::run::Run;
@@ -253,7 +253,8 @@ pub(super) async fn indexes(store: &Metastore, which: &Which) -> Result<Vec<Inde
         let id: AgentId = agent
             .parse()
             .map_err(|error| CliError::usage(format!("--agent: {error}")))?;
-        return Ok(vec![store.index_by_agent(&id).await?]);
+        let index = store.index_id_of_agent(&id).await?;
+        return Ok(vec![store.index(index).await?]);
     }
     if let Some(index) = &which.index {
         let id: IndexId = index

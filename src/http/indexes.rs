@@ -85,24 +85,24 @@ pub(super) fn readable(principal: &Principal, text: &str) -> ApiResult<IndexId> 
     }
 }
 
-/// The index of an agent, as far as the principal may read it.
-pub(crate) async fn index_of_agent(
+/// The id of the index of an agent, as far as the principal may read it.
+pub(super) async fn id_of_agent(
     state: &AppState,
     principal: &Principal,
     agent: &str,
-) -> ApiResult<Index> {
+) -> ApiResult<IndexId> {
     let missing = || ApiError::not_found("index of agent", agent);
     let agent_id: AgentId = agent.parse().map_err(|_| missing())?;
-    match state.store.index_by_agent(&agent_id).await {
-        Ok(index) if principal.may_read(index.id) => Ok(index),
+    match state.store.index_id_of_agent(&agent_id).await {
+        Ok(index) if principal.may_read(index) => Ok(index),
         Ok(_) | Err(StoreError::NotFound { .. }) => Err(missing()),
         Err(error) => Err(error.into()),
     }
 }
 
 async fn agent_is_free(state: &AppState, agent: &AgentId, own: Option<IndexId>) -> ApiResult<()> {
-    match state.store.index_by_agent(agent).await {
-        Ok(other) if Some(other.id) != own => Err(taken(agent, &other)),
+    match state.store.index_id_of_agent(agent).await {
+        Ok(other) if Some(other) != own => Err(taken(agent, &state.store.index(other).await?)),
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -121,7 +121,8 @@ fn taken(agent: &AgentId, other: &Index) -> ApiError {
 /// Somebody else was faster, between the look whether the agent id is free and the writing.
 async fn conflict(state: &AppState, agent: Option<&AgentId>, what: String) -> ApiError {
     if let Some(agent) = agent
-        && let Ok(other) = state.store.index_by_agent(agent).await
+        && let Ok(other) = state.store.index_id_of_agent(agent).await
+        && let Ok(other) = state.store.index(other).await
     {
         return taken(agent, &other);
     }
@@ -321,7 +322,8 @@ pub async fn get_index_by_agent(
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Index>> {
-    let index = index_of_agent(&state, &principal, &path).await?;
+    let id = id_of_agent(&state, &principal, &path).await?;
+    let index = state.store.index(id).await?;
     Ok(web::Json(with_live_run(&state, index)))
 }
 

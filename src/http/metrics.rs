@@ -205,7 +205,7 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         for (word, count) in [("pending", pending), ("failed", failed)] {
             of_indexes.put(UNSETTLED, &format!("{agent},state=\"{word}\""), count);
         }
-        if let Some(synced) = index.as_of() {
+        if let Some(synced) = index.as_of {
             of_indexes.put(SYNC_AGE, &agent, (now - synced).num_seconds().max(0));
         }
         let open = state.store.open_holdings(of.serving).await?;

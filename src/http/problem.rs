@@ -139,7 +139,7 @@ impl From<BackendError> for ApiError {
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let disposition = match &error {
-            EngineError::Busy { .. } => Disposition::RETRY,
+            EngineError::Busy { .. } | EngineError::TooManyQuestions { .. } => Disposition::RETRY,
             EngineError::Store(error) => error.disposition(),
             EngineError::Source(error) => error.disposition(),
             EngineError::Backend(error) => error.disposition(),
@@ -215,4 +215,22 @@ pub async fn fill(
     let replacement = ApiError::from(problem).response();
     let (request, _) = response.into_parts();
     Ok(ServiceResponse::new(request, replacement).map_into_right_body())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::IndexId;
+
+    use super::*;
+
+    #[test]
+    fn a_question_beyond_the_share_of_its_index_learns_when_to_ask_again() {
+        let index = IndexId::generate();
+        let error = ApiError::from(EngineError::TooManyQuestions { index });
+        assert_eq!(error.problem.code, "engine_busy");
+        assert!(error.problem.detail.contains("ask again"), "{error}");
+        let answer = error.response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), "1");
+    }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::auth::Principal;
 use super::fields::{Body, Check, Field, Unknown};
-use super::indexes::index_of_agent;
+use super::indexes::id_of_agent;
 use super::limit::Budgets;
 use super::metrics;
 use super::problem::{ApiError, ApiResult};
@@ -166,9 +166,9 @@ pub async fn query_index(
         );
     }
     let query = body.read()?;
-    let index = index_of_agent(&state, &principal, &path).await?;
+    let index = id_of_agent(&state, &principal, &path).await?;
     let began = Instant::now();
-    let answer = state.engine.search(index.id, query).await?;
+    let answer = state.engine.search(index, query).await?;
     metrics::searched("rest", began.elapsed());
     Ok(web::Json(answer))
 }

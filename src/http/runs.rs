@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::auth::{Admin, Principal};
 use super::fields::{Body, Check, Field, OptionalBody, QueryString, Unknown};
-use super::indexes::{index_id, index_of_agent};
+use super::indexes::{id_of_agent, index_id};
 use super::list::{List, at_cursor};
 use super::problem::{ApiError, ApiResult};
 use super::routes;
@@ -141,7 +141,8 @@ pub async fn sync_agent(
     OptionalBody(body): OptionalBody<SyncRequest>,
 ) -> ApiResult<HttpResponse> {
     let wanted = body.order()?;
-    let index = index_of_agent(&state, &Principal::Admin, &path).await?;
+    let id = id_of_agent(&state, &Principal::Admin, &path).await?;
+    let index = state.store.index(id).await?;
     order(&state, index, wanted).await
 }
 

@@ -2,10 +2,10 @@
 //! plain values. It knows no MCP.
 
 use async_trait::async_trait;
-use domain::index::Index;
 use domain::page::{Page, Shown};
-use domain::query::{Answer, RetrievalQuery};
-use domain::{IndexId, PageId, SpaceKey, Timestamp};
+use domain::ports::store::Listed;
+use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
+use domain::{IndexId, SpaceKey, Timestamp};
 
 use super::caller::Reader;
 
@@ -38,48 +38,22 @@ pub struct FoundPage {
     pub outline: Vec<Heading>,
 }
 
-/// A page that was added, edited or removed.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ChangedPage {
-    /// The page; `state` tells a removed one.
-    pub page: Shown<Page>,
-    /// When the index took notice.
-    pub changed_at: Timestamp,
-}
-
-/// A part of a list of pages.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct PageList {
-    /// The pages.
-    pub pages: Vec<Shown<Page>>,
-    /// Where to go on; `None` at the end.
-    pub next: Option<String>,
-}
-
 /// What is indexed. Pages that are known to be gone, vanishing or kept out by a restriction are in no answer of it.
 #[async_trait]
 pub trait KnowledgeBase: Send + Sync {
     /// The indexes that these credentials may read, by name.
-    async fn indexes(&self, reader: Reader) -> Result<Vec<Index>, Trouble>;
+    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble>;
 
     /// The best passages of one index (or, where the index cannot answer, of Confluence itself).
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble>;
 
     /// A page with its text, if this index may quote it.
-    async fn page(&self, index: &Index, id: &PageId) -> Result<Option<FoundPage>, Trouble>;
-
-    /// The page of this title (ignoring case) in a space.
-    async fn page_by_title(
-        &self,
-        index: &Index,
-        space: &SpaceKey,
-        title: &str,
-    ) -> Result<Option<PageId>, Trouble>;
+    async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble>;
 
     /// Pages whose title contains some words, for "did you mean".
     async fn similar_titles(
         &self,
-        index: &Index,
+        index: IndexId,
         space: Option<&SpaceKey>,
         title: &str,
         limit: usize,
@@ -88,7 +62,7 @@ pub trait KnowledgeBase: Send + Sync {
     /// What was added, edited or removed after a moment, newest first.
     async fn changes(
         &self,
-        index: &Index,
+        index: IndexId,
         since: Timestamp,
         space: Option<&SpaceKey>,
         limit: usize,
@@ -97,10 +71,10 @@ pub trait KnowledgeBase: Send + Sync {
     /// Pages that may be quoted, in the order of their ids.
     async fn pages(
         &self,
-        index: &Index,
+        index: IndexId,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<PageList, Trouble>;
+    ) -> Result<Listed<Shown<Page>>, Trouble>;
 
     /// The time of day.
     fn now(&self) -> Timestamp;

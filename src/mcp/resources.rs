@@ -50,11 +50,11 @@ pub async fn list(
         return Ok(ListResourcesResult::default());
     };
     let list = kb
-        .pages(index, inner.as_deref(), LISTED)
+        .pages(index.id, inner.as_deref(), LISTED)
         .await
         .map_err(|trouble| refused(trouble.into()))?;
     let resources = list
-        .pages
+        .items
         .into_iter()
         .map(|page| {
             Resource::new(format!("{PREFIX}{}", page.id), text::inline(&page.title))
@@ -69,7 +69,7 @@ pub async fn list(
         })
         .collect();
     let mut result = ListResourcesResult::with_all_items(resources);
-    result.next_cursor = match list.next {
+    result.next_cursor = match list.next_cursor {
         Some(next) => Some(encode(at, Some(&next))),
         None if at + 1 < scope.indexes.len() => Some(encode(at + 1, None)),
         None => None,

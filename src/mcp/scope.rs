@@ -1,6 +1,7 @@
 //! Which indexes a caller's question goes to.
 
-use domain::index::{Index, IndexSpace};
+use domain::index::IndexSpace;
+use domain::query::QueryTarget;
 use domain::{IndexId, SpaceKey, Timestamp};
 
 use super::caller::{Caller, Reader};
@@ -10,7 +11,7 @@ use super::tools::ToolError;
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// The indexes.
-    pub indexes: Vec<Index>,
+    pub indexes: Vec<QueryTarget>,
 }
 
 /// A space of a scope, gathered from every index that holds it.
@@ -29,12 +30,12 @@ impl Scope {
     ///
     /// # Errors
     /// When there is no such index: in words that the agent can act on.
-    pub fn choose(caller: &Caller, readable: Vec<Index>) -> Result<Self, ToolError> {
-        let indexes: Vec<Index> = match (caller.reader, &caller.agent) {
+    pub fn choose(caller: &Caller, readable: Vec<QueryTarget>) -> Result<Self, ToolError> {
+        let indexes: Vec<QueryTarget> = match (caller.reader, &caller.agent) {
             (Reader::Index(own), _) => readable.into_iter().filter(|i| i.id == own).collect(),
             (Reader::Everything, Some(agent)) => {
                 let known = agents(&readable);
-                let found: Vec<Index> = readable
+                let found: Vec<QueryTarget> = readable
                     .into_iter()
                     .filter(|i| i.settings.agent_id.as_str() == agent)
                     .collect();
@@ -63,7 +64,7 @@ impl Scope {
         let mut all: Vec<ScopedSpace<'_>> = Vec::new();
         for index in &self.indexes {
             for space in &index.spaces {
-                let key = space.current_key.as_ref().unwrap_or(&space.key);
+                let key = space.present_key();
                 match all.iter_mut().find(|known| known.key == key) {
                     Some(known) => {
                         known.indexes.push(&index.settings.name);
@@ -130,13 +131,13 @@ impl Scope {
     /// Pages in all indexes of the scope.
     #[must_use]
     pub fn pages(&self) -> i64 {
-        self.indexes.iter().map(|i| i.document_count).sum()
+        self.indexes.iter().map(QueryTarget::document_count).sum()
     }
 
     /// How fresh an answer from all of them is: as the oldest of them.
     #[must_use]
     pub fn as_of(&self) -> Option<Timestamp> {
-        self.indexes.iter().filter_map(Index::as_of).min()
+        self.indexes.iter().filter_map(|i| i.as_of).min()
     }
 
     /// Hosts of the Confluence sites behind the scope, to tell a foreign link.
@@ -156,12 +157,12 @@ impl Scope {
 
     /// One index by its id.
     #[must_use]
-    pub fn index(&self, id: IndexId) -> Option<&Index> {
+    pub fn index(&self, id: IndexId) -> Option<&QueryTarget> {
         self.indexes.iter().find(|i| i.id == id)
     }
 }
 
-fn agents(indexes: &[Index]) -> String {
+fn agents(indexes: &[QueryTarget]) -> String {
     let names: Vec<&str> = indexes
         .iter()
         .take(40)

@@ -7,14 +7,14 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use async_trait::async_trait;
-use domain::index::Index;
 use domain::page::{Page, Shown};
-use domain::query::{Answer, RetrievalQuery};
-use domain::{IndexId, PageId, SpaceKey, Timestamp};
+use domain::ports::store::Listed;
+use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
+use domain::{IndexId, SpaceKey, Timestamp};
 use futures_util::StreamExt;
 use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::handler::ConfluenceHandler;
-use mcp_confluence::mcp::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
+use mcp_confluence::mcp::knowledge::{FoundPage, KnowledgeBase, Trouble};
 use mcp_confluence::mcp::{Identify, Options, sse, streamable};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ pub fn index_id(number: u128) -> IndexId {
     IndexId(Uuid::from_u128(number))
 }
 
-fn index(number: u128, agent: &str) -> Index {
+fn index(number: u128, agent: &str) -> QueryTarget {
     let moment = "2026-11-20T08:00:00Z";
     let settings = json!({
         "name": agent, "agent_id": agent, "confluence_spaces": ["ENG"], "interval_minutes": 60, "enabled": true,
@@ -45,20 +45,13 @@ fn index(number: u128, agent: &str) -> Index {
         "key": "ENG", "id": "1", "current_key": "ENG", "name": "Engineering", "url": "https://example.atlassian.net/wiki/spaces/ENG",
         "state": "current", "reason": null, "pages": 3, "last_sync_at": moment
     });
-    Index {
+    QueryTarget {
         id: index_id(number),
         settings: serde_json::from_value(settings).unwrap(),
         remote: None,
-        moving: None,
-        status: domain::index::IndexStatus::Ok,
-        status_reason: None,
         spaces: vec![serde_json::from_value(space).unwrap()],
-        document_count: 3,
-        last_run: None,
-        synced_at: moment.parse().ok(),
-        next_run_at: None,
-        created_at: moment.parse().unwrap(),
-        updated_at: moment.parse().unwrap(),
+        as_of: moment.parse().ok(),
+        watermark: None,
     }
 }
 
@@ -72,9 +65,9 @@ impl Drop for Count {
 
 #[async_trait]
 impl KnowledgeBase for Small {
-    async fn indexes(&self, reader: Reader) -> Result<Vec<Index>, Trouble> {
+    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble> {
         let all = [index(1, "support"), index(2, "hr")];
-        let readable = |i: &Index| match reader {
+        let readable = |i: &QueryTarget| match reader {
             Reader::Everything => true,
             Reader::Index(own) => i.id == own,
         };
@@ -99,22 +92,13 @@ impl KnowledgeBase for Small {
         serde_json::from_value(answer).map_err(|e| Trouble(e.to_string()))
     }
 
-    async fn page(&self, _: &Index, _: &PageId) -> Result<Option<FoundPage>, Trouble> {
-        Ok(None)
-    }
-
-    async fn page_by_title(
-        &self,
-        _: &Index,
-        _: &SpaceKey,
-        _: &str,
-    ) -> Result<Option<PageId>, Trouble> {
+    async fn page(&self, _: IndexId, _: &PageQuery) -> Result<Option<FoundPage>, Trouble> {
         Ok(None)
     }
 
     async fn similar_titles(
         &self,
-        _: &Index,
+        _: IndexId,
         _: Option<&SpaceKey>,
         _: &str,
         _: usize,
@@ -124,7 +108,7 @@ impl KnowledgeBase for Small {
 
     async fn changes(
         &self,
-        _: &Index,
+        _: IndexId,
         _: Timestamp,
         _: Option<&SpaceKey>,
         _: usize,
@@ -132,8 +116,16 @@ impl KnowledgeBase for Small {
         Ok(Vec::new())
     }
 
-    async fn pages(&self, _: &Index, _: Option<&str>, _: usize) -> Result<PageList, Trouble> {
-        Ok(PageList::default())
+    async fn pages(
+        &self,
+        _: IndexId,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Listed<Shown<Page>>, Trouble> {
+        Ok(Listed {
+            items: Vec::new(),
+            next_cursor: None,
+        })
     }
 
     fn now(&self) -> Timestamp {

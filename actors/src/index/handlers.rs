@@ -1,6 +1,5 @@
 //! What an index does on each message.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix::{
@@ -11,12 +10,8 @@ use domain::ports::store::StoreError;
 use tokio::sync::oneshot;
 
 use super::actor::{IndexActor, open_if_called_for};
-use super::{answer, verify};
-use crate::EngineError;
-use crate::messages::{Activate, Cancel, Drain, GetIndexStatus, Look, Retire, Search, Verify};
+use crate::messages::{Activate, Cancel, Drain, GetIndexStatus, Look, Retire};
 use crate::status::IndexGauge;
-use domain::PageId;
-use domain::query::Answer;
 
 impl Handler<Activate> for IndexActor {
     type Result = ();
@@ -76,26 +71,6 @@ impl Handler<Drain> for IndexActor {
             // An actor that died is quiet too.
             let _ = quiet.await;
         })
-    }
-}
-
-impl Handler<Search> for IndexActor {
-    type Result = ResponseFuture<Result<Answer, EngineError>>;
-    fn handle(&mut self, search: Search, _: &mut Context<Self>) -> Self::Result {
-        let shared = Arc::clone(&self.shared);
-        let index = self.index;
-        Box::pin(
-            async move { answer::answer(&shared, index, &search.query, search.fallback).await },
-        )
-    }
-}
-
-impl Handler<Verify> for IndexActor {
-    type Result = ResponseFuture<Result<HashSet<PageId>, EngineError>>;
-    fn handle(&mut self, asked: Verify, _: &mut Context<Self>) -> Self::Result {
-        let shared = Arc::clone(&self.shared);
-        let index = self.index;
-        Box::pin(async move { verify::pages(&shared, index, asked.pages).await })
     }
 }
 

@@ -1,18 +1,14 @@
-//! `IndexActor`: one per index. It works on the index's open run, one at a time, and answers questions meanwhile.
+//! `IndexActor`: one per index. It works on the index's open run, one at a time.
 //!
 //! The run itself is the async code of [`run`]: it lists, compares, fetches, decides and writes rows, with credits for every
 //! request; uploads are the uploader's. Everything that a run knows it can read again from the database, so an actor that died
 //! is replaced by a new one that goes on with the same run.
 
 mod actor;
-mod answer;
 mod handlers;
-mod live;
 pub(crate) mod run;
-mod verify;
 
 pub(crate) use actor::IndexActor;
-pub(crate) use answer::Fallback;
 
 use domain::IndexId;
 use domain::event::{EventKind, NewEvent};

@@ -277,7 +277,7 @@ impl SchedulerActor {
         match who {
             Child::Index(index) => {
                 tracing::error!(%index, "the index's actor died too often; its run is ended");
-                // A fresh actor that has nothing to do yet: it answers questions and takes new orders.
+                // A fresh actor that has nothing to do yet: it takes new orders.
                 self.indexes.remove(&index);
                 self.index_actor(index, ctx);
                 if let Some(child) = self.indexes.get_mut(&index) {

@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use actix::{
-    ActorFutureExt, Addr, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture,
-    WrapFuture,
-};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, WrapFuture};
 use futures_util::future::join_all;
 
 use super::SchedulerActor;
-use crate::EngineError;
-use crate::index::IndexActor;
 use crate::messages::{
     Activate, ActivateIndex, BeginDrain, Cancel, CancelRun, ChildGone, Drain, GetIndexStatus,
-    GetStatus, IndexAddr, IndexChanged, Look, Respawn, Tick,
+    GetStatus, IndexChanged, Look, Respawn, Tick,
 };
 use crate::status::{BackendStatus, EngineStatus, IndexGauge};
 use crate::uploader::GetInFlight;
@@ -62,25 +57,6 @@ impl Handler<CancelRun> for SchedulerActor {
         for child in self.indexes.values() {
             child.addr.do_send(Cancel(run));
         }
-    }
-}
-
-impl Handler<IndexAddr> for SchedulerActor {
-    type Result = ResponseActFuture<Self, Result<Addr<IndexActor>, EngineError>>;
-    fn handle(&mut self, IndexAddr(index): IndexAddr, _: &mut Context<Self>) -> Self::Result {
-        if let Some(child) = self.indexes.get(&index) {
-            let addr = child.addr.clone();
-            return Box::pin(async move { Ok(addr) }.into_actor(self));
-        }
-        let store = std::sync::Arc::clone(&self.shared.store);
-        Box::pin(
-            async move { store.index_state(index).await }
-                .into_actor(self)
-                .map(move |state, this, ctx| match state {
-                    Ok(_) => Ok(this.index_actor(index, ctx)),
-                    Err(error) => Err(error.into()),
-                }),
-        )
     }
 }
 

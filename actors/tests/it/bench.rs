@@ -5,9 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
+use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, SyncOrder};
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::page::{Page, PageRecord, PageState};
+use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
@@ -49,6 +50,30 @@ impl Bench {
     }
 
     pub async fn with(shelf: FakeRetrieval, settings: EngineSettings) -> Self {
+        Self::started(shelf, settings, async |parts, _| {
+            Engine::start_here(parts).await
+        })
+        .await
+    }
+
+    /// The engine on threads of its own, as the service has it, with a clock made of the test's.
+    pub async fn on_threads(clock: impl FnOnce(TestClock) -> Arc<dyn Clock>) -> Self {
+        let settings = EngineSettings::default();
+        Self::started(FakeRetrieval::immediate(), settings, async |parts, own| {
+            Engine::start(EngineParts {
+                clock: clock(own),
+                ..parts
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn started(
+        shelf: FakeRetrieval,
+        settings: EngineSettings,
+        start: impl AsyncFnOnce(EngineParts, TestClock) -> Result<Engine, EngineError>,
+    ) -> Self {
         let clock = TestClock::new();
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
@@ -61,7 +86,8 @@ impl Bench {
         let site = FakeConfluence::new(clock);
         site.space("10", "ENG");
         let cloud = FakeRetrieval::cloud();
-        let engine = start(&store, &site, [&shelf, &cloud], clock, &settings).await;
+        let parts = parts(&store, &site, [&shelf, &cloud], clock, &settings);
+        let engine = start(parts, clock).await.unwrap();
         Self {
             clock,
             site,
@@ -77,14 +103,9 @@ impl Bench {
     /// Stops the engine as a restart of the process does, and starts another on the same database.
     pub async fn restart(&mut self) {
         self.engine.drain(Duration::from_secs(10)).await;
-        self.engine = start(
-            &self.store,
-            &self.site,
-            [&self.shelf, &self.cloud],
-            self.clock,
-            &self.settings,
-        )
-        .await;
+        let shelves = [&self.shelf, &self.cloud];
+        let parts = parts(&self.store, &self.site, shelves, self.clock, &self.settings);
+        self.engine = Engine::start_here(parts).await.unwrap();
     }
 
     pub fn index_settings(&self, agent: &str, spaces: &[&str]) -> IndexSettings {
@@ -324,13 +345,13 @@ impl Bench {
     }
 }
 
-async fn start(
+fn parts(
     store: &Arc<Metastore>,
     site: &FakeConfluence,
     shelves: [&FakeRetrieval; 2],
     clock: TestClock,
     settings: &EngineSettings,
-) -> Engine {
+) -> EngineParts {
     let backends: Backends = shelves
         .into_iter()
         .map(|shelf| {
@@ -338,13 +359,11 @@ async fn start(
             (shelf.kind, backend)
         })
         .collect();
-    Engine::start_here(EngineParts {
+    EngineParts {
         store: Arc::clone(store) as Arc<dyn SyncStore>,
         source: Arc::new(site.clone()),
         backends,
         clock: Arc::new(clock),
         settings: settings.clone(),
-    })
-    .await
-    .unwrap()
+    }
 }

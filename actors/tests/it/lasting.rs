@@ -186,7 +186,7 @@ fn a_run_that_sees_none_of_its_spaces_has_failed() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let (index, ..) = two_spaces(&bench).await;
-        let as_of = bench.index(index.id).await.as_of();
+        let as_of = bench.index(index.id).await.as_of;
         bench.wait(600).await;
         bench.site.with(|site| {
             for space in site.spaces.values_mut() {
@@ -197,7 +197,7 @@ fn a_run_that_sees_none_of_its_spaces_has_failed() {
         assert_eq!(run.status, RunStatus::Failed);
         assert_eq!(run.error.unwrap().code, "no_space_visible");
         let now = bench.index(index.id).await;
-        assert_eq!((now.status, now.as_of()), (IndexStatus::Failed, as_of));
+        assert_eq!((now.status, now.as_of), (IndexStatus::Failed, as_of));
         assert_eq!(bench.held().len(), 2);
     });
 }

@@ -1,12 +1,12 @@
 //! Which pages documents name: those that may be shown by the same index, and no others.
 
-use actors::page_texts;
 use domain::content::ContentKind;
 use domain::holding::{Change, HoldingChange};
 use domain::index::IndexSettings;
 use domain::page::{CachedBody, Standing};
 use domain::ports::source::Cursor;
-use domain::ports::store::{AdminStore, SyncStore};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
+use domain::query::PageQuery;
 use domain::run::RunStatus;
 use domain::{DocumentId, IndexId, PageId};
 
@@ -195,7 +195,7 @@ fn names_come_and_go_with_the_run_that_finds_out() {
             assert!(run.counts.uploaded <= 1, "{:?}", run.counts);
         }
         expect(told(target, "10", SECRET)).await;
-        let texts = page_texts_of(&bench, index, links).await;
+        let texts = text_of(&bench, index, links).await;
         assert_eq!(texts.trim(), told(target, "10", "Layoffs in June"));
 
         type Change = fn(&Bench, u64);
@@ -265,15 +265,10 @@ fn names_come_and_go_with_the_run_that_finds_out() {
     });
 }
 
-async fn page_texts_of(bench: &Bench, index: IndexId, page: u64) -> String {
-    let id = PageId::from(page.to_string());
-    let records = bench
-        .store
-        .pages_by_id(index, std::slice::from_ref(&id))
-        .await;
-    let records = records.unwrap();
-    let texts = page_texts(bench.store.as_ref(), index, &[&records[0]]).await;
-    texts.unwrap()[&id].markdown.clone()
+async fn text_of(bench: &Bench, index: IndexId, page: u64) -> String {
+    let page = PageQuery::Id(PageId::from(page.to_string()));
+    let read = bench.engine.read_page(index, page).await;
+    read.unwrap().unwrap().markdown
 }
 
 #[test]
@@ -283,13 +278,13 @@ fn what_is_shown_of_a_page_names_nobody_who_is_hidden_by_now() {
         let target = bench.site.add("10", None, SECRET, "<p>x</p>");
         let links = bench.site.add("10", None, "Links", &by_id(target));
         let index = bench.synced().await.id;
-        let shown = page_texts_of(&bench, index, links).await;
+        let shown = text_of(&bench, index, links).await;
         assert_eq!(shown.trim(), told(target, "10", SECRET));
         let id = PageId::from(target.to_string());
         let mut rows = bench.store.pages_by_id(index, &[id]).await.unwrap();
         rows[0].standing = Standing::Skipped;
         bench.store.save_pages(&rows, &[], &[]).await.unwrap();
-        let shown = page_texts_of(&bench, index, links).await;
+        let shown = text_of(&bench, index, links).await;
         assert_eq!(shown.trim(), untold(target));
     });
 }

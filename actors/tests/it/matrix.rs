@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::page::PageState;
-use domain::ports::store::{AdminStore, PageFilter};
+use domain::ports::store::{PageFilter, QueryStore};
 use domain::run::{Run, RunStatus};
 use simulators::confluence::{BadCredentials, ConfluenceSim, Site, Wish};
 use simulators::{Fault, RetryAfter};

@@ -196,7 +196,7 @@ fn a_run_that_fetched_nothing_from_spaces_that_are_not_empty_has_not_succeeded()
         let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.seen), (RunStatus::Failed, 0));
         let now = bench.index(index.id).await;
-        assert_eq!(now.as_of(), None);
+        assert_eq!(now.as_of, None);
         bench.site.heal();
         let run = bench.sweep(index.id).await;
         assert_eq!(

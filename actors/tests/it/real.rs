@@ -16,7 +16,7 @@ use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, Spa
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
-use domain::ports::store::{AdminStore, NewIndex, PageFilter, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, PageFilter, QueryStore, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};

@@ -3,7 +3,7 @@
 
 use domain::document::markdown_hash;
 use domain::page::{CachedBody, PageRecord};
-use domain::ports::store::SyncStore;
+use domain::ports::store::{QueryStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 use domain::{IndexId, PageId};
 

@@ -6,7 +6,7 @@ use actors::EngineSettings;
 use chrono::TimeDelta;
 use domain::comments::CachedComment;
 use domain::page::PageRecord;
-use domain::ports::store::{AdminStore, IndexState, OpenCounts, RunFilter, SyncStore};
+use domain::ports::store::{AdminStore, IndexState, OpenCounts, QueryStore, RunFilter, SyncStore};
 use domain::{DocumentId, IndexId, PageId, RunId, Timestamp};
 use metastore::Metastore;
 

@@ -209,6 +209,14 @@ pub struct IndexSpace {
     pub last_sync_at: Option<DateTime<Utc>>,
 }
 
+impl IndexSpace {
+    /// The key by which the source knows it now, as far as seen.
+    #[must_use]
+    pub fn present_key(&self) -> &SpaceKey {
+        self.current_key.as_ref().unwrap_or(&self.key)
+    }
+}
+
 /// What is to be said about a space of an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -286,24 +294,16 @@ pub struct Index {
     pub document_count: i64,
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
-    /// `finished_at` of the newest succeeded or partial run that did not end ahead of now; see [`as_of`](Self::as_of).
+    /// How fresh its answers are: `finished_at` of the newest succeeded or partial run that read Confluence and did not end ahead of
+    /// now; `None` before the first, and while only a clock that was ahead tells of one.
     #[serde(skip)]
-    pub synced_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
     pub next_run_at: Option<DateTime<Utc>>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-impl Index {
-    /// How fresh its answers are: `finished_at` of the last succeeded or partial run; `None` before the first, and while only a
-    /// clock that was ahead tells of one.
-    #[must_use]
-    pub const fn as_of(&self) -> Option<DateTime<Utc>> {
-        self.synced_at
-    }
 }
 
 /// What the engine must remember about an index between runs; not shown.

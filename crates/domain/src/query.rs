@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::page::Page;
-use crate::{DocumentId, SpaceKey};
+use crate::index::{IndexSettings, IndexSpace, Remote};
+use crate::page::{Page, Shown};
+use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// How many results are given when nobody says.
 pub const DEFAULT_TOP_K: u32 = 8;
@@ -44,6 +45,63 @@ pub struct RetrievalQuery {
     pub top_k: u32,
     /// What the store shall filter by, as far as it can; the rest is filtered by us.
     pub filters: Filters,
+}
+
+/// An index as a question needs it: where to ask, what may be quoted, how current it is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QueryTarget {
+    /// The identity.
+    pub id: IndexId,
+    /// What the administrator chose.
+    pub settings: IndexSettings,
+    /// The store object that answers; `None` until it exists.
+    pub remote: Option<Remote>,
+    /// Its spaces one by one.
+    pub spaces: Vec<IndexSpace>,
+    /// `finished_at` of the last succeeded or partial run; `None` before the first.
+    pub as_of: Option<Timestamp>,
+    /// Up to when the source's changes are in the index, by the source's clock.
+    pub watermark: Option<Timestamp>,
+}
+
+impl QueryTarget {
+    /// Documents that an answer may quote.
+    #[must_use]
+    pub fn document_count(&self) -> i64 {
+        self.spaces.iter().map(|space| space.pages).sum()
+    }
+}
+
+/// Which page is to be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PageQuery {
+    /// The page with this id.
+    Id(PageId),
+    /// The page with this title in a space; case does not matter.
+    Title {
+        /// The space, by its key.
+        space: SpaceKey,
+        /// The title.
+        title: String,
+    },
+}
+
+/// A page that may be quoted, with its text.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PageText {
+    /// The page, in the version of the text.
+    pub page: Shown<Page>,
+    /// Its Markdown, without title line and breadcrumb.
+    pub markdown: String,
+}
+
+/// A page that was added, edited or removed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ChangedPage {
+    /// The page; `state` tells a removed one.
+    pub page: Shown<Page>,
+    /// When the index took notice.
+    pub changed_at: Timestamp,
 }
 
 /// A passage as a store returns it.

@@ -6,7 +6,7 @@ use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::holding::{Change, HoldingChange, Outcome, Wanted};
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
 use domain::page::{CachedBody, PageRecord, Standing};
-use domain::ports::store::{AdminStore, NewIndex, OpenHolding, PageFilter, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, OpenHolding, PageFilter, QueryStore, SyncStore};
 use domain::{IndexId, PageId, RunId, SpaceId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
@@ -97,10 +97,10 @@ async fn main() -> Ended {
     let mut one = Laps::default();
     for _ in 0..20 {
         let lap = Lap::now();
-        store.index_state(index).await?;
+        store.query_target(index).await?;
         one.add(lap, 1);
     }
-    one.report("index_state (counts its documents)");
+    one.report("query_target");
     let mut list = Laps::default();
     for _ in 0..20 {
         let filter = PageFilter {

@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use domain::event::Event;
 use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::page::{Page, PlacedPage};
-use domain::ports::store::{
-    AdminStore, DiskUse, Listed, NewIndex, PageFilter, RunFilter, StoreResult,
-};
+use domain::ports::store::{AdminStore, DiskUse, Listed, NewIndex, RunFilter, StoreResult};
 use domain::run::Run;
 use domain::token::Token;
-use domain::{AgentId, IndexId, PageId, RunId, SpaceKey, TokenId};
+use domain::{IndexId, PageId, RunId, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
@@ -55,12 +53,6 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index> {
-        let (agent, now) = (agent.clone(), self.now());
-        self.read(move |c| Ok(indexes::by_agent(c, &agent, now)?.index))
-            .await
-    }
-
     async fn runs(&self, filter: &RunFilter) -> StoreResult<Listed<Run>> {
         let filter = filter.clone();
         self.read(move |c| runs::list(c, &filter)).await
@@ -80,11 +72,6 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
-        let filter = filter.clone();
-        self.read(move |c| listing::list(c, index, &filter)).await
-    }
-
     async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
         self.read(move |c| listing::unsettled(c, index)).await
     }
@@ -97,17 +84,6 @@ impl AdminStore for Metastore {
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page> {
         let (page, now) = (page.clone(), self.now());
         self.write(move |c| listing::retry(c, index, &page, now))
-            .await
-    }
-
-    async fn page_by_title(
-        &self,
-        index: IndexId,
-        space: &SpaceKey,
-        title: &str,
-    ) -> StoreResult<Option<PlacedPage>> {
-        let (space, title) = (space.clone(), title.to_owned());
-        self.read(move |c| listing::by_title(c, index, &space, &title))
             .await
     }
 
@@ -134,7 +110,8 @@ impl AdminStore for Metastore {
 
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>> {
         let hash = secret_hash.to_owned();
-        let Some(mut token) = self.read(move |c| tokens::by_hash(c, &hash)).await? else {
+        // On the way of every question.
+        let Some(mut token) = self.answer(move |c| tokens::by_hash(c, &hash)).await? else {
             return Ok(None);
         };
         if let Some(minute) = tokens::use_to_note(&token, self.now()) {

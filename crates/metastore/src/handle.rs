@@ -23,7 +23,7 @@ use crate::url::DatabaseUrl;
 /// How a [`Metastore`] is opened.
 #[derive(Clone)]
 pub struct MetastoreOptions {
-    /// Readers at once; at least one.
+    /// Readers at once, and as many again that only answer questions; at least one.
     pub readers: u32,
     /// How long another process may hold the database before [`StoreError::Busy`].
     pub busy_timeout: Duration,
@@ -64,6 +64,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     writer: Side,
     readers: Side,
+    answers: Side,
     /// The files go with the last handle.
     temporary: AtomicBool,
 }
@@ -128,6 +129,15 @@ impl Side {
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
     ) -> StoreResult<T> {
+        self.run_then(work, Ok).await
+    }
+
+    /// Does the rest of the work on the same thread, when the connection is free for others.
+    async fn run_then<T: 'static, U: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+        rest: impl FnOnce(T) -> Done<U> + Send + 'static,
+    ) -> StoreResult<U> {
         let permit = Arc::clone(&self.gate)
             .acquire_owned()
             .await
@@ -140,7 +150,7 @@ impl Side {
             let result = work(&mut connection);
             drop(connection);
             drop(permit);
-            result.map_err(StoreError::from)
+            result.and_then(rest).map_err(StoreError::from)
         })
         .await
     }
@@ -249,19 +259,19 @@ impl Metastore {
         let wait = busy + Duration::from_secs(5);
         let writer = Side::open(&path, 1, dialect::writer_setup(busy), wait)
             .map_err(|e| unusable(e.to_string()))?;
-        let readers = Side::open(
-            &path,
-            options.readers.max(1),
-            dialect::reader_setup(busy),
-            wait,
-        )
-        .map_err(|e| unusable(e.to_string()))?;
+        let readers = || {
+            let setup = dialect::reader_setup(busy);
+            Side::open(&path, options.readers.max(1), setup, wait)
+                .map_err(|e| unusable(e.to_string()))
+        };
+        let (readers, answers) = (readers()?, readers()?);
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
                 clock: options.clock,
                 writer,
                 readers,
+                answers,
                 temporary: AtomicBool::new(false),
             }),
         })
@@ -337,6 +347,26 @@ impl Metastore {
             .await
     }
 
+    /// Runs a closure on a reader that is kept for questions, so that none waits for what a run reads: bounded reads only.
+    pub(crate) async fn answer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.answer_then(work, Ok).await
+    }
+
+    /// The same, and then what needs no connection any more: unpacking, say.
+    pub(crate) async fn answer_then<T: 'static, U: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+        rest: impl FnOnce(T) -> Done<U> + Send + 'static,
+    ) -> StoreResult<U> {
+        self.inner
+            .answers
+            .run_then(|connection| connection.transaction(work), rest)
+            .await
+    }
+
     /// Runs a closure on the writer in one transaction, which takes the database's lock before the first statement.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -395,7 +425,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Instant;
 
-    use domain::ports::store::AdminStore;
+    use domain::ports::store::{AdminStore, QueryStore};
 
     use super::*;
     use crate::ops::small;
@@ -460,6 +490,43 @@ mod tests {
         let result: StoreResult<()> = store.read(|_| panic!("and again")).await;
         assert!(matches!(result, Err(StoreError::Failed { .. })));
         assert_eq!(store.remembered("a").await.unwrap().as_deref(), Some("2"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_question_finds_a_reader_whatever_runs_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let readers = MetastoreOptions::default().readers;
+        let (begun, has_begun) = mpsc::channel();
+        let (mut go_on, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..readers + 4 {
+            let (store, begun) = (store.clone(), begun.clone());
+            let (lets_go, may_go_on) = mpsc::channel::<()>();
+            go_on.push(lets_go);
+            held.push(tokio::spawn(async move {
+                store
+                    .read(move |_| {
+                        begun.send(()).unwrap();
+                        // Until the test lets go of it.
+                        let _ = may_go_on.recv();
+                        Ok(())
+                    })
+                    .await
+            }));
+        }
+        for _ in 0..readers {
+            has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        let asked = async {
+            let targets = store.query_targets().await.unwrap();
+            (targets, store.token_by_hash("unknown").await.unwrap())
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        drop(go_on);
+        for long in held {
+            long.await.unwrap().unwrap();
+        }
+        assert_eq!(answered.unwrap(), (Vec::new(), None));
     }
 
     #[tokio::test]

@@ -1,16 +1,18 @@
 //! The database: indexes, runs, pages, holdings, checkpoints, bodies, events, tokens.
 //!
-//! [`Metastore`] is a cheap handle that implements `domain`'s `SyncStore` and `AdminStore` over SQLite with diesel.
+//! [`Metastore`] is a cheap handle that implements `domain`'s `QueryStore`, `SyncStore` and `AdminStore` over SQLite with
+//! diesel.
 //!
 //! What it promises:
 //! * Each method is one transaction on a blocking thread; it finishes even when its caller is dropped, and a panic in it
-//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it.
+//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it. Questions have readers of
+//!   their own ([`QueryStore`](domain::ports::store::QueryStore)).
 //! * Times are UTC with microseconds and come back as they went in.
 //! * One engine per database: [`Metastore::open_locked`].
 //!
 //! Where things are: `ops` holds the statements by subject (functions over a connection, each with its rules), `rows` the
 //! row types and their translation, `schema` the tables, `dialect` whatever another database would say differently,
-//! `sync_store`/`admin_store` the traits, thin.
+//! `query_store`/`sync_store`/`admin_store` the traits, thin.
 //!
 //! It must not know the network, actors, or what the engine decides.
 
@@ -25,6 +27,7 @@ mod lock;
 mod maintenance;
 mod migrate;
 mod ops;
+mod query_store;
 mod rows;
 mod schema;
 mod sync_store;

@@ -120,6 +120,14 @@ table! {
 }
 
 table! {
+    document_counts (index_id, space_id) {
+        index_id -> Text,
+        space_id -> Text,
+        documents -> BigInt,
+    }
+}
+
+table! {
     store_objects (id) {
         id -> BigInt,
         index_id -> Text,
@@ -162,6 +170,14 @@ table! {
         stored_bytes -> BigInt,
         markdown -> Binary,
         storage -> Binary,
+    }
+}
+
+table! {
+    body_totals (only_row) {
+        bodies -> BigInt,
+        stored_bytes -> BigInt,
+        only_row -> Bool,
     }
 }
 

@@ -9,7 +9,7 @@ use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
 use domain::holding::{HoldingChange, Wanted};
 use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
-use domain::links::{Naming, PageName};
+use domain::links::Naming;
 use domain::moving::MoveCounts;
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
@@ -224,17 +224,6 @@ impl SyncStore for Metastore {
         self.read(move |c| pages::stored(c, index)).await
     }
 
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
-        let ids = ids.to_vec();
-        let rows = self.read(move |c| bodies::get(c, &ids)).await?;
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let bodies = rows.into_iter().map(CachedBody::try_from);
-            bodies.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
-    }
-
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>> {
         let ids = ids.to_vec();
         self.read(move |c| bodies::versions(c, &ids)).await
@@ -250,11 +239,6 @@ impl SyncStore for Metastore {
         self.read(move |c| links::naming(c, index, &ids)).await
     }
 
-    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
-        let ids = ids.to_vec();
-        self.read(move |c| links::names(c, index, &ids)).await
-    }
-
     async fn pages_pointing_at(
         &self,
         index: IndexId,
@@ -264,29 +248,10 @@ impl SyncStore for Metastore {
         self.read(move |c| links::pointing_at(c, index, &ids)).await
     }
 
-    async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
-        let ids = ids.to_vec();
-        self.read(move |c| links::people(c, &ids)).await
-    }
-
     async fn remember_people(&self, people: &[(AccountId, String)]) -> StoreResult<()> {
         let people = people.to_vec();
         self.write(move |c| links::remember_people(c, &people))
             .await
-    }
-
-    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
-        let pages = pages.to_vec();
-        let rows = self.read(move |c| comments::of_pages(c, &pages)).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Unpacked after the reader is free again.
-        blocking(move || {
-            let comments = rows.into_iter().map(CachedComment::try_from);
-            comments.collect::<Result<_, _>>().map_err(Into::into)
-        })
-        .await
     }
 
     async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>> {

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use domain::Timestamp;
 use domain::page::PageState;
+use domain::query::ChangedPage;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
 use crate::mcp::caller::Caller;
-use crate::mcp::knowledge::{ChangedPage, KnowledgeBase};
+use crate::mcp::knowledge::KnowledgeBase;
 use crate::mcp::text::{self, cut, when};
 
 const KNOWN: &[&str] = &["since", "space", "limit"];
@@ -66,7 +67,7 @@ pub async fn call(
         scope
             .indexes
             .iter()
-            .map(|index| kb.changes(index, since, space.as_ref(), limit + 1)),
+            .map(|index| kb.changes(index.id, since, space.as_ref(), limit + 1)),
     )
     .await?;
     let mut changes: Vec<ChangedPage> = Vec::new();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use domain::PageId;
-use domain::index::Index;
+use domain::query::{PageQuery, QueryTarget};
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
@@ -117,11 +117,12 @@ async fn find<'a>(
     kb: &dyn KnowledgeBase,
     scope: &'a Scope,
     target: &Target,
-) -> Result<(&'a Index, FoundPage), ToolError> {
+) -> Result<(&'a QueryTarget, FoundPage), ToolError> {
     match target {
         Target::Id { id, host, .. } => {
+            let wanted = PageQuery::Id(id.clone());
             for index in &scope.indexes {
-                if let Some(found) = kb.page(index, id).await? {
+                if let Some(found) = kb.page(index.id, &wanted).await? {
                     return Ok((index, found));
                 }
             }
@@ -136,16 +137,18 @@ async fn find<'a>(
             space, title, host, ..
         } => {
             let key = scope.find_space(space)?;
+            let wanted = PageQuery::Title {
+                space: key.clone(),
+                title: title.clone(),
+            };
             for index in &scope.indexes {
-                if let Some(id) = kb.page_by_title(index, &key, title).await?
-                    && let Some(found) = kb.page(index, &id).await?
-                {
+                if let Some(found) = kb.page(index.id, &wanted).await? {
                     return Ok((index, found));
                 }
             }
             let mut similar = Vec::new();
             for index in &scope.indexes {
-                for page in kb.similar_titles(index, Some(&key), title, 5).await? {
+                for page in kb.similar_titles(index.id, Some(&key), title, 5).await? {
                     let line = format!(
                         "{} (page_id {})",
                         text::link(&page.title, &page.url),
@@ -200,7 +203,7 @@ fn not_found(scope: &Scope, what: &str, host: Option<&str>, hint: &str) -> ToolE
 fn read(
     kb: &dyn KnowledgeBase,
     scope: &Scope,
-    index: &Index,
+    index: &QueryTarget,
     found: FoundPage,
     request: &PageRequest,
 ) -> Result<ToolAnswer, ToolError> {
@@ -256,7 +259,7 @@ fn read(
         ToolError::new("`cursor` points beyond the page; leave it out to read from the beginning.")
     })?;
 
-    let mut head = head(&found, heading, kb.now(), index.as_of());
+    let mut head = head(&found, heading, kb.now(), index.as_of);
     if cursor.is_none() && section.is_none() {
         head.push_str(&outline(&found.outline));
     }
@@ -318,7 +321,7 @@ fn read(
         "section": heading.map(|h| clean(&h.title).text),
         "outline": found.outline.iter().map(|h| json!({"level": h.level, "title": clean(&h.title).text, "anchor": h.anchor})).collect::<Vec<_>>(),
         "next_cursor": next,
-        "as_of": index.as_of(),
+        "as_of": index.as_of,
     });
     debug_assert!(scope.index(index.id).is_some());
     Ok(ToolAnswer {

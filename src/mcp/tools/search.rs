@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use domain::content::ContentKind;
-use domain::index::Index;
 use domain::query::{
-    Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, RetrievalQuery,
-    label_filter,
+    Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, QueryTarget,
+    RetrievalQuery, label_filter,
 };
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
@@ -71,7 +70,7 @@ pub async fn search(
     filters: Filters,
 ) -> Result<ToolAnswer, ToolError> {
     // Indexes that do not hold the wanted space need not be asked.
-    let asked: Vec<&Index> = scope
+    let asked: Vec<&QueryTarget> = scope
         .indexes
         .iter()
         .filter(|index| holds(index, &filters))
@@ -109,13 +108,11 @@ pub async fn search(
     ))
 }
 
-fn holds(index: &Index, filters: &Filters) -> bool {
-    filters.space.as_ref().is_none_or(|wanted| {
-        index
-            .spaces
-            .iter()
-            .any(|s| s.current_key.as_ref().unwrap_or(&s.key) == wanted)
-    })
+fn holds(index: &QueryTarget, filters: &Filters) -> bool {
+    filters
+        .space
+        .as_ref()
+        .is_none_or(|wanted| index.spaces.iter().any(|s| s.present_key() == wanted))
 }
 
 /// One answer of several: fused by rank; as old as the oldest of them.

@@ -5,24 +5,26 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::holding::{Flight, Have, Holding};
-use domain::index::{
-    BackendKind, Index, IndexSettings, IndexSpace, IndexStatus, RestrictedPages, SpaceState,
-};
+use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::page::{Page, PageRecord, PlacedPage, Shown, Standing};
-use domain::query::{Answer, AnswerSource, QueryResult, ResultPage, RetrievalQuery};
+use domain::ports::store::Listed;
+use domain::query::{
+    Answer, AnswerSource, ChangedPage, PageQuery, QueryResult, QueryTarget, ResultPage,
+    RetrievalQuery,
+};
 use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{ToolAnswer, ToolError};
 use crate::mcp::caller::{Caller, Owner, Reader};
-use crate::mcp::knowledge::{ChangedPage, FoundPage, KnowledgeBase, PageList, Trouble};
+use crate::mcp::knowledge::{FoundPage, KnowledgeBase, Trouble};
 use crate::mcp::text::headings::headings;
 
 /// What it knows.
 #[derive(Default)]
 pub struct FakeKnowledge {
-    pub indexes: Vec<Index>,
+    pub indexes: Vec<QueryTarget>,
     pub answers: HashMap<IndexId, Result<Answer, Trouble>>,
     pub pages: Vec<(IndexId, FoundPage)>,
     pub changes: Vec<(IndexId, ChangedPage)>,
@@ -34,9 +36,8 @@ pub fn at(text: &str) -> Timestamp {
         .with_timezone(&chrono::Utc)
 }
 
-pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
-    let moment = at("2026-11-20T08:00:00Z");
-    Index {
+pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> QueryTarget {
+    QueryTarget {
         id: IndexId(Uuid::from_u128(number)),
         settings: IndexSettings {
             name: format!("Index {number}"),
@@ -55,9 +56,6 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
             restricted_pages: RestrictedPages::Skip,
         },
         remote: None,
-        moving: None,
-        status: IndexStatus::Ok,
-        status_reason: None,
         spaces: spaces
             .iter()
             .map(|(key, name, pages)| IndexSpace {
@@ -72,12 +70,8 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> Index {
                 last_sync_at: Some(at("2026-11-23T09:48:00Z")),
             })
             .collect(),
-        document_count: spaces.iter().map(|s| s.2).sum(),
-        last_run: None,
-        synced_at: Some(at("2026-11-23T09:48:00Z")),
-        next_run_at: None,
-        created_at: moment,
-        updated_at: moment,
+        as_of: Some(at("2026-11-23T09:48:00Z")),
+        watermark: None,
     }
 }
 
@@ -196,8 +190,8 @@ impl FakeKnowledge {
 
 #[async_trait]
 impl KnowledgeBase for FakeKnowledge {
-    async fn indexes(&self, reader: Reader) -> Result<Vec<Index>, Trouble> {
-        let readable = |i: &&Index| match reader {
+    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble> {
+        let readable = |i: &&QueryTarget| match reader {
             Reader::Everything => true,
             Reader::Index(own) => i.id == own,
         };
@@ -214,31 +208,23 @@ impl KnowledgeBase for FakeKnowledge {
         Ok(answer)
     }
 
-    async fn page(&self, index: &Index, id: &PageId) -> Result<Option<FoundPage>, Trouble> {
+    async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble> {
+        let is_wanted = |p: &Page| match wanted {
+            PageQuery::Id(id) => p.id == *id,
+            PageQuery::Title { space, title } => {
+                p.space_key == *space && p.title.eq_ignore_ascii_case(title)
+            }
+        };
         let found = self
             .pages
             .iter()
-            .find(|(own, p)| *own == index.id && p.page.id == *id);
+            .find(|(own, p)| *own == index && is_wanted(&p.page));
         Ok(found.map(|(_, page)| page.clone()))
-    }
-
-    async fn page_by_title(
-        &self,
-        index: &Index,
-        space: &SpaceKey,
-        title: &str,
-    ) -> Result<Option<PageId>, Trouble> {
-        let same = |p: &Page| p.space_key == *space && p.title.eq_ignore_ascii_case(title);
-        let found = self
-            .pages
-            .iter()
-            .find(|(own, p)| *own == index.id && same(&p.page));
-        Ok(found.map(|(_, p)| p.page.id.clone()))
     }
 
     async fn similar_titles(
         &self,
-        index: &Index,
+        index: IndexId,
         _: Option<&SpaceKey>,
         title: &str,
         limit: usize,
@@ -256,7 +242,7 @@ impl KnowledgeBase for FakeKnowledge {
         Ok(self
             .pages
             .iter()
-            .filter(|(own, p)| *own == index.id && similar(&p.page))
+            .filter(|(own, p)| *own == index && similar(&p.page))
             .map(|(_, p)| p.page.clone())
             .take(limit)
             .collect())
@@ -264,7 +250,7 @@ impl KnowledgeBase for FakeKnowledge {
 
     async fn changes(
         &self,
-        index: &Index,
+        index: IndexId,
         since: Timestamp,
         space: Option<&SpaceKey>,
         limit: usize,
@@ -272,18 +258,23 @@ impl KnowledgeBase for FakeKnowledge {
         Ok(self
             .changes
             .iter()
-            .filter(|(own, c)| *own == index.id && c.changed_at > since)
+            .filter(|(own, c)| *own == index && c.changed_at > since)
             .filter(|(_, c)| space.is_none_or(|s| *s == c.page.space_key))
             .map(|(_, c)| c.clone())
             .take(limit)
             .collect())
     }
 
-    async fn pages(&self, index: &Index, _: Option<&str>, _: usize) -> Result<PageList, Trouble> {
-        let own = self.pages.iter().filter(|(own, _)| *own == index.id);
-        Ok(PageList {
-            pages: own.map(|(_, p)| p.page.clone()).collect(),
-            next: None,
+    async fn pages(
+        &self,
+        index: IndexId,
+        _: Option<&str>,
+        _: usize,
+    ) -> Result<Listed<Shown<Page>>, Trouble> {
+        let own = self.pages.iter().filter(|(own, _)| *own == index);
+        Ok(Listed {
+            items: own.map(|(_, p)| p.page.clone()).collect(),
+            next_cursor: None,
         })
     }
 

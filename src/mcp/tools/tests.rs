@@ -3,13 +3,13 @@
 use domain::holding::Holding;
 use domain::index::RestrictedPages;
 use domain::page::{PlacedPage, Standing};
-use domain::query::AnswerSource;
+use domain::query::{AnswerSource, ChangedPage};
 use serde_json::{Value, json};
 
 use super::testing::*;
 use super::{MAX_ANSWER_BYTES, ToolError};
 use crate::mcp::caller::{Caller, Owner, Reader};
-use crate::mcp::knowledge::{ChangedPage, Trouble};
+use crate::mcp::knowledge::Trouble;
 
 fn text(error: Result<super::ToolAnswer, ToolError>) -> String {
     error.expect_err("an error was expected").text()

@@ -19,6 +19,7 @@ use crate::moving::MoveCounts;
 use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
+use crate::query::QueryTarget;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::token::Token;
 use crate::{
@@ -253,9 +254,46 @@ pub struct TriesOf {
     pub after: Timestamp,
 }
 
-/// What the engine needs.
+/// What questions need, and no more: nothing of it changes a row, or counts what grows with the number of pages.
 #[async_trait]
-pub trait SyncStore: Send + Sync {
+pub trait QueryStore: Send + Sync {
+    /// One living index; [`StoreError::NotFound`] otherwise.
+    async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget>;
+    /// Every living index, by name.
+    async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>>;
+    /// The living index of an agent; [`StoreError::NotFound`] when it has none.
+    async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId>;
+    /// One living index and rows of it by id, as both stand at one moment; unknown ids are left out.
+    async fn target_with_pages(
+        &self,
+        index: IndexId,
+        ids: &[PageId],
+    ) -> StoreResult<(QueryTarget, Vec<PageRecord>)>;
+    /// Pages of an index.
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>>;
+    /// The page with this title in a space (ignoring case), if an answer may quote it.
+    async fn page_by_title(
+        &self,
+        index: IndexId,
+        space: &SpaceKey,
+        title: &str,
+    ) -> StoreResult<Option<PlacedPage>>;
+    /// Bodies by page; unknown ones are left out.
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
+    /// Every kept comment of some pages.
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
+    /// Display names that are known: for mentions.
+    async fn known_people(
+        &self,
+        ids: &[crate::AccountId],
+    ) -> StoreResult<Vec<(crate::AccountId, String)>>;
+    /// What is told of those of these pages that documents of an index may name ([`Naming::Named`]).
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>>;
+}
+
+/// What the engine needs beyond [`QueryStore`].
+#[async_trait]
+pub trait SyncStore: QueryStore {
     // --- a copy to try a run on
 
     /// A private copy of everything, in which this dry run is a real one: what is written there goes with its last handle.
@@ -375,18 +413,11 @@ pub trait SyncStore: Send + Sync {
 
     // --- bodies (once per site, shared by indexes)
 
-    /// Bodies by page; unknown ones are left out.
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Which of these versions are in the cache already: `(page, version)`.
     async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
     /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
     /// may name them is another question.
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;
-    /// Display names that are known: for mentions.
-    async fn known_people(
-        &self,
-        ids: &[crate::AccountId],
-    ) -> StoreResult<Vec<(crate::AccountId, String)>>;
     /// Remembers display names.
     async fn remember_people(&self, people: &[(crate::AccountId, String)]) -> StoreResult<()>;
 
@@ -394,8 +425,6 @@ pub trait SyncStore: Send + Sync {
 
     /// Whether documents of an index may name these pages; those that have no row in it are left out.
     async fn naming(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<(PageId, Naming)>>;
-    /// What is told of those of these pages that documents of an index may name ([`Naming::Named`]).
-    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>>;
     /// Pages of an index whose kept text points at one of these. Reads every row that points at any page.
     async fn pages_pointing_at(
         &self,
@@ -405,8 +434,6 @@ pub trait SyncStore: Send + Sync {
 
     // --- comments (once per site, shared by indexes)
 
-    /// Every kept comment of some pages.
-    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Kept comments by id, in little; unknown ones are left out.
     async fn comment_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<CommentBrief>>;
     /// Kept comments of all pages that stand in a space of an index, in little.
@@ -623,8 +650,6 @@ pub trait AdminStore: SyncStore {
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>>;
     /// One living index.
     async fn index(&self, index: IndexId) -> StoreResult<Index>;
-    /// The index of an agent.
-    async fn index_by_agent(&self, agent: &AgentId) -> StoreResult<Index>;
 
     /// Runs, newest first.
     async fn runs(&self, filter: &RunFilter) -> StoreResult<Listed<Run>>;
@@ -636,21 +661,12 @@ pub trait AdminStore: SyncStore {
     /// them. Conflict when none waits, or a newer run asks about more.
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
-    /// Pages of an index.
-    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>>;
     /// How many pages are pending and how many failed, in this order.
     async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
-    /// The page with this title in a space (ignoring case), if an answer may quote it.
-    async fn page_by_title(
-        &self,
-        index: IndexId,
-        space: &SpaceKey,
-        title: &str,
-    ) -> StoreResult<Option<PlacedPage>>;
 
     /// Makes a token for an index from its secret's hash and prefix.
     async fn create_token(

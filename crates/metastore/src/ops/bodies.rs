@@ -6,7 +6,7 @@ use domain::PageId;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::rows::BodyRow;
-use crate::schema::bodies;
+use crate::schema::{bodies, body_totals};
 
 pub(crate) fn get(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyRow>> {
     let mut found = Vec::with_capacity(ids.len());
@@ -36,16 +36,9 @@ pub(crate) fn versions(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<(PageId, i32
     Ok(found)
 }
 
-/// How many, and how many bytes as stored; from a covering index.
+/// How many, and how many bytes as stored.
 pub(crate) fn totals(conn: &mut Conn) -> Done<(i64, i64)> {
-    // Counted here: the databases disagree about the type of a sum of 64-bit numbers.
-    let sizes = bodies::table
-        .select(bodies::stored_bytes)
-        .load_iter::<i64, diesel::connection::DefaultLoadingMode>(conn)?;
-    let (mut count, mut bytes) = (0, 0);
-    for size in sizes {
-        count += 1;
-        bytes += size?;
-    }
-    Ok((count, bytes))
+    Ok(body_totals::table
+        .select((body_totals::bodies, body_totals::stored_bytes))
+        .first(conn)?)
 }

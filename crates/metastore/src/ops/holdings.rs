@@ -196,7 +196,7 @@ fn derive(
     Ok(())
 }
 
-/// As [`derive`], of every page of an index: another object answers, or the rows came from an older version.
+/// As [`derive()`], of every page of an index: another object answers, or the rows came from an older version.
 pub(crate) fn derive_all(conn: &mut Conn, index: &str, now: chrono::NaiveDateTime) -> Done<()> {
     let none = Holding::default();
     let mut after = String::new();

@@ -6,15 +6,16 @@ use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
 use domain::index::{Index, IndexPatch, IndexSettings, IndexSpace, IndexStatus, Moving};
 use domain::ports::store::{IndexState, Listed, NewIndex, ObjectRole};
+use domain::query::QueryTarget;
 use domain::{AgentId, IndexId, ObjectId, Timestamp};
 
 use super::{objects, runs, spaces};
-use crate::convert::{db_time, limit, opt_db_time, opt_time, rows, time};
+use crate::convert::{db_time, id, limit, opt_db_time, opt_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
 use crate::error::{Done, conflict, failed, not_found};
 use crate::rows::{IndexRow, ObjectRow, SettingsChange, SpaceRow};
-use crate::schema::{events, holdings, indexes, synced_pages};
+use crate::schema::{document_counts, events, holdings, indexes, synced_pages};
 
 pub(crate) fn row(conn: &mut Conn, index: IndexId) -> Done<IndexRow> {
     indexes::table
@@ -30,22 +31,56 @@ pub(crate) fn state(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<Ind
     compose_one(conn, row, now)
 }
 
-pub(crate) fn by_agent(conn: &mut Conn, agent: &AgentId, now: Timestamp) -> Done<IndexState> {
-    let row = indexes::table
+pub(crate) fn id_of_agent(conn: &mut Conn, agent: &AgentId) -> Done<IndexId> {
+    let found: Option<String> = indexes::table
         .filter(indexes::agent_id.eq(agent.as_str()))
-        .select(IndexRow::as_select())
+        .select(indexes::id)
         .first(conn)
-        .optional()?
-        .ok_or_else(|| not_found(format!("index of agent {agent}")))?;
-    compose_one(conn, row, now)
+        .optional()?;
+    let found = found.ok_or_else(|| not_found(format!("index of agent {agent}")))?;
+    id("indexes.id", &found)
+}
+
+/// The index as a question needs it.
+pub(crate) fn target(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<QueryTarget> {
+    let row = row(conn, index)?;
+    let spaces = spaces_with_counts(conn, &[&row.id])?.remove(&row.id);
+    let serving = objects::serving(conn, &row.id)?;
+    let as_of = as_of(conn, &row, now)?;
+    row.to_target(spaces.unwrap_or_default().spaces, &serving, as_of)
+}
+
+pub(crate) fn targets(conn: &mut Conn, now: Timestamp) -> Done<Vec<QueryTarget>> {
+    let all = by_name(conn)?;
+    let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
+    let mut spaces = spaces_with_counts(conn, &ids)?;
+    let objects = objects::in_use(conn, &ids)?;
+    all.iter()
+        .map(|row| {
+            let spaces = spaces.remove(&row.id).unwrap_or_default().spaces;
+            row.to_target(spaces, serving(&objects, row)?, as_of(conn, row, now)?)
+        })
+        .collect()
+}
+
+/// See [`Index::as_of`]. The runs are asked only where the row was written by a clock that was ahead.
+fn as_of(conn: &mut Conn, row: &IndexRow, now: Timestamp) -> Done<Option<Timestamp>> {
+    match opt_time(row.synced_at) {
+        Some(ahead) if ahead > now => runs::synced_at(conn, &row.id, now),
+        truthful => Ok(truthful),
+    }
 }
 
 pub(crate) fn states(conn: &mut Conn, now: Timestamp) -> Done<Vec<IndexState>> {
-    let all = indexes::table
+    let all = by_name(conn)?;
+    compose(conn, all, now)
+}
+
+fn by_name(conn: &mut Conn) -> Done<Vec<IndexRow>> {
+    Ok(indexes::table
         .order((indexes::name_lower, indexes::id))
         .select(IndexRow::as_select())
-        .load(conn)?;
-    compose(conn, all, now)
+        .load(conn)?)
 }
 
 pub(crate) fn page_of_list(
@@ -89,45 +124,22 @@ fn compose_one(conn: &mut Conn, row: IndexRow, now: Timestamp) -> Done<IndexStat
         .ok_or_else(|| missing().into())
 }
 
-/// Adds spaces, counts and last runs to index rows; a handful of statements for all of them.
+/// Adds spaces, counts, objects and last runs to index rows: three statements for all of them, one for each, and more for each
+/// that moves.
 fn compose(conn: &mut Conn, all: Vec<IndexRow>, now: Timestamp) -> Done<Vec<IndexState>> {
     let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
-    let mut counts = documents_by_space(conn, &ids)?;
-    let mut spaces = spaces::of_indexes(conn, &ids)?;
+    let mut counted = spaces_with_counts(conn, &ids)?;
     let objects = objects::in_use(conn, &ids)?;
     all.iter()
         .map(|row| {
-            let counts = counts.remove(&row.id).unwrap_or_default();
-            let spaces = spaces
-                .remove(&row.id)
-                .unwrap_or_default()
-                .iter()
-                .map(|space| {
-                    let pages = space.space_id.as_ref().and_then(|id| counts.get(id));
-                    space.to_space(pages.copied().unwrap_or(0))
-                })
-                .collect::<Done<Vec<IndexSpace>>>()?;
+            let Counted { spaces, documents } = counted.remove(&row.id).unwrap_or_default();
             let last_run = runs::newest(conn, &row.id)?;
-            let remembered = opt_time(row.synced_at).filter(|at| *at <= now);
-            let synced_at = match last_run.as_ref().and_then(|run| run.synced_at(now)) {
-                None if row.synced_at.is_some() && remembered.is_none() => {
-                    runs::synced_at(conn, &row.id, now)?
-                }
-                of_last_run => of_last_run.or(remembered),
-            };
-            let of_role = |role: ObjectRole| {
-                let mut of_index = objects.iter().filter(|object| object.index_id == row.id);
-                of_index.find(|object| object.role == role.as_str())
-            };
-            let serving = of_role(ObjectRole::Serving)
-                .ok_or_else(|| failed(format!("index {} has no store object", row.id)))?;
-            let filling = of_role(ObjectRole::Filling);
+            let serving = serving(&objects, row)?;
+            let filling = of_role(&objects, row, ObjectRole::Filling);
             let moving = filling.map(|filling| moving(conn, filling)).transpose()?;
+            let as_of = as_of(conn, row, now)?;
             Ok(IndexState {
-                index: Index {
-                    synced_at,
-                    ..row.to_index(spaces, counts.values().sum(), last_run, serving, moving)?
-                },
+                index: row.to_index(spaces, documents, (last_run, as_of), serving, moving)?,
                 progress: row.progress()?,
                 serving: ObjectId(serving.id),
                 filling: filling.map(|filling| ObjectId(filling.id)),
@@ -148,25 +160,57 @@ fn moving(conn: &mut Conn, filling: &ObjectRow) -> Done<Moving> {
     })
 }
 
-type CountsBySpace = HashMap<String, i64>;
+/// The object of an index that is for this, among those of many.
+fn of_role<'a>(
+    objects: &'a [ObjectRow],
+    row: &IndexRow,
+    role: ObjectRole,
+) -> Option<&'a ObjectRow> {
+    let mut of_index = objects.iter().filter(|object| object.index_id == row.id);
+    of_index.find(|object| object.role == role.as_str())
+}
 
-/// Documents per index and space: what the store holds and an answer may quote. Answered from a covering index.
-fn documents_by_space(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, CountsBySpace>> {
-    let counted: Vec<(String, String, i64)> = synced_pages::table
-        .filter(synced_pages::index_id.eq_any(ids))
-        .filter(synced_pages::document.eq(true))
-        .group_by((synced_pages::index_id, synced_pages::space_id))
+/// The object that answers.
+fn serving<'a>(objects: &'a [ObjectRow], row: &IndexRow) -> Done<&'a ObjectRow> {
+    of_role(objects, row, ObjectRole::Serving)
+        .ok_or_else(|| failed(format!("index {} has no store object", row.id)).into())
+}
+
+/// The spaces of an index, and its documents: what the store holds and an answer may quote.
+#[derive(Default)]
+struct Counted {
+    spaces: Vec<IndexSpace>,
+    /// Also those of spaces that the index has no longer.
+    documents: i64,
+}
+
+/// By index. Nothing is counted here: the database keeps the numbers as rows change.
+fn spaces_with_counts(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, Counted>> {
+    let kept: Vec<(String, String, i64)> = document_counts::table
+        .filter(document_counts::index_id.eq_any(ids))
         .select((
-            synced_pages::index_id,
-            synced_pages::space_id,
-            diesel::dsl::count_star(),
+            document_counts::index_id,
+            document_counts::space_id,
+            document_counts::documents,
         ))
         .load(conn)?;
-    let mut by_index: HashMap<String, CountsBySpace> = HashMap::new();
-    for (index, space, count) in counted {
-        by_index.entry(index).or_default().insert(space, count);
+    let mut by_space: HashMap<String, HashMap<String, i64>> = HashMap::new();
+    for (index, space, documents) in kept {
+        by_space.entry(index).or_default().insert(space, documents);
     }
-    Ok(by_index)
+    spaces::of_indexes(conn, ids)?
+        .into_iter()
+        .map(|(index, rows)| {
+            let counts = by_space.remove(&index).unwrap_or_default();
+            let of = |row: &SpaceRow| row.space_id.as_ref().and_then(|id| counts.get(id)).copied();
+            let spaces = rows.iter().map(|row| row.to_space(of(row).unwrap_or(0)));
+            let counted = Counted {
+                spaces: spaces.collect::<Done<_>>()?,
+                documents: counts.values().sum(),
+            };
+            Ok((index, counted))
+        })
+        .collect()
 }
 
 pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<Index> {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use diesel::dsl::{Filter, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use domain::guard;
 use domain::index::IndexStatus;
 use domain::page::Standing;
@@ -24,6 +27,11 @@ const OPEN: [&str; 3] = [
     RunStatus::Running.as_str(),
     RunStatus::Canceling.as_str(),
 ];
+
+/// Open runs, in the words of the index over them: it counts only where a query repeats its condition.
+pub(crate) fn open_runs() -> Filter<sync_runs::table, SqlLiteral<Bool>> {
+    sync_runs::table.filter(sql("status IN ('pending', 'running', 'canceling')"))
+}
 
 fn row(conn: &mut Conn, run: RunId) -> Done<RunRow> {
     sync_runs::table
@@ -54,10 +62,7 @@ pub(crate) fn open_of(conn: &mut Conn, index: IndexId) -> Done<Option<Run>> {
 }
 
 pub(crate) fn all_open(conn: &mut Conn) -> Done<HashSet<IndexId>> {
-    let open: Vec<String> = sync_runs::table
-        .filter(sync_runs::status.eq_any(OPEN))
-        .select(sync_runs::index_id)
-        .load(conn)?;
+    let open: Vec<String> = open_runs().select(sync_runs::index_id).load(conn)?;
     open.iter()
         .map(|index| crate::convert::id("sync_runs.index_id", index))
         .collect()
@@ -267,10 +272,17 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
             .set(change)
             .execute(conn)?;
     }
+    let over = get(conn, run)?;
+    if let Some(at) = over.synced_at(now) {
+        // Answers say the very moment that the run says.
+        diesel::update(indexes::table.find(&index.id))
+            .set(indexes::synced_at.eq(db_time(at)))
+            .execute(conn)?;
+    }
     if let Some(kind) = row.follow_up()?.or(end.then) {
         follow(conn, &row, kind, None, now)?;
     }
-    get(conn, run)
+    Ok(over)
 }
 
 /// Records the run that takes over from one that is over, and names it there.

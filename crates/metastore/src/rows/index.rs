@@ -6,6 +6,7 @@ use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Moving, Remote,
     RestrictedPages, SpaceState,
 };
+use domain::query::QueryTarget;
 use domain::run::Run;
 use domain::{IndexId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -275,12 +276,29 @@ impl IndexRow {
         })
     }
 
+    /// The index as a question needs it.
+    pub(crate) fn to_target(
+        &self,
+        spaces: Vec<IndexSpace>,
+        serving: &ObjectRow,
+        as_of: Option<Timestamp>,
+    ) -> Done<QueryTarget> {
+        Ok(QueryTarget {
+            id: id("indexes.id", &self.id)?,
+            settings: self.settings(&spaces, serving.backend()?)?,
+            remote: serving.remote()?,
+            spaces,
+            as_of,
+            watermark: opt_time(self.watermark),
+        })
+    }
+
     /// The index as REST shows it.
     pub(crate) fn to_index(
         &self,
         spaces: Vec<IndexSpace>,
         document_count: i64,
-        last_run: Option<Run>,
+        (last_run, as_of): (Option<Run>, Option<Timestamp>),
         serving: &ObjectRow,
         moving: Option<Moving>,
     ) -> Done<Index> {
@@ -294,7 +312,7 @@ impl IndexRow {
             spaces,
             document_count,
             last_run,
-            synced_at: opt_time(self.synced_at),
+            as_of,
             next_run_at: opt_time(self.next_run_at),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),

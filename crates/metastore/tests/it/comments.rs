@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::comments::{CachedComment, CommentPlace, Standing};
 use domain::holding::Change;
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{AdminStore, SyncStore};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 
 use crate::bed::{Bed, ids, noon, page, settings};
 

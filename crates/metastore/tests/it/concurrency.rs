@@ -1,7 +1,7 @@
 //! Many at once: nobody is told that the database is busy, and readers see whole transactions.
 
 use domain::page::PageState;
-use domain::ports::store::{AdminStore, PageFilter, SyncStore};
+use domain::ports::store::{AdminStore, PageFilter, QueryStore, SyncStore};
 
 use crate::bed::{Bed, body, page};
 

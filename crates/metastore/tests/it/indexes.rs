@@ -6,7 +6,7 @@ use domain::index::{
     IndexPatch, IndexSettings, IndexSpace, IndexStatus, Remote, RestrictedPages, SpaceState,
 };
 use domain::page::PageState;
-use domain::ports::store::{AdminStore, NewIndex, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, NewIndex, QueryStore, StoreError, SyncStore};
 use domain::run::RunKind;
 
 use crate::bed::{Bed, claim, failed, held, holding, noon, page, said, settings, space, want};
@@ -41,10 +41,9 @@ async fn settings_come_back_as_they_were_given() {
         index.spaces.iter().map(|s| s.state).collect::<Vec<_>>(),
         [SpaceState::New, SpaceState::Current, SpaceState::New]
     );
-    assert_eq!(
-        bed.store.index_by_agent(&given.agent_id).await.unwrap(),
-        index
-    );
+    let of_agent = bed.store.index_id_of_agent(&given.agent_id).await;
+    assert_eq!(of_agent.unwrap(), index.id);
+    assert_eq!(bed.store.index(index.id).await.unwrap(), index);
 }
 
 #[tokio::test]
@@ -76,7 +75,7 @@ async fn an_agent_has_one_index() {
         .unwrap();
     let nobody = "nobody".parse().unwrap();
     assert!(matches!(
-        bed.store.index_by_agent(&nobody).await,
+        bed.store.index_id_of_agent(&nobody).await,
         Err(StoreError::NotFound { .. })
     ));
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::IndexId;
 use domain::holding::{Change, Holding, Outcome};
 use domain::page::{PageRecord, PageState, Standing};
-use domain::ports::store::{AdminStore, PageFilter, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, PageFilter, QueryStore, StoreError, SyncStore};
 
 use crate::bed::{Bed, claim, container, failed, held, holding, noon, page, removal, said, want};
 

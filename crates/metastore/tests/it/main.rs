@@ -4,6 +4,7 @@
 mod bed;
 mod comments;
 mod concurrency;
+mod counts;
 mod files;
 mod holdings;
 mod housekeeping;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::links::Naming;
 use domain::page::{PageFacts, PageRecord, PageState, Standing};
-use domain::ports::store::{AdminStore, SyncStore, TriesOf};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore, TriesOf};
 use domain::{IndexId, PageId, RunId};
 
 use crate::bed::{Bed, body, claim, container, held, ids, noon, page, said, want};

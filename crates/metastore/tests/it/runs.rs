@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use domain::index::{IndexProgress, IndexStatus};
-use domain::ports::store::{AdminStore, OpenedRun, RunEnd, RunFilter, StoreError, SyncStore};
+use domain::ports::store::{
+    AdminStore, OpenedRun, QueryStore, RunEnd, RunFilter, StoreError, SyncStore,
+};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use domain::{IndexId, RunId};
@@ -573,7 +575,12 @@ async fn succeeded(bed: &Bed, index: IndexId) -> Run {
 async fn answers_are_as_current_as_the_newest_run_that_no_clock_ahead_has_dated() {
     let bed = Bed::new();
     let index = bed.index("agent").await.id;
-    let as_of = async || bed.store.index(index).await.unwrap().as_of();
+    let as_of = async || {
+        let of_index = bed.store.index(index).await.unwrap().as_of;
+        let of_target = bed.store.query_target(index).await.unwrap().as_of;
+        assert_eq!(of_target, of_index, "a question says the same");
+        of_index
+    };
     let first = succeeded(&bed, index).await;
     assert_eq!(as_of().await, first.finished_at);
     bed.clock.advance(TimeDelta::days(1));

@@ -7,7 +7,7 @@ use domain::index::{IndexStatus, Remote};
 use domain::page::{PageState, Standing};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    AdminStore, OpenedRun, PageFilter, RunEnd, RunFilter, StoreError, SyncStore,
+    AdminStore, OpenedRun, PageFilter, QueryStore, RunEnd, RunFilter, StoreError, SyncStore,
 };
 use domain::run::{Counts, Requests, RunKind, RunStatus};
 

@@ -4,63 +4,55 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use domain::PageId;
 use domain::content::{ContentKind, ContentStatus, Restriction};
 use domain::index::RestrictedPages;
-use domain::ports::store::IndexState;
-use domain::{IndexId, PageId};
+use domain::query::QueryTarget;
 use futures_util::future::{try_join, try_join_all};
 
+use super::Sources;
 use super::live::Judge;
 use crate::document::SpaceNames;
-use crate::shared::Shared;
 use crate::{EngineError, VerifyOnRead};
 
 /// The check takes no longer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages of an answer.
-pub(crate) type Pages = BTreeSet<(ContentKind, PageId)>;
+pub(super) type Pages = BTreeSet<(ContentKind, PageId)>;
 
-/// Which of these pages may leave.
-pub(crate) async fn pages(
-    shared: &Shared,
-    index: IndexId,
+/// Which of these pages may leave: all of them without `VERIFY_ON_READ`; with it those that Confluence still shows, open to all, in
+/// a space of the index.
+pub(super) async fn visible(
+    sources: &Sources,
+    target: &QueryTarget,
     pages: Pages,
 ) -> Result<HashSet<PageId>, EngineError> {
-    let state = shared.store.index_state(index).await?;
-    among(shared, &state, pages).await
-}
-
-/// As [`pages`], where the index's state is known already.
-pub(super) async fn among(
-    shared: &Shared,
-    state: &IndexState,
-    pages: Pages,
-) -> Result<HashSet<PageId>, EngineError> {
-    let how = shared.settings.verify_on_read;
+    let how = sources.verify_on_read;
     let all = |pages: Pages| pages.into_iter().map(|(_, id)| id).collect();
     if how == VerifyOnRead::Off || pages.is_empty() {
         return Ok(all(pages));
     }
-    let detail = match tokio::time::timeout(TIMEOUT, open(shared, state, &pages)).await {
+    let detail = match tokio::time::timeout(TIMEOUT, open(sources, target, &pages)).await {
         Ok(Ok(open)) => return Ok(open),
+        Ok(Err(error)) if error.is_not_found() => return Err(error),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
     };
     if how == VerifyOnRead::Strict {
         return Err(EngineError::Unverified { detail });
     }
-    tracing::warn!(index = %state.index.id, detail, "an answer goes out unchecked");
+    tracing::warn!(index = %target.id, detail, "an answer goes out unchecked");
     Ok(all(pages))
 }
 
 /// Those that are current, in a space of the index, and not restricted where the index leaves restricted pages out.
 async fn open(
-    shared: &Shared,
-    state: &IndexState,
+    sources: &Sources,
+    target: &QueryTarget,
     pages: &Pages,
 ) -> Result<HashSet<PageId>, EngineError> {
-    let files = pages_of_files(shared, state, pages).await?;
+    let files = pages_of_files(sources, target, pages).await?;
     let mut asked: Pages = files.values().cloned().collect();
     let others = pages
         .iter()
@@ -68,12 +60,12 @@ async fn open(
     asked.extend(others.cloned());
     let ids: Vec<PageId> = asked.iter().map(|(_, id)| id.clone()).collect();
     let judge = async {
-        match state.index.settings.restricted_pages {
+        match target.settings.restricted_pages {
             RestrictedPages::Include => Ok(None),
-            RestrictedPages::Skip => Judge::afresh(shared, state, &ids).await.map(Some),
+            RestrictedPages::Skip => Judge::afresh(sources, target, &ids).await.map(Some),
         }
     };
-    let (mut there, judge) = try_join(there(shared, state, &asked), judge).await?;
+    let (mut there, judge) = try_join(there(sources, target, &asked), judge).await?;
     if let Some(judge) = judge {
         there.retain(|id| judge.restriction(id) != Restriction::Restricted);
     }
@@ -89,8 +81,8 @@ async fn open(
 
 /// The pages that attached files hang on, and what these are.
 async fn pages_of_files(
-    shared: &Shared,
-    state: &IndexState,
+    sources: &Sources,
+    target: &QueryTarget,
     pages: &Pages,
 ) -> Result<HashMap<PageId, (ContentKind, PageId)>, EngineError> {
     let files = pages
@@ -100,7 +92,7 @@ async fn pages_of_files(
     if files.is_empty() {
         return Ok(HashMap::new());
     }
-    let records = shared.store.pages_by_id(state.index.id, &files).await?;
+    let (_, records) = sources.store.target_with_pages(target.id, &files).await?;
     Ok(records
         .into_iter()
         .filter_map(|record| {
@@ -111,11 +103,11 @@ async fn pages_of_files(
 }
 
 async fn there(
-    shared: &Shared,
-    state: &IndexState,
+    sources: &Sources,
+    target: &QueryTarget,
     pages: &Pages,
 ) -> Result<HashSet<PageId>, EngineError> {
-    let names = SpaceNames::of(&state.index);
+    let names = SpaceNames::of_spaces(&target.spaces);
     let batches = [ContentKind::Page, ContentKind::BlogPost].map(|kind| {
         let ids: Vec<PageId> = pages
             .iter()
@@ -127,7 +119,7 @@ async fn there(
                 return Ok(Vec::new());
             }
             let current = [ContentStatus::Current];
-            shared.source.by_ids(kind, &ids, &current, false).await
+            sources.confluence.by_ids(kind, &ids, &current, false).await
         }
     });
     let found = try_join_all(batches).await?;

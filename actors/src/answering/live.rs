@@ -5,46 +5,41 @@ use std::collections::{HashMap, HashSet};
 
 use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
-use domain::index::RestrictedPages;
+use domain::index::{IndexSpace, RestrictedPages};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::{FactsQuery, Reach};
-use domain::ports::store::IndexState;
-use domain::query::{QueryResult, ResultPage, RetrievalQuery};
+use domain::query::{QueryResult, QueryTarget, ResultPage, RetrievalQuery};
 use domain::scope::{Candidate, Place, place};
 use domain::tree::join;
 use domain::{PageId, SpaceKey};
 
-use super::run::reach_of;
+use super::Sources;
+use super::quotable::Quotable;
 use crate::EngineError;
-use crate::shared::Shared;
+use crate::index::run::reach_of;
 
 /// Ids that one question for labels and restrictions names.
 const IDS: usize = 100;
 
 /// Searches the index's spaces live, for so many hits at most.
 pub(super) async fn search(
-    shared: &Shared,
-    state: &IndexState,
+    sources: &Sources,
+    target: &QueryTarget,
     query: &RetrievalQuery,
     limit: usize,
 ) -> Result<Vec<QueryResult>, EngineError> {
-    let spaces: Vec<SpaceKey> = state
-        .index
+    let spaces: Vec<SpaceKey> = target
         .spaces
         .iter()
-        .map(|space| {
-            space
-                .current_key
-                .clone()
-                .unwrap_or_else(|| space.key.clone())
-        })
-        .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == key))
+        .map(IndexSpace::present_key)
+        .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == *key))
+        .cloned()
         .collect();
     if spaces.is_empty() {
         return Ok(Vec::new());
     }
-    let hits = shared
-        .source
+    let hits = sources
+        .confluence
         .search_live(&query.text, &spaces, limit.min(IDS))
         .await?;
     let hits: Vec<LiveHit> = hits
@@ -52,13 +47,13 @@ pub(super) async fn search(
         .filter(|hit| spaces.contains(&hit.space_key))
         .collect();
     let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
-    let judged = Judge::of(shared, state, &ids).await?;
+    let judged = Judge::of(sources, target, &ids).await?;
     let count = hits.len().max(1);
     Ok(hits
         .into_iter()
         .enumerate()
         .filter_map(|(rank, hit)| {
-            let page = judged.page(state, &hit)?;
+            let page = judged.page(&hit)?;
             if !passes(&page, &query.filters) {
                 return None;
             }
@@ -79,14 +74,18 @@ pub(super) async fn search(
 
 /// What is known of pages and of everything above them.
 pub(super) struct Judge {
-    records: HashMap<PageId, PageRecord>,
+    rows: Quotable,
     facts: HashMap<PageId, ContentFacts>,
 }
 
 impl Judge {
     /// Asks the source for the pages, and for what stands above them as far as the rows do not know it.
-    async fn of(shared: &Shared, state: &IndexState, ids: &[PageId]) -> Result<Self, EngineError> {
-        Self::asking(shared, state, ids, |record| {
+    async fn of(
+        sources: &Sources,
+        target: &QueryTarget,
+        ids: &[PageId],
+    ) -> Result<Self, EngineError> {
+        Self::asking(sources, target, ids, |record| {
             record.is_none_or(|record| record.restriction == Restriction::Unknown)
         })
         .await
@@ -94,21 +93,21 @@ impl Judge {
 
     /// Asks the source for the pages and for all that stands above them; the rows tell only what search does not name.
     pub(super) async fn afresh(
-        shared: &Shared,
-        state: &IndexState,
+        sources: &Sources,
+        target: &QueryTarget,
         ids: &[PageId],
     ) -> Result<Self, EngineError> {
-        Self::asking(shared, state, ids, |_| true).await
+        Self::asking(sources, target, ids, |_| true).await
     }
 
     async fn asking(
-        shared: &Shared,
-        state: &IndexState,
+        sources: &Sources,
+        target: &QueryTarget,
         ids: &[PageId],
         wanted: impl Fn(Option<&PageRecord>) -> bool,
     ) -> Result<Self, EngineError> {
-        let reach = reach_of(&state.index.spaces);
-        let mut facts = ask(shared, ids, reach).await?;
+        let reach = reach_of(&target.spaces);
+        let mut facts = ask(sources, ids, reach).await?;
         let above: HashSet<PageId> = facts
             .values()
             .flat_map(|facts| facts.ancestors.iter().flatten())
@@ -118,25 +117,21 @@ impl Judge {
         let above: Vec<PageId> = above.into_iter().collect();
         let mut rows: Vec<PageId> = ids.to_vec();
         rows.extend(above.iter().cloned());
-        let records = shared.store.pages_by_id(state.index.id, &rows).await?;
-        let records: HashMap<PageId, PageRecord> = records
-            .into_iter()
-            .map(|record| (record.page_id.clone(), record))
-            .collect();
+        let rows = Quotable::read(sources, target.id, rows).await?;
         let unknown: Vec<PageId> = above
             .into_iter()
-            .filter(|id| wanted(records.get(id)))
+            .filter(|id| wanted(rows.record(id)))
             .collect();
-        facts.extend(ask(shared, &unknown, reach).await?);
-        Ok(Self { records, facts })
+        facts.extend(ask(sources, &unknown, reach).await?);
+        Ok(Self { rows, facts })
     }
 
     fn restriction_of(&self, id: &PageId) -> Restriction {
         if let Some(facts) = self.facts.get(id) {
             return facts.restriction;
         }
-        self.records
-            .get(id)
+        self.rows
+            .record(id)
             .map_or(Restriction::Unknown, |record| record.restriction)
     }
 
@@ -155,9 +150,13 @@ impl Judge {
     }
 
     /// The hit as a page, if the index would hold it.
-    fn page(&self, state: &IndexState, hit: &LiveHit) -> Option<Page> {
-        let settings = &state.index.settings;
-        let record = self.records.get(&hit.id);
+    fn page(&self, hit: &LiveHit) -> Option<Page> {
+        let settings = &self.rows.target.settings;
+        let record = self.rows.record(&hit.id);
+        let mut spaces = self.rows.target.spaces.iter();
+        if !spaces.any(|space| *space.present_key() == hit.space_key) {
+            return None;
+        }
         let hidden = record.is_some_and(|record| {
             matches!(
                 record.state(),
@@ -239,7 +238,7 @@ fn newest(page: Page, hit: &LiveHit) -> Page {
 }
 
 async fn ask(
-    shared: &Shared,
+    sources: &Sources,
     ids: &[PageId],
     reach: Reach,
 ) -> Result<HashMap<PageId, ContentFacts>, EngineError> {
@@ -248,7 +247,7 @@ async fn ask(
         let mut cursor = None;
         loop {
             let query = FactsQuery::Ids(ids.to_vec(), reach);
-            let answer = shared.source.facts(&query, cursor.as_ref()).await?;
+            let answer = sources.confluence.facts(&query, cursor.as_ref()).await?;
             let last = answer.next.is_none() || answer.items.is_empty();
             facts.extend(answer.items.into_iter().map(|item| (item.id.clone(), item)));
             if last || answer.next == cursor {

@@ -1,0 +1,86 @@
+//! What was added, edited or removed lately.
+
+use domain::page::{PageState, PlacedPage};
+use domain::ports::store::PageFilter;
+use domain::query::ChangedPage;
+use domain::{IndexId, PageId, SpaceKey, Timestamp};
+
+use super::pool::Question;
+use super::quotable::Quotable;
+use super::{Sources, verify};
+use crate::EngineError;
+
+/// States in which a page may have a change to show; `pending` and `failed` are also those whose newer text is on its way.
+const CHANGED: [PageState; 5] = [
+    PageState::Searchable,
+    PageState::Uploaded,
+    PageState::Pending,
+    PageState::Failed,
+    PageState::Removed,
+];
+/// Rows that one read for changes takes at least, and how many reads one question takes at most.
+const READ: usize = 100;
+const MAX_READS: usize = 20;
+
+/// Pages that were added, edited or removed after a moment, newest first.
+pub(crate) struct RecentChanges {
+    pub since: Timestamp,
+    pub space: Option<SpaceKey>,
+    pub limit: usize,
+}
+
+impl Question for RecentChanges {
+    type Answer = Vec<ChangedPage>;
+
+    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+        let mut filter = PageFilter {
+            states: CHANGED.to_vec(),
+            space: self.space,
+            changed_after: Some(self.since),
+            limit: self.limit.max(READ),
+            ..PageFilter::default()
+        };
+        let mut changes = Vec::new();
+        // While a first sync goes on, most of what is newest is not in the index yet.
+        for _ in 0..MAX_READS {
+            let listed = sources.store.pages(index, &filter).await?;
+            changes.extend(noticeable(sources, index, listed.items).await?);
+            filter.cursor = listed.next_cursor;
+            if changes.len() >= self.limit || filter.cursor.is_none() {
+                break;
+            }
+        }
+        changes.truncate(self.limit);
+        Ok(changes)
+    }
+}
+
+/// Which of the changed pages a reader may hear of.
+async fn noticeable(
+    sources: &Sources,
+    index: IndexId,
+    pages: Vec<PlacedPage>,
+) -> Result<Vec<ChangedPage>, EngineError> {
+    let ids: Vec<PageId> = pages.into_iter().map(|p| p.record.page_id).collect();
+    let mut quotable = Quotable::read(sources, index, ids.clone()).await?;
+    let restricted = quotable.target.settings.restricted_pages;
+    let mut changes: Vec<ChangedPage> = ids
+        .iter()
+        .filter_map(|id| {
+            let placed = quotable.take(id)?;
+            Some(ChangedPage {
+                page: placed.shown_as_changed(restricted)?,
+                changed_at: placed.record.changed_at,
+            })
+        })
+        .collect();
+    let there = changes
+        .iter()
+        .filter(|change| change.page.state != PageState::Removed)
+        .map(|change| (change.page.kind, change.page.id.clone()));
+    let visible = verify::visible(sources, &quotable.target, there.collect()).await?;
+    changes.retain(|change| {
+        change.page.state == PageState::Removed || visible.contains(&change.page.id)
+    });
+    Ok(changes)
+}

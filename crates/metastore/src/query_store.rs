@@ -1,0 +1,87 @@
+//! [`QueryStore`]: thin like `sync_store`, on readers of its own.
+
+use async_trait::async_trait;
+use domain::comments::CachedComment;
+use domain::links::PageName;
+use domain::page::{CachedBody, PageRecord, PlacedPage};
+use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
+use domain::query::QueryTarget;
+use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
+
+use crate::handle::Metastore;
+use crate::ops::{bodies, comments, indexes, links, listing, pages};
+use crate::rows::{BodyRow, CommentRow};
+
+#[async_trait]
+impl QueryStore for Metastore {
+    async fn query_target(&self, index: IndexId) -> StoreResult<QueryTarget> {
+        let now = self.now();
+        self.answer(move |c| indexes::target(c, index, now)).await
+    }
+
+    async fn query_targets(&self) -> StoreResult<Vec<QueryTarget>> {
+        let now = self.now();
+        self.answer(move |c| indexes::targets(c, now)).await
+    }
+
+    async fn index_id_of_agent(&self, agent: &AgentId) -> StoreResult<IndexId> {
+        let agent = agent.clone();
+        self.answer(move |c| indexes::id_of_agent(c, &agent)).await
+    }
+
+    async fn target_with_pages(
+        &self,
+        index: IndexId,
+        ids: &[PageId],
+    ) -> StoreResult<(QueryTarget, Vec<PageRecord>)> {
+        let (ids, now) = (ids.to_vec(), self.now());
+        self.answer(move |c| {
+            Ok((
+                indexes::target(c, index, now)?,
+                pages::by_id(c, index, &ids)?,
+            ))
+        })
+        .await
+    }
+
+    async fn pages(&self, index: IndexId, filter: &PageFilter) -> StoreResult<Listed<PlacedPage>> {
+        let filter = filter.clone();
+        self.answer(move |c| listing::list(c, index, &filter)).await
+    }
+
+    async fn page_by_title(
+        &self,
+        index: IndexId,
+        space: &SpaceKey,
+        title: &str,
+    ) -> StoreResult<Option<PlacedPage>> {
+        let (space, title) = (space.clone(), title.to_owned());
+        self.answer(move |c| listing::by_title(c, index, &space, &title))
+            .await
+    }
+
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
+        let ids = ids.to_vec();
+        let unpack = |rows: Vec<BodyRow>| rows.into_iter().map(CachedBody::try_from).collect();
+        self.answer_then(move |c| bodies::get(c, &ids), unpack)
+            .await
+    }
+
+    async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {
+        let pages = pages.to_vec();
+        let unpack =
+            |rows: Vec<CommentRow>| rows.into_iter().map(CachedComment::try_from).collect();
+        self.answer_then(move |c| comments::of_pages(c, &pages), unpack)
+            .await
+    }
+
+    async fn known_people(&self, ids: &[AccountId]) -> StoreResult<Vec<(AccountId, String)>> {
+        let ids = ids.to_vec();
+        self.answer(move |c| links::people(c, &ids)).await
+    }
+
+    async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
+        let ids = ids.to_vec();
+        self.answer(move |c| links::names(c, index, &ids)).await
+    }
+}
