@@ -10,10 +10,15 @@ use domain::{IndexId, PageId};
 use crate::bench::{self, Bench};
 
 /// The checkpoint that tells which converter an index has seen.
-const WALK: &str = "converter";
+pub const WALK: &str = "converter";
 
 /// Puts in place of a page's body what an older converter made of it.
-async fn made_by_an_older_one(bench: &Bench, index: IndexId, page: u64, markdown: Option<&str>) {
+pub async fn made_by_an_older_one(
+    bench: &Bench,
+    index: IndexId,
+    page: u64,
+    markdown: Option<&str>,
+) {
     let ids = [PageId::from(page.to_string())];
     let body = bench.store.bodies(&ids).await.unwrap().remove(0);
     let record = bench

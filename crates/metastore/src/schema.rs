@@ -162,6 +162,7 @@ table! {
         stored_bytes -> BigInt,
         markdown -> Binary,
         storage -> Binary,
+        rendered -> Nullable<Binary>,
     }
 }
 

@@ -72,6 +72,7 @@ impl<'a> Converter<'a> {
                     kind,
                     name,
                     attrs,
+                    offset: self.offset,
                     params_from: self.params.len(),
                     body: None,
                     opened: false,
