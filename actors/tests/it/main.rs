@@ -26,6 +26,7 @@ mod promises;
 mod real;
 mod reconverted;
 mod removals;
+mod rendered;
 mod restrictions;
 mod runs;
 mod simulated;

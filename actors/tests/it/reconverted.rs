@@ -1,6 +1,7 @@
 //! What an older converter made is made anew by the next run of any kind: without a crawl, and uploaded only where the text
 //! is another.
 
+use domain::comments::CachedComment;
 use domain::document::markdown_hash;
 use domain::page::{CachedBody, PageRecord};
 use domain::ports::store::{QueryStore, SyncStore};
@@ -10,10 +11,15 @@ use domain::{IndexId, PageId};
 use crate::bench::{self, Bench};
 
 /// The checkpoint that tells which converter an index has seen.
-const WALK: &str = "converter";
+pub const WALK: &str = "converter";
 
 /// Puts in place of a page's body what an older converter made of it.
-async fn made_by_an_older_one(bench: &Bench, index: IndexId, page: u64, markdown: Option<&str>) {
+pub async fn made_by_an_older_one(
+    bench: &Bench,
+    index: IndexId,
+    page: u64,
+    markdown: Option<&str>,
+) {
     let ids = [PageId::from(page.to_string())];
     let body = bench.store.bodies(&ids).await.unwrap().remove(0);
     let record = bench
@@ -97,6 +103,61 @@ fn a_newer_converter_costs_no_crawl_and_uploads_only_other_text() {
 
             // Once is enough.
             let again = bench.delta(index.id).await;
+            assert_eq!((again.counts.fetched, again.counts.uploaded), (0, 0));
+        });
+    }
+}
+
+#[test]
+fn comments_are_made_anew_by_the_next_run_of_any_kind_as_well() {
+    for kind in [RunKind::Delta, RunKind::Sweep] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let pages: Vec<u64> = (0..4)
+                .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>text</p>"))
+                .collect();
+            for page in &pages[..3] {
+                bench.site.comment(*page, "newer words");
+            }
+            let mut settings = bench.index_settings("agent", &["ENG"]);
+            settings.include_comments = true;
+            let index = bench.create(settings).await.id;
+            assert_eq!(bench.over(index).await.status, RunStatus::Succeeded);
+            let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
+            let newest = bench.store.comments_of(&ids).await.unwrap()[0].converter;
+            // The store holds what an older one made of the comments of two pages; those of the third it made alike.
+            for converter in [newest, newest - 1] {
+                let kept = bench.store.comments_of(&ids).await.unwrap();
+                let older = kept.into_iter().map(|comment| CachedComment {
+                    markdown: match comment.page_id == ids[2] {
+                        true => comment.markdown.clone(),
+                        false => "older words\n".to_owned(),
+                    },
+                    converter,
+                    ..comment
+                });
+                let older: Vec<CachedComment> = older.collect();
+                bench.store.save_comments(&older, &[]).await.unwrap();
+                if converter == newest {
+                    assert_eq!(bench.sweep(index).await.counts.uploaded, 2);
+                }
+            }
+            let checkpoint = bench.store.checkpoint(index, WALK).await.unwrap();
+            bench.store.set_checkpoint(index, WALK, None).await.unwrap();
+            let run = match kind {
+                RunKind::Delta => bench.delta(index).await,
+                _ => bench.sweep(index).await,
+            };
+            assert_eq!((run.kind, run.status), (kind, RunStatus::Succeeded));
+            assert_eq!((run.counts.fetched, run.counts.uploaded), (0, 2));
+            let kept = bench.store.comments_of(&ids).await.unwrap();
+            assert!(kept.iter().all(|comment| comment.converter == newest));
+            let told = bench.held();
+            let told = told.values().filter(|text| text.contains("newer words"));
+            assert_eq!((kept.len(), told.count()), (3, 3));
+            let after = bench.store.checkpoint(index, WALK).await.unwrap();
+            assert_eq!(after, checkpoint);
+            let again = bench.delta(index).await;
             assert_eq!((again.counts.fetched, again.counts.uploaded), (0, 0));
         });
     }

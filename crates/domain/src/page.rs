@@ -368,6 +368,9 @@ pub struct CachedBody {
     pub version: i32,
     /// The body in storage format.
     pub storage: String,
+    /// The rendered form (HTML) that macros which only Confluence can resolve were last taken from, if any: of this version, or
+    /// of one before with the same macros.
+    pub rendered: Option<String>,
     /// Its Markdown, without title line and breadcrumb; links to pages are left open (see [`crate::links`]).
     pub markdown: String,
     /// blake3 of `markdown`, 64 hex digits.

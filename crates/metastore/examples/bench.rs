@@ -337,6 +337,7 @@ fn body(page: &PageRecord) -> CachedBody {
         kind: page.kind,
         version: page.facts.version,
         storage,
+        rendered: None,
         markdown_hash: "a".repeat(64),
         markdown,
         converter: 1,

@@ -107,7 +107,9 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
             .values(row)
             .on_conflict(bodies::page_id)
             .do_update()
-            .set(take!(bodies: kind, version, converter, markdown_hash, stored_bytes, markdown, storage))
+            .set(take!(bodies:
+                kind, version, converter, markdown_hash, stored_bytes, markdown, storage, rendered,
+            ))
             .filter(bodies::version.le(excluded(bodies::version)))
             .execute(connection)?;
     }

@@ -170,6 +170,7 @@ table! {
         stored_bytes -> BigInt,
         markdown -> Binary,
         storage -> Binary,
+        rendered -> Nullable<Binary>,
     }
 }
 

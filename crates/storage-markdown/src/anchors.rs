@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN};
+use crate::inline::{LOCAL_ANCHOR, LOCAL_OPEN, is_word};
 use crate::model::Heading;
 
 /// The anchor of a heading with this text.
@@ -33,18 +33,22 @@ pub fn slug(text: &str) -> String {
 /// Gives each heading its anchor, numbering repeats.
 #[derive(Debug, Default)]
 pub(crate) struct Slugs {
+    /// How often each has been repeated.
     seen: HashMap<String, usize>,
 }
 
 impl Slugs {
     pub(crate) fn next(&mut self, text: &str) -> String {
         let base = slug(text);
-        let n = self.seen.entry(base.clone()).or_insert(0);
-        *n += 1;
-        if *n == 1 {
-            base
-        } else {
-            format!("{base}.{}", *n - 1)
+        match self.seen.get_mut(&base) {
+            Some(repeats) => {
+                *repeats += 1;
+                format!("{base}.{repeats}")
+            }
+            None => {
+                self.seen.insert(base.clone(), 0);
+                base
+            }
         }
     }
 }
@@ -52,7 +56,7 @@ impl Slugs {
 /// Letters and digits, lower case: what all forms of an anchor have in common.
 pub(crate) fn key(text: &str) -> String {
     text.chars()
-        .filter(|c| c.is_alphanumeric())
+        .filter(|c| is_word(*c))
         .flat_map(char::to_lowercase)
         .collect()
 }

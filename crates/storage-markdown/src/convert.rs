@@ -224,10 +224,8 @@ impl<'a> Converter<'a> {
         if !markdown.is_empty() {
             markdown.push('\n');
         }
-        let links = std::mem::take(&mut self.w.links)
-            .into_iter()
-            .filter_map(|l| l.link);
-        self.result.links.extend(links);
+        let links = std::mem::take(&mut self.w.links).into_iter();
+        self.result.links = links.filter_map(|l| l.link).collect();
         let read = crate::open_links::with_nothing_told(&markdown);
         self.result.words = crate::document::count_words(&read);
         self.result.markdown = markdown;

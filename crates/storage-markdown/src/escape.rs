@@ -86,21 +86,12 @@ impl Writer {
         let bytes = text.as_bytes();
         let mut from = start;
         let mut at = start;
-        while at < bytes.len() {
-            let class = CLASS[bytes[at] as usize];
-            if class == PLAIN {
-                at += 1;
-                continue;
+        loop {
+            at += words(&bytes[at..]);
+            if at == bytes.len() {
+                break;
             }
-            if class == SPACE {
-                // The usual case, one space between two words, is copied with its neighbours.
-                if bytes[at] == b' '
-                    && at + 1 < bytes.len()
-                    && CLASS[bytes[at + 1] as usize] == PLAIN
-                {
-                    at += 2;
-                    continue;
-                }
+            if CLASS[bytes[at] as usize] == SPACE {
                 self.out.push_str(&text[from..at]);
                 at += 1;
                 while at < bytes.len() && CLASS[bytes[at] as usize] == SPACE {
@@ -321,6 +312,44 @@ impl Writer {
     }
 }
 
+/// So many bytes are looked at together.
+const STRIDE: usize = 16;
+
+/// How much of the text is words with one space between two, which is copied as it is.
+fn words(text: &[u8]) -> usize {
+    let mut at = 0;
+    while text[at..].first_chunk().is_some_and(are_words) {
+        at += STRIDE;
+    }
+    loop {
+        let class = |at: usize| text.get(at).map(|b| CLASS[*b as usize]);
+        match class(at) {
+            Some(PLAIN) => at += 1,
+            Some(SPACE) if text[at] == b' ' && class(at + 1) == Some(PLAIN) => at += 2,
+            _ => return at,
+        }
+    }
+}
+
+/// Whether nothing of [`CLASS`] acts in these bytes but for the last, and no space stands before another. Written so that the
+/// compiler can do all of them at once.
+fn are_words(bytes: &[u8; STRIDE + 1]) -> bool {
+    let pairs = bytes.iter().zip(&bytes[1..]);
+    let acting = pairs.map(|(b, next)| {
+        let acts = (*b < b' ')
+            | (b'['..=b']').contains(b)
+            | (b'_'..=b'`').contains(b)
+            | (b'~'..=0x7f).contains(b)
+            | (*b == b'*')
+            | (*b == b'<')
+            | (*b == b'&')
+            | (*b == 0xc2)
+            | ((*b == b' ') & (*next <= b' '));
+        u8::from(acts)
+    });
+    acting.fold(0, |any, acts| any | acts) == 0
+}
+
 fn prev_byte(bytes: &[u8], at: usize, from: usize, out: &str) -> Option<u8> {
     if at > from {
         Some(bytes[at - 1])
@@ -406,4 +435,23 @@ fn unescaped(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_bytes_at_once_are_read_as_one_by_one() {
+        for b in 0..=u8::MAX {
+            let plain = CLASS[b as usize] == PLAIN;
+            for at in 0..STRIDE {
+                let mut bytes = [b'x'; STRIDE + 1];
+                bytes[at] = b;
+                assert_eq!(are_words(&bytes), plain || b == b' ', "{b} at {at}");
+                bytes[at + 1] = b' ';
+                assert_eq!(are_words(&bytes), plain, "{b} before a space at {at}");
+            }
+        }
+    }
 }

@@ -149,10 +149,15 @@ fn is_stray(attrs: &str) -> bool {
     }
 }
 
-/// What ends with a quoted value and has no `<` in it is taken for attributes at a glance: nearly every tag is.
+/// What ends with a quoted value and has no `<` in it is taken for attributes at a glance, and so is nothing: nearly every tag
+/// is such.
 fn is_regular(attrs: &str) -> bool {
-    let end = attrs.trim_end_matches([' ', '/', '\n']);
-    end.ends_with(['"', '\'']) && memchr::memchr(b'<', attrs.as_bytes()).is_none()
+    let mut from_end = attrs.bytes().rev();
+    match from_end.find(|b| !matches!(b, b' ' | b'/' | b'\n')) {
+        Some(b'"' | b'\'') => memchr::memchr(b'<', attrs.as_bytes()).is_none(),
+        Some(_) => false,
+        None => true,
+    }
 }
 
 /// Attributes of HTML that need no value.

@@ -203,8 +203,7 @@ fn is_number_like(word: &str) -> bool {
 
 /// Words that screenshot tools, cameras and editors put into names: what kind of thing it is, and when it was made.
 fn is_generic(word: &str) -> bool {
-    let word = word.to_lowercase();
-    let known = [
+    static KNOWN: &[&str] = &[
         // what it is
         "image",
         "images",
@@ -299,12 +298,13 @@ fn is_generic(word: &str) -> bool {
         "december",
     ];
     // As file names of macOS spell Korean: letter by letter.
-    let apart = [
+    static APART: &[&str] = &[
         "\u{1109}\u{1173}\u{110f}\u{1173}\u{1105}\u{1175}\u{11ab}\u{1109}\u{1163}\u{11ba}", // 스크린샷
         "\u{110b}\u{1169}\u{110c}\u{1165}\u{11ab}",                                         // 오전
         "\u{110b}\u{1169}\u{1112}\u{116e}",                                                 // 오후
     ];
-    known.contains(&word.as_str()) || apart.contains(&word.as_str())
+    let word = word.to_lowercase();
+    KNOWN.contains(&word.as_str()) || APART.contains(&word.as_str())
 }
 
 /// Asked in this order because it is asked of every letter of every name.

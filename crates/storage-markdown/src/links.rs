@@ -197,11 +197,13 @@ pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver
     };
     let text = text.or_else(bare);
     let mut resolved = Resolved::new(Some(Link { target, url }), text.clone());
-    resolved.out.page = page.filter(|id| is_id(id)).map(|id| PageLink {
-        id,
-        anchor: anchor.map(anchors::slug).unwrap_or_default(),
-        title: ri.title().map(str::to_string),
-        words: text.map(|text| one_line(&text)),
+    resolved.out.page = page.filter(|id| is_id(id)).map(|id| {
+        Box::new(PageLink {
+            id,
+            anchor: anchor.map(anchors::slug).unwrap_or_default(),
+            title: ri.title().map(str::to_string),
+            words: text.map(|text| one_line(&text)),
+        })
     });
     resolved
 }
@@ -225,17 +227,12 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
     if let Some(name) = href.strip_prefix('#') {
         return resolve_local(&percent_decoded(name, false));
     }
-    let scheme_end = href.find(':').filter(|&n| {
-        href.as_bytes()[..n]
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-    });
-    let scheme = scheme_end.map(|n| href[..n].to_ascii_lowercase());
+    let scheme = href.split_once(':').map_or("", |(scheme, _)| scheme);
+    let no_link = |known: &str| known.eq_ignore_ascii_case(scheme);
     if href.is_empty()
-        || matches!(
-            scheme.as_deref(),
-            Some("javascript" | "data" | "vbscript" | "blob")
-        )
+        || ["javascript", "data", "vbscript", "blob"]
+            .into_iter()
+            .any(no_link)
     {
         return Resolved::new(None, None);
     }
@@ -279,15 +276,17 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
         }),
         instead.clone(),
     );
-    resolved.out.page = page.map(|id| PageLink {
-        id,
-        anchor: place
-            .anchor
-            .as_deref()
-            .map(anchors::slug)
-            .unwrap_or_default(),
-        words: instead.as_deref().map(one_line),
-        title: None,
+    resolved.out.page = page.map(|id| {
+        Box::new(PageLink {
+            id,
+            anchor: place
+                .anchor
+                .as_deref()
+                .map(anchors::slug)
+                .unwrap_or_default(),
+            words: instead.as_deref().map(one_line),
+            title: None,
+        })
     });
     resolved.out.raw = Some(href.to_string());
     resolved.out.instead = instead;
@@ -303,7 +302,6 @@ pub(crate) fn resolve_local(name: &str) -> Resolved {
         url: None,
     };
     let mut resolved = Resolved::new(Some(link), Some(name.to_string()));
-    resolved.out.own_url = Some(name.to_string());
     resolved.out.local = true;
     resolved
 }

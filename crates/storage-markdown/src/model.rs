@@ -190,6 +190,8 @@ pub struct DynamicMacro {
     pub local_id: Option<String>,
     /// Position among the macros of this name on the page, from 0.
     pub ordinal: usize,
+    /// blake3 of its parameters as the body writes them, 64 hex digits: another one asks for something else.
+    pub parameters_hash: String,
     /// Whether rendered content stands in its place.
     pub spliced: bool,
 }

@@ -66,11 +66,13 @@ impl<'a> Converter<'a> {
         match tag {
             Tag::StructuredMacro => {
                 let name = raw_attr(attrs, "ac:name").unwrap_or("");
+                let kind = Kind::of(name);
                 let inline = self.inline_parent();
                 self.macros.push(Macro {
-                    kind: Kind::of(name),
+                    kind,
                     name,
                     attrs,
+                    offset: self.offset,
                     params_from: self.params.len(),
                     body: None,
                     opened: false,
@@ -78,7 +80,7 @@ impl<'a> Converter<'a> {
                     quoted: false,
                     start: self.w.out.len(),
                 });
-                if Kind::of(name) == Kind::Footnote {
+                if kind == Kind::Footnote {
                     // With the macro, not with a body, so that it ends where it began whatever stands between them.
                     self.open_footnote();
                 }

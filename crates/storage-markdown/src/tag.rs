@@ -121,6 +121,22 @@ const fn hash(name: &[u8]) -> usize {
 
 impl Tag {
     pub(crate) fn from_name(name: &str) -> Tag {
+        // What pages are full of is told apart without a look at the table.
+        match name.as_bytes() {
+            [b'p'] => return Tag::P,
+            [b'a'] => return Tag::A,
+            [b't', b'd'] => return Tag::Td,
+            [b't', b'r'] => return Tag::Tr,
+            [b't', b'h'] => return Tag::Th,
+            [b'l', b'i'] => return Tag::Li,
+            [b'u', b'l'] => return Tag::Ul,
+            [b'o', b'l'] => return Tag::Ol,
+            [b'e', b'm'] => return Tag::Em,
+            [b'b', b'r'] => return Tag::Br,
+            [b'h', b'2'] => return Tag::H2,
+            [b'h', b'3'] => return Tag::H3,
+            _ => {}
+        }
         let mut slot = hash(name.as_bytes());
         loop {
             let Some((known, tag)) = (TABLE[slot] as usize).checked_sub(1).map(|n| NAMES[n]) else {

@@ -398,6 +398,7 @@ async fn settle(
                 kind: ContentKind::Attachment,
                 version,
                 storage: String::new(),
+                rendered: None,
                 markdown,
                 markdown_hash: hash,
                 converter: EXTRACTOR,

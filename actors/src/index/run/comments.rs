@@ -122,7 +122,12 @@ pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunE
     sweep.walk(space).await?;
     sweep.fetch().await?;
     sweep.forget().await?;
-    convert_anew(ctx, sweep.kept.into_values()).await?;
+    let old = sweep.kept.into_values();
+    let old: HashSet<PageId> = old
+        .filter(|brief| brief.converter < CONVERTER)
+        .map(|brief| brief.page_id)
+        .collect();
+    convert_anew(ctx, &Vec::from_iter(old)).await?;
     let members: Vec<PageId> = members.into_iter().collect();
     refold(ctx, &members).await?;
     Ok(())
@@ -432,17 +437,9 @@ async fn names_of(
     Ok(names)
 }
 
-/// Converts again what an older converter made.
-async fn convert_anew(
-    ctx: &RunCtx,
-    kept: impl Iterator<Item = CommentBrief>,
-) -> Result<(), RunError> {
-    let old: HashSet<PageId> = kept
-        .filter(|brief| brief.converter < CONVERTER)
-        .map(|brief| brief.page_id)
-        .collect();
-    let old: Vec<PageId> = old.into_iter().collect();
-    for pages in old.chunks(CHUNK) {
+/// Converts again what an older converter made of the comments of these pages.
+pub(super) async fn convert_anew(ctx: &RunCtx, pages: &[PageId]) -> Result<(), RunError> {
+    for pages in pages.chunks(CHUNK) {
         let records = ctx.store().pages_by_id(ctx.index(), pages).await?;
         let spaces: HashMap<PageId, _> = records
             .into_iter()

@@ -1,12 +1,13 @@
 //! Bodies to Markdown, a batch at a time on a blocking thread: first to learn what the bodies point at, then, with titles
 //! and people looked up in bulk, again for those that point at something. Where the operator allows it, macros that only
-//! Confluence can resolve are taken from the rendered form of their page. A body that breaks the converter fails by itself.
+//! Confluence can resolve are taken from the rendered form of their page: from the one that was had last, where a run may not
+//! ask for another. A body that breaks the converter fails by itself.
 //!
 //! The Markdown is that of all indexes: it says which pages are meant and what the author wrote, and tells nothing of those
 //! pages. What a document of an index may tell of them is put in when it is composed ([`crate::document`]).
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ use domain::page::CachedBody;
 use domain::part::Part;
 use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
-use storage_markdown::{Options, Resolver, convert_storage, splice_rendered};
+use storage_markdown::{
+    DynamicMacro, NoResolver, Options, Resolver, convert_storage, splice_rendered,
+};
 
 use super::RunCtx;
 use crate::EngineError;
@@ -84,21 +87,24 @@ pub(super) async fn convert(
     }
     let bodies = Arc::new(bodies);
     let spaces = Arc::new(ctx.link_spaces.clone());
-    let (mut first, asked, dynamic) = {
+    let (mut first, asked, mut dynamic) = {
         let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
         let shared = Arc::clone(&ctx.shared);
         on_blocking_thread(move || first_pass(&shared, &bodies, &spaces)).await?
     };
+    dynamic.retain(|at, _| may_render(ctx) && bodies[*at].kind != ContentKind::Container);
     let mut complete = vec![true; bodies.len()];
-    let rendered = match links {
-        Links::Resolve => ask_for_rendered(ctx, &bodies, &dynamic).await?,
+    // What may not be asked for anew, or cannot be had, stays as it was rendered last.
+    let mut rendered = rendered_last(ctx, &bodies, &dynamic).await?;
+    match links {
+        Links::Resolve => rendered.extend(ask_for_rendered(ctx, &bodies, &dynamic).await?),
         Links::AsKnown => {
-            for at in dynamic.iter().filter(|_| may_render(ctx)) {
+            for at in dynamic.keys() {
                 complete[*at] = false;
             }
-            HashMap::new()
         }
-    };
+    }
+    let rendered = Arc::new(rendered);
     let again: Vec<usize> = (0..bodies.len())
         .filter(|at| first[*at].is_ok())
         .filter(|at| !asked[*at].is_empty() || rendered.contains_key(at))
@@ -108,7 +114,7 @@ pub(super) async fn convert(
         for at in &again {
             complete[*at] &= links == Links::Resolve || asked[*at].all_in(&known);
         }
-        let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
+        let (bodies, rendered) = (Arc::clone(&bodies), Arc::clone(&rendered));
         let second = on_blocking_thread(move || {
             again
                 .into_iter()
@@ -125,8 +131,10 @@ pub(super) async fn convert(
     }
     // Nobody else holds them any more; a copy is dear, and loses none.
     let bodies = Arc::unwrap_or_clone(bodies);
+    let mut rendered = Arc::unwrap_or_clone(rendered);
     let mut all = Conversions::default();
-    for ((raw, markdown), complete) in bodies.into_iter().zip(first).zip(complete) {
+    let results = bodies.into_iter().zip(first).zip(complete);
+    for (at, ((raw, markdown), complete)) in results.enumerate() {
         match markdown {
             Ok(markdown) => all.done.push(Converted {
                 body: CachedBody {
@@ -134,6 +142,7 @@ pub(super) async fn convert(
                     kind: raw.kind,
                     version: raw.version,
                     storage: raw.storage,
+                    rendered: rendered.remove(&at),
                     markdown_hash: markdown_hash(&markdown),
                     markdown,
                     converter: CONVERTER,
@@ -203,14 +212,17 @@ struct Known {
 
 type LinkSpaces = HashMap<String, SpaceId>;
 
-/// Markdown of each body, what each points at, and which hold macros that storage format cannot resolve.
+/// Macros that storage format cannot resolve, by the place of their body in the batch.
+type Dynamic = BTreeMap<usize, Vec<DynamicMacro>>;
+
+/// Markdown of each body, what each points at, and the macros that storage format cannot resolve.
 fn first_pass(
     shared: &Shared,
     bodies: &[RawBody],
     spaces: &LinkSpaces,
-) -> (Vec<Result<String, String>>, Vec<Asked>, Vec<usize>) {
+) -> (Vec<Result<String, String>>, Vec<Asked>, Dynamic) {
     let nothing = Known::default();
-    let mut dynamic = Vec::new();
+    let mut dynamic = Dynamic::new();
     let (markdown, asked) = bodies
         .iter()
         .enumerate()
@@ -220,13 +232,12 @@ fn first_pass(
                 shared.fail_point_of("converting", &body.page);
                 convert_storage(&body.storage, &Options::default(), &resolver)
             });
-            if conversion
-                .as_ref()
-                .is_ok_and(|conversion| !conversion.dynamic_macros.is_empty())
-            {
-                dynamic.push(at);
-            }
-            let markdown = conversion.map(|conversion| conversion.markdown);
+            let markdown = conversion.map(|conversion| {
+                if !conversion.dynamic_macros.is_empty() {
+                    dynamic.insert(at, conversion.dynamic_macros);
+                }
+                conversion.markdown
+            });
             (markdown, resolver.asked.into_inner())
         })
         .unzip();
@@ -255,20 +266,47 @@ fn may_render(ctx: &RunCtx) -> bool {
     ctx.shared.settings.rendered_pages_per_run > 0
 }
 
+/// The rendered forms that are kept of bodies whose dynamic macros are still the same.
+async fn rendered_last(
+    ctx: &RunCtx,
+    bodies: &[RawBody],
+    dynamic: &Dynamic,
+) -> Result<HashMap<usize, String>, RunError> {
+    if dynamic.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let at: HashMap<&PageId, usize> = dynamic.keys().map(|at| (&bodies[*at].page, *at)).collect();
+    let ids: Vec<PageId> = at.keys().map(|id| (*id).clone()).collect();
+    let mut rendered = HashMap::new();
+    for kept in ctx.store().bodies(&ids).await? {
+        let (Some(html), Some(&at)) = (kept.rendered, at.get(&kept.page_id)) else {
+            continue;
+        };
+        let same = kept.storage == bodies[at].storage || {
+            let storage = kept.storage;
+            let macros = move || alone(|| dynamic_macros(&storage));
+            on_blocking_thread(macros).await?.as_ref() == Ok(&dynamic[&at])
+        };
+        if same {
+            rendered.insert(at, html);
+        }
+    }
+    Ok(rendered)
+}
+
+fn dynamic_macros(storage: &str) -> Vec<DynamicMacro> {
+    convert_storage(storage, &Options::default(), &NoResolver).dynamic_macros
+}
+
 /// Rendered forms of bodies with dynamic macros, within the run's budget. One that cannot be had is no reason to hold a page
-/// back: storage stands.
+/// back: what was rendered last stands, or storage.
 async fn ask_for_rendered(
     ctx: &RunCtx,
     bodies: &[RawBody],
-    dynamic: &[usize],
+    dynamic: &Dynamic,
 ) -> Result<HashMap<usize, String>, RunError> {
-    if !may_render(ctx) {
-        return Ok(HashMap::new());
-    }
-    let has_a_form = |at: &&usize| bodies[**at].kind != ContentKind::Container;
-    let dynamic = dynamic.iter().filter(has_a_form);
     let may_ask = |_: &&usize| !ctx.is_refused(Part::Rendered) && ctx.rendered.take();
-    let asked = dynamic.filter(may_ask).map(|&at| {
+    let asked = dynamic.keys().filter(may_ask).map(|&at| {
         let body = &bodies[at];
         async move { (at, ctx.source.rendered(body.kind, &body.page).await) }
     });

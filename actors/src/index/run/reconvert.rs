@@ -1,5 +1,5 @@
-//! A better converter costs no crawl: kept bodies are converted anew, once per index and version of the converter, by the first
-//! run of any kind.
+//! A better converter costs no crawl: kept bodies and comments are converted anew, once per index and version of the converter, by
+//! the first run of any kind.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use domain::ports::source::Cursor;
 
 use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
-use super::{RunCtx, retry};
+use super::{RunCtx, comments, retry};
 use crate::document::KeptText;
 use crate::stop::RunError;
 
@@ -53,8 +53,14 @@ pub(super) fn is_old(body: &CachedBody) -> bool {
     body.kind != ContentKind::Attachment && body.converter < CONVERTER
 }
 
-/// As [`all`], for the bodies of these pages.
+/// As [`all`], for the bodies and comments of these pages.
 pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
+    if ctx.settings().include_comments {
+        comments::convert_anew(ctx, ids).await?;
+        // Also what was converted already, for another index.
+        let changed = comments::refold(ctx, ids).await?;
+        ctx.find(|f| f.fresh_bodies.extend(changed));
+    }
     let records: HashMap<PageId, _> = ctx
         .store()
         .pages_by_id(ctx.index(), ids)

@@ -73,6 +73,8 @@ pub struct Site {
     /// Requests made, in words.
     pub log: Vec<String>,
     faults: VecDeque<(String, usize, Fault)>,
+    /// Rendered forms of pages; of others there is none.
+    pub rendered: HashMap<u64, String>,
     /// Bodies of these cannot be had.
     pub poison: HashSet<u64>,
     /// Answers name these without their bodies.
@@ -658,7 +660,8 @@ impl ContentSource for FakeConfluence {
     ) -> Result<Option<String>, SourceError> {
         self.request(format!("rendered {} {id}", kind.as_str()))
             .await?;
-        Ok(None)
+        let id = id.as_str().parse();
+        Ok(self.with(|site| site.rendered.get(&id.ok()?).cloned()))
     }
 
     async fn search_live(

@@ -21,21 +21,25 @@ pub(crate) struct BodyRow {
     pub stored_bytes: i64,
     pub markdown: Vec<u8>,
     pub storage: Vec<u8>,
+    pub rendered: Option<Vec<u8>>,
 }
 
 impl BodyRow {
     pub(crate) fn pack(packer: &mut Packer, body: &CachedBody) -> Self {
         let markdown = packer.pack(&body.markdown);
         let storage = packer.pack(&body.storage);
+        let rendered = body.rendered.as_deref().map(|html| packer.pack(html));
+        let bytes = markdown.len() + storage.len() + rendered.as_ref().map_or(0, Vec::len);
         Self {
             page_id: body.page_id.to_string(),
             kind: body.kind.as_str().to_owned(),
             version: body.version,
             converter: body.converter,
             markdown_hash: body.markdown_hash.clone(),
-            stored_bytes: i64::try_from(markdown.len() + storage.len()).unwrap_or(i64::MAX),
+            stored_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
             markdown,
             storage,
+            rendered,
         }
     }
 }
@@ -48,6 +52,7 @@ impl TryFrom<BodyRow> for CachedBody {
             kind: word("bodies.kind", &row.kind, ContentKind::parse)?,
             version: row.version,
             storage: unpack(&row.storage)?,
+            rendered: row.rendered.as_deref().map(unpack).transpose()?,
             markdown: unpack(&row.markdown)?,
             markdown_hash: row.markdown_hash,
             converter: row.converter,

@@ -342,6 +342,7 @@ pub fn body(id: &str, version: i32) -> CachedBody {
         kind: ContentKind::Page,
         version,
         storage: format!("<p>{markdown}</p>"),
+        rendered: None,
         markdown_hash: domain::document::markdown_hash(&markdown),
         markdown,
         converter: 1,

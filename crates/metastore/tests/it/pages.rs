@@ -259,6 +259,7 @@ async fn an_older_body_never_replaces_a_newer_one() {
     let better = domain::page::CachedBody {
         converter: 2,
         markdown: "Better.".into(),
+        rendered: Some("<p>Rendered.</p>".repeat(10)),
         ..body("1", 5)
     };
     put(better.clone()).await;

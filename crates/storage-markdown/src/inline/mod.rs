@@ -6,7 +6,7 @@
 
 mod close;
 
-use crate::model::Link;
+use crate::model::{Link, LinkTarget};
 use crate::open_links::{CLOSE, NEXT, OPEN};
 use crate::writer::{Last, Mode, Writer};
 
@@ -57,18 +57,16 @@ pub(crate) struct Open {
 pub(crate) struct LinkOut {
     /// What is told about it beside the Markdown.
     pub(crate) link: Option<Link>,
-    /// Destination as it stands between the parentheses, when it is not that of `link`.
-    pub(crate) own_url: Option<String>,
     /// Text was written inside.
     pub(crate) used: bool,
-    /// Anchor in this page, still to be found: written between control characters, settled at the end.
+    /// To an anchor in this page, still to be found: written between control characters, settled at the end.
     pub(crate) local: bool,
     /// Title to put in place of a text that merely repeats the URL.
     pub(crate) instead: Option<String>,
     /// What the text is compared with: the address as the page's author saw it.
     pub(crate) raw: Option<String>,
     /// The page that it leads to, where that is known: then it is left open (see [`crate::open_links`]).
-    pub(crate) page: Option<PageLink>,
+    pub(crate) page: Option<Box<PageLink>>,
 }
 
 /// The page that a link leads to.
@@ -95,9 +93,11 @@ impl LinkOut {
 
     /// Destination as it stands between the parentheses; without one the text has no link.
     pub(crate) fn url(&self) -> Option<&str> {
-        self.own_url
-            .as_deref()
-            .or_else(|| self.link.as_ref()?.url.as_deref())
+        let link = self.link.as_ref()?;
+        match &link.target {
+            LinkTarget::Anchor { name } if self.local => Some(name),
+            _ => link.url.as_deref(),
+        }
     }
 
     /// Whether the (escaped) text says nothing but the address.
@@ -118,11 +118,12 @@ pub(crate) const LOCAL_ANCHOR: char = '\u{2}';
 /// Text without the control characters that mark links whose end is still to come; no page can hold them legally.
 pub(crate) fn legal(text: &str) -> std::borrow::Cow<'_, str> {
     const OURS: [char; 5] = [LOCAL_OPEN, LOCAL_ANCHOR, OPEN, NEXT, CLOSE];
-    if text.contains(OURS) {
-        std::borrow::Cow::Owned(text.replace(OURS, ""))
-    } else {
-        std::borrow::Cow::Borrowed(text)
+    let [a, b, c, d, e] = OURS.map(|ours| ours as u8);
+    let bytes = text.as_bytes();
+    if memchr::memchr3(a, b, c, bytes).is_none() && memchr::memchr2(d, e, bytes).is_none() {
+        return std::borrow::Cow::Borrowed(text);
     }
+    std::borrow::Cow::Owned(text.replace(OURS, ""))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,13 +134,24 @@ enum Class {
 }
 
 fn class(c: char) -> Class {
-    if c.is_whitespace() {
-        Class::Space
-    } else if c.is_alphanumeric() {
-        Class::Word
-    } else {
-        Class::Punctuation
+    // What pages hold much of, and is dear to look up, comes first.
+    match c {
+        c if c.is_ascii_alphanumeric() => Class::Word,
+        // Dashes and quotes, arrows, emoji.
+        '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{23ff}' | '\u{1f300}'..='\u{1faff}' => {
+            Class::Punctuation
+        }
+        // Cyrillic, Han, Hangul.
+        '\u{410}'..='\u{44f}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => Class::Word,
+        c if c.is_whitespace() => Class::Space,
+        c if c.is_alphanumeric() => Class::Word,
+        _ => Class::Punctuation,
     }
+}
+
+/// A letter or a digit.
+pub(crate) fn is_word(c: char) -> bool {
+    class(c) == Class::Word
 }
 
 /// Like [`class`], for what follows: a character that is neither letter nor certainly punctuation counts as a letter.
@@ -175,6 +187,8 @@ impl Writer {
         let kind = mark.kind();
         if self.repeated[kind] > 0 {
             self.repeated[kind] -= 1;
+        } else if self.wanted.pop_if(|w| w.mark.kind() == kind).is_some() {
+            self.dirty = true;
         } else if let Some(at) = self.wanted.iter().rposition(|w| w.mark.kind() == kind) {
             self.wanted.remove(at);
             self.dirty = true;
@@ -184,15 +198,7 @@ impl Writer {
     /// Everything due before a character is written: the block it stands in, marks, breaks, the space.
     pub(crate) fn ready(&mut self, next: char) {
         if !self.leaf_open {
-            self.begin_block(Last::Paragraph);
-            self.leaf_open = true;
-            if self.mode != Mode::Line {
-                self.space = false;
-            }
-            self.breaks = 0;
-            if !self.wanted.is_empty() {
-                self.dirty = true;
-            }
+            self.begin_leaf();
         }
         if self.dirty {
             self.sync(next);
@@ -201,34 +207,54 @@ impl Writer {
         }
     }
 
+    fn begin_leaf(&mut self) {
+        self.begin_block(Last::Paragraph);
+        self.leaf_open = true;
+        if self.mode != Mode::Line {
+            self.space = false;
+        }
+        self.breaks = 0;
+        self.dirty |= !self.wanted.is_empty();
+    }
+
+    /// Writes the breaks that are due.
+    fn write_breaks(&mut self) {
+        let breaks = std::mem::take(&mut self.breaks);
+        self.space = false;
+        match self.mode {
+            Mode::Line => self.out.push(' '),
+            Mode::Cell => {
+                self.out.push_str("<br>");
+                self.cell_breaks += 1;
+            }
+            Mode::Blocks if breaks > 1 => {
+                // Two breaks are how people make a paragraph.
+                self.end_leaf();
+                self.begin_block(Last::Paragraph);
+                self.leaf_open = true;
+                self.dirty = !self.wanted.is_empty();
+            }
+            Mode::Blocks => {
+                self.out.push('\\');
+                self.newline();
+                self.line_start = true;
+            }
+        }
+    }
+
     /// Writes the breaks or the space that are due.
     fn gap(&mut self) {
         if self.breaks > 0 {
-            let breaks = std::mem::take(&mut self.breaks);
-            self.space = false;
-            match self.mode {
-                Mode::Line => self.out.push(' '),
-                Mode::Cell => {
-                    self.out.push_str("<br>");
-                    self.cell_breaks += 1;
-                }
-                Mode::Blocks if breaks > 1 => {
-                    // Two breaks are how people make a paragraph.
-                    self.end_leaf();
-                    self.begin_block(Last::Paragraph);
-                    self.leaf_open = true;
-                    self.dirty = !self.wanted.is_empty();
-                }
-                Mode::Blocks => {
-                    self.out.push('\\');
-                    self.newline();
-                    self.line_start = true;
-                }
-            }
+            self.write_breaks();
         } else if self.space {
             self.space = false;
-            let after_break = self.out.ends_with("<br>");
-            if !(self.is_empty() || self.out.ends_with([' ', '\n']) || after_break) {
+            let apart = self.is_empty()
+                || match self.out.as_bytes() {
+                    [.., b' ' | b'\n'] => true,
+                    [.., b'>'] => self.out.ends_with("<br>"),
+                    _ => false,
+                };
+            if !apart {
                 self.out.push(' ');
             }
         }
@@ -436,10 +462,9 @@ pub(crate) fn push_destination(out: &mut String, url: &str) {
     if angle {
         out.push('<');
     }
+    let acts = |b: u8| matches!(b, b'<' | b'>' | b'\\' | b'&') || b.is_ascii_control();
     let mut rest = url;
-    while let Some(at) =
-        rest.find(|c: char| matches!(c, '<' | '>' | '\\' | '&') || c.is_ascii_control())
-    {
+    while let Some(at) = rest.bytes().position(acts) {
         out.push_str(&rest[..at]);
         let c = rest.as_bytes()[at];
         match c {
@@ -455,5 +480,18 @@ pub(crate) fn push_destination(out: &mut String, url: &str) {
     out.push_str(rest);
     if angle {
         out.push('>');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_looked_up_is_of_the_class_that_it_has() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(class(c) == Class::Space, c.is_whitespace(), "{c:?}");
+            assert_eq!(class(c) == Class::Word, c.is_alphanumeric(), "{c:?}");
+        }
     }
 }

@@ -223,11 +223,14 @@ impl<'a> Converter<'a> {
                 ordinal,
             )
         });
+        let parameters = self.body.get(current.offset..self.offset);
+        let parameters = parameters.unwrap_or_default().as_bytes();
         self.result.dynamic_macros.push(DynamicMacro {
             name: current.name.to_string(),
             macro_id,
             local_id,
             ordinal,
+            parameters_hash: blake3::hash(parameters).to_hex().to_string(),
             spliced: rendered.is_some(),
         });
         match rendered {

@@ -217,6 +217,8 @@ pub(crate) struct Macro<'a> {
     pub(crate) kind: Kind,
     pub(crate) name: &'a str,
     pub(crate) attrs: &'a str,
+    /// Where its start tag ends in the body.
+    pub(crate) offset: usize,
     /// Its parameters begin here in the converter's list.
     pub(crate) params_from: usize,
     /// The plain-text body, once read.

@@ -226,16 +226,16 @@ impl Tables {
             w.end_leaf();
             return Vec::new();
         }
-        let rows: Vec<Row> = self.rows.drain(table.rows_from..).collect();
-        let cells: Vec<Cell> = self.cells.drain(table.cells_from..).collect();
+        let rows = &self.rows[table.rows_from..];
+        let cells = &self.cells[table.cells_from..];
         let text = w.take_back(table.start);
         // Text between cells has no place in a grid; it comes first.
         if cells.iter().map(|c| c.end - c.start).sum::<usize>() < text.len() {
-            write_stray(w, &cells, &text, table.start);
+            write_stray(w, cells, &text, table.start);
         }
         let source = source_end.saturating_sub(table.source_start);
         self.budget = self.budget.min(source * 4 + 65_536);
-        let mut sheet = Sheet::lay_out(&table, &rows, &cells, &text, &mut self.grid);
+        let mut sheet = Sheet::lay_out(&table, rows, cells, &text, &mut self.grid);
         let mut pairs = Vec::new();
         if !sheet.columns.is_empty() {
             let width = sheet.columns.len();
@@ -252,6 +252,8 @@ impl Tables {
                 sheet.write_grid(w, &mut self.budget);
             }
         }
+        self.rows.truncate(table.rows_from);
+        self.cells.truncate(table.cells_from);
         pairs
     }
 }

@@ -486,6 +486,10 @@ fn dynamic_macros_leave_a_pointer() {
         dynamic,
         [("include", true, 0, false), ("jira", true, 0, false)]
     );
+    // A macro that asks for something else is another one.
+    let asks = |query: &str| convert(&mac("jira", &[("jqlQuery", query)], "")).dynamic_macros;
+    assert_eq!(asks("x"), asks("x"));
+    assert_ne!(asks("x"), asks("y"));
 }
 
 #[test]
