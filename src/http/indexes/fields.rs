@@ -211,10 +211,9 @@ impl IndexFields {
 
 /// The bounds of the fields that are named. None depends on another field, so what is not named needs no look.
 fn limits(check: &mut Check, patch: &IndexPatch) {
-    if let Some(name) = &patch.name {
-        if let Some(wrong) = wrong_name(name, MAX_TEXT) {
-            check.fail("name", wrong);
-        }
+    let wrong = patch.name.as_deref();
+    if let Some(wrong) = wrong.and_then(|name| wrong_name(name, MAX_TEXT)) {
+        check.fail("name", wrong);
     }
     let minutes = 1..=MAX_INTERVAL_MINUTES;
     if patch
