@@ -335,6 +335,11 @@ impl App {
             started: Instant::now(),
         };
         actix_web::rt::spawn(notify::follow(state.clone()));
+        let watching = state.clone();
+        actix_web::rt::spawn(async move {
+            let store = watching.store.as_ref();
+            watching.auth.watch(store, &watching.shutdown).await;
+        });
         let server = server::start(listener, state.clone())
             .map_err(|source| StartError::Listen { address, source })?;
         let handle = server.handle();

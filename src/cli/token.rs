@@ -9,6 +9,8 @@ use super::conductor::indexes;
 use super::table::table;
 use super::{CliError, CliResult, DONE, Which, quiet_settings};
 use crate::http::auth::new_token;
+use crate::http::fields::wrong_name;
+use crate::http::tokens::MAX_NAME;
 use crate::settings::Need;
 use crate::wiring::open_store;
 
@@ -43,8 +45,8 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
                 return Err(CliError::usage("say which index: --agent ID or --index ID"));
             }
             let name = name.trim();
-            if name.is_empty() || name.chars().count() > 100 {
-                return Err(CliError::usage("--name must have 1 to 100 characters"));
+            if let Some(wrong) = wrong_name(name, MAX_NAME) {
+                return Err(CliError::usage(format!("--name {wrong}")));
             }
             for index in indexes(&store, &which).await? {
                 let token = new_token();

@@ -5,12 +5,12 @@
 //! [`Principal`] (anyone known) or [`Admin`].
 
 mod failures;
+mod lease;
 mod oauth;
 pub mod session;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -19,14 +19,16 @@ use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::ports::store::{AdminStore, StoreError};
+use domain::ports::store::AdminStore;
 use domain::{IndexId, TokenId};
 use ipnet::IpNet;
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
 
+use self::lease::{Lease, Leases};
 use super::limit::client;
 use super::problem::{ApiError, ApiResult};
 use crate::outgoing;
@@ -169,6 +171,7 @@ pub struct Authenticator {
     oauth: Option<oauth::Verifier>,
     sessions: session::Sessions,
     failures: failures::Failures,
+    leases: Leases,
     trusted_proxies: Vec<IpNet>,
     resource_metadata: Option<String>,
 }
@@ -189,6 +192,7 @@ impl Authenticator {
             }),
             sessions: session::Sessions::default(),
             failures: failures::Failures::default(),
+            leases: Leases::default(),
             trusted_proxies: settings.http.trusted_proxies.clone(),
             resource_metadata: auth
                 .oauth
@@ -221,31 +225,39 @@ impl Authenticator {
                 .is_some_and(|peer| peer.ip().is_loopback())
     }
 
-    /// Who asks.
+    /// Who asks, and for how long that holds.
     ///
     /// # Errors
-    /// 401 for wrong credentials, and for none where some are asked for; 429 for wrong ones beyond the budget; 503 when they
-    /// cannot be checked.
-    pub async fn principal(
+    /// 400 for several credentials at once; 401 for wrong credentials, and for none where some are asked for; 429 for wrong ones
+    /// beyond the budget; 503 when they cannot be checked.
+    async fn principal(
         &self,
         request: &HttpRequest,
         store: &Arc<dyn AdminStore>,
-    ) -> ApiResult<Principal> {
+    ) -> ApiResult<(Principal, Lease)> {
+        let admin = |lease| Ok((Principal::Admin, lease));
         match presented(request) {
             Presented::Secret(secret) if self.is_local_key(&secret, request) => {
-                Ok(Principal::Admin)
+                admin(Lease::default())
             }
             Presented::Secret(secret) => self.of_secret(&secret, request, store).await,
+            // Which of them counts, a proxy in front and we could see differently.
+            Presented::Twice(name) => Err(ApiError::new(
+                "bad_request",
+                format!("The request has two {name} headers; send one."),
+            )),
             Presented::Unreadable => Err(self.wrong(
                 request,
                 "The Authorization header cannot be read; send `Authorization: Bearer KEY`.",
             )),
-            Presented::Nothing if !self.is_on() => Ok(Principal::Admin),
-            Presented::Nothing if self.sessions.knows(request) => Ok(Principal::Admin),
-            Presented::Nothing => Err(self.unauthorized(
-                "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
-                false,
-            )),
+            Presented::Nothing if !self.is_on() => admin(Lease::default()),
+            Presented::Nothing => match self.sessions.lease(request) {
+                Some(lease) => admin(lease),
+                None => Err(self.unauthorized(
+                    "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+                    false,
+                )),
+            },
         }
     }
 
@@ -254,20 +266,23 @@ impl Authenticator {
         secret: &str,
         request: &HttpRequest,
         store: &Arc<dyn AdminStore>,
-    ) -> ApiResult<Principal> {
+    ) -> ApiResult<(Principal, Lease)> {
         if self.is_key(secret) {
-            return Ok(Principal::Admin);
+            return Ok((Principal::Admin, Lease::default()));
         }
         if secret.starts_with(TOKEN_PREFIX) {
             if let Some(token) = store.token_by_hash(&token_hash(secret)).await? {
-                return Ok(Principal::Agent {
+                let agent = Principal::Agent {
                     index: token.index_id,
                     token: token.id,
-                });
+                };
+                return Ok((agent, self.leases.of_token(token.id)));
             }
         } else if let Some(oauth) = &self.oauth {
-            let refused = match oauth.subject(secret).await {
-                Ok(subject) => return Ok(Principal::Reader { subject }),
+            let refused = match oauth.access(secret).await {
+                Ok(oauth::Access { subject, ends }) => {
+                    return Ok((Principal::Reader { subject }, Lease::until(ends)));
+                }
                 Err(refused) => refused,
             };
             return Err(match refused {
@@ -279,6 +294,11 @@ impl Authenticator {
             });
         }
         Err(self.wrong(request, "The key or token is wrong, or was revoked."))
+    }
+
+    /// Ends whatever revoked tokens have open, until the service stops.
+    pub async fn watch(&self, store: &dyn AdminStore, shutdown: &CancellationToken) {
+        self.leases.watch(store, shutdown).await;
     }
 
     /// The answer to a wrong credential, which is counted: 401, or 429 beyond the budget.
@@ -308,34 +328,21 @@ impl Authenticator {
     }
 }
 
-/// How often an open stream asks whether its token is still good.
-const TOKEN_LOOK: Duration = Duration::from_secs(5);
-
-/// Resolves when the principal's token is revoked, or its index deleted; never for those who have none. For whatever stays
-/// open longer than the request that was checked.
-pub async fn revoked(principal: &Principal, store: &Arc<dyn AdminStore>) {
-    let Principal::Agent { index, token } = principal else {
-        return std::future::pending().await;
-    };
-    loop {
-        tokio::time::sleep(TOKEN_LOOK).await;
-        match store.tokens(*index).await {
-            Ok(tokens) if tokens.iter().any(|known| known.id == *token) => {}
-            Ok(_) | Err(StoreError::NotFound { .. }) => return,
-            // Nobody is sent away because the database is busy.
-            Err(error) => tracing::debug!(%error, "a token could not be looked up"),
-        }
-    }
-}
-
 enum Presented {
     Nothing,
     Unreadable,
+    /// A header that may stand once stands there again.
+    Twice(&'static str),
     Secret(String),
 }
 
 fn presented(request: &HttpRequest) -> Presented {
     let headers = request.headers();
+    for name in ["Authorization", "X-API-Key"] {
+        if headers.get_all(name).nth(1).is_some() {
+            return Presented::Twice(name);
+        }
+    }
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         return value
             .to_str()
@@ -372,7 +379,8 @@ fn is_open(method: &Method, path: &str) -> bool {
     }
 }
 
-/// Middleware: finds out who asks, and lets nobody unknown through to what is not open.
+/// Middleware: finds out who asks, lets nobody unknown through to what is not open, and ends what is under way and what stays open
+/// when the credentials do.
 ///
 /// # Errors
 /// Those of the inner service; a refusal is an answer.
@@ -380,6 +388,7 @@ pub async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
+    let mut lease = Lease::default();
     if !is_open(request.method(), request.path()) {
         let state = request.app_data::<web::Data<AppState>>().cloned();
         let principal = match &state {
@@ -387,7 +396,10 @@ pub async fn gate(
             None => Err(ApiError::new("internal", "The service is not set up.")),
         };
         match principal {
-            Ok(principal) => request.extensions_mut().insert(principal),
+            Ok((principal, until)) => {
+                lease = until;
+                request.extensions_mut().insert(principal)
+            }
             Err(refusal) => {
                 return Ok(request
                     .into_response(refusal.response())
@@ -395,10 +407,18 @@ pub async fn gate(
             }
         };
     }
-    Ok(next
-        .call(request)
-        .await?
+    let over = lease.clone().ended();
+    let answered = tokio::select! {
+        biased;
+        answered = next.call(request) => answered?,
+        () = over => {
+            let why = "The credentials ended while the answer was made.";
+            return Err(ApiError::new("unauthorized", why).into());
+        }
+    };
+    Ok(answered
         .map_into_boxed_body()
+        .map_body(|_, body| lease::bounded(body, lease))
         .map_into_left_body())
 }
 

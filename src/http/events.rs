@@ -2,8 +2,8 @@
 //!
 //! A reader first gets `snapshot`, then numbered events. The number is global and kept in the database, so `Last-Event-ID`
 //! resumes also after a restart; where it cannot (too old, or from another database) a new `snapshot` comes. A reader that
-//! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops, and
-//! soon after their token was revoked. Who only reads hears of a page that failed if it may be shown.
+//! falls behind gets a new `snapshot` too: nobody waits for it. Streams end when the service stops;
+//! [`super::auth`] ends them with their credentials. Who only reads hears of a page that failed if it may be shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,11 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use super::auth::{self, Principal};
+use super::auth::Principal;
 use super::indexes::{readable, with_live_run};
 use super::problem::ApiResult;
 use super::routes;
+use crate::mcp::text::clean_json;
 use crate::state::AppState;
 
 /// A comment goes out when nothing else did for so long; proxies and browsers give up on silence.
@@ -146,9 +147,7 @@ struct Reader {
 impl Reader {
     async fn run(mut self, mut events: Receiver<Arc<Event>>, last_seen: Option<i64>) {
         let shutdown = self.state.shutdown.clone();
-        let store = Arc::clone(&self.state.store);
         let client = self.client.clone();
-        let principal = self.principal.clone();
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {
@@ -156,9 +155,6 @@ impl Reader {
                 let _ = client.try_send(sse::Event::Comment("the service stops".into()));
             }
             () = client.closed() => {}
-            () = auth::revoked(&principal, &store) => {
-                let _ = client.try_send(sse::Event::Comment("the token was revoked".into()));
-            }
             _ = self.follow(&mut events, last_seen) => {}
         }
     }
@@ -307,7 +303,8 @@ impl Reader {
     }
 
     async fn send(&self, name: &str, id: i64, data: &impl Serialize) -> Result<(), Gone> {
-        let data = sse::Data::new_json(data).map_err(|_| Gone)?;
+        let data = serde_json::to_string(data).map_err(|_| Gone)?;
+        let data = sse::Data::new(clean_json(&data).into_owned());
         let event = sse::Event::Data(data.event(name.to_owned()).id(id.to_string()));
         self.client.send(event).await.map_err(|_| Gone)
     }

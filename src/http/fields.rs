@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::problem::{ApiError, ApiResult};
+use crate::mcp::text::clean;
 
 /// Bytes that a JSON body may have.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -24,6 +25,17 @@ pub const MAX_BODY: usize = 256 * 1024;
 pub const MAX_LIMIT: usize = 500;
 /// Items that a list answers when nobody says.
 pub const DEFAULT_LIMIT: usize = 100;
+
+/// What is wrong with a name that people read, if anything: it may stand in a log, on a terminal and in an agent's answer.
+#[must_use]
+pub fn wrong_name(name: &str, most: usize) -> Option<String> {
+    let length = name.chars().count();
+    if length == 0 || length > most {
+        return Some(format!("must have 1 to {most} characters"));
+    }
+    let unseen = name.contains(char::is_control) || clean(name).removed > 0;
+    unseen.then(|| "must hold no line breaks, control or invisible characters".to_owned())
+}
 
 /// Fields of a request that nothing knows.
 pub type Unknown = BTreeMap<String, Value>;

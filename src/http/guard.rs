@@ -10,6 +10,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, web};
+use ipnet::IpNet;
 use url::Url;
 
 use super::problem::{ApiError, ApiResult, no_such_method};
@@ -22,6 +23,10 @@ pub struct Gatekeeper {
     hosts: Vec<String>,
     origins: Vec<String>,
     unnamed: Unnamed,
+    /// How others reach the service.
+    public: Option<Url>,
+    /// Whose `X-Forwarded-Proto` counts.
+    proxies: Vec<IpNet>,
 }
 
 /// What becomes of a Host that nobody named.
@@ -63,10 +68,17 @@ impl Gatekeeper {
             hosts,
             origins,
             unnamed,
+            public: http.public_base_url.clone(),
+            proxies: http.trusted_proxies.clone(),
         }
     }
 
-    fn check(&self, headers: &HeaderMap, uri_host: Option<&str>) -> ApiResult<Option<HeaderValue>> {
+    fn check(
+        &self,
+        headers: &HeaderMap,
+        uri_host: Option<&str>,
+        peer: Option<IpAddr>,
+    ) -> ApiResult<Option<HeaderValue>> {
         let host = headers
             .get(header::HOST)
             .and_then(|value| value.to_str().ok())
@@ -83,7 +95,7 @@ impl Gatekeeper {
             return Ok(None);
         };
         let text = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-        if same_origin(&text, &host) {
+        if text == self.own_origin(&host, headers, peer) {
             return Ok(None);
         }
         if self.origins.contains(&text) {
@@ -91,8 +103,32 @@ impl Gatekeeper {
         }
         Err(ApiError::new(
             "origin_not_allowed",
-            "The Origin header names a site that may not call this service; ALLOWED_ORIGINS adds one.",
+            "The Origin header names a site that may not call this service; ALLOWED_ORIGINS adds one. Behind a proxy that ends \
+             TLS, PUBLIC_BASE_URL names the service's own address.",
         ))
+    }
+
+    /// The origin under which a request itself came, as browsers write it: https where the service is known to be reached so.
+    fn own_origin(&self, host: &str, headers: &HeaderMap, peer: Option<IpAddr>) -> String {
+        let under = |scheme: &str| Url::parse(&format!("{scheme}://{host}")).ok();
+        let is_public =
+            |url: &Url| under(url.scheme()).is_some_and(|own| own.origin() == url.origin());
+        let peer = peer.map(|peer| peer.to_canonical());
+        let by_proxy =
+            peer.is_some_and(|peer| self.proxies.iter().any(|proxy| proxy.contains(&peer)));
+        let forwarded = headers
+            .get_all("x-forwarded-proto")
+            .last()
+            .and_then(|value| value.to_str().ok()?.rsplit(',').next())
+            .map(str::trim)
+            .filter(|_| by_proxy);
+        let scheme = match (self.public.as_ref().filter(|url| is_public(url)), forwarded) {
+            (Some(url), _) => url.scheme(),
+            (None, Some(scheme)) if scheme.eq_ignore_ascii_case("https") => "https",
+            (None, _) => "http",
+        };
+        let own = under(scheme).map(|url| url.origin().ascii_serialization());
+        own.unwrap_or_default()
     }
 
     fn allows_host(&self, host: &str) -> bool {
@@ -124,23 +160,6 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether an origin is the one under which the request itself came. The scheme is not compared: TLS may end before us.
-fn same_origin(origin: &str, host: &str) -> bool {
-    let Ok(url) = Url::parse(origin) else {
-        return false;
-    };
-    let Some(name) = url.host_str() else {
-        return false;
-    };
-    match url.port() {
-        Some(port) => format!("{name}:{port}") == host,
-        None => {
-            name == without_port(host)
-                && (host == name || host.ends_with(":80") || host.ends_with(":443"))
-        }
-    }
-}
-
 /// What a preflight is told that a browser may send.
 const CORS_METHODS: &str = "GET, POST, PATCH, DELETE";
 const CORS_HEADERS: &str = "authorization, content-type, x-api-key, x-agent-id, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name";
@@ -167,7 +186,11 @@ pub async fn check(
         && (request.method() == Method::HEAD || request.method() == Method::POST);
     let keeper = request.app_data::<web::Data<Gatekeeper>>().cloned();
     let checked = match keeper {
-        Some(keeper) if !probe => keeper.check(request.headers(), request.uri().host()),
+        Some(keeper) if !probe => keeper.check(
+            request.headers(),
+            request.uri().host(),
+            request.peer_addr().map(|peer| peer.ip()),
+        ),
         _ => Ok(None),
     };
     let foreign = match checked {
@@ -282,7 +305,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:8001"));
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
-            keeper.check(&headers, None)
+            keeper.check(&headers, None, None)
         };
         assert_eq!(ask("http://127.0.0.1:8001").unwrap(), None);
         assert!(ask("https://chat.example.com").unwrap().is_some());
@@ -291,6 +314,9 @@ mod tests {
             "https://evil.example.com",
             "null",
             "http://127.0.0.1",
+            "https://127.0.0.1:8001",
+            "http://127.0.0.1:8001/",
+            "http://chat.example.com",
         ] {
             assert_eq!(
                 ask(bad).unwrap_err().problem.code,
@@ -298,5 +324,98 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn the_scheme_of_an_origin_is_that_under_which_the_service_is_reached() {
+        let public = keeper(&[("PUBLIC_BASE_URL", "https://sync.example.com")]);
+        let proxied = keeper(&[
+            ("API_HOST", "0.0.0.0"),
+            ("API_KEY", "long-enough"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ]);
+        let ask = |keeper: &Gatekeeper,
+                   host: &'static str,
+                   origin: &'static str,
+                   proto: &'static str,
+                   peer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            if !proto.is_empty() {
+                let name = header::HeaderName::from_static("x-forwarded-proto");
+                headers.insert(name, HeaderValue::from_static(proto));
+            }
+            keeper
+                .check(&headers, None, Some(peer.parse().unwrap()))
+                .is_ok()
+        };
+        let name = "sync.example.com";
+        for (keeper, origin, proto, peer, expected) in [
+            (&public, "https://sync.example.com", "", "127.0.0.1", true),
+            (&public, "http://sync.example.com", "", "127.0.0.1", false),
+            (
+                &public,
+                "https://sync.example.com:8443",
+                "",
+                "127.0.0.1",
+                false,
+            ),
+            (
+                &proxied,
+                "https://sync.example.com",
+                "https",
+                "10.1.2.3",
+                true,
+            ),
+            (
+                &proxied,
+                "http://sync.example.com",
+                "https",
+                "10.1.2.3",
+                false,
+            ),
+            (
+                &proxied,
+                "https://sync.example.com",
+                "http, https",
+                "10.1.2.3",
+                true,
+            ),
+            (
+                &proxied,
+                "https://sync.example.com",
+                "https, http",
+                "10.1.2.3",
+                false,
+            ),
+            (
+                &proxied,
+                "https://sync.example.com",
+                "https",
+                "192.0.2.1",
+                false,
+            ),
+            (
+                &proxied,
+                "http://sync.example.com",
+                "https",
+                "192.0.2.1",
+                true,
+            ),
+        ] {
+            assert_eq!(
+                ask(keeper, name, origin, proto, peer),
+                expected,
+                "{origin} {proto} {peer}"
+            );
+        }
+        assert!(ask(
+            &public,
+            "127.0.0.1:8001",
+            "http://127.0.0.1:8001",
+            "",
+            "127.0.0.1"
+        ));
     }
 }

@@ -3,6 +3,7 @@
 //! Handlers are thin: they read and check a request ([`fields`]), know who asks ([`auth`]), ask the database or the engine,
 //! and answer; whatever goes wrong leaves as a problem ([`problem`]).
 
+mod answer;
 pub mod auth;
 pub mod events;
 pub mod fields;

@@ -9,7 +9,7 @@ use actix_web::{App, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
 use super::span::RequestSpan;
-use super::{auth, guard, metrics, problem};
+use super::{answer, auth, guard, metrics, problem};
 use crate::state::AppState;
 
 /// Connections get this long to finish once the server stops; streams have ended before.
@@ -35,11 +35,12 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .app_data(data.clone())
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
-            // From the inside out: who asks, is this method, host and origin answered, errors as problems, numbers, the span, one path
-            // for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
+            // From the inside out: who asks, is this method, host and origin answered, errors as problems, what every
+            // answer has, numbers, the span, one path for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
             .wrap(from_fn(auth::gate))
             .wrap(from_fn(guard::check))
             .wrap(from_fn(problem::fill))
+            .wrap(from_fn(answer::finish))
             .wrap(from_fn(metrics::measure))
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(NormalizePath::new(TrailingSlash::Trim))

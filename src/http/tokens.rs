@@ -7,12 +7,15 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::auth::{Admin, new_token};
-use super::fields::{Check, Field, OptionalBody, Unknown};
+use super::fields::{Check, Field, OptionalBody, Unknown, wrong_name};
 use super::indexes::index_id;
 use super::list::List;
 use super::problem::{ApiError, ApiResult};
 use super::routes;
 use crate::state::AppState;
+
+/// Characters that a token's name may have.
+pub const MAX_NAME: usize = 100;
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -70,8 +73,8 @@ pub async fn create_token(
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "agent".to_owned());
-    if name.chars().count() > 100 {
-        check.fail("name", "must have at most 100 characters");
+    if let Some(wrong) = wrong_name(&name, MAX_NAME) {
+        check.fail("name", wrong);
     }
     check.unknown("", &body.unknown, &["name"]);
     check.done()?;

@@ -6,7 +6,7 @@
 use super::caller::Caller;
 use super::knowledge::KnowledgeBase;
 use super::scope::Scope;
-use super::text::inline;
+use super::text::foreign;
 
 const HOW: &str = "\
 Answers from Confluence: use search_confluence first, then get_page for whole pages or sections; recent_changes for what is \
@@ -30,7 +30,7 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
     let keys: Vec<String> = spaces
         .iter()
         .take(NAMED)
-        .map(|space| inline(space.key.as_str()))
+        .map(|space| foreign(space.key.as_str()))
         .collect();
     let others = if spaces.len() > NAMED {
         " and others"

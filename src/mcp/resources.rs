@@ -61,7 +61,7 @@ pub async fn list(
                 .with_title(text::inline(&page.title))
                 .with_description(format!(
                     "space {}, version {}, updated {}",
-                    page.space_key,
+                    text::foreign(page.space_key.as_str()),
                     page.version,
                     when::day(page.last_modified)
                 ))
@@ -116,12 +116,12 @@ async fn page(kb: &dyn KnowledgeBase, caller: &Caller, id: &PageId) -> Result<St
     let end = cut::prefix(&body, usize::MAX, MAX_BYTES);
     let mut out = format!(
         "# {}\n\nspace {} · version {} · updated {}\n{}\n\n{}\n",
-        text::link(&page.title, &page.url),
-        page.space_key,
+        text::link(&[page.title.as_str()], &page.url),
+        text::foreign(page.space_key.as_str()),
         page.version,
         when::day(page.last_modified),
         text::QUOTED_NOTICE,
-        text::fence(page.id.as_str(), &body[..end])
+        text::fence(page.id.as_str(), &text::inert(&body[..end]))
     );
     if end < body.len() {
         out.push_str("\nThe page is longer; get_page reads it in parts.\n");

@@ -5,6 +5,7 @@ use domain::query::QueryTarget;
 use domain::{IndexId, SpaceKey, Timestamp};
 
 use super::caller::{Caller, Reader};
+use super::text::{foreign, inline};
 use super::tools::ToolError;
 
 /// The indexes of one question: never empty.
@@ -41,8 +42,9 @@ impl Scope {
                     .collect();
                 if found.is_empty() {
                     return Err(ToolError::new(format!(
-                        "there is no index for the agent id \"{agent}\" that this connection names. {known} \
-                         The connection's `agent_id` parameter or `X-Agent-Id` header has to name one of them, or none."
+                        "there is no index for the agent id \"{}\" that this connection names. {known} \
+                         The connection's `agent_id` parameter or `X-Agent-Id` header has to name one of them, or none.",
+                        inline(agent)
                     )));
                 }
                 found
@@ -118,8 +120,8 @@ impl Scope {
             .iter()
             .take(most)
             .map(|s| match &s.space.name {
-                Some(name) => format!("{} ({})", s.key, super::text::inline(name)),
-                None => s.key.to_string(),
+                Some(name) => format!("{} ({})", foreign(s.key.as_str()), foreign(name)),
+                None => foreign(s.key.as_str()),
             })
             .collect();
         if spaces.len() > most {

@@ -139,6 +139,8 @@ pub struct OAuthSettings {
     pub issuer: Url,
     /// The audience that a token must name; the public base URL when none is set.
     pub audience: Option<String>,
+    /// Whether a token must have the scope `confluence:read`; issuers without scopes give out none that has it.
+    pub scope_required: bool,
 }
 
 /// Who may.

@@ -328,6 +328,13 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
         .one_of("AUTH_DISABLED", &raw.auth_disabled, TRUTH_WORDS)
         .unwrap_or(false);
     let issuer = reader.service_url("OAUTH_ISSUER", &raw.oauth_issuer, "https://idp.example.com");
+    let scope_required = reader
+        .one_of(
+            "OAUTH_SCOPE_REQUIRED",
+            &raw.oauth_scope_required,
+            TRUTH_WORDS,
+        )
+        .unwrap_or(true);
     if raw.oauth_audience.is_some() && raw.oauth_issuer.is_none() {
         reader.fail("OAUTH_ISSUER", "is required with OAUTH_AUDIENCE");
     }
@@ -348,6 +355,7 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
         oauth: issuer.map(|issuer| OAuthSettings {
             issuer,
             audience: raw.oauth_audience.clone(),
+            scope_required,
         }),
     }
 }

@@ -43,6 +43,7 @@ variables! {
     auth_disabled,
     oauth_issuer,
     oauth_audience,
+    oauth_scope_required,
     database_url,
     default_sync_interval_minutes,
     sync_quiet_hours,

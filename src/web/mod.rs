@@ -60,8 +60,6 @@ fn file(request: &HttpRequest, name: &str) -> HttpResponse {
         // Asked for anew each time, so that an update of the binary is an update of the page.
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header(("Cross-Origin-Opener-Policy", "same-origin"))
         .content_type(kind(name));
     if unchanged {

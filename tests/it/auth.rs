@@ -381,3 +381,79 @@ async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
     assert_eq!(counted().await - before, 50);
     service.stop().await;
 }
+
+#[actix_web::test]
+async fn two_credentials_of_one_kind_are_a_bad_request() {
+    for settings in [&[("API_KEY", KEY)][..], &[]] {
+        let service = start(site(0), settings).await;
+        let ask = |headers: &[(&'static str, String)]| {
+            let mut request = service.http.get(format!("{}/api/indexes", service.base));
+            for (name, value) in headers {
+                request = request.header(*name, value);
+            }
+            answer(request)
+        };
+        let bearer = || ("authorization", format!("Bearer {KEY}"));
+        let key = || ("x-api-key", KEY.to_owned());
+        for twice in [
+            [bearer(), bearer()],
+            [bearer(), ("authorization", "Bearer other".to_owned())],
+            [key(), key()],
+        ] {
+            assert_problem(&ask(&twice).await, 400, "bad_request");
+        }
+        if !settings.is_empty() {
+            assert_eq!(ask(&[bearer(), key()]).await.0, 200);
+        }
+        service.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn every_answer_has_the_headers_that_keep_browsers_from_misreading_it() {
+    for (base, is_https) in [
+        ("http://sync.example.com", false),
+        ("https://sync.example.com", true),
+    ] {
+        let service = start(site(0), &[("API_KEY", KEY), ("PUBLIC_BASE_URL", base)]).await;
+        for (path, credential, status, no_store) in [
+            ("/", "", 200, false),
+            ("/assets/app.js", "", 200, false),
+            ("/docs", "", 200, false),
+            ("/docs/swagger-ui.css", "", 200, false),
+            ("/docs/problems", "", 200, false),
+            ("/openapi.json", "", 200, false),
+            ("/health", "", 200, false),
+            ("/nowhere", KEY, 404, false),
+            ("/api/indexes", KEY, 200, true),
+            ("/api/indexes", "", 401, true),
+            ("/api/session", "", 200, true),
+            ("/metrics", KEY, 200, true),
+            ("/mcp", "", 401, true),
+        ] {
+            let told = with(&service, Method::GET, path, credential)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(told.status(), status, "{path}");
+            let value = |name: &str| {
+                let value = told.headers().get(name);
+                value
+                    .map(|value| value.to_str().unwrap())
+                    .unwrap_or_default()
+            };
+            assert_eq!(value("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(value("referrer-policy"), "no-referrer", "{path}");
+            let policy = value("content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none'")
+                    && policy.contains("frame-ancestors 'none'"),
+                "{path}: {policy}"
+            );
+            assert_eq!(value("cache-control") == "no-store", no_store, "{path}");
+            let hsts = value("strict-transport-security");
+            assert_eq!(hsts == "max-age=31536000", is_https, "{path}");
+        }
+        service.stop().await;
+    }
+}

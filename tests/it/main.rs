@@ -8,6 +8,7 @@ mod comments;
 mod deletion;
 mod events;
 mod kills;
+mod leases;
 mod lives;
 mod main_job;
 mod mcp_service;

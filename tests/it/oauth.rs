@@ -1,9 +1,10 @@
 //! OAuth 2.1 as a resource server: tokens of the issuer, made out for us, may read; all others may not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use actix_web::{HttpResponse, HttpServer, web};
+use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -18,13 +19,21 @@ const PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCrZqZ8IVJ
 
 /// An authorization server that publishes the public half.
 fn issuer() -> String {
+    issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/keys")})).0
+}
+
+/// An authorization server with these metadata, and how long it takes for its keys (in milliseconds). `/elsewhere` leads to `/keys`
+/// of whoever the query names.
+fn issuer_that(metadata: impl Fn(&str) -> Value) -> (String, Arc<AtomicU64>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let metadata = json!({"issuer": base, "jwks_uri": format!("{base}/keys")});
+    let metadata = metadata(&base);
     let keys = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "alg": "ES256", "use": "sig",
         "x": "Wfm_29xLfgyc7IeyWw68be5ifEcZxDvDULsdmTD1mBo", "y": "x9lhXzeOXlBCLaBPOpjQO4nMFdGk9J0VptNZG7HpdD0"}]});
+    let delay = Arc::new(AtomicU64::new(0));
+    let slow = Arc::clone(&delay);
     let server = HttpServer::new(move || {
-        let (metadata, keys) = (metadata.clone(), keys.clone());
+        let (metadata, keys, slow) = (metadata.clone(), keys.clone(), Arc::clone(&slow));
         actix_web::App::new()
             .route(
                 "/.well-known/openid-configuration",
@@ -36,13 +45,25 @@ fn issuer() -> String {
             .route(
                 "/keys",
                 web::get().to(move || {
-                    let body = keys.clone();
-                    async move { HttpResponse::Ok().json(body) }
+                    let (body, slow) = (keys.clone(), Arc::clone(&slow));
+                    async move {
+                        let delay = Duration::from_millis(slow.load(Ordering::SeqCst));
+                        actix_web::rt::time::sleep(delay).await;
+                        HttpResponse::Ok().json(body)
+                    }
+                }),
+            )
+            .route(
+                "/elsewhere",
+                web::get().to(|request: HttpRequest| async move {
+                    HttpResponse::Found()
+                        .insert_header(("location", request.query_string().to_owned()))
+                        .finish()
                 }),
             )
     });
     actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
-    base
+    (base, delay)
 }
 
 /// An authorization server that is out of order, and counts who asks.
@@ -81,16 +102,20 @@ async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
 }
 
 fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {
+    signed(issuer, |_, claims| change(claims))
+}
+
+fn signed(issuer: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
     let key = EncodingKey::from_ec_der(&STANDARD.decode(PRIVATE).unwrap());
     let mut claims = json!({
         "iss": issuer, "aud": "confluence-sync", "sub": "ada", "scope": "openid confluence:read",
         "exp": chrono::Utc::now().timestamp() + 300,
     });
-    change(&mut claims);
-    let header = Header {
+    let mut header = Header {
         kid: Some("one".to_owned()),
         ..Header::new(Algorithm::ES256)
     };
+    change(&mut header, &mut claims);
     jsonwebtoken::encode(&header, &claims, &key).unwrap()
 }
 
@@ -152,6 +177,204 @@ async fn good_tokens_read_and_change_nothing() {
         let refused = ask(&service, &bad).await;
         assert_eq!(refused.0, 401, "{what}: {}", refused.1);
     }
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_names_its_bearer_its_kind_and_the_scope() {
+    let issuer = issuer();
+    let settings = |required| {
+        [
+            ("OAUTH_ISSUER", issuer.as_str()),
+            ("OAUTH_AUDIENCE", "confluence-sync"),
+            ("OAUTH_SCOPE_REQUIRED", required),
+        ]
+    };
+    let scopes = |scope: Value, scp: Value| {
+        token(&issuer, |claims| {
+            claims["scope"] = scope;
+            claims["scp"] = scp;
+        })
+    };
+    let unscoped = token(&issuer, |claims| {
+        claims.as_object_mut().unwrap().remove("scope");
+    });
+    let table = [
+        ("no scope at all", unscoped, 401),
+        ("null", scopes(json!(null), json!(null)), 401),
+        ("an empty scope", scopes(json!(""), json!([])), 401),
+        (
+            "another in scp",
+            scopes(json!(null), json!("User.Read")),
+            401,
+        ),
+        (
+            "a longer word",
+            scopes(json!("xconfluence:read confluence:readx"), json!(null)),
+            401,
+        ),
+        (
+            "in scp as text",
+            scopes(json!(null), json!("User.Read confluence:read")),
+            200,
+        ),
+        (
+            "in scp as a list",
+            scopes(json!(null), json!(["openid", "confluence:read"])),
+            200,
+        ),
+        (
+            "in scope as a list",
+            scopes(json!(["confluence:read"]), json!(null)),
+            200,
+        ),
+    ];
+    let service = start(site(0), &settings("true")).await;
+    for (what, token, expected) in &table {
+        assert_eq!(ask(&service, token).await.0, *expected, "{what}");
+    }
+    for (what, token, expected) in [
+        (
+            "an empty sub",
+            token(&issuer, |claims| claims["sub"] = json!(" ")),
+            401,
+        ),
+        (
+            "no typ",
+            signed(&issuer, |header, _| header.typ = None),
+            200,
+        ),
+        (
+            "at+jwt",
+            signed(&issuer, |header, _| header.typ = Some("at+jwt".into())),
+            200,
+        ),
+        (
+            "application/at+JWT",
+            signed(&issuer, |header, _| {
+                header.typ = Some("application/at+JWT".into())
+            }),
+            200,
+        ),
+        (
+            "a logout token",
+            signed(&issuer, |header, _| header.typ = Some("logout+jwt".into())),
+            401,
+        ),
+        (
+            "crit",
+            signed(&issuer, |header, _| header.crit = Some(vec!["exp".into()])),
+            401,
+        ),
+        (
+            "no crit",
+            signed(&issuer, |header, _| header.crit = Some(Vec::new())),
+            401,
+        ),
+    ] {
+        assert_eq!(ask(&service, &token).await.0, expected, "{what}");
+    }
+    service.stop().await;
+
+    // Where the operator says that the issuer knows no scopes, none is asked for.
+    let service = start(site(0), &settings("false")).await;
+    for (what, token, _) in &table {
+        assert_eq!(ask(&service, token).await.0, 200, "{what}");
+    }
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn known_keys_are_used_while_others_are_fetched() {
+    let (issuer, delay) =
+        issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/keys")}));
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(0), &settings).await;
+    let strange = signed(&issuer, |header, _| header.kid = Some("two".into()));
+    delay.store(3_000, Ordering::SeqCst);
+    // Nobody knows a key yet: all wait for the same look.
+    let good = token(&issuer, |_| {});
+    let began = Instant::now();
+    let (first, second) = futures_util::join!(ask(&service, &good), ask(&service, &strange));
+    assert_eq!((first.0.as_u16(), second.0.as_u16()), (200, 401));
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    let began = Instant::now();
+    let (strange, good) = futures_util::join!(ask(&service, &strange), ask(&service, &good));
+    assert_eq!((strange.0.as_u16(), good.0.as_u16()), (401, 200));
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn only_the_issuer_itself_says_by_which_keys_it_signs() {
+    let (other, _) =
+        issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/keys")}));
+    let keys = format!("{other}/keys");
+    let (renamed, _) = issuer_that(
+        |base| json!({"issuer": "https://evil.example", "jwks_uri": format!("{base}/keys")}),
+    );
+    let (nameless, _) = issuer_that(|base| json!({"jwks_uri": format!("{base}/keys")}));
+    let (elsewhere, _) = issuer_that(|base| json!({"issuer": base, "jwks_uri": keys}));
+    let (redirecting, _) =
+        issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/elsewhere?{keys}")}));
+    let (moved, _) =
+        issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/elsewhere?/keys")}));
+    for (what, issuer, status) in [
+        ("metadata of another issuer", renamed, 503),
+        ("metadata of nobody", nameless, 503),
+        ("keys without TLS at another host", elsewhere, 503),
+        ("a redirect to another host", redirecting, 503),
+        ("a redirect at the same host", moved, 200),
+    ] {
+        let settings = [
+            ("OAUTH_ISSUER", issuer.as_str()),
+            ("OAUTH_AUDIENCE", "confluence-sync"),
+        ];
+        let service = start(site(0), &settings).await;
+        let told = ask(&service, &token(&issuer, |_| {})).await;
+        assert_eq!(told.0, status, "{what}: {}", told.1);
+        service.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_its_access_token_does() {
+    let issuer = issuer();
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(0), &settings).await;
+    // A token that is over is good for another ten seconds, by the leeway for clocks that differ.
+    let over = chrono::Utc::now().timestamp() - 7;
+    let brief = token(&issuer, |claims| claims["exp"] = json!(over));
+    let events = format!("{}/api/events", service.base);
+    let began = Instant::now();
+    let mut stream = service
+        .http
+        .get(events)
+        .bearer_auth(brief)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    while let Ok(Some(_)) = stream.chunk().await {}
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
     service.stop().await;
 }
 

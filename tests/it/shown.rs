@@ -123,3 +123,58 @@ async fn of_pages_whose_readers_are_not_known_an_agent_learns_nothing() {
     assert!(!tells(&all(&replayed), &secret), "{replayed:?}");
     service.stop().await;
 }
+
+#[actix_web::test]
+async fn no_answer_holds_what_nobody_sees() {
+    let site = site(0);
+    let unseen = "Plan\u{2028}\u{202E}\u{E0041}\u{200B} B";
+    let page = site.create_page(
+        "OPS",
+        None,
+        unseen,
+        "<p>A falcon\u{2029} on the\u{202E} plan.</p>",
+    );
+    site.label(page, "runbook");
+    let service = start(site, &[]).await;
+    let mut events = Stream::of(service.request(Method::GET, "/api/events")).await;
+    let index = service.synced_index("own", &["OPS"]).await;
+    let base = format!("/api/indexes/{}", id(&index));
+    let query = json!({"query": "falcon plan"});
+    let (_, found) = service.post("/api/indexes/agent/own/query", query).await;
+    assert_eq!(found["results"][0]["page"]["title"], "Plan B", "{found}");
+    let (_, listed) = service.get(&format!("{base}/pages")).await;
+    let titles: Vec<&Value> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|page| &page["title"])
+        .collect();
+    assert!(titles.contains(&&json!("Plan B")), "{titles:?}");
+    let (_, one) = service.get(&format!("{base}/pages/{page}")).await;
+    assert_eq!(one["title"], "Plan B");
+
+    // Nor an event: the page can no longer be read, and the failure names it.
+    let site = service.sim.site();
+    site.edit(page, "<p>edited</p>");
+    service
+        .sim
+        .fail_always(format!("id={page}").as_str(), Fault::Status(501));
+    service.swept(&index).await;
+    events.until("run_finished").await;
+    let seen = events.until("run_finished").await;
+    let failure = seen
+        .iter()
+        .find(|seen| seen.event == "page_failed")
+        .unwrap();
+    assert_eq!(failure.data["title"], "Plan B");
+    for text in [found, listed, one]
+        .iter()
+        .map(Value::to_string)
+        .chain([all(&seen)])
+    {
+        for c in ['\u{2028}', '\u{2029}', '\u{202E}', '\u{E0041}', '\u{200B}'] {
+            assert!(!text.contains(c), "{text:?}");
+        }
+    }
+    service.stop().await;
+}

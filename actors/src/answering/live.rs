@@ -1,7 +1,7 @@
 //! Confluence's own search, for the time when an index cannot answer. The account may see more than whoever asks the agent, so
 //! every hit is judged by the same rules as a page of the index, and what is not known is left out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
@@ -12,6 +12,7 @@ use domain::query::{QueryResult, QueryTarget, ResultPage, RetrievalQuery};
 use domain::scope::{Candidate, Place, place};
 use domain::tree::join;
 use domain::{PageId, SpaceKey};
+use futures_util::future::join_all;
 
 use super::Sources;
 use super::quotable::Quotable;
@@ -20,6 +21,8 @@ use crate::index::run::reach_of;
 
 /// Ids that one question for labels and restrictions names.
 const IDS: usize = 100;
+/// Items that search does not name (folders, what is newer than its index) and that are asked for one by one, at most.
+const SINGLY: usize = 32;
 
 /// Searches the index's spaces live, for so many hits at most.
 pub(super) async fn search(
@@ -124,6 +127,42 @@ impl Judge {
             .collect();
         facts.extend(ask(sources, &unknown, reach).await?);
         Ok(Self { rows, facts })
+    }
+
+    /// Asks one by one for what search did not name of what stands above the pages.
+    pub(super) async fn ask_for_the_rest(&mut self, sources: &Sources) {
+        let above = self.facts.values().flat_map(|facts| &facts.ancestors);
+        let missing: BTreeSet<&PageId> = above
+            .flatten()
+            .filter(|id| !self.facts.contains_key(*id))
+            .collect();
+        let asked = missing.into_iter().take(SINGLY).map(|id| {
+            let kind = self.rows.record(id).map(|record| record.kind);
+            sources
+                .confluence
+                .facts_of(kind.unwrap_or(ContentKind::Page), id)
+        });
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(Some(facts)) => _ = self.facts.insert(facts.id.clone(), facts),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "who may read an item could not be asked; what stands below it stays out");
+                }
+            }
+        }
+    }
+
+    /// Whether the source has said now, of the page and of all that stands above it, that everybody may read it.
+    pub(super) fn is_open(&self, id: &PageId) -> bool {
+        let is_open = |id: &PageId| {
+            let facts = self.facts.get(id);
+            facts.filter(|facts| facts.restriction == Restriction::Open)
+        };
+        is_open(id).is_some_and(|facts| match &facts.ancestors {
+            Some(above) => above.iter().all(|id| is_open(id).is_some()),
+            None => facts.kind == ContentKind::BlogPost,
+        })
     }
 
     fn restriction_of(&self, id: &PageId) -> Restriction {

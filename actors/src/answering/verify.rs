@@ -46,7 +46,8 @@ pub(super) async fn visible(
     Ok(all(pages))
 }
 
-/// Those that are current, in a space of the index, and not restricted where the index leaves restricted pages out.
+/// Those that are current, in a space of the index, and not restricted where the index leaves restricted pages out; in strict
+/// those that are open for sure.
 async fn open(
     sources: &Sources,
     target: &QueryTarget,
@@ -66,8 +67,14 @@ async fn open(
         }
     };
     let (mut there, judge) = try_join(there(sources, target, &asked), judge).await?;
-    if let Some(judge) = judge {
-        there.retain(|id| judge.restriction(id) != Restriction::Restricted);
+    match (judge, sources.verify_on_read) {
+        // Only what the source says now lets a page out.
+        (Some(mut judge), VerifyOnRead::Strict) => {
+            judge.ask_for_the_rest(sources).await;
+            there.retain(|id| judge.is_open(id));
+        }
+        (Some(judge), _) => there.retain(|id| judge.restriction(id) != Restriction::Restricted),
+        (None, _) => {}
     }
     // A file may leave where its page may.
     let shown: Vec<PageId> = files

@@ -201,6 +201,52 @@ fn what_was_restricted_since_the_sync_is_caught_by_the_check() {
 }
 
 #[test]
+fn in_strict_only_what_the_source_says_now_lets_a_page_out() {
+    for how in [VerifyOnRead::Hits, VerifyOnRead::Strict] {
+        bench::run(move || async move {
+            let settings = EngineSettings {
+                verify_on_read: how,
+                ..EngineSettings::default()
+            };
+            let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
+            let kept = bench.site.add("10", None, "A", "<p>words</p>");
+            // Search does not name the one any more, nor what stands above the others: of the first of these the source can be
+            // asked by itself, of the second not.
+            let lagging = bench.site.add("10", None, "B", "<p>words of few</p>");
+            let asked = bench.site.add("10", None, "C", "<p>other</p>");
+            let below = bench.site.add("10", Some(asked), "D", "<p>words below</p>");
+            let silent = bench.site.add("10", None, "E", "<p>other</p>");
+            let hidden = bench
+                .site
+                .add("10", Some(silent), "F", "<p>words hidden</p>");
+            let index = bench.synced().await;
+            let mut all = [kept, lagging, below, hidden].map(|id| id.to_string());
+            all.sort_unstable();
+            let found = async || {
+                let mut found = bench.finds(index.id, "words").await;
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(found().await, all);
+            bench.site.change(lagging, |page| page.lags = true);
+            bench.site.change(asked, |page| page.lags = true);
+            bench.site.with(|site| site.unseen.insert(silent));
+            match how {
+                VerifyOnRead::Strict => {
+                    let mut open = [kept, below].map(|id| id.to_string());
+                    open.sort_unstable();
+                    assert_eq!(found().await, open);
+                    // What is asked by itself says no, too.
+                    bench.site.change(asked, |page| page.restricted = true);
+                    assert_eq!(found().await, [kept.to_string()]);
+                }
+                _ => assert_eq!(found().await, all),
+            }
+        });
+    }
+}
+
+#[test]
 fn sections_are_found_in_the_kept_text() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -3,7 +3,7 @@
 
 use actors::EngineSettings;
 use domain::PageId;
-use domain::ports::store::SyncStore;
+use domain::ports::store::{QueryStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};

@@ -108,6 +108,11 @@ impl AdminStore for Metastore {
         self.write(move |c| tokens::revoke(c, index, token)).await
     }
 
+    async fn revoked_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>> {
+        let tokens = tokens.to_vec();
+        self.read(move |c| tokens::revoked(c, &tokens)).await
+    }
+
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>> {
         let hash = secret_hash.to_owned();
         // On the way of every question.

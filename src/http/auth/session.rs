@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -13,7 +13,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::lease::Lease;
 use crate::http::fields::{Body, Check, Field, Unknown};
 use crate::http::problem::ApiResult;
 use crate::http::routes;
@@ -29,7 +31,14 @@ const MAX_SESSIONS: usize = 256;
 /// The open sessions, by the hash of their cookie.
 #[derive(Default)]
 pub(super) struct Sessions {
-    open: Mutex<HashMap<[u8; 32], Instant>>,
+    open: Mutex<HashMap<[u8; 32], Open>>,
+}
+
+/// An open session.
+struct Open {
+    until: SystemTime,
+    /// Fires when this is dropped: whatever the browser has open ends with its session.
+    over: DropGuard,
 }
 
 impl Sessions {
@@ -38,27 +47,31 @@ impl Sessions {
         rand::rng().fill_bytes(&mut random);
         let secret = URL_SAFE_NO_PAD.encode(random);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, since| since.elapsed() < LIFETIME);
+        open.retain(|_, session| session.until > SystemTime::now());
         if open.len() >= MAX_SESSIONS {
             let oldest = open
                 .iter()
-                .min_by_key(|(_, since)| **since)
+                .min_by_key(|(_, session)| session.until)
                 .map(|(hash, _)| *hash);
             if let Some(oldest) = oldest {
                 open.remove(&oldest);
             }
         }
-        open.insert(hash(&secret), Instant::now());
+        let session = Open {
+            until: SystemTime::now() + LIFETIME,
+            over: CancellationToken::new().drop_guard(),
+        };
+        open.insert(hash(&secret), session);
         secret
     }
 
-    /// Whether the request carries the cookie of an open session.
-    pub(super) fn knows(&self, request: &HttpRequest) -> bool {
-        request.cookie(COOKIE).is_some_and(|cookie| {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.get(&hash(cookie.value()))
-                .is_some_and(|since| since.elapsed() < LIFETIME)
-        })
+    /// How long the session is open of which the request carries the cookie; `None`: of none.
+    pub(super) fn lease(&self, request: &HttpRequest) -> Option<Lease> {
+        let cookie = request.cookie(COOKIE)?;
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = open.get(&hash(cookie.value()))?;
+        (session.until > SystemTime::now())
+            .then(|| Lease::of(session.over.token().clone(), session.until))
     }
 
     fn close(&self, request: &HttpRequest) {
@@ -114,7 +127,7 @@ pub async fn show_session(request: HttpRequest, state: web::Data<AppState>) -> H
     let required = state.auth.is_on();
     HttpResponse::Ok().json(SessionView {
         required,
-        signed_in: !required || state.auth.sessions.knows(&request),
+        signed_in: !required || state.auth.sessions.lease(&request).is_some(),
     })
 }
 

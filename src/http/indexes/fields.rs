@@ -5,7 +5,7 @@ use domain::quiet::{QuietHours, QuietHoursText};
 use domain::{AgentId, SpaceKey};
 use serde::Deserialize;
 
-use crate::http::fields::{Check, Field, Unknown};
+use crate::http::fields::{Check, Field, Unknown, wrong_name};
 use crate::http::problem::ApiResult;
 use crate::settings::MAX_INTERVAL_MINUTES;
 
@@ -211,11 +211,9 @@ impl IndexFields {
 
 /// The bounds of the fields that are named. None depends on another field, so what is not named needs no look.
 fn limits(check: &mut Check, patch: &IndexPatch) {
-    if let Some(name) = &patch.name {
-        let length = name.chars().count();
-        if length == 0 || length > MAX_TEXT {
-            check.fail("name", format!("must have 1 to {MAX_TEXT} characters"));
-        }
+    let wrong = patch.name.as_deref();
+    if let Some(wrong) = wrong.and_then(|name| wrong_name(name, MAX_TEXT)) {
+        check.fail("name", wrong);
     }
     let minutes = 1..=MAX_INTERVAL_MINUTES;
     if patch
@@ -241,12 +239,11 @@ fn limits(check: &mut Check, patch: &IndexPatch) {
         if entries.len() > MAX_ENTRIES {
             check.fail(name, format!("must hold at most {MAX_ENTRIES} entries"));
         }
-        let is_bad = |entry: &&String| entry.trim().is_empty() || entry.chars().count() > MAX_TEXT;
-        if entries.iter().any(|entry| is_bad(&entry)) {
-            check.fail(
-                name,
-                format!("each entry must have 1 to {MAX_TEXT} characters"),
-            );
+        let mut wrong = entries
+            .iter()
+            .filter_map(|e| wrong_name(e.trim(), MAX_TEXT));
+        if let Some(wrong) = wrong.next() {
+            check.fail(name, format!("each entry {wrong}"));
         }
     }
     let is_id = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -332,6 +329,14 @@ mod tests {
             (
                 serde_json::json!({}),
                 vec!["name", "agent_id", "confluence_spaces"],
+            ),
+            (
+                serde_json::json!({"name": "a\u{1b}[2Jb", "agent_id": "a", "confluence_spaces": ["ENG"], "labels": ["a\nb"]}),
+                vec!["name", "labels"],
+            ),
+            (
+                serde_json::json!({"name": "a\u{202E}b", "agent_id": "a", "confluence_spaces": ["ENG"]}),
+                vec!["name"],
             ),
             (
                 serde_json::json!({"name": " ", "agent_id": "a b", "confluence_spaces": [], "interval_minutes": 0, "colour": 1}),

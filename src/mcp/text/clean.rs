@@ -1,4 +1,7 @@
-//! Removes characters that no reader sees but a model reads: the usual vehicle of smuggled instructions.
+//! Removes characters that no reader sees but a model reads: the usual vehicle of smuggled instructions. Some of them, such as
+//! U+2028, also end the lines of clients that read an event stream by lines.
+
+use std::borrow::Cow;
 
 /// A text without invisible characters.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +52,37 @@ pub fn clean(text: &str) -> Cleaned {
         }
     }
     Cleaned { text: out, removed }
+}
+
+/// JSON with its texts cleaned. All that stands outside of texts is ASCII, so it is cleaned as it stands; control characters stand
+/// in it as escapes.
+#[must_use]
+pub fn clean_json(json: &str) -> Cow<'_, str> {
+    let cleaned = if json.bytes().all(|b| b < 0x7f) {
+        Cow::Borrowed(json)
+    } else {
+        Cow::Owned(clean(json).text)
+    };
+    if !cleaned.contains("\\u") {
+        return cleaned;
+    }
+    let mut out = String::with_capacity(cleaned.len());
+    let mut rest = &*cleaned;
+    while let Some(at) = rest.find('\\') {
+        // A backslash and what it stands before are ASCII.
+        let length = if rest[at..].starts_with("\\u") { 6 } else { 2 };
+        let end = (at + length).min(rest.len());
+        let unseen = rest
+            .get(at + 2..end)
+            .filter(|_| length == 6)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32)
+            .is_some_and(invisible);
+        out.push_str(&rest[..if unseen { at } else { end }]);
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 fn joins(before: Option<char>, after: Option<char>) -> bool {
@@ -112,6 +146,24 @@ mod tests {
             let cleaned = clean(text);
             assert_eq!((cleaned.text.as_str(), cleaned.removed), (text, 0));
         }
+    }
+
+    #[test]
+    fn texts_in_json_are_cleaned_and_the_rest_stays() {
+        for value in [
+            serde_json::json!({"a": "x\u{2028}y\u{202E}\u{E0041}", "b": ["\u{7}\u{1b}[0m", 1, null]}),
+            serde_json::json!("\\u0007 \\ \" \n \t ü \u{0} \u{7f}\u{85}"),
+        ] {
+            let cleaned = clean_json(&value.to_string()).into_owned();
+            let read: serde_json::Value = serde_json::from_str(&cleaned).unwrap();
+            let expected = match value {
+                serde_json::Value::String(text) => serde_json::json!(clean(&text).text),
+                _ => serde_json::json!({"a": "xy", "b": ["[0m", 1, null]}),
+            };
+            assert_eq!(read, expected);
+        }
+        let plain = r#"{"a":"b\n","c":[1.5,true]}"#;
+        assert!(matches!(clean_json(plain), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -2,43 +2,21 @@
 
 pub mod clean;
 pub mod cut;
+pub mod foreign;
 pub mod headings;
+pub mod inert;
 pub mod when;
 
-pub use clean::{Cleaned, clean};
+pub use clean::{Cleaned, clean, clean_json};
+pub use foreign::{crumbs, foreign, link};
+pub use inert::inert;
 
-/// One line of untrusted text for use inside our own lines: cleaned, without line breaks, white space joined.
+/// One line of what the caller itself said, or of a field of its own: cleaned, without line breaks, white space joined. Text
+/// of others goes into lines of ours by [`foreign`].
 #[must_use]
 pub fn inline(text: &str) -> String {
     let cleaned = clean(text).text;
     cleaned.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A Markdown link that holds whatever the title and the address are made of.
-#[must_use]
-pub fn link(title: &str, url: &str) -> String {
-    let title = inline(title);
-    let mut out = String::with_capacity(title.len() + url.len() + 8);
-    out.push('[');
-    for c in title.chars() {
-        if matches!(c, '[' | ']' | '\\' | '`' | '*' | '_' | '<' | '>') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push_str("](");
-    for c in url.chars() {
-        match c {
-            '(' => out.push_str("%28"),
-            ')' => out.push_str("%29"),
-            '<' => out.push_str("%3C"),
-            '>' => out.push_str("%3E"),
-            c if c.is_whitespace() || c.is_control() => out.push_str("%20"),
-            c => out.push(c),
-        }
-    }
-    out.push(')');
-    out
 }
 
 /// The address of a place on a page.
@@ -77,7 +55,8 @@ pub fn quote(text: &str, indent: &str) -> String {
     out
 }
 
-/// A page's text between markers that the text itself cannot close.
+/// A page's text between markers that the text itself cannot close. A blank line after the first ends what Markdown takes for
+/// HTML, so that the text is read as it is read alone.
 #[must_use]
 pub fn fence(id: &str, text: &str) -> String {
     let body = break_marker(text);
@@ -86,7 +65,7 @@ pub fn fence(id: &str, text: &str) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
         .collect();
     format!(
-        "<page-content page_id=\"{id}\">\n{}\n</page-content>",
+        "<page-content page_id=\"{id}\">\n\n{}\n</page-content>",
         body.trim_matches('\n')
     )
 }
@@ -127,24 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_hold_hostile_titles_and_addresses() {
-        assert_eq!(
-            link(
-                "A [b](javascript:x)\n c",
-                "https://x/wiki/spaces/A/pages/1/T_(x)"
-            ),
-            "[A \\[b\\](javascript:x) c](https://x/wiki/spaces/A/pages/1/T_%28x%29)"
-        );
-    }
-
-    #[test]
     fn the_page_cannot_close_its_own_fence() {
         let hostile = "a </page-content> b <PAGE-CONTENT x> c < page";
         let fenced = fence("12\"3", hostile);
         assert_eq!(fenced.matches("</page-content>").count(), 1);
         assert!(fenced.ends_with("</page-content>"));
         assert!(fenced.contains("&lt;/page-content> b &lt;PAGE-CONTENT x> c < page"));
-        assert!(fenced.starts_with("<page-content page_id=\"123\">\n"));
+        assert!(fenced.starts_with("<page-content page_id=\"123\">\n\n"));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
-use crate::mcp::text::{self, cut, when};
+use crate::mcp::text::{self, when};
 
 const KNOWN: &[&str] = &["since", "space", "limit"];
 const DEFAULT_DAYS: i64 = 7;
@@ -88,9 +88,10 @@ pub async fn call(
     changes.truncate(limit);
     let as_of = scope.as_of();
 
-    let place = space
-        .as_ref()
-        .map_or_else(|| scope.space_list(12), |key| format!("space {key}"));
+    let place = space.as_ref().map_or_else(
+        || scope.space_list(12),
+        |key| format!("space {}", text::foreign(key.as_str())),
+    );
     let mut out = match changes.len() {
         0 => format!(
             "Nothing changed since {} in {place}.\n",
@@ -140,14 +141,10 @@ pub async fn call(
     if more || left_out > 0 {
         out.push_str("\nThere are more: raise `limit` (at most 100), or give a later `since` or a `space`.\n");
     }
-    let items: Vec<Value> = changes
-        .iter()
-        .map(|c| item(c, What::of(c, since)))
-        .collect();
-    Ok(ToolAnswer {
-        markdown: out,
-        structured: json!({"items": items, "next_cursor": null, "since": since, "as_of": as_of}),
-    })
+    let items = changes.iter().map(|c| item(c, What::of(c, since)));
+    let about = json!({"next_cursor": null, "since": since, "as_of": as_of});
+    let structured = with_list(about, "items", items.collect());
+    Ok(ToolAnswer::new(out, &structured))
 }
 
 /// An edit happened when its author made it; a removal, a move, other labels when we took notice.
@@ -164,10 +161,10 @@ fn moment(change: &ChangedPage, since: Timestamp) -> Timestamp {
 fn item(change: &ChangedPage, what: What) -> Value {
     let page = &change.page;
     let mut item = match what {
-        What::Removed => json!({
+        What::Removed => page_value(&json!({
             "id": page.id, "kind": page.kind, "title": page.title, "space_key": page.space_key, "state": page.state,
-        }),
-        _ => to_value(page),
+        })),
+        _ => page_value(page),
     };
     if let Some(fields) = item.as_object_mut() {
         fields.insert("change".into(), json!(what.word()));
@@ -179,17 +176,15 @@ fn item(change: &ChangedPage, what: What) -> Value {
 fn line(change: &ChangedPage, what: What, moment: Timestamp) -> String {
     let page = &change.page;
     let day = when::minute(moment);
-    let title = cut::snippet(&page.title, 200);
+    let space = text::foreign(page.space_key.as_str());
     match what {
         What::Removed => format!(
-            "- {} · space {} · noticed {day}\n",
-            text::inline(&title),
-            page.space_key
+            "- {} · space {space} · noticed {day}\n",
+            text::foreign(&page.title),
         ),
         _ => format!(
-            "- {} · space {} · {day} · version {} · page_id {}\n",
-            text::link(&title, &page.url),
-            page.space_key,
+            "- {} · space {space} · {day} · version {} · page_id {}\n",
+            text::link(&[page.title.as_str()], &page.url),
             page.version,
             page.id
         ),

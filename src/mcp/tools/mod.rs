@@ -21,9 +21,18 @@ use serde_json::{Map, Value};
 use super::caller::Caller;
 use super::knowledge::{KnowledgeBase, Trouble};
 use super::scope::Scope;
+use super::text;
 
-/// Bytes of Markdown that an answer holds at most: a little under 20 kB.
+/// Bytes of Markdown that an answer holds at most, and of JSON beside it: a little under 20 kB each.
 pub const MAX_ANSWER_BYTES: usize = 19_500;
+/// Of these, what the fields around a list or a text may take.
+const AROUND: usize = 700;
+/// Labels, and titles of a breadcrumb, that a page's JSON holds at most.
+const MAX_NAMES: usize = 20;
+/// Characters of each of them.
+const NAME_CHARS: usize = 60;
+/// Characters of a title in JSON.
+const TITLE_CHARS: usize = 300;
 
 /// What a tool answers: the same twice, once to be read and once to be processed.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +41,66 @@ pub struct ToolAnswer {
     pub markdown: String,
     /// In the shapes of REST.
     pub structured: Value,
+}
+
+impl ToolAnswer {
+    /// An answer. Some clients show a model the JSON alone, so it is cleaned like the text and says what the text says of page text.
+    #[must_use]
+    pub fn new(markdown: String, structured: &Value) -> Self {
+        let cleaned = text::clean_json(&structured.to_string()).into_owned();
+        // Cleaned JSON is JSON; Null would be seen by the schema tests.
+        let mut structured: Value = serde_json::from_str(&cleaned).unwrap_or(Value::Null);
+        if let Some(fields) = structured.as_object_mut() {
+            fields.insert("notice".to_owned(), text::QUOTED_NOTICE.into());
+        }
+        Self {
+            markdown,
+            structured,
+        }
+    }
+}
+
+/// These fields and, under a name, the first items that an answer has room for; `left_out` says for how many it has none.
+fn with_list(mut fields: Value, name: &str, items: Vec<Value>) -> Value {
+    let all = items.len();
+    let mut room = MAX_ANSWER_BYTES - AROUND;
+    let fitting: Vec<Value> = items
+        .into_iter()
+        .map_while(|item| {
+            room = room.checked_sub(item.to_string().len() + 1)?;
+            Some(item)
+        })
+        .collect();
+    if fitting.len() < all {
+        fields["left_out"] = (all - fitting.len()).into();
+    }
+    fields[name] = fitting.into();
+    fields
+}
+
+/// A page in the shape of REST, with bounds for what its author may have made long.
+fn page_value<T: serde::Serialize>(page: &T) -> Value {
+    let short = |value: &mut Value, most: usize| {
+        if let Value::String(text) = value
+            && let Some((at, _)) = text.char_indices().nth(most)
+        {
+            text.truncate(at);
+            text.push('…');
+        }
+    };
+    let mut page = to_value(page);
+    for name in ["title", "section"] {
+        if let Some(text) = page.get_mut(name) {
+            short(text, TITLE_CHARS);
+        }
+    }
+    for name in ["labels", "breadcrumb"] {
+        if let Some(Value::Array(names)) = page.get_mut(name) {
+            names.truncate(MAX_NAMES);
+            names.iter_mut().for_each(|name| short(name, NAME_CHARS));
+        }
+    }
+    page
 }
 
 /// Why a tool did not answer: cause and remedy, for the agent to act on.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::args::Args;
 use super::cursor::PageCursor;
 use super::target::{self, Target};
-use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use super::{AROUND, MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::{FoundPage, Heading, KnowledgeBase};
 use crate::mcp::scope::Scope;
@@ -151,7 +151,7 @@ async fn find<'a>(
                 for page in kb.similar_titles(index.id, Some(&key), title, 5).await? {
                     let line = format!(
                         "{} (page_id {})",
-                        text::link(&page.title, &page.url),
+                        text::link(&[page.title.as_str()], &page.url),
                         page.id
                     );
                     if !similar.contains(&line) {
@@ -165,7 +165,11 @@ async fn find<'a>(
             } else {
                 format!(" Similar titles there: {}.", similar.join(", "))
             };
-            let what = format!("title \"{}\" in space {key}", text::inline(title));
+            let what = format!(
+                "title \"{}\" in space {}",
+                text::inline(title),
+                text::foreign(key.as_str())
+            );
             Err(not_found(scope, &what, host.as_deref(), &hint))
         }
     }
@@ -184,7 +188,7 @@ fn not_found(scope: &Scope, what: &str, host: Option<&str>, hint: &str) -> ToolE
         .indexes
         .iter()
         .take(10)
-        .map(|i| text::inline(&i.settings.name))
+        .map(|i| text::foreign(&i.settings.name))
         .collect();
     ToolError::new(format!(
         "no readable page found. Tried: {what} in {} ({}).{foreign}{hint} The page may be outside the indexed spaces ({}), \
@@ -259,21 +263,32 @@ fn read(
         ToolError::new("`cursor` points beyond the page; leave it out to read from the beginning.")
     })?;
 
-    let mut head = head(&found, heading, kb.now(), index.as_of);
-    if cursor.is_none() && section.is_none() {
-        head.push_str(&outline(&found.outline));
-    }
+    let head = head(&found, heading, kb.now(), index.as_of);
+    // A reader of the first part chooses by it what to read next.
+    let outlined = match cursor.is_none() && section.is_none() {
+        true => outlined(&found.outline),
+        false => Vec::new(),
+    };
+    let outline = outline(&outlined, found.outline.len());
     if cleaned.removed > 0 {
         notes.push(format!(
             "{} invisible characters were removed.",
             cleaned.removed
         ));
     }
+    let fields = json!({
+        "page": page_value(&found.page),
+        "section": heading.map(|h| text::inline(&h.title)),
+        "outline": outlined.iter().map(|h| json!({"level": h.level, "title": text::inline(&h.title), "anchor": h.anchor})).collect::<Vec<_>>(),
+        "as_of": index.as_of,
+    });
     // Fence, notes and the line about the next part.
     let spare = 900 + notes.iter().map(|n| n.len() + 1).sum::<usize>();
-    let budget = MAX_ANSWER_BYTES.saturating_sub(head.len() + spare);
-    let taken = cut::part(rest, request.max_chars, fenced_budget(rest, budget));
-    let part = &rest[..taken];
+    let room = Room {
+        markdown: MAX_ANSWER_BYTES.saturating_sub(head.len() + outline.len() + spare),
+        json: MAX_ANSWER_BYTES.saturating_sub(fields.to_string().len() + AROUND),
+    };
+    let (taken, part) = room.part(rest, request.max_chars);
     let next = (offset + taken < whole.len()).then(|| {
         PageCursor {
             page: found.page.id.clone(),
@@ -305,7 +320,8 @@ fn read(
     if whole.is_empty() {
         out.push_str("(The page has no text.)\n");
     } else {
-        out.push_str(&text::fence(found.page.id.as_str(), part));
+        let quoted = format!("{outline}{part}");
+        out.push_str(&text::fence(found.page.id.as_str(), &quoted));
         out.push('\n');
     }
     if let Some(next) = &next {
@@ -315,29 +331,40 @@ fn read(
             found.page.id
         );
     }
-    let structured = json!({
-        "page": to_value(&found.page),
-        "markdown": part,
-        "section": heading.map(|h| clean(&h.title).text),
-        "outline": found.outline.iter().map(|h| json!({"level": h.level, "title": clean(&h.title).text, "anchor": h.anchor})).collect::<Vec<_>>(),
-        "next_cursor": next,
-        "as_of": index.as_of,
-    });
+    let mut structured = fields;
+    structured["markdown"] = part.into();
+    structured["next_cursor"] = next.into();
     debug_assert!(scope.index(index.id).is_some());
-    Ok(ToolAnswer {
-        markdown: out,
-        structured,
-    })
+    Ok(ToolAnswer::new(out, &structured))
 }
 
-/// Bytes of page text that fit into a budget once the fence has escaped what looks like its own end.
-fn fenced_budget(text: &str, budget: usize) -> usize {
-    let marks = text
-        .get(..cut::prefix(text, usize::MAX, budget))
-        .unwrap_or(text)
-        .matches("page-content")
-        .count();
-    budget.saturating_sub(marks * 3).max(MIN_CHARS)
+/// What there is room for in an answer, in bytes.
+struct Room {
+    markdown: usize,
+    json: usize,
+}
+
+impl Room {
+    /// The first part of a text that leaves room once it is written as it leaves, in both forms: how many bytes of the text it takes,
+    /// and the part as it leaves.
+    fn part(&self, text: &str, max_chars: usize) -> (usize, String) {
+        let mut most = self.markdown.max(MIN_CHARS);
+        loop {
+            let taken = cut::part(text, max_chars, most);
+            let part = text::inert(&text[..taken]).into_owned();
+            let over = (text::fence("", &part).len().saturating_sub(self.markdown)).max(
+                Value::from(part.as_str())
+                    .to_string()
+                    .len()
+                    .saturating_sub(self.json),
+            );
+            if over == 0 || most <= MIN_CHARS {
+                return (taken, part);
+            }
+            // What leaves is a few times longer than the text at most, so half of what is over is enough for one step.
+            most = taken.saturating_sub((over / 2).max(1)).max(MIN_CHARS);
+        }
+    }
 }
 
 fn head(
@@ -347,20 +374,20 @@ fn head(
     as_of: Option<domain::Timestamp>,
 ) -> String {
     let page = &found.page;
-    let title = match heading {
-        Some(h) => format!("{} › {}", page.title, h.title),
-        None => page.title.clone(),
-    };
+    let section = heading.map(|h| h.title.as_str());
+    let titles: Vec<&str> = [Some(page.title.as_str()), section]
+        .into_iter()
+        .flatten()
+        .collect();
     let url = text::place(&page.url, heading.map(|h| h.anchor.as_str()));
-    let mut out = format!("# {}\n\n", text::link(&cut::snippet(&title, 300), &url));
+    let mut out = format!("# {}\n\n", text::link(&titles, &url));
     if !page.breadcrumb.is_empty() {
-        let crumbs: Vec<String> = page.breadcrumb.iter().map(|c| text::inline(c)).collect();
-        _ = write!(out, "{} · ", cut::snippet(&crumbs.join(" > "), 300));
+        _ = write!(out, "{} · ", text::crumbs(&page.breadcrumb));
     }
     _ = write!(
         out,
         "space {} · version {} · updated {}",
-        page.space_key,
+        text::foreign(page.space_key.as_str()),
         page.version,
         when::day(page.last_modified)
     );
@@ -369,7 +396,7 @@ fn head(
             .labels
             .iter()
             .take(20)
-            .map(|l| text::inline(l))
+            .map(|l| text::foreign(l))
             .collect();
         _ = write!(out, " · labels {}", labels.join(", "));
     }
@@ -386,39 +413,45 @@ fn head(
     out
 }
 
-/// The outline as a list, within 2,500 bytes; deep headings go first.
-fn outline(headings: &[Heading]) -> String {
+/// Bytes of an outline at most, as a list and in JSON.
+const MAX_OUTLINE: usize = 2_500;
+
+/// The headings that the outline of a page has room for: deep ones are left out first, then the last ones.
+fn outlined(headings: &[Heading]) -> Vec<&Heading> {
     if headings.len() < 2 {
-        return String::new();
+        return Vec::new();
     }
     let top = headings.iter().map(|h| h.level).min().unwrap_or(1);
-    let list = |depth: u8| -> String {
-        headings
-            .iter()
-            .filter(|h| h.level <= depth)
-            .map(|h| {
-                format!(
-                    "{}- {}\n",
-                    "  ".repeat(usize::from(h.level - top)),
-                    cut::snippet(&text::inline(&h.title), 120)
-                )
-            })
-            .collect()
-    };
     let deepest = headings.iter().map(|h| h.level).max().unwrap_or(top);
-    let mut lines = (top..=deepest)
-        .rev()
-        .map(list)
-        .find(|lines| lines.len() <= 2_500)
-        .unwrap_or_else(|| list(top));
-    if lines.len() > 2_500 {
-        let end = lines[..cut::prefix(&lines, usize::MAX, 2_400)]
-            .rfind('\n')
-            .map_or(0, |at| at + 1);
-        lines.truncate(end);
-        lines.push_str("- …\n");
+    let until = |depth: u8| headings.iter().filter(move |h| h.level <= depth);
+    // In JSON a heading takes the most.
+    let size = |h: &Heading| 40 + h.title.len() + h.anchor.len();
+    let fits = |depth: &u8| until(*depth).map(size).sum::<usize>() <= MAX_OUTLINE;
+    let depth = (top..=deepest).rev().find(fits).unwrap_or(top);
+    let mut room = MAX_OUTLINE;
+    until(depth)
+        .map_while(|h| {
+            room = room.checked_sub(size(h))?;
+            Some(h)
+        })
+        .collect()
+}
+
+/// The outline as a list, which stands before the text in the same quotation: headings are text of the page.
+fn outline(headings: &[&Heading], all: usize) -> String {
+    let Some(top) = headings.iter().map(|h| h.level).min() else {
+        return String::new();
+    };
+    let mut out = "<outline>\n\n".to_owned();
+    for heading in headings {
+        let indent = "  ".repeat(usize::from(heading.level - top));
+        _ = writeln!(out, "{indent}- {}", text::foreign(&heading.title));
     }
-    format!("Outline:\n{lines}\n")
+    if headings.len() < all {
+        out.push_str("- …\n");
+    }
+    out.push_str("\n</outline>\n\n");
+    out
 }
 
 /// The place of a section in the outline, by heading or anchor, ignoring case and marks.
@@ -446,7 +479,7 @@ fn section(found: &FoundPage, wanted: &str) -> Result<usize, ToolError> {
             }
             let mut names = String::new();
             for heading in &found.outline {
-                let name = format!("\"{}\", ", cut::snippet(&text::inline(&heading.title), 100));
+                let name = format!("\"{}\", ", text::foreign(&heading.title));
                 if names.len() + name.len() > 2_000 {
                     names.push_str("…, ");
                     break;

@@ -8,11 +8,11 @@ use domain::query::{
     RetrievalQuery, label_filter,
 };
 use futures_util::future::join_all;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::fuse;
-use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
 use crate::mcp::scope::Scope;
@@ -181,7 +181,7 @@ fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
     let hits = hits
         .into_iter()
         .map(|(_, mut hit)| {
-            hit.result.text = cut::snippet(&hit.result.text, each);
+            hit.result.text = text::inert(&cut::snippet(&hit.result.text, each)).into_owned();
             hit
         })
         .collect();
@@ -201,9 +201,9 @@ fn tell(
     incomplete: &[&str],
 ) -> ToolAnswer {
     let now = kb.now();
-    let shown = cut::snippet(&text::inline(query), 200);
+    let shown = text::foreign(query);
     let searched = match &filters.space {
-        Some(space) => format!("space {space}"),
+        Some(space) => format!("space {}", text::foreign(space.as_str())),
         None => scope.space_list(12),
     };
     let mut out = String::new();
@@ -216,7 +216,7 @@ fn tell(
     out.push_str(".\n");
     out.push_str(&freshness(&answer, now));
     if !incomplete.is_empty() {
-        let names: Vec<String> = incomplete.iter().map(|n| text::inline(n)).collect();
+        let names: Vec<String> = incomplete.iter().map(|n| text::foreign(n)).collect();
         _ = writeln!(
             out,
             "Not asked, since they cannot answer now: {}.",
@@ -258,20 +258,20 @@ fn tell(
         }
         out.push('\n');
     }
-    let structured = to_value(&Answer {
-        results: told,
-        ..answer
-    });
-    ToolAnswer {
-        markdown: out,
-        structured,
-    }
+    let about = json!({"as_of": answer.as_of, "stale": answer.stale, "source": answer.source});
+    let structured = with_list(about, "results", told.iter().map(result).collect());
+    ToolAnswer::new(out, &structured)
+}
+
+/// A result in the shape of REST.
+fn result(result: &QueryResult) -> Value {
+    json!({"text": result.text, "score": result.score, "page": page_value(&result.page)})
 }
 
 fn restrictions(filters: &Filters) -> String {
     let mut out = String::new();
     if let Some(label) = &filters.label {
-        _ = write!(out, ", label {}", text::inline(label));
+        _ = write!(out, ", label {}", text::foreign(label));
     }
     if let Some(moment) = filters.updated_after {
         _ = write!(out, ", updated after {}", when::minute(moment));
@@ -338,27 +338,24 @@ fn hints(scope: &Scope, filters: &Filters) -> String {
 fn block(number: usize, hit: &Hit) -> String {
     let place = &hit.result.page;
     let page = &place.page;
-    let title = match place.section.as_deref().filter(|s| *s != page.title) {
-        Some(section) => format!("{} › {section}", page.title),
-        None => page.title.clone(),
-    };
+    let section = place.section.as_deref().filter(|s| *s != page.title);
+    let titles: Vec<&str> = [Some(page.title.as_str()), section]
+        .into_iter()
+        .flatten()
+        .collect();
     let url = text::place(&page.url, place.anchor.as_deref());
-    let mut out = format!(
-        "\n{number}. {}\n",
-        text::link(&cut::snippet(&title, 300), &url)
-    );
+    let mut out = format!("\n{number}. {}\n", text::link(&titles, &url));
     out.push_str("   ");
     if page.kind == ContentKind::Attachment {
         out.push_str("file attached to ");
     }
     if !page.breadcrumb.is_empty() {
-        let crumbs: Vec<String> = page.breadcrumb.iter().map(|c| text::inline(c)).collect();
-        _ = write!(out, "{} · ", cut::snippet(&crumbs.join(" > "), 300));
+        _ = write!(out, "{} · ", text::crumbs(&page.breadcrumb));
     }
     _ = writeln!(
         out,
         "space {} · updated {} · version {} · page_id {}",
-        page.space_key,
+        text::foreign(page.space_key.as_str()),
         when::day(page.last_modified),
         page.version,
         page.id
@@ -369,7 +366,7 @@ fn block(number: usize, hit: &Hit) -> String {
             .also
             .iter()
             .take(5)
-            .map(|(t, u)| text::link(t, u))
+            .map(|(t, u)| text::link(&[t.as_str()], u))
             .collect();
         _ = writeln!(out, "   The same text also stands on {}.", links.join(", "));
     }

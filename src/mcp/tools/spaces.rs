@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use domain::index::SpaceState;
 use serde_json::json;
 
-use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
+use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
-use crate::mcp::text::{self, cut, when};
+use crate::mcp::text::{self, when};
 
 /// Runs the tool. It takes no arguments and minds none, since some clients send a dummy.
 pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer, ToolError> {
@@ -28,21 +28,19 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
     let mut left_out = 0;
     for space in &spaces {
         let name = space.space.name.as_deref().unwrap_or("");
-        let shown = cut::snippet(&text::inline(name), 120);
         let linked = match &space.space.url {
-            Some(url) if !shown.is_empty() => text::link(&shown, url),
-            _ => shown,
+            Some(url) if !name.is_empty() => text::link(&[name], url),
+            _ => text::foreign(name),
         };
         let synced = space.space.last_sync_at.map_or_else(
             || "not yet".to_owned(),
             |at| format!("{} ({})", when::minute(at), when::ago(at, now)),
         );
         let row = format!(
-            "| {} | {} | {} | {synced} | {} |\n",
-            cell(space.key.as_str()),
-            cell(&linked),
+            "| {} | {linked} | {} | {synced} | {} |\n",
+            text::foreign(space.key.as_str()),
             space.space.pages,
-            cell(remark(space.space.state)),
+            remark(space.space.state),
         );
         if out.len() + row.len() > MAX_ANSWER_BYTES - 300 {
             left_out += 1;
@@ -75,14 +73,9 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
             item
         })
         .collect();
-    Ok(ToolAnswer {
-        markdown: out,
-        structured: json!({"items": items, "next_cursor": null, "as_of": scope.as_of()}),
-    })
-}
-
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
+    let about = json!({"next_cursor": null, "as_of": scope.as_of()});
+    let structured = with_list(about, "items", items);
+    Ok(ToolAnswer::new(out, &structured))
 }
 
 const fn remark(state: SpaceState) -> &'static str {

@@ -680,6 +680,8 @@ pub trait AdminStore: SyncStore {
     async fn tokens(&self, index: IndexId) -> StoreResult<Vec<Token>>;
     /// Revokes a token.
     async fn revoke_token(&self, index: IndexId, token: TokenId) -> StoreResult<()>;
+    /// Which of these tokens are there no more: revoked, or gone with their index.
+    async fn revoked_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>>;
     /// The living token with this hash; notes its use (to the minute).
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>>;
 

@@ -272,8 +272,7 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
             .set(change)
             .execute(conn)?;
     }
-    let over = get(conn, run)?;
-    if let Some(at) = over.synced_at(now) {
+    if let Some(at) = get(conn, run)?.synced_at(now) {
         // Answers say the very moment that the run says.
         diesel::update(indexes::table.find(&index.id))
             .set(indexes::synced_at.eq(db_time(at)))
@@ -282,7 +281,7 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
     if let Some(kind) = row.follow_up()?.or(end.then) {
         follow(conn, &row, kind, None, now)?;
     }
-    Ok(over)
+    get(conn, run)
 }
 
 /// Records the run that takes over from one that is over, and names it there.

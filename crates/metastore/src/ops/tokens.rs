@@ -1,5 +1,7 @@
 //! Agent tokens: hashes only.
 
+use std::collections::HashSet;
+
 use chrono::{SubsecRound, TimeDelta};
 use diesel::prelude::*;
 use domain::token::Token;
@@ -95,6 +97,21 @@ pub(crate) fn revoke(conn: &mut Conn, index: IndexId, id: TokenId) -> Done<()> {
         return Err(not_found(format!("token {id} of index {index}")).into());
     }
     Ok(())
+}
+
+pub(crate) fn revoked(conn: &mut Conn, ids: &[TokenId]) -> Done<Vec<TokenId>> {
+    let mut living = HashSet::new();
+    // One statement has room for so many values.
+    for ids in ids.chunks(500) {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let found: Vec<String> = tokens::table
+            .filter(tokens::id.eq_any(ids))
+            .select(tokens::id)
+            .load(conn)?;
+        living.extend(found);
+    }
+    let gone = ids.iter().filter(|id| !living.contains(&id.to_string()));
+    Ok(gone.copied().collect())
 }
 
 pub(crate) fn by_hash(conn: &mut Conn, secret_hash: &str) -> Done<Option<Token>> {

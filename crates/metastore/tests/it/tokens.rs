@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use domain::TokenId;
 use domain::ports::store::{AdminStore, StoreError};
 
 use crate::bed::Bed;
@@ -47,10 +48,22 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked() {
         bed.store.revoke_token(other, token.id).await,
         Err(StoreError::NotFound { .. })
     ));
+    let server = bed.store.tokens(index).await.unwrap()[1].id;
+    // More than one statement has room for.
+    let unknown: Vec<TokenId> = (0..700).map(|_| TokenId::generate()).collect();
+    let used = [&[token.id, server], unknown.as_slice()].concat();
+    assert_eq!(bed.store.revoked_tokens(&used).await.unwrap(), unknown);
     bed.store.revoke_token(index, token.id).await.unwrap();
+    let revoked = bed.store.revoked_tokens(&[server, token.id]).await.unwrap();
+    assert_eq!(revoked, [token.id]);
+    assert!(bed.store.revoked_tokens(&[]).await.unwrap().is_empty());
     assert!(bed.store.token_by_hash("hash-1").await.unwrap().is_none());
     assert!(matches!(
         bed.store.revoke_token(index, token.id).await,
         Err(StoreError::NotFound { .. })
     ));
+    // A token is gone with its index, too.
+    bed.store.delete_index(index).await.unwrap();
+    let gone = bed.store.revoked_tokens(&[server]).await.unwrap();
+    assert_eq!(gone, [server]);
 }

@@ -1,0 +1,164 @@
+//! For how long credentials are good: whatever is open or under way when they end, ends with them. One watcher asks the database
+//! for all agent tokens in use at once; everything else is known here.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::Bytes;
+use domain::TokenId;
+use domain::ports::store::AdminStore;
+use tokio_util::sync::CancellationToken;
+
+/// How often the tokens in use are looked up: a revoked one ends everything within about so long.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long credentials are good.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Lease {
+    /// Fires when they are taken back.
+    taken_back: Option<Arc<CancellationToken>>,
+    /// When they are over by themselves.
+    ends: Option<SystemTime>,
+}
+
+impl Lease {
+    pub(super) fn until(ends: SystemTime) -> Self {
+        Self {
+            taken_back: None,
+            ends: Some(ends),
+        }
+    }
+
+    pub(super) fn of(taken_back: CancellationToken, ends: SystemTime) -> Self {
+        Self {
+            taken_back: Some(Arc::new(taken_back)),
+            ends: Some(ends),
+        }
+    }
+
+    /// Whether it never ends: the administrator's key is good for as long as the process lives.
+    pub(super) const fn is_endless(&self) -> bool {
+        self.taken_back.is_none() && self.ends.is_none()
+    }
+
+    /// Resolves when the credentials are no longer good.
+    pub(super) async fn ended(self) {
+        let taken_back = async {
+            match &self.taken_back {
+                Some(token) => token.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
+        let over = async {
+            match self.ends {
+                // By the wall clock, which a sleeping machine does not stop.
+                Some(ends) => {
+                    while let Ok(left) = ends.duration_since(SystemTime::now()) {
+                        tokio::time::sleep(left.clamp(Duration::from_millis(10), LOOK)).await;
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = taken_back => {}
+            () = over => {}
+        }
+    }
+}
+
+/// The agent tokens in use.
+#[derive(Default)]
+pub(super) struct Leases {
+    used: Mutex<HashMap<TokenId, Weak<CancellationToken>>>,
+}
+
+impl Leases {
+    /// For as long as the token is not revoked, nor its index deleted.
+    pub(super) fn of_token(&self, id: TokenId) -> Lease {
+        let mut used = self.used();
+        let known = used.get(&id).and_then(Weak::upgrade);
+        let taken_back = known.unwrap_or_else(|| {
+            let new = Arc::new(CancellationToken::new());
+            used.insert(id, Arc::downgrade(&new));
+            new
+        });
+        Lease {
+            taken_back: Some(taken_back),
+            ends: None,
+        }
+    }
+
+    /// Looks after the tokens in use until the service stops.
+    pub(super) async fn watch(&self, store: &dyn AdminStore, shutdown: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let used: Vec<TokenId> = {
+                let mut used = self.used();
+                used.retain(|_, lease| lease.strong_count() > 0);
+                used.keys().copied().collect()
+            };
+            if used.is_empty() {
+                continue;
+            }
+            match store.revoked_tokens(&used).await {
+                Ok(revoked) => {
+                    for id in revoked {
+                        let lease = self.used().remove(&id);
+                        if let Some(lease) = lease.and_then(|lease| lease.upgrade()) {
+                            tracing::info!(token = %id, "a token was revoked; what it had open ends");
+                            lease.cancel();
+                        }
+                    }
+                }
+                // Nobody is sent away because the database is busy.
+                Err(error) => tracing::debug!(%error, "the tokens in use could not be looked up"),
+            }
+        }
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashMap<TokenId, Weak<CancellationToken>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The body of an answer, as it is while the lease lasts: a stream ends with it.
+pub(super) fn bounded(body: BoxBody, lease: Lease) -> BoxBody {
+    if lease.is_endless() || body.size() != BodySize::Stream {
+        return body;
+    }
+    BoxBody::new(Leased {
+        body,
+        ended: Box::pin(lease.ended()),
+    })
+}
+
+struct Leased {
+    body: BoxBody,
+    ended: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl MessageBody for Leased {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if self.ended.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
