@@ -10,6 +10,7 @@ use domain::content::ContentKind;
 use domain::index::{BackendKind, Index};
 use domain::moving;
 use domain::ports::clock::Clock;
+use domain::ports::reader::FileReader;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{MoveBegun, OpenedRun, SyncStore};
 use domain::query::{Answer, RetrievalQuery};
@@ -41,6 +42,8 @@ pub struct EngineParts {
     pub source: Arc<dyn ContentSource>,
     /// The retrieval stores.
     pub backends: Backends,
+    /// Makes text of attached files.
+    pub reader: Arc<dyn FileReader>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What the operator set.

@@ -7,6 +7,7 @@ mod auth;
 mod comments;
 mod deletion;
 mod events;
+mod hostile;
 mod kills;
 mod lives;
 mod main_job;

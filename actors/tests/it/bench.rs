@@ -16,7 +16,7 @@ use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use tempfile::TempDir;
 
-use crate::fakes::{FakeConfluence, FakeRetrieval, TestClock};
+use crate::fakes::{FakeConfluence, FakeReader, FakeRetrieval, TestClock};
 use crate::truth::{assert_same, held_by, truth_of};
 
 /// Runs a test on one thread whose clock jumps to the next timer as soon as nothing else is to be done.
@@ -33,6 +33,7 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
 
 pub struct Bench {
     pub clock: TestClock,
+    pub reader: FakeReader,
     pub site: FakeConfluence,
     pub shelf: FakeRetrieval,
     /// A second store, of the kind LlamaCloud.
@@ -61,9 +62,11 @@ impl Bench {
         let site = FakeConfluence::new(clock);
         site.space("10", "ENG");
         let cloud = FakeRetrieval::cloud();
-        let engine = start(&store, &site, [&shelf, &cloud], clock, &settings).await;
+        let reader = FakeReader::default();
+        let engine = start(&store, &site, [&shelf, &cloud], &reader, clock, &settings).await;
         Self {
             clock,
+            reader,
             site,
             shelf,
             cloud,
@@ -81,6 +84,7 @@ impl Bench {
             &self.store,
             &self.site,
             [&self.shelf, &self.cloud],
+            &self.reader,
             self.clock,
             &self.settings,
         )
@@ -328,6 +332,7 @@ async fn start(
     store: &Arc<Metastore>,
     site: &FakeConfluence,
     shelves: [&FakeRetrieval; 2],
+    reader: &FakeReader,
     clock: TestClock,
     settings: &EngineSettings,
 ) -> Engine {
@@ -342,6 +347,7 @@ async fn start(
         store: Arc::clone(store) as Arc<dyn SyncStore>,
         source: Arc::new(site.clone()),
         backends,
+        reader: Arc::new(reader.clone()),
         clock: Arc::new(clock),
         settings: settings.clone(),
     })

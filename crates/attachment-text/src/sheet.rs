@@ -1,10 +1,10 @@
 //! CSV and its relatives as a table.
 
 use crate::markup::{self, escape};
-use crate::{Found, Limits};
+use crate::{Found, Limits, Refusal};
 
 /// A table of the first rows and columns; the first row is its header.
-pub(crate) fn read(text: &str, limits: &Limits) -> Found {
+pub(crate) fn read(text: &str, limits: &Limits) -> Result<Found, Refusal> {
     // Spreadsheets say it outright, in a first line that is not data.
     let (declared, text) = match text.strip_prefix("sep=") {
         Some(rest) => (
@@ -58,13 +58,13 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Found {
     let markdown = if rows == 0 {
         String::new()
     } else {
-        markup::markdown(&html, limits)
+        markup::read(&html, limits)?.markdown
     };
-    Found {
+    Ok(Found {
         markdown,
         cut,
         pages: None,
-    }
+    })
 }
 
 /// The mark that divides the first lines most evenly: the same number in each, and as many as possible.
