@@ -4,6 +4,7 @@
 //! and answer; whatever goes wrong leaves as a problem ([`problem`]).
 
 pub mod auth;
+mod bodies;
 pub mod events;
 pub mod fields;
 pub mod guard;

@@ -1,6 +1,7 @@
 //! Attached files that are made to take all memory, or never to end. The reader of one ends; the service and the other files do not.
 
 use std::io::{Cursor, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use domain::ports::reader::{FetchedFile, FileReader, Unread};
@@ -57,12 +58,12 @@ fn one_page(resources: &str, contents: Vec<u8>, rest: Vec<Vec<u8>>) -> Vec<u8> {
     pdf_of(&objects)
 }
 
-/// 128 kB (and 0x80, the end of the outer layer) that unpack to 512 MB: a pair of 0x81 stands for 128 of them, and the filter is there twice.
+/// 2 MB that unpack to 8 GB: a pair of 0x81 stands for 128 of them, and the filter is there twice; 0x80 ends the outer layer.
 fn run_length_bomb() -> Vec<u8> {
     let filter = "/Filter [/RunLengthDecode /RunLengthDecode]";
     one_page(
         "",
-        stream(filter, &[vec![0x81; 128 << 10], vec![0x80]].concat()),
+        stream(filter, &[vec![0x81; 2 << 20], vec![0x80]].concat()),
         Vec::new(),
     )
 }
@@ -132,8 +133,12 @@ async fn a_file_is_read_within_its_bounds_of_memory_and_time() {
     assert!(matches!(none, Err(Unread::NoText(_))), "{none:?}");
 
     let (bomb, _) = read("a.pdf", run_length_bomb()).await;
-    let memory = "reading it takes more than 256 MiB of memory";
-    assert_eq!(bomb, Err(Unread::Lost(memory.to_owned())));
+    // Which limit is met first is a matter of the machine.
+    let (memory, time) = (
+        Unread::Lost("reading it takes more than 256 MiB of memory".to_owned()),
+        Unread::Lost("reading it takes longer than 20 s".to_owned()),
+    );
+    assert!(bomb == Err(memory) || bomb == Err(time.clone()), "{bomb:?}");
     for (name, bytes) in [("a.html", deep_html()), ("a.docx", deep_docx())] {
         let (deep, took) = read(name, bytes).await;
         assert!(
@@ -142,9 +147,23 @@ async fn a_file_is_read_within_its_bounds_of_memory_and_time() {
         );
     }
     let (slow, took) = read("a.pdf", endless_pdf()).await;
-    let time = "reading it takes longer than 20 s";
-    assert_eq!(slow, Err(Unread::Lost(time.to_owned())));
+    let from_inside = "reading the file took longer than 15 s: split it into smaller files";
+    assert_eq!(slow, Err(Unread::NoText(from_inside.to_owned())));
     assert!(took < Duration::from_secs(22), "{took:?}");
+
+    // One that heeds no time of its own is ended, and is gone.
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("reader");
+    let pid = folder.path().join("pid");
+    let script = format!("#!/bin/sh\necho $$ > {}\nexec sleep 600\n", pid.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let began = Instant::now();
+    let endless = ChildReader::new(program);
+    let read = endless.read(file("a.txt", "", b"words".to_vec())).await;
+    assert_eq!((read, began.elapsed().as_secs()), (Err(time), 20));
+    let pid = std::fs::read_to_string(pid).unwrap();
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
 
     let missing = ChildReader::new("/nowhere/mcp-confluence".into());
     let read = missing.read(file("a.txt", "", b"words".to_vec())).await;
@@ -217,6 +236,7 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
             .collect()
     };
     let settled = [
+        "Engineering Home searchable",
         "Guide searchable",
         "bomb.pdf failed",
         "deep.docx skipped",
@@ -224,7 +244,8 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
         "good.txt searchable",
     ];
     until("every file was tried", async || {
-        (stands(&pages(&base).await) == settled).then_some(())
+        let rows = pages(&base).await;
+        (stands(&rows) == settled).then_some(())
     })
     .await;
     let peak = peak(child.id());

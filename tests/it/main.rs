@@ -18,6 +18,7 @@ mod mcp_support;
 mod moves;
 mod oauth;
 mod openapi;
+mod peers;
 mod private;
 mod process;
 mod readme;
