@@ -255,18 +255,27 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
 
     // One more that ends the process itself, each time that it is begun.
     site.attach(page, "killer.txt", "text/plain", b"words");
-    for _ in 0..2 {
+    let serving = async || {
+        until("the service serves", async || {
+            let holder = listening(&database).await;
+            let base = holder["address"].as_str().unwrap().to_owned();
+            let answer = http.get(format!("{base}/health/live")).send().await;
+            answer.ok()?.status().is_success().then_some(base)
+        })
+        .await
+    };
+    for begins in [true, false] {
         let mut child = start("after_read_counted");
+        if begins {
+            let base = serving().await;
+            let order = http.post(format!("{base}/api/indexes/{}/sync", id(&made)));
+            let _ = order.json(&json!({})).send().await;
+        }
+        // The second one goes on by itself from where the first one died.
         until("the process died", async || child.try_wait().unwrap()).await;
     }
     let mut child = start("nowhere");
-    let base = until("the service serves", async || {
-        let holder = listening(&database).await;
-        let base = holder["address"].as_str().unwrap().to_owned();
-        let answer = http.get(format!("{base}/health/live")).send().await.ok()?;
-        answer.status().is_success().then_some(base)
-    })
-    .await;
+    let base = serving().await;
     let reason = until("it is left alone", async || {
         let rows = pages(&base).await;
         let (_, _, reason) = rows
