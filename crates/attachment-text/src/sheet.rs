@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> String {
-        read(text, &Limits::default()).markdown
+        read(text, &Limits::default()).unwrap().markdown
     }
 
     #[test]
@@ -144,12 +144,12 @@ mod tests {
             max_columns: 2,
             ..Limits::default()
         };
-        let found = read("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", &limits);
+        let found = read("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", &limits).unwrap();
         assert_eq!(
             found.cut.as_deref(),
             Some("it has more than 3 rows and 2 columns")
         );
         assert!(found.markdown.contains("| 4 | 5 |") && !found.markdown.contains('7'));
-        assert_eq!(read("a,b\n1,2\n3,4\n", &limits).cut, None);
+        assert_eq!(read("a,b\n1,2\n3,4\n", &limits).unwrap().cut, None);
     }
 }
