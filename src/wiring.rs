@@ -202,7 +202,7 @@ fn unusable(variable: &str, message: &str) -> StartError {
 
 /// What an engine is started for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Duty {
+pub enum Mode {
     /// To keep every index current: the service.
     Schedule,
     /// To carry out one order: a command.
@@ -218,7 +218,7 @@ fn failpoints() -> Failpoints {
     place.map_or_else(|_| Failpoints::default(), |place| Failpoints::parse(&place))
 }
 
-fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
+fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
     let usual = EngineSettings::default();
     let confluence = settings.confluence.as_ref();
     EngineSettings {
@@ -235,7 +235,7 @@ fn engine_settings(settings: &Settings, duty: Duty) -> EngineSettings {
         rendered_pages_per_run: settings.sync.rendered_pages_per_run,
         skip_unneeded_facts: settings.sync.skip_unneeded_facts,
         failpoints: failpoints(),
-        scheduled: duty == Duty::Schedule,
+        scheduled: duty == Mode::Schedule,
         ..usual
     }
 }
@@ -257,7 +257,7 @@ impl Running {
     ///
     /// # Errors
     /// [`StartError::Locked`] names the process that has the database; others say what is wrong.
-    pub async fn start(settings: &Settings, duty: Duty) -> Result<Self, StartError> {
+    pub async fn start(settings: &Settings, duty: Mode) -> Result<Self, StartError> {
         let opened = Metastore::open_locked(&settings.database, MetastoreOptions::default());
         let (store, lock) = opened.map_err(|error| match error {
             OpenError::Lock(error) => StartError::Locked(error),
@@ -265,7 +265,7 @@ impl Running {
         })?;
         let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
         let backends = backends(settings, Some(&store)).await?;
-        if duty == Duty::Schedule {
+        if duty == Mode::Schedule {
             say_what_is_offered(&backends);
         }
         let engine = Engine::start(EngineParts {
@@ -310,7 +310,7 @@ pub struct App {
 }
 
 /// Streams have ended by then, so this is for requests in flight and for the engine's work in hand.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl App {
     /// Starts everything on a listener that is bound already. To be called inside an actix system.
@@ -322,7 +322,7 @@ impl App {
             .local_addr()
             .map_err(|error| StartError::Other(error.to_string()))?;
         let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
-        let mut running = Running::start(&settings, Duty::Schedule).await?;
+        let mut running = Running::start(&settings, Mode::Schedule).await?;
         let base_url = settings.base_url(address.port());
         let local_key = new_token().secret;
         let state = AppState {
@@ -371,8 +371,8 @@ impl App {
     /// database is left whole. What is not done by then waits in rows. Takes less than ten seconds.
     pub async fn stop(self) {
         self.state.shutdown.cancel();
-        self.running.engine.drain(PATIENCE).await;
-        let stopped = tokio::time::timeout(PATIENCE, self.server.stop(true)).await;
+        self.running.engine.drain(TIMEOUT).await;
+        let stopped = tokio::time::timeout(TIMEOUT, self.server.stop(true)).await;
         if stopped.is_err() {
             tracing::warn!("some requests did not finish in time");
         }

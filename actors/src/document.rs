@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::comments::{CachedComment, fold};
+use domain::comments::{CachedComment, render_comments};
 use domain::document::{self, Document, DocumentFacts};
 use domain::index::Index;
 use domain::links::{Links, PageName};
@@ -174,7 +174,7 @@ impl Names {
 }
 
 /// The kept comments of pages as Markdown; pages without any are left out.
-pub(crate) async fn folded(
+pub(crate) async fn rendered_comments(
     store: &dyn SyncStore,
     pages: &[PageId],
 ) -> StoreResult<HashMap<PageId, String>> {
@@ -183,7 +183,7 @@ pub(crate) async fn folded(
         return Ok(HashMap::new());
     }
     let names = store.known_people(&authors(&comments)).await?;
-    Ok(fold_each(comments, &names.into_iter().collect()))
+    Ok(render_each(comments, &names.into_iter().collect()))
 }
 
 /// Who wrote these comments, each once.
@@ -195,7 +195,7 @@ pub(crate) fn authors(comments: &[CachedComment]) -> Vec<AccountId> {
 }
 
 /// Comments of several pages as the Markdown of each.
-pub(crate) fn fold_each(
+pub(crate) fn render_each(
     comments: Vec<CachedComment>,
     names: &HashMap<AccountId, String>,
 ) -> HashMap<PageId, String> {
@@ -206,7 +206,7 @@ pub(crate) fn fold_each(
     }
     of_page
         .into_iter()
-        .filter_map(|(page, comments)| Some((page, fold(&comments, names)?)))
+        .filter_map(|(page, comments)| Some((page, render_comments(&comments, names)?)))
         .collect()
 }
 
@@ -229,7 +229,7 @@ pub async fn page_texts(
     let comments = if commented.is_empty() {
         HashMap::new()
     } else {
-        folded(store, &commented).await?
+        rendered_comments(store, &commented).await?
     };
     Ok(store
         .bodies(&ids)

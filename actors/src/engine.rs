@@ -29,7 +29,7 @@ use crate::shared::Shared;
 use crate::{Backends, EngineError, EngineSettings, EngineStatus, ProgressHub, VerifyOnRead};
 
 /// How long an actor may take to answer a question that needs no network.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take in all: the store's patience, and Confluence's own search after it.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -259,7 +259,7 @@ impl Engine {
     async fn actor_of(&self, index: IndexId) -> Result<Addr<IndexActor>, EngineError> {
         self.scheduler
             .send(IndexAddr(index))
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .await
             .map_err(|error| busy(&error))?
     }
@@ -280,7 +280,7 @@ impl Engine {
 
     /// How the engine stands; makes no request to anybody.
     pub async fn status(&self) -> EngineStatus {
-        match self.scheduler.send(GetStatus).timeout(PATIENCE).await {
+        match self.scheduler.send(GetStatus).timeout(TIMEOUT).await {
             Ok(status) => status,
             Err(error) => EngineStatus {
                 reasons: vec![format!("the scheduler does not answer: {error}")],

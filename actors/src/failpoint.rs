@@ -94,14 +94,14 @@ impl Failpoints {
     }
 
     /// Passes the place of one page or file, named `place/id`.
-    pub(crate) fn pass_with(&self, place: &str, id: &PageId) {
+    pub(crate) fn fail_point_of(&self, place: &str, id: &PageId) {
         if self.0.is_some() {
-            self.pass(&format!("{place}/{id}"));
+            self.fail_point(&format!("{place}/{id}"));
         }
     }
 
     /// Passes a place.
-    pub(crate) fn pass(&self, place: &str) {
+    pub(crate) fn fail_point(&self, place: &str) {
         if !cfg!(debug_assertions) {
             return;
         }

@@ -121,7 +121,7 @@ impl Shared {
 
     /// Sees to it that nothing waits for a date that a clock wrote which was ahead: at the first run of a process, and at each
     /// that begins earlier than the one before it.
-    pub(crate) async fn heed_clock(&self) -> Result<(), StoreError> {
+    pub(crate) async fn correct_clock_skew(&self) -> Result<(), StoreError> {
         let now = self.now();
         let set_back = {
             let mut last = lock(&self.last_run_at);
@@ -130,7 +130,7 @@ impl Shared {
             set_back
         };
         if set_back {
-            let rows = self.store.bring_forward(now).await?;
+            let rows = self.store.reset_future_dates(now).await?;
             if rows > 0 {
                 tracing::warn!(
                     rows,
@@ -275,13 +275,13 @@ impl Shared {
         lock(&self.reads).remove(&(index, file.clone()));
     }
 
-    pub(crate) fn pass(&self, failpoint: &str) {
-        self.settings.failpoints.pass(failpoint);
+    pub(crate) fn fail_point(&self, failpoint: &str) {
+        self.settings.failpoints.fail_point(failpoint);
     }
 
     /// Passes the place of one page or file.
-    pub(crate) fn pass_with(&self, failpoint: &str, id: &PageId) {
-        self.settings.failpoints.pass_with(failpoint, id);
+    pub(crate) fn fail_point_of(&self, failpoint: &str, id: &PageId) {
+        self.settings.failpoints.fail_point_of(failpoint, id);
     }
 }
 

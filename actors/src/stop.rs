@@ -44,9 +44,9 @@ impl Stop {
         self.draining.is_cancelled()
     }
 
-    pub(crate) fn check(&self) -> Result<(), Halt> {
+    pub(crate) fn check(&self) -> Result<(), RunError> {
         if self.any.is_cancelled() {
-            Err(Halt::Stopped)
+            Err(RunError::Stopped)
         } else {
             Ok(())
         }
@@ -57,39 +57,42 @@ impl Stop {
     }
 
     /// The outcome of this work, unless the run is asked to stop before.
-    pub(crate) async fn unless_asked<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+    pub(crate) async fn unless_asked<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
         let done = self.any.run_until_cancelled(work).await;
-        done.ok_or(Halt::Stopped)
+        done.ok_or(RunError::Stopped)
     }
 
-    pub(crate) async fn sleep(&self, wait: Duration) -> Result<(), Halt> {
+    pub(crate) async fn sleep(&self, wait: Duration) -> Result<(), RunError> {
         self.unless_asked(tokio::time::sleep(wait)).await
     }
 }
 
 /// Why a piece of work did not come to its end.
 #[derive(Debug)]
-pub(crate) enum Halt {
+pub(crate) enum RunError {
     /// It was asked to stop.
     Stopped,
     /// One request failed for now; what that means depends on what it was for.
     Source(SourceError),
     /// Nothing of the run can succeed.
-    Failed(EngineError),
+    Fatal(EngineError),
 }
 
-impl Halt {
+impl RunError {
     /// What remains after the failure of one part (a space, a batch) has been noted: `Err` when the whole run must end.
-    pub(crate) fn only_this_part(self) -> Result<SourceError, Self> {
-        self.unless_it_ends_the_run(None)
+    pub(crate) fn recoverable(self) -> Result<SourceError, Self> {
+        self.unless_fatal(None)
     }
 
-    /// As [`only_this_part`](Self::only_this_part), after the failure of something optional.
-    pub(crate) fn only_optional(self, part: Part) -> Result<SourceError, Self> {
-        self.unless_it_ends_the_run(Some(part))
+    /// As [`recoverable`](Self::recoverable), after the failure of something optional.
+    pub(crate) fn recoverable_for(self, part: Part) -> Result<SourceError, Self> {
+        self.unless_fatal(Some(part))
     }
 
-    fn unless_it_ends_the_run(self, part: Option<Part>) -> Result<SourceError, Self> {
+    fn unless_fatal(self, part: Option<Part>) -> Result<SourceError, Self> {
         match self {
             Self::Source(error) if !error.disposition().ends_run(part) => Ok(error),
             other => Err(other),
@@ -102,25 +105,25 @@ impl Halt {
                 detail: "the run was stopped".to_owned(),
             },
             Self::Source(error) => error.into(),
-            Self::Failed(error) => error,
+            Self::Fatal(error) => error,
         }
     }
 }
 
-impl From<StoreError> for Halt {
+impl From<StoreError> for RunError {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        Self::Fatal(error.into())
     }
 }
 
-impl From<EngineError> for Halt {
+impl From<EngineError> for RunError {
     fn from(error: EngineError) -> Self {
-        Self::Failed(error)
+        Self::Fatal(error)
     }
 }
 
-impl From<BackendError> for Halt {
+impl From<BackendError> for RunError {
     fn from(error: ports::retrieval::BackendError) -> Self {
-        Self::Failed(error.into())
+        Self::Fatal(error.into())
     }
 }

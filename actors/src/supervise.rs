@@ -69,7 +69,7 @@ const MOST: usize = 5;
 
 impl RestartLog {
     /// Notes a death; answers how long to wait before the next start, or `None` to give up.
-    pub(crate) fn died(&mut self, now: Instant, luck: f64) -> Option<Duration> {
+    pub(crate) fn died(&mut self, now: Instant, jitter: f64) -> Option<Duration> {
         while self.times.front().is_some_and(|then| now - *then > WINDOW) {
             self.times.pop_front();
         }
@@ -77,7 +77,7 @@ impl RestartLog {
         let deaths = self.times.len();
         (deaths <= MOST).then(|| {
             let failures = u32::try_from(deaths).unwrap_or(u32::MAX);
-            Backoff::RESPAWN.wait(failures, luck, Duration::ZERO)
+            Backoff::RESPAWN.wait(failures, jitter, Duration::ZERO)
         })
     }
 }

@@ -18,10 +18,10 @@ use url::{Host, Url};
 
 use super::{CliError, Which};
 use crate::settings::Settings;
-use crate::wiring::{Duty, Running, StartError};
+use crate::wiring::{Mode, Running, StartError};
 
 /// Who carries out orders.
-pub(super) enum Conductor {
+pub(super) enum EngineOrService {
     /// An engine of our own.
     Own(Box<Running>),
     /// The service that has the database.
@@ -35,10 +35,10 @@ pub(super) struct Service {
     key: Option<String>,
 }
 
-impl Conductor {
+impl EngineOrService {
     /// Starts an engine, or finds the service that has the database already.
     pub(super) async fn find(settings: &Settings) -> Result<Self, CliError> {
-        match Running::start(settings, Duty::OneOrder).await {
+        match Running::start(settings, Mode::OneOrder).await {
             Ok(running) => Ok(Self::Own(Box::new(running))),
             Err(StartError::Locked(LockError::Held { database, holder })) => match holder {
                 Some(LockHolder {

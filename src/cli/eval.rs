@@ -12,7 +12,7 @@ use clap::Args;
 use domain::query::{Filters, MAX_TOP_K, RetrievalQuery};
 use serde::Deserialize;
 
-use super::conductor::{Conductor, indexes};
+use super::conductor::{EngineOrService, indexes};
 use super::table::table;
 use super::{CliError, CliResult, DONE, Which, quiet_settings};
 use crate::settings::Need;
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
     };
     let index = indexes(&store, &which).await?.remove(0);
     drop(store);
-    let conductor = Conductor::find(&settings).await?;
+    let conductor = EngineOrService::find(&settings).await?;
     let outcome = ask_all(&conductor, &index, &questions, args.k).await;
     conductor.stop().await;
     super::print(&outcome?);
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
 }
 
 async fn ask_all(
-    conductor: &Conductor,
+    conductor: &EngineOrService,
     index: &domain::index::Index,
     questions: &[Question],
     k: u32,

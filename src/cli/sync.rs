@@ -9,7 +9,7 @@ use domain::index::Index;
 use domain::run::{Run, RunKind, RunStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::conductor::{Conductor, indexes};
+use super::conductor::{EngineOrService, indexes};
 use super::table::table;
 use super::{
     CliError, CliResult, DONE, FAILED, NEEDS_CONFIRMATION, PARTIAL, Which, quiet_settings,
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
         ));
     }
     drop(store);
-    let conductor = Conductor::find(&settings).await?;
+    let conductor = EngineOrService::find(&settings).await?;
     let order = SyncOrder {
         full: args.full.then_some(true),
         dry_run: args.dry_run,
@@ -78,7 +78,7 @@ impl Followed {
 }
 
 async fn follow(
-    conductor: &Conductor,
+    conductor: &EngineOrService,
     wanted: Vec<Index>,
     order: SyncOrder,
     rebuild: bool,
@@ -132,7 +132,7 @@ async fn follow(
 
 /// Waits for the runs; where a rebuild had to wait for another run, for the run that carries it out as well.
 async fn until_done(
-    conductor: &Conductor,
+    conductor: &EngineOrService,
     followed: &mut [Followed],
     rebuild: bool,
 ) -> Result<(), CliError> {
@@ -153,7 +153,10 @@ async fn until_done(
     Ok(())
 }
 
-async fn until_over(conductor: &Conductor, followed: &mut [Followed]) -> Result<(), CliError> {
+async fn until_over(
+    conductor: &EngineOrService,
+    followed: &mut [Followed],
+) -> Result<(), CliError> {
     loop {
         let mut open = false;
         for one in followed.iter_mut().filter(|one| one.run.status.is_open()) {

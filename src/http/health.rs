@@ -15,7 +15,7 @@ use super::routes;
 use crate::state::AppState;
 
 /// A part that does not answer within this is not there.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -80,12 +80,12 @@ async fn diagnose(state: &AppState) -> Diagnosis {
     if state.shutdown.is_cancelled() {
         blocking.push("The service stops.".to_owned());
     }
-    match tokio::time::timeout(PATIENCE, state.store.check()).await {
+    match tokio::time::timeout(TIMEOUT, state.store.check()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => blocking.push(error.to_string()),
         Err(_) => blocking.push("The database does not answer.".to_owned()),
     }
-    let engine = tokio::time::timeout(PATIENCE, state.engine.status())
+    let engine = tokio::time::timeout(TIMEOUT, state.engine.status())
         .await
         .unwrap_or_default();
     if !engine.ready {

@@ -129,19 +129,19 @@ async fn conflict(state: &AppState, agent: Option<&AgentId>, what: String) -> Ap
 }
 
 /// How long somebody who waits for an answer waits for Confluence; the client alone would try for longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An answer of Confluence, or that it did not come in time.
 pub(super) async fn in_time<T>(
     asked: impl Future<Output = Result<T, SourceError>>,
 ) -> ApiResult<T> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(TIMEOUT, asked).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(ApiError::new(
             "confluence_unreachable",
             format!(
                 "Confluence did not answer within {} s; try again later.",
-                PATIENCE.as_secs()
+                TIMEOUT.as_secs()
             ),
         )
         .with_header(header::RETRY_AFTER, "30")),

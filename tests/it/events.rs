@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Service, answer, assert_problem, id, site, start};
+use crate::support::{Service, TIMEOUT, answer, assert_problem, id, site, start};
 
 #[derive(Debug)]
 pub struct Seen {
@@ -68,7 +68,7 @@ impl Stream {
                     });
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.bytes.next())
+            let chunk = tokio::time::timeout(TIMEOUT, self.bytes.next())
                 .await
                 .expect("an event in time")?;
             self.buffer.push_str(&String::from_utf8_lossy(&chunk));

@@ -15,8 +15,8 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use simulators::confluence::Site;
 
-use crate::support::{PATIENCE, id};
-use crate::world::{Fate, Held, Phase, SIGABRT, World};
+use crate::support::{TIMEOUT, id};
+use crate::world::{AbsenceVerdict, Held, Phase, SIGABRT, World};
 
 const PER_SPACE: usize = 30;
 /// Of them, pages with a comment, and with a file whose text is a document.
@@ -31,7 +31,7 @@ fn moment(day: u32) -> chrono::DateTime<chrono::Utc> {
     format!("2026-03-{day:02}T08:00:00Z").parse().unwrap()
 }
 
-async fn world(fate: Fate) -> World {
+async fn world(fate: AbsenceVerdict) -> World {
     let site = Site::new();
     let past = site.at(moment(1));
     for (key, name) in [("ENG", "Engineering"), ("OPS", "Operations")] {
@@ -97,7 +97,7 @@ async fn succeeded(world: &mut World, run: &str) -> Value {
 
 /// A program's life: first sync, changes, sweep, and a last sweep that finds nothing to do. Answers what was held after the
 /// first and the second, how long those took, and the signals.
-async fn live(fate: Fate) -> ([Held; 2], [Duration; 2], Vec<i32>) {
+async fn live(fate: AbsenceVerdict) -> ([Held; 2], [Duration; 2], Vec<i32>) {
     let mut world = world(fate).await;
     world.start().await;
     world.enter(Phase::First);
@@ -117,7 +117,7 @@ async fn live(fate: Fate) -> ([Held; 2], [Duration; 2], Vec<i32>) {
     succeeded(&mut world, &run).await;
     let second = (world.held().await, world.began.elapsed());
 
-    world.fate = Fate::default();
+    world.fate = AbsenceVerdict::default();
     let run = world.order(json!({})).await;
     let rest = succeeded(&mut world, &run).await;
     let counts = &rest["counts"];
@@ -138,7 +138,7 @@ fn random_programs() -> usize {
 
 #[actix_web::test]
 async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
-    let (undisturbed, took, deaths) = live(Fate::default()).await;
+    let (undisturbed, took, deaths) = live(AbsenceVerdict::default()).await;
     assert!(deaths.is_empty());
     assert_eq!(undisturbed[0].documents.len(), DOCUMENTS);
     let comments = |held: &Held| {
@@ -179,7 +179,7 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
                 .contains(place)
                 || removes;
             if usual || thorough && possible && !(once && hit > 1) {
-                fates.push(Fate {
+                fates.push(AbsenceVerdict {
                     place: Some((format!("{place}:{hit}"), phase)),
                     instants: Vec::new(),
                 });
@@ -201,7 +201,7 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
             instant(Phase::Sweep, took[1] * 2),
         ];
         instants.truncate(2 + usize::from(instants.len() > 2 && thorough));
-        fates.push(Fate {
+        fates.push(AbsenceVerdict {
             place: None,
             instants,
         });
@@ -225,7 +225,7 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
 
 #[actix_web::test]
 async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_start_goes_on() {
-    let mut world = world(Fate::default()).await;
+    let mut world = world(AbsenceVerdict::default()).await;
     let slow = Duration::from_secs(20);
     world.start().await;
     // Spaces can be looked up; whatever the run asks for then does not come in time.
@@ -236,11 +236,7 @@ async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_st
     let run = id(&index["last_run"]).to_owned();
     let began = Instant::now();
     while world.confluence.count_of("/wiki/api/v2/spaces/{id}/pages") == 0 {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "{:?}",
-            world.confluence.counts()
-        );
+        assert!(began.elapsed() < TIMEOUT, "{:?}", world.confluence.counts());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut program = world.program.take().unwrap();
@@ -251,7 +247,7 @@ async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_st
         if let Some(status) = program.child.try_wait().unwrap() {
             break status;
         }
-        assert!(began.elapsed() < PATIENCE, "it does not end");
+        assert!(began.elapsed() < TIMEOUT, "it does not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let took = began.elapsed();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use simulators::confluence::{COVERED, Life, Orphans, Site, Wish};
 
 use crate::support::id;
-use crate::world::{Fate, PIPELINE, Phase, World};
+use crate::world::{AbsenceVerdict, PIPELINE, Phase, World};
 
 /// Programs that live side by side; they wait more than they work.
 const SIDE_BY_SIDE: usize = 6;
@@ -109,11 +109,11 @@ async fn live(seed: u64) -> usize {
 }
 
 /// The place at which the first program dies, if it comes there at all.
-fn somewhere(life: &mut Life) -> Fate {
+fn somewhere(life: &mut Life) -> AbsenceVerdict {
     let luck = life.luck();
     let place = FAILPOINTS[luck.random_range(0..FAILPOINTS.len())];
     let place = format!("{place}:{}", luck.random_range(1..4));
-    Fate {
+    AbsenceVerdict {
         place: luck.random_bool(0.5).then_some((place, Phase::First)),
         instants: Vec::new(),
     }

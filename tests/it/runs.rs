@@ -221,7 +221,7 @@ async fn trouble_is_told_to_the_webhook_and_success_is_not() {
     assert_eq!(run["status"], "failed", "{run}");
     assert_eq!(run["error"]["code"], "confluence_unauthorized");
 
-    let message = tokio::time::timeout(crate::support::PATIENCE, told.recv())
+    let message = tokio::time::timeout(crate::support::TIMEOUT, told.recv())
         .await
         .unwrap()
         .unwrap();

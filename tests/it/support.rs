@@ -12,7 +12,7 @@ use simulators::spec_check::Specs;
 use tempfile::TempDir;
 
 /// Nothing here takes longer on a machine that is up to it at all.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// An HTTP client; installs the TLS provider first, without which building one panics.
 pub fn client() -> Client {
@@ -21,7 +21,7 @@ pub fn client() -> Client {
         .ok();
     Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .build()
         .unwrap()
 }
@@ -241,7 +241,7 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         if let Some(found) = look().await {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited too long: {what}");
+        assert!(began.elapsed() < TIMEOUT, "waited too long: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -11,7 +11,7 @@ use simulators::confluence::{ConfluenceSim, Site};
 use simulators::llamacloud::LlamaCloudSim;
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, client, id, pairs};
+use crate::support::{TIMEOUT, client, id, pairs};
 
 pub const PIPELINE: &str = "confluence-kill";
 pub const SIGABRT: i32 = 6;
@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(180);
 
 /// What a program goes through, and when it is killed.
 #[derive(Clone, Debug, Default)]
-pub struct Fate {
+pub struct AbsenceVerdict {
     /// Dies by itself where it passes this place in this phase.
     pub place: Option<(String, Phase)>,
     /// Is killed so long after the beginning of each phase.
@@ -52,7 +52,7 @@ pub struct World {
     pub spaces: Vec<&'static str>,
     /// What the index is asked to be, beside its spaces.
     pub choices: Value,
-    pub fate: Fate,
+    pub fate: AbsenceVerdict,
     pub phase: Phase,
     pub began: Instant,
     /// The signals that ended programs of this world.
@@ -77,7 +77,7 @@ pub struct Dead;
 
 impl World {
     /// A world around this site; `spaces` are what its index covers.
-    pub async fn of(site: Site, fate: Fate, spaces: &[&'static str]) -> Self {
+    pub async fn of(site: Site, fate: AbsenceVerdict, spaces: &[&'static str]) -> Self {
         let confluence = ConfluenceSim::builder().site(site).start().await.unwrap();
         let llama = LlamaCloudSim::builder().start().await.unwrap();
         llama.switches(|switches| switches.latency = Duration::from_millis(15));
@@ -151,7 +151,7 @@ impl World {
             }
             let ended = program.child.try_wait().unwrap();
             assert!(ended.is_none(), "{:?} ended: {}", self.fate, self.log());
-            assert!(began.elapsed() < PATIENCE, "no start: {}", self.log());
+            assert!(began.elapsed() < TIMEOUT, "no start: {}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -208,7 +208,7 @@ impl World {
             if let Some(status) = program.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(began.elapsed() < PATIENCE, "it lives and does not answer");
+            assert!(began.elapsed() < TIMEOUT, "it lives and does not answer");
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         let signal = status.signal();

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::actor::Fetch;
 use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
-use crate::stop::{Halt, Stop};
+use crate::stop::{RunError, Stop};
 
 /// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
 /// of its own.
@@ -57,12 +57,12 @@ impl Fetchers {
         }
     }
 
-    pub(crate) async fn whoami(&self) -> Result<Account, Halt> {
+    pub(crate) async fn whoami(&self) -> Result<Account, RunError> {
         self.ask(|source| async move { source.whoami().await })
             .await
     }
 
-    pub(crate) async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, Halt> {
+    pub(crate) async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, RunError> {
         self.ask(|source| {
             let ids = ids.to_vec();
             async move { source.spaces_by_id(&ids).await }
@@ -70,7 +70,7 @@ impl Fetchers {
         .await
     }
 
-    pub(crate) async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, Halt> {
+    pub(crate) async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, RunError> {
         self.ask(|source| {
             let keys = keys.to_vec();
             async move { source.spaces_by_key(&keys).await }
@@ -82,7 +82,7 @@ impl Fetchers {
         &self,
         query: &ListQuery,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourcePage>, Halt> {
+    ) -> Result<Batch<SourcePage>, RunError> {
         self.ask(|source| {
             let (query, cursor) = (query.clone(), cursor.cloned());
             async move { source.list(&query, cursor.as_ref()).await }
@@ -96,7 +96,7 @@ impl Fetchers {
         kind: ContentKind,
         ids: &[PageId],
         statuses: &'static [ContentStatus],
-    ) -> Result<Vec<SourcePage>, Halt> {
+    ) -> Result<Vec<SourcePage>, RunError> {
         self.ask(|source| {
             let ids = ids.to_vec();
             async move { source.by_ids(kind, &ids, statuses, false).await }
@@ -110,7 +110,7 @@ impl Fetchers {
         kind: ContentKind,
         ids: &[PageId],
         statuses: &'static [ContentStatus],
-    ) -> Result<Vec<SourcePage>, Halt> {
+    ) -> Result<Vec<SourcePage>, RunError> {
         self.ask_times(1, |source| {
             let ids = ids.to_vec();
             async move { source.by_ids(kind, &ids, statuses, true).await }
@@ -122,7 +122,7 @@ impl Fetchers {
         &self,
         kind: ContentKind,
         id: &PageId,
-    ) -> Result<Option<SourcePage>, Halt> {
+    ) -> Result<Option<SourcePage>, RunError> {
         self.ask(|source| {
             let id = id.clone();
             async move { source.one(kind, &id).await }
@@ -134,7 +134,7 @@ impl Fetchers {
         &self,
         query: &FactsQuery,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<ContentFacts>, Halt> {
+    ) -> Result<Batch<ContentFacts>, RunError> {
         self.ask(|source| {
             let (query, cursor) = (query.clone(), cursor.cloned());
             async move { source.facts(&query, cursor.as_ref()).await }
@@ -146,7 +146,7 @@ impl Fetchers {
         &self,
         kind: ContentKind,
         id: &PageId,
-    ) -> Result<Option<ContentFacts>, Halt> {
+    ) -> Result<Option<ContentFacts>, RunError> {
         self.ask(|source| {
             let id = id.clone();
             async move { source.facts_of(kind, &id).await }
@@ -159,7 +159,7 @@ impl Fetchers {
         &self,
         kind: ContentKind,
         id: &PageId,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<String>, RunError> {
         self.ask_times(1, |source| {
             let id = id.clone();
             async move { source.rendered(kind, &id).await }
@@ -172,7 +172,7 @@ impl Fetchers {
         place: CommentPlace,
         limit: usize,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceComment>, Halt> {
+    ) -> Result<Batch<SourceComment>, RunError> {
         self.ask(|source| {
             let cursor = cursor.cloned();
             async move { source.recent_comments(place, limit, cursor.as_ref()).await }
@@ -184,7 +184,7 @@ impl Fetchers {
         &self,
         query: &CommentsQuery,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceComment>, Halt> {
+    ) -> Result<Batch<SourceComment>, RunError> {
         self.ask(|source| {
             let (query, cursor) = (query.clone(), cursor.cloned());
             async move { source.comments(&query, cursor.as_ref()).await }
@@ -196,7 +196,7 @@ impl Fetchers {
         &self,
         place: CommentPlace,
         id: &PageId,
-    ) -> Result<Option<SourceComment>, Halt> {
+    ) -> Result<Option<SourceComment>, RunError> {
         self.ask(|source| {
             let id = id.clone();
             async move { source.comment(place, &id).await }
@@ -208,7 +208,7 @@ impl Fetchers {
         &self,
         limit: usize,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceFile>, Halt> {
+    ) -> Result<Batch<SourceFile>, RunError> {
         self.ask(|source| {
             let cursor = cursor.cloned();
             async move { source.recent_files(limit, cursor.as_ref()).await }
@@ -221,7 +221,7 @@ impl Fetchers {
         space: &SpaceKey,
         reach: Reach,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceFile>, Halt> {
+    ) -> Result<Batch<SourceFile>, RunError> {
         self.ask(|source| {
             let (space, cursor) = (space.clone(), cursor.cloned());
             async move { source.files(&space, reach, cursor.as_ref()).await }
@@ -229,7 +229,7 @@ impl Fetchers {
         .await
     }
 
-    pub(crate) async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, Halt> {
+    pub(crate) async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, RunError> {
         self.ask(|source| {
             let id = id.clone();
             async move { source.file(&id).await }
@@ -242,7 +242,7 @@ impl Fetchers {
         page: &PageId,
         file: &PageId,
         max_bytes: usize,
-    ) -> Result<Vec<u8>, Halt> {
+    ) -> Result<Vec<u8>, RunError> {
         self.ask(|source| {
             let (page, file) = (page.clone(), file.clone());
             async move { source.download(&page, &file, max_bytes).await }
@@ -250,7 +250,7 @@ impl Fetchers {
         .await
     }
 
-    pub(crate) async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, Halt> {
+    pub(crate) async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, RunError> {
         self.ask(|source| {
             let ids = ids.to_vec();
             async move { source.people(&ids).await }
@@ -258,7 +258,7 @@ impl Fetchers {
         .await
     }
 
-    async fn ask<T, F>(&self, request: impl Fn(Arc<dyn ContentSource>) -> F) -> Result<T, Halt>
+    async fn ask<T, F>(&self, request: impl Fn(Arc<dyn ContentSource>) -> F) -> Result<T, RunError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, SourceError>> + Send + 'static,
@@ -270,7 +270,7 @@ impl Fetchers {
         &self,
         tries: u32,
         request: impl Fn(Arc<dyn ContentSource>) -> F,
-    ) -> Result<T, Halt>
+    ) -> Result<T, RunError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, SourceError>> + Send + 'static,
@@ -279,7 +279,7 @@ impl Fetchers {
         loop {
             let lease = tokio::select! {
                 biased;
-                () = self.stop.asked() => return Err(Halt::Stopped),
+                () = self.stop.asked() => return Err(RunError::Stopped),
                 lease = self.pool.lease(&self.own) => lease,
             };
             let mut died = false;
@@ -315,7 +315,7 @@ impl Fetchers {
                     failures += 1;
                     Backoff::REQUEST.wait(failures, rand::random(), after)
                 }
-                _ => return Err(Halt::Source(error)),
+                _ => return Err(RunError::Source(error)),
             };
             if wait > LONG {
                 tracing::info!(%error, wait_s = wait.as_secs(), "the run waits");

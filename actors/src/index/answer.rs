@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::answer::{in_turn, news, results};
+use domain::answer::{interleave, modified_since, results};
 use domain::page::PlacedPage;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
@@ -77,14 +77,14 @@ pub(crate) async fn answer(
             let since = state.progress.watermark.or(as_of);
             let news = match found.is_empty() {
                 true => live,
-                false => news(live, since),
+                false => modified_since(live, since),
             };
             answer.source = match (found.is_empty(), news.is_empty()) {
                 (_, true) => AnswerSource::Index,
                 (true, false) => AnswerSource::Live,
                 (false, false) => AnswerSource::Both,
             };
-            answer.results = in_turn(found, news, wanted(query));
+            answer.results = interleave(found, news, wanted(query));
         }
         Err(error) if live.is_empty() => return Err(error),
         Err(error) => {

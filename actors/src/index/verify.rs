@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::{EngineError, VerifyOnRead};
 
 /// The check takes no longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages of an answer.
 pub(crate) type Pages = BTreeSet<(ContentKind, PageId)>;
@@ -42,10 +42,10 @@ pub(super) async fn among(
     if how == VerifyOnRead::Off || pages.is_empty() {
         return Ok(all(pages));
     }
-    let detail = match tokio::time::timeout(PATIENCE, open(shared, state, &pages)).await {
+    let detail = match tokio::time::timeout(TIMEOUT, open(shared, state, &pages)).await {
         Ok(Ok(open)) => return Ok(open),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        Err(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
     };
     if how == VerifyOnRead::Strict {
         return Err(EngineError::Unverified { detail });

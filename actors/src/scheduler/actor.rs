@@ -10,8 +10,8 @@ use domain::index::{BackendKind, IndexStatus};
 use domain::{IndexId, Timestamp};
 use tokio::time::Instant;
 
+use super::due_work::{DueWork, look};
 use super::leaving;
-use super::outlook::{Outlook, look};
 use crate::fetcher::ConfluenceFetcher;
 use crate::index::{IndexActor, give_up};
 use crate::messages::{Activate, Respawn, Retire, Tick};
@@ -25,7 +25,7 @@ pub(crate) struct SchedulerActor {
     /// Where fetchers and uploaders run: parsing large answers must not hold up the others.
     workers: ArbiterHandle,
     pub(super) indexes: HashMap<IndexId, IndexChild>,
-    lives: HashMap<Child, Life>,
+    lives: HashMap<Child, ChildHistory>,
     timer: Option<SpawnHandle>,
     looking: bool,
     look_again: bool,
@@ -43,7 +43,7 @@ pub(super) struct IndexChild {
 }
 
 #[derive(Default)]
-struct Life {
+struct ChildHistory {
     generation: u64,
     restarts: RestartLog,
 }
@@ -93,7 +93,7 @@ impl SchedulerActor {
         ctx.spawn(work.into_actor(self).map(|found, this, ctx| {
             this.looking = false;
             let wait = match found {
-                Ok(outlook) => this.apply(outlook, ctx),
+                Ok(due_work) => this.apply(due_work, ctx),
                 Err(error) => {
                     tracing::error!(%error, "the scheduler cannot read the database; it tries again");
                     Duration::from_secs(5)
@@ -107,24 +107,24 @@ impl SchedulerActor {
         }));
     }
 
-    fn apply(&mut self, outlook: Outlook, ctx: &mut Context<Self>) -> Duration {
+    fn apply(&mut self, due_work: DueWork, ctx: &mut Context<Self>) -> Duration {
         let gone: Vec<IndexId> = self
             .indexes
             .keys()
-            .filter(|index| !outlook.living.contains(index))
+            .filter(|index| !due_work.living.contains(index))
             .copied()
             .collect();
         for index in gone {
-            self.retire(index);
+            self.stop_index(index);
         }
-        for index in &outlook.living {
+        for index in &due_work.living {
             self.index_actor(*index, ctx);
         }
-        for index in outlook.activate {
+        for index in due_work.activate {
             self.index_actor(index, ctx).do_send(Activate);
         }
         self.remove_leaving(ctx);
-        outlook.next
+        due_work.next
     }
 
     /// Removes objects of deleted and moved indexes, apart from the looks: a store that does not answer holds up no run. One
@@ -199,7 +199,7 @@ impl SchedulerActor {
     }
 
     /// The index is deleted: its actor stops and is not started again.
-    pub(super) fn retire(&mut self, index: IndexId) {
+    pub(super) fn stop_index(&mut self, index: IndexId) {
         if let Some(child) = self.indexes.remove(&index) {
             child.addr.do_send(Retire);
         }
@@ -241,7 +241,12 @@ impl SchedulerActor {
     }
 
     /// A child died: start it again after a while, or give it up.
-    pub(super) fn bury(&mut self, who: Child, generation: u64, ctx: &mut Context<Self>) {
+    pub(super) fn on_child_stopped(
+        &mut self,
+        who: Child,
+        generation: u64,
+        ctx: &mut Context<Self>,
+    ) {
         if self.shared.draining.is_cancelled() {
             return;
         }
@@ -292,7 +297,7 @@ impl SchedulerActor {
         }
     }
 
-    pub(super) fn respawn(&mut self, who: Child, ctx: &mut Context<Self>) {
+    pub(super) fn restart(&mut self, who: Child, ctx: &mut Context<Self>) {
         match who {
             Child::Index(index) => {
                 if self.indexes.remove(&index).is_some() {

@@ -19,7 +19,7 @@ use crate::status::{BackendStatus, EngineStatus, IndexGauge};
 use crate::uploader::GetInFlight;
 
 /// How long the status waits for one actor; a busy one is left out rather than waited for.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Handler<Tick> for SchedulerActor {
     type Result = ();
@@ -47,7 +47,7 @@ impl Handler<IndexChanged> for SchedulerActor {
             if lives {
                 this.index_actor(index, ctx).do_send(Look);
             } else {
-                this.retire(index);
+                this.stop_index(index);
             }
             // Due times may have changed, and a deleted index leaves an object to be removed.
             this.look(ctx);
@@ -87,14 +87,14 @@ impl Handler<IndexAddr> for SchedulerActor {
 impl Handler<ChildGone> for SchedulerActor {
     type Result = ();
     fn handle(&mut self, gone: ChildGone, ctx: &mut Context<Self>) {
-        self.bury(gone.who, gone.generation, ctx);
+        self.on_child_stopped(gone.who, gone.generation, ctx);
     }
 }
 
 impl Handler<Respawn> for SchedulerActor {
     type Result = ();
     fn handle(&mut self, Respawn(who): Respawn, ctx: &mut Context<Self>) {
-        self.respawn(who, ctx);
+        self.restart(who, ctx);
     }
 }
 
@@ -122,7 +122,7 @@ impl Handler<GetStatus> for SchedulerActor {
             .values()
             .map(|child| {
                 let given_up = child.given_up;
-                let gauge = child.addr.send(GetIndexStatus).timeout(PATIENCE);
+                let gauge = child.addr.send(GetIndexStatus).timeout(TIMEOUT);
                 async move {
                     gauge
                         .await
@@ -141,7 +141,7 @@ impl Handler<GetStatus> for SchedulerActor {
                 let in_flight = match shared.uploader(*kind) {
                     Some(uploader) => uploader
                         .send(GetInFlight)
-                        .timeout(PATIENCE)
+                        .timeout(TIMEOUT)
                         .await
                         .unwrap_or_default(),
                     None => 0,

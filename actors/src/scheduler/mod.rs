@@ -5,9 +5,9 @@
 //! that child), and removes the remote objects of deleted and moved indexes until that is done.
 
 mod actor;
+mod due_work;
 mod handlers;
 mod leaving;
-mod outlook;
 
 pub(crate) use actor::{GIVEN_UP, SchedulerActor};
 pub(crate) use leaving::{

@@ -11,7 +11,7 @@ use domain::{Disposition, DocumentId};
 
 use super::worker::{Worker, of_row};
 use crate::EngineError;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 pub(super) enum Batch {
     /// Rows, and their documents in the same order.
@@ -87,7 +87,7 @@ impl Batch {
 
 impl Worker {
     /// Sends a batch, and its halves where the store takes it only in smaller pieces or refuses one of it.
-    pub(super) async fn send(&self, batch: Batch) -> Result<BatchEnd, Halt> {
+    pub(super) async fn send(&self, batch: Batch) -> Result<BatchEnd, RunError> {
         let mut stack = vec![batch];
         let mut end = BatchEnd::default();
         while let Some(mut batch) = stack.pop() {
@@ -126,7 +126,7 @@ impl Worker {
                 }
                 Disposition::FailRun | Disposition::Fatal => {
                     self.change_each(batch.rows(), |_| Change::Release).await?;
-                    return Err(Halt::Failed(error.into()));
+                    return Err(RunError::Fatal(error.into()));
                 }
             }
         }
@@ -138,11 +138,11 @@ impl Worker {
     async fn ask(
         &self,
         batch: &mut Batch,
-    ) -> Result<Option<Result<Vec<ItemOutcome>, BackendError>>, Halt> {
+    ) -> Result<Option<Result<Vec<ItemOutcome>, BackendError>>, RunError> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
         self.job.stop.check()?;
-        self.shared.pass("before_upload");
+        self.shared.fail_point("before_upload");
         let claimed = self
             .change_each(batch.rows(), |row| Change::Claim {
                 worker: self.id(),
@@ -162,7 +162,7 @@ impl Worker {
                 self.backend.delete(remote, &ids).await
             }
         };
-        self.shared.pass("after_upload_before_ack");
+        self.shared.fail_point("after_upload_before_ack");
         Ok(Some(answer))
     }
 
@@ -170,7 +170,7 @@ impl Worker {
         &self,
         rows: Vec<OpenHolding>,
         outcomes: Vec<ItemOutcome>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), RunError> {
         let immediate = self.backend.capabilities().immediate;
         let mut outcomes = outcomes.into_iter();
         let changes = rows
@@ -187,7 +187,7 @@ impl Worker {
             })
             .collect();
         self.settle(changes).await?;
-        self.shared.pass("after_ack");
+        self.shared.fail_point("after_ack");
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl Worker {
     }
 
     /// Applies what the store said in one transaction, counts what applied, and names what failed.
-    pub(super) async fn settle(&self, changes: Vec<HoldingChange>) -> Result<(), Halt> {
+    pub(super) async fn settle(&self, changes: Vec<HoldingChange>) -> Result<(), RunError> {
         let applied = self.change(&changes).await?;
         let immediate = self.backend.capabilities().immediate;
         let mut failed = Vec::new();

@@ -10,8 +10,8 @@ use domain::ports::store::OpenHolding;
 
 use super::batch::Batch;
 use super::worker::{Worker, of_row};
-use crate::document::{KeptText, Names, SpaceNames, folded, points_at};
-use crate::stop::Halt;
+use crate::document::{KeptText, Names, SpaceNames, points_at, rendered_comments};
+use crate::stop::RunError;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
 const BLOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -27,7 +27,7 @@ pub(super) async fn compose(
     worker: &Worker,
     due: Vec<OpenHolding>,
     batch_size: usize,
-) -> Result<Vec<Batch>, Halt> {
+) -> Result<Vec<Batch>, RunError> {
     let capabilities = worker.backend.capabilities();
     let (upserts, deletes): (Vec<_>, Vec<_>) = due
         .into_iter()
@@ -103,7 +103,7 @@ struct Loaded {
     names: Names,
 }
 
-async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, Halt> {
+async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, RunError> {
     let (store, index) = (worker.store(), worker.job.index);
     let ids: Vec<PageId> = rows.iter().map(|row| row.page_id.clone()).collect();
     let records = store.pages_by_id(index, &ids).await?;
@@ -115,7 +115,7 @@ async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, Halt> {
     let comments = if commented.is_empty() {
         HashMap::new()
     } else {
-        folded(worker.shared.store.as_ref(), &commented).await?
+        rendered_comments(worker.shared.store.as_ref(), &commented).await?
     };
     Ok(Loaded {
         records: records

@@ -11,7 +11,7 @@ use domain::{Disposition, DocumentId};
 
 use super::batch::id_of;
 use super::worker::Worker;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Rows that one question to the store is about at most.
 const MOST: usize = 10_000;
@@ -38,7 +38,7 @@ impl Confirmation {
     }
 
     /// One step: commit, or one question and what follows from its answer. `true` when nothing is left to confirm.
-    pub(super) async fn step(&mut self, worker: &Worker) -> Result<bool, Halt> {
+    pub(super) async fn step(&mut self, worker: &Worker) -> Result<bool, RunError> {
         let object = worker.job.object;
         let accepted = worker.store().holdings_accepted(object, MOST).await?;
         if accepted.is_empty() {
@@ -50,7 +50,7 @@ impl Confirmation {
             match worker.backend.commit(remote).await {
                 Ok(()) => self.committed = true,
                 Err(error) => {
-                    self.bear(&error)?;
+                    self.tolerate(&error)?;
                     return self.rest(worker).await;
                 }
             }
@@ -64,7 +64,7 @@ impl Confirmation {
         let report = match worker.backend.progress(remote, &uploads, &deletes).await {
             Ok(report) => report,
             Err(error) => {
-                self.bear(&error)?;
+                self.tolerate(&error)?;
                 return self.rest(worker).await;
             }
         };
@@ -104,19 +104,19 @@ impl Confirmation {
         Ok(false)
     }
 
-    fn bear(&mut self, error: &domain::ports::retrieval::BackendError) -> Result<(), Halt> {
+    fn tolerate(&mut self, error: &domain::ports::retrieval::BackendError) -> Result<(), RunError> {
         self.troubled += 1;
         if matches!(
             error.disposition(),
             Disposition::FailRun | Disposition::Fatal
         ) || self.troubled >= TROUBLED
         {
-            return Err(Halt::Failed(error.clone().into()));
+            return Err(RunError::Fatal(error.clone().into()));
         }
         Ok(())
     }
 
-    async fn rest(&mut self, worker: &Worker) -> Result<bool, Halt> {
+    async fn rest(&mut self, worker: &Worker) -> Result<bool, RunError> {
         self.idle += 1;
         let wait = PACE.wait(self.idle, 0.5, Duration::ZERO);
         worker.job.stop.sleep(wait).await?;

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use domain::backoff::Backoff;
 use domain::holding::Outcome;
 use domain::ports::store::OpenHolding;
-use domain::upload::{self, Alone, Next, Silence};
+use domain::upload::{self, Alone, Next, Unanswered};
 use domain::{PageId, Timestamp};
 
 use super::batch::BatchEnd;
 use super::worker::Worker;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
-/// What a worker remembers of its troubles, from round to round.
+/// What a worker remembers of its failures, from round to round.
 #[derive(Default)]
-pub(super) struct Troubles {
+pub(super) struct FailureTracker {
     /// Rounds in a row without one answer.
     silent: u32,
     /// Rows given up since the store answered last.
@@ -27,7 +27,7 @@ pub(super) struct Troubles {
     rest_until: Option<Timestamp>,
 }
 
-impl Troubles {
+impl FailureTracker {
     /// Whether the next round takes rows from everywhere in the queue.
     pub(super) const fn spread(&self) -> bool {
         self.spread
@@ -45,7 +45,11 @@ impl Troubles {
     }
 
     /// Settles what went by itself in vain, and waits where the store needs that. An error when it is given up for this run.
-    pub(super) async fn bear(&mut self, worker: &Worker, round: BatchEnd) -> Result<(), Halt> {
+    pub(super) async fn tolerate(
+        &mut self,
+        worker: &Worker,
+        round: BatchEnd,
+    ) -> Result<(), RunError> {
         if round.answered {
             self.silent = 0;
             self.given_up = 0;
@@ -64,7 +68,7 @@ impl Troubles {
             }
         } else {
             self.silent += 1;
-            let seen = Silence {
+            let seen = Unanswered {
                 rounds: self.silent,
                 alone: !round.alone.is_empty(),
                 given_up: self.given_up,
@@ -75,7 +79,7 @@ impl Troubles {
                     worker.job.counters.request_to_store();
                     if let Err(down) = worker.backend.probe().await {
                         tracing::warn!(index = %worker.job.index, %down, "the store does not answer at all");
-                        return Err(Halt::Failed(error));
+                        return Err(RunError::Fatal(error));
                     }
                     tracing::warn!(index = %worker.job.index, %error, rows = round.alone.len(), "the store answers, but not about these documents; they are tried again later");
                     self.given_up += round.alone.len();
@@ -83,7 +87,7 @@ impl Troubles {
                 }
                 Next::GiveUpTheStore => {
                     Self::note(worker, round.alone).await?;
-                    return Err(Halt::Failed(error));
+                    return Err(RunError::Fatal(error));
                 }
             }
         }
@@ -92,7 +96,7 @@ impl Troubles {
     }
 
     /// It may be the store or these rows: they are due again, and later runs know that they went by themselves in vain.
-    async fn note(worker: &Worker, rows: Vec<(OpenHolding, String)>) -> Result<(), Halt> {
+    async fn note(worker: &Worker, rows: Vec<(OpenHolding, String)>) -> Result<(), RunError> {
         let at = worker.shared.now();
         let noted = rows
             .into_iter()
@@ -106,7 +110,7 @@ impl Troubles {
         &mut self,
         worker: &Worker,
         rows: Vec<(OpenHolding, String)>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), RunError> {
         let made = &self.tries;
         let tries = |entry: &OpenHolding| made.get(&entry.page_id).copied().unwrap_or(1);
         let (again, given_up): (Vec<_>, Vec<_>) = rows
@@ -129,7 +133,7 @@ impl Troubles {
         &mut self,
         worker: &Worker,
         rows: Vec<(OpenHolding, String)>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), RunError> {
         let outcomes = rows
             .into_iter()
             .map(|(row, reason)| {

@@ -15,9 +15,9 @@ use super::actor::{UploadJob, UploadReport};
 use super::batch::{Batch, BatchEnd};
 use super::compose::compose;
 use super::confirm::Confirmation;
-use super::trouble::Troubles;
+use super::trouble::FailureTracker;
 use crate::shared::{LivingWorker, RowsLock, Shared};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Rows that one round takes at most.
 const LARGEST_ROUND: usize = 1000;
@@ -61,7 +61,7 @@ impl Worker {
     }
 
     /// Applies changes to rows of the object; answers of each whether it applied.
-    pub(super) async fn change(&self, changes: &[HoldingChange]) -> Result<Vec<bool>, Halt> {
+    pub(super) async fn change(&self, changes: &[HoldingChange]) -> Result<Vec<bool>, RunError> {
         let applied = self.store().change_holdings(self.job.object, changes);
         Ok(applied.await?)
     }
@@ -71,7 +71,7 @@ impl Worker {
         &self,
         rows: &[OpenHolding],
         change: impl Fn(&OpenHolding) -> Change,
-    ) -> Result<Vec<bool>, Halt> {
+    ) -> Result<Vec<bool>, RunError> {
         let changes: Vec<HoldingChange> = rows.iter().map(|row| of_row(row, change(row))).collect();
         self.change(&changes).await
     }
@@ -86,16 +86,16 @@ impl Worker {
         }
         match ended {
             Ok(()) => UploadReport::Settled,
-            Err(Halt::Stopped) => UploadReport::Stopped,
-            Err(halt) => UploadReport::Trouble(halt.into_error()),
+            Err(RunError::Stopped) => UploadReport::Stopped,
+            Err(failure) => UploadReport::Trouble(failure.into_error()),
         }
     }
 
-    async fn drain(&self) -> Result<(), Halt> {
+    async fn drain(&self) -> Result<(), RunError> {
         let capabilities = self.backend.capabilities();
         let most = capabilities.max_batch_documents.max(1);
         let mut batch_size = most;
-        let mut troubles = Troubles::default();
+        let mut failures = FailureTracker::default();
         let mut confirmation = Confirmation::default();
         self.shared.release_claims().await?;
         loop {
@@ -104,7 +104,7 @@ impl Worker {
             let closing = self.job.signal.is_closing();
             let window =
                 (batch_size * self.shared.settings.upload_batches.max(1)).clamp(1, LARGEST_ROUND);
-            let look = if troubles.spread() {
+            let look = if failures.spread() {
                 LARGEST_ROUND
             } else {
                 window
@@ -114,12 +114,12 @@ impl Worker {
                 .store()
                 .holdings_due(self.job.object, now, self.job.began, look)
                 .await?;
-            let suspected = |row: &OpenHolding| troubles.suspects(row);
+            let suspected = |row: &OpenHolding| failures.suspects(row);
             let due = upload::next_rows(due, suspected, window, rand::random());
             if due.is_empty() {
                 if !closing {
                     self.wait_for_rows().await?;
-                } else if self.rows_come_due(troubles.rest_until()).await? {
+                } else if self.rows_come_due(failures.rest_until()).await? {
                     // Looked for again at once.
                 } else if confirmation.step(self).await? && !self.others_are_at_work().await? {
                     return Ok(());
@@ -134,21 +134,21 @@ impl Worker {
             } else if round.trouble.is_none() {
                 batch_size = (batch_size * 2).min(most);
             }
-            troubles.bear(self, round).await?;
+            failures.tolerate(self, round).await?;
         }
     }
 
-    async fn wait_for_rows(&self) -> Result<(), Halt> {
+    async fn wait_for_rows(&self) -> Result<(), RunError> {
         tokio::select! {
             biased;
-            () = self.job.stop.asked() => Err(Halt::Stopped),
+            () = self.job.stop.asked() => Err(RunError::Stopped),
             () = self.job.signal.woken() => Ok(()),
         }
     }
 
     /// Waits where another worker of this object has not ended, and takes back what one has claimed that died: there may be more
     /// to do then.
-    async fn others_are_at_work(&self) -> Result<bool, Halt> {
+    async fn others_are_at_work(&self) -> Result<bool, RunError> {
         if self.living.is_alone() {
             return Ok(self.shared.release_claims().await? > 0);
         }
@@ -157,7 +157,7 @@ impl Worker {
     }
 
     /// Waits for rows that rest within this run; `false` when there are none. Others belong to a later run.
-    async fn rows_come_due(&self, rest_until: Option<Timestamp>) -> Result<bool, Halt> {
+    async fn rows_come_due(&self, rest_until: Option<Timestamp>) -> Result<bool, RunError> {
         let Some(until) = rest_until.filter(|until| *until >= self.shared.now()) else {
             return Ok(false);
         };
@@ -174,9 +174,9 @@ impl Worker {
     }
 
     /// Sends one window of rows in batches, several at once.
-    async fn round(&self, due: Vec<OpenHolding>, batch_size: usize) -> Result<BatchEnd, Halt> {
+    async fn round(&self, due: Vec<OpenHolding>, batch_size: usize) -> Result<BatchEnd, RunError> {
         let batches = compose(self, due, batch_size).await?;
-        let ends: Vec<Result<BatchEnd, Halt>> = stream::iter(batches)
+        let ends: Vec<Result<BatchEnd, RunError>> = stream::iter(batches)
             .map(|batch: Batch| self.send(batch))
             .buffer_unordered(self.shared.settings.upload_batches.max(1))
             .collect()

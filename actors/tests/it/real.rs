@@ -28,7 +28,7 @@ use crate::truth::{Said, Truth};
 use crate::untouched::{Untouched, keep_house, newest_runs};
 
 /// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The machine's time of day, moved ahead as told.
 #[derive(Clone, Default)]
@@ -147,7 +147,7 @@ impl Real {
             if !run.status.is_open() {
                 return run;
             }
-            assert!(began.elapsed() < PATIENCE, "no end: {run:?}");
+            assert!(began.elapsed() < TIMEOUT, "no end: {run:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -160,7 +160,7 @@ impl Real {
             if let Some(run) = last.filter(|run| !run.status.is_open()) {
                 return run;
             }
-            assert!(began.elapsed() < PATIENCE, "no run came to its end");
+            assert!(began.elapsed() < TIMEOUT, "no run came to its end");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

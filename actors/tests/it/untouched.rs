@@ -54,7 +54,7 @@ impl Untouched {
 /// What the engine does by itself, at any moment, where the clock was set: so that a dry run finds nothing of it to do.
 pub async fn keep_house(store: &Metastore, now: Timestamp) {
     let retention = TimeDelta::from_std(EngineSettings::default().retention).unwrap();
-    store.bring_forward(now).await.unwrap();
+    store.reset_future_dates(now).await.unwrap();
     store.prune(now - retention).await.unwrap();
 }
 

@@ -41,7 +41,7 @@ pub fn results(
 
 /// Of what Confluence's own search found: what an index that was in step up to `since` cannot know, since it changed later.
 #[must_use]
-pub fn news(live: Vec<QueryResult>, since: Option<Timestamp>) -> Vec<QueryResult> {
+pub fn modified_since(live: Vec<QueryResult>, since: Option<Timestamp>) -> Vec<QueryResult> {
     let later = |result: &QueryResult| since.is_none_or(|s| result.page.page.last_modified > s);
     live.into_iter().filter(later).collect()
 }
@@ -49,7 +49,7 @@ pub fn news(live: Vec<QueryResult>, since: Option<Timestamp>) -> Vec<QueryResult
 /// Two ranked lists in turn, at most `top_k` in all. Scores of two searches cannot be compared, so each result gets one that
 /// tells its rank.
 #[must_use]
-pub fn in_turn(
+pub fn interleave(
     first: Vec<QueryResult>,
     second: Vec<QueryResult>,
     top_k: usize,
@@ -177,14 +177,14 @@ mod tests {
             assert!(sorted || results.iter().all(|r| r.score == 0.1));
             results.into_iter().map(|r| r.text).collect()
         };
-        let news_since = news(live(), since);
+        let news_since = modified_since(live(), since);
         assert_eq!(
-            ids(in_turn(index(), news_since, 5)),
+            ids(interleave(index(), news_since, 5)),
             ["0", "new", "1", "newer", "2"],
             "however much the index has to say"
         );
-        assert_eq!(ids(in_turn(index(), Vec::new(), 2)), ["0", "1"]);
-        assert_eq!(news(live(), None).len(), 3);
+        assert_eq!(ids(interleave(index(), Vec::new(), 2)), ["0", "1"]);
+        assert_eq!(modified_since(live(), None).len(), 3);
     }
 
     #[test]

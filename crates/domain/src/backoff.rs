@@ -28,14 +28,14 @@ impl Backoff {
         cap: Duration::from_secs(60),
     };
 
-    /// The wait after `failures` failures in a row (1 for the first), with `luck` in `0.0..1.0` for the jitter, and not
+    /// The wait after `failures` failures in a row (1 for the first), with `jitter` in `0.0..1.0` for the jitter, and not
     /// below `at_least`.
     #[must_use]
-    pub fn wait(&self, failures: u32, luck: f64, at_least: Duration) -> Duration {
+    pub fn wait(&self, failures: u32, jitter: f64, at_least: Duration) -> Duration {
         let doublings = failures.saturating_sub(1).min(24);
         let plain = self.base.saturating_mul(1 << doublings).min(self.cap);
         plain
-            .mul_f64(0.7 + 0.6 * luck.clamp(0.0, 1.0))
+            .mul_f64(0.7 + 0.6 * jitter.clamp(0.0, 1.0))
             .max(at_least)
     }
 }

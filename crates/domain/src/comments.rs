@@ -184,7 +184,10 @@ impl CommentBrief {
 /// and the text as a quotation, so that nothing in it passes for a part of the page; replies are quotations within it, in the
 /// order in which they were made. A reply to a comment that is gone stands by itself.
 #[must_use]
-pub fn fold(comments: &[CachedComment], names: &HashMap<AccountId, String>) -> Option<String> {
+pub fn render_comments(
+    comments: &[CachedComment],
+    names: &HashMap<AccountId, String>,
+) -> Option<String> {
     let mut ordered: Vec<&CachedComment> = comments.iter().collect();
     // Ids count up: the order of making, which an edit does not change.
     ordered.sort_unstable_by_key(|comment| (comment.id.as_str().len(), comment.id.as_str()));
@@ -197,7 +200,7 @@ pub fn fold(comments: &[CachedComment], names: &HashMap<AccountId, String>) -> O
             None => roots.push(*comment),
         }
     }
-    let mut folder = Folder {
+    let mut folder = Renderer {
         names,
         replies,
         told: HashSet::new(),
@@ -214,14 +217,14 @@ pub fn fold(comments: &[CachedComment], names: &HashMap<AccountId, String>) -> O
     (!body.is_empty()).then(|| format!("# {HEADING}\n\n{body}\n"))
 }
 
-struct Folder<'a> {
+struct Renderer<'a> {
     names: &'a HashMap<AccountId, String>,
     replies: HashMap<&'a PageId, Vec<&'a CachedComment>>,
     told: HashSet<&'a PageId>,
     out: String,
 }
 
-impl<'a> Folder<'a> {
+impl<'a> Renderer<'a> {
     /// A comment with everything that replies to it.
     fn tell(&mut self, root: &'a CachedComment) {
         let mut open = vec![(root, 0)];
@@ -396,7 +399,7 @@ mod tests {
             comment(11, Some(9), "An earlier reply.\n"),
         ];
         assert_eq!(
-            fold(&all, &names()).unwrap(),
+            render_comments(&all, &names()).unwrap(),
             "# Comments\n\n\
              **Ada \\*L\\***, 1970-01-01:\n\n\
              > First thread.\n>\n> # Not a heading of the page\n>\n> - a list\n\
@@ -418,7 +421,7 @@ mod tests {
                 standing: Standing::parse(word),
                 ..inline.clone()
             };
-            let folded = fold(&[comment], &names()).unwrap();
+            let folded = render_comments(&[comment], &names()).unwrap();
             folded.lines().nth(2).unwrap().to_owned()
         };
         let told = "**Somebody** on “the \\`gateway\\` of”, 1970-01-01";
@@ -433,15 +436,19 @@ mod tests {
 
     #[test]
     fn nothing_to_tell_is_no_heading() {
-        assert_eq!(fold(&[], &names()), None);
-        assert_eq!(fold(&[comment(1, None, " \n")], &names()), None);
+        assert_eq!(render_comments(&[], &names()), None);
+        assert_eq!(render_comments(&[comment(1, None, " \n")], &names()), None);
         let replied = [comment(1, None, ""), comment(2, Some(1), "Yes.")];
-        assert!(fold(&replied, &names()).unwrap().contains("> > Yes."));
+        assert!(
+            render_comments(&replied, &names())
+                .unwrap()
+                .contains("> > Yes.")
+        );
     }
 
     #[test]
     fn a_reply_whose_comment_is_gone_stands_by_itself() {
-        let folded = fold(&[comment(2, Some(1), "Left over.")], &names()).unwrap();
+        let folded = render_comments(&[comment(2, Some(1), "Left over.")], &names()).unwrap();
         assert!(folded.contains("\n> Left over."), "{folded}");
     }
 
@@ -458,7 +465,7 @@ mod tests {
                     comment(id, *parent, &format!("# text-{id}-\n\nmore\n"))
                 })
                 .collect();
-            let folded = fold(&all, &names()).unwrap();
+            let folded = render_comments(&all, &names()).unwrap();
             for at in 0..all.len() {
                 let told = format!("# text-{at}-\n");
                 prop_assert_eq!(folded.matches(told.as_str()).count(), 1, "{}", folded);
@@ -468,7 +475,7 @@ mod tests {
             }
             let mut turned = all.clone();
             turned.reverse();
-            prop_assert_eq!(fold(&turned, &names()).unwrap(), folded);
+            prop_assert_eq!(render_comments(&turned, &names()).unwrap(), folded);
         }
     }
 

@@ -230,7 +230,7 @@ pub enum SpaceState {
 
 /// Whether a space has to be read whole by a run of any kind: polls went on without it meanwhile.
 #[must_use]
-pub const fn owes_a_sweep(before: SpaceState, now: SpaceState) -> bool {
+pub const fn needs_full_listing(before: SpaceState, now: SpaceState) -> bool {
     matches!(before, SpaceState::Failing | SpaceState::Vanished)
         && !matches!(now, SpaceState::Vanished)
 }

@@ -66,7 +66,7 @@ impl RunKind {
     /// What goes on after the process ended under a run of this kind. After a poll that was cut short that is a sweep, since
     /// what hangs on a half-read poll (pages below a renamed one) is only found by comparing everything.
     #[must_use]
-    pub const fn goes_on_as(self) -> Self {
+    pub const fn resumed_as(self) -> Self {
         match self {
             Self::Delta => Self::Sweep,
             kind => kind,

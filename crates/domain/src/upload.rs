@@ -14,7 +14,7 @@ const ROUNDS: u32 = 4;
 /// After so many rounds it is the store, whatever else it answers.
 const MOST_ROUNDS: u32 = 2 * ROUNDS;
 /// So many documents in a row of which none is taken are no coincidence.
-const SEVERAL: usize = 8;
+const SUSPICIOUS_RUN: usize = 8;
 
 /// What becomes of a document that was sent by itself in vain, while the store answered about others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,15 +35,15 @@ pub const fn alone(tries: u32) -> Alone {
     }
 }
 
-/// How long a document that was sent by itself so often in vain rests within its run; `luck` in `0.0..1.0`.
+/// How long a document that was sent by itself so often in vain rests within its run; `jitter` in `0.0..1.0`.
 #[must_use]
-pub fn rest(tries: u32, luck: f64) -> Duration {
-    Backoff::REQUEST.wait(tries, luck, Duration::ZERO)
+pub fn rest(tries: u32, jitter: f64) -> Duration {
+    Backoff::REQUEST.wait(tries, jitter, Duration::ZERO)
 }
 
 /// What was seen of a store that answers nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Silence {
+pub struct Unanswered {
     /// Rounds in a row without an answer.
     pub rounds: u32,
     /// Whether documents went by themselves in the last of them, and it was not merely that the store limits requests.
@@ -66,20 +66,20 @@ pub enum Next {
 
 /// Rows for the next round out of those that are due, oldest first, so that many which the store never takes hold up none
 /// behind them: those that it has not yet left unanswered or refused by themselves (`suspected`) come first and go without the
-/// others, and where there are more than `wanted` they come from everywhere in the queue, `luck` in `0.0..1.0`.
+/// others, and where there are more than `wanted` they come from everywhere in the queue, `jitter` in `0.0..1.0`.
 #[must_use]
 pub fn next_rows<T>(
     due: Vec<T>,
     suspected: impl FnMut(&T) -> bool,
     wanted: usize,
-    luck: f64,
+    jitter: f64,
 ) -> Vec<T> {
     let (suspects, others): (Vec<T>, Vec<T>) = due.into_iter().partition(suspected);
     let first = if others.is_empty() { suspects } else { others };
-    spread(first, wanted, luck)
+    spread(first, wanted, jitter)
 }
 
-fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
+fn spread<T>(due: Vec<T>, wanted: usize, jitter: f64) -> Vec<T> {
     let (all, wanted) = (due.len(), wanted.max(1));
     if all <= wanted {
         return due;
@@ -90,7 +90,7 @@ fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
         clippy::cast_sign_loss,
         reason = "a share of at most a thousand rows"
     )]
-    let offset = (luck.clamp(0.0, 0.999_999) * all as f64) as usize;
+    let offset = (jitter.clamp(0.0, 0.999_999) * all as f64) as usize;
     let mut picked: Vec<bool> = vec![false; all];
     for n in 0..wanted {
         picked[(offset + n * all / wanted) % all] = true;
@@ -103,10 +103,10 @@ fn spread<T>(due: Vec<T>, wanted: usize, luck: f64) -> Vec<T> {
 
 /// Decides after a round in which nothing was answered.
 #[must_use]
-pub const fn after_silence(seen: Silence) -> Next {
+pub const fn after_silence(seen: Unanswered) -> Next {
     if seen.rounds < ROUNDS {
         Next::Again
-    } else if seen.given_up >= SEVERAL || seen.rounds >= MOST_ROUNDS {
+    } else if seen.given_up >= SUSPICIOUS_RUN || seen.rounds >= MOST_ROUNDS {
         Next::GiveUpTheStore
     } else if seen.alone {
         Next::AskTheStore
@@ -120,11 +120,11 @@ mod tests {
     use super::*;
 
     proptest::proptest! {
-        /// As many as wanted, each once and in order; and none of them is out of reach of luck.
+        /// As many as wanted, each once and in order; and none of them is out of reach of jitter.
         #[test]
-        fn rows_come_from_everywhere(all in 0_usize..300, wanted in 0_usize..50, luck in 0.0_f64..1.0) {
+        fn rows_come_from_everywhere(all in 0_usize..300, wanted in 0_usize..50, jitter in 0.0_f64..1.0) {
             let due: Vec<usize> = (0..all).collect();
-            let picked = spread(due, wanted, luck);
+            let picked = spread(due, wanted, jitter);
             proptest::prop_assert_eq!(picked.len(), all.min(wanted.max(1)));
             proptest::prop_assert!(picked.is_sorted_by(|a, b| a < b));
             for gap in picked.windows(2) {
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn silence_is_the_documents_fault_only_where_few_go_alone() {
         let next = |rounds, alone, given_up| {
-            after_silence(Silence {
+            after_silence(Unanswered {
                 rounds,
                 alone,
                 given_up,
@@ -152,8 +152,11 @@ mod tests {
         };
         assert_eq!(next(1, true, 0), Next::Again);
         assert_eq!(next(ROUNDS, true, 0), Next::AskTheStore);
-        assert_eq!(next(ROUNDS + 1, true, SEVERAL - 1), Next::AskTheStore);
-        assert_eq!(next(ROUNDS + 1, true, SEVERAL), Next::GiveUpTheStore);
+        assert_eq!(
+            next(ROUNDS + 1, true, SUSPICIOUS_RUN - 1),
+            Next::AskTheStore
+        );
+        assert_eq!(next(ROUNDS + 1, true, SUSPICIOUS_RUN), Next::GiveUpTheStore);
         assert_eq!(next(ROUNDS, false, 0), Next::Again, "smaller batches first");
         assert_eq!(next(MOST_ROUNDS, false, 0), Next::GiveUpTheStore);
     }

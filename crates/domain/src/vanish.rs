@@ -19,7 +19,7 @@ pub const fn space_is_gone(seen_of_index: usize, unseen_before: bool) -> bool {
 
 /// What is to be done with a page that was not listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum AbsenceVerdict {
     /// It is there after all (a lagging listing, or moved to another space of this index): take these facts.
     There,
     /// Positive evidence: remove it in this run, for this reason.
@@ -40,11 +40,11 @@ pub fn judge(
     scope: &HashSet<SpaceId>,
     (absent_since, retained): (Option<Timestamp>, bool),
     now: Timestamp,
-) -> Fate {
+) -> AbsenceVerdict {
     let fate = evidence(answer, scope, absent_since, now);
     match fate {
-        Fate::Remove(why) if retained => Fate::Retain(why),
-        Fate::Hide if retained => Fate::Retain(NOT_SHOWN),
+        AbsenceVerdict::Remove(why) if retained => AbsenceVerdict::Retain(why),
+        AbsenceVerdict::Hide if retained => AbsenceVerdict::Retain(NOT_SHOWN),
         fate => fate,
     }
 }
@@ -56,19 +56,19 @@ fn evidence(
     scope: &HashSet<SpaceId>,
     absent_since: Option<Timestamp>,
     now: Timestamp,
-) -> Fate {
+) -> AbsenceVerdict {
     match answer {
         Some(page) => match page.status {
-            ContentStatus::Current if scope.contains(&page.space_id) => Fate::There,
-            ContentStatus::Current => Fate::Remove("moved to a space outside this index"),
-            ContentStatus::Archived => Fate::Remove("archived"),
-            ContentStatus::Trashed => Fate::Remove("in the trash"),
-            ContentStatus::Deleted => Fate::Remove("deleted"),
-            ContentStatus::Draft => Fate::Remove("back to a draft"),
-            ContentStatus::Unknown => Fate::Keep,
+            ContentStatus::Current if scope.contains(&page.space_id) => AbsenceVerdict::There,
+            ContentStatus::Current => AbsenceVerdict::Remove("moved to a space outside this index"),
+            ContentStatus::Archived => AbsenceVerdict::Remove("archived"),
+            ContentStatus::Trashed => AbsenceVerdict::Remove("in the trash"),
+            ContentStatus::Deleted => AbsenceVerdict::Remove("deleted"),
+            ContentStatus::Draft => AbsenceVerdict::Remove("back to a draft"),
+            ContentStatus::Unknown => AbsenceVerdict::Keep,
         },
-        None if is_confirmed(absent_since, now) => Fate::Remove(NOT_SHOWN),
-        None => Fate::Hide,
+        None if is_confirmed(absent_since, now) => AbsenceVerdict::Remove(NOT_SHOWN),
+        None => AbsenceVerdict::Hide,
     }
 }
 
@@ -129,37 +129,40 @@ mod tests {
             |answer: Option<SourcePage>, since| judge(answer.as_ref(), &scope, (since, false), now);
         assert_eq!(
             fate(Some(page(ContentStatus::Current, "11")), None),
-            Fate::There
+            AbsenceVerdict::There
         );
         assert!(matches!(
             fate(Some(page(ContentStatus::Current, "99")), None),
-            Fate::Remove(_)
+            AbsenceVerdict::Remove(_)
         ));
         assert!(matches!(
             fate(Some(page(ContentStatus::Trashed, "10")), None),
-            Fate::Remove(_)
+            AbsenceVerdict::Remove(_)
         ));
         assert!(matches!(
             fate(Some(page(ContentStatus::Archived, "10")), None),
-            Fate::Remove(_)
+            AbsenceVerdict::Remove(_)
         ));
         assert_eq!(
             fate(Some(page(ContentStatus::Unknown, "10")), None),
-            Fate::Keep
+            AbsenceVerdict::Keep
         );
-        assert_eq!(fate(None, None), Fate::Hide);
-        assert_eq!(fate(None, Some(now - TimeDelta::seconds(59))), Fate::Hide);
+        assert_eq!(fate(None, None), AbsenceVerdict::Hide);
+        assert_eq!(
+            fate(None, Some(now - TimeDelta::seconds(59))),
+            AbsenceVerdict::Hide
+        );
         assert!(matches!(
             fate(None, Some(now - TimeDelta::seconds(60))),
-            Fate::Remove(_)
+            AbsenceVerdict::Remove(_)
         ));
         let kept = |answer: Option<SourcePage>| judge(answer.as_ref(), &scope, (None, true), now);
-        assert_eq!(kept(None), Fate::Retain(NOT_SHOWN));
+        assert_eq!(kept(None), AbsenceVerdict::Retain(NOT_SHOWN));
         let trashed = page(ContentStatus::Trashed, "10");
-        assert_eq!(kept(Some(trashed)), Fate::Retain("in the trash"));
+        assert_eq!(kept(Some(trashed)), AbsenceVerdict::Retain("in the trash"));
         let back = page(ContentStatus::Current, "10");
-        assert_eq!(kept(Some(back)), Fate::There);
+        assert_eq!(kept(Some(back)), AbsenceVerdict::There);
         let unknown = page(ContentStatus::Unknown, "10");
-        assert_eq!(kept(Some(unknown)), Fate::Keep);
+        assert_eq!(kept(Some(unknown)), AbsenceVerdict::Keep);
     }
 }

@@ -497,8 +497,8 @@ impl SyncStore for Metastore {
         self.write(move |c| events::append(c, event, now)).await
     }
 
-    async fn bring_forward(&self, now: Timestamp) -> StoreResult<usize> {
-        self.write(move |c| clock::bring_forward(c, now)).await
+    async fn reset_future_dates(&self, now: Timestamp) -> StoreResult<usize> {
+        self.write(move |c| clock::reset_future_dates(c, now)).await
     }
 
     async fn prune(&self, before: Timestamp) -> StoreResult<()> {

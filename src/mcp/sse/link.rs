@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub type Inbound = RxJsonRpcMessage<RoleServer>;
 
 /// How long an event waits for a client that does not read, before the session ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Reads one message.
 ///
@@ -113,7 +113,7 @@ impl Transport<RoleServer> for Link {
         async move {
             let data = sse::Data::new_json(&message).map_err(io::Error::other)?;
             let event = sse::Event::from(data.event("message"));
-            match tokio::time::timeout(PATIENCE, outbound.send(event)).await {
+            match tokio::time::timeout(TIMEOUT, outbound.send(event)).await {
                 Ok(Ok(())) => Ok(()),
                 _ => {
                     ct.cancel();

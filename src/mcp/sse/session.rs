@@ -18,7 +18,7 @@ use super::{Options, QUEUE};
 use crate::mcp::caller::{Caller, Owner};
 
 /// How long a message waits for room in the session's queue.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A session. It ends when its stream does, when the service stops, when it has been idle for too long, or when its client
 /// no longer reads; whichever comes first, the others follow through the token.
@@ -121,7 +121,7 @@ impl Handler<Incoming> for Session {
             Err(mpsc::error::TrySendError::Full(message)) => {
                 let queue = self.to_service.clone();
                 Box::pin(async move {
-                    match tokio::time::timeout(PATIENCE, queue.send(message)).await {
+                    match tokio::time::timeout(TIMEOUT, queue.send(message)).await {
                         Ok(Ok(())) => Ok(()),
                         Ok(Err(_)) => Err(Refused::Ended),
                         Err(_) => Err(Refused::Stuck),

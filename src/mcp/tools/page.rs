@@ -32,7 +32,7 @@ pub const MAX_CHARS: usize = 18_000;
 pub const MIN_CHARS: usize = 200;
 
 /// What is wanted of which page.
-struct Wish {
+struct PageRequest {
     target: Target,
     section: Option<String>,
     max_chars: usize,
@@ -45,13 +45,13 @@ pub async fn call(
     caller: &Caller,
     arguments: Map<String, Value>,
 ) -> Result<ToolAnswer, ToolError> {
-    let wish = wish(arguments)?;
+    let request = request(arguments)?;
     let scope = scope(kb, caller).await?;
-    let (index, found) = find(kb, &scope, &wish.target).await?;
-    read(kb, &scope, index, found, &wish)
+    let (index, found) = find(kb, &scope, &request.target).await?;
+    read(kb, &scope, index, found, &request)
 }
 
-fn wish(arguments: Map<String, Value>) -> Result<Wish, ToolError> {
+fn request(arguments: Map<String, Value>) -> Result<PageRequest, ToolError> {
     let mut args = Args::new("get_page", arguments, KNOWN);
     let page_id = args.text("page_id", 2_000);
     let address = args.text("url", 2_000);
@@ -104,7 +104,7 @@ fn wish(arguments: Map<String, Value>) -> Result<Wish, ToolError> {
     let target = named.into_iter().next().ok_or_else(|| {
         ToolError::new("name a page by `page_id`, by `url`, or by `title` and `space`.")
     })?;
-    Ok(Wish {
+    Ok(PageRequest {
         target,
         section,
         max_chars: max_chars.map_or(DEFAULT_CHARS, |n| n as usize),
@@ -202,10 +202,10 @@ fn read(
     scope: &Scope,
     index: &Index,
     found: FoundPage,
-    wish: &Wish,
+    request: &PageRequest,
 ) -> Result<ToolAnswer, ToolError> {
     let mut notes = Vec::new();
-    let cursor = wish
+    let cursor = request
         .cursor
         .as_ref()
         .filter(|c| c.page == found.page.id)
@@ -221,11 +221,11 @@ fn read(
         });
     let asked = cursor
         .and_then(|c| c.section.clone())
-        .or_else(|| wish.section.clone());
+        .or_else(|| request.section.clone());
     let section = match asked {
         Some(wanted) => Some(section(&found, &wanted)?),
-        None => match &wish.target {
-            // A place that the address names is a wish, not a demand: old anchors are common.
+        None => match &request.target {
+            // A place that the address names is a request, not a demand: old anchors are common.
             Target::Id {
                 anchor: Some(anchor),
                 ..
@@ -269,7 +269,7 @@ fn read(
     // Fence, notes and the line about the next part.
     let spare = 900 + notes.iter().map(|n| n.len() + 1).sum::<usize>();
     let budget = MAX_ANSWER_BYTES.saturating_sub(head.len() + spare);
-    let taken = cut::part(rest, wish.max_chars, fenced_budget(rest, budget));
+    let taken = cut::part(rest, request.max_chars, fenced_budget(rest, budget));
     let part = &rest[..taken];
     let next = (offset + taken < whole.len()).then(|| {
         PageCursor {

@@ -25,7 +25,7 @@ use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
 use super::{RunCtx, retry};
 use crate::shared::FILES_AT_ONCE;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// The checkpoint that remembers the newest file seen.
 pub(super) const WALK: &str = "attachments";
@@ -42,8 +42,8 @@ const RESTARTS: u32 = 2;
 const FAILURES_IN_A_ROW: u32 = 5;
 
 /// What is newer than search may know. Answers the files whose rows are others than before, and up to when files are known, to
-/// be remembered when all of them were read.
-pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>), Halt> {
+/// be spaces_before when all of them were read.
+pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>), RunError> {
     let mut touched = Vec::new();
     let Some(since) = watermark(ctx, WALK).await? else {
         // Nothing is known yet: a sweep reads all of them, from here on polls go on.
@@ -77,7 +77,7 @@ pub(super) async fn of_space(
     ctx: &RunCtx,
     space: &SeenSpace,
     listed: &HashSet<PageId>,
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut seen = HashSet::new();
     let mut named = HashSet::new();
     let mut repeats = Repeats::default();
@@ -87,14 +87,14 @@ pub(super) async fn of_space(
         let files = ctx.source.files(&space.key, space.reach, cursor.as_ref());
         let answer = match files.await {
             Ok(answer) => answer,
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 if error.disposition() == Disposition::RestartWalk && restarts < RESTARTS {
                     restarts += 1;
                     cursor = None;
                     continue;
                 }
-                return Err(Halt::Source(error));
+                return Err(RunError::Source(error));
             }
         };
         // Search was seen to name a next answer behind an empty one: that is its end.
@@ -104,7 +104,7 @@ pub(super) async fn of_space(
         named.extend(answer.items.iter().map(|file| file.id.clone()));
         if !repeats.take(answer.items.len(), named.len() - before, named.len()) {
             let what = format!("the files of {}", space.given);
-            return Err(Halt::Source(SourceError::endless(what)));
+            return Err(RunError::Source(SourceError::endless(what)));
         }
         // One that hangs on nothing of this index now is missed.
         seen.extend(record(ctx, answer.items).await?.placed);
@@ -130,7 +130,7 @@ pub(super) async fn of_space(
 }
 
 /// Lets files go where their page went, so that one that the listing of this space did not name is missed here.
-async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), Halt> {
+async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
     loop {
         let _rows = ctx.rows.lock().await;
         let ids = ctx
@@ -158,7 +158,7 @@ struct Recorded {
 }
 
 /// Writes files into rows, as far as they hang on pages of this index.
-async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, Halt> {
+async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, RunError> {
     let ids: Vec<PageId> = files.iter().map(|file| file.id.clone()).collect();
     let pages: HashSet<PageId> = files.iter().filter_map(|file| file.page.clone()).collect();
     let pages: Vec<PageId> = pages.into_iter().collect();
@@ -207,7 +207,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, Halt> 
     }
     if !changed.is_empty() {
         ctx.store().save_pages(&changed, &[], &[]).await?;
-        ctx.shared.pass("after_files_recorded");
+        ctx.shared.fail_point("after_files_recorded");
     }
     ctx.counters.count(|counts| counts.seen += new);
     Ok(recorded)
@@ -218,7 +218,7 @@ fn is_page(record: &PageRecord) -> bool {
         && record.state() != PageState::Removed
 }
 
-async fn by_id(ctx: &RunCtx, ids: &[PageId]) -> Result<HashMap<PageId, PageRecord>, Halt> {
+async fn by_id(ctx: &RunCtx, ids: &[PageId]) -> Result<HashMap<PageId, PageRecord>, RunError> {
     let mut found = HashMap::new();
     for ids in ids.chunks(500) {
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -279,7 +279,7 @@ fn leave_out(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
 }
 
 /// Fetches files and keeps their text.
-pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
     let refusals = AtomicU32::new(0);
     for ids in ids.chunks(CHUNK) {
         let records = by_id(ctx, ids).await?;
@@ -294,7 +294,7 @@ pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
 }
 
 /// Fetches one file. After several refusals in a row by Confluence of downloads as such no further one is tried.
-async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(), Halt> {
+async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(), RunError> {
     let id = record.page_id.clone();
     let (Some(page), None) = (record.facts.parent_id.clone(), refusal(&record)) else {
         let reason = refusal(&record).unwrap_or_else(|| "it hangs on no page".to_owned());
@@ -324,8 +324,8 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
             refusals.store(0, Ordering::Relaxed);
             bytes
         }
-        Err(halt) => {
-            let error = halt.only_optional(Part::Files)?;
+        Err(failure) => {
+            let error = failure.recoverable_for(Part::Files)?;
             if error.disposition().ends_run(None) {
                 refusals.fetch_add(1, Ordering::Relaxed);
                 ctx.is_missing(Part::Files, &format!("{id} could not be fetched"), &error);
@@ -391,10 +391,10 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
 /// Counts that reading a version begins, before it does, so that what ends the whole process counts too. A read that was dropped
 /// in this process was none of the file's doing. Answers how many did not come to their end, with this one; `None` when the file
 /// was replaced meanwhile.
-async fn begin_read(ctx: &RunCtx, id: &PageId, version: i32) -> Result<Option<i32>, Halt> {
+async fn begin_read(ctx: &RunCtx, id: &PageId, version: i32) -> Result<Option<i32>, RunError> {
     let dropped = ctx.shared.begin_read(ctx.index(), id);
     let counted = count_read(ctx, id, version, i32::from(!dropped)).await?;
-    ctx.shared.pass("after_read_counted");
+    ctx.shared.fail_point("after_read_counted");
     Ok(counted)
 }
 
@@ -411,7 +411,7 @@ async fn count_read(
     id: &PageId,
     version: i32,
     more: i32,
-) -> Result<Option<i32>, Halt> {
+) -> Result<Option<i32>, RunError> {
     let _rows = ctx.rows.lock().await;
     let mut records = ctx
         .store()
@@ -433,7 +433,7 @@ async fn settle(
     id: &PageId,
     version: i32,
     text: Result<String, String>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let _rows = ctx.rows.lock().await;
     let records = ctx
         .store()
@@ -474,7 +474,7 @@ async fn settle(
         }
     }
     ctx.store().save_pages(&[record], &[], &kept).await?;
-    ctx.shared.pass("after_file_settled");
+    ctx.shared.fail_point("after_file_settled");
     Ok(())
 }
 
@@ -486,7 +486,7 @@ pub(super) fn affordable(ctx: &RunCtx, ids: &[PageId]) -> Vec<PageId> {
 }
 
 /// Files that the site is asked for one by one, as items of the tree. After several failures in a row nothing more is asked.
-pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
+pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, RunError> {
     let mut all = Asking::default();
     let mut in_a_row = 0;
     let known = by_id(ctx, ids).await?;
@@ -499,8 +499,8 @@ pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
         }
         let file = match ctx.source.file(id).await {
             Ok(file) => file,
-            Err(halt) => {
-                let error = halt.only_optional(Part::Files)?;
+            Err(failure) => {
+                let error = failure.recoverable_for(Part::Files)?;
                 let what = format!(
                     "{id}, which is no longer listed, could not be asked for; it stays as it is"
                 );
@@ -522,7 +522,7 @@ pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, Halt> {
 }
 
 /// Lets files follow pages that are gone, hidden or out, before removals are written.
-pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn follow(ctx: &RunCtx) -> Result<(), RunError> {
     let mut after: Option<PageId> = None;
     loop {
         let ids = ctx
@@ -592,7 +592,7 @@ pub(super) async fn follow(ctx: &RunCtx) -> Result<(), Halt> {
         });
         if !files.is_empty() || !wanted.is_empty() {
             ctx.store().save_pages(&files, &wanted, &[]).await?;
-            ctx.shared.pass("after_files_followed");
+            ctx.shared.fail_point("after_files_followed");
         }
     }
 }

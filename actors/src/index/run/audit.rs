@@ -8,12 +8,12 @@ use domain::index::Remote;
 use domain::{DocumentId, PageId};
 
 use super::RunCtx;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 const CHUNK: usize = 500;
 
 /// Compares, and puts right.
-pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
+pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), RunError> {
     let Some(mut listed) = list(ctx, remote).await? else {
         return Ok(());
     };
@@ -56,7 +56,7 @@ pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
 async fn list(
     ctx: &RunCtx,
     remote: &Remote,
-) -> Result<Option<HashMap<DocumentId, Option<String>>>, Halt> {
+) -> Result<Option<HashMap<DocumentId, Option<String>>>, RunError> {
     let Some(backend) = ctx.shared.backend(ctx.settings().backend) else {
         return Ok(None);
     };
@@ -87,7 +87,7 @@ async fn list(
 async fn remove_orphans(
     ctx: &RunCtx,
     listed: HashMap<DocumentId, Option<String>>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let listed: Vec<_> = listed
         .into_iter()
         .filter_map(|(id, hash)| Some((id.page()?, hash)))

@@ -14,7 +14,7 @@ use super::convert::{Links, RawBody, convert};
 use super::listed::record;
 use super::{RunCtx, attachments, reconvert, retry};
 use crate::document::KeptText;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 3;
 const FAILURES_IN_A_ROW: u32 = 12;
 
 /// Fetches what is due.
-pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
     let mut tried: HashSet<PageId> = HashSet::new();
     loop {
         ctx.stop.check()?;
@@ -72,7 +72,7 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), Halt> {
 async fn adopt_cached(
     ctx: &RunCtx,
     due: Vec<(PageId, ContentKind)>,
-) -> Result<Vec<(PageId, ContentKind)>, Halt> {
+) -> Result<Vec<(PageId, ContentKind)>, RunError> {
     let mut remain = Vec::new();
     for due in due.chunks(MAX_BATCH) {
         let ids: Vec<PageId> = due.iter().map(|(id, _)| id.clone()).collect();
@@ -128,7 +128,7 @@ async fn adopt_cached(
     Ok(remain)
 }
 
-async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), Halt> {
+async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), RunError> {
     let mut stack = vec![ids];
     let mut in_a_row = 0;
     while let Some(mut ids) = stack.pop() {
@@ -150,14 +150,14 @@ async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), 
                 still_without(ctx, &answered).await?;
                 continue;
             }
-            Err(halt) => halt.only_this_part()?,
+            Err(failure) => failure.recoverable()?,
         };
         in_a_row += 1;
         if error.disposition().is_passing() && in_a_row >= FAILURES_IN_A_ROW {
-            return Err(Halt::Source(error));
+            return Err(RunError::Source(error));
         }
         if matches!(error, SourceError::RateLimited { .. }) {
-            return Err(Halt::Source(error));
+            return Err(RunError::Source(error));
         }
         if ids.len() > 1 {
             // The second half first onto the stack: pages are tried in their order.
@@ -172,7 +172,7 @@ async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), 
 }
 
 /// Left out of an answer in bulk: gone meanwhile, or a passing fault. The sweep finds out which.
-async fn not_answered(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+async fn not_answered(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -185,7 +185,7 @@ async fn not_answered(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
 }
 
 /// Named by an answer that should have brought their bodies, and still without: `answered` says of which a body came at all.
-async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result<(), Halt> {
+async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result<(), RunError> {
     let ids: Vec<PageId> = answered.keys().cloned().collect();
     let now = ctx.now();
     let (mut left_out, mut lagging) = (Vec::new(), Vec::new());
@@ -216,7 +216,7 @@ async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result
 }
 
 /// Converts again what was kept before everything that it points at was listed.
-pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
     let unlinked: Vec<PageId> = ctx
         .find(|f| std::mem::take(&mut f.unlinked))
         .into_iter()

@@ -24,8 +24,8 @@ use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
 use super::recent::{newest_first, watermark};
-use crate::document::{authors, fold_each, points_at};
-use crate::stop::Halt;
+use crate::document::{authors, points_at, render_each};
+use crate::stop::RunError;
 
 /// The checkpoint that remembers the newest comment seen.
 pub(super) const WALK: &str = "comments";
@@ -38,7 +38,7 @@ const RESTARTS: u32 = 2;
 
 /// Takes comments out of documents when the index does not want them any more. The administrator's own choice: nothing is
 /// removed but text.
-pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), RunError> {
     if ctx.settings().include_comments {
         return Ok(());
     }
@@ -51,13 +51,13 @@ pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), Halt> {
         if ids.is_empty() {
             return Ok(());
         }
-        write_folded(ctx, &ids, &HashMap::new()).await?;
+        write_rendered(ctx, &ids, &HashMap::new()).await?;
     }
 }
 
 /// Where comments stand before a run looks at pages: polled newest first since the last time. Answers the pages whose
-/// comments may be others, and up to when comments are known, to be remembered when all of them were read.
-pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), Halt> {
+/// comments may be others, and up to when comments are known, to be spaces_before when all of them were read.
+pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), RunError> {
     let mut pages = HashSet::new();
     let Some(since) = watermark(ctx, WALK).await? else {
         // Nothing is known yet: a sweep reads all of them, from here on polls go on.
@@ -97,7 +97,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
 
 /// Reads every comment of a space, compares with what is kept, forgets what is gone, and writes what each page's comments come
 /// to now. Before pages are decided, so that each is uploaded once.
-pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), Halt> {
+pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let members: HashSet<PageId> = briefs
         .into_iter()
@@ -142,7 +142,7 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    async fn walk(&mut self, space: &SeenSpace) -> Result<(), Halt> {
+    async fn walk(&mut self, space: &SeenSpace) -> Result<(), RunError> {
         let query = CommentsQuery::Space {
             key: space.key.clone(),
             reach: space.reach,
@@ -154,14 +154,14 @@ impl Sweep<'_> {
         loop {
             let answer = match self.ctx.source.comments(&query, cursor.as_ref()).await {
                 Ok(answer) => answer,
-                Err(halt) => {
-                    let error = halt.only_this_part()?;
+                Err(failure) => {
+                    let error = failure.recoverable()?;
                     if error.disposition() == Disposition::RestartWalk && restarts < RESTARTS {
                         restarts += 1;
                         cursor = None;
                         continue;
                     }
-                    return Err(Halt::Source(error));
+                    return Err(RunError::Source(error));
                 }
             };
             // Search was seen to name a next answer behind an empty one: that is its end.
@@ -175,12 +175,12 @@ impl Sweep<'_> {
             let named = self.places.len();
             if !repeats.take(items, named - before, named) {
                 let what = format!("the comments of {}", space.given);
-                return Err(Halt::Source(SourceError::endless(what)));
+                return Err(RunError::Source(SourceError::endless(what)));
             }
         }
     }
 
-    async fn compare(&mut self, items: Vec<SourceComment>) -> Result<(), Halt> {
+    async fn compare(&mut self, items: Vec<SourceComment>) -> Result<(), RunError> {
         let mut changed = Vec::new();
         for mut item in items {
             let known = self.kept.get(&item.id);
@@ -210,7 +210,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn fetch(&mut self) -> Result<(), Halt> {
+    async fn fetch(&mut self) -> Result<(), RunError> {
         for ids in std::mem::take(&mut self.wanted).chunks(MAX_COMMENTS) {
             let query = CommentsQuery::Ids(ids.to_vec(), self.ctx.reach());
             let mut cursor: Option<Cursor> = None;
@@ -235,7 +235,7 @@ impl Sweep<'_> {
 
     /// Kept comments that the complete walk did not name: asked for one by one as far as the run's budget goes; beyond it
     /// they are forgotten when the next sweep misses them, too. What answers 404 is asked for once more before, by the next run.
-    async fn forget(&mut self) -> Result<(), Halt> {
+    async fn forget(&mut self) -> Result<(), RunError> {
         let ctx = self.ctx;
         let now = ctx.now();
         let nothing_named = is_suspiciously_empty(self.places.len(), self.kept.len());
@@ -270,7 +270,7 @@ impl Sweep<'_> {
 
 /// Asks again for comments that a sweep missed a while ago, so that what was deleted is gone with the next poll; answers the
 /// pages that lose some.
-pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, Halt> {
+pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, RunError> {
     let (store, now) = (ctx.store(), ctx.now());
     let missed = store
         .missed_comments(ctx.index(), now - CONFIRM_AFTER, LOOKS_A_POLL)
@@ -296,7 +296,7 @@ pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, Halt> {
 }
 
 /// Asks for one comment that a walk did not name, while the run's budget for such lasts.
-async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
+async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, RunError> {
     if ctx.is_refused(Part::Comments) || !ctx.comment_looks.take() {
         return Ok(Look::NotTaken);
     }
@@ -306,8 +306,8 @@ async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
             _ => Look::Deleted,
         },
         Ok(None) => Look::NotThere,
-        Err(halt) => {
-            let error = halt.only_optional(Part::Comments)?;
+        Err(failure) => {
+            let error = failure.recoverable_for(Part::Comments)?;
             ctx.is_missing(Part::Comments, "one could not be asked for", &error);
             Look::Failed
         }
@@ -315,7 +315,7 @@ async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, Halt> {
 }
 
 /// Keeps comments that came with their texts, as far as they stand on pages of this index; answers those pages.
-async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>, Halt> {
+async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>, RunError> {
     if items.is_empty() {
         return Ok(HashSet::new());
     }
@@ -410,14 +410,17 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         .collect();
     ctx.store().save_comments(&comments, &gone).await?;
     if !comments.is_empty() {
-        ctx.shared.pass("after_comments_saved");
+        ctx.shared.fail_point("after_comments_saved");
     }
     Ok(pages)
 }
 
 /// Names of people. Those that are not known yet are asked for, each once a run: one that could not be had is asked for by the
 /// next run, and the comments told anew.
-async fn names_of(ctx: &RunCtx, people: &[AccountId]) -> Result<HashMap<AccountId, String>, Halt> {
+async fn names_of(
+    ctx: &RunCtx,
+    people: &[AccountId],
+) -> Result<HashMap<AccountId, String>, RunError> {
     let known = ctx.store().known_people(people).await?;
     let mut names: HashMap<AccountId, String> = known.into_iter().collect();
     let unnamed = people.iter().filter(|id| !names.contains_key(*id));
@@ -430,7 +433,10 @@ async fn names_of(ctx: &RunCtx, people: &[AccountId]) -> Result<HashMap<AccountI
 }
 
 /// Converts again what an older converter made.
-async fn convert_anew(ctx: &RunCtx, kept: impl Iterator<Item = CommentBrief>) -> Result<(), Halt> {
+async fn convert_anew(
+    ctx: &RunCtx,
+    kept: impl Iterator<Item = CommentBrief>,
+) -> Result<(), RunError> {
     let old: HashSet<PageId> = kept
         .filter(|brief| brief.converter < CONVERTER)
         .map(|brief| brief.page_id)
@@ -481,23 +487,23 @@ async fn convert_anew(ctx: &RunCtx, kept: impl Iterator<Item = CommentBrief>) ->
 
 /// Writes into the rows of these pages what their comments come to; answers the pages where that is something else than
 /// before.
-pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>, Halt> {
+pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>, RunError> {
     let mut changed = Vec::new();
     for ids in pages.chunks(CHUNK) {
         ctx.stop.check()?;
         let comments = ctx.store().comments_of(ids).await?;
         let names = names_of(ctx, &authors(&comments)).await?;
-        let folded = fold_each(comments, &names);
-        changed.extend(write_folded(ctx, ids, &folded).await?);
+        let folded = render_each(comments, &names);
+        changed.extend(write_rendered(ctx, ids, &folded).await?);
     }
     Ok(changed)
 }
 
-async fn write_folded(
+async fn write_rendered(
     ctx: &RunCtx,
     ids: &[PageId],
     folded: &HashMap<PageId, String>,
-) -> Result<Vec<PageId>, Halt> {
+) -> Result<Vec<PageId>, RunError> {
     let _rows = ctx.rows.lock().await;
     let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
     let now = ctx.now();
@@ -519,7 +525,7 @@ async fn write_folded(
     });
     if !records.is_empty() {
         ctx.store().save_pages(&records, &[], &[]).await?;
-        ctx.shared.pass("after_comments_folded");
+        ctx.shared.fail_point("after_comments_folded");
     }
     Ok(records.into_iter().map(|record| record.page_id).collect())
 }

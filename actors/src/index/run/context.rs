@@ -21,7 +21,7 @@ use domain::tree::Unseen;
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use tokio::time::Instant;
 
-use super::spaces::Remembered;
+use super::spaces::SpacesBefore;
 
 use crate::counters::RunCounters;
 use crate::document::SpaceNames;
@@ -52,9 +52,9 @@ pub(crate) struct RunCtx {
     /// Every space that any index knows, for links: by key.
     pub(super) link_spaces: HashMap<String, SpaceId>,
     /// What the run before this one left over of spaces.
-    pub(super) remembered: Remembered,
+    pub(super) spaces_before: SpacesBefore,
     /// Spaces whose bodies are kept already for another index.
-    pub(super) warm_spaces: HashSet<SpaceId>,
+    pub(super) cached_spaces: HashSet<SpaceId>,
     pub(super) counters: Arc<RunCounters>,
     pub(super) source: Fetchers,
     pub(super) rows: RowsLock,
@@ -65,7 +65,7 @@ pub(crate) struct RunCtx {
     pub(super) started_at: Timestamp,
     pub(super) single_facts: Budget,
     pub(super) new_above: Budget,
-    pub(super) single_looks: Budget,
+    pub(super) lookup_budget: Budget,
     pub(super) comment_looks: Budget,
     pub(super) file_looks: Budget,
     /// Rendered bodies that this run may still ask for.
@@ -151,8 +151,8 @@ pub(super) struct RunParts {
     pub(super) run: Run,
     pub(super) state: IndexState,
     pub(super) link_spaces: HashMap<String, SpaceId>,
-    pub(super) warm_spaces: HashSet<SpaceId>,
-    pub(super) remembered: Remembered,
+    pub(super) cached_spaces: HashSet<SpaceId>,
+    pub(super) spaces_before: SpacesBefore,
     pub(super) counters: Arc<RunCounters>,
     pub(super) source: Fetchers,
     pub(super) stop: Stop,
@@ -169,8 +169,8 @@ impl RunCtx {
             run: parts.run,
             state: parts.state,
             link_spaces: parts.link_spaces,
-            warm_spaces: parts.warm_spaces,
-            remembered: parts.remembered,
+            cached_spaces: parts.cached_spaces,
+            spaces_before: parts.spaces_before,
             counters: parts.counters,
             source: parts.source,
             stop: parts.stop,
@@ -179,7 +179,7 @@ impl RunCtx {
             started_at: parts.started_at,
             single_facts: Budget::new(SINGLE_FACTS),
             new_above: Budget::new(NEW_ABOVE),
-            single_looks: Budget::new(SINGLE_LOOKS),
+            lookup_budget: Budget::new(SINGLE_LOOKS),
             comment_looks: Budget::new(COMMENT_LOOKS),
             file_looks: Budget::new(FILE_LOOKS),
             rendered: Budget::new(rendered),
@@ -280,7 +280,7 @@ impl RunCtx {
     /// read when the others followed the change still owes it.
     pub(super) fn scope_changed_in(&self, space: &SpaceId) -> bool {
         let applied = self.state.progress.applied_settings.as_ref();
-        let owes = self.remembered.owed.contains(space) && applied != Some(self.settings());
+        let owes = self.spaces_before.unlisted.contains(space) && applied != Some(self.settings());
         self.scope_changed() || owes
     }
 

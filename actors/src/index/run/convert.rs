@@ -21,7 +21,7 @@ use storage_markdown::{Options, Resolver, convert_storage, splice_rendered};
 use super::RunCtx;
 use crate::EngineError;
 use crate::shared::Shared;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
 pub(super) const CONVERTER: i32 = 2;
@@ -78,7 +78,7 @@ pub(super) async fn convert(
     ctx: &RunCtx,
     bodies: Vec<RawBody>,
     links: Links,
-) -> Result<Conversions, Halt> {
+) -> Result<Conversions, RunError> {
     if bodies.is_empty() {
         return Ok(Conversions::default());
     }
@@ -158,9 +158,9 @@ pub(super) async fn convert(
 
 pub(super) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Halt> {
+) -> Result<T, RunError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Halt::Failed(EngineError::Busy {
+        RunError::Fatal(EngineError::Busy {
             detail: format!("the converter ended early: {error}"),
         })
     })
@@ -217,7 +217,7 @@ fn first_pass(
         .map(|(at, body)| {
             let resolver = Lookup::new(body, spaces, &nothing);
             let conversion = alone(|| {
-                shared.pass_with("converting", &body.page);
+                shared.fail_point_of("converting", &body.page);
                 convert_storage(&body.storage, &Options::default(), &resolver)
             });
             if conversion
@@ -261,7 +261,7 @@ async fn ask_for_rendered(
     ctx: &RunCtx,
     bodies: &[RawBody],
     dynamic: &[usize],
-) -> Result<HashMap<usize, String>, Halt> {
+) -> Result<HashMap<usize, String>, RunError> {
     if !may_render(ctx) {
         return Ok(HashMap::new());
     }
@@ -280,8 +280,8 @@ async fn ask_for_rendered(
                 rendered.insert(at, html);
             }
             Ok(None) => {}
-            Err(halt) => {
-                let error = halt.only_optional(Part::Rendered)?;
+            Err(failure) => {
+                let error = failure.recoverable_for(Part::Rendered)?;
                 let what = format!("those of {} could not be fetched", bodies[at].page);
                 ctx.is_missing(Part::Rendered, &what, &error);
             }
@@ -290,7 +290,7 @@ async fn ask_for_rendered(
     Ok(rendered)
 }
 
-async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, Halt> {
+async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, RunError> {
     let mut known = Known::default();
     let titles: Vec<(SpaceId, String)> = distinct(asked.iter().flat_map(|a| &a.titles));
     let people: Vec<AccountId> = distinct(asked.iter().flat_map(|a| &a.people));
@@ -315,13 +315,13 @@ async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, H
     Ok(known)
 }
 
-/// Names that are not known yet, in bulk; remembered, so that each person is asked for once. A name that cannot be had is no
+/// Names that are not known yet, in bulk; spaces_before, so that each person is asked for once. A name that cannot be had is no
 /// reason to hold a page back.
 pub(super) async fn ask_for_people(
     ctx: &RunCtx,
     wanted: &[AccountId],
     known: &mut HashMap<AccountId, String>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let missing: Vec<AccountId> = wanted
         .iter()
         .filter(|id| !known.contains_key(id))
@@ -340,8 +340,8 @@ pub(super) async fn ask_for_people(
                 ctx.store().remember_people(&names).await?;
                 known.extend(names);
             }
-            Err(halt) => {
-                let error = halt.only_optional(Part::Names)?;
+            Err(failure) => {
+                let error = failure.recoverable_for(Part::Names)?;
                 if error.disposition().ends_run(None) {
                     ctx.is_missing(Part::Names, "some could not be looked up", &error);
                 } else {

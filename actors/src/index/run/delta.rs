@@ -15,13 +15,13 @@ use super::poll::poll;
 use super::recent::remember;
 use super::vanish::Absence;
 use super::{RunCtx, attachments, comments, retry, stages, sweep, vanish};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Pages of unknown restriction that one poll asks for in bulk.
 const UNKNOWN_AT_ONCE: usize = 100;
 
 /// Polls, and decides what changed.
-pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunError> {
     let mut touched = HashSet::new();
     let mut moved = HashSet::new();
     if !spaces.is_empty() {
@@ -31,8 +31,8 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
                     touched.extend(found.touched);
                     moved.extend(found.moved);
                 }
-                Err(halt) => {
-                    let error = halt.only_this_part()?;
+                Err(failure) => {
+                    let error = failure.recoverable()?;
                     ctx.poll_failed(format!("what changed could not be listed: {error}"));
                 }
             }
@@ -46,7 +46,7 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
         files = poll_attachments(ctx).await?;
     }
     // After the poll: what changes in these spaces from now on is newer than what it saw.
-    let mut suspects = sweep::each(ctx, &owed(ctx, spaces)).await?;
+    let mut suspects = sweep::each(ctx, &unlisted(ctx, spaces)).await?;
     let unsettled = retry::unsettled(ctx).await?;
     let unknown: Vec<(PageId, ContentKind)> = unsettled
         .iter()
@@ -66,18 +66,18 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
 }
 
 /// Spaces that have to be read whole, since polls went on without them.
-fn owed(ctx: &RunCtx, spaces: &[SeenSpace]) -> Vec<SeenSpace> {
-    let owed = |space: &&SeenSpace| ctx.remembered.owed.contains(&space.id);
-    spaces.iter().filter(owed).cloned().collect()
+fn unlisted(ctx: &RunCtx, spaces: &[SeenSpace]) -> Vec<SeenSpace> {
+    let unlisted = |space: &&SeenSpace| ctx.spaces_before.unlisted.contains(&space.id);
+    spaces.iter().filter(unlisted).cloned().collect()
 }
 
 /// What was said since the last time, and what is kept of pages that were touched; answers the pages whose comments are others
 /// than before.
-async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<PageId>, Halt> {
+async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<PageId>, RunError> {
     let (mut pages, newest) = match comments::poll(ctx).await {
         Ok(found) => found,
-        Err(halt) => {
-            let error = halt.only_optional(Part::Comments)?;
+        Err(failure) => {
+            let error = failure.recoverable_for(Part::Comments)?;
             ctx.is_missing(Part::Comments, "new ones could not be read", &error);
             return Ok(Vec::new());
         }
@@ -91,11 +91,11 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
 }
 
 /// Files that were attached or replaced since the last time.
-async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
+async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
     let (files, newest) = match attachments::poll(ctx).await {
         Ok(found) => found,
-        Err(halt) => {
-            let error = halt.only_optional(Part::Files)?;
+        Err(failure) => {
+            let error = failure.recoverable_for(Part::Files)?;
             ctx.is_missing(Part::Files, "new ones could not be listed", &error);
             return Ok(Vec::new());
         }
@@ -109,7 +109,7 @@ async fn learn(
     ctx: &RunCtx,
     touched: &HashSet<PageId>,
     unknown: Vec<(PageId, ContentKind)>,
-) -> Result<Vec<PageId>, Halt> {
+) -> Result<Vec<PageId>, RunError> {
     let mut ids: Vec<PageId> = touched.iter().cloned().collect();
     let waiting = unknown.into_iter().map(|(id, _)| id);
     ids.extend(
@@ -123,9 +123,9 @@ async fn learn(
     ids.sort_unstable();
     let mut changed = match facts::of_ids(ctx, &ids).await {
         Ok(found) => found.changed,
-        Err(halt) => {
+        Err(failure) => {
             // New pages stay out until their restrictions are known.
-            let error = halt.only_this_part()?;
+            let error = failure.recoverable()?;
             tracing::warn!(index = %ctx.index(), %error, "labels and restrictions of changed pages could not be read");
             Vec::new()
         }

@@ -29,7 +29,7 @@ use super::stages::Execution;
 use crate::EngineError;
 use crate::fetcher::Fetchers;
 use crate::shared::{Shared, lock};
-use crate::stop::Halt;
+use crate::stop::RunError;
 use crate::supervise::{Child, ChildGuard};
 use crate::uploader::LlamaUploader;
 
@@ -45,7 +45,10 @@ pub(super) struct Rehearsed {
 }
 
 /// Carries the run out on a copy.
-pub(super) async fn rehearse(execution: &Execution, source: Fetchers) -> Result<Rehearsed, Halt> {
+pub(super) async fn rehearse(
+    execution: &Execution,
+    source: Fetchers,
+) -> Result<Rehearsed, RunError> {
     let run = &execution.run;
     let copy = execution.shared.store.rehearsal(run.id).await?;
     let state = copy.index_state(run.index_id).await?;
@@ -75,7 +78,7 @@ pub(super) async fn rehearse(execution: &Execution, source: Fetchers) -> Result<
         stop: execution.stop.clone(),
         ctx: None,
         rehearsed: None,
-        unmoved: None,
+        move_blocked_because: None,
     };
     let outcome = Box::pin(rehearsal.work(state, source)).await;
     // What ends a run early ends its rehearsal in the same way.

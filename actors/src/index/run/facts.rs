@@ -9,7 +9,7 @@ use domain::{Disposition, PageId};
 
 use super::RunCtx;
 use super::context::{Budget, SeenSpace};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Ids that one question names.
 const IDS: usize = 100;
@@ -48,21 +48,21 @@ impl<'a> FactsWalk<'a> {
     }
 
     /// Takes the next answer and writes it; `false` when the walk is over.
-    pub(super) async fn step(&mut self) -> Result<bool, Halt> {
+    pub(super) async fn step(&mut self) -> Result<bool, RunError> {
         if self.over {
             return Ok(false);
         }
         let ctx = self.ctx;
         let answer = match ctx.source.facts(&self.query, self.cursor.as_ref()).await {
             Ok(answer) => answer,
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 if error.disposition() == Disposition::RestartWalk && self.restarts < RESTARTS {
                     self.restarts += 1;
                     self.cursor = None;
                     return Ok(true);
                 }
-                return Err(Halt::Source(error));
+                return Err(RunError::Source(error));
             }
         };
         // Search was seen to name a next answer behind an empty one: that is its end.
@@ -73,7 +73,7 @@ impl<'a> FactsWalk<'a> {
         let named = self.named.len();
         if !self.repeats.take(answer.items.len(), named - before, named) {
             let what = "labels and restrictions of a space".to_owned();
-            return Err(Halt::Source(SourceError::endless(what)));
+            return Err(RunError::Source(SourceError::endless(what)));
         }
         self.named_pages |= answer
             .items
@@ -95,7 +95,7 @@ pub(super) struct FactsOfIds {
 }
 
 /// Reads the facts of some items and writes them.
-pub(super) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, Halt> {
+pub(super) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, RunError> {
     let mut all = Vec::new();
     for ids in ids.chunks(IDS) {
         let query = FactsQuery::Ids(ids.to_vec(), ctx.reach());
@@ -122,7 +122,7 @@ pub(super) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, H
 pub(super) async fn learn_unknown(
     ctx: &RunCtx,
     unknown: impl IntoIterator<Item = (PageId, ContentKind)>,
-) -> Result<Vec<PageId>, Halt> {
+) -> Result<Vec<PageId>, RunError> {
     let mut learnt = Vec::new();
     for (id, kind) in unknown {
         match of_one(ctx, &ctx.single_facts, kind, &id).await? {
@@ -141,16 +141,16 @@ pub(super) async fn of_one(
     budget: &Budget,
     kind: ContentKind,
     id: &PageId,
-) -> Result<Single, Halt> {
+) -> Result<Single, RunError> {
     if !budget.take() {
         return Ok(Single::NotAsked);
     }
     match ctx.source.facts_of(kind, id).await {
         Ok(Some(facts)) => Ok(Single::Known(facts)),
         Ok(None) => Ok(Single::NotThere),
-        Err(halt) => {
+        Err(failure) => {
             // Not known: whoever asked takes it for restricted.
-            let error = halt.only_this_part()?;
+            let error = failure.recoverable()?;
             tracing::warn!(index = %ctx.index(), page = %id, %error, "labels and restrictions of one item could not be read");
             Ok(Single::Failed(error.to_string()))
         }
@@ -168,12 +168,12 @@ pub(super) enum Single {
 }
 
 /// Writes facts into rows; answers the ids whose labels or restriction changed.
-pub(super) async fn keep(ctx: &RunCtx, facts: &[ContentFacts]) -> Result<Vec<PageId>, Halt> {
+pub(super) async fn keep(ctx: &RunCtx, facts: &[ContentFacts]) -> Result<Vec<PageId>, RunError> {
     if facts.is_empty() {
         return Ok(Vec::new());
     }
     let _rows = ctx.rows.lock().await;
     let changed = ctx.store().record_facts(ctx.index(), facts).await?;
-    ctx.shared.pass("after_facts_recorded");
+    ctx.shared.fail_point("after_facts_recorded");
     Ok(changed)
 }

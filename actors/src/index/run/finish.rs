@@ -1,4 +1,4 @@
-//! The end of a run: its status, what the index says of itself, what is remembered for the next one.
+//! The end of a run: its status, what the index says of itself, what is spaces_before for the next one.
 
 use domain::blocked;
 use domain::guard;
@@ -11,18 +11,18 @@ use domain::run::{RunKind, RunStatus, final_status};
 use domain::{SpaceKey, Timestamp, schedule};
 
 use super::context::{Findings, RunCtx};
-use super::spaces::as_owed;
+use super::spaces::mark_for_full_listing;
 use super::stages::{Ended, Execution};
 use crate::index::{announce, next_after_failure};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Closes the run's row, unless the engine stops.
 pub(super) async fn finish(
     execution: Execution,
-    outcome: Result<(), Halt>,
+    outcome: Result<(), RunError>,
 ) -> Result<Ended, StoreError> {
     let shared = &execution.shared;
-    if matches!(outcome, Err(Halt::Stopped)) && execution.stop.is_drain() {
+    if matches!(outcome, Err(RunError::Stopped)) && execution.stop.is_drain() {
         let (counts, requests) = execution.counters.told(execution.run.dry_run);
         let _ = shared
             .store
@@ -37,7 +37,7 @@ pub(super) async fn finish(
         shared.forget_counters(execution.run.id);
         return Ok(Ended::Over);
     };
-    shared.pass("before_run_finished");
+    shared.fail_point("before_run_finished");
     let run = match shared.store.finish_run(execution.run.id, &end).await {
         Ok(ended) => ended,
         Err(StoreError::Conflict { what }) => {
@@ -64,7 +64,7 @@ pub(super) async fn finish(
 /// Records how the run leaves its spaces, and says how it ends; `None` when its index is deleted.
 pub(super) async fn conclude(
     execution: &Execution,
-    outcome: Result<(), Halt>,
+    outcome: Result<(), RunError>,
 ) -> Result<Option<RunEnd>, StoreError> {
     let shared = &execution.shared;
     let index = execution.run.index_id;
@@ -104,12 +104,12 @@ fn move_is_next(execution: &Execution, state: &IndexState) -> bool {
 
 /// Space rows as the run leaves them.
 fn spaces_after(ctx: &RunCtx, findings: &Findings, now: Timestamp) -> Vec<IndexSpace> {
-    let mut owed = ctx.remembered.owed.clone();
+    let mut unlisted = ctx.spaces_before.unlisted.clone();
     let seen = &ctx.state.index.spaces;
     for space in seen.iter().filter(|s| findings.listed.contains(&s.key)) {
-        owed.retain(|id| Some(id) != space.id.as_ref());
+        unlisted.retain(|id| Some(id) != space.id.as_ref());
     }
-    as_owed(seen, &owed)
+    mark_for_full_listing(seen, &unlisted)
         .into_iter()
         .map(|mut space| {
             if findings.listed.contains(&space.key) {
@@ -143,7 +143,7 @@ async fn count_failed(execution: &Execution) -> Result<usize, StoreError> {
 fn end_of(
     execution: &Execution,
     state: &IndexState,
-    outcome: Result<(), Halt>,
+    outcome: Result<(), RunError>,
     findings: &Findings,
     remains: &Remains,
 ) -> RunEnd {
@@ -169,7 +169,7 @@ fn end_of(
         .or_else(|| move_is_next(execution, state).then_some(RunKind::Move)),
     };
     match outcome {
-        Err(Halt::Stopped) => {
+        Err(RunError::Stopped) => {
             end.status = RunStatus::Canceled;
             let words = if execution.run.kind == RunKind::Move {
                 // Given up, or put off: the index is what it was.
@@ -179,8 +179,8 @@ fn end_of(
             };
             (end.index_status, end.index_reason) = as_before(execution, state, words);
         }
-        Err(halt) if execution.run.kind == RunKind::Move => {
-            let error = halt.into_error().problem();
+        Err(failure) if execution.run.kind == RunKind::Move => {
+            let error = failure.into_error().problem();
             (end.index_status, end.index_reason) = as_before(
                 execution,
                 state,
@@ -189,8 +189,8 @@ fn end_of(
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
         }
-        Err(halt) => {
-            let error = halt.into_error().problem();
+        Err(failure) => {
+            let error = failure.into_error().problem();
             end.index_reason = Some(error.detail.clone());
             end.error = Some(error);
             end.next_run_at = next_after_failure(shared, state);
@@ -222,7 +222,7 @@ const MOVE_FAILED: &str = "the move to another store does not get on";
 fn end_move(execution: &Execution, state: &IndexState, end: &mut RunEnd) {
     end.status = final_status(&end.counts, false, false);
     (end.index_status, end.index_reason) = as_before(execution, state, "");
-    if let Some(why) = &execution.unmoved {
+    if let Some(why) = &execution.move_blocked_because {
         end.status = RunStatus::Partial;
         end.error = Some(Problem::new("move_incomplete", why.clone()));
         let timetable = execution.shared.timetable(&state.index);
@@ -385,8 +385,8 @@ fn progress_after(
         if trouble.is_empty() || findings.listed.iter().any(|space| read(&space)) {
             progress.last_sweep_at = Some(ctx.started_at);
         }
-        // A space in trouble is owed a sweep of its own by its row, and what it still owes of a change of scope is exempt
-        // from the guard as long as the settings before that are remembered.
+        // A space in trouble is unlisted a sweep of its own by its row, and what it still owes of a change of scope is exempt
+        // from the guard as long as the settings before that are spaces_before.
         progress.applied_scope_revision = progress.scope_revision;
     }
     if trouble.is_empty() && progress.applied_scope_revision == progress.scope_revision {

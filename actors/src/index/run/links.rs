@@ -10,7 +10,7 @@ use domain::ports::store::PageBrief;
 
 use super::convert::Links;
 use super::{RunCtx, stages};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Rows looked at in one step.
 const CHUNK: usize = 250;
@@ -36,7 +36,7 @@ impl Namings {
         &self,
         ctx: &RunCtx,
         links: impl Iterator<Item = &'a PageLinks>,
-    ) -> Result<Self, Halt> {
+    ) -> Result<Self, RunError> {
         let unknown = links
             .flat_map(PageLinks::pages)
             .filter(|id| !self.0.contains_key(*id));
@@ -57,14 +57,14 @@ impl Namings {
 
 /// At the end of a run, when every page is decided: documents that waited for that, and those that point at pages that may be
 /// named since, or not any more.
-pub(super) async fn settle(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn settle(ctx: &RunCtx) -> Result<(), RunError> {
     let mut pages = ctx.find(|f| std::mem::take(&mut f.unnamed));
     pages.extend(following(ctx).await?);
     stages::decide(ctx, &HashSet::new(), &pages, Links::Resolve).await
 }
 
 /// Pages whose documents name others than they should, since what may be named changed.
-async fn following(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
+async fn following(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
     let renamed = ctx.find(|f| std::mem::take(&mut f.renamed));
     if renamed.is_empty() {
         return Ok(Vec::new());

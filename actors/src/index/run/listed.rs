@@ -10,7 +10,7 @@ use domain::{PageId, RunId};
 use super::convert::{Converted, Links, RawBody, convert};
 use super::{RunCtx, retry};
 use crate::document::KeptText;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// What an answer came to.
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(super) async fn record(
     mut items: Vec<SourcePage>,
     seen_in: Option<RunId>,
     links: Links,
-) -> Result<Recorded, Halt> {
+) -> Result<Recorded, RunError> {
     // A page that moved out of the index's spaces between a listing and this answer keeps its row as it was: the sweep of its
     // old space misses it there, and decides.
     items.retain(|item| ctx.names.contains(&item.space_id));
@@ -136,7 +136,7 @@ pub(super) async fn record(
     if !failed.is_empty() {
         retry::tell(ctx, &failed).await;
     }
-    ctx.shared.pass("after_page_saved");
+    ctx.shared.fail_point("after_page_saved");
     Ok(recorded)
 }
 
@@ -255,7 +255,7 @@ fn doubt(ctx: &RunCtx, record: &mut PageRecord) {
 async fn doubtful_bodies(
     ctx: &RunCtx,
     bodies: &HashMap<PageId, Converted>,
-) -> Result<std::collections::HashSet<PageId>, Halt> {
+) -> Result<std::collections::HashSet<PageId>, RunError> {
     let empty: Vec<PageId> = bodies
         .values()
         .filter(|converted| converted.body.markdown.trim().is_empty())

@@ -18,7 +18,7 @@ use super::RunCtx;
 use super::stages::{Target, while_uploading};
 use crate::EngineError;
 use crate::scheduler::remove_leaving;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Pages decided in one transaction.
 const CHUNK: usize = 250;
@@ -26,7 +26,7 @@ const CHUNK: usize = 250;
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Carries the move of an index on. `None`: the new object answers from now on. Else why it does not yet.
-pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
+pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, RunError> {
     let (Some(moving), Some(object)) = (&ctx.state.index.moving, ctx.state.filling) else {
         // Completed, or given up, before this run began.
         return Ok(None);
@@ -43,10 +43,10 @@ pub(super) async fn carry_on(ctx: &RunCtx) -> Result<Option<String>, Halt> {
     let counts = ctx.store().move_counts(object).await?;
     match moving::verdict(&counts) {
         Verdict::Complete => {
-            ctx.shared.pass("before_take_over");
+            ctx.shared.fail_point("before_take_over");
             let _rows = ctx.rows.lock().await;
             ctx.store().complete_move(ctx.index(), object).await?;
-            ctx.shared.pass("after_take_over");
+            ctx.shared.fail_point("after_take_over");
             tracing::info!(index = %ctx.index(), %backend, object = %remote.name, documents = counts.documents, "the index has moved; the new store answers from now on");
             remove_soon(ctx);
             Ok(None)
@@ -73,7 +73,7 @@ async fn ensure(
     object: ObjectId,
     kind: BackendKind,
     known: Option<&Remote>,
-) -> Result<Remote, Halt> {
+) -> Result<Remote, RunError> {
     let index = &ctx.state.index;
     let backend = ctx
         .shared
@@ -107,7 +107,7 @@ async fn ensure(
 }
 
 /// Says what the new object is to hold, page by page; what an earlier run of the move did stands.
-async fn stage(ctx: &RunCtx, object: ObjectId) -> Result<(), Halt> {
+async fn stage(ctx: &RunCtx, object: ObjectId) -> Result<(), RunError> {
     let there = ctx.store().move_counts(object).await?.searchable;
     ctx.counters.count(|counts| counts.unchanged += there);
     let mut after: Option<PageId> = None;

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use super::RunCtx;
 use super::context::{Budget, SeenSpace};
 use super::facts::{self, Single};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Containers may stand in containers; deeper than this is left for the next run.
 const LEVELS: usize = 10;
@@ -29,7 +29,7 @@ pub(super) async fn learn(
     space: &SeenSpace,
     tree: &mut PageTree,
     briefs: &[PageBrief],
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let mut kinds = None;
     for _ in 0..LEVELS {
         let mut missing = tree.missing_parents();
@@ -48,8 +48,8 @@ pub(super) async fn learn(
         }
         let mut named: HashMap<PageId, ContentFacts> = match facts::of_ids(ctx, &missing).await {
             Ok(all) => all.named.into_iter().map(|f| (f.id.clone(), f)).collect(),
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 tracing::debug!(index = %ctx.index(), %error, "items above pages are not to be had in bulk");
                 HashMap::new()
             }
@@ -113,7 +113,7 @@ pub(super) async fn learn(
 
 /// Keeps what was learnt, but for items that have a row as what they are: a page may stand above others while its own listing
 /// is still to come, or after it was removed.
-async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), Halt> {
+async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), RunError> {
     let ids: Vec<PageId> = learnt.iter().map(|record| record.page_id.clone()).collect();
     let _rows = ctx.rows.lock().await;
     let pages: HashSet<PageId> = ctx
@@ -140,7 +140,7 @@ pub(super) async fn refresh(
     ctx: &RunCtx,
     briefs: &[PageBrief],
     named: &HashSet<PageId>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let above: HashSet<&PageId> = briefs.iter().filter_map(|b| b.parent_id.as_ref()).collect();
     let standing: Vec<&PageBrief> = briefs
         .iter()
@@ -194,7 +194,7 @@ async fn longest_unasked(
     ctx: &RunCtx,
     unnamed: Vec<PageId>,
     named: &HashSet<PageId>,
-) -> Result<Vec<PageId>, Halt> {
+) -> Result<Vec<PageId>, RunError> {
     let mut order = Vec::new();
     for ids in unnamed.chunks(500) {
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -214,7 +214,7 @@ async fn note(
     briefs: &[PageBrief],
     touched: HashSet<PageId>,
     gone: &HashSet<PageId>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     if touched.is_empty() {
         return Ok(());
     }
@@ -293,7 +293,7 @@ fn children_of_unknown(briefs: &[PageBrief]) -> Vec<PageId> {
 async fn kinds_of_parents(
     ctx: &RunCtx,
     children: Vec<PageId>,
-) -> Result<HashMap<PageId, ContentKind>, Halt> {
+) -> Result<HashMap<PageId, ContentKind>, RunError> {
     let mut kinds = HashMap::new();
     for ids in children.chunks(500) {
         for record in ctx.store().pages_by_id(ctx.index(), ids).await? {

@@ -11,14 +11,14 @@ use super::context::SeenSpace;
 use super::convert::Links;
 use super::listed::{Recorded, record};
 use super::recent::newest_first;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Polls one kind of content in all spaces; answers what it touched.
 pub(super) async fn poll(
     ctx: &RunCtx,
     spaces: &[SeenSpace],
     kind: ContentKind,
-) -> Result<Recorded, Halt> {
+) -> Result<Recorded, RunError> {
     let mut all = Recorded::default();
     let window = ctx.window(kind.as_str(), ctx.state.progress.watermark);
     for spaces in spaces.chunks(MAX_SPACES_PER_LISTING) {
@@ -36,7 +36,7 @@ async fn poll_chunk(
     spaces: &[SeenSpace],
     kind: ContentKind,
     floor: Option<Timestamp>,
-) -> Result<Recorded, Halt> {
+) -> Result<Recorded, RunError> {
     let spaces: Vec<SpaceId> = spaces.iter().map(|space| space.id.clone()).collect();
     let mut all = Recorded::default();
     let mut seen: HashSet<PageId> = HashSet::new();

@@ -6,7 +6,7 @@ use domain::ports::source::{Batch, Cursor, MAX_BATCH};
 use domain::{Disposition, Timestamp};
 
 use super::RunCtx;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// A quiet poll reads no more than this.
 const FIRST_LIMIT: usize = 25;
@@ -16,22 +16,22 @@ pub(super) async fn newest_first<T>(
     ctx: &RunCtx,
     floor: Option<Timestamp>,
     modified: impl Fn(&T) -> Timestamp,
-    mut ask: impl AsyncFnMut(usize, Option<Cursor>) -> Result<Batch<T>, Halt>,
-    mut take: impl AsyncFnMut(Vec<T>) -> Result<(), Halt>,
-) -> Result<Option<Timestamp>, Halt> {
+    mut ask: impl AsyncFnMut(usize, Option<Cursor>) -> Result<Batch<T>, RunError>,
+    mut take: impl AsyncFnMut(Vec<T>) -> Result<(), RunError>,
+) -> Result<Option<Timestamp>, RunError> {
     let mut walk = PollWalk::down_to(floor);
     let mut limit = FIRST_LIMIT;
     let mut cursor: Option<Cursor> = None;
     loop {
         let answer = match ask(limit, cursor.clone()).await {
             Ok(answer) => answer,
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 if error.disposition() == Disposition::Split && limit > 1 {
                     limit /= 2;
                     continue;
                 }
-                return Err(Halt::Source(error));
+                return Err(RunError::Source(error));
             }
         };
         let window: Vec<T> = answer
@@ -52,7 +52,7 @@ pub(super) async fn newest_first<T>(
 }
 
 /// Up to when an index knows this kind.
-pub(super) async fn watermark(ctx: &RunCtx, kind: &str) -> Result<Option<Timestamp>, Halt> {
+pub(super) async fn watermark(ctx: &RunCtx, kind: &str) -> Result<Option<Timestamp>, RunError> {
     let mark = ctx.store().checkpoint(ctx.index(), kind).await?;
     Ok(mark.and_then(|Cursor(text)| text.parse().ok()))
 }
@@ -62,9 +62,9 @@ pub(super) async fn remember(
     ctx: &RunCtx,
     kind: &str,
     newest: Option<Timestamp>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     if let Some(newest) = newest {
-        ctx.shared.pass(&format!("before_{kind}_watermark"));
+        ctx.shared.fail_point(&format!("before_{kind}_watermark"));
         let mark = Cursor(newest.to_rfc3339());
         ctx.store()
             .set_checkpoint(ctx.index(), kind, Some(&mark))

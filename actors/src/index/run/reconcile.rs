@@ -18,7 +18,7 @@ use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::Links;
 use super::links::Namings;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Rows decided in one transaction.
 const CHUNK: usize = 250;
@@ -72,7 +72,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    pub(super) async fn decide(&mut self, which: Which<'_>) -> Result<(), Halt> {
+    pub(super) async fn decide(&mut self, which: Which<'_>) -> Result<(), RunError> {
         let ctx = self.ctx;
         let briefs = ctx.store().briefs(ctx.index(), &self.space.id).await?;
         let mut tree = tree_of(&briefs);
@@ -131,7 +131,7 @@ impl<'a> Reconciler<'a> {
         ids: &[PageId],
         tree: &PageTree,
         which: &Which<'_>,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, RunError> {
         let ctx = self.ctx;
         let _rows = ctx.rows.lock().await;
         let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -205,7 +205,7 @@ impl<'a> Reconciler<'a> {
         }
         if !pages.is_empty() || !wanted.is_empty() {
             ctx.store().save_pages(&pages, &wanted, &[]).await?;
-            ctx.shared.pass("after_holdings_written");
+            ctx.shared.fail_point("after_holdings_written");
         }
         let counted = self.count_all && !matches!(which, Which::Only(_));
         ctx.counters.count(|counts| {
@@ -245,7 +245,10 @@ impl<'a> Reconciler<'a> {
     }
 
     /// The pages that attachments among these records hang on.
-    async fn owners(&self, records: &[PageRecord]) -> Result<HashMap<PageId, PageRecord>, Halt> {
+    async fn owners(
+        &self,
+        records: &[PageRecord],
+    ) -> Result<HashMap<PageId, PageRecord>, RunError> {
         let files = records
             .iter()
             .filter(|record| record.kind == ContentKind::Attachment);

@@ -12,7 +12,7 @@ use super::attachments::EXTRACTOR;
 use super::convert::{CONVERTER, Links, RawBody, convert};
 use super::{RunCtx, retry};
 use crate::document::KeptText;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// The checkpoint that remembers which converter the index has seen.
 const WALK: &str = "converter";
@@ -20,7 +20,7 @@ const WALK: &str = "converter";
 const CHUNK: usize = 100;
 
 /// Converts what an older converter made; what comes out otherwise is decided, and uploaded, by the run.
-pub(super) async fn all(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn all(ctx: &RunCtx) -> Result<(), RunError> {
     let done = Cursor(CONVERTER.to_string());
     if ctx.store().checkpoint(ctx.index(), WALK).await? == Some(done.clone()) {
         return Ok(());
@@ -54,7 +54,7 @@ pub(super) fn is_old(body: &CachedBody) -> bool {
 }
 
 /// As [`all`], for the bodies of these pages.
-pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), Halt> {
+pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
     let records: HashMap<PageId, _> = ctx
         .store()
         .pages_by_id(ctx.index(), ids)

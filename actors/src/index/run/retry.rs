@@ -10,7 +10,7 @@ use domain::{PageId, Timestamp};
 use super::RunCtx;
 use super::convert::Unconverted;
 use crate::shared::Shared;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Rows read in one step.
 const STEP: usize = 5_000;
@@ -47,7 +47,7 @@ pub(crate) async fn something_is_due(
 }
 
 /// Pages that no run has settled yet and that are due: pending ones, and failed ones whose time has come.
-pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<DuePage>, Halt> {
+pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<DuePage>, RunError> {
     let mut all = Vec::new();
     let mut after: Option<PageId> = None;
     loop {
@@ -64,7 +64,7 @@ pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<DuePage>, Halt> {
 }
 
 /// Records that pages could not be had, counts and names them.
-pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), Halt> {
+pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), RunError> {
     {
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -78,7 +78,7 @@ pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result
 }
 
 /// Records that kept bodies could not be converted. They are fetched again when they are due.
-pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), Halt> {
+pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), RunError> {
     if bodies.is_empty() {
         return Ok(());
     }
@@ -118,7 +118,7 @@ pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
 }
 
 /// Notes why pages have to wait, without holding it against them.
-pub(super) async fn postpone(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), Halt> {
+pub(super) async fn postpone(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), RunError> {
     let _rows = ctx.rows.lock().await;
     let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
     for record in &mut records {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::content::Space;
-use domain::index::{IndexSpace, SpaceState, owes_a_sweep};
+use domain::index::{IndexSpace, SpaceState, needs_full_listing};
 use domain::ports::source::{Cursor, MAX_BATCH};
 use domain::ports::store::IndexState;
 use domain::vanish::space_is_gone;
@@ -11,15 +11,15 @@ use domain::{SpaceId, SpaceKey, Timestamp};
 
 use crate::fetcher::Fetchers;
 use crate::shared::Shared;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Spaces about which the run before this one had something to say.
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(super) struct SpacesBefore {
     /// Seen neither by this run nor by one before it, since then: what they hold is asked for, and hidden or removed.
     pub(super) gone: HashMap<SpaceId, Timestamp>,
     /// Seen now, and not read to the end the last time: whatever kind of run this is, it reads them whole.
-    pub(super) owed: HashSet<SpaceId>,
+    pub(super) unlisted: HashSet<SpaceId>,
 }
 
 /// Why a space stands as failing that was seen again and not read to its end since.
@@ -31,7 +31,7 @@ pub(super) async fn look_up(
     shared: &Shared,
     source: &Fetchers,
     state: &mut IndexState,
-) -> Result<Remembered, Halt> {
+) -> Result<SpacesBefore, RunError> {
     source.whoami().await?;
     let before = &state.index.spaces;
     let ids: Vec<SpaceId> = before.iter().filter_map(|s| s.id.clone()).collect();
@@ -49,20 +49,20 @@ pub(super) async fn look_up(
     }
     let after: Vec<IndexSpace> = before.iter().map(|space| as_seen(space, &seen)).collect();
     let pairs = before.iter().zip(&after);
-    let remembered = Remembered {
+    let spaces_before = SpacesBefore {
         gone: gone(shared, state, &after).await?,
-        owed: pairs
-            .filter(|(before, after)| owes_a_sweep(before.state, after.state))
+        unlisted: pairs
+            .filter(|(before, after)| needs_full_listing(before.state, after.state))
             .filter_map(|(_, after)| after.id.clone())
             .collect(),
     };
-    // What is owed stays so in its row until it is done.
-    let rows = as_owed(&after, &remembered.owed);
+    // What is unlisted stays so in its row until it is done.
+    let rows = mark_for_full_listing(&after, &spaces_before.unlisted);
     if rows != *before {
         shared.store.record_spaces(state.index.id, &rows).await?;
     }
     state.index.spaces = after;
-    Ok(remembered)
+    Ok(spaces_before)
 }
 
 /// Spaces whose absence counts, with the time of the first run that did not see them. It is kept as a checkpoint of the index, and
@@ -71,7 +71,7 @@ async fn gone(
     shared: &Shared,
     state: &IndexState,
     spaces: &[IndexSpace],
-) -> Result<HashMap<SpaceId, Timestamp>, Halt> {
+) -> Result<HashMap<SpaceId, Timestamp>, RunError> {
     let (index, now) = (state.index.id, shared.now());
     let mut gone = HashMap::new();
     let is_seen = |space: &&IndexSpace| space.state != SpaceState::Vanished;
@@ -105,9 +105,12 @@ async fn gone(
     Ok(gone)
 }
 
-/// The space rows with those marked that are owed a sweep.
-pub(super) fn as_owed(spaces: &[IndexSpace], owed: &HashSet<SpaceId>) -> Vec<IndexSpace> {
-    let owes = |space: &IndexSpace| space.id.as_ref().is_some_and(|id| owed.contains(id));
+/// The space rows with those marked that are unlisted a sweep.
+pub(super) fn mark_for_full_listing(
+    spaces: &[IndexSpace],
+    unlisted: &HashSet<SpaceId>,
+) -> Vec<IndexSpace> {
+    let owes = |space: &IndexSpace| space.id.as_ref().is_some_and(|id| unlisted.contains(id));
     let rows = spaces.iter().map(|space| {
         let mut space = space.clone();
         if owes(&space) {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::context::{RunParts, SeenSpace};
 use super::convert::Links;
 use super::reconcile::{Reconciler, Which};
-use super::spaces::Remembered;
+use super::spaces::SpacesBefore;
 use super::{
     RunCtx, attachments, audit, bodies, comments, delta, dry, finish, links, moving, reconvert,
     spaces, sweep, vanish,
@@ -25,7 +25,7 @@ use crate::counters::RunCounters;
 use crate::fetcher::Fetchers;
 use crate::scheduler::remove_leaving_of_agent;
 use crate::shared::Shared;
-use crate::stop::{Halt, Stop};
+use crate::stop::{RunError, Stop};
 use crate::uploader::{Upload, UploadJob, UploadReport};
 
 /// How often a run's numbers are written and a cancel is looked for.
@@ -49,7 +49,7 @@ pub(crate) async fn execute(
     stop: Stop,
     credits: Arc<Semaphore>,
 ) -> Result<Ended, StoreError> {
-    shared.heed_clock().await?;
+    shared.correct_clock_skew().await?;
     let state = shared.store.index_state(run.index_id).await?;
     let run = match shared.store.start_run(run.id).await {
         Ok(run) => run,
@@ -65,7 +65,7 @@ pub(crate) async fn execute(
     }
     tracing::info!(index = %run.index_id, name = %state.index.settings.name, run = %run.id, kind = run.kind.as_str(), dry_run = run.dry_run, "a run begins");
     shared.hub.run_started(&run).await;
-    shared.pass("after_run_started");
+    shared.fail_point("after_run_started");
 
     let counters = match run.dry_run {
         // It begins anew, since nothing of it was kept.
@@ -87,7 +87,7 @@ pub(crate) async fn execute(
         stop,
         ctx: None,
         rehearsed: None,
-        unmoved: None,
+        move_blocked_because: None,
     };
     let heartbeat = Heartbeat {
         object: match execution.run.kind {
@@ -102,7 +102,7 @@ pub(crate) async fn execute(
     let outcome = tokio::select! {
         biased;
         outcome = execution.work(state, source) => outcome,
-        () = heartbeat.go_on() => Err(Halt::Stopped),
+        () = heartbeat.go_on() => Err(RunError::Stopped),
     };
     finish::finish(execution, outcome).await
 }
@@ -120,7 +120,7 @@ pub(super) struct Execution {
     /// What a dry run found.
     pub(super) rehearsed: Option<dry::Rehearsed>,
     /// Why the move is not complete, if it is not.
-    pub(super) unmoved: Option<String>,
+    pub(super) move_blocked_because: Option<String>,
 }
 
 impl Execution {
@@ -128,7 +128,7 @@ impl Execution {
         &mut self,
         mut state: IndexState,
         source: Fetchers,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), RunError> {
         self.stop.check()?;
         let started_at = self.shared.now();
         if self.run.dry_run {
@@ -138,11 +138,11 @@ impl Execution {
         if self.run.kind == RunKind::Move {
             return self.carry_move_on(state, source).await;
         }
-        let remembered = spaces::look_up(&self.shared, &source, &mut state).await?;
+        let spaces_before = spaces::look_up(&self.shared, &source, &mut state).await?;
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: link_spaces(&self.shared).await?,
-            warm_spaces: warm_spaces(&self.shared, &state).await?,
-            remembered,
+            cached_spaces: cached_spaces(&self.shared, &state).await?,
+            spaces_before,
             shared: Arc::clone(&self.shared),
             run: self.run.clone(),
             state,
@@ -162,11 +162,11 @@ impl Execution {
         while_uploading(&ctx, target, changes(&ctx, &remote)).await
     }
 
-    async fn carry_move_on(&mut self, state: IndexState, source: Fetchers) -> Result<(), Halt> {
+    async fn carry_move_on(&mut self, state: IndexState, source: Fetchers) -> Result<(), RunError> {
         let ctx = Arc::new(RunCtx::new(RunParts {
             link_spaces: HashMap::new(),
-            warm_spaces: HashSet::new(),
-            remembered: Remembered::default(),
+            cached_spaces: HashSet::new(),
+            spaces_before: SpacesBefore::default(),
             shared: Arc::clone(&self.shared),
             run: self.run.clone(),
             started_at: self.shared.now(),
@@ -175,13 +175,13 @@ impl Execution {
             source,
             stop: self.stop.clone(),
         }));
-        self.unmoved = moving::carry_on(&ctx).await?;
+        self.move_blocked_because = moving::carry_on(&ctx).await?;
         Ok(())
     }
 }
 
 /// Everything that a run does with pages.
-async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), Halt> {
+async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), RunError> {
     let spaces = ctx.visible_spaces();
     ctx.uploads.wake();
     comments::leave_if_unwanted(ctx).await?;
@@ -210,7 +210,7 @@ pub(super) async fn decide(
     moved: &HashSet<PageId>,
     touched: &HashSet<PageId>,
     links: Links,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let all: Vec<PageId> = moved.union(touched).cloned().collect();
     let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
     for ids in all.chunks(500) {
@@ -243,19 +243,19 @@ pub(super) async fn decide(
 
 /// Makes or finds the store object, in a task of its own: an index that is deleted meanwhile takes its actor with it, and
 /// somebody has to remember, or to remove, what the store is making at that moment.
-async fn ensure(ctx: &Arc<RunCtx>) -> Result<Remote, Halt> {
+async fn ensure(ctx: &Arc<RunCtx>) -> Result<Remote, RunError> {
     let own = Arc::clone(ctx);
     match actix_rt::spawn(async move { make(&own).await }).await {
         Ok(made) => made,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Halt::Stopped),
+            Err(_) => Err(RunError::Stopped),
         },
     }
 }
 
 /// Another object than before holds nothing of ours: everything is stored anew.
-async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
+async fn make(ctx: &RunCtx) -> Result<Remote, RunError> {
     let index = &ctx.state.index;
     let kind: BackendKind = index.settings.backend;
     let backend = ctx
@@ -280,7 +280,7 @@ async fn make(ctx: &RunCtx) -> Result<Remote, Halt> {
     if index.remote.as_ref().is_some_and(|old| old.id != remote.id) {
         tracing::warn!(index = %index.id, object = %remote.name, "the store object is another one than before; everything is stored anew");
     }
-    ctx.shared.pass("after_object_made");
+    ctx.shared.fail_point("after_object_made");
     if let Err(error) = ctx.store().set_remote(ctx.state.serving, &remote).await {
         if matches!(error, StoreError::NotFound { .. }) {
             // Deleted meanwhile: nobody else would remove what was just made.
@@ -305,8 +305,8 @@ pub(super) struct Target<'a> {
 pub(super) async fn while_uploading(
     ctx: &RunCtx,
     target: Target<'_>,
-    work: impl Future<Output = Result<(), Halt>>,
-) -> Result<(), Halt> {
+    work: impl Future<Output = Result<(), RunError>>,
+) -> Result<(), RunError> {
     let (stop, _ends_with_this) = ctx.stop.until_dropped();
     let job = UploadJob {
         index: ctx.index(),
@@ -331,9 +331,9 @@ pub(super) async fn while_uploading(
     tokio::select! {
         biased;
         report = &mut uploads => match report {
-            UploadReport::Trouble(error) => Err(Halt::Failed(error)),
+            UploadReport::Trouble(error) => Err(RunError::Fatal(error)),
             // What is in flight settles: the work ends by itself at its next request.
-            UploadReport::Stopped => work.await.and(Err(Halt::Stopped)),
+            UploadReport::Stopped => work.await.and(Err(RunError::Stopped)),
             // It ends by itself only after it was closed.
             UploadReport::Settled => work.await,
         },
@@ -342,8 +342,8 @@ pub(super) async fn while_uploading(
             done?;
             match report {
                 UploadReport::Settled => Ok(()),
-                UploadReport::Stopped => Err(Halt::Stopped),
-                UploadReport::Trouble(error) => Err(Halt::Failed(error)),
+                UploadReport::Stopped => Err(RunError::Stopped),
+                UploadReport::Trouble(error) => Err(RunError::Fatal(error)),
             }
         }
     }
@@ -371,7 +371,7 @@ async fn upload(ctx: &RunCtx, job: UploadJob) -> UploadReport {
     })
 }
 
-async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, Halt> {
+async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, RunError> {
     let spaces = shared.store.known_spaces().await?.into_iter();
     Ok(spaces
         .map(|space| (space.key.to_string(), space.id))
@@ -379,7 +379,7 @@ async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, Halt> 
 }
 
 /// Spaces that another index has synced: their bodies are kept already.
-async fn warm_spaces(shared: &Shared, state: &IndexState) -> Result<HashSet<SpaceId>, Halt> {
+async fn cached_spaces(shared: &Shared, state: &IndexState) -> Result<HashSet<SpaceId>, RunError> {
     let others = shared.store.index_states().await?;
     Ok(others
         .into_iter()

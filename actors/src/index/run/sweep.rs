@@ -22,7 +22,7 @@ use super::reconcile::{Reconciler, Which};
 use super::vanish::Absence;
 use super::walk::{newest_before, walk};
 use super::{RunCtx, attachments, comments, parents, stages, vanish};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
 const SIDE_BY_SIDE: usize = 4;
@@ -30,7 +30,7 @@ const SIDE_BY_SIDE: usize = 4;
 const DECIDE_AFTER: usize = 1_000;
 
 /// Lists and compares every space.
-pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunError> {
     if ctx.state.progress.watermark.is_none() && !spaces.is_empty() {
         newest_before(ctx, spaces).await?;
     }
@@ -52,7 +52,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt
 pub(super) async fn each(
     ctx: &RunCtx,
     spaces: &[SeenSpace],
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut absent = BTreeMap::new();
     let mut walks = stream::iter(spaces)
         .map(|space| one_space(ctx, space))
@@ -64,15 +64,15 @@ pub(super) async fn each(
 }
 
 /// What is newer than search may know; answers up to when comments are known after a complete walk over all spaces.
-async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, Halt> {
+async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, RunError> {
     if !ctx.settings().include_comments || spaces.is_empty() {
         return Ok(None);
     }
     match comments::poll(ctx).await {
         Ok((_, newest)) => Ok(newest),
-        Err(halt) => {
+        Err(failure) => {
             // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
-            let error = halt.only_optional(Part::Comments)?;
+            let error = failure.recoverable_for(Part::Comments)?;
             ctx.is_missing(Part::Comments, "the newest could not be listed", &error);
             Ok(None)
         }
@@ -80,14 +80,17 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
 }
 
 /// As [`poll_comments`], for attached files.
-async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, Halt> {
+async fn poll_attachments(
+    ctx: &RunCtx,
+    spaces: &[SeenSpace],
+) -> Result<Option<Timestamp>, RunError> {
     if !ctx.settings().include_attachments || spaces.is_empty() {
         return Ok(None);
     }
     match attachments::poll(ctx).await {
         Ok((_, newest)) => Ok(newest),
-        Err(halt) => {
-            let error = halt.only_optional(Part::Files)?;
+        Err(failure) => {
+            let error = failure.recoverable_for(Part::Files)?;
             ctx.is_missing(Part::Files, "the newest could not be listed", &error);
             Ok(None)
         }
@@ -95,7 +98,10 @@ async fn poll_attachments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<T
 }
 
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
-async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+async fn one_space(
+    ctx: &RunCtx,
+    space: &SeenSpace,
+) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut seen = HashSet::new();
     let mut empty = Vec::new();
     for kind in ctx.kinds() {
@@ -106,8 +112,8 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
                 }
                 seen.extend(walked.seen);
             }
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 ctx.trouble_with(space, &error.to_string());
                 return Ok(BTreeMap::new());
             }
@@ -115,16 +121,16 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
     }
     let mut absent = absent(ctx, space, &seen, &empty).await?;
     if ctx.run.kind == RunKind::Full
-        && let Err(halt) = check_by_id(ctx, &seen).await
+        && let Err(failure) = check_by_id(ctx, &seen).await
     {
-        let error = halt.only_this_part()?;
+        let error = failure.recoverable()?;
         ctx.trouble_with(space, &error.to_string());
     }
     if ctx.settings().include_attachments && !ctx.is_refused(Part::Files) {
         match attachments::of_space(ctx, space, &seen).await {
             Ok(missing) => absent.extend(missing),
-            Err(halt) => {
-                let error = halt.only_optional(Part::Files)?;
+            Err(failure) => {
+                let error = failure.recoverable_for(Part::Files)?;
                 let what = format!("those of {} could not be listed", space.given);
                 ctx.is_missing(Part::Files, &what, &error);
             }
@@ -132,17 +138,17 @@ async fn one_space(ctx: &RunCtx, space: &SeenSpace) -> Result<BTreeMap<PageId, C
     }
     if ctx.settings().include_comments
         && !ctx.is_refused(Part::Comments)
-        && let Err(halt) = comments::of_space(ctx, space).await
+        && let Err(failure) = comments::of_space(ctx, space).await
     {
-        let error = halt.only_optional(Part::Comments)?;
+        let error = failure.recoverable_for(Part::Comments)?;
         let what = format!("those in {} could not be read", space.given);
         ctx.is_missing(Part::Comments, &what, &error);
     }
     let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
     if ctx.needs_facts()
-        && let Err(halt) = learn(ctx, space, &seen, &mut reconciler).await
+        && let Err(failure) = learn(ctx, space, &seen, &mut reconciler).await
     {
-        let error = halt.only_this_part()?;
+        let error = failure.recoverable()?;
         ctx.trouble_with(
             space,
             &format!("labels and restrictions could not be read: {error}"),
@@ -160,7 +166,7 @@ async fn learn(
     space: &SeenSpace,
     seen: &HashSet<PageId>,
     reconciler: &mut Reconciler<'_>,
-) -> Result<(), Halt> {
+) -> Result<(), RunError> {
     let mut walk = FactsWalk::new(ctx, space);
     let mut decide_at = DECIDE_AFTER;
     while walk.step().await? {
@@ -202,7 +208,7 @@ async fn absent(
     space: &SeenSpace,
     seen: &HashSet<PageId>,
     empty: &[ContentKind],
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let members: Vec<PageBrief> = briefs
         .into_iter()
@@ -236,7 +242,7 @@ async fn absent(
 }
 
 /// Asks for every page by its id, and compares.
-async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), Halt> {
+async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), RunError> {
     let ids: Vec<PageId> = seen.iter().cloned().collect();
     for ids in ids.chunks(MAX_BATCH) {
         for kind in ctx.kinds() {
@@ -251,9 +257,9 @@ async fn check_by_id(ctx: &RunCtx, seen: &HashSet<PageId>) -> Result<(), Halt> {
 }
 
 /// Pages of spaces that are gone: whether they are anywhere is asked of each.
-async fn of_gone_spaces(ctx: &RunCtx) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+async fn of_gone_spaces(ctx: &RunCtx) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut absent = BTreeMap::new();
-    for space in ctx.remembered.gone.keys() {
+    for space in ctx.spaces_before.gone.keys() {
         let briefs = ctx.store().briefs(ctx.index(), space).await?;
         let members = briefs
             .into_iter()

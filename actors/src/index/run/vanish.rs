@@ -9,14 +9,14 @@ use domain::guard::{Asked, Passage, Question, judge};
 use domain::holding::Wanted;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::source::{MAX_BATCH, SourceError};
-use domain::vanish::{self, Fate};
+use domain::vanish::{self, AbsenceVerdict};
 use domain::{PageId, SpaceId};
 
 use super::context::Stopped;
 use super::convert::Links;
 use super::listed::record;
 use super::{RunCtx, attachments};
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 const EVERYWHERE: &[ContentStatus] = &[
     ContentStatus::Current,
@@ -56,7 +56,7 @@ pub(super) async fn confirm(
     ctx: &RunCtx,
     absent: BTreeMap<PageId, ContentKind>,
     absence: Absence,
-) -> Result<Confirmed, Halt> {
+) -> Result<Confirmed, RunError> {
     let scope: HashSet<SpaceId> = scope_of(ctx);
     let mut all = Confirmed::default();
     let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
@@ -100,7 +100,7 @@ pub(super) struct Asking {
 }
 
 /// What the source says of some ids, whatever their status. One id that cannot be answered costs the answers to no other.
-async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, Halt> {
+async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, RunError> {
     if kind == ContentKind::Attachment {
         return attachments::ask(ctx, ids).await;
     }
@@ -118,8 +118,8 @@ async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, 
                 let items = items.into_iter().map(|item| (item.id.clone(), item));
                 all.found.extend(items);
             }
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 tracing::warn!(index = %ctx.index(), pages = ids.len(), %error, "pages that are no longer listed could not be asked for");
                 in_a_row += 1;
                 if ids.len() == 1 || matches!(error, SourceError::RateLimited { .. }) {
@@ -141,7 +141,7 @@ async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, 
             all.failed.insert(id.clone());
             continue;
         }
-        if !ctx.single_looks.take() {
+        if !ctx.lookup_budget.take() {
             continue;
         }
         match ctx.source.one(kind, id).await {
@@ -152,8 +152,8 @@ async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, 
                     all.found.insert(id.clone(), page);
                 }
             }
-            Err(halt) => {
-                let error = halt.only_this_part()?;
+            Err(failure) => {
+                let error = failure.recoverable()?;
                 tracing::warn!(index = %ctx.index(), page = %id, %error, "a page that is no longer listed could not be asked for; it stays as it is");
                 in_a_row += 1;
                 all.failed.insert(id.clone());
@@ -169,7 +169,7 @@ async fn apply(
     mut answers: HashMap<PageId, SourcePage>,
     scope: &HashSet<SpaceId>,
     absence: Absence,
-) -> Result<Confirmed, Halt> {
+) -> Result<Confirmed, RunError> {
     let now = ctx.now();
     let asked = ctx.asked();
     let mut there = Vec::new();
@@ -195,7 +195,7 @@ async fn apply(
             let confirmed_before = matches!(page.standing, Standing::Hidden | Standing::Retained)
                 || page.state() == PageState::Vanishing
                 || accepted;
-            let space_gone = ctx.remembered.gone.get(&page.facts.space_id).copied();
+            let space_gone = ctx.spaces_before.gone.get(&page.facts.space_id).copied();
             let since = space_gone.or(page.vanished_at.filter(|_| confirmed_before));
             let retained = asked.retains(&page, ctx.asks_again());
             let passage = if !page.holding.is_kept() {
@@ -207,9 +207,9 @@ async fn apply(
                 Passage::Counted
             };
             match vanish::judge(answer.as_ref(), scope, (since, retained), now) {
-                Fate::There => there.extend(answer),
-                Fate::Keep => {}
-                Fate::Hide => {
+                AbsenceVerdict::There => there.extend(answer),
+                AbsenceVerdict::Keep => {}
+                AbsenceVerdict::Hide => {
                     if page.state() != PageState::Vanishing {
                         hide(
                             &mut page,
@@ -220,7 +220,7 @@ async fn apply(
                         changed.push(page);
                     }
                 }
-                Fate::Retain(why) => {
+                AbsenceVerdict::Retain(why) => {
                     let before = page.clone();
                     page.vanished_at.get_or_insert(now);
                     page.retain(why, ctx.answered_at(), now);
@@ -229,7 +229,7 @@ async fn apply(
                         changed.push(page);
                     }
                 }
-                Fate::Remove(reason) => {
+                AbsenceVerdict::Remove(reason) => {
                     let never_came_in =
                         page.standing == Standing::Skipped && !page.holding.is_kept();
                     hide(&mut page, now, reason);
@@ -285,7 +285,7 @@ fn leave_untold(page: &mut PageRecord) {
 
 /// Pages of spaces (or of a kind) that the administrator took out of the index: they leave, and the guard does not count them.
 /// Once they have been told to, only those are looked at that the store did not let go.
-pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), RunError> {
     let unresolved = ctx.state.index.spaces.iter().any(|s| s.id.is_none());
     if unresolved {
         // A space whose id is not known may be the one that a page stands in.
@@ -335,7 +335,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), Halt> {
 /// Hidden pages whose second look is due, for runs that do not list everything.
 pub(super) async fn due_for_a_second_look(
     ctx: &RunCtx,
-) -> Result<BTreeMap<PageId, ContentKind>, Halt> {
+) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut due = BTreeMap::new();
     if ctx.visible_spaces().is_empty() {
         // An account that sees none of the spaces would miss every page.
@@ -371,7 +371,7 @@ pub(super) async fn due_for_a_second_look(
 }
 
 /// Nothing of what this run found to leave is wanted any more, if the guard lets it go. New content went before.
-pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
+pub(super) async fn remove(ctx: &RunCtx) -> Result<(), RunError> {
     let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
     removals.extend(ctx.find(|f| {
         std::mem::take(&mut f.doubted)
@@ -407,14 +407,14 @@ pub(super) async fn remove(ctx: &RunCtx) -> Result<(), Halt> {
         }
         let wanted: Vec<Wanted> = pages.iter().map(|page| page.wanted(None)).collect();
         ctx.store().save_pages(&pages, &wanted, &[]).await?;
-        ctx.shared.pass("after_removals_written");
+        ctx.shared.fail_point("after_removals_written");
     }
     ctx.uploads.wake();
     Ok(())
 }
 
 /// Pages that the administrator decided to keep, and that have not come back: also those that nobody could ask for this time.
-async fn still_retained(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
+async fn still_retained(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
     let Asked::Refused(shown) = ctx.asked() else {
         return Ok(Vec::new());
     };
@@ -431,7 +431,7 @@ async fn still_retained(ctx: &RunCtx) -> Result<Vec<PageId>, Halt> {
 }
 
 /// What is asked about is hidden until it is answered, also what the administrator decided to keep before.
-async fn ask_anew(ctx: &RunCtx, about: &BTreeSet<PageId>) -> Result<(), Halt> {
+async fn ask_anew(ctx: &RunCtx, about: &BTreeSet<PageId>) -> Result<(), RunError> {
     let about: Vec<PageId> = about.iter().cloned().collect();
     for ids in about.chunks(CHUNK) {
         let _rows = ctx.rows.lock().await;

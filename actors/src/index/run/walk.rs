@@ -15,7 +15,7 @@ use super::RunCtx;
 use super::context::SeenSpace;
 use super::convert::Links;
 use super::listed::record;
-use crate::stop::Halt;
+use crate::stop::RunError;
 
 /// A walk whose cursor is refused is begun again so often.
 const RESTARTS: u32 = 2;
@@ -46,14 +46,14 @@ pub(super) async fn walk(
     ctx: &RunCtx,
     space: &SeenSpace,
     kind: ContentKind,
-) -> Result<Walked, Halt> {
+) -> Result<Walked, RunError> {
     let name = format!("list/{}/{}", kind.as_str(), space.id);
     let mark = mark(ctx, &name).await?;
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let known = briefs
         .iter()
         .any(|brief| brief.kind == kind && brief.state != PageState::Removed);
-    let mut with_bodies = (mark.is_some() || !known) && !ctx.warm_spaces.contains(&space.id);
+    let mut with_bodies = (mark.is_some() || !known) && !ctx.cached_spaces.contains(&space.id);
     let turn = ctx.shared.walk_of(&space.id, kind);
     let mut walking = None;
     if with_bodies {
@@ -84,8 +84,8 @@ pub(super) async fn walk(
         walk: ctx.run.id,
         with_bodies,
         limit: MAX_BATCH,
-        danger: 0,
-        limit_before: MAX_BATCH,
+        suspect_items: 0,
+        limit_before_split: MAX_BATCH,
         restarts: 0,
         repeats: Repeats::default(),
         walked: Walked::default(),
@@ -108,7 +108,7 @@ pub(super) async fn walk(
     Ok(walk.walked)
 }
 
-async fn mark(ctx: &RunCtx, name: &str) -> Result<Option<Mark>, Halt> {
+async fn mark(ctx: &RunCtx, name: &str) -> Result<Option<Mark>, RunError> {
     let cursor = ctx.store().checkpoint(ctx.index(), name).await?;
     Ok(cursor.and_then(|Cursor(text)| serde_json::from_str(&text).ok()))
 }
@@ -129,22 +129,22 @@ struct Walk<'a> {
     with_bodies: bool,
     limit: usize,
     /// Something among so many of the next items makes answers fail; 0 when nothing is known of such.
-    danger: usize,
+    suspect_items: usize,
     /// How many items an answer had before that.
-    limit_before: usize,
+    limit_before_split: usize,
     restarts: u32,
     repeats: Repeats,
     walked: Walked,
 }
 
 impl Walk<'_> {
-    async fn go(&mut self, from: Option<Cursor>) -> Result<(), Halt> {
+    async fn go(&mut self, from: Option<Cursor>) -> Result<(), RunError> {
         let mut at = from;
         let mut answer = self.next_answer(&mut at).await?;
         loop {
             let next = answer.next.take();
             if next.is_some() && next == at {
-                return Err(Halt::Source(turns_in_a_circle(self.space)));
+                return Err(RunError::Source(turns_in_a_circle(self.space)));
             }
             at = next;
             if at.is_none() {
@@ -163,8 +163,8 @@ impl Walk<'_> {
                     answer
                 }
                 // Smaller pieces, or from the beginning: without haste.
-                Err(halt) => {
-                    self.adapt(halt, &mut at)?;
+                Err(failure) => {
+                    self.adapt(failure, &mut at)?;
                     self.next_answer(&mut at).await?
                 }
             };
@@ -173,14 +173,17 @@ impl Walk<'_> {
     }
 
     /// One answer, in smaller pieces where it is too large.
-    async fn next_answer(&mut self, at: &mut Option<Cursor>) -> Result<Batch<SourcePage>, Halt> {
+    async fn next_answer(
+        &mut self,
+        at: &mut Option<Cursor>,
+    ) -> Result<Batch<SourcePage>, RunError> {
         loop {
             match Request::of(self).get(at.as_ref()).await {
                 Ok(answer) => {
                     self.passed(answer.items.len());
                     return Ok(answer);
                 }
-                Err(halt) => self.adapt(halt, at)?,
+                Err(failure) => self.adapt(failure, at)?,
             }
             if self.limit == 0 {
                 // One item cannot be had with its body: list it without; the body is tried by itself later.
@@ -191,8 +194,8 @@ impl Walk<'_> {
                 };
                 let answer = request.get(at.as_ref()).await;
                 // It was this one: the others come as before.
-                self.danger = 0;
-                self.limit = self.limit_before;
+                self.suspect_items = 0;
+                self.limit = self.limit_before_split;
                 return answer;
             }
         }
@@ -200,22 +203,22 @@ impl Walk<'_> {
 
     /// Answers grow again when what made them fail lies behind.
     fn passed(&mut self, items: usize) {
-        self.danger = self.danger.saturating_sub(items);
-        self.limit = match self.danger {
+        self.suspect_items = self.suspect_items.saturating_sub(items);
+        self.limit = match self.suspect_items {
             0 => (self.limit * 2).min(MAX_BATCH),
-            danger => self.limit.min(danger),
+            suspect_items => self.limit.min(suspect_items),
         };
     }
 
     /// Decides how to go on after a failed request; the error where there is no way.
-    fn adapt(&mut self, halt: Halt, at: &mut Option<Cursor>) -> Result<(), Halt> {
-        let error = halt.only_this_part()?;
+    fn adapt(&mut self, failure: RunError, at: &mut Option<Cursor>) -> Result<(), RunError> {
+        let error = failure.recoverable()?;
         match error.disposition() {
             Disposition::Split if self.limit > 1 => {
-                if self.danger == 0 {
-                    self.limit_before = self.limit;
+                if self.suspect_items == 0 {
+                    self.limit_before_split = self.limit;
                 }
-                self.danger = self.limit;
+                self.suspect_items = self.limit;
                 self.limit /= 2;
             }
             Disposition::Split if self.with_bodies => self.limit = 0,
@@ -224,14 +227,14 @@ impl Walk<'_> {
                 self.restarts += 1;
                 *at = None;
             }
-            _ => return Err(Halt::Source(error)),
+            _ => return Err(RunError::Source(error)),
         }
         Ok(())
     }
 
-    async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), Halt> {
+    async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), RunError> {
         let ctx = self.ctx;
-        ctx.shared.pass("after_listing_answer");
+        ctx.shared.fail_point("after_listing_answer");
         let before = self.walked.seen.len();
         let ids = items.iter().map(|item| item.id.clone());
         self.walked.seen.extend(ids);
@@ -240,7 +243,7 @@ impl Walk<'_> {
         ctx.counters
             .count(|counts| counts.seen += i64::try_from(new).unwrap_or(0));
         if !self.repeats.take(items.len(), new, named) {
-            return Err(Halt::Source(turns_in_a_circle(self.space)));
+            return Err(RunError::Source(turns_in_a_circle(self.space)));
         }
         note_newest(ctx, &items);
         // Only a walk that may be resumed has to leave marks on every row.
@@ -250,7 +253,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn remember(&self, at: Option<&Cursor>) -> Result<(), Halt> {
+    async fn remember(&self, at: Option<&Cursor>) -> Result<(), RunError> {
         if !self.with_bodies {
             return Ok(());
         }
@@ -266,7 +269,7 @@ impl Walk<'_> {
         ctx.store()
             .set_checkpoint(ctx.index(), &self.name, mark.as_ref())
             .await?;
-        ctx.shared.pass("after_checkpoint");
+        ctx.shared.fail_point("after_checkpoint");
         Ok(())
     }
 }
@@ -291,7 +294,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    async fn get(&self, at: Option<&Cursor>) -> Result<Batch<SourcePage>, Halt> {
+    async fn get(&self, at: Option<&Cursor>) -> Result<Batch<SourcePage>, RunError> {
         let query = ListQuery {
             kind: self.kind,
             spaces: vec![self.space.id.clone()],
@@ -316,7 +319,7 @@ fn turns_in_a_circle(space: &SeenSpace) -> SourceError {
 }
 
 /// The newest modification in some spaces, before a long walk begins: one request a hundred spaces.
-pub(super) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), Halt> {
+pub(super) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunError> {
     for spaces in spaces.chunks(domain::ports::source::MAX_SPACES_PER_LISTING) {
         let query = ListQuery {
             kind: ContentKind::Page,
@@ -328,9 +331,9 @@ pub(super) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<
         };
         match ctx.source.list(&query, None).await {
             Ok(answer) => note_newest(ctx, &answer.items),
-            Err(halt) => {
+            Err(failure) => {
                 // Without it the watermark stays behind: the next poll reads more, and misses nothing.
-                let error = halt.only_this_part()?;
+                let error = failure.recoverable()?;
                 tracing::debug!(index = %ctx.index(), %error, "the newest modification is not known");
             }
         }

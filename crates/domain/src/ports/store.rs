@@ -318,7 +318,7 @@ pub trait SyncStore: Send + Sync {
     /// next pending run, which `follow_up_run_id` names.
     async fn finish_run(&self, run: RunId, end: &RunEnd) -> StoreResult<Run>;
     /// At start (one process per database): every run that an earlier process had begun becomes `interrupted`, and in the
-    /// same transaction a pending run is recorded that goes on in its place ([`RunKind::goes_on_as`], with the follow-up
+    /// same transaction a pending run is recorded that goes on in its place ([`RunKind::resumed_as`], with the follow-up
     /// that was noted); where it was being canceled or only looked, only that follow-up. Runs not begun stay pending.
     /// Answers those it interrupted.
     async fn interrupt_open_runs(&self) -> StoreResult<Vec<Run>>;
@@ -536,7 +536,7 @@ pub trait SyncStore: Send + Sync {
     async fn append_event(&self, event: &NewEvent) -> StoreResult<Event>;
     /// Takes waits and observations that lie further ahead than `now` allows as `now`: they were written by a clock that was
     /// ahead and has been set back. Answers how many.
-    async fn bring_forward(&self, now: Timestamp) -> StoreResult<usize>;
+    async fn reset_future_dates(&self, now: Timestamp) -> StoreResult<usize>;
     /// Forgets runs, events and removed pages that are older than this.
     async fn prune(&self, before: Timestamp) -> StoreResult<()>;
 }

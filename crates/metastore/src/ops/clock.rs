@@ -14,7 +14,7 @@ const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// Takes moments that lie further ahead than anything waits as now, and so those in the past that lie ahead. How current answers
 /// are is what the newest run says that did not end ahead of now.
-pub(crate) fn bring_forward(conn: &mut Conn, now: Timestamp) -> Done<usize> {
+pub(crate) fn reset_future_dates(conn: &mut Conn, now: Timestamp) -> Done<usize> {
     let (too_far, present) = (db_time(now + LONGEST_WAIT), db_time(now));
     let mut rows = diesel::update(holdings::table.filter(holdings::next_try_at.gt(too_far)))
         .set(holdings::next_try_at.eq(present))

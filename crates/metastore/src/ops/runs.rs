@@ -345,7 +345,7 @@ pub(crate) fn interrupt_open(conn: &mut Conn, now: Timestamp) -> Done<Vec<Run>> 
                 }
             } else {
                 let run: Run = row.clone().try_into()?;
-                let kind = run.kind.goes_on_as();
+                let kind = run.kind.resumed_as();
                 let still_asked = ordered.filter(|ordered| ordered.reach() > kind.reach());
                 follow(conn, &row, kind, still_asked, now)?;
             }

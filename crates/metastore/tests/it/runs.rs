@@ -590,7 +590,7 @@ async fn answers_are_as_current_as_the_newest_run_that_no_clock_ahead_has_dated(
     assert_eq!(diesel::sql_query(rename).execute(&mut raw).unwrap(), 1);
     bed.clock.advance(TimeDelta::hours(-23));
     assert_eq!(as_of().await, first.finished_at);
-    bed.store.bring_forward(bed.now()).await.unwrap();
+    bed.store.reset_future_dates(bed.now()).await.unwrap();
     let state = bed.store.index_state(index).await.unwrap();
     assert_eq!(state.progress.synced_at, first.finished_at);
     assert_eq!(state.index.last_run.unwrap().id.to_string(), far);

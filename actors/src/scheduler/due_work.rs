@@ -12,7 +12,7 @@ use crate::shared::Shared;
 
 /// What one look found.
 #[derive(Debug, Default)]
-pub(super) struct Outlook {
+pub(super) struct DueWork {
     /// Every living index.
     pub(super) living: HashSet<IndexId>,
     /// Those with an open run.
@@ -25,11 +25,11 @@ pub(super) struct Outlook {
 const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Looks, and records the runs that are due.
-pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
+pub(super) async fn look(shared: &Shared) -> Result<DueWork, StoreError> {
     let now = shared.now();
-    let mut outlook = Outlook {
+    let mut due_work = DueWork {
         next: shared.settings.check_interval,
-        ..Outlook::default()
+        ..DueWork::default()
     };
     let states = shared.store.index_states().await?;
     let open = shared.store.open_runs().await?;
@@ -39,11 +39,11 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
         .await?;
     for state in states {
         let index = &state.index;
-        outlook.living.insert(index.id);
+        due_work.living.insert(index.id);
         if open.contains(&index.id) {
             // An engine that carries out one order leaves the runs of other indexes to the service.
             if shared.settings.scheduled {
-                outlook.activate.push(index.id);
+                due_work.activate.push(index.id);
             }
             continue;
         }
@@ -63,11 +63,11 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
             {
                 tracing::info!(index = %index.id, name = %index.settings.name, run = %run.id, kind = kind.as_str(), "a run is due, by the schedule or for what is tried again");
             }
-            outlook.activate.push(index.id);
+            due_work.activate.push(index.id);
             continue;
         }
         if let Some(at) = tried {
-            outlook.next = outlook.next.min(until(at, now));
+            due_work.next = due_work.next.min(until(at, now));
         }
         if let Some(due) = index.next_run_at {
             let start = timetable.start(due, now);
@@ -75,11 +75,11 @@ pub(super) async fn look(shared: &Shared) -> Result<Outlook, StoreError> {
                 // Due in quiet hours: puts it off, and tells those who watch.
                 announce(shared, index.id).await;
             }
-            outlook.next = outlook.next.min(until(start, now));
+            due_work.next = due_work.next.min(until(start, now));
         }
     }
-    outlook.next = outlook.next.max(SHORTEST);
-    Ok(outlook)
+    due_work.next = due_work.next.max(SHORTEST);
+    Ok(due_work)
 }
 
 /// What became due before the last run began had its turn in it. After a run that failed as a whole the schedule's own next one
