@@ -13,6 +13,7 @@ pub mod http;
 pub mod mcp;
 pub mod notify;
 pub mod outgoing;
+pub mod reading;
 pub mod settings;
 pub mod shutdown;
 pub mod state;

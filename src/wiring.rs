@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
 use crate::notify;
+use crate::reading::ChildReader;
 use crate::settings::{Settings, SettingsError, Trouble};
 use crate::state::AppState;
 
@@ -271,6 +272,7 @@ impl Running {
             store: Arc::new(store.clone()),
             source: Arc::clone(&source),
             backends,
+            reader: Arc::new(ChildReader::new(settings.program.clone())),
             clock: Arc::new(SystemClock),
             settings: engine_settings(settings, duty),
         })

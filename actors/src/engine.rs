@@ -9,6 +9,7 @@ use domain::index::{BackendKind, Index};
 use domain::moving;
 use domain::page::{Page, Shown};
 use domain::ports::clock::Clock;
+use domain::ports::reader::FileReader;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{Listed, MoveBegun, OpenedRun, PageFilter, SyncStore};
 use domain::query::{Answer, ChangedPage, PageQuery, PageText, RetrievalQuery};
@@ -39,6 +40,8 @@ pub struct EngineParts {
     pub source: Arc<dyn ContentSource>,
     /// The retrieval stores.
     pub backends: Backends,
+    /// Makes text of attached files.
+    pub reader: Arc<dyn FileReader>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// What the operator set.

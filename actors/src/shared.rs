@@ -1,6 +1,6 @@
 //! What every actor of one engine shares: ports, settings, the hub, the addresses of workers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use domain::event::{EventKind, NewEvent};
 use domain::index::{BackendKind, Index};
 use domain::overlap::Overlap;
 use domain::ports::clock::Clock;
+use domain::ports::reader::FileReader;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{StoreError, SyncStore};
@@ -31,11 +32,17 @@ pub(crate) type RowsLock = Arc<tokio::sync::Mutex<()>>;
 /// Held by whoever has the turn.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
+/// Files that are fetched and read at once.
+pub(crate) const FILES_AT_ONCE: usize = 2;
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn SyncStore>,
     pub(crate) source: Arc<dyn ContentSource>,
     pub(crate) backends: Backends,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) reader: Arc<dyn FileReader>,
+    /// Held while a file is fetched and read, by all runs together: each may take all that the limits allow.
+    pub(crate) files: Arc<tokio::sync::Semaphore>,
     pub(crate) settings: EngineSettings,
     pub(crate) hub: ProgressHub,
     pub(crate) fetchers: Arc<FetcherPool>,
@@ -43,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) draining: CancellationToken,
     /// Held while remote objects are removed.
     pub(crate) removals: tokio::sync::Mutex<()>,
+    /// Reads of files that began in this process and were not answered: it outlived those that were dropped.
+    reads: Mutex<HashSet<(IndexId, PageId)>>,
     uploaders: Mutex<HashMap<BackendKind, Addr<LlamaUploader>>>,
     rows: Mutex<HashMap<IndexId, RowsLock>>,
     last_run_at: Mutex<Option<Timestamp>>,
@@ -63,9 +72,12 @@ impl Shared {
             source: parts.source,
             backends: parts.backends,
             clock: parts.clock,
+            reader: parts.reader,
+            files: Arc::new(tokio::sync::Semaphore::new(FILES_AT_ONCE)),
             settings: parts.settings,
             draining: CancellationToken::new(),
             removals: tokio::sync::Mutex::default(),
+            reads: Mutex::default(),
             uploaders: Mutex::default(),
             rows: Mutex::default(),
             last_run_at: Mutex::default(),
@@ -86,9 +98,12 @@ impl Shared {
             source: Arc::clone(&self.source),
             backends,
             clock: Arc::clone(&self.clock),
+            reader: Arc::clone(&self.reader),
+            files: Arc::clone(&self.files),
             settings: self.settings.clone(),
             draining: self.draining.clone(),
             removals: tokio::sync::Mutex::default(),
+            reads: Mutex::default(),
             uploaders: Mutex::default(),
             rows: Mutex::default(),
             last_run_at: Mutex::new(*lock(&self.last_run_at)),
@@ -243,6 +258,21 @@ impl Shared {
         lock(&self.rows).remove(&index);
         lock(&self.overlaps).retain(|(of, _), _| *of != index);
         self.hub.forget(index, None);
+    }
+
+    /// Notes that reading a file begins. Whether an earlier read of it was dropped in this process.
+    pub(crate) fn begin_read(&self, index: IndexId, file: &PageId) -> bool {
+        !lock(&self.reads).insert((index, file.clone()))
+    }
+
+    /// Whether a read of the file was dropped in this process, as when the run that asked for it ended.
+    pub(crate) fn dropped_read(&self, index: IndexId, file: &PageId) -> bool {
+        lock(&self.reads).contains(&(index, file.clone()))
+    }
+
+    /// The reader answered, or will not.
+    pub(crate) fn end_read(&self, index: IndexId, file: &PageId) {
+        lock(&self.reads).remove(&(index, file.clone()));
     }
 
     pub(crate) fn fail_point(&self, failpoint: &str) {

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod healthcheck;
+mod read_file;
 mod serve;
 mod sync;
 mod table;
@@ -76,6 +77,9 @@ enum Command {
     Openapi,
     /// Ask a running service whether it is ready (for containers).
     Healthcheck,
+    /// Read one attached file; the service starts this.
+    #[command(name = crate::reading::COMMAND, hide = true)]
+    ReadFile,
 }
 
 /// Which index a command is about.
@@ -173,6 +177,7 @@ async fn run(command: Command) -> CliResult {
         Command::Restore { file } => backup::restore(&file),
         Command::Openapi => openapi(),
         Command::Healthcheck => healthcheck::run().await,
+        Command::ReadFile => Ok(read_file::run()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod auth;
+mod bodies;
 pub mod events;
 pub mod fields;
 pub mod guard;

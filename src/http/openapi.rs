@@ -162,7 +162,7 @@ fn swagger_file(state: &AppState, name: &str) -> ApiResult<HttpResponse> {
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
     }
     if name != "index.html" {
-        return Ok(response.body(file.bytes.to_vec()));
+        return Ok(response.body(crate::web::bytes(file.bytes)));
     }
     // The page names its files relative to itself, and is served both with and without a slash at the end.
     let page = String::from_utf8_lossy(&file.bytes).replacen(

@@ -9,11 +9,15 @@ use actix_web::{App, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
 use super::span::RequestSpan;
-use super::{answer, auth, guard, metrics, problem};
+use super::{answer, auth, bodies, guard, metrics, problem};
 use crate::state::AppState;
 
 /// Connections get this long to finish once the server stops; streams have ended before.
 const SHUTDOWN_SECONDS: u64 = 3;
+/// Connections that are held at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 16_384;
+/// Descriptors for files, databases, children and connections that go out.
+const OTHER_DESCRIPTORS: usize = 256;
 /// A request head must come within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections are closed after this: longer than the pools of proxies, which would else race with us.
@@ -35,9 +39,10 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .app_data(data.clone())
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
-            // From the inside out: who asks, is this method, host and origin answered, errors as problems, what every
-            // answer has, numbers, the span, one path for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
+            // From the inside out: who asks, how its body comes, is this method, host and origin answered, errors as problems,
+            // what every answer has, numbers, the span, one path for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
             .wrap(from_fn(auth::gate))
+            .wrap(from_fn(bodies::bound))
             .wrap(from_fn(guard::check))
             .wrap(from_fn(problem::fill))
             .wrap(from_fn(answer::finish))
@@ -46,6 +51,7 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .wrap(NormalizePath::new(TrailingSlash::Trim))
     })
     .workers(workers)
+    .max_connections(connections(workers))
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .client_request_timeout(HEAD_TIMEOUT)
@@ -56,4 +62,15 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
     .tcp_nodelay(true)
     .listen(listener)?;
     Ok(server.run())
+}
+
+/// Connections that one worker may hold: what descriptors there are, less what the rest of the service needs.
+fn connections(workers: usize) -> usize {
+    #[cfg(unix)]
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let descriptors = None;
+    let most = descriptors.and_then(|most| usize::try_from(most).ok());
+    let most = most.unwrap_or(usize::MAX).saturating_sub(OTHER_DESCRIPTORS);
+    (most / workers).clamp(1, MAX_CONNECTIONS / workers)
 }

@@ -232,6 +232,8 @@ pub struct Settings {
     pub network: Network,
     /// Logs and traces.
     pub log: LogSettings,
+    /// This program, which starts itself to read attached files.
+    pub program: PathBuf,
 }
 
 impl Settings {

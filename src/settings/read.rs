@@ -108,8 +108,19 @@ pub(super) fn settings(
             extra_ca_pem,
         },
         log,
+        program: own_program(),
     };
     Ok((settings, warnings))
+}
+
+/// On Linux by the name that leads there also after an upgrade has replaced the file.
+fn own_program() -> PathBuf {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() {
+        link
+    } else {
+        std::env::current_exe().unwrap_or(link)
+    }
 }
 
 fn list(text: &Option<String>) -> Vec<String> {

@@ -1,6 +1,8 @@
 //! The page at `/`: indexes and their progress live, a form for a new one, a search box. Plain HTML, CSS and JavaScript,
 //! embedded in the binary; nothing is loaded from elsewhere, and nothing runs that is not one of these files.
 
+use std::borrow::Cow;
+
 use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, guard};
@@ -65,7 +67,15 @@ fn file(request: &HttpRequest, name: &str) -> HttpResponse {
     if unchanged {
         response.finish()
     } else {
-        response.body(found.data.into_owned())
+        response.body(bytes(found.data))
+    }
+}
+
+/// What the binary holds is not copied for those who fetch it.
+pub(crate) fn bytes(file: Cow<'static, [u8]>) -> web::Bytes {
+    match file {
+        Cow::Borrowed(bytes) => web::Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
     }
 }
 

@@ -103,7 +103,9 @@ async fn run(
     extra: &[(&str, &str)],
 ) -> (App, Option<String>) {
     let pairs = pairs(sim, folder, extra);
-    let (settings, _) = Settings::from_pairs(&pairs, Need::Serve).unwrap();
+    let (mut settings, _) = Settings::from_pairs(&pairs, Need::Serve).unwrap();
+    // This process is the tests'.
+    settings.program = env!("CARGO_BIN_EXE_mcp-confluence").into();
     mcp_confluence::telemetry::start(&settings.log);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     (

@@ -17,7 +17,7 @@ use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use tempfile::TempDir;
 
-use crate::fakes::{FakeConfluence, FakeRetrieval, TestClock};
+use crate::fakes::{FakeConfluence, FakeReader, FakeRetrieval, TestClock};
 use crate::truth::{assert_same, held_by, truth_of};
 
 /// Runs a test on one thread whose clock jumps to the next timer as soon as nothing else is to be done.
@@ -34,6 +34,7 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
 
 pub struct Bench {
     pub clock: TestClock,
+    pub reader: FakeReader,
     pub site: FakeConfluence,
     pub shelf: FakeRetrieval,
     /// A second store, of the kind LlamaCloud.
@@ -86,10 +87,12 @@ impl Bench {
         let site = FakeConfluence::new(clock);
         site.space("10", "ENG");
         let cloud = FakeRetrieval::cloud();
-        let parts = parts(&store, &site, [&shelf, &cloud], clock, &settings);
+        let reader = FakeReader::default();
+        let parts = parts(&store, &site, [&shelf, &cloud], &reader, clock, &settings);
         let engine = start(parts, clock).await.unwrap();
         Self {
             clock,
+            reader,
             site,
             shelf,
             cloud,
@@ -104,7 +107,15 @@ impl Bench {
     pub async fn restart(&mut self) {
         self.engine.drain(Duration::from_secs(10)).await;
         let shelves = [&self.shelf, &self.cloud];
-        let parts = parts(&self.store, &self.site, shelves, self.clock, &self.settings);
+        let (site, reader) = (&self.site, &self.reader);
+        let parts = parts(
+            &self.store,
+            site,
+            shelves,
+            reader,
+            self.clock,
+            &self.settings,
+        );
         self.engine = Engine::start_here(parts).await.unwrap();
     }
 
@@ -349,6 +360,7 @@ fn parts(
     store: &Arc<Metastore>,
     site: &FakeConfluence,
     shelves: [&FakeRetrieval; 2],
+    reader: &FakeReader,
     clock: TestClock,
     settings: &EngineSettings,
 ) -> EngineParts {
@@ -363,6 +375,7 @@ fn parts(
         store: Arc::clone(store) as Arc<dyn SyncStore>,
         source: Arc::new(site.clone()),
         backends,
+        reader: Arc::new(reader.clone()),
         clock: Arc::new(clock),
         settings: settings.clone(),
     }

@@ -10,7 +10,7 @@ use domain::{DocumentId, PageId};
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
 
-/// A bench whose converter breaks on this page, file or comment, however often it is tried.
+/// A bench whose converter breaks on this page or comment, however often it is tried.
 async fn broken_at(place: &str) -> Bench {
     let settings = EngineSettings {
         failpoints: Failpoints::always(place, FailAction::Panic),
@@ -91,29 +91,65 @@ fn an_edit_that_breaks_the_converter_leaves_what_was_there() {
 }
 
 #[test]
-fn a_file_that_breaks_its_reader_fails_alone() {
+fn a_file_whose_reader_is_lost_twice_is_left_alone_until_it_is_replaced() {
     bench::run(|| async {
-        let bench = broken_at("reading/att1002").await;
+        let bench = Bench::new().await;
         let page = bench.site.add("10", None, "P", "<p>text</p>");
-        let files: Vec<u64> = (0..3)
-            .map(|n| {
-                let data = format!("words {n}");
-                let name = format!("{n}.txt");
-                bench
-                    .site
-                    .attach(page, &name, "text/plain", data.as_bytes())
-            })
-            .collect();
-        assert_eq!(files[0], 1002);
+        let attach =
+            |name, data: &str| bench.site.attach(page, name, "text/plain", data.as_bytes());
+        let lost = attach("lost.txt", "poison");
+        attach("good.txt", "words");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_attachments = true;
         let index = bench.create(settings).await;
         let run = bench.over(index.id).await;
-        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Partial, 3));
-        let id = PageId::from("att1002");
-        let file = bench.store.page(index.id, &id).await.unwrap().page();
-        assert_eq!(file.state, PageState::Failed);
-        assert!(file.reason.unwrap().contains("att1002"));
+        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Partial, 2));
+        let id = PageId::from(format!("att{lost}"));
+        let file = async || bench.store.page(index.id, &id).await.unwrap().page();
+        let first = file().await;
+        assert_eq!((first.state, first.attempts), (PageState::Failed, 1));
+        assert!(first.reason.unwrap().contains(id.as_str()));
+
+        bench.wait(30 * 60).await;
+        bench.delta(index.id).await;
+        let second = file().await;
+        assert_eq!(second.state, PageState::Skipped);
+        let reason = second.reason.unwrap();
+        assert!(
+            reason.contains("256 MiB") && reason.contains("left alone"),
+            "{reason}"
+        );
+        for _ in 0..5 {
+            bench.wait(24 * 3600).await;
+            assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
+        }
+        // The good one once, the other twice.
+        assert_eq!(bench.reader.asked(), 3);
+
+        bench.site.replace_file(lost, b"wholesome");
+        bench.sweep(index.id).await;
+        assert_eq!(
+            (file().await.state, bench.reader.asked()),
+            (PageState::Searchable, 4)
+        );
+    });
+}
+
+#[test]
+fn a_read_that_was_stopped_is_not_held_against_the_file() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        bench.site.attach(page, "slow.txt", "text/plain", b"slow");
+        let mut settings = bench.index_settings("agent", &["ENG"]);
+        settings.include_attachments = true;
+        bench.create(settings).await;
+        for starts in 1..5 {
+            while bench.reader.asked() < starts {
+                bench.wait(1).await;
+            }
+            bench.restart().await;
+        }
     });
 }
 

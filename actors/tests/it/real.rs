@@ -23,7 +23,7 @@ use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use simulators::confluence::{ConfluenceSim, Kind, Site, SpaceId, Status, TrueComment, Wish};
 use tempfile::TempDir;
 
-use crate::fakes::FakeRetrieval;
+use crate::fakes::{FakeReader, FakeRetrieval};
 use crate::truth::{Said, Truth};
 use crate::untouched::{Untouched, keep_house, newest_runs};
 
@@ -353,6 +353,7 @@ async fn start(
         store: Arc::clone(store) as Arc<dyn SyncStore>,
         source,
         backends: Backends::from([(BackendKind::Local, backend)]),
+        reader: Arc::new(FakeReader::default()),
         clock: Arc::new(clock.clone()),
         settings: settings.clone(),
     })

@@ -43,6 +43,15 @@ impl Found {
             pages: None,
         }
     }
+
+    /// What was found before elements were nested too deep.
+    fn too_deep(mut self) -> Result<Found, Refusal> {
+        if self.markdown.trim().is_empty() {
+            return Err(Refusal::TooDeep);
+        }
+        self.cut = Some("its elements are nested too deep".to_owned());
+        Ok(self)
+    }
 }
 
 /// The text of a file, by its media type and, where that says little (`application/octet-stream`), by its name.
@@ -64,8 +73,8 @@ pub fn extract(
     let mut found = match kind {
         TextKind::Plain => Found::whole(plain::text(file_name, bytes)),
         TextKind::Markdown => Found::whole(plain::decode(bytes)),
-        TextKind::Csv => sheet::read(&plain::decode(bytes), limits),
-        TextKind::Html => Found::whole(markup::markdown(&plain::decode_html(bytes), limits)),
+        TextKind::Csv => sheet::read(&plain::decode(bytes), limits)?,
+        TextKind::Html => markup::read(&plain::decode_html(bytes), limits)?,
         TextKind::Docx => docx::read(bytes, limits)?,
         TextKind::Pdf => pdf::read(bytes, limits)?,
     };

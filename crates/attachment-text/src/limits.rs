@@ -17,7 +17,7 @@ pub struct Limits {
     pub max_columns: usize,
     /// Largest unpacked size of a part of a DOCX or PDF file, in bytes: what unpacks to more is refused.
     pub max_unpacked_bytes: usize,
-    /// Longest time a PDF may take.
+    /// Time after which a PDF is read no further; what was read until then is shown.
     pub max_time: Duration,
 }
 
@@ -30,7 +30,7 @@ impl Default for Limits {
             max_rows: 2_000,
             max_columns: 30,
             max_unpacked_bytes: 64 << 20,
-            max_time: Duration::from_secs(20),
+            max_time: Duration::from_secs(15),
         }
     }
 }

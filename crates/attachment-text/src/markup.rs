@@ -4,16 +4,21 @@ use std::borrow::Cow;
 
 use storage_markdown::{Images, NoResolver, Options, convert_view};
 
-use crate::Limits;
+use crate::{Found, Limits, Refusal};
 
-/// HTML to Markdown.
-pub(crate) fn markdown(html: &str, limits: &Limits) -> String {
+/// HTML to Markdown, as far as elements are not nested too deep.
+pub(crate) fn read(html: &str, limits: &Limits) -> Result<Found, Refusal> {
     let options = Options {
         images: Images::None,
         table_max_columns: limits.max_columns,
         ..Options::default()
     };
-    convert_view(html, &options, &NoResolver).markdown
+    let converted = convert_view(html, &options, &NoResolver);
+    let found = Found::whole(converted.markdown);
+    if converted.diagnostics.cut {
+        return found.too_deep();
+    }
+    Ok(found)
 }
 
 /// Text for a place between two tags or in an attribute.

@@ -45,6 +45,11 @@ pub enum Refusal {
         "the file holds no text (it is empty, or its pages are pictures): run text recognition over it and attach the result"
     )]
     NoText,
+    /// Its elements are nested so deep that nothing of its text was reached.
+    #[error(
+        "the elements of the file are nested too deep: save it again with the program that made it"
+    )]
+    TooDeep,
     /// Longer than [`Limits::max_time`](crate::Limits::max_time), with nothing to show for it.
     #[error("reading the file took longer than {seconds} s: split it into smaller files")]
     TooSlow {

@@ -1,10 +1,10 @@
 //! CSV and its relatives as a table.
 
 use crate::markup::{self, escape};
-use crate::{Found, Limits};
+use crate::{Found, Limits, Refusal};
 
 /// A table of the first rows and columns; the first row is its header.
-pub(crate) fn read(text: &str, limits: &Limits) -> Found {
+pub(crate) fn read(text: &str, limits: &Limits) -> Result<Found, Refusal> {
     // Spreadsheets say it outright, in a first line that is not data.
     let (declared, text) = match text.strip_prefix("sep=") {
         Some(rest) => (
@@ -58,13 +58,13 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Found {
     let markdown = if rows == 0 {
         String::new()
     } else {
-        markup::markdown(&html, limits)
+        markup::read(&html, limits)?.markdown
     };
-    Found {
+    Ok(Found {
         markdown,
         cut,
         pages: None,
-    }
+    })
 }
 
 /// The mark that divides the first lines most evenly: the same number in each, and as many as possible.
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str) -> String {
-        read(text, &Limits::default()).markdown
+        read(text, &Limits::default()).unwrap().markdown
     }
 
     #[test]
@@ -144,12 +144,12 @@ mod tests {
             max_columns: 2,
             ..Limits::default()
         };
-        let found = read("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", &limits);
+        let found = read("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", &limits).unwrap();
         assert_eq!(
             found.cut.as_deref(),
             Some("it has more than 3 rows and 2 columns")
         );
         assert!(found.markdown.contains("| 4 | 5 |") && !found.markdown.contains('7'));
-        assert_eq!(read("a,b\n1,2\n3,4\n", &limits).cut, None);
+        assert_eq!(read("a,b\n1,2\n3,4\n", &limits).unwrap().cut, None);
     }
 }

@@ -194,6 +194,8 @@ pub struct PageRecord {
     pub attempts: i32,
     /// When its body is asked for again.
     pub next_try_at: Option<DateTime<Utc>>,
+    /// Times that reading this version of the file began and did not come to its end; of attachments only.
+    pub lost_reads: i32,
     /// What the object that answers holds of it. Read with the page; written as [`Change`](crate::holding::Change)s.
     pub holding: Holding,
     /// The newest run whose listing named it.
@@ -266,6 +268,7 @@ impl PageRecord {
             reason: None,
             attempts: 0,
             next_try_at: None,
+            lost_reads: 0,
             holding: Holding::default(),
             seen_in_run: None,
             vanished_at: None,

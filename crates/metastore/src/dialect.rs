@@ -77,7 +77,7 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
                 restriction, breadcrumb, body_version, markdown_hash, state, reason, attempts, next_try_at,
                 seen_in_run, vanished_at, changed_at, comments_hash,
-                media_type, file_size, standing, kept, document, links, belongs,
+                media_type, file_size, standing, kept, document, links, belongs, lost_reads,
             ))
             .execute(connection)?;
     }

@@ -116,6 +116,7 @@ table! {
         standing -> Text,
         kept -> Bool,
         document -> Bool,
+        lost_reads -> Integer,
     }
 }
 

@@ -214,6 +214,8 @@ pub struct Diagnostics {
     pub repairs: usize,
     /// Links whose target is not known, and that have no address.
     pub unresolved_links: usize,
+    /// Rendered HTML was read up to some place only: behind it elements are nested deeper than anybody nests them.
+    pub cut: bool,
 }
 
 /// A converted body.

@@ -33,7 +33,9 @@ pub(crate) fn convert_fragment(
     while let Some((_, action)) = view.pending.pop() {
         view.finish(action);
     }
-    view.converter.result.diagnostics.repairs += usize::from(failed);
+    let diagnostics = &mut view.converter.result.diagnostics;
+    diagnostics.repairs += usize::from(failed);
+    diagnostics.cut = failed;
     view.converter.finish()
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use lol_html::{Settings, doc_text, element, end_tag};
+use lol_html::{MemorySettings, Settings, doc_text, element, end_tag};
 
 use crate::tag::Tag;
 
@@ -17,6 +17,9 @@ pub(crate) enum HtmlEvent<'e> {
     /// Raw text (references not decoded), and whether it is the last part of it.
     Text(&'e str, bool),
 }
+
+/// Memory for elements that are open at once, in bytes: enough for tens of thousands.
+const OPEN_ELEMENTS: usize = 8 << 20;
 
 /// End tags met and not yet told: name, range.
 type Ends = RefCell<Vec<(String, Range<usize>)>>;
@@ -63,6 +66,7 @@ pub(crate) fn walk(html: &str, sink: &mut dyn FnMut(HtmlEvent<'_>)) -> bool {
         Ok(())
     });
     let settings = Settings::new()
+        .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(OPEN_ELEMENTS))
         .append_element_content_handler(on_element)
         .append_document_content_handler(on_text);
     let failed = lol_html::rewrite_str(html, settings).is_err();

@@ -6,25 +6,25 @@
 //! As with comments, search names the files of a space but lags, and the list of the site does not but names the whole site.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use attachment_text::{Limits, extract, supports};
+use attachment_text::{Limits, supports};
 use domain::change::{Change, Repeats, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::document::markdown_hash;
 use domain::guard::Passage;
 use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
 use domain::part::Part;
+use domain::ports::reader::{FetchedFile, MAX_MEMORY_BYTES, MAX_TIME, Unread};
 use domain::ports::source::{Cursor, SourceError};
 use domain::{Disposition, PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
 use super::context::SeenSpace;
-use super::convert::{alone, on_blocking_thread};
 use super::recent::{newest_first, watermark};
 use super::vanish::{self, Asking};
 use super::{RunCtx, retry};
+use crate::shared::FILES_AT_ONCE;
 use crate::stop::RunError;
 
 /// The checkpoint that remembers the newest file seen.
@@ -32,8 +32,8 @@ pub(super) const WALK: &str = "attachments";
 /// Raised when the same file gives other Markdown, so that kept texts are made anew. That fetches the files again: their bytes
 /// are not kept.
 pub(super) const EXTRACTOR: i32 = 1;
-/// Files fetched at once; each may be as large as the limit allows.
-const AT_ONCE: usize = 2;
+/// A version whose reading did not come to its end so often is left alone.
+const MAX_LOST_READS: i32 = 2;
 /// Rows in one step.
 const CHUNK: usize = 250;
 /// A walk whose cursor is refused is begun again so often.
@@ -187,6 +187,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, RunErr
                 facts: PageFacts::from(&source),
                 attempts: 0,
                 next_try_at: None,
+                lost_reads: 0,
                 vanished_at: None,
                 changed_at: ctx.now(),
                 ..before.clone()
@@ -284,7 +285,7 @@ pub(super) async fn fetch(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
         let records = by_id(ctx, ids).await?;
         let mut fetches = stream::iter(records.into_values())
             .map(|record| one(ctx, record, &refusals))
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(FILES_AT_ONCE);
         while let Some(fetched) = fetches.next().await {
             fetched?;
         }
@@ -304,6 +305,19 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
             "Confluence refuses downloads, as others of this run showed; it is asked for again";
         return retry::failed(ctx, &[id], reason).await;
     }
+    if record.lost_reads >= MAX_LOST_READS && !ctx.shared.dropped_read(ctx.index(), &id) {
+        // It took the process with it, or the process was ended meanwhile: nobody came back to say which.
+        let reason = format!(
+            "reading it did not come to its end within {} MiB of memory and {} s",
+            MAX_MEMORY_BYTES >> 20,
+            MAX_TIME.as_secs()
+        );
+        let version = record.facts.version;
+        return settle(ctx, &id, version, Err(left_alone(&reason))).await;
+    }
+    // Held until the file is settled. Never closed.
+    let _turn = ctx.shared.files.acquire().await;
+    ctx.stop.check()?;
     let limits = Limits::default();
     let bytes = match ctx.source.download(&page, &id, limits.max_bytes).await {
         Ok(bytes) => {
@@ -339,30 +353,78 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
             };
         }
     };
-    let media_type = record.file.and_then(|file| file.media_type);
-    let name = record.facts.title;
-    let (shared, file) = (Arc::clone(&ctx.shared), id.clone());
-    let read = move || {
-        alone(|| {
-            shared.fail_point_of("reading", &file);
-            extract(&media_type.unwrap_or_default(), &name, &bytes, &limits)
-        })
+    let version = record.facts.version;
+    let file = FetchedFile {
+        media_type: record
+            .file
+            .and_then(|file| file.media_type)
+            .unwrap_or_default(),
+        name: record.facts.title,
+        bytes,
     };
-    let text = match on_blocking_thread(read).await? {
-        Ok(text) => text,
-        Err(broke) => {
-            tracing::error!(index = %ctx.index(), file = %id, broke, "a file cannot be read; the others go on");
-            let version = record.facts.version;
-            let reason = format!(
-                "version {version} of {id} cannot be read: {broke}. This is a fault of the reader, which a newer release may not have; it is tried again"
-            );
-            return retry::failed(ctx, &[id], &reason).await;
+    let Some(lost) = begin_read(ctx, &id, version).await? else {
+        return Ok(());
+    };
+    let read = ctx.stop.unless_asked(ctx.shared.reader.read(file)).await;
+    ctx.shared.end_read(ctx.index(), &id);
+    match read {
+        Ok(Ok(text)) => settle(ctx, &id, version, Ok(text)).await,
+        Ok(Err(Unread::NoText(reason))) => settle(ctx, &id, version, Err(reason)).await,
+        Ok(Err(Unread::Lost(reason))) if lost < MAX_LOST_READS => {
+            tracing::warn!(index = %ctx.index(), file = %id, reason, "a file could not be read; the others go on");
+            let reason =
+                format!("version {version} of {id} could not be read: {reason}; it is tried again");
+            retry::failed(ctx, &[id], &reason).await
         }
+        Ok(Err(Unread::Lost(reason))) => settle(ctx, &id, version, Err(left_alone(&reason))).await,
+        Ok(Err(Unread::NotTried(reason))) => {
+            count_read(ctx, &id, version, -1).await?;
+            retry::failed(ctx, &[id], &reason).await
+        }
+        Err(stopped) => {
+            count_read(ctx, &id, version, -1).await?;
+            Err(stopped)
+        }
+    }
+}
+
+/// Counts that reading a version begins, before it does, so that what ends the whole process counts too. A read that was dropped
+/// in this process was none of the file's doing. Answers how many did not come to their end, with this one; `None` when the file
+/// was replaced meanwhile.
+async fn begin_read(ctx: &RunCtx, id: &PageId, version: i32) -> Result<Option<i32>, RunError> {
+    let dropped = ctx.shared.begin_read(ctx.index(), id);
+    let counted = count_read(ctx, id, version, i32::from(!dropped)).await?;
+    ctx.shared.fail_point("after_read_counted");
+    Ok(counted)
+}
+
+/// Why a file is tried no more.
+fn left_alone(reason: &str) -> String {
+    format!(
+        "{reason}; that was so {MAX_LOST_READS} times, and this version is left alone: attach a smaller or simpler one"
+    )
+}
+
+/// Counts reads of a version that did not come to their end; `None` when it was replaced meanwhile.
+async fn count_read(
+    ctx: &RunCtx,
+    id: &PageId,
+    version: i32,
+    more: i32,
+) -> Result<Option<i32>, RunError> {
+    let _rows = ctx.rows.lock().await;
+    let mut records = ctx
+        .store()
+        .pages_by_id(ctx.index(), std::slice::from_ref(id))
+        .await?;
+    records.retain(|record| record.facts.version == version);
+    let Some(record) = records.first_mut() else {
+        return Ok(None);
     };
-    let text = text
-        .map(|extracted| extracted.markdown)
-        .map_err(|refusal| refusal.to_string());
-    settle(ctx, &id, record.facts.version, text).await
+    record.lost_reads += more;
+    let lost = record.lost_reads;
+    ctx.store().save_pages(&records, &[], &[]).await?;
+    Ok(Some(lost))
 }
 
 /// Keeps the text of a version, or why there is none.
@@ -382,6 +444,7 @@ async fn settle(
         return Ok(());
     };
     let mut kept = Vec::new();
+    record.lost_reads = 0;
     match text {
         Ok(markdown) => {
             let hash = markdown_hash(&markdown);

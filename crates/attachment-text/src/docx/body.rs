@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use quick_xml::events::{BytesStart, Event};
 
-use super::xml::{Numbering, Style, attribute, heading_by_level, reader};
+use super::xml::{Depth, Numbering, Style, attribute, heading_by_level, reader};
 use crate::markup::escape;
 
 /// What the body refers to.
@@ -15,12 +15,18 @@ pub(super) struct Context {
     pub numbering: Numbering,
 }
 
-/// HTML of a part that holds paragraphs. Stops after about `most` bytes. An error says what is not XML about it.
-pub(super) fn html(part: &str, context: &Context, most: usize) -> Result<String, String> {
+/// HTML of a part that holds paragraphs, and whether it ends where elements are nested too deep. Stops after about `most` bytes.
+/// An error says what is not XML about it.
+pub(super) fn html(part: &str, context: &Context, most: usize) -> Result<(String, bool), String> {
     let mut reader = reader(part);
     let mut body = Body::new(context);
+    let mut depth = Depth::default();
     loop {
-        match reader.read_event() {
+        let event = reader.read_event();
+        if depth.is_too_deep(&event) {
+            return Ok((body.finish(), true));
+        }
+        match event {
             Ok(Event::Start(tag)) => body.start(&tag, false),
             Ok(Event::Empty(tag)) => {
                 body.start(&tag, true);
@@ -47,7 +53,7 @@ pub(super) fn html(part: &str, context: &Context, most: usize) -> Result<String,
             break;
         }
     }
-    Ok(body.finish())
+    Ok((body.finish(), false))
 }
 
 #[derive(Default)]

@@ -55,14 +55,19 @@ fn read_here(bytes: &[u8], limits: &Limits) -> Result<Found, Refusal> {
     };
     // HTML is longer than the text it holds; beyond this the text is cut anyway.
     let most = limits.max_text_bytes.saturating_mul(8);
-    let mut html = body::html(&document, &context, most).map_err(|error| damaged(&error))?;
+    let (mut html, too_deep) =
+        body::html(&document, &context, most).map_err(|error| damaged(&error))?;
     for notes in ["footnotes.xml", "endnotes.xml"] {
         if let Some(part) = package.part(&beside(notes))? {
             // A broken note does not take the document with it.
-            html.push_str(&body::html(&part, &context, most).unwrap_or_default());
+            html.push_str(&body::html(&part, &context, most).unwrap_or_default().0);
         }
     }
-    Ok(Found::whole(markup::markdown(&html, limits)))
+    let found = markup::read(&html, limits)?;
+    if too_deep {
+        return found.too_deep();
+    }
+    Ok(found)
 }
 
 fn damaged(detail: &str) -> Refusal {

@@ -35,11 +35,35 @@ pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
         })
 }
 
+/// How many elements are open.
+#[derive(Default)]
+pub(super) struct Depth(usize);
+
+impl Depth {
+    /// Far beyond what an office program writes.
+    const MAX: usize = 1_000;
+
+    /// Whether more elements are open after this event than anybody nests.
+    pub(super) fn is_too_deep(&mut self, event: &quick_xml::Result<Event<'_>>) -> bool {
+        match event {
+            Ok(Event::Start(_)) => self.0 += 1,
+            Ok(Event::End(_)) => self.0 = self.0.saturating_sub(1),
+            _ => {}
+        }
+        self.0 > Self::MAX
+    }
+}
+
 /// The outermost tags and those within, in order; `false` for an end.
 fn tags(part: &str, mut each: impl FnMut(&str, Option<&BytesStart<'_>>)) {
     let mut reader = reader(part);
+    let mut depth = Depth::default();
     loop {
-        match reader.read_event() {
+        let event = reader.read_event();
+        if depth.is_too_deep(&event) {
+            return;
+        }
+        match event {
             Ok(Event::Start(tag)) => each(tag.local_name().as_ref(), Some(&tag)),
             Ok(Event::Empty(tag)) => {
                 each(tag.local_name().as_ref(), Some(&tag));

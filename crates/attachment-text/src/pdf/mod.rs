@@ -46,7 +46,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Found, Refusal> {
     };
     let html = layout::html(&lines);
     Ok(Found {
-        markdown: markup::markdown(&html, limits),
+        markdown: markup::read(&html, limits)?.markdown,
         cut,
         pages: Some(read),
     })

@@ -112,3 +112,19 @@ fn a_document_cut_short_shows_what_came_before() {
         Err(Refusal::Damaged { .. })
     ));
 }
+
+#[test]
+fn parts_nested_without_end_are_read_as_far_as_people_nest_them() {
+    for tag in ["w:tbl", "w:tc", "w:p", "w:x"] {
+        let deep = format!("<{tag}>").repeat(1_000_000);
+        let document = format!("<w:document><w:body>{deep}");
+        let alone = zip(&[("word/document.xml", &document)]);
+        assert_eq!(read("a.docx", &alone), Err(Refusal::TooDeep), "{tag}");
+        let found = markdown(&format!("{}{deep}{}", p("", "words"), p("", "more")));
+        assert_eq!(
+            found,
+            "words\n\nA note at the foot\n\n*The rest of this file is left out: its elements are nested too deep.*\n",
+            "{tag}"
+        );
+    }
+}

@@ -60,3 +60,24 @@ fn refusals_say_what_to_do() {
         unknown.to_string().contains("\"image/png\"") && unknown.to_string().contains("PDF, DOCX")
     );
 }
+
+#[test]
+fn elements_nested_without_end_are_read_as_far_as_people_nest_them() {
+    let deep = "<b><i>".repeat(1_000_000);
+    assert_eq!(read("a.html", deep.as_bytes()), Err(Refusal::TooDeep));
+    let found = read("a.html", format!("<p>words</p>{deep}more").as_bytes()).unwrap();
+    assert_eq!(
+        (found.markdown.as_str(), found.truncated),
+        (
+            "words\n\n*The rest of this file is left out: its elements are nested too deep.*\n",
+            true
+        )
+    );
+    // Paragraphs without an end, as people once wrote them, nest nothing.
+    let old = "<p>line\n".repeat(10_000);
+    let found = read("a.html", old.as_bytes()).unwrap();
+    assert_eq!(
+        (found.markdown.matches("line").count(), found.truncated),
+        (10_000, false)
+    );
+}

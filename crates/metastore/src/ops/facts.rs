@@ -137,6 +137,7 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         reason: None,
         attempts: 0,
         next_try_at: None,
+        lost_reads: 0,
         seen_in_run: None,
         vanished_at: None,
         changed_at: now,

@@ -47,6 +47,7 @@ pub(crate) struct PageRow {
     pub document: bool,
     pub links: Option<String>,
     pub belongs: bool,
+    pub lost_reads: i32,
 }
 
 /// What the database keeps of a page although it follows from how the page stands and from its holding: so that it can filter
@@ -117,6 +118,7 @@ impl PageRow {
             document: derived.document,
             links: (!page.links.is_empty()).then(|| to_json(&page.links)),
             belongs: page.belongs,
+            lost_reads: page.lost_reads,
         }
     }
 
@@ -155,6 +157,7 @@ impl PageRow {
             reason: row.reason,
             attempts: row.attempts,
             next_try_at: opt_time(row.next_try_at),
+            lost_reads: row.lost_reads,
             seen_in_run: row
                 .seen_in_run
                 .map(|run| id("synced_pages.seen_in_run", &run))

@@ -1,0 +1,1 @@
+ALTER TABLE synced_pages DROP COLUMN lost_reads;
