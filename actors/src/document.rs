@@ -22,10 +22,7 @@ impl SpaceNames {
                 .spaces
                 .iter()
                 .filter_map(|space| {
-                    let key = space
-                        .current_key
-                        .clone()
-                        .unwrap_or_else(|| space.key.clone());
+                    let key = space.present_key().clone();
                     let name = space.name.clone().unwrap_or_else(|| key.to_string());
                     Some((space.id.clone()?, (key, name)))
                 })

@@ -190,12 +190,7 @@ fn space_key(index: &Index, record: &PageRecord) -> SpaceKey {
         .spaces
         .iter()
         .find(|space| space.id.as_ref() == Some(&record.facts.space_id))
-        .map(|space| {
-            space
-                .current_key
-                .clone()
-                .unwrap_or_else(|| space.key.clone())
-        })
+        .map(|space| space.present_key().clone())
         .unwrap_or_else(|| SpaceKey::new("?"))
 }
 

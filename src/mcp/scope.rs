@@ -63,7 +63,7 @@ impl Scope {
         let mut all: Vec<ScopedSpace<'_>> = Vec::new();
         for index in &self.indexes {
             for space in &index.spaces {
-                let key = space.current_key.as_ref().unwrap_or(&space.key);
+                let key = space.present_key();
                 match all.iter_mut().find(|known| known.key == key) {
                     Some(known) => {
                         known.indexes.push(&index.settings.name);
@@ -90,9 +90,11 @@ impl Scope {
     pub fn find_space(&self, wanted: &str) -> Result<SpaceKey, ToolError> {
         let spaces = self.spaces();
         let same = |text: &str| text.to_lowercase() == wanted.to_lowercase();
-        let by_key = spaces
-            .iter()
-            .find(|s| same(s.key.as_str()) || same(s.space.key.as_str()));
+        let by_key = spaces.iter().find(|s| same(s.key.as_str())).or_else(|| {
+            spaces
+                .iter()
+                .find(|s| s.space.keys().any(|key| same(key.as_str())))
+        });
         let by_name = || {
             spaces
                 .iter()

@@ -78,7 +78,7 @@ pub enum Need {
 /// The Confluence account.
 #[derive(Clone, Debug)]
 pub struct ConfluenceSettings {
-    /// The site: `https://your-domain.atlassian.net`, without a path.
+    /// The site, as it was written: `https://your-domain.atlassian.net`, or its address at the gateway.
     pub base_url: Url,
     /// The account.
     pub email: String,

@@ -123,13 +123,11 @@ fn list(text: &Option<String>) -> Vec<String> {
 }
 
 fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSettings> {
-    let base_url = reader
-        .service_url(
-            "CONFLUENCE_BASE_URL",
-            &raw.confluence_base_url,
-            "https://your-domain.atlassian.net",
-        )
-        .map(site_root);
+    let base_url = reader.service_url(
+        "CONFLUENCE_BASE_URL",
+        &raw.confluence_base_url,
+        "https://your-domain.atlassian.net",
+    );
     let gateway_url = reader.service_url(
         "CONFLUENCE_GATEWAY_URL",
         &raw.confluence_gateway_url,
@@ -173,14 +171,6 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
         max_requests_per_second,
         max_concurrent_requests,
     })
-}
-
-/// People copy the address with `/wiki` or a page at the end; the site is what counts.
-fn site_root(mut url: Url) -> Url {
-    url.set_path("/");
-    url.set_query(None);
-    url.set_fragment(None);
-    url
 }
 
 fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {

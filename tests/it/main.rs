@@ -20,6 +20,7 @@ mod openapi;
 mod private;
 mod process;
 mod readme;
+mod renamed;
 mod rendered;
 mod repository;
 mod rest;

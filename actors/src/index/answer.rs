@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::answer::{interleave, modified_since, results};
+use domain::index::{Index, space_named};
 use domain::page::PlacedPage;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::store::IndexState;
@@ -40,6 +41,7 @@ pub(crate) async fn answer(
     fallback: Fallback,
 ) -> Result<Answer, EngineError> {
     let state = shared.store.index_state(index).await?;
+    let query = &by_present_key(&state.index, query);
     let as_of = state.index.as_of();
     let interval = state.index.settings.interval_minutes;
     let stale = schedule::is_stale(as_of, interval, shared.now());
@@ -103,6 +105,17 @@ pub(crate) async fn answer(
         .results
         .retain(|result| checked.contains(&result.page.page.id));
     Ok(answer)
+}
+
+/// The question with its space named as the documents name it, by whichever of its keys the asker knows it.
+fn by_present_key(index: &Index, query: &RetrievalQuery) -> RetrievalQuery {
+    let mut query = query.clone();
+    if let Some(space) = &mut query.filters.space
+        && let Some(named) = space_named(&index.spaces, space)
+    {
+        *space = named.present_key().clone();
+    }
+    query
 }
 
 fn wanted(query: &RetrievalQuery) -> usize {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
-use domain::index::RestrictedPages;
+use domain::index::{RestrictedPages, space_named};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::{FactsQuery, Reach};
 use domain::ports::store::IndexState;
@@ -32,12 +32,7 @@ pub(super) async fn search(
         .index
         .spaces
         .iter()
-        .map(|space| {
-            space
-                .current_key
-                .clone()
-                .unwrap_or_else(|| space.key.clone())
-        })
+        .map(|space| space.present_key().clone())
         .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == key))
         .collect();
     if spaces.is_empty() {
@@ -49,7 +44,14 @@ pub(super) async fn search(
         .await?;
     let hits: Vec<LiveHit> = hits
         .into_iter()
-        .filter(|hit| spaces.contains(&hit.space_key))
+        .filter_map(|hit| {
+            // Search may name a renamed space by the key that people see.
+            let space = space_named(&state.index.spaces, &hit.space_key)?;
+            let space_key = space.present_key().clone();
+            spaces
+                .contains(&space_key)
+                .then_some(LiveHit { space_key, ..hit })
+        })
         .collect();
     let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
     let judged = Judge::of(shared, state, &ids).await?;

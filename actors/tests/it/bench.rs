@@ -119,6 +119,7 @@ impl Bench {
                     key: key.clone(),
                     id,
                     current_key: Some(key.clone()),
+                    alias: None,
                     name: None,
                     url: None,
                     state: SpaceState::New,

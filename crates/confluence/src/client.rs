@@ -2,7 +2,7 @@
 
 use std::convert::identity;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ use crate::call::Call;
 use crate::classify::unknown_account;
 use crate::config::ConfluenceConfig;
 use crate::endpoint;
-use crate::facts::{Containers, FACTS_PER_ANSWER};
+use crate::facts::{FACTS_PER_ANSWER, UNTRIED};
 use crate::transport::Transport;
 
 /// Reads one Confluence Cloud site as one account.
@@ -32,7 +32,8 @@ pub struct ConfluenceClient {
     pub(crate) transport: Transport,
     /// For files, which another host serves: without credentials.
     pub(crate) media: reqwest::Client,
-    pub(crate) containers: AtomicU8,
+    /// Which of the choices of containers the site answers to, as far as is known.
+    pub(crate) containers: AtomicUsize,
     /// How many items the site can answer facts of at once, as far as is known.
     pub(crate) facts_limit: AtomicUsize,
     /// Until when people's names are not asked for, since the account may not see them.
@@ -53,7 +54,7 @@ impl ConfluenceClient {
         Ok(Self {
             transport,
             media,
-            containers: AtomicU8::new(Containers::Untried as u8),
+            containers: AtomicUsize::new(UNTRIED),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
             no_names_until: Mutex::new(None),
         })
@@ -62,7 +63,7 @@ impl ConfluenceClient {
     /// The base of addresses for people: what the answer says, if that is an address.
     pub(crate) fn base(&self, told: Option<String>) -> String {
         told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
-            .unwrap_or_else(|| self.transport.site.public_base.clone())
+            .unwrap_or_else(|| self.transport.site.public_base())
     }
 }
 

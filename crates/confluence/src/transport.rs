@@ -133,6 +133,9 @@ impl Transport {
                 Ok((list, next))
             })
             .await?;
+        if let Some(base) = &list.links.base {
+            self.site.hear(base);
+        }
         let items: Vec<T> = list.results.into_iter().flatten().collect();
         // Search offers a further answer after the last one.
         let search = call.endpoint == &CONTENT_SEARCH || call.endpoint == &SEARCH;

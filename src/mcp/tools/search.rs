@@ -110,12 +110,10 @@ pub async fn search(
 }
 
 fn holds(index: &Index, filters: &Filters) -> bool {
-    filters.space.as_ref().is_none_or(|wanted| {
-        index
-            .spaces
-            .iter()
-            .any(|s| s.current_key.as_ref().unwrap_or(&s.key) == wanted)
-    })
+    filters
+        .space
+        .as_ref()
+        .is_none_or(|wanted| index.spaces.iter().any(|s| s.present_key() == wanted))
 }
 
 /// One answer of several: fused by rank; as old as the oldest of them.

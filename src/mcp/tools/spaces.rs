@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use domain::index::SpaceState;
+use domain::index::{IndexSpace, SpaceState};
 use serde_json::json;
 
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value};
@@ -39,7 +39,7 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
         );
         let row = format!(
             "| {} | {} | {} | {synced} | {} |\n",
-            cell(space.key.as_str()),
+            cell(&keys(space.space)),
             cell(&linked),
             space.space.pages,
             cell(remark(space.space.state)),
@@ -79,6 +79,14 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
         markdown: out,
         structured: json!({"items": items, "next_cursor": null, "as_of": scope.as_of()}),
     })
+}
+
+/// `ENG`, or `ENG (now PLATFORM in its addresses)` of a space that was given another key: either is understood.
+fn keys(space: &IndexSpace) -> String {
+    match &space.alias {
+        Some(alias) => format!("{} (now {alias} in its addresses)", space.present_key()),
+        None => space.present_key().to_string(),
+    }
 }
 
 fn cell(text: &str) -> String {

@@ -372,9 +372,15 @@ async fn upload(ctx: &RunCtx, job: UploadJob) -> UploadReport {
 }
 
 async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, RunError> {
-    let spaces = shared.store.known_spaces().await?.into_iter();
-    Ok(spaces
-        .map(|space| (space.key.to_string(), space.id))
+    let spaces = shared.store.known_spaces().await?;
+    let aliases = spaces
+        .iter()
+        .filter_map(|space| Some((space.alias.as_ref()?, &space.id)));
+    let keys = spaces.iter().map(|space| (&space.key, &space.id));
+    // A body may name a space by either; where one space has the key of another as its alias, the key counts.
+    let named = aliases.chain(keys);
+    Ok(named
+        .map(|(key, id)| (key.to_string(), id.clone()))
         .collect())
 }
 

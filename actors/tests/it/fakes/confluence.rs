@@ -335,6 +335,7 @@ impl Site {
         Space {
             id: SpaceId::from(id),
             key: SpaceKey::from(space.key.as_str()),
+            alias: None,
             name: space.name.clone(),
             kind: "global".to_owned(),
             archived: space.archived,

@@ -329,7 +329,7 @@ async fn labels_and_restrictions_in_bulk() {
         asked(&server).await,
         [
             format!(
-                "GET {CQL}?cql=space = \"~71\" and type in (page, blogpost, folder, whiteboard, database, embed) order by created asc&expand={expand}&limit=100"
+                "GET {CQL}?cql=space = \"~71\" and type in (page, blogpost, folder, whiteboard, database, embed, slide) order by created asc&expand={expand}&limit=100"
             ),
             format!("GET {CQL}?cql=id in (7,8)&expand={expand}&limit=100"),
         ]
@@ -371,7 +371,11 @@ async fn containers_are_left_out_where_the_site_refuses_them() {
             1
         );
     }
-    assert_eq!(count(&server, CQL).await, 4, "tried once, remembered");
+    assert_eq!(
+        count(&server, CQL).await,
+        5,
+        "each choice tried once, remembered"
+    );
 }
 
 #[tokio::test]
@@ -379,7 +383,7 @@ async fn a_query_that_is_wrong_anyway_does_not_blame_the_containers() {
     let server = MockServer::start().await;
     first(
         &server,
-        2,
+        3,
         CQL,
         raw(
             400,

@@ -355,6 +355,79 @@ async fn every_endpoint_through_the_gateway() {
 }
 
 #[tokio::test]
+async fn an_address_at_the_gateway_is_enough() {
+    let (site, made) = site_of(3);
+    let account = Account::scoped("s@example.com", "scoped", SCOPES);
+    let sim = ConfluenceSim::builder()
+        .site(site)
+        .account(account)
+        .start()
+        .await
+        .unwrap();
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    config.base_url = format!("{}/wiki/", sim.gateway_url()).parse().unwrap();
+    let client = ConfluenceClient::new(&config).unwrap();
+    let spaces = client.visible_spaces().await.unwrap();
+    assert_eq!(spaces.len(), 2);
+    let page = client.one(Page, &page_id(made.labelled)).await.unwrap();
+    // The addresses are the site's, which people can open, and not the gateway's.
+    let site = format!("{}/wiki/", sim.base_url());
+    assert!(spaces.iter().all(|space| space.url.starts_with(&site)));
+    assert!(page.is_some_and(|page| page.url.starts_with(&site)));
+}
+
+#[tokio::test]
+async fn a_space_with_another_key_has_both_and_is_found_by_either() {
+    let (site, made) = site_of(3);
+    site.alias_space("ENG", "TEAM");
+    let sim = start(&site).await;
+    let client = client(&sim);
+    for named in ["ENG", "TEAM"] {
+        let spaces = client.spaces_by_key(&[named.into()]).await.unwrap();
+        let keys: Vec<_> = spaces
+            .iter()
+            .map(|s| (s.key.as_str(), s.alias.as_ref().map(SpaceKey::as_str)))
+            .collect();
+        assert_eq!(keys, [("ENG", Some("TEAM"))], "{named}");
+        assert!(spaces[0].url.ends_with("/spaces/TEAM"));
+    }
+    let personal = client.spaces_by_key(&["~712020abc".into()]).await.unwrap();
+    assert_eq!(personal[0].alias, None);
+    assert!(!facts(&client, "ENG").await.unwrap().is_empty());
+    for by_alias in [false, true] {
+        sim.switches(|s| s.v1_names_spaces_by_alias = by_alias);
+        let hits = client
+            .search_live("runbook", &["ENG".into()], 5)
+            .await
+            .unwrap();
+        assert_eq!(hits[0].id, page_id(made.labelled));
+        let key = if by_alias { "TEAM" } else { "ENG" };
+        assert_eq!(hits[0].space_key.as_str(), key);
+    }
+}
+
+/// Requests for facts until the site's answer to `refused` is known, and the kinds that come.
+#[tokio::test]
+async fn types_that_search_does_not_know_cost_those_types_only() {
+    for (refused, requests, folders) in [(None, 1, 1), (Some("slide"), 2, 1), (Some("embed"), 3, 0)]
+    {
+        let (site, _) = site_of(3);
+        let sim = start(&site).await;
+        sim.switches(|s| s.cql_refuses = refused.into_iter().collect());
+        let client = client(&sim);
+        let items = facts(&client, "ENG").await.unwrap();
+        let containers = items.iter().filter(|item| item.kind == Container).count();
+        assert_eq!(sim.requests().len(), requests, "{refused:?}");
+        assert_eq!(containers, folders, "{refused:?}");
+        sim.reset_log();
+        facts(&client, "ENG").await.unwrap();
+        assert_eq!(sim.requests().len(), 1, "{refused:?}: remembered");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_scope_is_named() {
     let (site, _) = site_of(120);
     let account = Account::scoped(
