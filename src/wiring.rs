@@ -243,7 +243,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
 pub struct Running {
     /// The database.
     pub store: Metastore,
-    /// Confluence.
+    /// Confluence, for what somebody waits for; the engine has a more patient client over the same limits.
     pub source: Arc<dyn ContentSource>,
     /// The engine.
     pub engine: Engine,
@@ -262,14 +262,15 @@ impl Running {
             OpenError::Lock(error) => StartError::Locked(error),
             other => other.into(),
         })?;
-        let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
+        let client = confluence_client(settings)?;
+        let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
         let backends = backends(settings, Some(&store)).await?;
         if duty == Mode::Schedule {
             say_what_is_offered(&backends);
         }
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
-            source: Arc::clone(&source),
+            source: Arc::new(client),
             backends,
             clock: Arc::new(SystemClock),
             settings: engine_settings(settings, duty),

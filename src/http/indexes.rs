@@ -150,6 +150,8 @@ pub(super) async fn in_time<T>(
 
 /// Looks the keys up at Confluence.
 async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Vec<IndexSpace>> {
+    // Whom Confluence takes for anonymous sees public spaces, and no run could go on from there.
+    in_time(state.source.whoami()).await?;
     let found = in_time(state.source.spaces_by_key(keys)).await?;
     // A renamed space is known by its old key and by the one that people see.
     let find = |key: &SpaceKey| {

@@ -4,6 +4,7 @@
 //! and answer; whatever goes wrong leaves as a problem ([`problem`]).
 
 pub mod auth;
+pub mod doctor;
 pub mod events;
 pub mod fields;
 pub mod guard;
@@ -37,6 +38,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(tokens::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)
+        .configure(doctor::configure)
         .configure(health::configure)
         .configure(metrics::configure)
         .configure(openapi::configure)

@@ -27,4 +27,5 @@ mod rest;
 mod runs;
 mod shown;
 mod support;
+mod troubles;
 mod world;

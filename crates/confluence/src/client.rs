@@ -12,8 +12,8 @@ use domain::content::{
     Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
-    SourceHealth,
+    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
+    Reach, SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use upstream::ConfigError;
@@ -60,6 +60,18 @@ impl ConfluenceClient {
         })
     }
 
+    /// The same client for requests that somebody waits for: it shares the limits with this one, and gives up sooner.
+    #[must_use]
+    pub fn for_waiting(&self) -> Self {
+        Self {
+            transport: self.transport.for_waiting(),
+            media: self.media.clone(),
+            containers: AtomicUsize::new(UNTRIED),
+            facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
+            no_names_until: Mutex::new(None),
+        }
+    }
+
     /// The base of addresses for people: what the answer says, if that is an address.
     pub(crate) fn base(&self, told: Option<String>) -> String {
         told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
@@ -80,6 +92,10 @@ impl ContentSource for ConfluenceClient {
             return Err(error);
         };
         Ok(Account { id, display_name })
+    }
+
+    async fn access(&self, needs: AccessNeeds, me: Option<&AccountId>) -> Vec<AccessCheck> {
+        self.checked_access(needs, me).await
     }
 
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {

@@ -104,6 +104,19 @@ impl Transport {
         })
     }
 
+    /// The same site, credentials and limiter for requests that somebody waits for: what a single try tells is not asked again and
+    /// again, and a wait that the site asks for is told rather than waited for.
+    pub fn for_waiting(&self) -> Self {
+        Self {
+            http: self.http.clone(),
+            site: self.site.clone(),
+            limiter: Arc::clone(&self.limiter),
+            policy: self.policy.for_waiting(),
+            max_bytes: self.max_bytes,
+            trails: Mutex::default(),
+        }
+    }
+
     /// One value.
     pub async fn value<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SourceError> {
         self.exchange(call, None, |answer| parse(call, &answer))
@@ -248,6 +261,7 @@ impl Transport {
         if matches!(
             error,
             SourceError::Unauthorized { .. }
+                | SourceError::LacksScope { .. }
                 | SourceError::Withdrawn { .. }
                 | SourceError::RateLimited { .. }
         ) {
@@ -283,7 +297,9 @@ impl Transport {
                 what,
                 detail: error.to_string(),
             },
-            Err(Failure::Final(refused @ SourceError::Unauthorized { .. })) => refused,
+            Err(Failure::Final(
+                refused @ (SourceError::Unauthorized { .. } | SourceError::LacksScope { .. }),
+            )) => refused,
             _ => {
                 vouched.store(true, Ordering::Relaxed);
                 return Failure::passing(Trouble::Strange, error);
@@ -297,7 +313,7 @@ impl Transport {
         let recently_limited = self.limiter.pushed_back_within(LIMITED_ECHO);
         let permit = self
             .limiter
-            .acquire(endpoint)
+            .acquire_within(endpoint, self.policy.patience)
             .await
             .map_err(|TooLong(retry_after)| {
                 Failure::Final(SourceError::RateLimited {

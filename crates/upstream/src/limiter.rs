@@ -146,16 +146,28 @@ impl RateLimiter {
     /// # Errors
     /// [`TooLong`] when the service asked for a longer pause than the limiter's patience.
     pub async fn acquire(self: &Arc<Self>, endpoint: &'static str) -> Result<Permit, TooLong> {
+        self.acquire_within(endpoint, self.patience).await
+    }
+
+    /// The same for a caller with a patience of its own.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the service asked for a longer pause than `patience`.
+    pub async fn acquire_within(
+        self: &Arc<Self>,
+        endpoint: &'static str,
+        patience: Duration,
+    ) -> Result<Permit, TooLong> {
         loop {
             if let Some(wait) = self.wait_of(endpoint) {
-                self.sleep(wait).await?;
+                sleep(wait, patience).await?;
                 continue;
             }
             let _turn = self.queue.lock().await;
             if self.wait_of(endpoint).is_some() {
                 continue;
             }
-            if let Some(permit) = self.acquire_first(endpoint).await? {
+            if let Some(permit) = self.acquire_first(endpoint, patience).await? {
                 return Ok(permit);
             }
         }
@@ -165,10 +177,11 @@ impl RateLimiter {
     async fn acquire_first(
         self: &Arc<Self>,
         endpoint: &'static str,
+        patience: Duration,
     ) -> Result<Option<Permit>, TooLong> {
         loop {
             if let Some(wait) = self.common_wait().max(self.paced_wait()) {
-                self.sleep(wait).await?;
+                sleep(wait, patience).await?;
                 continue;
             }
             let freed = self.freed.notified();
@@ -187,14 +200,6 @@ impl RateLimiter {
                 return Ok(Some(permit.begin()));
             }
         }
-    }
-
-    async fn sleep(&self, wait: Duration) -> Result<(), TooLong> {
-        if wait > self.patience {
-            return Err(TooLong(wait));
-        }
-        tokio::time::sleep(wait).await;
-        Ok(())
     }
 
     fn take_slot(self: &Arc<Self>, endpoint: &'static str) -> Option<Permit> {
@@ -349,6 +354,14 @@ impl Drop for Permit {
         self.limiter.lock().in_flight -= 1;
         self.limiter.freed.notify_one();
     }
+}
+
+async fn sleep(wait: Duration, patience: Duration) -> Result<(), TooLong> {
+    if wait > patience {
+        return Err(TooLong(wait));
+    }
+    tokio::time::sleep(wait).await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use domain::content::{
     SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, Reach,
-    SourceError, SourceHealth,
+    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder,
+    ListQuery, Reach, SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
@@ -386,6 +386,10 @@ impl ContentSource for FakeConfluence {
             id: AccountId::from("me"),
             display_name: "Sync".to_owned(),
         })
+    }
+
+    async fn access(&self, _: AccessNeeds, _: Option<&AccountId>) -> Vec<AccessCheck> {
+        unreachable!("the engine never checks access")
     }
 
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {

@@ -8,7 +8,7 @@ use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
 use domain::content::{ContentFacts, Restriction, SourcePage};
 use domain::ports::source::{
-    CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
+    AccessNeeds, CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim, ScopedAtSite};
@@ -449,11 +449,58 @@ async fn a_missing_scope_is_named() {
     let client = ConfluenceClient::new(&config).unwrap();
     client.whoami().await.unwrap();
     let error = client.visible_spaces().await.unwrap_err();
-    assert_eq!(name(&error), "unauthorized");
+    assert_eq!(name(&error), "lacks scope");
     assert!(
         error.to_string().contains("read:space:confluence"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() {
+    let (site, _) = site_of(3);
+    let sim = start(&site).await;
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    config.base_url = sim.gateway_url().parse().unwrap();
+    let client = ConfluenceClient::new(&config).unwrap();
+    let me = AccountId::from(sim.account_id());
+    let all = AccessNeeds {
+        comments: true,
+        files: true,
+    };
+    for (scopes, needs, requests, missing) in [
+        (SCOPES, all, 8, vec![]),
+        (SCOPES, AccessNeeds::default(), 4, vec![]),
+        (
+            &SCOPES[1..3],
+            all,
+            7,
+            vec![
+                "read:page:confluence",
+                "read:content-details:confluence",
+                "read:attachment:confluence",
+                "read:user:confluence",
+            ],
+        ),
+    ] {
+        sim.revoke_token("scoped");
+        sim.add_account(Account::scoped("s@example.com", "scoped", scopes));
+        sim.reset_log();
+        let checks = client.access(needs, Some(&me)).await;
+        assert_eq!((checks.len(), sim.requests().len()), (requests, requests));
+        let lacking: Vec<&str> = checks
+            .iter()
+            .filter_map(|check| match &check.outcome {
+                Err(SourceError::LacksScope { scope, .. }) => Some(*scope),
+                Ok(()) => None,
+                Err(other) => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(lacking, missing);
+        all_official(&sim);
+    }
 }
 
 #[tokio::test]
