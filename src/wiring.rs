@@ -14,7 +14,7 @@ use domain::ports::clock::SystemClock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
-use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices};
+use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
 use secrecy::ExposeSecret;
@@ -126,7 +126,12 @@ pub async fn backends(
             index_api: account.index_api,
             openai_api_key: account.openai_api_key.clone(),
             max_requests_per_second: account.max_requests_per_second,
+            max_requests_per_minute: account.max_requests_per_minute,
             max_concurrent_requests: account.max_concurrent_requests,
+            timeouts: Timeouts {
+                patience: settings.sync.upload_deadline,
+                ..usual.timeouts
+            },
             network: settings.network.clone(),
             prices: match &account.prices_file {
                 Some(file) => prices(file)?,

@@ -1,6 +1,7 @@
 //! From text to types, with every problem collected.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -196,6 +197,12 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         10,
         1..=1000,
     );
+    let max_requests_per_minute = NonZeroU32::new(reader.number(
+        "LLAMA_CLOUD_MAX_REQUESTS_PER_MINUTE",
+        &raw.llama_cloud_max_requests_per_minute,
+        0,
+        0..=60_000,
+    ));
     let max_concurrent_requests = reader.number(
         "LLAMA_CLOUD_MAX_CONCURRENT_REQUESTS",
         &raw.llama_cloud_max_concurrent_requests,
@@ -209,6 +216,7 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         index_api,
         openai_api_key: raw.openai_api_key.clone().map(SecretString::from),
         max_requests_per_second,
+        max_requests_per_minute,
         max_concurrent_requests,
         prices_file: raw.llama_cloud_prices_file.as_ref().map(PathBuf::from),
     })
