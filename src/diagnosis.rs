@@ -1,6 +1,8 @@
 //! Looks at everything that a run needs, and says what is wrong and what would help: what `doctor` prints and `GET /api/doctor`
 //! answers. It changes nothing, and asks for no more than one item of a kind.
 
+use std::time::Duration;
+
 use domain::index::{BackendKind, Index};
 use domain::part::Part;
 use domain::ports::retrieval::RetrievalBackend;
@@ -210,12 +212,22 @@ fn unusable(error: &StartError) -> Finding {
     Finding::bad("store", error)
 }
 
+/// A store that has not answered by then is not waited for: it may be one that limits requests.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Asks the store for something that changes nothing.
 async fn of_store(kind: BackendKind, backend: &dyn RetrievalBackend) -> Finding {
     let what = format!("store {kind}");
-    match backend.probe().await {
-        Ok(said) => Finding::good(what, said),
-        Err(error) => Finding::bad(what, error),
+    match tokio::time::timeout(LONGEST, backend.probe()).await {
+        Ok(Ok(said)) => Finding::good(what, said),
+        Ok(Err(error)) => Finding::bad(what, error),
+        Err(_) => Finding::bad(
+            what,
+            format!(
+                "did not answer within {} s: it is down, or limits requests",
+                LONGEST.as_secs()
+            ),
+        ),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
 use std::convert::identity;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -23,6 +23,7 @@ use crate::classify::unknown_account;
 use crate::config::ConfluenceConfig;
 use crate::endpoint;
 use crate::facts::{FACTS_PER_ANSWER, UNTRIED};
+use crate::search::Live;
 use crate::transport::Transport;
 
 /// Reads one Confluence Cloud site as one account.
@@ -30,6 +31,7 @@ use crate::transport::Transport;
 /// Needs a TLS provider: `rustls::crypto::ring::default_provider().install_default()` before the first one is made.
 pub struct ConfluenceClient {
     pub(crate) transport: Transport,
+    pub(crate) live: Arc<Live>,
     /// For files, which another host serves: without credentials.
     pub(crate) media: reqwest::Client,
     /// Which of the choices of containers the site answers to, as far as is known.
@@ -52,6 +54,7 @@ impl ConfluenceClient {
                 .network
                 .client(config.connect_timeout, config.request_timeout, identity)?;
         Ok(Self {
+            live: Arc::new(Live::new(transport.for_waiting())),
             transport,
             media,
             containers: AtomicUsize::new(UNTRIED),
@@ -65,6 +68,7 @@ impl ConfluenceClient {
     pub fn for_waiting(&self) -> Self {
         Self {
             transport: self.transport.for_waiting(),
+            live: Arc::clone(&self.live),
             media: self.media.clone(),
             containers: AtomicUsize::new(UNTRIED),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
@@ -74,8 +78,7 @@ impl ConfluenceClient {
 
     /// The base of addresses for people: what the answer says, if that is an address.
     pub(crate) fn base(&self, told: Option<String>) -> String {
-        told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
-            .unwrap_or_else(|| self.transport.site.public_base())
+        self.transport.base(told)
     }
 }
 

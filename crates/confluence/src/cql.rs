@@ -97,6 +97,8 @@ pub(crate) fn words(question: &str) -> Vec<String> {
 /// Which of its words a hit must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Match {
+    /// As the search of the site itself, which orders what it finds; the field is documented nowhere.
+    Ranked,
     All,
     Any,
 }
@@ -109,6 +111,13 @@ pub(crate) fn search(words: &[String], spaces: &[SpaceKey], wanted: Match) -> St
         .map(|word| format!("text ~ {}", literal(word)))
         .collect();
     let title = format!("title ~ {}", literal(&words.join(" ")));
+    if wanted == Match::Ranked {
+        return format!(
+            "space in ({}) and type in ({TEXTS}) and siteSearch ~ {}",
+            keys.join(","),
+            literal(&words.join(" "))
+        );
+    }
     let text = match wanted {
         Match::All if texts.len() > 1 => format!("({})", texts.join(" and ")),
         _ => texts.join(" or "),

@@ -11,6 +11,7 @@ use backon::Retryable as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ports::source::{Cursor, SourceError};
+use domain::refusals::Pauses;
 use reqwest::ClientBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use secrecy::ExposeSecret as _;
@@ -93,6 +94,8 @@ impl Transport {
             site,
             limiter: RateLimiter::new(LimiterSettings {
                 per_second,
+                per_minute: None,
+                pauses: Pauses::default(),
                 max_in_flight: usize::try_from(config.max_concurrent_requests)
                     .unwrap_or(usize::MAX),
                 patience: config.retry.patience,
@@ -115,6 +118,12 @@ impl Transport {
             max_bytes: self.max_bytes,
             trails: Mutex::default(),
         }
+    }
+
+    /// The base of addresses for people: what the answer says, if that is an address.
+    pub fn base(&self, told: Option<String>) -> String {
+        told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
+            .unwrap_or_else(|| self.site.public_base())
     }
 
     /// One value.

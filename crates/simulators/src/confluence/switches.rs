@@ -30,6 +30,8 @@ pub struct Switches {
     pub search_lag: Duration,
     /// Zone of CQL date literals, minutes east of UTC.
     pub cql_zone_minutes: i32,
+    /// What `text ~` and `title ~` find comes in no order that means anything; only `siteSearch ~` ranks.
+    pub cql_ranks_site_search_only: bool,
     /// Fields and types that this site's CQL does not know: a query with one of them is refused.
     pub cql_refuses: BTreeSet<&'static str>,
 
@@ -134,6 +136,7 @@ impl Default for Switches {
             cql_empty_last_page: false,
             search_lag: Duration::ZERO,
             cql_zone_minutes: 0,
+            cql_ranks_site_search_only: false,
             cql_refuses: BTreeSet::new(),
             fails_above_limit: None,
             fails_above_limit_with_body: None,

@@ -504,6 +504,63 @@ async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() 
 }
 
 #[tokio::test]
+async fn the_best_hits_come_first_whether_the_site_ranks_or_not() {
+    for (refused, requests) in [(None, [1, 1]), (Some("sitesearch"), [2, 1])] {
+        let (site, made) = site_of(10);
+        let sim = start(&site).await;
+        sim.switches(|s| {
+            s.cql_ranks_site_search_only = true;
+            s.cql_refuses = refused.into_iter().collect();
+        });
+        let client = client(&sim);
+        for asked in requests {
+            sim.reset_log();
+            let hits = client
+                .search_live("gateway VPN", &["ENG".into()], 3)
+                .await
+                .unwrap();
+            // Ten pages before it have both words in their texts; it has one of them in its title, too.
+            assert_eq!(hits[0].id, page_id(made.labelled), "{refused:?}");
+            assert_eq!(
+                (hits.len(), sim.requests().len()),
+                (3, asked),
+                "{refused:?}"
+            );
+        }
+        all_official(&sim);
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_is_down_is_not_waited_for_again_and_again() {
+    let (site, _) = site_of(3);
+    let sim = start(&site).await;
+    sim.fail_always(simulators::Matcher::any(), simulators::Fault::Reset);
+    let client = client(&sim);
+    let ask = async || client.search_live("gateway", &["ENG".into()], 3).await;
+    for _ in 0..3 {
+        ask().await.unwrap_err();
+    }
+    assert_eq!(sim.requests().len(), 6, "two tries of each");
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        let error = ask().await.unwrap_err().to_string();
+        assert!(
+            error.contains("asking again now changes nothing"),
+            "{error}"
+        );
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_millis(500));
+    // The probe beside the first of them has failed by then.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    sim.clear_faults();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    ask().await.unwrap_err();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    ask().await.unwrap();
+}
+
+#[tokio::test]
 async fn wrong_credentials_are_named_in_every_mode() {
     let (site, _) = site_of(120);
     let sim = start(&site).await;

@@ -56,6 +56,7 @@ fn find(call: &Call<'_>, cap: u32, archived_spaces: bool) -> Result<Found, Reply
         zone_minutes: call.switches.cql_zone_minutes,
         archived_spaces,
         statuses: &statuses,
+        ranks: !call.switches.cql_ranks_site_search_only || query.words().contains(&"sitesearch"),
     };
     let all = if call.switches.sees_nothing {
         Vec::new()
