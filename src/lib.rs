@@ -4,11 +4,13 @@
 //! * [`settings`]: what the environment says, checked as a whole.
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
+//! * [`diagnosis`]: what `doctor` looks at.
 //! * [`state`]: what handlers and tools work with. [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
 //!   say.
 #![warn(missing_docs)]
 
 pub mod cli;
+pub mod diagnosis;
 pub mod http;
 pub mod mcp;
 pub mod notify;

@@ -14,7 +14,7 @@ use domain::ports::clock::SystemClock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
-use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices};
+use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
 use secrecy::ExposeSecret;
@@ -127,7 +127,12 @@ pub async fn backends(
             index_api: account.index_api,
             openai_api_key: account.openai_api_key.clone(),
             max_requests_per_second: account.max_requests_per_second,
+            max_requests_per_minute: account.max_requests_per_minute,
             max_concurrent_requests: account.max_concurrent_requests,
+            timeouts: Timeouts {
+                patience: settings.sync.upload_deadline,
+                ..usual.timeouts
+            },
             network: settings.network.clone(),
             prices: match &account.prices_file {
                 Some(file) => prices(file)?,
@@ -244,7 +249,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
 pub struct Running {
     /// The database.
     pub store: Metastore,
-    /// Confluence.
+    /// Confluence, for what somebody waits for; the engine has a more patient client over the same limits.
     pub source: Arc<dyn ContentSource>,
     /// The engine.
     pub engine: Engine,
@@ -263,14 +268,15 @@ impl Running {
             OpenError::Lock(error) => StartError::Locked(error),
             other => other.into(),
         })?;
-        let source: Arc<dyn ContentSource> = Arc::new(confluence_client(settings)?);
+        let client = confluence_client(settings)?;
+        let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
         let backends = backends(settings, Some(&store)).await?;
         if duty == Mode::Schedule {
             say_what_is_offered(&backends);
         }
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
-            source: Arc::clone(&source),
+            source: Arc::new(client),
             backends,
             reader: Arc::new(ChildReader::new(settings.program.clone())),
             clock: Arc::new(SystemClock),

@@ -151,13 +151,21 @@ pub(super) async fn in_time<T>(
 
 /// Looks the keys up at Confluence.
 async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Vec<IndexSpace>> {
+    // Whom Confluence takes for anonymous sees public spaces, and no run could go on from there.
+    in_time(state.source.whoami()).await?;
     let found = in_time(state.source.spaces_by_key(keys)).await?;
+    // A renamed space is known by its old key and by the one that people see.
     let find = |key: &SpaceKey| {
-        found.iter().find(|space| space.key == *key).or_else(|| {
-            found
-                .iter()
-                .find(|space| space.key.as_str().eq_ignore_ascii_case(key.as_str()))
-        })
+        let same = |other: &SpaceKey| other.as_str().eq_ignore_ascii_case(key.as_str());
+        found
+            .iter()
+            .find(|space| space.key == *key)
+            .or_else(|| found.iter().find(|space| same(&space.key)))
+            .or_else(|| {
+                found
+                    .iter()
+                    .find(|space| space.alias.as_ref().is_some_and(same))
+            })
     };
     let missing: Vec<&str> = keys
         .iter()
@@ -187,11 +195,29 @@ async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Vec<IndexSpac
         .collect())
 }
 
+/// Refuses two keys of one space: an old and a new one, or one in two cases.
+fn each_space_once(spaces: &[IndexSpace]) -> ApiResult<()> {
+    for (at, space) in spaces.iter().enumerate() {
+        let same = |other: &&IndexSpace| space.id.is_some() && other.id == space.id;
+        if let Some(other) = spaces[..at].iter().find(same) {
+            return Err(ApiError::fields(vec![FieldError {
+                field: "confluence_spaces".to_owned(),
+                message: format!(
+                    "{} and {} are one space: name it once",
+                    other.key, space.key
+                ),
+            }]));
+        }
+    }
+    Ok(())
+}
+
 fn seen(key: &SpaceKey, space: &Space) -> IndexSpace {
     IndexSpace {
         key: key.clone(),
         id: Some(space.id.clone()),
         current_key: Some(space.key.clone()),
+        alias: space.alias.clone(),
         name: Some(space.name.clone()),
         url: Some(space.url.clone()),
         state: if space.archived {
@@ -238,6 +264,7 @@ pub async fn create_index(
     backend_is_there(&state, settings.backend)?;
     agent_is_free(&state, &settings.agent_id, None).await?;
     let spaces = visible(&state, &settings.confluence_spaces).await?;
+    each_space_once(&spaces)?;
     let agent_id = settings.agent_id.clone();
     let created = match state
         .store
@@ -354,6 +381,14 @@ pub async fn change_index(
     let mut seen = present.spaces;
     if !added.is_empty() {
         seen.extend(visible(&state, &added).await?);
+        let kept = |space: &&IndexSpace| {
+            patch
+                .confluence_spaces
+                .iter()
+                .flatten()
+                .any(|key| *key == space.key)
+        };
+        each_space_once(&seen.iter().filter(kept).cloned().collect::<Vec<_>>())?;
     }
     // What is named is written into the index as it is by now: Confluence may have taken its time.
     let index = match state.store.update_index(id, &patch, &seen).await {

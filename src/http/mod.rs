@@ -6,6 +6,7 @@
 mod answer;
 pub mod auth;
 mod bodies;
+pub mod doctor;
 pub mod events;
 pub mod fields;
 pub mod guard;
@@ -39,6 +40,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(tokens::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)
+        .configure(doctor::configure)
         .configure(health::configure)
         .configure(metrics::configure)
         .configure(openapi::configure)

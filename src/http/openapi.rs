@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
-use super::{auth, events, health, indexes, metrics, pages, query, routes, runs, spaces, tokens};
+use super::{
+    auth, doctor, events, health, indexes, metrics, pages, query, routes, runs, spaces, tokens,
+};
 use crate::state::AppState;
 
 /// Operations that only read, or answer a question: assistants need not ask before calling them.
@@ -54,6 +56,7 @@ const HARMLESS: &[&str] = &["query_index"];
         auth::session::show_session,
         auth::session::open_session,
         auth::session::close_session,
+        doctor::show_checks,
         health::health_live,
         health::health_ready,
         health::health_summary,

@@ -93,9 +93,11 @@ impl Scope {
     pub fn find_space(&self, wanted: &str) -> Result<SpaceKey, ToolError> {
         let spaces = self.spaces();
         let same = |text: &str| text.to_lowercase() == wanted.to_lowercase();
-        let by_key = spaces
-            .iter()
-            .find(|s| same(s.key.as_str()) || same(s.space.key.as_str()));
+        let by_key = spaces.iter().find(|s| same(s.key.as_str())).or_else(|| {
+            spaces
+                .iter()
+                .find(|s| s.space.keys().any(|key| same(key.as_str())))
+        });
         let by_name = || {
             spaces
                 .iter()

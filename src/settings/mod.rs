@@ -13,6 +13,7 @@ pub mod variables;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ pub enum Need {
 /// The Confluence account.
 #[derive(Clone, Debug)]
 pub struct ConfluenceSettings {
-    /// The site: `https://your-domain.atlassian.net`, without a path.
+    /// The site, as it was written: `https://your-domain.atlassian.net`, or its address at the gateway.
     pub base_url: Url,
     /// The account.
     pub email: String,
@@ -109,6 +110,8 @@ pub struct LlamaCloudSettings {
     pub openai_api_key: Option<SecretString>,
     /// Steady quota.
     pub max_requests_per_second: u32,
+    /// What the plan allows a minute; learned from refusals when not set.
+    pub max_requests_per_minute: Option<NonZeroU32>,
     /// Ceiling of the adaptive concurrency.
     pub max_concurrent_requests: usize,
     /// A price table in place of the built-in one.

@@ -1,6 +1,7 @@
 //! From text to types, with every problem collected.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -134,13 +135,11 @@ fn list(text: &Option<String>) -> Vec<String> {
 }
 
 fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSettings> {
-    let base_url = reader
-        .service_url(
-            "CONFLUENCE_BASE_URL",
-            &raw.confluence_base_url,
-            "https://your-domain.atlassian.net",
-        )
-        .map(site_root);
+    let base_url = reader.service_url(
+        "CONFLUENCE_BASE_URL",
+        &raw.confluence_base_url,
+        "https://your-domain.atlassian.net",
+    );
     let gateway_url = reader.service_url(
         "CONFLUENCE_GATEWAY_URL",
         &raw.confluence_gateway_url,
@@ -186,14 +185,6 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
     })
 }
 
-/// People copy the address with `/wiki` or a page at the end; the site is what counts.
-fn site_root(mut url: Url) -> Url {
-    url.set_path("/");
-    url.set_query(None);
-    url.set_fragment(None);
-    url
-}
-
 fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
     let base_url = reader.service_url(
         "LLAMA_CLOUD_BASE_URL",
@@ -217,6 +208,12 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         10,
         1..=1000,
     );
+    let max_requests_per_minute = NonZeroU32::new(reader.number(
+        "LLAMA_CLOUD_MAX_REQUESTS_PER_MINUTE",
+        &raw.llama_cloud_max_requests_per_minute,
+        0,
+        0..=60_000,
+    ));
     let max_concurrent_requests = reader.number(
         "LLAMA_CLOUD_MAX_CONCURRENT_REQUESTS",
         &raw.llama_cloud_max_concurrent_requests,
@@ -230,6 +227,7 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         index_api,
         openai_api_key: raw.openai_api_key.clone().map(SecretString::from),
         max_requests_per_second,
+        max_requests_per_minute,
         max_concurrent_requests,
         prices_file: raw.llama_cloud_prices_file.as_ref().map(PathBuf::from),
     })

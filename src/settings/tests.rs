@@ -31,7 +31,7 @@ fn four_values_are_enough_to_serve() {
     assert!(warnings.is_empty());
     assert_eq!(
         settings.confluence.unwrap().base_url.as_str(),
-        "https://example.atlassian.net/"
+        "https://example.atlassian.net/wiki/"
     );
     assert_eq!(settings.default_backend, BackendKind::LlamaCloud);
     assert_eq!(

@@ -29,6 +29,7 @@ variables! {
     llama_cloud_base_url,
     llama_cloud_index_api,
     llama_cloud_max_requests_per_second,
+    llama_cloud_max_requests_per_minute,
     llama_cloud_max_concurrent_requests,
     llama_cloud_prices_file,
     openai_api_key,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
-use domain::index::{IndexSpace, RestrictedPages};
+use domain::index::{RestrictedPages, space_named};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::{FactsQuery, Reach};
 use domain::query::{QueryResult, QueryTarget, ResultPage, RetrievalQuery};
@@ -34,9 +34,8 @@ pub(super) async fn search(
     let spaces: Vec<SpaceKey> = target
         .spaces
         .iter()
-        .map(IndexSpace::present_key)
-        .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == *key))
-        .cloned()
+        .map(|space| space.present_key().clone())
+        .filter(|key| query.filters.space.as_ref().is_none_or(|only| only == key))
         .collect();
     if spaces.is_empty() {
         return Ok(Vec::new());
@@ -47,7 +46,14 @@ pub(super) async fn search(
         .await?;
     let hits: Vec<LiveHit> = hits
         .into_iter()
-        .filter(|hit| spaces.contains(&hit.space_key))
+        .filter_map(|hit| {
+            // Search may name a renamed space by the key that people see.
+            let space = space_named(&target.spaces, &hit.space_key)?;
+            let space_key = space.present_key().clone();
+            spaces
+                .contains(&space_key)
+                .then_some(LiveHit { space_key, ..hit })
+        })
         .collect();
     let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
     let judged = Judge::of(sources, target, &ids).await?;

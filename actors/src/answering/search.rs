@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::answer::{interleave, modified_since, results};
+use domain::index::{IndexSpace, space_named};
 use domain::page::PlacedPage;
 use domain::ports::retrieval::{BackendError, RetrievalBackend};
 use domain::query::{Answer, AnswerSource, Passage, QueryResult, QueryTarget, RetrievalQuery};
@@ -46,6 +47,7 @@ impl Question for Search {
     async fn answer(self, sources: &Sources, index: IndexId) -> Result<Answer, EngineError> {
         let Self { query, fallback } = self;
         let target = sources.store.query_target(index).await?;
+        let query = by_present_key(&target.spaces, query);
         let stale = schedule::is_stale(
             target.as_of,
             target.settings.interval_minutes,
@@ -128,6 +130,16 @@ fn slow(what: &str, timeout: Duration) -> EngineError {
     EngineError::Busy {
         detail: format!("{what} has not answered within {} s", timeout.as_secs()),
     }
+}
+
+/// The question with its space named as the documents name it, by whichever of its keys the asker knows it.
+fn by_present_key(spaces: &[IndexSpace], mut query: RetrievalQuery) -> RetrievalQuery {
+    if let Some(space) = &mut query.filters.space
+        && let Some(named) = space_named(spaces, space)
+    {
+        *space = named.present_key().clone();
+    }
+    query
 }
 
 fn wanted(query: &RetrievalQuery) -> usize {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::backoff::Backoff;
 use domain::holding::{Flight, Outcome};
+use domain::ports::retrieval::BackendError;
 use domain::ports::store::OpenHolding;
-use domain::{Disposition, DocumentId};
+use domain::{Disposition, DocumentId, Timestamp};
 
 use super::batch::id_of;
 use super::worker::Worker;
@@ -29,6 +30,8 @@ pub(super) struct Confirmation {
     committed: bool,
     idle: u32,
     troubled: u32,
+    /// Since when the store has only said that it limits requests.
+    limited_since: Option<Timestamp>,
 }
 
 impl Confirmation {
@@ -50,8 +53,7 @@ impl Confirmation {
             match worker.backend.commit(remote).await {
                 Ok(()) => self.committed = true,
                 Err(error) => {
-                    self.tolerate(&error)?;
-                    return self.rest(worker).await;
+                    return self.tolerate(worker, error).await;
                 }
             }
         }
@@ -64,11 +66,11 @@ impl Confirmation {
         let report = match worker.backend.progress(remote, &uploads, &deletes).await {
             Ok(report) => report,
             Err(error) => {
-                self.tolerate(&error)?;
-                return self.rest(worker).await;
+                return self.tolerate(worker, error).await;
             }
         };
         self.troubled = 0;
+        self.limited_since = None;
         let done: HashSet<DocumentId> = report.searchable.into_iter().chain(report.gone).collect();
         let mut failed: HashMap<DocumentId, String> = report.failed.into_iter().collect();
         let now = worker.shared.now();
@@ -104,16 +106,23 @@ impl Confirmation {
         Ok(false)
     }
 
-    fn tolerate(&mut self, error: &domain::ports::retrieval::BackendError) -> Result<(), RunError> {
+    async fn tolerate(&mut self, worker: &Worker, error: BackendError) -> Result<bool, RunError> {
+        if let BackendError::RateLimited { retry_after } = error {
+            let since = *self.limited_since.get_or_insert(worker.shared.now());
+            worker
+                .wait_for_limit(since, retry_after, error.into())
+                .await?;
+            return Ok(false);
+        }
         self.troubled += 1;
         if matches!(
             error.disposition(),
             Disposition::FailRun | Disposition::Fatal
         ) || self.troubled >= TROUBLED
         {
-            return Err(RunError::Fatal(error.clone().into()));
+            return Err(RunError::Fatal(error.into()));
         }
-        Ok(())
+        self.rest(worker).await
     }
 
     async fn rest(&mut self, worker: &Worker) -> Result<bool, RunError> {
@@ -124,6 +133,6 @@ impl Confirmation {
     }
 }
 
-fn is_overdue(row: &OpenHolding, now: domain::Timestamp, deadline: TimeDelta) -> bool {
+fn is_overdue(row: &OpenHolding, now: Timestamp, deadline: TimeDelta) -> bool {
     matches!(row.holding.flight(), Flight::Accepted(at) if now - *at > deadline)
 }

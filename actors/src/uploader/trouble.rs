@@ -1,15 +1,18 @@
 //! Rows that were not taken: whether that is their fault or the store's, and what follows.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::holding::Outcome;
+use domain::ports::retrieval::BackendError;
 use domain::ports::store::OpenHolding;
 use domain::upload::{self, Alone, Next, Unanswered};
 use domain::{PageId, Timestamp};
 
 use super::batch::BatchEnd;
 use super::worker::Worker;
+use crate::EngineError;
 use crate::stop::RunError;
 
 /// What a worker remembers of its failures, from round to round.
@@ -17,6 +20,8 @@ use crate::stop::RunError;
 pub(super) struct FailureTracker {
     /// Rounds in a row without one answer.
     silent: u32,
+    /// Since when the store has only said that it limits requests.
+    limited_since: Option<Timestamp>,
     /// Rows given up since the store answered last.
     given_up: usize,
     /// How often rows went by themselves in vain during this run.
@@ -53,11 +58,22 @@ impl FailureTracker {
         if round.answered {
             self.silent = 0;
             self.given_up = 0;
+            self.limited_since = None;
         }
         self.spread = round.trouble.is_some();
         let Some((error, at_least)) = round.trouble else {
             return Ok(());
         };
+        if let Some(wait) = limit(&error)
+            && !round.answered
+            && round.alone.is_empty()
+        {
+            // A limit is a reason to wait, for as long as an upload may take.
+            let since = *self.limited_since.get_or_insert(worker.shared.now());
+            return worker
+                .wait_for_limit(since, wait.max(at_least), error)
+                .await;
+        }
         for (entry, _) in &round.alone {
             *self.tries.entry(entry.page_id.clone()).or_default() += 1;
         }
@@ -143,5 +159,33 @@ impl FailureTracker {
             })
             .collect();
         worker.settle(outcomes).await
+    }
+}
+
+/// The wait that the store asks for, where it limits requests.
+fn limit(error: &EngineError) -> Option<Duration> {
+    match error {
+        EngineError::Backend(BackendError::RateLimited { retry_after }) => Some(*retry_after),
+        _ => None,
+    }
+}
+
+impl Worker {
+    /// Waits where the store limits requests since `since`; an error when that has lasted for longer than an upload may take.
+    pub(super) async fn wait_for_limit(
+        &self,
+        since: Timestamp,
+        wait: Duration,
+        error: EngineError,
+    ) -> Result<(), RunError> {
+        let limited = (self.shared.now() - since).to_std().unwrap_or_default();
+        if limited + wait > self.shared.settings.upload_deadline {
+            return Err(RunError::Fatal(error));
+        }
+        tracing::info!(index = %self.job.index, seconds = wait.as_secs(), "the store limits requests; uploads wait");
+        self.job
+            .stop
+            .sleep(Backoff::REQUEST.wait(1, 0.5, wait))
+            .await
     }
 }

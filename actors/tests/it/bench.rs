@@ -151,6 +151,7 @@ impl Bench {
                     key: key.clone(),
                     id,
                     current_key: Some(key.clone()),
+                    alias: None,
                     name: None,
                     url: None,
                     state: SpaceState::New,

@@ -322,6 +322,7 @@ fn spaces_of(wish: &Wish) -> Vec<IndexSpace> {
         key: SpaceKey::from(*key),
         id: Some(id.0.to_string().as_str().into()),
         current_key: Some(SpaceKey::from(*key)),
+        alias: None,
         name: None,
         url: None,
         state: SpaceState::New,

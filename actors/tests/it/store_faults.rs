@@ -59,6 +59,43 @@ fn one_document_without_an_answer_is_named_and_stops_nothing() {
 }
 
 #[test]
+fn a_limit_is_waited_for_and_fails_neither_run_nor_document() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 30).await;
+        // Many more rounds than a store may be silent, and within what an upload may take.
+        bench.shelf.fail(20, StoreFault::Limited(30));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.failed, run.counts.searchable),
+            (RunStatus::Succeeded, 0, 30),
+            "{run:?}"
+        );
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn a_limit_that_lasts_longer_than_an_upload_may_take_ends_the_run_and_loses_nothing() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        pages(&bench, 30).await;
+        bench.shelf.fail(100, StoreFault::Limited(30));
+        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.failed),
+            (RunStatus::Failed, 0),
+            "{run:?}"
+        );
+        bench.shelf.with(|shelf| shelf.faults.clear());
+        bench.sweep(index.id).await;
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
 fn a_document_without_an_answer_that_is_alone_fails_by_itself() {
     bench::run(|| async {
         let bench = Bench::new().await;

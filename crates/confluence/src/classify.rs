@@ -88,13 +88,13 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
         401 => {
             let lacks_scope = said.to_lowercase().contains("scope")
                 || header("x-failure-category").contains("scope");
-            let detail = if lacks_scope {
+            Verdict::Final(if lacks_scope {
                 let scope = asked.endpoint.scope;
-                format!("the token lacks the scope {scope}; make a token that has it")
+                SourceError::LacksScope { what, scope }
             } else {
-                unknown_account(asked.site, &detail)
-            };
-            Verdict::Final(SourceError::Unauthorized { what, detail })
+                let detail = unknown_account(asked.site, &detail);
+                SourceError::Unauthorized { what, detail }
+            })
         }
         403 | 404 if from_network => again(Trouble::Strange),
         // A wrong or expired token of a site is answered with the first, or as if the path were not there.

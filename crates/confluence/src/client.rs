@@ -1,8 +1,8 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
 use std::convert::identity;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -12,8 +12,8 @@ use domain::content::{
     Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
-    SourceHealth,
+    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
+    Reach, SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use upstream::ConfigError;
@@ -22,7 +22,8 @@ use crate::call::Call;
 use crate::classify::unknown_account;
 use crate::config::ConfluenceConfig;
 use crate::endpoint;
-use crate::facts::{Containers, FACTS_PER_ANSWER};
+use crate::facts::{FACTS_PER_ANSWER, UNTRIED};
+use crate::search::Live;
 use crate::transport::Transport;
 
 /// Reads one Confluence Cloud site as one account.
@@ -30,9 +31,11 @@ use crate::transport::Transport;
 /// Needs a TLS provider: `rustls::crypto::ring::default_provider().install_default()` before the first one is made.
 pub struct ConfluenceClient {
     pub(crate) transport: Transport,
+    pub(crate) live: Arc<Live>,
     /// For files, which another host serves: without credentials.
     pub(crate) media: reqwest::Client,
-    pub(crate) containers: AtomicU8,
+    /// Which of the choices of containers the site answers to, as far as is known.
+    pub(crate) containers: AtomicUsize,
     /// How many items the site can answer facts of at once, as far as is known.
     pub(crate) facts_limit: AtomicUsize,
     /// Until when people's names are not asked for, since the account may not see them.
@@ -51,18 +54,31 @@ impl ConfluenceClient {
                 .network
                 .client(config.connect_timeout, config.request_timeout, identity)?;
         Ok(Self {
+            live: Arc::new(Live::new(transport.for_waiting())),
             transport,
             media,
-            containers: AtomicU8::new(Containers::Untried as u8),
+            containers: AtomicUsize::new(UNTRIED),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
             no_names_until: Mutex::new(None),
         })
     }
 
+    /// The same client for requests that somebody waits for: it shares the limits with this one, and gives up sooner.
+    #[must_use]
+    pub fn for_waiting(&self) -> Self {
+        Self {
+            transport: self.transport.for_waiting(),
+            live: Arc::clone(&self.live),
+            media: self.media.clone(),
+            containers: AtomicUsize::new(UNTRIED),
+            facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
+            no_names_until: Mutex::new(None),
+        }
+    }
+
     /// The base of addresses for people: what the answer says, if that is an address.
     pub(crate) fn base(&self, told: Option<String>) -> String {
-        told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
-            .unwrap_or_else(|| self.transport.site.public_base.clone())
+        self.transport.base(told)
     }
 }
 
@@ -79,6 +95,10 @@ impl ContentSource for ConfluenceClient {
             return Err(error);
         };
         Ok(Account { id, display_name })
+    }
+
+    async fn access(&self, needs: AccessNeeds, me: Option<&AccountId>) -> Vec<AccessCheck> {
+        self.checked_access(needs, me).await
     }
 
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {

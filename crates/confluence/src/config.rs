@@ -3,6 +3,7 @@
 //! Checks everything at the start, so that no request ever leaves for a wrong place. Knows nothing of answers.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -15,7 +16,8 @@ const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
 /// Where Confluence is and how to behave towards it.
 #[derive(Clone)]
 pub struct ConfluenceConfig {
-    /// The site: `https://your-domain.atlassian.net`. `http` only for loopback. A trailing `/wiki` is tolerated.
+    /// The site: `https://your-domain.atlassian.net`, or an address below it; `http` only for loopback. The address of a site at
+    /// the gateway, `https://api.atlassian.com/ex/confluence/{cloudId}`, is understood: it names the gateway and the cloud id.
     pub base_url: Url,
     /// Whose token it is.
     pub email: String,
@@ -86,8 +88,10 @@ impl fmt::Debug for ConfluenceConfig {
 pub(crate) struct Site {
     /// Root below which `/wiki/...` paths stand; ends without a slash.
     root: Url,
-    /// Base of addresses for people, until an answer's `_links.base` says otherwise: `https://…/wiki`.
-    pub public_base: String,
+    /// The site itself, which the settings do not tell when they name the gateway alone.
+    site: Option<Url>,
+    /// The first base of addresses for people that an answer told.
+    told: OnceLock<String>,
     /// Whether requests go through the gateway.
     pub gateway: bool,
     /// Whether the site is on this machine, as in tests and the demonstration.
@@ -97,27 +101,37 @@ pub(crate) struct Site {
 impl Site {
     /// Works out and checks the addresses.
     pub fn of(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
-        let site = checked("CONFLUENCE_BASE_URL", &config.base_url)?;
-        let cloud_id = config
-            .cloud_id
-            .as_deref()
-            .map(str::trim)
-            .filter(|id| !id.is_empty());
+        let mut site = checked("CONFLUENCE_BASE_URL", &config.base_url)?;
+        let gateway = at_gateway(&site);
+        if gateway.is_none() {
+            // People copy the address with a page at the end; the site is what counts.
+            site.set_path("/");
+        }
+        let set = config.cloud_id.as_deref().map(str::trim);
+        let set = set.filter(|id| !id.is_empty());
+        let cloud_id = match (&gateway, set) {
+            (Some(gateway), Some(other)) if gateway.cloud_id != other => {
+                return Err(ConfigError::new(
+                    "CONFLUENCE_CLOUD_ID",
+                    "is another than the cloud id in CONFLUENCE_BASE_URL; name the site there, or leave one of them out",
+                ));
+            }
+            (Some(gateway), _) => Some(gateway.cloud_id.as_str()),
+            (None, set) => set,
+        };
         let root = match cloud_id {
             None => site.clone(),
             Some(id) => {
-                if !id
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-                {
+                if !is_cloud_id(id) {
                     return Err(ConfigError::new(
                         "CONFLUENCE_CLOUD_ID",
                         "is not a cloud id; the site answers it at /_edge/tenant_info",
                     ));
                 }
-                let mut root = match &config.gateway_url {
-                    Some(url) => checked("CONFLUENCE_GATEWAY_URL", url)?,
-                    None => Url::parse(GATEWAY).map_err(|error| {
+                let mut root = match (&config.gateway_url, &gateway) {
+                    (Some(url), _) => checked("CONFLUENCE_GATEWAY_URL", url)?,
+                    (None, Some(gateway)) => gateway.prefix.clone(),
+                    (None, None) => Url::parse(GATEWAY).map_err(|error| {
                         ConfigError::new("CONFLUENCE_GATEWAY_URL", error.to_string())
                     })?,
                 };
@@ -128,17 +142,36 @@ impl Site {
             }
         };
         Ok(Self {
-            public_base: format!("{}/wiki", site.as_str().trim_end_matches('/')),
-            gateway: cloud_id.is_some(),
             loopback: is_loopback(&site) && is_loopback(&root),
+            site: gateway.is_none().then_some(site),
+            told: OnceLock::new(),
+            gateway: cloud_id.is_some(),
             root,
         })
     }
 
+    /// Base of addresses for people where an answer tells none: `https://…/wiki`.
+    pub fn public_base(&self) -> String {
+        match (&self.site, self.told.get()) {
+            (None, Some(told)) => told.clone(),
+            (site, _) => {
+                let base = site.as_ref().unwrap_or(&self.root);
+                format!("{}/wiki", base.as_str().trim_end_matches('/'))
+            }
+        }
+    }
+
+    /// Hears the base that an answer tells (`_links.base`), for answers that tell none.
+    pub fn hear(&self, base: &str) {
+        if base.starts_with("https://") || base.starts_with("http://") {
+            self.told.get_or_init(|| base.to_owned());
+        }
+    }
+
     /// Where the site tells its cloud id to anyone who asks.
     pub fn tenant_info(&self) -> String {
-        let site = self.public_base.trim_end_matches("/wiki");
-        format!("{site}/_edge/tenant_info")
+        let site = self.site.as_ref().map_or("https://SITE", Url::as_str);
+        format!("{}/_edge/tenant_info", site.trim_end_matches('/'))
     }
 
     /// The address of an API path given in segments, which are encoded as needed.
@@ -149,6 +182,30 @@ impl Site {
         }
         url
     }
+}
+
+/// The address of a site at the gateway, taken apart.
+struct Gateway {
+    /// What stands before the cloud id.
+    prefix: Url,
+    cloud_id: String,
+}
+
+/// Whether an address is one of the gateway: `…/ex/confluence/{cloudId}`, and what people copy after it.
+fn at_gateway(url: &Url) -> Option<Gateway> {
+    let mut segments = url.path_segments()?;
+    if (segments.next()?, segments.next()?) != ("ex", "confluence") {
+        return None;
+    }
+    let cloud_id = segments.next().unwrap_or_default().to_owned();
+    let mut prefix = url.clone();
+    prefix.set_path("/ex/confluence");
+    Some(Gateway { prefix, cloud_id })
+}
+
+fn is_cloud_id(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    !text.is_empty() && text.bytes().all(fits)
 }
 
 fn checked(setting: &'static str, url: &Url) -> Result<Url, ConfigError> {
@@ -189,7 +246,7 @@ mod tests {
                 site.api(["api", "v2", "pages"]).as_str(),
                 "https://x.atlassian.net/wiki/api/v2/pages"
             );
-            assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+            assert_eq!(site.public_base(), "https://x.atlassian.net/wiki");
             assert_eq!(
                 site.tenant_info(),
                 "https://x.atlassian.net/_edge/tenant_info"
@@ -203,13 +260,47 @@ mod tests {
             url.as_str(),
             "https://api.atlassian.com/ex/confluence/11-22/wiki/rest/api/content/a%2Fb~c/x"
         );
-        assert_eq!(site.public_base, "https://x.atlassian.net/wiki");
+        assert_eq!(site.public_base(), "https://x.atlassian.net/wiki");
         scoped.gateway_url = Some(Url::parse("http://127.0.0.1:99/ex/confluence/").unwrap());
         let site = Site::of(&scoped).unwrap();
         assert_eq!(
             site.api(["a"]).as_str(),
             "http://127.0.0.1:99/ex/confluence/11-22/wiki/a"
         );
+    }
+
+    #[test]
+    fn an_address_at_the_gateway_names_gateway_and_cloud_id() {
+        for base in [
+            "https://api.atlassian.com/ex/confluence/11-22",
+            "https://api.atlassian.com/ex/confluence/11-22/",
+            "https://api.atlassian.com/ex/confluence/11-22/wiki",
+            "https://api.atlassian.com/ex/confluence/11-22/wiki/api/v2?limit=1",
+        ] {
+            let mut config = config(base);
+            for cloud_id in [None, Some("11-22")] {
+                config.cloud_id = cloud_id.map(str::to_owned);
+                let site = Site::of(&config).unwrap();
+                assert_eq!(
+                    site.api(["api", "v2", "pages"]).as_str(),
+                    "https://api.atlassian.com/ex/confluence/11-22/wiki/api/v2/pages"
+                );
+                assert!(site.gateway);
+                site.hear("https://x.atlassian.net/wiki");
+                assert_eq!(site.public_base(), "https://x.atlassian.net/wiki");
+                assert_eq!(site.tenant_info(), "https://SITE/_edge/tenant_info");
+            }
+            config.cloud_id = Some("33".to_owned());
+            let error = Site::of(&config).unwrap_err().to_string();
+            assert!(error.contains("CONFLUENCE_CLOUD_ID"), "{error}");
+        }
+        // The gateway without a site is none, and any other path belongs to a page.
+        let bare = Site::of(&config("https://api.atlassian.com/ex/confluence/")).unwrap_err();
+        assert!(bare.to_string().contains("CONFLUENCE_CLOUD_ID"), "{bare}");
+        let page = Site::of(&config(
+            "https://x.atlassian.net/wiki/spaces/ENG/pages/1/Home?x=1",
+        ));
+        assert_eq!(page.unwrap().public_base(), "https://x.atlassian.net/wiki");
     }
 
     #[test]

@@ -301,6 +301,7 @@ impl ConfluenceClient {
                 Ok(page) => page,
                 Err(
                     error @ (SourceError::Unauthorized { .. }
+                    | SourceError::LacksScope { .. }
                     | SourceError::Forbidden { .. }
                     | SourceError::NotFound { .. }),
                 ) => {

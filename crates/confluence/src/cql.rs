@@ -20,19 +20,21 @@ pub(crate) fn literal(text: &str) -> String {
 
 /// Types that have text.
 const TEXTS: &str = "page, blogpost";
-/// Types that only stand in the tree; not every site lets them be asked for.
-const CONTAINERS: &str = "folder, whiteboard, database, embed";
+/// Types that only stand in the tree, the fullest choice first: not every site lets each of them be asked for.
+pub(crate) const CONTAINERS: [&[&str]; 3] = [
+    &["folder", "whiteboard", "database", "embed", "slide"],
+    &["folder", "whiteboard", "database", "embed"],
+    &[],
+];
 
 /// Everything in a space, oldest first, so that what is made meanwhile comes at the end of the walk.
-pub(crate) fn everything_in(space: &SpaceKey, containers: bool) -> String {
-    let types = if containers {
-        format!("{TEXTS}, {CONTAINERS}")
-    } else {
-        TEXTS.to_owned()
-    };
+pub(crate) fn everything_in(space: &SpaceKey, containers: &[&str]) -> String {
+    let mut types = vec![TEXTS];
+    types.extend(containers);
     format!(
-        "space = {} and type in ({types}) order by created asc",
-        literal(space.as_str())
+        "space = {} and type in ({}) order by created asc",
+        literal(space.as_str()),
+        types.join(", ")
     )
 }
 
@@ -95,6 +97,8 @@ pub(crate) fn words(question: &str) -> Vec<String> {
 /// Which of its words a hit must have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Match {
+    /// As the search of the site itself, which orders what it finds; the field is documented nowhere.
+    Ranked,
     All,
     Any,
 }
@@ -107,6 +111,13 @@ pub(crate) fn search(words: &[String], spaces: &[SpaceKey], wanted: Match) -> St
         .map(|word| format!("text ~ {}", literal(word)))
         .collect();
     let title = format!("title ~ {}", literal(&words.join(" ")));
+    if wanted == Match::Ranked {
+        return format!(
+            "space in ({}) and type in ({TEXTS}) and siteSearch ~ {}",
+            keys.join(","),
+            literal(&words.join(" "))
+        );
+    }
     let text = match wanted {
         Match::All if texts.len() > 1 => format!("({})", texts.join(" and ")),
         _ => texts.join(" or "),
@@ -134,12 +145,12 @@ mod tests {
     #[test]
     fn queries_read_as_meant() {
         assert_eq!(
-            everything_in(&SpaceKey::from("~7"), false),
+            everything_in(&SpaceKey::from("~7"), &[]),
             r#"space = "~7" and type in (page, blogpost) order by created asc"#
         );
         assert!(
-            everything_in(&SpaceKey::from("ENG"), true)
-                .contains("(page, blogpost, folder, whiteboard, database, embed)")
+            everything_in(&SpaceKey::from("ENG"), CONTAINERS[0])
+                .contains("(page, blogpost, folder, whiteboard, database, embed, slide)")
         );
         let ids = ["12", "att3", "", "1 or 1=1", "4"].map(PageId::from);
         assert_eq!(these(&ids).as_deref(), Some("id in (12,4)"));

@@ -23,14 +23,8 @@ pub(crate) const FACTS_PER_ANSWER: usize = 100;
 /// Five of the eight expansions that one request may have.
 const EXPAND: &str = "metadata.labels,restrictions.read.restrictions.user,restrictions.read.restrictions.group,ancestors";
 
-/// Whether the site lets folders, whiteboards and the like be asked for in CQL.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Containers {
-    Untried = 0,
-    Supported = 1,
-    Unsupported = 2,
-}
+/// Which of [`cql::CONTAINERS`] the site answers to is not known yet.
+pub(crate) const UNTRIED: usize = usize::MAX;
 
 #[derive(Deserialize, Debug)]
 struct Item {
@@ -181,7 +175,7 @@ impl ConfluenceClient {
         }
     }
 
-    /// Asks for containers too, until the site has refused that once.
+    /// Asks for containers too, for as many types of them as the site does not refuse.
     async fn facts_in(
         &self,
         space: &domain::SpaceKey,
@@ -189,27 +183,23 @@ impl ConfluenceClient {
         cursor: Option<&Cursor>,
     ) -> Result<Batch<ContentFacts>, SourceError> {
         let known = self.containers.load(Ordering::Relaxed);
-        if known != Containers::Unsupported as u8 {
-            match self
-                .found_by(&cql::everything_in(space, true), reach, cursor)
-                .await
-            {
+        let mut choice = if known == UNTRIED { 0 } else { known };
+        loop {
+            let cql = cql::everything_in(space, cql::CONTAINERS[choice]);
+            match self.found_by(&cql, reach, cursor).await {
                 Ok(batch) => {
-                    self.containers
-                        .store(Containers::Supported as u8, Ordering::Relaxed);
+                    // Only now is it known that the types were what the site refused.
+                    self.containers.store(choice, Ordering::Relaxed);
                     return Ok(batch);
                 }
-                Err(SourceError::Rejected { .. }) if known == Containers::Untried as u8 => {}
+                Err(SourceError::Rejected { .. })
+                    if known == UNTRIED && choice + 1 < cql::CONTAINERS.len() =>
+                {
+                    choice += 1;
+                }
                 Err(error) => return Err(error),
             }
         }
-        let batch = self
-            .found_by(&cql::everything_in(space, false), reach, cursor)
-            .await?;
-        // Only now is it known that the types were what the site refused.
-        self.containers
-            .store(Containers::Unsupported as u8, Ordering::Relaxed);
-        Ok(batch)
     }
 
     /// One answer, in smaller pieces where the site cannot make a large one. The size is found again step by step.

@@ -83,5 +83,15 @@ pub(crate) fn strange(call: &Call, detail: String) -> Failure {
 
 /// The value of an answer; whatever cannot be read as one is trouble, and said to be what it is.
 pub(crate) fn parse<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Result<T, Failure> {
-    answer.json().map_err(|detail| strange(call, detail))
+    answer.json().map_err(|detail| {
+        if upstream::is_html(&answer.body) {
+            let what = call.what.clone();
+            Failure::passing(
+                Trouble::Strange,
+                SourceError::NotConfluence { what, detail },
+            )
+        } else {
+            strange(call, detail)
+        }
+    })
 }

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod access;
 mod attachments;
 mod call;
 mod classify;

@@ -35,6 +35,22 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// For requests that somebody waits for: one more try, soon.
+    #[must_use]
+    pub(crate) fn for_waiting(self) -> Self {
+        let soon = Duration::from_millis(500);
+        Self {
+            retries: self.retries.min(1),
+            retries_before_split: self.retries_before_split.min(1),
+            backoff: Backoff {
+                base: self.backoff.base.min(soon),
+                cap: self.backoff.cap.min(soon),
+            },
+            patience: self.patience.min(Duration::from_secs(5)),
+            ..self
+        }
+    }
+
     /// The wait that the site asked for, within bounds, and a little later each time (`luck` in `0.0..1.0`), so that
     /// clients do not come back all at once. Never earlier than asked for.
     #[must_use]

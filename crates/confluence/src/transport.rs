@@ -11,6 +11,7 @@ use backon::Retryable as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ports::source::{Cursor, SourceError};
+use domain::refusals::Pauses;
 use reqwest::ClientBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use secrecy::ExposeSecret as _;
@@ -93,6 +94,8 @@ impl Transport {
             site,
             limiter: RateLimiter::new(LimiterSettings {
                 per_second,
+                per_minute: None,
+                pauses: Pauses::default(),
                 max_in_flight: usize::try_from(config.max_concurrent_requests)
                     .unwrap_or(usize::MAX),
                 patience: config.retry.patience,
@@ -102,6 +105,25 @@ impl Transport {
             max_bytes: config.max_answer_bytes,
             trails: Mutex::default(),
         })
+    }
+
+    /// The same site, credentials and limiter for requests that somebody waits for: what a single try tells is not asked again and
+    /// again, and a wait that the site asks for is told rather than waited for.
+    pub fn for_waiting(&self) -> Self {
+        Self {
+            http: self.http.clone(),
+            site: self.site.clone(),
+            limiter: Arc::clone(&self.limiter),
+            policy: self.policy.for_waiting(),
+            max_bytes: self.max_bytes,
+            trails: Mutex::default(),
+        }
+    }
+
+    /// The base of addresses for people: what the answer says, if that is an address.
+    pub fn base(&self, told: Option<String>) -> String {
+        told.filter(|base| base.starts_with("https://") || base.starts_with("http://"))
+            .unwrap_or_else(|| self.site.public_base())
     }
 
     /// One value.
@@ -133,6 +155,9 @@ impl Transport {
                 Ok((list, next))
             })
             .await?;
+        if let Some(base) = &list.links.base {
+            self.site.hear(base);
+        }
         let items: Vec<T> = list.results.into_iter().flatten().collect();
         // Search offers a further answer after the last one.
         let search = call.endpoint == &CONTENT_SEARCH || call.endpoint == &SEARCH;
@@ -245,6 +270,7 @@ impl Transport {
         if matches!(
             error,
             SourceError::Unauthorized { .. }
+                | SourceError::LacksScope { .. }
                 | SourceError::Withdrawn { .. }
                 | SourceError::RateLimited { .. }
         ) {
@@ -280,7 +306,9 @@ impl Transport {
                 what,
                 detail: error.to_string(),
             },
-            Err(Failure::Final(refused @ SourceError::Unauthorized { .. })) => refused,
+            Err(Failure::Final(
+                refused @ (SourceError::Unauthorized { .. } | SourceError::LacksScope { .. }),
+            )) => refused,
             _ => {
                 vouched.store(true, Ordering::Relaxed);
                 return Failure::passing(Trouble::Strange, error);
@@ -294,7 +322,7 @@ impl Transport {
         let recently_limited = self.limiter.pushed_back_within(LIMITED_ECHO);
         let permit = self
             .limiter
-            .acquire(endpoint)
+            .acquire_within(endpoint, self.policy.patience)
             .await
             .map_err(|TooLong(retry_after)| {
                 Failure::Final(SourceError::RateLimited {

@@ -112,6 +112,8 @@ fn name(display: Option<String>, public: Option<String>) -> Option<String> {
 pub(crate) struct SpaceItem {
     id: Text,
     key: Option<String>,
+    #[serde(rename = "currentActiveAlias")]
+    alias: Option<String>,
     name: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -134,6 +136,10 @@ impl SpaceItem {
             kind: self.kind.unwrap_or_default(),
             archived: self.status.as_deref() == Some("archived"),
             url: absolute(base, &path),
+            alias: self
+                .alias
+                .filter(|alias| !alias.is_empty() && *alias != key)
+                .map(SpaceKey::new),
             key: SpaceKey::new(key),
         })
     }

@@ -17,7 +17,7 @@ pub enum ContentKind {
     BlogPost,
     /// A file attached to a page.
     Attachment,
-    /// Folder, whiteboard, database or embed: has a place in the tree and may be restricted, but has no text.
+    /// Folder, whiteboard, database, embed or slide: has a place in the tree and may be restricted, but has no text.
     Container,
 }
 
@@ -119,8 +119,12 @@ pub struct Person {
 pub struct Space {
     /// The identity.
     pub id: SpaceId,
-    /// The present key.
+    /// The key by which requests and searches name it.
     pub key: SpaceKey,
+    /// The key that people see in addresses, where it is another one: a space that was given a new key keeps the old one as
+    /// `key` (`currentActiveAlias` of v2).
+    #[serde(default)]
+    pub alias: Option<SpaceKey>,
     /// The name shown to people.
     pub name: String,
     /// `global`, `personal`, …; as the API says it.

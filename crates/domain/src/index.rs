@@ -195,6 +195,9 @@ pub struct IndexSpace {
     pub id: Option<SpaceId>,
     /// The present key, once seen; differs from `key` after a rename.
     pub current_key: Option<SpaceKey>,
+    /// The key that people see in addresses, where the space was given another one than `current_key`.
+    #[serde(default)]
+    pub alias: Option<SpaceKey>,
     /// The name shown to people, once seen.
     pub name: Option<String>,
     /// Absolute address, once seen.
@@ -210,11 +213,34 @@ pub struct IndexSpace {
 }
 
 impl IndexSpace {
-    /// The key by which the source knows it now, as far as seen.
+    /// The key by which requests and the documents of the index name the space.
     #[must_use]
     pub fn present_key(&self) -> &SpaceKey {
         self.current_key.as_ref().unwrap_or(&self.key)
     }
+
+    /// Every key that people may know the space by, the present one first: as Confluence names it, as its addresses show it, and as
+    /// the administrator gave it.
+    pub fn keys(&self) -> impl Iterator<Item = &SpaceKey> {
+        [
+            Some(self.present_key()),
+            self.alias.as_ref(),
+            Some(&self.key),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// The space that a key names, whatever its case: the one whose present key it is, else the one that has it as another name.
+#[must_use]
+pub fn space_named<'a>(
+    spaces: impl IntoIterator<Item = &'a IndexSpace> + Clone,
+    key: &SpaceKey,
+) -> Option<&'a IndexSpace> {
+    let same = |other: &SpaceKey| other.as_str().eq_ignore_ascii_case(key.as_str());
+    let by_present = spaces.clone().into_iter().find(|s| same(s.present_key()));
+    by_present.or_else(|| spaces.into_iter().find(|s| s.keys().any(same)))
 }
 
 /// What is to be said about a space of an index.

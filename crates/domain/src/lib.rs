@@ -36,6 +36,8 @@ pub mod problem;
 pub mod query;
 pub mod quiet;
 pub mod quota;
+pub mod rank;
+pub mod refusals;
 pub mod run;
 pub mod schedule;
 pub mod scope;

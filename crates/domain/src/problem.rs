@@ -99,6 +99,21 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "Confluence cannot be reached",
     ),
     (
+        "confluence_rate_limited",
+        503,
+        "Confluence limits the service's requests",
+    ),
+    (
+        "confluence_withdrawn",
+        503,
+        "Confluence has withdrawn what the service asks for",
+    ),
+    (
+        "not_confluence",
+        503,
+        "Something else than Confluence answers at its address",
+    ),
+    (
         "incomplete",
         503,
         "Something of the index could not be read",
@@ -107,6 +122,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "confluence_unauthorized",
         503,
         "Confluence refuses the service's credentials",
+    ),
+    (
+        "confluence_scope_missing",
+        503,
+        "The service's token lacks a scope",
     ),
     (
         "store_unreachable",

@@ -1,6 +1,7 @@
 //! The port: which generation an index lives in, and what they have in common.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::DocumentId;
@@ -12,6 +13,7 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::query::{Passage, RetrievalQuery};
+use upstream::{Circuit, CircuitBreaker};
 
 use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
 use crate::http::Http;
@@ -29,9 +31,51 @@ pub struct LlamaCloud {
     /// One question at a time.
     asking: tokio::sync::Mutex<()>,
     on_found_out: Option<FoundOut>,
+    generations: Arc<Generations>,
+    /// Whether the account's indexes answer questions.
+    breaker: CircuitBreaker,
+    prices: Prices,
+}
+
+/// Both generations of the index API.
+struct Generations {
     pipelines: Pipelines,
     directories: Directories,
-    prices: Prices,
+    /// How long a question may take.
+    search: Duration,
+}
+
+impl Generations {
+    async fn search(
+        &self,
+        remote: &Remote,
+        query: &RetrievalQuery,
+    ) -> Result<Vec<Passage>, BackendError> {
+        let asked = async {
+            match LlamaCloud::holder(remote)? {
+                Generation::Pipelines => self.pipelines.search(remote, query).await,
+                Generation::Directories => self.directories.search(remote, query).await,
+            }
+        };
+        match tokio::time::timeout(self.search, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(BackendError::Unavailable {
+                detail: format!("no answer to a question within {} s", self.search.as_secs()),
+            }),
+        }
+    }
+
+    /// [`search`](Self::search); the breaker hears whether the store answered, be it that it limits requests.
+    async fn ask(
+        &self,
+        breaker: &CircuitBreaker,
+        remote: &Remote,
+        query: &RetrievalQuery,
+    ) -> Result<Vec<Passage>, BackendError> {
+        let answer = self.search(remote, query).await;
+        breaker.ended(!matches!(answer, Err(BackendError::Unavailable { .. })));
+        answer
+    }
 }
 
 /// What an account was found to offer.
@@ -60,8 +104,12 @@ impl LlamaCloud {
             offered: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             on_found_out: None,
-            pipelines,
-            directories,
+            generations: Arc::new(Generations {
+                pipelines,
+                directories,
+                search: config.timeouts.search,
+            }),
+            breaker: CircuitBreaker::default(),
             prices: config.prices,
         })
     }
@@ -110,8 +158,8 @@ impl LlamaCloud {
     /// Whether a generation is served to the account.
     async fn ask(&self, generation: Generation) -> Offer {
         let said = match generation {
-            Generation::Pipelines => self.pipelines.is_offered().await,
-            Generation::Directories => self.directories.is_offered().await,
+            Generation::Pipelines => self.generations.pipelines.is_offered().await,
+            Generation::Directories => self.generations.directories.is_offered().await,
         };
         Offer { generation, said }
     }
@@ -167,8 +215,8 @@ impl LlamaCloud {
         known: Option<&Remote>,
     ) -> Result<Remote, BackendError> {
         match generation {
-            Generation::Pipelines => self.pipelines.ensure(spec, known).await,
-            Generation::Directories => self.directories.ensure(spec, known).await,
+            Generation::Pipelines => self.generations.pipelines.ensure(spec, known).await,
+            Generation::Directories => self.generations.directories.ensure(spec, known).await,
         }
     }
 
@@ -260,8 +308,10 @@ impl RetrievalBackend for LlamaCloud {
 
     async fn remove(&self, spec: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
         match Generation::of(remote) {
-            Some(Generation::Pipelines) => self.pipelines.remove(spec, remote).await,
-            Some(Generation::Directories) => self.directories.remove(spec, remote).await,
+            Some(Generation::Pipelines) => self.generations.pipelines.remove(spec, remote).await,
+            Some(Generation::Directories) => {
+                self.generations.directories.remove(spec, remote).await
+            }
             None => Ok(()),
         }
     }
@@ -272,8 +322,8 @@ impl RetrievalBackend for LlamaCloud {
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.upsert(remote, documents).await,
-            Generation::Directories => self.directories.upsert(remote, documents).await,
+            Generation::Pipelines => self.generations.pipelines.upsert(remote, documents).await,
+            Generation::Directories => self.generations.directories.upsert(remote, documents).await,
         }
     }
 
@@ -283,15 +333,15 @@ impl RetrievalBackend for LlamaCloud {
         ids: &[DocumentId],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.delete(remote, ids).await,
-            Generation::Directories => self.directories.delete(remote, ids).await,
+            Generation::Pipelines => self.generations.pipelines.delete(remote, ids).await,
+            Generation::Directories => self.generations.directories.delete(remote, ids).await,
         }
     }
 
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
         match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.commit(remote).await,
-            Generation::Directories => self.directories.commit(remote).await,
+            Generation::Pipelines => self.generations.pipelines.commit(remote).await,
+            Generation::Directories => self.generations.directories.commit(remote).await,
         }
     }
 
@@ -302,8 +352,18 @@ impl RetrievalBackend for LlamaCloud {
         deletes: &[DocumentId],
     ) -> Result<IngestionReport, BackendError> {
         match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.progress(remote, uploads, deletes).await,
-            Generation::Directories => self.directories.progress(remote, uploads, deletes).await,
+            Generation::Pipelines => {
+                self.generations
+                    .pipelines
+                    .progress(remote, uploads, deletes)
+                    .await
+            }
+            Generation::Directories => {
+                self.generations
+                    .directories
+                    .progress(remote, uploads, deletes)
+                    .await
+            }
         }
     }
 
@@ -312,10 +372,21 @@ impl RetrievalBackend for LlamaCloud {
         remote: &Remote,
         query: &RetrievalQuery,
     ) -> Result<Vec<Passage>, BackendError> {
-        match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.search(remote, query).await,
-            Generation::Directories => self.directories.search(remote, query).await,
+        let Circuit::Open { failures, probe } = self.breaker.state() else {
+            return self.generations.ask(&self.breaker, remote, query).await;
+        };
+        if probe {
+            let (generations, breaker) = (Arc::clone(&self.generations), self.breaker.clone());
+            let (remote, query) = (remote.clone(), query.clone());
+            tokio::spawn(async move { generations.ask(&breaker, &remote, &query).await });
         }
+        Err(BackendError::Unavailable {
+            detail: format!(
+                "{}: the last {failures} questions were not answered. It is asked again beside the coming ones; asking again now \
+                 changes nothing",
+                self.http.host()
+            ),
+        })
     }
 
     async fn list(
@@ -324,8 +395,8 @@ impl RetrievalBackend for LlamaCloud {
         cursor: Option<&str>,
     ) -> Result<(Vec<StoredDocument>, Option<String>), BackendError> {
         match Self::holder(remote)? {
-            Generation::Pipelines => self.pipelines.list(remote, cursor).await,
-            Generation::Directories => self.directories.list(remote).await,
+            Generation::Pipelines => self.generations.pipelines.list(remote, cursor).await,
+            Generation::Directories => self.generations.directories.list(remote).await,
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) retries_conflict: bool,
     pub(crate) retries_limit: bool,
     pub(crate) takes_project: bool,
+    /// Somebody waits for the answer: it goes before uploads, and gives up soon.
+    pub(crate) urgent: bool,
 }
 
 impl Call {
@@ -52,6 +54,7 @@ impl Call {
             retries_conflict: true,
             retries_limit: true,
             takes_project: true,
+            urgent: false,
         }
     }
 
@@ -85,6 +88,12 @@ impl Call {
     pub(crate) fn busy_is_an_answer(mut self) -> Self {
         self.retries_limit = false;
         self.conflict_is_an_answer()
+    }
+
+    /// Somebody waits for the answer.
+    pub(crate) fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
     }
 
     /// The official document lists no `project_id` for this call.

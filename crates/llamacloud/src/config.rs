@@ -1,8 +1,10 @@
 //! What the client has to be told.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use domain::backoff::Backoff;
+use domain::refusals::Pauses;
 use secrecy::{ExposeSecret, SecretString};
 use upstream::{Network, check_address};
 use url::Url;
@@ -33,8 +35,14 @@ pub struct Timeouts {
     pub attempts: u32,
     /// Waits between tries.
     pub backoff: Backoff,
-    /// The longest `Retry-After` that is waited for; a longer one is told to the caller.
+    /// How long one request waits in all for the service to let it through; what needs longer is told to the caller.
     pub patience: Duration,
+    /// How long a question to an index may take.
+    pub search: Duration,
+    /// How long everything pauses after a 429 that does not say for how long.
+    pub pauses: Pauses,
+    /// How long after a delete a pipeline that says `NOT_STARTED` has not begun with it rather than nothing to do.
+    pub not_started: Duration,
     /// How long after asking for failed documents to be ingested again their old failure is not believed.
     pub retry_grace: Duration,
 }
@@ -47,7 +55,10 @@ impl Default for Timeouts {
                 base: Duration::from_millis(500),
                 cap: Duration::from_secs(8),
             },
-            patience: Duration::from_secs(60),
+            patience: Duration::from_secs(900),
+            search: Duration::from_secs(10),
+            pauses: Pauses::default(),
+            not_started: Duration::from_secs(60),
             retry_grace: Duration::from_secs(5),
         }
     }
@@ -68,6 +79,8 @@ pub struct LlamaCloudConfig {
     pub openai_api_key: Option<SecretString>,
     /// Steady quota.
     pub max_requests_per_second: u32,
+    /// What the plan allows a minute, where that is known; else it is learned from refusals.
+    pub max_requests_per_minute: Option<NonZeroU32>,
     /// Ceiling of the adaptive limit of requests in flight.
     pub max_concurrent_requests: usize,
     /// The operator's proxy and certificate authority.
@@ -97,6 +110,7 @@ impl LlamaCloudConfig {
             index_api: IndexApi::Auto,
             openai_api_key: None,
             max_requests_per_second: 10,
+            max_requests_per_minute: None,
             max_concurrent_requests: 4,
             network: Network::default(),
             connect_timeout: Duration::from_secs(5),

@@ -10,6 +10,7 @@ use reqwest::ClientBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::Instant;
 use upstream::{
     Answer, Bounds, Broken, BrokenBy, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong,
     secret_header, waits,
@@ -22,6 +23,10 @@ use crate::config::{ConfigError, LlamaCloudConfig, Timeouts};
 
 /// The rate limits are the account's, whatever is asked for.
 const ACCOUNT: &str = "account";
+/// Tries of a request that somebody waits for.
+const URGENT_ATTEMPTS: u32 = 2;
+/// The longest pause that such a request waits for.
+const URGENT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone)]
@@ -103,6 +108,8 @@ impl Http {
             limiter: RateLimiter::new(LimiterSettings {
                 per_second: NonZeroU32::new(config.max_requests_per_second)
                     .unwrap_or(NonZeroU32::MIN),
+                per_minute: config.max_requests_per_minute,
+                pauses: config.timeouts.pauses,
                 max_in_flight: config.max_concurrent_requests,
                 patience: config.timeouts.patience,
                 // Uploads of different sizes take different times.
@@ -133,24 +140,32 @@ impl Http {
         let Inner {
             limiter, timeouts, ..
         } = &*self.0;
-        let retries = timeouts.attempts.saturating_sub(1) as usize;
+        let tries = if call.urgent {
+            URGENT_ATTEMPTS.min(timeouts.attempts)
+        } else {
+            timeouts.attempts
+        };
+        let (mut failures, mut limited_since) = (0, None);
         let result = (|| self.attempt(call))
-            .retry(waits(timeouts.backoff).take(retries))
+            .retry(waits(timeouts.backoff))
             .when(|miss| match miss.again {
                 Again::Never => false,
                 Again::IfRepeatable => call.repeat == Repeat::Always,
                 Again::Always => true,
             })
             .adjust(|miss, planned| {
-                let wait = planned?.max(miss.at_least);
-                (miss.at_least <= timeouts.patience).then_some(wait)
+                if !matches!(*miss.failure, Failure::Limited { .. }) {
+                    failures += 1;
+                    return (failures < tries).then_some(planned?.max(miss.at_least));
+                }
+                // A limit is no failure: it is waited for, as long as patience lasts.
+                let since = *limited_since.get_or_insert_with(Instant::now);
+                let lasts = since.elapsed() + miss.at_least <= timeouts.patience;
+                (lasts && !call.urgent).then_some(miss.at_least)
             })
             .notify(|Miss { failure, .. }, wait| {
                 let path = call.path.join("/");
                 tracing::debug!(host = self.host(), path, ?failure, ?wait, "trying again");
-                if matches!(**failure, Failure::Limited { .. }) {
-                    limiter.pause(LimitScope::Everything, ACCOUNT, wait);
-                }
             })
             .await
             .map_err(|miss| *miss.failure);
@@ -178,22 +193,39 @@ impl Http {
                 .body(bytes.clone()),
             Body::Upload(upload) => request.multipart(form(upload)),
         };
-        let permit = inner
-            .limiter
-            .acquire(ACCOUNT)
-            .await
-            .map_err(|TooLong(retry_after)| {
-                Miss::new(Failure::Limited { retry_after }, Again::Never)
-            })?;
+        let permit = if call.urgent {
+            inner.limiter.acquire_urgent(ACCOUNT, URGENT_PATIENCE).await
+        } else {
+            inner.limiter.acquire(ACCOUNT).await
+        };
+        let permit = permit.map_err(|TooLong(retry_after)| {
+            Miss::new(Failure::Limited { retry_after }, Again::Never)
+        })?;
         let result = match upstream::send(request, inner.bounds).await {
             Ok(answer) => self.read(call, &answer),
             Err(broken) => Err(miss(broken)),
         };
-        permit.ended(match &result {
-            Err(miss) if miss.again != Again::Never => Outcome::PushedBack,
-            _ => Outcome::Answered,
-        });
-        result
+        match result {
+            Err(mut miss) if matches!(*miss.failure, Failure::Limited { .. }) => {
+                if miss.at_least.is_zero() {
+                    miss.at_least = inner.limiter.refused(permit);
+                } else {
+                    let wait = miss.at_least;
+                    inner.limiter.pause(LimitScope::Everything, ACCOUNT, wait);
+                    permit.ended(Outcome::PushedBack);
+                }
+                let retry_after = miss.at_least;
+                miss.failure = Box::new(Failure::Limited { retry_after });
+                Err(miss)
+            }
+            result => {
+                permit.ended(match &result {
+                    Err(miss) if miss.again != Again::Never => Outcome::PushedBack,
+                    _ => Outcome::Answered,
+                });
+                result
+            }
+        }
     }
 
     fn read(&self, call: &Call, answer: &Answer) -> Result<Value, Miss> {
@@ -226,8 +258,8 @@ impl Http {
             _ if hopeless => (refused, Again::Never),
             429 if !call.retries_limit => (refused, Again::Never),
             429 => {
-                // Without a hint: half a minute, the pace of the smallest plan.
-                let retry_after = asked.unwrap_or(Duration::from_secs(30));
+                // A hint of no wait at all is none.
+                let retry_after = asked.unwrap_or_default();
                 (Failure::Limited { retry_after }, Again::Always)
             }
             503 => (broken, Again::Always),

@@ -141,7 +141,7 @@ pub(crate) fn put_spaces(connection: &mut Conn, rows: &[SpaceRow]) -> Done<()> {
             .on_conflict((index_spaces::index_id, index_spaces::space_key))
             .do_update()
             .set(take!(index_spaces:
-                position, space_id, current_key, name, url, state, reason, last_sync_at,
+                position, space_id, current_key, alias, name, url, state, reason, last_sync_at,
             ))
             .execute(connection)?;
     }

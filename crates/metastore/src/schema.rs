@@ -44,6 +44,7 @@ table! {
         position -> Integer,
         space_id -> Nullable<Text>,
         current_key -> Nullable<Text>,
+        alias -> Nullable<Text>,
         name -> Nullable<Text>,
         url -> Nullable<Text>,
         state -> Text,

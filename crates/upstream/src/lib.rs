@@ -3,16 +3,19 @@
 //! * [`Network`] makes the HTTP client, with the operator's proxy and certificate authority; [`check_address`] lets no credentials
 //!   travel openly.
 //! * [`RateLimiter`] says when a request may go, [`waits()`] how long to wait between tries, [`retry_after()`] what the service asks for.
+//! * [`CircuitBreaker`] says when one that is down is not worth asking.
 //! * [`send`] makes one exchange: the answer within a bound, or [`Broken`], in words that hold no address and no secret.
 //!
 //! It must not know what an answer means, nor which service gave it: its clients decide that, and what is worth another try.
 #![warn(missing_docs)]
 
+mod breaker;
 mod exchange;
 mod limiter;
 mod network;
 mod waits;
 
+pub use breaker::{Circuit, CircuitBreaker};
 pub use exchange::{Answer, Bounds, Broken, BrokenBy, is_html, send};
 pub use limiter::{LimitScope, LimiterSettings, Outcome, Permit, RateLimiter, TooLong};
 pub use network::{ConfigError, Network, check_address, is_loopback, secret_header};

@@ -1,9 +1,10 @@
 //! The rate limiter: one per service and credentials, shared by everyone who sends requests there.
 //!
-//! Four parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), the pace at which the
-//! rest of the service's own quota is used up once little is left ([`domain::quota`]), and pauses that the service asked for, of
-//! everything or of one endpoint. First come, first served; an endpoint that is paused waits outside the queue. The limiter knows
-//! nothing of HTTP: it is told what became of each request.
+//! Five parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), the pace at which the
+//! rest of the service's own quota is used up once little is left ([`domain::quota`]), the rate that was set for it or that bare
+//! refusals taught ([`domain::refusals`]), and pauses that the service asked for, of everything or of one endpoint. First come, first
+//! served, but for what somebody waits for: it goes before the queue, and what waits there goes that much later. An endpoint that is
+//! paused waits outside the queue. The limiter knows nothing of HTTP: it is told what became of each request.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use domain::adaptive::{AdaptiveLimit, LimitSettings, Signal};
 use domain::ports::source::SourceHealth;
 use domain::quota::{QuotaPace, QuotaSeen};
+use domain::refusals::{MINUTE, Pauses, Refusals};
 use governor::Quota;
 use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
@@ -67,6 +69,10 @@ pub enum Outcome {
 pub struct LimiterSettings {
     /// The steady quota.
     pub per_second: NonZeroU32,
+    /// What the plan allows a minute, where that is known.
+    pub per_minute: Option<NonZeroU32>,
+    /// How long everything pauses after refusals that do not say for how long.
+    pub pauses: Pauses,
     /// The ceiling of the adaptive limit of requests in flight.
     pub max_in_flight: usize,
     /// The longest wait that a caller is kept for.
@@ -96,17 +102,28 @@ struct State {
     pace: QuotaPace,
     /// The time between two requests that the pace asks for, as long as the service's quota is not refilled.
     paced: Option<Paced>,
+    /// The time between two requests that the plan asks for.
+    plan: Option<Duration>,
+    refusals: Refusals,
+    /// When the last request went out, or would have, had none gone before the queue.
+    last: Option<Instant>,
     endpoint_until: HashMap<&'static str, Instant>,
     usual: HashMap<&'static str, Duration>,
     pushed_back_at: Option<Instant>,
     trouble: Option<String>,
 }
 
+impl State {
+    /// The time between two requests that the plan asks for, or that was learned.
+    fn between(&self, started: Instant) -> Option<Duration> {
+        self.plan.max(self.refusals.between(started.elapsed()))
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Paced {
     between: Duration,
     until: Instant,
-    last: Instant,
 }
 
 impl RateLimiter {
@@ -133,6 +150,9 @@ impl RateLimiter {
                 everything_until: None,
                 pace: QuotaPace::default(),
                 paced: None,
+                plan: settings.per_minute.map(|n| MINUTE / n.get()),
+                refusals: Refusals::new(settings.pauses),
+                last: None,
                 endpoint_until: HashMap::new(),
                 usual: HashMap::new(),
                 pushed_back_at: None,
@@ -141,21 +161,81 @@ impl RateLimiter {
         })
     }
 
+    /// Takes in that a request was refused for its rate, with no word of how long to wait; answers for how long everything pauses.
+    pub fn refused(&self, permit: Permit) -> Duration {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let lesson = state
+            .refusals
+            .refused(permit.began - self.started, now - self.started);
+        if let Some(lesson) = lesson {
+            state.everything_until = state.everything_until.max(Some(now + lesson.pause));
+            if let Some(between) = lesson.between {
+                tracing::info!(
+                    seconds_between = between.as_secs_f64(),
+                    "the service refuses requests for their rate; they go out at the rate that it takes"
+                );
+            }
+        }
+        let wait = state.everything_until.and_then(ahead);
+        drop(state);
+        permit.ended(Outcome::PushedBack);
+        wait.unwrap_or_default()
+    }
+
+    /// For a request that somebody waits for: it goes before the queue and takes no slot of it, but keeps pauses.
+    ///
+    /// # Errors
+    /// [`TooLong`] when a pause is under way that is longer than `patience`.
+    pub async fn acquire_urgent(
+        self: &Arc<Self>,
+        endpoint: &'static str,
+        patience: Duration,
+    ) -> Result<Permit, TooLong> {
+        while let Some(wait) = self.common_wait().max(self.wait_of(endpoint)) {
+            sleep(wait, patience).await?;
+        }
+        let mut state = self.lock();
+        state.in_flight += 1;
+        let in_flight = state.in_flight;
+        state.adaptive.began(in_flight);
+        drop(state);
+        let permit = Permit {
+            limiter: Arc::clone(self),
+            endpoint,
+            began: Instant::now(),
+            urgent: true,
+        };
+        Ok(permit.begin())
+    }
+
     /// Waits until a request to `endpoint` may go. The permit is held until its answer is read.
     ///
     /// # Errors
     /// [`TooLong`] when the service asked for a longer pause than the limiter's patience.
     pub async fn acquire(self: &Arc<Self>, endpoint: &'static str) -> Result<Permit, TooLong> {
+        self.acquire_within(endpoint, self.patience).await
+    }
+
+    /// The same for a caller with a patience of its own.
+    ///
+    /// # Errors
+    /// [`TooLong`] when the service asked for a longer pause than `patience`.
+    pub async fn acquire_within(
+        self: &Arc<Self>,
+        endpoint: &'static str,
+        patience: Duration,
+    ) -> Result<Permit, TooLong> {
         loop {
             if let Some(wait) = self.wait_of(endpoint) {
-                self.sleep(wait).await?;
+                sleep(wait, patience).await?;
                 continue;
             }
             let _turn = self.queue.lock().await;
             if self.wait_of(endpoint).is_some() {
                 continue;
             }
-            if let Some(permit) = self.acquire_first(endpoint).await? {
+            if let Some(permit) = self.acquire_first(endpoint, patience).await? {
                 return Ok(permit);
             }
         }
@@ -165,10 +245,11 @@ impl RateLimiter {
     async fn acquire_first(
         self: &Arc<Self>,
         endpoint: &'static str,
+        patience: Duration,
     ) -> Result<Option<Permit>, TooLong> {
         loop {
             if let Some(wait) = self.common_wait().max(self.paced_wait()) {
-                self.sleep(wait).await?;
+                sleep(wait, patience).await?;
                 continue;
             }
             let freed = self.freed.notified();
@@ -189,14 +270,6 @@ impl RateLimiter {
         }
     }
 
-    async fn sleep(&self, wait: Duration) -> Result<(), TooLong> {
-        if wait > self.patience {
-            return Err(TooLong(wait));
-        }
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-
     fn take_slot(self: &Arc<Self>, endpoint: &'static str) -> Option<Permit> {
         let mut state = self.lock();
         if state.in_flight >= state.adaptive.limit() {
@@ -209,6 +282,7 @@ impl RateLimiter {
             limiter: Arc::clone(self),
             endpoint,
             began: Instant::now(),
+            urgent: false,
         })
     }
 
@@ -233,10 +307,12 @@ impl RateLimiter {
         let mut state = self.lock();
         let requests = state.requests;
         let between = state.pace.seen(seen, requests);
+        if state.paced.is_none() {
+            state.last = Some(now);
+        }
         state.paced = (!between.is_zero()).then(|| Paced {
             between,
             until: now + seen.refill_in,
-            last: state.paced.map_or(now, |paced| paced.last),
         });
     }
 
@@ -274,8 +350,13 @@ impl RateLimiter {
     }
 
     fn paced_wait(&self) -> Option<Duration> {
-        let paced = self.lock().paced?;
-        ahead((paced.last + paced.between).min(paced.until))
+        let state = self.lock();
+        let last = state.last?;
+        let quota = state
+            .paced
+            .map(|paced| (last + paced.between).min(paced.until));
+        let plan = state.between(self.started).map(|between| last + between);
+        ahead(quota.max(plan)?)
     }
 
     fn wait_of(&self, endpoint: &'static str) -> Option<Duration> {
@@ -302,6 +383,7 @@ pub struct Permit {
     limiter: Arc<RateLimiter>,
     endpoint: &'static str,
     began: Instant,
+    urgent: bool,
 }
 
 impl Permit {
@@ -310,9 +392,13 @@ impl Permit {
         let began = self.began;
         let mut state = self.limiter.lock();
         state.requests += 1;
-        if let Some(paced) = &mut state.paced {
-            paced.last = began;
-        }
+        let due = state.last.zip(state.between(self.limiter.started));
+        // Whoever went before the queue took the turn of the next in it.
+        let due = due.map(|(last, between)| last + between);
+        state.last = Some(
+            due.filter(|_| self.urgent)
+                .map_or(began, |due| due.max(began)),
+        );
         drop(state);
         self
     }
@@ -333,6 +419,7 @@ impl Permit {
                 let slow = took > NEVER_SLOW
                     && took.as_secs_f64() > usual.as_secs_f64() * self.limiter.slow_factor;
                 *usual = usual.mul_f64(0.8) + took.mul_f64(0.2);
+                state.refusals.passed(now - self.limiter.started);
                 if slow {
                     Signal::PushedBack
                 } else {
@@ -349,6 +436,14 @@ impl Drop for Permit {
         self.limiter.lock().in_flight -= 1;
         self.limiter.freed.notify_one();
     }
+}
+
+async fn sleep(wait: Duration, patience: Duration) -> Result<(), TooLong> {
+    if wait > patience {
+        return Err(TooLong(wait));
+    }
+    tokio::time::sleep(wait).await;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> QueryTa
                 key: SpaceKey::from(*key),
                 id: Some(SpaceId::from(*key)),
                 current_key: Some(SpaceKey::from(*key)),
+                alias: None,
                 name: Some((*name).to_owned()),
                 url: Some(format!("https://example.atlassian.net/wiki/spaces/{key}")),
                 state: SpaceState::Current,

@@ -380,10 +380,7 @@ impl SeenSpace {
         Some(Self {
             id: space.id.clone()?,
             given: space.key.clone(),
-            key: space
-                .current_key
-                .clone()
-                .unwrap_or_else(|| space.key.clone()),
+            key: space.present_key().clone(),
             reach: reach_of(std::slice::from_ref(space)),
         })
     }

@@ -15,7 +15,7 @@ use domain::ports::store::StoreError;
 use domain::{ObjectId, PageId};
 
 use super::RunCtx;
-use super::stages::{Target, while_uploading};
+use super::stages::{Target, ensured, while_uploading};
 use crate::EngineError;
 use crate::scheduler::remove_leaving;
 use crate::stop::RunError;
@@ -88,8 +88,7 @@ async fn ensure(
         index: index.id,
         agent: index.settings.agent_id.clone(),
     };
-    ctx.counters.request_to_store();
-    let remote = backend.ensure(&spec, known).await?;
+    let remote = ensured(ctx, backend.as_ref(), &spec, known).await?;
     match ctx.store().set_remote(object, &remote).await {
         Ok(()) => Ok(remote),
         Err(error) => {

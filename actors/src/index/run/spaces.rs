@@ -125,12 +125,13 @@ pub(super) fn mark_for_full_listing(
 fn as_seen(space: &IndexSpace, seen: &[Space]) -> IndexSpace {
     let found = seen.iter().find(|found| match &space.id {
         Some(id) => found.id == *id,
-        None => found.key == space.key,
+        None => found.key == space.key || found.alias.as_ref() == Some(&space.key),
     });
     match found {
         Some(found) => IndexSpace {
             id: Some(found.id.clone()),
             current_key: Some(found.key.clone()),
+            alias: found.alias.clone(),
             name: Some(found.name.clone()),
             url: Some(found.url.clone()),
             state: if found.archived {

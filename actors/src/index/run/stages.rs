@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::index::{BackendKind, Remote};
 use domain::page::PageState;
-use domain::ports::retrieval::StoreSpec;
+use domain::ports::retrieval::{BackendError, RetrievalBackend, StoreSpec};
 use domain::ports::store::{IndexState, StoreError};
 use domain::run::{Run, RunKind, RunStatus};
 use domain::{ObjectId, PageId, SpaceId};
@@ -272,8 +272,7 @@ async fn make(ctx: &RunCtx) -> Result<Remote, RunError> {
     if index.remote.is_none() {
         remove_leaving_of_agent(&ctx.shared, &spec.agent).await?;
     }
-    ctx.counters.request_to_store();
-    let remote = backend.ensure(&spec, index.remote.as_ref()).await?;
+    let remote = ensured(ctx, backend.as_ref(), &spec, index.remote.as_ref()).await?;
     if index.remote.as_ref() == Some(&remote) {
         return Ok(remote);
     }
@@ -371,10 +370,39 @@ async fn upload(ctx: &RunCtx, job: UploadJob) -> UploadReport {
     })
 }
 
+/// The store object, made where there is none. A store that limits requests is waited for as long as an upload may take.
+pub(super) async fn ensured(
+    ctx: &RunCtx,
+    backend: &dyn RetrievalBackend,
+    spec: &StoreSpec,
+    known: Option<&Remote>,
+) -> Result<Remote, RunError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        ctx.counters.request_to_store();
+        match backend.ensure(spec, known).await {
+            Err(BackendError::RateLimited { retry_after })
+                if waited + retry_after <= ctx.shared.settings.upload_deadline =>
+            {
+                let wait = retry_after.max(Duration::from_secs(1));
+                waited += wait;
+                ctx.stop.sleep(wait).await?;
+            }
+            ensured => return Ok(ensured?),
+        }
+    }
+}
+
 async fn link_spaces(shared: &Shared) -> Result<HashMap<String, SpaceId>, RunError> {
-    let spaces = shared.store.known_spaces().await?.into_iter();
-    Ok(spaces
-        .map(|space| (space.key.to_string(), space.id))
+    let spaces = shared.store.known_spaces().await?;
+    let aliases = spaces
+        .iter()
+        .filter_map(|space| Some((space.alias.as_ref()?, &space.id)));
+    let keys = spaces.iter().map(|space| (&space.key, &space.id));
+    // A body may name a space by either; where one space has the key of another as its alias, the key counts.
+    let named = aliases.chain(keys);
+    Ok(named
+        .map(|(key, id)| (key.to_string(), id.clone()))
         .collect())
 }
 

@@ -11,8 +11,8 @@ use domain::content::{
     SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder, ListQuery, Reach,
-    SourceError, SourceHealth,
+    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder,
+    ListQuery, Reach, SourceError, SourceHealth,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
@@ -337,6 +337,7 @@ impl Site {
         Space {
             id: SpaceId::from(id),
             key: SpaceKey::from(space.key.as_str()),
+            alias: None,
             name: space.name.clone(),
             kind: "global".to_owned(),
             archived: space.archived,
@@ -387,6 +388,10 @@ impl ContentSource for FakeConfluence {
             id: AccountId::from("me"),
             display_name: "Sync".to_owned(),
         })
+    }
+
+    async fn access(&self, _: AccessNeeds, _: Option<&AccountId>) -> Vec<AccessCheck> {
+        unreachable!("the engine never checks access")
     }
 
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {

@@ -19,6 +19,8 @@ pub enum StoreFault {
     Unavailable,
     TooLarge,
     NoCredits,
+    /// It limits requests, and asks for a wait of so many seconds.
+    Limited(u64),
     Panic,
     /// It stores the documents, and then the answer is lost.
     LostAnswer,
@@ -140,6 +142,9 @@ impl FakeRetrieval {
             Some(StoreFault::Unavailable) => Err(BackendError::Unavailable { detail }),
             Some(StoreFault::TooLarge) => Err(BackendError::TooLarge { detail }),
             Some(StoreFault::NoCredits) => Err(BackendError::NoCredits { detail }),
+            Some(StoreFault::Limited(seconds)) => Err(BackendError::RateLimited {
+                retry_after: Duration::from_secs(seconds),
+            }),
             Some(StoreFault::Panic) => panic!("a bug in the backend"),
         }
     }

@@ -64,7 +64,7 @@ fn every_shape_of_error_has_its_meaning() {
             &PAGES,
             true,
             false,
-            "unauthorized read:page:confluence",
+            "scope read:page:confluence",
         ),
         (
             401,
@@ -73,7 +73,7 @@ fn every_shape_of_error_has_its_meaning() {
             &CONTENT_SEARCH,
             true,
             false,
-            "unauthorized read:content-details:confluence",
+            "scope read:content-details:confluence",
         ),
         (
             401,
@@ -306,6 +306,8 @@ fn told(verdict: &Verdict) -> String {
     let name = |error: &SourceError| {
         let kind = match error {
             SourceError::Unauthorized { .. } => "unauthorized",
+            SourceError::LacksScope { .. } => "scope",
+            SourceError::NotConfluence { .. } => "notconfluence",
             SourceError::Forbidden { .. } => "forbidden",
             SourceError::NotFound { .. } => "notfound",
             SourceError::Withdrawn { .. } => "withdrawn",

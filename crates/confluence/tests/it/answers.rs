@@ -329,7 +329,7 @@ async fn labels_and_restrictions_in_bulk() {
         asked(&server).await,
         [
             format!(
-                "GET {CQL}?cql=space = \"~71\" and type in (page, blogpost, folder, whiteboard, database, embed) order by created asc&expand={expand}&limit=100"
+                "GET {CQL}?cql=space = \"~71\" and type in (page, blogpost, folder, whiteboard, database, embed, slide) order by created asc&expand={expand}&limit=100"
             ),
             format!("GET {CQL}?cql=id in (7,8)&expand={expand}&limit=100"),
         ]
@@ -371,7 +371,11 @@ async fn containers_are_left_out_where_the_site_refuses_them() {
             1
         );
     }
-    assert_eq!(count(&server, CQL).await, 4, "tried once, remembered");
+    assert_eq!(
+        count(&server, CQL).await,
+        5,
+        "each choice tried once, remembered"
+    );
 }
 
 #[tokio::test]
@@ -379,7 +383,7 @@ async fn a_query_that_is_wrong_anyway_does_not_blame_the_containers() {
     let server = MockServer::start().await;
     first(
         &server,
-        2,
+        3,
         CQL,
         raw(
             400,
@@ -544,7 +548,7 @@ async fn rendered_bodies_fall_back() {
 }
 
 #[tokio::test]
-async fn live_search_asks_for_all_words_then_any() {
+async fn live_search_asks_the_field_that_ranks_then_for_all_words_then_any() {
     let server = MockServer::start().await;
     let hit = |id: u64, kind: &str| {
         json!({"content": {"id": id.to_string(), "type": kind, "title": "VPN", "space": {"key": "ENG"},
@@ -553,7 +557,7 @@ async fn live_search_asks_for_all_words_then_any() {
     };
     let answer = |rows: Vec<serde_json::Value>| ok(list(rows, Some("/rest/api/search?cursor=x")));
     let at = "/wiki/rest/api/search";
-    first(&server, 1, at, answer(vec![hit(1, "page")])).await;
+    first(&server, 2, at, answer(vec![hit(1, "page")])).await;
     always(
         &server,
         at,
@@ -578,11 +582,14 @@ async fn live_search_asks_for_all_words_then_any() {
         hits[0].url,
         "https://x.atlassian.net/wiki/spaces/ENG/pages/1"
     );
-    let tail = "&expand=content.version,content.space&excerpt=highlight_unescaped&limit=2";
+    let tail = "&expand=content.version,content.space&excerpt=highlight_unescaped&limit=50";
     let start = r#"space in ("ENG","~7\"1") and type in (page, blogpost) and (title ~ "vpn gateway restarted" or "#;
     assert_eq!(
         asked(&server).await,
         [
+            format!(
+                r#"GET {at}?cql=space in ("ENG","~7\"1") and type in (page, blogpost) and siteSearch ~ "vpn gateway restarted"{tail}"#
+            ),
             format!(
                 r#"GET {at}?cql={start}(text ~ "vpn" and text ~ "gateway" and text ~ "restarted")){tail}"#
             ),
@@ -593,5 +600,5 @@ async fn live_search_asks_for_all_words_then_any() {
     );
     assert_eq!(client.search_live(" ?! ", &spaces, 5).await.unwrap(), []);
     assert_eq!(client.search_live("vpn", &[], 5).await.unwrap(), []);
-    assert_eq!(asked(&server).await.len(), 2);
+    assert_eq!(asked(&server).await.len(), 3);
 }

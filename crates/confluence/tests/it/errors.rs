@@ -28,8 +28,8 @@ async fn lasting_errors_have_a_name_and_a_bounded_number_of_tries() {
     let scope = r#"{"code":401,"message":"Unauthorized; scope does not match"}"#;
     let json = "application/json";
     let table = [
-        (raw(200, html, "text/html"), "unavailable", 4, "HTML"),
-        (raw(200, html, json), "unavailable", 4, "HTML"),
+        (raw(200, html, "text/html"), "not Confluence", 4, "HTML"),
+        (raw(200, html, json), "not Confluence", 4, "HTML"),
         (raw(200, "", json), "unavailable", 4, "empty"),
         (
             raw(200, r#"{"results":[{"id":"1","ti"#, json),
@@ -57,7 +57,7 @@ async fn lasting_errors_have_a_name_and_a_bounded_number_of_tries() {
         (raw(410, gone, json), "withdrawn", 1, "withdrawn"),
         (
             raw(401, scope, json),
-            "unauthorized",
+            "lacks scope",
             1,
             "read:page:confluence",
         ),

@@ -158,6 +158,8 @@ pub fn name(error: &SourceError) -> &'static str {
     );
     match error {
         SourceError::Unauthorized { .. } => "unauthorized",
+        SourceError::LacksScope { .. } => "lacks scope",
+        SourceError::NotConfluence { .. } => "not Confluence",
         SourceError::Forbidden { .. } => "forbidden",
         SourceError::NotFound { .. } => "not found",
         SourceError::Withdrawn { .. } => "withdrawn",

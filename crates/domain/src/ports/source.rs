@@ -13,6 +13,7 @@ use crate::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
     Space,
 };
+use crate::part::Part;
 use crate::{AccountId, Disposition, PageId, SpaceId, SpaceKey, Timestamp};
 
 /// How many ids one request by id may name; also the largest page of a listing.
@@ -112,11 +113,37 @@ pub struct SourceHealth {
     pub trouble: Option<String>,
 }
 
+/// The optional parts whose access is to be checked beside what every index needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AccessNeeds {
+    /// Some index includes comments.
+    pub comments: bool,
+    /// Some index includes attached files.
+    pub files: bool,
+}
+
+/// Whether one kind of thing may be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessCheck {
+    /// For people: `pages`, `comments`, …
+    pub what: &'static str,
+    /// The scope that a token with scopes needs for it.
+    pub scope: &'static str,
+    /// The part that fails alone without it; `None`: no index can do without.
+    pub part: Option<Part>,
+    /// What came of asking for one of them.
+    pub outcome: Result<(), SourceError>,
+}
+
 /// Where pages come from.
 #[async_trait]
 pub trait ContentSource: Send + Sync {
     /// Who the credentials are (`GET /wiki/rest/api/user/current`). An anonymous answer is [`SourceError::Unauthorized`].
     async fn whoami(&self) -> Result<Account, SourceError>;
+
+    /// Asks one item of every kind that is needed, so that everything that is missing is known at once. `me` is who the
+    /// credentials are, where that is known.
+    async fn access(&self, needs: AccessNeeds, me: Option<&AccountId>) -> Vec<AccessCheck>;
 
     /// Spaces by key, personal ones (`~…`) included; keys that cannot be seen are simply not among the answer.
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError>;
@@ -236,13 +263,24 @@ pub trait ContentSource: Send + Sync {
 /// Why the source did not answer.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Credentials are missing, wrong, expired, taken as anonymous, or lack a scope.
+    /// Credentials are missing, wrong, expired, or taken as anonymous.
     #[error("Confluence refuses the credentials for {what}: {detail}")]
     Unauthorized {
         /// The endpoint or operation.
         what: String,
         /// Cause and remedy, never the secret.
         detail: String,
+    },
+    /// The token was made with scopes, and without the one that this takes.
+    #[error(
+        "Confluence refuses the credentials for {what}: the token lacks the scope {scope}; make a token that has it (`doctor` names \
+         every scope that is missing)"
+    )]
+    LacksScope {
+        /// The endpoint or operation.
+        what: String,
+        /// The granular scope.
+        scope: &'static str,
     },
     /// The account may not do this; may be passing (403 bursts were measured on valid credentials).
     #[error("Confluence does not allow {what}: {detail}")]
@@ -259,7 +297,7 @@ pub enum SourceError {
         what: String,
     },
     /// 410: the endpoint is withdrawn for good.
-    #[error("Confluence has withdrawn {what}")]
+    #[error("Confluence has withdrawn {what}: a newer version of this program is needed")]
     Withdrawn {
         /// The endpoint.
         what: String,
@@ -272,7 +310,18 @@ pub enum SourceError {
         /// How long from now.
         retry_after: Duration,
     },
-    /// No connection, a time-out, 5xx, HTML or a cut answer, again and again.
+    /// A page of HTML where JSON was asked for: a login page, a proxy's or a maintenance page, or another site.
+    #[error(
+        "something else than Confluence answers for {what}: {detail}; check CONFLUENCE_BASE_URL, and whether a proxy or a login page \
+         stands in front of the site"
+    )]
+    NotConfluence {
+        /// The endpoint.
+        what: String,
+        /// What came.
+        detail: String,
+    },
+    /// No connection, a time-out, 5xx or a cut answer, again and again.
     #[error("Confluence cannot be reached for {what}: {detail}")]
     Unavailable {
         /// The endpoint.
@@ -318,14 +367,16 @@ impl SourceError {
     #[must_use]
     pub const fn disposition(&self) -> Disposition {
         match self {
-            Self::Unauthorized { .. } | Self::Withdrawn { .. } => Disposition::FailRun,
+            Self::Unauthorized { .. } | Self::LacksScope { .. } | Self::Withdrawn { .. } => {
+                Disposition::FailRun
+            }
             Self::Forbidden { .. } | Self::NotFound { .. } | Self::Rejected { .. } => {
                 Disposition::SkipItem
             }
             Self::RateLimited { retry_after, .. } => Disposition::Retry {
                 after: *retry_after,
             },
-            Self::Unavailable { .. } => Disposition::RETRY,
+            Self::Unavailable { .. } | Self::NotConfluence { .. } => Disposition::RETRY,
             Self::TooLarge { .. } => Disposition::Split,
             Self::BadCursor { .. } => Disposition::RestartWalk,
         }
@@ -336,6 +387,10 @@ impl SourceError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized { .. } => "confluence_unauthorized",
+            Self::LacksScope { .. } => "confluence_scope_missing",
+            Self::Withdrawn { .. } => "confluence_withdrawn",
+            Self::RateLimited { .. } => "confluence_rate_limited",
+            Self::NotConfluence { .. } => "not_confluence",
             _ => "confluence_unreachable",
         }
     }

@@ -123,6 +123,8 @@ pub(super) struct Ingestion {
     failed: HashSet<DocumentId>,
     /// Deleted, and no status of theirs is left.
     vanished: HashSet<DocumentId>,
+    /// When the last deletion was made.
+    deleted_at: Option<Instant>,
     working_before: Option<u64>,
     /// When failed documents were asked to be ingested again, once between two commits.
     retried_at: Option<Instant>,
@@ -140,6 +142,18 @@ impl Ingestion {
     pub(super) fn deleted(&mut self, id: &DocumentId) {
         self.accepted.remove(id);
         self.failed.remove(id);
+        self.deleted_at = Some(Instant::now());
+    }
+
+    /// Whether a pipeline that says this is at work. `NOT_STARTED` right after a deletion says that the job for it waits; later it
+    /// may stand for a pipeline that has nothing to do.
+    pub(super) fn is_at_work(&self, word: &str, not_started: Duration) -> bool {
+        let waits = || self.deleted_at.is_some_and(|at| at.elapsed() < not_started);
+        match word {
+            "IN_PROGRESS" => true,
+            "NOT_STARTED" => waits(),
+            _ => false,
+        }
     }
 
     pub(super) fn committed(&mut self) {
@@ -270,6 +284,19 @@ mod tests {
             },
             "stalled"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn not_started_right_after_a_deletion_is_work_to_come() {
+        let grace = Duration::from_secs(60);
+        let mut ingestion = Ingestion::default();
+        assert!(!ingestion.is_at_work("NOT_STARTED", grace));
+        ingestion.deleted(&DocumentId::from("a"));
+        assert!(ingestion.is_at_work("NOT_STARTED", grace));
+        assert!(!ingestion.is_at_work("SUCCESS", grace));
+        tokio::time::advance(grace).await;
+        assert!(!ingestion.is_at_work("NOT_STARTED", grace));
+        assert!(ingestion.is_at_work("IN_PROGRESS", grace));
     }
 
     #[test]

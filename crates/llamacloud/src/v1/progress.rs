@@ -80,7 +80,11 @@ impl Pipelines {
             .send(&self.below(Method::GET, remote, ["status"]))
             .await;
         let status = status.map_err(|failure| self.told(remote, failure))?;
-        Ok(status.get("status").and_then(Value::as_str) == Some("IN_PROGRESS"))
+        let word = status.get("status").and_then(Value::as_str);
+        let not_started = self.http.timeouts().not_started;
+        Ok(self.with_ingestion(remote, |ingestion| {
+            ingestion.is_at_work(word.unwrap_or_default(), not_started)
+        }))
     }
 
     async fn uploads(

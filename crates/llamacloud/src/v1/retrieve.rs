@@ -20,7 +20,8 @@ impl Pipelines {
     ) -> Result<Vec<Passage>, BackendError> {
         let call = self
             .below(Method::POST, remote, ["retrieve"])
-            .json(&question(query));
+            .json(&question(query))
+            .urgent();
         let answer = self
             .http
             .send(&call)

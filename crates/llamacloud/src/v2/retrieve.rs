@@ -24,6 +24,7 @@ impl Directories {
             Call::new(Method::POST, ["v1", "retrieval", "retrieve"])
                 .json(&question(id, query))
                 .conflict_is_an_answer()
+                .urgent()
         };
         match self.try_index(remote, Operation::Retrieve, call).await {
             Ok(answer) => {

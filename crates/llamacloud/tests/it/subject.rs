@@ -8,6 +8,7 @@ use domain::backoff::Backoff;
 use domain::document::Document;
 use domain::index::Remote;
 use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
+use domain::refusals::Pauses;
 use domain::{DocumentId, IndexId};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Timeouts};
 use simulators::llamacloud::{LlamaCloudSim, Switches};
@@ -36,6 +37,11 @@ pub fn config(sim: &LlamaCloudSim, api: IndexApi) -> LlamaCloudConfig {
                 cap: 20 * MS,
             },
             retry_grace: 30 * MS,
+            patience: 2000 * MS,
+            pauses: Pauses {
+                burst: 5 * MS,
+                minute: 50 * MS,
+            },
             ..Timeouts::default()
         },
         ..LlamaCloudConfig::new(LlamaCloudSim::KEY.to_owned().into())

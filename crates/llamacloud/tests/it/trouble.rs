@@ -1,18 +1,20 @@
 //! Faults, refusals and drift: what is tried again, what is told, and in which words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backend_conformance::samples::{Sample, question};
 use backend_conformance::settle;
 use domain::index::Remote;
 use domain::ports::retrieval::{BackendError, ItemOutcome, RetrievalBackend, StoreSpec};
+use domain::refusals::Pauses;
 use domain::{Disposition, DocumentId, IndexId};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Timeouts};
-use simulators::llamacloud::Switches;
-use simulators::{Fault, Matcher, RetryAfter};
+use simulators::llamacloud::{LlamaCloudSim, Switches};
+use simulators::{Fault, Matcher, RateLimit, RetryAfter};
 
-use crate::subject::{Account, account, config, ids, index, pages};
+use crate::subject::{Account, MS, account, config, ids, index, pages};
 
 async fn quick() -> Account {
     account(IndexApi::V1, Switches::default()).await
@@ -27,12 +29,14 @@ async fn whole_life(account: &Account, spec: &StoreSpec) -> Result<(), BackendEr
     backend.commit(&remote).await?;
     let report = settle(backend, &remote, &ids(&documents), &[]).await;
     assert_eq!(report.searchable.len(), 3, "{report:?}");
-    assert!(
-        !backend
-            .search(&remote, &question("lantern"))
-            .await?
-            .is_empty()
-    );
+    // A question does not wait for a limit: another source answers it meanwhile.
+    let found = loop {
+        match backend.search(&remote, &question("lantern")).await {
+            Err(BackendError::RateLimited { retry_after }) => tokio::time::sleep(retry_after).await,
+            answer => break answer?,
+        }
+    };
+    assert!(!found.is_empty());
     assert_eq!(backend.list(&remote, None).await?.0.len(), 3);
     backend.delete(&remote, &ids(&documents)[..1]).await?;
     let report = settle(backend, &remote, &[], &ids(&documents)[..1]).await;
@@ -206,13 +210,6 @@ async fn endless_trouble_is_told_after_bounded_tries() {
     let account = quick().await;
     let (_, remote) = index(&account).await;
     for (fault, expected) in [
-        (
-            Fault::RateLimited(RetryAfter::Missing),
-            BackendError::RateLimited {
-                retry_after: Duration::from_secs(30),
-            }
-            .code(),
-        ),
         (Fault::HtmlStatus(503), "store_unreachable"),
         (Fault::Reset, "store_unreachable"),
     ] {
@@ -228,6 +225,165 @@ async fn endless_trouble_is_told_after_bounded_tries() {
         );
         account.sim.clear_faults();
     }
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_for_as_long_as_patience_lasts_and_by_a_question_not_at_all() {
+    let account = quick().await;
+    let (_, remote) = index(&account).await;
+    let limit = Fault::RateLimited(RetryAfter::Missing);
+    // Many more than a request has tries.
+    account.sim.fail_next("*", 12, limit.clone());
+    account.backend.commit(&remote).await.unwrap();
+    account.sim.fail_always("*", limit);
+    let begun = std::time::Instant::now();
+    let error = account
+        .backend
+        .search(&remote, &question("lantern"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BackendError::RateLimited { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_millis(1500));
+    let error = account.backend.commit(&remote).await.unwrap_err();
+    assert!(matches!(error, BackendError::RateLimited { .. }), "{error}");
+    assert!(begun.elapsed() >= Duration::from_millis(1900));
+}
+
+/// The smallest plan with a second for a minute: 20 requests in it, and a bare 429 beyond.
+async fn small_plan() {
+    let second = Duration::from_secs(1);
+    let sim = LlamaCloudSim::builder()
+        .switches(Switches {
+            rate_limit: Some(RateLimit {
+                per_second: 20.0,
+                burst: 20,
+                shared: true,
+                retry_after: RetryAfter::Missing,
+            }),
+            ..Switches::default()
+        })
+        .start()
+        .await
+        .unwrap();
+    let mut settings = config(&sim, IndexApi::V2);
+    settings.timeouts.patience = 60 * second;
+    settings.timeouts.pauses = Pauses {
+        burst: second / 30,
+        minute: second,
+    };
+    let backend = Arc::new(LlamaCloud::new(settings).unwrap());
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "tester".parse().unwrap(),
+    };
+    let remote = backend.ensure(&spec, None).await.unwrap();
+    let asking = tokio::spawn({
+        let (backend, remote) = (Arc::clone(&backend), remote.clone());
+        async move {
+            let mut slowest = Duration::ZERO;
+            loop {
+                tokio::time::sleep(second).await;
+                let begun = std::time::Instant::now();
+                let answer = backend.search(&remote, &question("lantern")).await;
+                assert!(
+                    matches!(answer, Ok(_) | Err(BackendError::RateLimited { .. })),
+                    "{answer:?}"
+                );
+                slowest = slowest.max(begun.elapsed());
+                assert!(slowest < Duration::from_millis(1500), "{slowest:?}");
+            }
+        }
+    });
+    for batch in pages(&spec, 150).chunks(50) {
+        let outcomes = backend.upsert(&remote, batch).await.unwrap();
+        assert_eq!(outcomes, vec![ItemOutcome::Accepted; batch.len()]);
+    }
+    assert!(!asking.is_finished(), "a question was not answered");
+    asking.abort();
+    let requests = sim.requests();
+    let refused = requests
+        .iter()
+        .filter(|request| request.status == 429)
+        .count();
+    let needed = requests.len() - refused;
+    assert!(needed >= 150);
+    assert!(
+        requests.len() * 10 <= needed * 11,
+        "{refused} refused beside {needed}"
+    );
+}
+
+#[tokio::test]
+async fn a_small_plan_is_learned_and_few_requests_are_in_vain() {
+    small_plan().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_not_waited_for_again_and_again() {
+    let account = quick().await;
+    let (spec, remote) = index(&account).await;
+    account
+        .backend
+        .upsert(&remote, &pages(&spec, 1))
+        .await
+        .unwrap();
+    account.backend.commit(&remote).await.unwrap();
+    let ask = async || account.backend.search(&remote, &question("lantern")).await;
+    account.sim.fail_always("*", Fault::Reset);
+    account.sim.reset_log();
+    for _ in 0..3 {
+        ask().await.unwrap_err();
+    }
+    assert_eq!(account.sim.request_count(), 6, "two tries of each question");
+    // From now on nobody waits, and one probe is on its way beside.
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        let error = ask().await.unwrap_err().to_string();
+        assert!(
+            error.contains("asking again now changes nothing"),
+            "{error}"
+        );
+    }
+    assert!(begun.elapsed() < Duration::from_millis(500));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(account.sim.request_count(), 8);
+    account.sim.clear_faults();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ask().await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(account.sim.request_count(), 9);
+    ask().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deletion_whose_job_has_not_started_is_not_over() {
+    let switches = Switches {
+        deletion_takes: Duration::from_millis(400),
+        deletions_not_started: true,
+        ..Switches::default()
+    };
+    let account = account(IndexApi::V1, switches).await;
+    let (spec, remote) = index(&account).await;
+    let documents = pages(&spec, 1);
+    let ids = ids(&documents);
+    account.backend.upsert(&remote, &documents).await.unwrap();
+    account.backend.commit(&remote).await.unwrap();
+    account.backend.delete(&remote, &ids).await.unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let report = account.backend.progress(&remote, &[], &ids).await.unwrap();
+        if !report.gone.is_empty() {
+            break;
+        }
+        tokio::time::sleep(20 * MS).await;
+    }
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
+    let found = account.backend.search(&remote, &question("lantern")).await;
+    assert_eq!(found.unwrap(), []);
 }
 
 #[tokio::test]

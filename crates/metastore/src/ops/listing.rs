@@ -145,7 +145,7 @@ fn placed(record: PageRecord, keys: &HashMap<String, SpaceKey>) -> PlacedPage {
     PlacedPage { record, space_key }
 }
 
-/// Ids of the index's spaces that answer to a key, as it is now or as it was given; keys ignore case.
+/// Ids of the index's spaces that answer to a key: as it is now, else as people see it or as it was given; keys ignore case.
 fn ids_of_key(conn: &mut Conn, index: IndexId, key: &SpaceKey) -> Done<Vec<String>> {
     let rows = indexes::spaces_of(conn, index)?;
     let same = |text: &str| text.eq_ignore_ascii_case(key.as_str());
@@ -157,7 +157,7 @@ fn ids_of_key(conn: &mut Conn, index: IndexId, key: &SpaceKey) -> Done<Vec<Strin
     };
     let present = ids(&|row| same(row.present_key()));
     Ok(if present.is_empty() {
-        ids(&|row| same(&row.space_key))
+        ids(&|row| same(&row.space_key) || row.alias.as_deref().is_some_and(same))
     } else {
         present
     })

@@ -98,6 +98,7 @@ pub(crate) fn known(conn: &mut Conn) -> Done<Vec<Space>> {
         spaces.push(Space {
             id: id.as_str().into(),
             key: key.into(),
+            alias: row.alias.clone().map(Into::into),
             name: row.name.clone().unwrap_or_else(|| key.to_owned()),
             kind: if key.starts_with('~') {
                 "personal"

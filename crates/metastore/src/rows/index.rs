@@ -328,6 +328,7 @@ pub(crate) struct SpaceRow {
     pub position: i32,
     pub space_id: Option<String>,
     pub current_key: Option<String>,
+    pub alias: Option<String>,
     pub name: Option<String>,
     pub url: Option<String>,
     pub state: String,
@@ -343,6 +344,7 @@ impl SpaceRow {
             position: i32::try_from(position).unwrap_or(i32::MAX),
             space_id: space.id.as_ref().map(ToString::to_string),
             current_key: space.current_key.as_ref().map(ToString::to_string),
+            alias: space.alias.as_ref().map(ToString::to_string),
             name: space.name.clone(),
             url: space.url.clone(),
             state: space.state.as_str().to_owned(),
@@ -360,6 +362,7 @@ impl SpaceRow {
                 key: key.clone(),
                 id: None,
                 current_key: None,
+                alias: None,
                 name: None,
                 url: None,
                 state: SpaceState::New,
@@ -375,6 +378,10 @@ impl SpaceRow {
     pub(crate) fn absorb(&mut self, seen: &IndexSpace) {
         let new = Self::new("", 0, seen);
         self.space_id = new.space_id.or(self.space_id.take());
+        // With the key the alias was seen, and may have gone.
+        if new.current_key.is_some() {
+            self.alias = new.alias;
+        }
         self.current_key = new.current_key.or(self.current_key.take());
         self.name = new.name.or(self.name.take());
         self.url = new.url.or(self.url.take());
@@ -395,6 +402,7 @@ impl SpaceRow {
             key: self.space_key.clone().into(),
             id: self.space_id.clone().map(Into::into),
             current_key: self.current_key.clone().map(Into::into),
+            alias: self.alias.clone().map(Into::into),
             name: self.name.clone(),
             url: self.url.clone(),
             state: word("index_spaces.state", &self.state, SpaceState::parse)?,

@@ -196,6 +196,7 @@ pub fn space(key: &str, id: &str) -> IndexSpace {
         key: key.into(),
         id: Some(id.into()),
         current_key: Some(key.into()),
+        alias: None,
         name: Some(format!("Space {key}")),
         url: Some(format!("https://x.atlassian.net/wiki/spaces/{key}")),
         state: SpaceState::Current,

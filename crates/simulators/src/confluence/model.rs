@@ -124,6 +124,8 @@ pub struct Group {
 pub(crate) struct Space {
     pub id: SpaceId,
     pub key: String,
+    /// The key that people see, where the space was given another one.
+    pub alias: Option<String>,
     pub name: String,
     pub kind: String,
     pub archived: bool,
@@ -133,6 +135,18 @@ pub(crate) struct Space {
     pub homepage: Option<ContentId>,
     /// None: everyone who may use the site.
     pub readers: Option<BTreeSet<Principal>>,
+}
+
+impl Space {
+    /// The key that people see: the present alias.
+    pub fn shown_key(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.key)
+    }
+
+    /// Whether a word names the space, by either of its keys.
+    pub fn is_named(&self, word: &str) -> bool {
+        self.key.eq_ignore_ascii_case(word) || self.shown_key().eq_ignore_ascii_case(word)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -267,9 +281,7 @@ impl State {
     }
 
     pub(crate) fn space_by_key(&self, key: &str) -> Option<&Space> {
-        self.spaces
-            .values()
-            .find(|s| s.key.eq_ignore_ascii_case(key))
+        self.spaces.values().find(|s| s.is_named(key))
     }
 
     /// Ancestors from the top down, the content itself left out; stops at a loop or a missing parent.

@@ -252,7 +252,7 @@ impl Renderer<'_> {
             .state
             .spaces
             .get(&content.space)
-            .map(|s| s.key.as_str())
+            .map(|s| s.shown_key())
             .unwrap_or_default();
         let (id, title) = (content.id, super::shapes::slug(content.title()));
         format!(

@@ -34,7 +34,7 @@ pub(crate) fn slug(title: &str) -> String {
 }
 
 pub(crate) fn space_path(space: &Space) -> String {
-    format!("/spaces/{}", space.key)
+    format!("/spaces/{}", space.shown_key())
 }
 
 impl Call<'_> {
@@ -146,7 +146,7 @@ impl Call<'_> {
             "_links": {"webui": space_path(space)},
         });
         if !single {
-            value["currentActiveAlias"] = json!(space.key);
+            value["currentActiveAlias"] = json!(space.shown_key());
         }
         if let Some(format) = self.request.one("description-format") {
             value["description"] =

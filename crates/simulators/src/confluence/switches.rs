@@ -30,6 +30,10 @@ pub struct Switches {
     pub search_lag: Duration,
     /// Zone of CQL date literals, minutes east of UTC.
     pub cql_zone_minutes: i32,
+    /// What `text ~` and `title ~` find comes in no order that means anything; only `siteSearch ~` ranks.
+    pub cql_ranks_site_search_only: bool,
+    /// Fields and types that this site's CQL does not know: a query with one of them is refused.
+    pub cql_refuses: BTreeSet<&'static str>,
 
     /// 500-class answer to any listing whose `limit` is above the number: (limit, status).
     pub fails_above_limit: Option<(u32, u16)>,
@@ -57,6 +61,9 @@ pub struct Switches {
     pub restore_bumps_version: bool,
     /// Archiving, trashing and the like make a version.
     pub status_changes_bump_version: bool,
+
+    /// v1 answers name a renamed space by the key that people see, as v2 does in `currentActiveAlias`.
+    pub v1_names_spaces_by_alias: bool,
 
     /// The withdrawn v1 reads of one content object and its properties still answer, for clients that know nothing newer.
     pub v1_content_reads: bool,
@@ -129,6 +136,8 @@ impl Default for Switches {
             cql_empty_last_page: false,
             search_lag: Duration::ZERO,
             cql_zone_minutes: 0,
+            cql_ranks_site_search_only: false,
+            cql_refuses: BTreeSet::new(),
             fails_above_limit: None,
             fails_above_limit_with_body: None,
             poison_pages: BTreeSet::new(),
@@ -141,6 +150,7 @@ impl Default for Switches {
             moves_keep_modified_date: true,
             restore_bumps_version: true,
             status_changes_bump_version: false,
+            v1_names_spaces_by_alias: false,
             v1_content_reads: false,
             unknown_fields: false,
             unknown_enums: false,

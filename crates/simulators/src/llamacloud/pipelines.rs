@@ -344,7 +344,9 @@ pub(crate) fn status(call: &mut Call<'_>) -> Answer {
         count(IngestionStatus::Error),
     );
     let deleting = pipeline.documents.values().any(|d| d.deleted_at.is_some());
-    let overall = if running > 0 || deleting {
+    let overall = if running == 0 && deleting && call.switches.deletions_not_started {
+        "NOT_STARTED"
+    } else if running > 0 || deleting {
         "IN_PROGRESS"
     } else if waiting > 0 {
         if call.switches.unknown_enums {

@@ -27,6 +27,8 @@ pub struct Switches {
     pub chunkless_documents: BTreeSet<String>,
     /// From a delete until the document's record is gone; its chunks go at half that time.
     pub deletion_takes: Duration,
+    /// A pipeline says `NOT_STARTED` while deletions are under way.
+    pub deletions_not_started: bool,
 
     /// Most documents of one request; more is 413.
     pub max_documents: Option<usize>,
@@ -128,6 +130,7 @@ impl Default for Switches {
             stuck_documents: BTreeSet::new(),
             chunkless_documents: BTreeSet::new(),
             deletion_takes: Duration::ZERO,
+            deletions_not_started: false,
             max_documents: None,
             max_body_bytes: None,
             out_of_credits: false,

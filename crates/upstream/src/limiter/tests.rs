@@ -7,6 +7,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn limiter(per_second: u32, max_in_flight: usize) -> Arc<RateLimiter> {
     RateLimiter::new(LimiterSettings {
         per_second: NonZeroU32::new(per_second).unwrap(),
+        per_minute: None,
+        pauses: Pauses::default(),
         max_in_flight,
         patience: 90 * SECOND,
         slow_factor: 4.0,
@@ -299,6 +301,8 @@ async fn a_pace_ends_with_the_refill() {
 async fn slow_answers_say_nothing_where_requests_differ_in_size() {
     let limiter = RateLimiter::new(LimiterSettings {
         per_second: NonZeroU32::new(1000).unwrap(),
+        per_minute: None,
+        pauses: Pauses::default(),
         max_in_flight: 8,
         patience: 90 * SECOND,
         slow_factor: f64::INFINITY,
@@ -322,4 +326,85 @@ async fn slots_come_back_whatever_became_of_their_request() {
         .await
         .expect("a slot came back")
         .unwrap();
+}
+
+fn of_a_plan(per_minute: u32) -> Arc<RateLimiter> {
+    RateLimiter::new(LimiterSettings {
+        per_second: NonZeroU32::new(10).unwrap(),
+        per_minute: NonZeroU32::new(per_minute),
+        pauses: Pauses::default(),
+        max_in_flight: 4,
+        patience: 90 * SECOND,
+        slow_factor: f64::INFINITY,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_requests_a_minute_is_kept_evenly() {
+    let limiter = of_a_plan(20);
+    let took = send(&limiter, 21, SECOND / 10, Outcome::Answered).await;
+    assert!((60.0..60.3).contains(&took.as_secs_f64()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_waits_for_goes_before_the_queue_which_goes_later() {
+    let limiter = of_a_plan(20);
+    let queue = tokio::spawn({
+        let limiter = Arc::clone(&limiter);
+        async move { send(&limiter, 21, SECOND / 10, Outcome::Answered).await }
+    });
+    tokio::time::sleep(10 * SECOND).await;
+    for _ in 0..5 {
+        let began = Instant::now();
+        let permit = limiter.acquire_urgent(B, SECOND).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        permit.ended(Outcome::Answered);
+    }
+    let took = queue.await.unwrap();
+    assert!(
+        (75.0..75.4).contains(&took.as_secs_f64()),
+        "26 in all: {took:?}"
+    );
+    limiter.pause(LimitScope::Everything, A, 30 * SECOND);
+    let TooLong(wait) = limiter.acquire_urgent(B, SECOND).await.err().unwrap();
+    assert!(wait > 29 * SECOND);
+}
+
+/// A service that lets so many requests through in a minute, from the first of them on, and refuses the others without a word.
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_nobody_told_is_learned_from_few_refusals() {
+    let limiter = limiter(10, 4);
+    let window = Arc::new(Mutex::new((Instant::now(), 0_u32)));
+    let (mut sent, mut passed) = (0, 0);
+    while passed < 200 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (limiter, window) = (Arc::clone(&limiter), Arc::clone(&window));
+            tasks.spawn(async move {
+                let permit = limiter.acquire(A).await.unwrap();
+                tokio::time::sleep(SECOND / 20).await;
+                let fits = {
+                    let mut window = window.lock().unwrap();
+                    if window.0.elapsed() >= 60 * SECOND {
+                        *window = (Instant::now(), 0);
+                    }
+                    window.1 += 1;
+                    window.1 <= 20
+                };
+                if fits {
+                    permit.ended(Outcome::Answered);
+                } else {
+                    limiter.refused(permit);
+                }
+                fits
+            });
+        }
+        let answers = tasks.join_all().await;
+        sent += answers.len();
+        passed += answers.iter().filter(|fits| **fits).count();
+    }
+    assert!(sent * 10 <= passed * 11, "{sent} sent for {passed}");
+    // Ten full minutes at the least, and not much more.
+    let took = limiter.started.elapsed();
+    assert!(took < 780 * SECOND, "{took:?}");
 }

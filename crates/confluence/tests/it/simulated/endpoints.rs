@@ -8,7 +8,7 @@ use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
 use domain::content::{ContentFacts, Restriction, SourcePage};
 use domain::ports::source::{
-    CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
+    AccessNeeds, CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim, ScopedAtSite};
@@ -355,6 +355,79 @@ async fn every_endpoint_through_the_gateway() {
 }
 
 #[tokio::test]
+async fn an_address_at_the_gateway_is_enough() {
+    let (site, made) = site_of(3);
+    let account = Account::scoped("s@example.com", "scoped", SCOPES);
+    let sim = ConfluenceSim::builder()
+        .site(site)
+        .account(account)
+        .start()
+        .await
+        .unwrap();
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    config.base_url = format!("{}/wiki/", sim.gateway_url()).parse().unwrap();
+    let client = ConfluenceClient::new(&config).unwrap();
+    let spaces = client.visible_spaces().await.unwrap();
+    assert_eq!(spaces.len(), 2);
+    let page = client.one(Page, &page_id(made.labelled)).await.unwrap();
+    // The addresses are the site's, which people can open, and not the gateway's.
+    let site = format!("{}/wiki/", sim.base_url());
+    assert!(spaces.iter().all(|space| space.url.starts_with(&site)));
+    assert!(page.is_some_and(|page| page.url.starts_with(&site)));
+}
+
+#[tokio::test]
+async fn a_space_with_another_key_has_both_and_is_found_by_either() {
+    let (site, made) = site_of(3);
+    site.alias_space("ENG", "TEAM");
+    let sim = start(&site).await;
+    let client = client(&sim);
+    for named in ["ENG", "TEAM"] {
+        let spaces = client.spaces_by_key(&[named.into()]).await.unwrap();
+        let keys: Vec<_> = spaces
+            .iter()
+            .map(|s| (s.key.as_str(), s.alias.as_ref().map(SpaceKey::as_str)))
+            .collect();
+        assert_eq!(keys, [("ENG", Some("TEAM"))], "{named}");
+        assert!(spaces[0].url.ends_with("/spaces/TEAM"));
+    }
+    let personal = client.spaces_by_key(&["~712020abc".into()]).await.unwrap();
+    assert_eq!(personal[0].alias, None);
+    assert!(!facts(&client, "ENG").await.unwrap().is_empty());
+    for by_alias in [false, true] {
+        sim.switches(|s| s.v1_names_spaces_by_alias = by_alias);
+        let hits = client
+            .search_live("runbook", &["ENG".into()], 5)
+            .await
+            .unwrap();
+        assert_eq!(hits[0].id, page_id(made.labelled));
+        let key = if by_alias { "TEAM" } else { "ENG" };
+        assert_eq!(hits[0].space_key.as_str(), key);
+    }
+}
+
+/// Requests for facts until the site's answer to `refused` is known, and the kinds that come.
+#[tokio::test]
+async fn types_that_search_does_not_know_cost_those_types_only() {
+    for (refused, requests, folders) in [(None, 1, 1), (Some("slide"), 2, 1), (Some("embed"), 3, 0)]
+    {
+        let (site, _) = site_of(3);
+        let sim = start(&site).await;
+        sim.switches(|s| s.cql_refuses = refused.into_iter().collect());
+        let client = client(&sim);
+        let items = facts(&client, "ENG").await.unwrap();
+        let containers = items.iter().filter(|item| item.kind == Container).count();
+        assert_eq!(sim.requests().len(), requests, "{refused:?}");
+        assert_eq!(containers, folders, "{refused:?}");
+        sim.reset_log();
+        facts(&client, "ENG").await.unwrap();
+        assert_eq!(sim.requests().len(), 1, "{refused:?}: remembered");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_scope_is_named() {
     let (site, _) = site_of(120);
     let account = Account::scoped(
@@ -376,11 +449,115 @@ async fn a_missing_scope_is_named() {
     let client = ConfluenceClient::new(&config).unwrap();
     client.whoami().await.unwrap();
     let error = client.visible_spaces().await.unwrap_err();
-    assert_eq!(name(&error), "unauthorized");
+    assert_eq!(name(&error), "lacks scope");
     assert!(
         error.to_string().contains("read:space:confluence"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() {
+    let (site, _) = site_of(3);
+    let sim = start(&site).await;
+    let mut config = settings(&sim);
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    config.base_url = sim.gateway_url().parse().unwrap();
+    let client = ConfluenceClient::new(&config).unwrap();
+    let me = AccountId::from(sim.account_id());
+    let all = AccessNeeds {
+        comments: true,
+        files: true,
+    };
+    for (scopes, needs, requests, missing) in [
+        (SCOPES, all, 8, vec![]),
+        (SCOPES, AccessNeeds::default(), 4, vec![]),
+        (
+            &SCOPES[1..3],
+            all,
+            7,
+            vec![
+                "read:page:confluence",
+                "read:content-details:confluence",
+                "read:attachment:confluence",
+                "read:user:confluence",
+            ],
+        ),
+    ] {
+        sim.revoke_token("scoped");
+        sim.add_account(Account::scoped("s@example.com", "scoped", scopes));
+        sim.reset_log();
+        let checks = client.access(needs, Some(&me)).await;
+        assert_eq!((checks.len(), sim.requests().len()), (requests, requests));
+        let lacking: Vec<&str> = checks
+            .iter()
+            .filter_map(|check| match &check.outcome {
+                Err(SourceError::LacksScope { scope, .. }) => Some(*scope),
+                Ok(()) => None,
+                Err(other) => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(lacking, missing);
+        all_official(&sim);
+    }
+}
+
+#[tokio::test]
+async fn the_best_hits_come_first_whether_the_site_ranks_or_not() {
+    for (refused, requests) in [(None, [1, 1]), (Some("sitesearch"), [2, 1])] {
+        let (site, made) = site_of(10);
+        let sim = start(&site).await;
+        sim.switches(|s| {
+            s.cql_ranks_site_search_only = true;
+            s.cql_refuses = refused.into_iter().collect();
+        });
+        let client = client(&sim);
+        for asked in requests {
+            sim.reset_log();
+            let hits = client
+                .search_live("gateway VPN", &["ENG".into()], 3)
+                .await
+                .unwrap();
+            // Ten pages before it have both words in their texts; it has one of them in its title, too.
+            assert_eq!(hits[0].id, page_id(made.labelled), "{refused:?}");
+            assert_eq!(
+                (hits.len(), sim.requests().len()),
+                (3, asked),
+                "{refused:?}"
+            );
+        }
+        all_official(&sim);
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_is_down_is_not_waited_for_again_and_again() {
+    let (site, _) = site_of(3);
+    let sim = start(&site).await;
+    sim.fail_always(simulators::Matcher::any(), simulators::Fault::Reset);
+    let client = client(&sim);
+    let ask = async || client.search_live("gateway", &["ENG".into()], 3).await;
+    for _ in 0..3 {
+        ask().await.unwrap_err();
+    }
+    assert_eq!(sim.requests().len(), 6, "two tries of each");
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        let error = ask().await.unwrap_err().to_string();
+        assert!(
+            error.contains("asking again now changes nothing"),
+            "{error}"
+        );
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_millis(500));
+    // The probe beside the first of them has failed by then.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    sim.clear_faults();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    ask().await.unwrap_err();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    ask().await.unwrap();
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn lasting_faults_have_their_names() {
         (Fault::Status(500), "too large"),
         (Fault::HtmlStatus(504), "too large"),
         (Fault::Status(503), "unavailable"),
-        (Fault::Html200, "unavailable"),
+        (Fault::Html200, "not Confluence"),
         (Fault::CutJson, "unavailable"),
         (Fault::CutBody, "unavailable"),
         (Fault::Reset, "unavailable"),

@@ -21,6 +21,8 @@ pub(crate) struct Search<'a> {
     pub zone_minutes: i32,
     pub archived_spaces: bool,
     pub statuses: &'a [Status],
+    /// Without an order of its own, the best comes first.
+    pub ranks: bool,
 }
 
 /// One result with the keys it is ordered by.
@@ -83,7 +85,11 @@ impl Search<'_> {
                 .map(|o| self.key(&o.field, &doc))
                 .collect();
             if keys.is_empty() {
-                keys.push(SortKey::Number(-i64::from(score)));
+                keys.push(SortKey::Number(if self.ranks {
+                    -i64::from(score)
+                } else {
+                    0
+                }));
             }
             hits.push(Hit {
                 id: doc.id,

@@ -7,6 +7,28 @@ pub(crate) struct Query {
     pub order: Vec<OrderBy>,
 }
 
+impl Query {
+    /// The fields that it names, and the types that it asks for.
+    pub(crate) fn words(&self) -> Vec<&str> {
+        let (mut words, mut open) = (Vec::new(), Vec::from_iter(&self.expr));
+        while let Some(expr) = open.pop() {
+            match expr {
+                Expr::And(a, b) | Expr::Or(a, b) => open.extend([a.as_ref(), b.as_ref()]),
+                Expr::Not(inner) => open.push(inner.as_ref()),
+                Expr::Is(clause) => {
+                    words.push(clause.field.as_str());
+                    let types = clause.terms.iter().filter(|_| clause.field == "type");
+                    words.extend(types.filter_map(|term| match term {
+                        Term::Text(text) => Some(text.as_str()),
+                        Term::Call(..) => None,
+                    }));
+                }
+            }
+        }
+        words
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OrderBy {
     pub field: String,

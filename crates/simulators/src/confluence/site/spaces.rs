@@ -71,6 +71,7 @@ impl Site {
                 Space {
                     id,
                     key: key.into(),
+                    alias: None,
                     name: name.into(),
                     kind: kind.into(),
                     archived: false,
@@ -159,6 +160,11 @@ impl Site {
     /// Gives a space another key; its id stays.
     pub fn rename_space_key(&self, key: &str, new_key: &str) {
         self.with_space(key, |space| space.key = new_key.into());
+    }
+
+    /// Gives a space another key as the site does it today: people see the new one in every address, while `key` of v2 stays.
+    pub fn alias_space(&self, key: &str, alias: &str) {
+        self.with_space(key, |space| space.alias = Some(alias.into()));
     }
 
     /// Gives a space another name.

@@ -73,9 +73,14 @@ pub(crate) fn version_json(call: &Call<'_>, v: &VersionRecord) -> Value {
     })
 }
 
-pub(crate) fn space_json(space: &Space) -> Value {
+pub(crate) fn space_json(call: &Call<'_>, space: &Space) -> Value {
+    let key = if call.switches.v1_names_spaces_by_alias {
+        space.shown_key()
+    } else {
+        &space.key
+    };
     json!({
-        "id": space.id.0, "key": space.key, "alias": space.key, "name": space.name, "type": space.kind,
+        "id": space.id.0, "key": key, "alias": space.shown_key(), "name": space.name, "type": space.kind,
         "status": if space.archived { "archived" } else { "current" },
         "_expandable": {"settings": "", "metadata": "", "operations": "", "lookAndFeel": "", "permissions": "",
             "icon": "", "description": "", "theme": "", "history": "", "homepage": ""},
@@ -110,7 +115,7 @@ pub(crate) fn content_json(
     if expand.has("space")
         && let Some(space) = call.state.spaces.get(&content.space)
     {
-        value["space"] = space_json(space);
+        value["space"] = space_json(call, space);
         done("space");
     }
     if expand.has("ancestors") {

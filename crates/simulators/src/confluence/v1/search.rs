@@ -29,6 +29,10 @@ fn find(call: &Call<'_>, cap: u32, archived_spaces: bool) -> Result<Found, Reply
         .ok_or_else(|| errors::v1(400, "cql query is required"))?;
     let fault = |message: String| errors::v1(400, &format!("Could not parse cql : {message}"));
     let query = cql::parse(text).map_err(fault)?;
+    let refuses = |word: &str| call.switches.cql_refuses.contains(word);
+    if let Some(word) = query.words().into_iter().find(|word| refuses(word)) {
+        return Err(fault(format!("no field or type with the name '{word}'")));
+    }
     let asked = match call.request.one("limit") {
         None => 25,
         Some(limit) => limit
@@ -52,6 +56,7 @@ fn find(call: &Call<'_>, cap: u32, archived_spaces: bool) -> Result<Found, Reply
         zone_minutes: call.switches.cql_zone_minutes,
         archived_spaces,
         statuses: &statuses,
+        ranks: !call.switches.cql_ranks_site_search_only || query.words().contains(&"sitesearch"),
     };
     let all = if call.switches.sees_nothing {
         Vec::new()

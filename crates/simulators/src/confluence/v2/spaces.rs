@@ -16,7 +16,7 @@ pub(crate) fn list(call: &Call<'_>) -> Answer {
     let statuses = call.choice("status", &["current", "archived"], &["current", "archived"])?;
     let wanted = |space: &&Space| {
         ids.as_ref().is_none_or(|ids| ids.contains(&space.id.0))
-            && (keys.is_empty() || keys.iter().any(|k| space.key.eq_ignore_ascii_case(k)))
+            && (keys.is_empty() || keys.iter().any(|k| space.is_named(k)))
             && (kinds.is_empty() || kinds.contains(&space.kind))
             && statuses.iter().any(|s| (s == "archived") == space.archived)
             && call.state.may_view_space(call.account, space.id)

@@ -1,0 +1,1 @@
+ALTER TABLE index_spaces DROP COLUMN alias;
