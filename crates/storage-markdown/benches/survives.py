@@ -31,6 +31,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import unicodedata
 
 from lxml import etree
 
@@ -250,7 +251,7 @@ def numbers(tree):
     return found
 
 
-GENERIC = r"image|img|screenshot|screen|shot|picture|photo|bild|capture|unnamed|png|jpe?g|gif|svg|webp|at|am|pm|\d+"
+GENERIC = r"image|img|screenshot|screen|shot|picture|photo|bild|capture|unnamed|png|jpe?g|gif|svg|webp|at|am|pm|스크린샷|오전|오후|\d+"
 
 
 def images(tree):
@@ -269,6 +270,8 @@ def images(tree):
 
 
 def describes(text):
+    # File names of macOS spell Korean letter by letter.
+    text = unicodedata.normalize("NFC", text)
     left = [w for w in words(text) if not re.fullmatch(GENERIC, w) and not re.fullmatch(r"[0-9a-f]{6,}", w)]
     return any(len(re.sub(r"\d", "", w)) >= 3 for w in left)
 
