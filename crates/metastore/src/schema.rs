@@ -44,12 +44,12 @@ table! {
         position -> Integer,
         space_id -> Nullable<Text>,
         current_key -> Nullable<Text>,
-        alias -> Nullable<Text>,
         name -> Nullable<Text>,
         url -> Nullable<Text>,
         state -> Text,
         reason -> Nullable<Text>,
         last_sync_at -> Nullable<Timestamp>,
+        alias -> Nullable<Text>,
     }
 }
 
