@@ -2,7 +2,7 @@
 //! take it sets for itself before it sees the file (`crate::cli::read_file`). So the worst that a file can do is to end its reader.
 //!
 //! The child gets nothing of this process's environment, where the secrets are. What passes between the two: one line of JSON
-//! ([`Told`]) and the bytes of the file on standard input; the text or the refusal on standard output, told apart by the exit code.
+//! (`Told`) and the bytes of the file on standard input; the text or the refusal on standard output, told apart by the exit code.
 
 use std::path::PathBuf;
 use std::process::Stdio;

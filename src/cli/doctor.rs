@@ -1,4 +1,4 @@
-//! `doctor`: prints what [`diagnosis`](crate::diagnosis) finds, as it comes.
+//! `doctor`: prints what [`crate::diagnosis`] finds, as it comes.
 
 use domain::ports::source::AccessNeeds;
 use metastore::OpenError;

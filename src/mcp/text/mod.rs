@@ -12,7 +12,7 @@ pub use foreign::{crumbs, foreign, link};
 pub use inert::inert;
 
 /// One line of what the caller itself said, or of a field of its own: cleaned, without line breaks, white space joined. Text
-/// of others goes into lines of ours by [`foreign`].
+/// of others goes into lines of ours by [`foreign()`].
 #[must_use]
 pub fn inline(text: &str) -> String {
     let cleaned = clean(text).text;
