@@ -30,6 +30,7 @@ mod error;
 mod failpoint;
 mod fetcher;
 mod index;
+mod leaving;
 mod messages;
 mod progress;
 mod scheduler;

@@ -74,12 +74,6 @@ impl ProgressHub {
         }
     }
 
-    /// The runs under way, with counters newer than the database's.
-    #[must_use]
-    pub fn live_runs(&self) -> Vec<Run> {
-        self.live().values().map(|live| live.run.clone()).collect()
-    }
-
     /// The run of an index that is under way, with counters newer than the database's.
     #[must_use]
     pub fn live_run(&self, index: IndexId) -> Option<Run> {

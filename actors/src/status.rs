@@ -23,8 +23,8 @@ pub struct EngineStatus {
     pub source: SourceHealth,
     /// The retrieval stores.
     pub backends: Vec<BackendStatus>,
-    /// Deleted indexes whose remote object is still to be removed.
-    pub tombstones: usize,
+    /// Store objects of deleted and moved indexes that are still to be removed, due or not.
+    pub leaving: usize,
     /// When the scheduler looks for due indexes next.
     pub next_tick: Option<Timestamp>,
     /// How often an actor had to be started again since the start.

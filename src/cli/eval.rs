@@ -12,7 +12,7 @@ use clap::Args;
 use domain::query::{Filters, MAX_TOP_K, RetrievalQuery};
 use serde::Deserialize;
 
-use super::conductor::{EngineOrService, indexes};
+use super::engine_or_service::{EngineOrService, indexes};
 use super::table::table;
 use super::{CliError, CliResult, DONE, Which, quiet_settings};
 use crate::settings::Need;
@@ -56,15 +56,15 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
     };
     let index = indexes(&store, &which).await?.remove(0);
     drop(store);
-    let conductor = EngineOrService::find(&settings).await?;
-    let outcome = ask_all(&conductor, &index, &questions, args.k).await;
-    conductor.stop().await;
+    let through = EngineOrService::find(&settings).await?;
+    let outcome = ask_all(&through, &index, &questions, args.k).await;
+    through.stop().await;
     super::print(&outcome?);
     Ok(DONE)
 }
 
 async fn ask_all(
-    conductor: &EngineOrService,
+    through: &EngineOrService,
     index: &domain::index::Index,
     questions: &[Question],
     k: u32,
@@ -79,7 +79,7 @@ async fn ask_all(
             filters: Filters::default(),
         };
         let began = Instant::now();
-        let answer = conductor.query(index, query).await?;
+        let answer = through.query(index, query).await?;
         millis.push(began.elapsed().as_secs_f64() * 1000.0);
         let mut pages: Vec<(&str, &str)> = Vec::new();
         for result in &answer.results {

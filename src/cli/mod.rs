@@ -4,10 +4,10 @@
 //! a module with one `run`; results go to standard output, everything else to standard error.
 
 mod backup;
-mod conductor;
 mod convert;
 mod demo;
 mod doctor;
+mod engine_or_service;
 mod eval;
 mod healthcheck;
 mod read_file;

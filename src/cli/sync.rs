@@ -9,7 +9,7 @@ use domain::index::Index;
 use domain::run::{Run, RunKind, RunStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::conductor::{EngineOrService, indexes};
+use super::engine_or_service::{EngineOrService, indexes};
 use super::table::table;
 use super::{
     CliError, CliResult, DONE, FAILED, NEEDS_CONFIRMATION, PARTIAL, Which, quiet_settings,
@@ -49,13 +49,13 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
         ));
     }
     drop(store);
-    let conductor = EngineOrService::find(&settings).await?;
+    let through = EngineOrService::find(&settings).await?;
     let order = SyncOrder {
         full: args.full.then_some(true),
         dry_run: args.dry_run,
     };
-    let outcome = follow(&conductor, wanted, order, args.rebuild).await;
-    conductor.stop().await;
+    let outcome = follow(&through, wanted, order, args.rebuild).await;
+    through.stop().await;
     outcome
 }
 
@@ -78,7 +78,7 @@ impl Followed {
 }
 
 async fn follow(
-    conductor: &EngineOrService,
+    through: &EngineOrService,
     wanted: Vec<Index>,
     order: SyncOrder,
     rebuild: bool,
@@ -91,9 +91,9 @@ async fn follow(
     let mut followed = Vec::new();
     for index in wanted {
         let run = if rebuild {
-            conductor.rebuild(&index).await?
+            through.rebuild(&index).await?
         } else {
-            conductor.sync(index.id, order).await?
+            through.sync(index.id, order).await?
         };
         let bar = bars.add(ProgressBar::new(0).with_style(style.clone()));
         bar.set_prefix(index.settings.name.clone());
@@ -105,7 +105,7 @@ async fn follow(
         });
     }
     let interrupted = tokio::select! {
-        result = until_done(conductor, &mut followed, rebuild) => {
+        result = until_done(through, &mut followed, rebuild) => {
             result?;
             false
         }
@@ -115,9 +115,9 @@ async fn follow(
         eprintln!("Canceling; work in flight settles.");
         for one in followed.iter().filter(|one| one.run.status.is_open()) {
             // A run that just ended needs no canceling.
-            let _ = conductor.cancel(&one.run).await;
+            let _ = through.cancel(&one.run).await;
         }
-        let _ = tokio::time::timeout(SETTLE, until_over(conductor, &mut followed)).await;
+        let _ = tokio::time::timeout(SETTLE, until_over(through, &mut followed)).await;
     }
     for one in &followed {
         one.bar.finish_and_clear();
@@ -132,37 +132,34 @@ async fn follow(
 
 /// Waits for the runs; where a rebuild had to wait for another run, for the run that carries it out as well.
 async fn until_done(
-    conductor: &EngineOrService,
+    through: &EngineOrService,
     followed: &mut [Followed],
     rebuild: bool,
 ) -> Result<(), CliError> {
-    until_over(conductor, followed).await?;
+    until_over(through, followed).await?;
     let mut waited = false;
     for one in followed
         .iter_mut()
         .filter(|one| rebuild && one.run.kind != RunKind::Move)
     {
-        if let Some(run) = conductor.newest_run(one.index.id).await? {
+        if let Some(run) = through.newest_run(one.index.id).await? {
             one.run = run;
             waited = true;
         }
     }
     if waited {
-        until_over(conductor, followed).await?;
+        until_over(through, followed).await?;
     }
     Ok(())
 }
 
-async fn until_over(
-    conductor: &EngineOrService,
-    followed: &mut [Followed],
-) -> Result<(), CliError> {
+async fn until_over(through: &EngineOrService, followed: &mut [Followed]) -> Result<(), CliError> {
     loop {
         let mut open = false;
         for one in followed.iter_mut().filter(|one| one.run.status.is_open()) {
-            one.run = conductor.run(one.index.id, one.run.id).await?;
+            one.run = through.run(one.index.id, one.run.id).await?;
             if let Some(next) = one.next() {
-                one.run = conductor.run(one.index.id, next).await?;
+                one.run = through.run(one.index.id, next).await?;
                 one.queued &= one.run.queued;
             }
             show(one);

@@ -5,7 +5,7 @@ use domain::TokenId;
 use domain::ports::store::AdminStore;
 use secrecy::ExposeSecret;
 
-use super::conductor::indexes;
+use super::engine_or_service::indexes;
 use super::table::table;
 use super::{CliError, CliResult, DONE, Which, quiet_settings};
 use crate::http::auth::new_token;

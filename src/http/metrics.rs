@@ -246,7 +246,7 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
             .set(backend.health.requests as f64);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
     }
-    gauge!(TOMBSTONES).set(engine.tombstones as f64);
+    gauge!(TOMBSTONES).set(engine.leaving as f64);
     gauge!(RESPAWNS).set(engine.respawns as f64);
     let disk = state.store.disk_use().await?;
     gauge!(DATABASE_BYTES).set(disk.database_bytes as f64);

@@ -17,8 +17,10 @@ use domain::ports::store::{IndexState, RunEnd, StoreError};
 use domain::problem::Problem;
 use domain::run::RunStatus;
 
-use crate::scheduler::GIVEN_UP;
 use crate::shared::Shared;
+
+/// What the status of an index says whose actor died too often.
+const GIVEN_UP: &str = "its run died too often within a minute; the log of the service says where. Ask for a sync to try again";
 
 /// Tells those who watch that rows of an index changed, and puts its due time right. `false`: the index is deleted.
 pub(crate) async fn announce(shared: &Shared, index: IndexId) -> bool {
@@ -70,21 +72,28 @@ async fn put_schedule_right(shared: &Shared, state: &IndexState) -> Result<(), S
 
 /// Ends the open run of an index whose actor died too often.
 pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
-    let (status, words) = GIVEN_UP;
     let ended = async {
         if let Some(run) = shared.store.open_run_of(index).await? {
             let state = shared.store.index_state(index).await?;
-            let counters = shared.counters_of(&run);
+            let (counts, requests) = shared.counters_of(&run).told(run.dry_run);
+            // A dry run changes nothing, however it ends.
+            let (index_status, index_reason, next_run_at) = if run.dry_run {
+                let before = state.index;
+                (before.status, before.status_reason, before.next_run_at)
+            } else {
+                let again = next_after_failure(shared, &state);
+                (IndexStatus::Failed, Some(GIVEN_UP.to_owned()), again)
+            };
             let end = RunEnd {
                 status: RunStatus::Failed,
-                counts: counters.counts(),
-                requests: counters.requests(),
-                error: Some(Problem::new("internal", words)),
+                counts,
+                requests,
+                error: Some(Problem::new("internal", GIVEN_UP)),
                 plan: None,
-                index_status: status,
-                index_reason: Some(words.to_owned()),
+                index_status,
+                index_reason,
                 progress: None,
-                next_run_at: next_after_failure(shared, &state),
+                next_run_at,
                 then: None,
             };
             let run = shared.store.finish_run(run.id, &end).await?;
@@ -93,7 +102,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
         } else {
             shared
                 .store
-                .set_index_status(index, IndexStatus::Failed, Some(words))
+                .set_index_status(index, IndexStatus::Failed, Some(GIVEN_UP))
                 .await?;
         }
         Ok::<_, StoreError>(())

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, SpawnHandle, WrapFuture};
 use actix_rt::ArbiterHandle;
-use domain::index::{BackendKind, IndexStatus};
+use domain::index::BackendKind;
 use domain::{IndexId, Timestamp};
 use tokio::time::Instant;
 
 use super::due_work::{DueWork, look};
-use super::leaving;
 use crate::fetcher::ConfluenceFetcher;
 use crate::index::{IndexActor, give_up};
 use crate::messages::{Activate, Respawn, Retire, Tick};
@@ -136,7 +135,7 @@ impl SchedulerActor {
         }
         self.removing = true;
         let shared = Arc::clone(&self.shared);
-        let work = async move { leaving::remove_due(&shared, None).await };
+        let work = async move { crate::leaving::remove_due(&shared, None).await };
         ctx.spawn(work.into_actor(self).map(|remaining, this, ctx| {
             this.removing = false;
             match remaining {
@@ -318,9 +317,3 @@ impl Actor for SchedulerActor {
         self.look(ctx);
     }
 }
-
-/// Words for the status of an index whose actor was given up.
-pub(crate) const GIVEN_UP: (IndexStatus, &str) = (
-    IndexStatus::Failed,
-    "its run died too often within a minute; the log of the service says where. Ask for a sync to try again",
-);

@@ -108,7 +108,7 @@ impl Handler<GetStatus> for SchedulerActor {
             })
             .collect();
         let next_tick = self.next_tick;
-        let tombstones = self.leaving;
+        let leaving = self.leaving;
         let respawns = self.respawns;
         Box::pin(async move {
             let indexes: Vec<IndexGauge> = join_all(asked).await.into_iter().flatten().collect();
@@ -137,7 +137,7 @@ impl Handler<GetStatus> for SchedulerActor {
                 fetchers_busy: shared.fetchers.busy(),
                 source,
                 backends,
-                tombstones,
+                leaving,
                 next_tick,
                 respawns,
             };

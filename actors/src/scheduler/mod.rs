@@ -7,9 +7,5 @@
 mod actor;
 mod due_work;
 mod handlers;
-mod leaving;
 
-pub(crate) use actor::{GIVEN_UP, SchedulerActor};
-pub(crate) use leaving::{
-    remove_due as remove_leaving, remove_of_agent as remove_leaving_of_agent,
-};
+pub(crate) use actor::SchedulerActor;

@@ -180,3 +180,29 @@ fn a_run_that_dies_again_and_again_is_given_up_and_an_order_tries_anew() {
         assert_eq!(bench.sweep(index.id).await.status, RunStatus::Succeeded);
     });
 }
+
+/// §7: a dry run changes nothing, however it ends.
+#[test]
+fn a_dry_run_that_is_given_up_leaves_the_index_as_it_stood() {
+    bench::run(|| async {
+        let mut bench = Bench::new().await;
+        bench.site.add("10", None, "A", "<p>a</p>");
+        let index = bench.synced().await;
+        let before = bench.index(index.id).await;
+        bench.settings.failpoints = Failpoints::always("after_run_started", FailAction::Panic);
+        bench.restart().await;
+        let dry = actors::SyncOrder {
+            full: None,
+            dry_run: true,
+        };
+        let run = bench.engine.sync(index.id, dry).await.unwrap();
+        let run = bench.ended(run.id).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(run.error.unwrap().code, "internal");
+        let after = bench.index(index.id).await;
+        assert_eq!(
+            (after.status, after.status_reason, after.next_run_at),
+            (before.status, before.status_reason, before.next_run_at)
+        );
+    });
+}

@@ -49,15 +49,10 @@ async fn main() -> Ended {
 
     settle(&store, index).await?;
 
-    let run = RunId::generate();
-    let mut marking = Laps::default();
     let mut reading = Laps::default();
     let mut unpacking = Laps::default();
     for batch in records.chunks(BATCH) {
         let ids: Vec<PageId> = batch.iter().map(|page| page.page_id.clone()).collect();
-        let lap = Lap::now();
-        store.mark_seen(index, run, &ids).await?;
-        marking.add(lap, ids.len());
         let lap = Lap::now();
         assert_eq!(store.pages_by_id(index, &ids).await?.len(), ids.len());
         reading.add(lap, ids.len());
@@ -65,7 +60,6 @@ async fn main() -> Ended {
         assert_eq!(store.bodies(&ids).await?.len(), ids.len());
         unpacking.add(lap, ids.len());
     }
-    marking.report("mark_seen");
     reading.report("pages_by_id");
     unpacking.report("bodies, unpacked");
 

@@ -72,10 +72,6 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
-        self.read(move |c| listing::unsettled(c, index)).await
-    }
-
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {
         let page = page.clone();
         self.read(move |c| listing::one(c, index, &page)).await

@@ -23,8 +23,8 @@ use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, Wo
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, clock, comments, events, facts, holdings, indexes, links, objects, pages,
-    prune, runs, small, spaces,
+    attachments, bodies, clock, comments, events, facts, holdings, indexes, links, listing,
+    objects, pages, prune, runs, small, spaces,
 };
 use crate::rows::{BodyRow, CommentRow};
 
@@ -165,12 +165,6 @@ impl SyncStore for Metastore {
             .await
     }
 
-    async fn mark_seen(&self, index: IndexId, run: RunId, ids: &[PageId]) -> StoreResult<()> {
-        let ids = ids.to_vec();
-        self.write(move |c| pages::mark_seen(c, index, run, &ids))
-            .await
-    }
-
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>> {
         let space = space.clone();
         self.read(move |c| pages::briefs(c, index, &space)).await
@@ -186,6 +180,10 @@ impl SyncStore for Metastore {
         let (states, after) = (states.to_vec(), after.cloned());
         self.read(move |c| pages::in_states(c, index, &states, after.as_ref(), limit))
             .await
+    }
+
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)> {
+        self.read(move |c| listing::unsettled(c, index)).await
     }
 
     async fn pages_needing_body(
@@ -439,13 +437,8 @@ impl SyncStore for Metastore {
             .await
     }
 
-    async fn clear_checkpoints(&self, index: IndexId) -> StoreResult<()> {
-        self.write(move |c| small::clear_checkpoints(c, index))
-            .await
-    }
-
-    async fn leaving_objects(&self, now: Timestamp) -> StoreResult<Vec<LeavingObject>> {
-        self.read(move |c| objects::leaving(c, now)).await
+    async fn leaving_objects(&self) -> StoreResult<Vec<LeavingObject>> {
+        self.read(objects::leaving).await
     }
 
     async fn settle_leaving(

@@ -42,7 +42,7 @@ const RESTARTS: u32 = 2;
 const FAILURES_IN_A_ROW: u32 = 5;
 
 /// What is newer than search may know. Answers the files whose rows are others than before, and up to when files are known, to
-/// be spaces_before when all of them were read.
+/// be remembered when all of them were read.
 pub(super) async fn poll(ctx: &RunCtx) -> Result<(Vec<PageId>, Option<Timestamp>), RunError> {
     let mut touched = Vec::new();
     let Some(since) = watermark(ctx, WALK).await? else {
@@ -328,7 +328,7 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
             let error = failure.recoverable_for(Part::Files)?;
             if error.disposition().ends_run(None) {
                 refusals.fetch_add(1, Ordering::Relaxed);
-                ctx.is_missing(Part::Files, &format!("{id} could not be fetched"), &error);
+                ctx.note_missing(Part::Files, &format!("{id} could not be fetched"), &error);
             }
             return match error {
                 SourceError::TooLarge { detail, .. } if fits(&record) => {
@@ -505,7 +505,7 @@ pub(super) async fn ask(ctx: &RunCtx, ids: &[PageId]) -> Result<Asking, RunError
                 let what = format!(
                     "{id}, which is no longer listed, could not be asked for; it stays as it is"
                 );
-                ctx.is_missing(Part::Files, &what, &error);
+                ctx.note_missing(Part::Files, &what, &error);
                 in_a_row += 1;
                 all.failed.insert(id.clone());
                 continue;

@@ -56,7 +56,7 @@ pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), RunError> {
 }
 
 /// Where comments stand before a run looks at pages: polled newest first since the last time. Answers the pages whose
-/// comments may be others, and up to when comments are known, to be spaces_before when all of them were read.
+/// comments may be others, and up to when comments are known, to be remembered when all of them were read.
 pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), RunError> {
     let mut pages = HashSet::new();
     let Some(since) = watermark(ctx, WALK).await? else {
@@ -313,7 +313,7 @@ async fn look_at(ctx: &RunCtx, brief: &CommentBrief) -> Result<Look, RunError> {
         Ok(None) => Look::NotThere,
         Err(failure) => {
             let error = failure.recoverable_for(Part::Comments)?;
-            ctx.is_missing(Part::Comments, "one could not be asked for", &error);
+            ctx.note_missing(Part::Comments, "one could not be asked for", &error);
             Look::Failed
         }
     })

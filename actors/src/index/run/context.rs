@@ -331,7 +331,7 @@ impl RunCtx {
     }
 
     /// Something of an optional part could not be read; everything else goes on.
-    pub(super) fn is_missing(&self, part: Part, what: &str, error: &SourceError) {
+    pub(super) fn note_missing(&self, part: Part, what: &str, error: &SourceError) {
         tracing::warn!(index = %self.index(), what, %error, "an optional part fails; the pages go on");
         let refused = error.disposition().ends_run(None);
         self.find(|f| {

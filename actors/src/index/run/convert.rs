@@ -321,7 +321,7 @@ async fn ask_for_rendered(
             Err(failure) => {
                 let error = failure.recoverable_for(Part::Rendered)?;
                 let what = format!("those of {} could not be fetched", bodies[at].page);
-                ctx.is_missing(Part::Rendered, &what, &error);
+                ctx.note_missing(Part::Rendered, &what, &error);
             }
         }
     }
@@ -353,7 +353,7 @@ async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, R
     Ok(known)
 }
 
-/// Names that are not known yet, in bulk; spaces_before, so that each person is asked for once. A name that cannot be had is no
+/// Names that are not known yet, in bulk; remembered, so that each person is asked for once. A name that cannot be had is no
 /// reason to hold a page back.
 pub(super) async fn ask_for_people(
     ctx: &RunCtx,
@@ -381,7 +381,7 @@ pub(super) async fn ask_for_people(
             Err(failure) => {
                 let error = failure.recoverable_for(Part::Names)?;
                 if error.disposition().ends_run(None) {
-                    ctx.is_missing(Part::Names, "some could not be looked up", &error);
+                    ctx.note_missing(Part::Names, "some could not be looked up", &error);
                 } else {
                     tracing::warn!(index = %ctx.index(), %error, "names of people could not be looked up; a later run asks again");
                 }

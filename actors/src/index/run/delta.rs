@@ -78,7 +78,7 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
         Ok(found) => found,
         Err(failure) => {
             let error = failure.recoverable_for(Part::Comments)?;
-            ctx.is_missing(Part::Comments, "new ones could not be read", &error);
+            ctx.note_missing(Part::Comments, "new ones could not be read", &error);
             return Ok(Vec::new());
         }
     };
@@ -96,7 +96,7 @@ async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
         Ok(found) => found,
         Err(failure) => {
             let error = failure.recoverable_for(Part::Files)?;
-            ctx.is_missing(Part::Files, "new ones could not be listed", &error);
+            ctx.note_missing(Part::Files, "new ones could not be listed", &error);
             return Ok(Vec::new());
         }
     };

@@ -1,4 +1,4 @@
-//! The end of a run: its status, what the index says of itself, what is spaces_before for the next one.
+//! The end of a run: its status, what the index says of itself, what is kept for the next one.
 
 use domain::blocked;
 use domain::guard;
@@ -82,8 +82,9 @@ pub(super) async fn conclude(
         let spaces = spaces_after(ctx, &findings, shared.now());
         shared.store.record_spaces(index, &spaces).await?;
     }
+    let (_, failed_pages) = shared.store.unsettled_pages(index).await?;
     let remains = Remains {
-        failed_pages: count_failed(execution).await?,
+        failed_pages,
         removals: shared.store.stuck_removals(index).await?,
     };
     Ok(Some(end_of(
@@ -126,18 +127,8 @@ fn spaces_after(ctx: &RunCtx, findings: &Findings, now: Timestamp) -> Vec<IndexS
 
 /// What runs so far left undone, whichever run it was.
 struct Remains {
-    failed_pages: usize,
+    failed_pages: i64,
     removals: Option<StuckRemovals>,
-}
-
-/// Pages that stand as failed, as far as the next sentence needs to know: none, or some.
-async fn count_failed(execution: &Execution) -> Result<usize, StoreError> {
-    let failed = execution
-        .shared
-        .store
-        .pages_in_states(execution.run.index_id, &[PageState::Failed], None, 1000)
-        .await?;
-    Ok(failed.len())
 }
 
 fn end_of(
@@ -386,7 +377,7 @@ fn progress_after(
             progress.last_sweep_at = Some(ctx.started_at);
         }
         // A space in trouble is listed whole by its own row, and what it still owes of a change of scope is exempt
-        // from the guard as long as the settings before that are spaces_before.
+        // from the guard as long as the settings before that are kept.
         progress.applied_scope_revision = progress.scope_revision;
     }
     if trouble.is_empty() && progress.applied_scope_revision == progress.scope_revision {

@@ -17,7 +17,7 @@ use domain::{ObjectId, PageId};
 use super::RunCtx;
 use super::stages::{Target, ensured, while_uploading};
 use crate::EngineError;
-use crate::scheduler::remove_leaving;
+use crate::leaving;
 use crate::stop::RunError;
 
 /// Pages decided in one transaction.
@@ -61,7 +61,7 @@ fn remove_soon(ctx: &RunCtx) {
     let (shared, index) = (Arc::clone(&ctx.shared), ctx.index());
     actix_rt::spawn(async move {
         tokio::time::sleep(LAST_ANSWERS).await;
-        if let Err(error) = remove_leaving(&shared, Some(index)).await {
+        if let Err(error) = leaving::remove_due(&shared, Some(index)).await {
             tracing::warn!(%index, %error, "the old store object could not be looked up for removal; the scheduler will");
         }
     });
@@ -83,7 +83,7 @@ async fn ensure(
             backend: kind,
         })?;
     // An object that an earlier move left behind could be the very one that is filled now.
-    remove_leaving(&ctx.shared, Some(index.id)).await?;
+    leaving::remove_due(&ctx.shared, Some(index.id)).await?;
     let spec = StoreSpec {
         index: index.id,
         agent: index.settings.agent_id.clone(),

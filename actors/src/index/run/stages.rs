@@ -23,7 +23,7 @@ use super::{
 use crate::EngineError;
 use crate::counters::RunCounters;
 use crate::fetcher::Fetchers;
-use crate::scheduler::remove_leaving_of_agent;
+use crate::leaving;
 use crate::shared::Shared;
 use crate::stop::{RunError, Stop};
 use crate::uploader::{Upload, UploadJob, UploadReport};
@@ -270,7 +270,7 @@ async fn make(ctx: &RunCtx) -> Result<Remote, RunError> {
         agent: index.settings.agent_id.clone(),
     };
     if index.remote.is_none() {
-        remove_leaving_of_agent(&ctx.shared, &spec.agent).await?;
+        leaving::remove_of_agent(&ctx.shared, &spec.agent).await?;
     }
     let remote = ensured(ctx, backend.as_ref(), &spec, index.remote.as_ref()).await?;
     if index.remote.as_ref() == Some(&remote) {

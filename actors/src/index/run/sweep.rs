@@ -73,7 +73,7 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
         Err(failure) => {
             // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
             let error = failure.recoverable_for(Part::Comments)?;
-            ctx.is_missing(Part::Comments, "the newest could not be listed", &error);
+            ctx.note_missing(Part::Comments, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -91,7 +91,7 @@ async fn poll_attachments(
         Ok((_, newest)) => Ok(newest),
         Err(failure) => {
             let error = failure.recoverable_for(Part::Files)?;
-            ctx.is_missing(Part::Files, "the newest could not be listed", &error);
+            ctx.note_missing(Part::Files, "the newest could not be listed", &error);
             Ok(None)
         }
     }
@@ -106,11 +106,11 @@ async fn one_space(
     let mut empty = Vec::new();
     for kind in ctx.kinds() {
         match walk(ctx, space, *kind).await {
-            Ok(walked) => {
-                if walked.seen.is_empty() {
+            Ok(named) => {
+                if named.is_empty() {
                     empty.push(*kind);
                 }
-                seen.extend(walked.seen);
+                seen.extend(named);
             }
             Err(failure) => {
                 let error = failure.recoverable()?;
@@ -132,7 +132,7 @@ async fn one_space(
             Err(failure) => {
                 let error = failure.recoverable_for(Part::Files)?;
                 let what = format!("those of {} could not be listed", space.given);
-                ctx.is_missing(Part::Files, &what, &error);
+                ctx.note_missing(Part::Files, &what, &error);
             }
         }
     }
@@ -142,7 +142,7 @@ async fn one_space(
     {
         let error = failure.recoverable_for(Part::Comments)?;
         let what = format!("those in {} could not be read", space.given);
-        ctx.is_missing(Part::Comments, &what, &error);
+        ctx.note_missing(Part::Comments, &what, &error);
     }
     let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
     if ctx.needs_facts()

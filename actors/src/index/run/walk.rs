@@ -23,14 +23,6 @@ const RESTARTS: u32 = 2;
 /// ten times that.
 const NEWEST_COUNTS_FOR: Duration = Duration::from_secs(60);
 
-/// What a walk that ended without error named.
-#[derive(Debug, Default)]
-pub(super) struct Walked {
-    pub(super) seen: HashSet<PageId>,
-    /// Items whose place or title changed.
-    pub(super) moved: Vec<PageId>,
-}
-
 /// Where a walk with bodies is; kept, so that a restart resumes it.
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -41,12 +33,12 @@ struct Mark {
     cursor: String,
 }
 
-/// Walks one kind of content of one space.
+/// Walks one kind of content of one space; answers what a walk that ended without error named.
 pub(super) async fn walk(
     ctx: &RunCtx,
     space: &SeenSpace,
     kind: ContentKind,
-) -> Result<Walked, RunError> {
+) -> Result<HashSet<PageId>, RunError> {
     let name = format!("list/{}/{}", kind.as_str(), space.id);
     let mark = mark(ctx, &name).await?;
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
@@ -88,14 +80,14 @@ pub(super) async fn walk(
         limit_before_split: MAX_BATCH,
         restarts: 0,
         repeats: Repeats::default(),
-        walked: Walked::default(),
+        seen: HashSet::new(),
     };
     let mut cursor = None;
     if let Some(mark) = mark {
         walk.walk = mark.walk;
         cursor = Some(Cursor(mark.cursor));
         ctx.find(|f| f.newest_at_most = earlier(f.newest_at_most, mark.newest));
-        walk.walked.seen = briefs
+        walk.seen = briefs
             .into_iter()
             .filter(|brief| brief.kind == kind && brief.seen_in_run == Some(mark.walk))
             .map(|brief| brief.page_id)
@@ -105,7 +97,7 @@ pub(super) async fn walk(
         drop(briefs);
     }
     walk.go(cursor).await?;
-    Ok(walk.walked)
+    Ok(walk.seen)
 }
 
 async fn mark(ctx: &RunCtx, name: &str) -> Result<Option<Mark>, RunError> {
@@ -134,7 +126,8 @@ struct Walk<'a> {
     limit_before_split: usize,
     restarts: u32,
     repeats: Repeats,
-    walked: Walked,
+    /// What was named.
+    seen: HashSet<PageId>,
 }
 
 impl Walk<'_> {
@@ -235,10 +228,9 @@ impl Walk<'_> {
     async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), RunError> {
         let ctx = self.ctx;
         ctx.shared.fail_point("after_listing_answer");
-        let before = self.walked.seen.len();
-        let ids = items.iter().map(|item| item.id.clone());
-        self.walked.seen.extend(ids);
-        let named = self.walked.seen.len();
+        let before = self.seen.len();
+        self.seen.extend(items.iter().map(|item| item.id.clone()));
+        let named = self.seen.len();
         let new = named - before;
         ctx.counters
             .count(|counts| counts.seen += i64::try_from(new).unwrap_or(0));
@@ -248,8 +240,7 @@ impl Walk<'_> {
         note_newest(ctx, &items);
         // Only a walk that may be resumed has to leave marks on every row.
         let seen_in = self.with_bodies.then_some(self.walk);
-        let recorded = record(ctx, items, seen_in, Links::AsKnown).await?;
-        self.walked.moved.extend(recorded.moved);
+        record(ctx, items, seen_in, Links::AsKnown).await?;
         Ok(())
     }
 

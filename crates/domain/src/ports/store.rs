@@ -373,8 +373,6 @@ pub trait SyncStore: QueryStore {
         wanted: &[Wanted],
         bodies: &[CachedBody],
     ) -> StoreResult<()>;
-    /// Marks pages as named by a run's listing; nothing else of them changes.
-    async fn mark_seen(&self, index: IndexId, run: RunId, ids: &[PageId]) -> StoreResult<()>;
     /// The little of every page (containers and removed ones too) of a space.
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>>;
     /// Ids of pages in some states, in id order after `after`, at most `limit`.
@@ -408,6 +406,8 @@ pub trait SyncStore: QueryStore {
         index: IndexId,
         facts: &[ContentFacts],
     ) -> StoreResult<Vec<PageId>>;
+    /// How many pages are pending and how many failed, in this order.
+    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// How many pages the object that answers may hold and is to keep (the base of the mass-deletion guard).
     async fn stored_pages(&self, index: IndexId) -> StoreResult<i64>;
 
@@ -546,13 +546,11 @@ pub trait SyncStore: QueryStore {
         walk: &str,
         cursor: Option<&Cursor>,
     ) -> StoreResult<()>;
-    /// Forgets every walk of an index.
-    async fn clear_checkpoints(&self, index: IndexId) -> StoreResult<()>;
 
     // --- objects to be removed, events, housekeeping
 
-    /// Objects of deleted and moved indexes that are due for removal.
-    async fn leaving_objects(&self, now: Timestamp) -> StoreResult<Vec<LeavingObject>>;
+    /// Objects of deleted and moved indexes that are still to be removed, the one that is due first in front.
+    async fn leaving_objects(&self) -> StoreResult<Vec<LeavingObject>>;
     /// Removal done (`None`), or to be tried again then.
     async fn settle_leaving(
         &self,
@@ -661,8 +659,6 @@ pub trait AdminStore: SyncStore {
     /// them. Conflict when none waits, or a newer run asks about more.
     async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
 
-    /// How many pages are pending and how many failed, in this order.
-    async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.

@@ -313,10 +313,9 @@ fn carry_over(
     Ok(())
 }
 
-pub(crate) fn leaving(conn: &mut Conn, now: Timestamp) -> Done<Vec<LeavingObject>> {
+pub(crate) fn leaving(conn: &mut Conn) -> Done<Vec<LeavingObject>> {
     let found: Vec<ObjectRow> = store_objects::table
         .filter(store_objects::role.eq(LEAVING))
-        .filter(store_objects::next_try_at.le(db_time(now)))
         .order((store_objects::next_try_at, store_objects::id))
         .select(ObjectRow::as_select())
         .load(conn)?;

@@ -8,7 +8,7 @@ use domain::holding::{Holding, Wanted};
 use domain::links::Naming;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::{DuePage, PageBrief, TriesOf};
-use domain::{IndexId, PageId, RunId, SpaceId, Timestamp};
+use domain::{IndexId, PageId, SpaceId, Timestamp};
 
 use super::{holdings, objects};
 use crate::convert::{db_time, id, opt_time, rows, time, word};
@@ -104,20 +104,6 @@ pub(crate) fn put(conn: &mut Conn, index: IndexId, pages: &[PageRecord]) -> Done
             .map(|page| PageRow::new(page, held.get(page.page_id.as_str()).unwrap_or(&none)))
             .collect();
         dialect::put_pages(conn, &rows)?;
-    }
-    Ok(())
-}
-
-pub(crate) fn mark_seen(conn: &mut Conn, index: IndexId, run: RunId, ids: &[PageId]) -> Done<()> {
-    for ids in ids.chunks(IDS) {
-        let ids = ids.iter().map(PageId::as_str);
-        diesel::update(
-            synced_pages::table
-                .filter(synced_pages::index_id.eq(index.to_string()))
-                .filter(synced_pages::page_id.eq_any(ids)),
-        )
-        .set(synced_pages::seen_in_run.eq(run.to_string()))
-        .execute(conn)?;
     }
     Ok(())
 }

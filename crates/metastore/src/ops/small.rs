@@ -35,12 +35,6 @@ pub(crate) fn set_checkpoint(
     }
 }
 
-pub(crate) fn clear_checkpoints(conn: &mut Conn, index: IndexId) -> Done<()> {
-    diesel::delete(checkpoints::table.filter(checkpoints::index_id.eq(index.to_string())))
-        .execute(conn)?;
-    Ok(())
-}
-
 pub(crate) fn remembered(conn: &mut Conn, name: &str) -> Done<Option<String>> {
     Ok(remembered::table
         .find(name)

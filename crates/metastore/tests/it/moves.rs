@@ -168,7 +168,7 @@ async fn the_new_object_takes_over_with_what_it_finds() {
         (Some("odd"), 2)
     );
     bed.is_consistent(index).await;
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert_eq!(
         (leaving.len(), &leaving[0].remote, leaving[0].backend),
         (1, &Some(old.clone()), BackendKind::Local)
@@ -185,11 +185,11 @@ async fn the_new_object_takes_over_with_what_it_finds() {
         .unwrap();
     let back = bed.store.index_state(index).await.unwrap().filling.unwrap();
     bed.store.set_remote(back, &old).await.unwrap();
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert!(leaving.is_empty());
     // Deleted in the middle: both objects are to be removed.
     bed.store.delete_index(index).await.unwrap();
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert_eq!(leaving.len(), 2);
 }
 
@@ -219,7 +219,7 @@ async fn an_index_that_fills_its_own_object_anew_leaves_nothing_to_remove() {
     // Deleted while it does so again: one object is to be removed.
     begin().await;
     bed.store.delete_index(index).await.unwrap();
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert_eq!((leaving.len(), &leaving[0].remote), (1, &Some(same)));
 }
 
@@ -236,7 +236,7 @@ async fn a_move_that_is_given_up_leaves_its_object_to_be_removed_unless_it_is_th
     let given_up = filling().await;
     bed.store.set_remote(given_up, &old).await.unwrap();
     bed.store.abandon_move(index).await.unwrap();
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert!(leaving.is_empty());
     let late = bed.store.set_remote(given_up, &new).await;
     assert!(matches!(late, Err(StoreError::NotFound { .. })), "{late:?}");
@@ -263,7 +263,7 @@ async fn a_move_that_is_given_up_leaves_its_object_to_be_removed_unless_it_is_th
         "the one that answers is another matter"
     );
     bed.store.abandon_move(index).await.unwrap();
-    let leaving = bed.store.leaving_objects(bed.now()).await.unwrap();
+    let leaving = bed.store.leaving_objects().await.unwrap();
     assert_eq!(
         (leaving.len(), &leaving[0].remote),
         (1, &Some(other.clone()))

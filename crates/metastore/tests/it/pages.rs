@@ -87,10 +87,6 @@ async fn many_rows_go_in_one_transaction_and_all_or_nothing() {
         bed.store.pages_by_id(index, &all).await.unwrap().len(),
         1_234
     );
-    bed.store
-        .mark_seen(index, RunId::generate(), &all)
-        .await
-        .unwrap();
 
     for page in &mut pages {
         page.attempts = 9;
@@ -103,32 +99,6 @@ async fn many_rows_go_in_one_transaction_and_all_or_nothing() {
         .unwrap_err();
     assert_eq!(bed.page(index, "0").await.attempts, 0);
     assert!(bed.store.bodies(&ids(&["0"])).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_mark_changes_nothing_else() {
-    let bed = Bed::new();
-    let index = bed.index("agent").await.id;
-    let other = bed.index("other").await.id;
-    bed.save(&[
-        page(index, "1", PageState::Searchable),
-        page(other, "1", PageState::Searchable),
-    ])
-    .await;
-    let before = bed.page(index, "1").await;
-    let run = RunId::generate();
-    bed.store
-        .mark_seen(index, run, &ids(&["1", "unknown"]))
-        .await
-        .unwrap();
-    assert_eq!(
-        bed.page(index, "1").await,
-        PageRecord {
-            seen_in_run: Some(run),
-            ..before
-        }
-    );
-    assert_eq!(bed.page(other, "1").await.seen_in_run, None);
 }
 
 #[tokio::test]

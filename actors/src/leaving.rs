@@ -13,9 +13,8 @@ use crate::shared::Shared;
 /// Removes what is left of earlier indexes under an agent id, due or not: an object of that name would be in the way of the
 /// one that a new index of the agent makes.
 pub(crate) async fn remove_of_agent(shared: &Shared, agent: &AgentId) -> Result<(), StoreError> {
-    let any_time = shared.now() + chrono::TimeDelta::days(365);
     let left = async || {
-        let mut left = shared.store.leaving_objects(any_time).await?;
+        let mut left = shared.store.leaving_objects().await?;
         left.retain(|object| object.agent_id == *agent);
         Ok::<_, StoreError>(left)
     };
@@ -29,7 +28,7 @@ pub(crate) async fn remove_of_agent(shared: &Shared, agent: &AgentId) -> Result<
     Ok(())
 }
 
-/// Tries every removal that is due, or only those of one index; answers how many remain.
+/// Tries every removal that is due, or only those of one index; answers how many remain, due or not.
 pub(crate) async fn remove_due(
     shared: &Shared,
     only: Option<IndexId>,
@@ -37,10 +36,12 @@ pub(crate) async fn remove_due(
     // Who waits here finds nothing left to do, instead of removing what was made anew meanwhile.
     let _one_at_a_time = shared.removals.lock().await;
     let mut remaining = 0;
-    let mut due = shared.store.leaving_objects(shared.now()).await?;
-    due.retain(|object| only.is_none_or(|index| object.index_id == index));
-    for object in due {
-        remaining += usize::from(!remove(shared, &object).await?);
+    let now = shared.now();
+    let mut leaving = shared.store.leaving_objects().await?;
+    leaving.retain(|object| only.is_none_or(|index| object.index_id == index));
+    for object in leaving {
+        let is_gone = object.next_try_at <= now && remove(shared, &object).await?;
+        remaining += usize::from(!is_gone);
     }
     Ok(remaining)
 }
