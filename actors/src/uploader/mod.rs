@@ -9,7 +9,10 @@ mod actor;
 mod batch;
 mod compose;
 mod confirm;
+mod drain;
+mod job;
 mod trouble;
 mod worker;
 
-pub(crate) use actor::{GetInFlight, LlamaUploader, Upload, UploadJob, UploadReport, UploadSignal};
+pub(crate) use actor::{GetInFlight, LlamaUploader, Upload};
+pub(crate) use job::{UploadJob, UploadReport, UploadSignal};

@@ -27,7 +27,7 @@ use crate::counters::RunCounters;
 use crate::document::SpaceNames;
 use crate::fetcher::Fetchers;
 use crate::shared::{RowsLock, Shared, lock};
-use crate::stop::Stop;
+use crate::stop::{RunError, Stop};
 use crate::uploader::UploadSignal;
 
 /// Labels and restrictions that search does not know yet are asked for one by one, so many a run.
@@ -189,6 +189,18 @@ impl RunCtx {
 
     pub(super) fn store(&self) -> &dyn SyncStore {
         self.shared.store.as_ref()
+    }
+
+    /// Rows of these pages that are there.
+    pub(super) async fn records(
+        &self,
+        ids: &[PageId],
+    ) -> Result<HashMap<PageId, PageRecord>, RunError> {
+        let records = self.store().pages_by_id(self.index(), ids).await?;
+        Ok(records
+            .into_iter()
+            .map(|record| (record.page_id.clone(), record))
+            .collect())
     }
 
     pub(super) const fn index(&self) -> IndexId {

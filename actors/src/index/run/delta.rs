@@ -8,13 +8,15 @@ use domain::content::{ContentKind, Restriction};
 use domain::page::Standing;
 use domain::part::Part;
 
+use super::ask::poll::poll;
+use super::ask::recent::remember;
+use super::ask::{comments, facts, files};
 use super::context::SeenSpace;
-use super::convert::Links;
-use super::facts;
-use super::poll::poll;
-use super::recent::remember;
-use super::vanish::Absence;
-use super::{RunCtx, attachments, comments, retry, stages, sweep, vanish};
+use super::decide::reconcile;
+use super::decide::vanish::{self, Absence};
+use super::text::comments::render;
+use super::text::convert::Links;
+use super::{RunCtx, retry, sweep};
 use crate::stop::RunError;
 
 /// Pages of unknown restriction that one poll asks for in bulk.
@@ -41,9 +43,9 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
     if ctx.settings().include_comments && !spaces.is_empty() {
         touched.extend(poll_comments(ctx, &touched).await?);
     }
-    let mut files = Vec::new();
+    let mut changed_files = Vec::new();
     if ctx.settings().include_attachments && !spaces.is_empty() {
-        files = poll_attachments(ctx).await?;
+        changed_files = poll_files(ctx).await?;
     }
     // After the poll: what changes in these spaces from now on is newer than what it saw.
     let mut suspects = sweep::each(ctx, &unlisted(ctx, spaces)).await?;
@@ -56,13 +58,13 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
     if ctx.needs_facts() {
         moved.extend(learn(ctx, &touched, unknown).await?);
     }
-    touched.extend(files);
+    touched.extend(changed_files);
     touched.extend(unsettled.into_iter().map(|page| page.page_id));
 
     suspects.extend(vanish::due_for_a_second_look(ctx).await?);
     let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;
     touched.extend(confirmed.back);
-    stages::decide(ctx, &moved, &touched, Links::AsKnown).await
+    reconcile::these(ctx, &moved, &touched, Links::AsKnown).await
 }
 
 /// Spaces that have to be read whole, since polls went on without them.
@@ -85,14 +87,14 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
     pages.extend(touched.iter().cloned());
     pages.extend(comments::look_again(ctx).await?);
     let pages: Vec<PageId> = pages.into_iter().collect();
-    let changed = comments::refold(ctx, &pages).await?;
+    let changed = render(ctx, &pages).await?;
     remember(ctx, comments::WALK, newest).await?;
     Ok(changed)
 }
 
 /// Files that were attached or replaced since the last time.
-async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
-    let (files, newest) = match attachments::poll(ctx).await {
+async fn poll_files(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
+    let (files, newest) = match files::poll(ctx).await {
         Ok(found) => found,
         Err(failure) => {
             let error = failure.recoverable_for(Part::Files)?;
@@ -100,7 +102,7 @@ async fn poll_attachments(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
             return Ok(Vec::new());
         }
     };
-    remember(ctx, attachments::WALK, newest).await?;
+    remember(ctx, files::WALK, newest).await?;
     Ok(files)
 }
 
@@ -130,18 +132,15 @@ async fn learn(
             Vec::new()
         }
     };
-    let mut still_unknown = Vec::new();
-    for ids in ids.chunks(500) {
-        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        still_unknown.extend(
-            records
-                .into_iter()
-                .filter(|record| {
-                    record.restriction == Restriction::Unknown && record.standing != Standing::Gone
-                })
-                .map(|record| (record.page_id, record.kind)),
-        );
-    }
+    let still_unknown: Vec<(PageId, ContentKind)> = ctx
+        .records(&ids)
+        .await?
+        .into_values()
+        .filter(|record| {
+            record.restriction == Restriction::Unknown && record.standing != Standing::Gone
+        })
+        .map(|record| (record.page_id, record.kind))
+        .collect();
     changed.extend(facts::learn_unknown(ctx, still_unknown).await?);
     Ok(changed)
 }

@@ -19,15 +19,13 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::ports::store::{StoreError, SyncStore};
-use domain::problem::Problem;
 use domain::query::{Passage, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId};
 
+use super::execution::{Execution, Rehearsed};
 use super::finish;
-use super::stages::Execution;
 use crate::EngineError;
-use crate::fetcher::Fetchers;
 use crate::shared::{Shared, lock};
 use crate::stop::RunError;
 use crate::supervise::{Child, ChildGuard};
@@ -36,19 +34,17 @@ use crate::uploader::LlamaUploader;
 /// Pages looked at in one step.
 const CHUNK: usize = 500;
 
-/// What a dry run found.
-pub(super) struct Rehearsed {
-    pub(super) plan: RunPlan,
-    /// How the run would end; what the guard would ask stands in the plan.
-    pub(super) status: RunStatus,
-    pub(super) error: Option<Problem>,
+/// The stage of a dry run: an execution of the run over the copy, and the store that counts.
+pub(super) struct Rehearsal {
+    /// To be worked through as any other.
+    pub(super) execution: Execution,
+    stage: Stage,
+    counting: Arc<CountingBackend>,
+    price: Option<Price>,
 }
 
-/// Carries the run out on a copy.
-pub(super) async fn rehearse(
-    execution: &Execution,
-    source: Fetchers,
-) -> Result<Rehearsed, RunError> {
+/// Sets the stage for a run.
+pub(super) async fn set_up(execution: &Execution) -> Result<Rehearsal, RunError> {
     let run = &execution.run;
     let copy = execution.shared.store.rehearsal(run.id).await?;
     let state = copy.index_state(run.index_id).await?;
@@ -67,8 +63,8 @@ pub(super) async fn rehearse(
     });
     let backend: Arc<dyn RetrievalBackend> = counting.clone();
     let stage = Stage::set(&execution.shared, copy, backend);
-    let mut rehearsal = Execution {
-        before: state.clone(),
+    let execution = Execution {
+        before: state,
         shared: Arc::clone(&stage.0),
         run: Run {
             dry_run: false,
@@ -80,21 +76,32 @@ pub(super) async fn rehearse(
         rehearsed: None,
         move_blocked_because: None,
     };
-    let outcome = Box::pin(rehearsal.work(state, source)).await;
-    // What ends a run early ends its rehearsal in the same way.
-    outcome?;
-    let end = finish::conclude(&rehearsal, Ok(())).await?;
-    // The index is in the copy as long as the copy lives.
-    let (status, error) = end.map_or((RunStatus::Succeeded, None), |end| (end.status, end.error));
-    let asks = status == RunStatus::NeedsConfirmation;
-    let changes = std::mem::take(&mut *lock(&counting.changes));
-    let changes = against_rows(changes, &execution.shared, run.index_id).await?;
-    let hide = newly_hidden(&execution.shared, stage.0.store.as_ref(), run.index_id).await?;
-    Ok(Rehearsed {
-        plan: plan(execution, hide, &changes, asks, price.as_ref()),
-        status: if asks { RunStatus::Succeeded } else { status },
-        error: error.filter(|_| !asks),
+    Ok(Rehearsal {
+        execution,
+        stage,
+        counting,
+        price,
     })
+}
+
+impl Rehearsal {
+    /// What the real run would do, by how the rehearsed one ended.
+    pub(super) async fn found(self, real: &Execution) -> Result<Rehearsed, RunError> {
+        let end = finish::conclude(&self.execution, Ok(())).await?;
+        // The index is in the copy as long as the copy lives.
+        let (status, error) =
+            end.map_or((RunStatus::Succeeded, None), |end| (end.status, end.error));
+        let asks = status == RunStatus::NeedsConfirmation;
+        let index = real.run.index_id;
+        let changes = std::mem::take(&mut *lock(&self.counting.changes));
+        let changes = against_rows(changes, &real.shared, index).await?;
+        let hide = newly_hidden(&real.shared, self.stage.0.store.as_ref(), index).await?;
+        Ok(Rehearsed {
+            plan: plan(real, hide, &changes, asks, self.price.as_ref()),
+            status: if asks { RunStatus::Succeeded } else { status },
+            error: error.filter(|_| !asks),
+        })
+    }
 }
 
 /// What a run would change in the end.

@@ -3,7 +3,6 @@
 use domain::blocked;
 use domain::guard;
 use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
-use domain::page::PageState;
 use domain::part::Part;
 use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
 use domain::problem::Problem;
@@ -11,8 +10,8 @@ use domain::run::{RunKind, RunStatus, final_status};
 use domain::{SpaceKey, Timestamp, schedule};
 
 use super::context::{Findings, RunCtx};
+use super::execution::{Ended, Execution};
 use super::spaces::mark_for_full_listing;
-use super::stages::{Ended, Execution};
 use crate::index::{announce, next_after_failure};
 use crate::stop::RunError;
 

@@ -9,35 +9,31 @@
 //! the uploader brings the store in line all along; the run ends when that is settled
 //! ```
 //!
-//! A run of kind `move` does none of this: it fills another store object from what is kept (`moving`).
+//! [`steps`] is that in its order. The rooms: [`ask`] (what Confluence says) ◄─ [`text`] is used by ask ◄─ [`decide`] uses both; around
+//! them what all of them share ([`context`], [`retry`]) and what drives them ([`sweep`], [`delta`]).
 //!
 //! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
 
-mod attachments;
+mod ask;
 mod audit;
-mod bodies;
-mod comments;
 mod context;
-mod convert;
+mod decide;
 mod delta;
 mod dry;
-mod facts;
+mod execution;
 mod finish;
-mod links;
-mod listed;
+mod heartbeat;
 mod moving;
-mod parents;
-mod poll;
-mod recent;
-mod reconcile;
-mod reconvert;
+mod object;
+mod pieces;
 mod retry;
 mod spaces;
-mod stages;
+mod steps;
 mod sweep;
-mod vanish;
-mod walk;
+mod text;
+mod uploading;
 
 pub(crate) use context::{RunCtx, reach_of};
+pub(crate) use execution::Ended;
 pub(crate) use retry::something_is_due;
-pub(crate) use stages::{Ended, execute};
+pub(crate) use steps::execute;

@@ -15,7 +15,8 @@ use domain::ports::store::StoreError;
 use domain::{ObjectId, PageId};
 
 use super::RunCtx;
-use super::stages::{Target, ensured, while_uploading};
+use super::object::ensured;
+use super::uploading::{Target, while_uploading};
 use crate::EngineError;
 use crate::leaving;
 use crate::stop::RunError;

@@ -8,7 +8,6 @@ use domain::ports::store::{DuePage, IndexState, StoreError};
 use domain::{PageId, Timestamp};
 
 use super::RunCtx;
-use super::convert::Unconverted;
 use crate::shared::Shared;
 use crate::stop::RunError;
 
@@ -74,27 +73,6 @@ pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result
         ctx.store().save_pages(&records, &[], &[]).await?;
     }
     tell(ctx, ids).await;
-    Ok(())
-}
-
-/// Records that kept bodies could not be converted. They are fetched again when they are due.
-pub(super) async fn unconverted(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), RunError> {
-    if bodies.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<PageId> = bodies.iter().map(|body| body.page.clone()).collect();
-    {
-        let _rows = ctx.rows.lock().await;
-        let mut records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        for record in &mut records {
-            let body = bodies.iter().find(|body| body.page == record.page_id);
-            let reason = body.map(|body| body.reason.clone()).unwrap_or_default();
-            record.body_version = None;
-            fail(ctx, record, reason);
-        }
-        ctx.store().save_pages(&records, &[], &[]).await?;
-    }
-    tell(ctx, &ids).await;
     Ok(())
 }
 

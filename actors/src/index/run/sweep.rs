@@ -13,15 +13,16 @@ use domain::vanish::is_suspiciously_empty;
 use domain::{PageId, Timestamp};
 use futures_util::{StreamExt, stream};
 
+use super::RunCtx;
+use super::ask::facts::{self, FactsWalk};
+use super::ask::recent::remember;
+use super::ask::walk::{newest_before, walk};
+use super::ask::{comments, files, parents};
 use super::context::SeenSpace;
-use super::convert::Links;
-use super::facts::{self, FactsWalk};
-use super::listed::record;
-use super::recent::remember;
-use super::reconcile::{Reconciler, Which};
-use super::vanish::Absence;
-use super::walk::{newest_before, walk};
-use super::{RunCtx, attachments, comments, parents, stages, vanish};
+use super::decide::reconcile::{self, Reconciler, Which};
+use super::decide::vanish::{self, Absence};
+use super::text::convert::Links;
+use super::text::listed::record;
 use crate::stop::RunError;
 
 /// Spaces walked side by side; each may hold two answers with bodies in memory.
@@ -35,17 +36,17 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
         newest_before(ctx, spaces).await?;
     }
     let newest_comment = poll_comments(ctx, spaces).await?;
-    let newest_file = poll_attachments(ctx, spaces).await?;
+    let newest_file = poll_files(ctx, spaces).await?;
     let mut absent = each(ctx, spaces).await?;
     if !ctx.find(|f| f.missing.contains_key(&Part::Comments)) {
         remember(ctx, comments::WALK, newest_comment).await?;
     }
     if !ctx.find(|f| f.missing.contains_key(&Part::Files)) {
-        remember(ctx, attachments::WALK, newest_file).await?;
+        remember(ctx, files::WALK, newest_file).await?;
     }
     absent.extend(of_gone_spaces(ctx).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
-    stages::decide(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
+    reconcile::these(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
 }
 
 /// Lists and compares these spaces; answers what was not listed of them.
@@ -80,14 +81,11 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
 }
 
 /// As [`poll_comments`], for attached files.
-async fn poll_attachments(
-    ctx: &RunCtx,
-    spaces: &[SeenSpace],
-) -> Result<Option<Timestamp>, RunError> {
+async fn poll_files(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timestamp>, RunError> {
     if !ctx.settings().include_attachments || spaces.is_empty() {
         return Ok(None);
     }
-    match attachments::poll(ctx).await {
+    match files::poll(ctx).await {
         Ok((_, newest)) => Ok(newest),
         Err(failure) => {
             let error = failure.recoverable_for(Part::Files)?;
@@ -127,7 +125,7 @@ async fn one_space(
         ctx.trouble_with(space, &error.to_string());
     }
     if ctx.settings().include_attachments && !ctx.is_refused(Part::Files) {
-        match attachments::of_space(ctx, space, &seen).await {
+        match files::of_space(ctx, space, &seen).await {
             Ok(missing) => absent.extend(missing),
             Err(failure) => {
                 let error = failure.recoverable_for(Part::Files)?;

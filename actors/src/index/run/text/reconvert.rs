@@ -8,10 +8,11 @@ use domain::content::ContentKind;
 use domain::page::{CachedBody, PageState};
 use domain::ports::source::Cursor;
 
-use super::attachments::EXTRACTOR;
-use super::convert::{CONVERTER, Links, RawBody, convert};
-use super::{RunCtx, comments, retry};
+use super::comments;
+use super::convert::{CONVERTER, Links, RawBody, convert, failed};
+use super::files::EXTRACTOR;
 use crate::document::KeptText;
+use crate::index::run::RunCtx;
 use crate::stop::RunError;
 
 /// The checkpoint that remembers which converter the index has seen.
@@ -20,7 +21,7 @@ const WALK: &str = "converter";
 const CHUNK: usize = 100;
 
 /// Converts what an older converter made; what comes out otherwise is decided, and uploaded, by the run.
-pub(super) async fn all(ctx: &RunCtx) -> Result<(), RunError> {
+pub(crate) async fn all(ctx: &RunCtx) -> Result<(), RunError> {
     let done = Cursor(CONVERTER.to_string());
     if ctx.store().checkpoint(ctx.index(), WALK).await? == Some(done.clone()) {
         return Ok(());
@@ -49,25 +50,19 @@ pub(super) async fn all(ctx: &RunCtx) -> Result<(), RunError> {
 }
 
 /// Whether an older converter made the Markdown of a page.
-pub(super) fn is_old(body: &CachedBody) -> bool {
+pub(crate) fn is_old(body: &CachedBody) -> bool {
     body.kind != ContentKind::Attachment && body.converter < CONVERTER
 }
 
 /// As [`all`], for the bodies and comments of these pages.
-pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
+pub(crate) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
     if ctx.settings().include_comments {
         comments::convert_anew(ctx, ids).await?;
         // Also what was converted already, for another index.
-        let changed = comments::refold(ctx, ids).await?;
+        let changed = comments::render(ctx, ids).await?;
         ctx.find(|f| f.fresh_bodies.extend(changed));
     }
-    let records: HashMap<PageId, _> = ctx
-        .store()
-        .pages_by_id(ctx.index(), ids)
-        .await?
-        .into_iter()
-        .map(|record| (record.page_id.clone(), record))
-        .collect();
+    let records = ctx.records(ids).await?;
     let mut texts: HashMap<PageId, KeptText> = HashMap::new();
     let mut old = Vec::new();
     // Their bytes are not kept: they are fetched again.
@@ -98,7 +93,7 @@ pub(super) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
     }
     let converted = convert(ctx, old, Links::Resolve).await?;
     // What an older converter made of them stays until they are tried again.
-    retry::unconverted(ctx, &converted.failed).await?;
+    failed(ctx, &converted.failed).await?;
     let bodies: Vec<CachedBody> = converted
         .done
         .into_iter()

@@ -5,14 +5,14 @@ use domain::change::PollWalk;
 use domain::ports::source::{Batch, Cursor, MAX_BATCH};
 use domain::{Disposition, Timestamp};
 
-use super::RunCtx;
+use crate::index::run::RunCtx;
 use crate::stop::RunError;
 
 /// A quiet poll reads no more than this.
 const FIRST_LIMIT: usize = 25;
 
 /// Walks newest first until behind `floor`; answers the newest moment seen.
-pub(super) async fn newest_first<T>(
+pub(crate) async fn newest_first<T>(
     ctx: &RunCtx,
     floor: Option<Timestamp>,
     modified: impl Fn(&T) -> Timestamp,
@@ -52,13 +52,13 @@ pub(super) async fn newest_first<T>(
 }
 
 /// Up to when an index knows this kind.
-pub(super) async fn watermark(ctx: &RunCtx, kind: &str) -> Result<Option<Timestamp>, RunError> {
+pub(crate) async fn watermark(ctx: &RunCtx, kind: &str) -> Result<Option<Timestamp>, RunError> {
     let mark = ctx.store().checkpoint(ctx.index(), kind).await?;
     Ok(mark.and_then(|Cursor(text)| text.parse().ok()))
 }
 
 /// Remembers that, once all of it was read.
-pub(super) async fn remember(
+pub(crate) async fn remember(
     ctx: &RunCtx,
     kind: &str,
     newest: Option<Timestamp>,

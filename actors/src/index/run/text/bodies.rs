@@ -10,10 +10,12 @@ use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
 use futures_util::{StreamExt, stream};
 
-use super::convert::{Links, RawBody, convert};
+use super::convert::{Links, RawBody, convert, failed};
 use super::listed::record;
-use super::{RunCtx, attachments, reconvert, retry};
+use super::{files, reconvert};
 use crate::document::KeptText;
+use crate::index::run::pieces::Pieces;
+use crate::index::run::{RunCtx, retry};
 use crate::stop::RunError;
 
 /// Ids looked up in one step.
@@ -24,7 +26,7 @@ const AT_ONCE: usize = 3;
 const FAILURES_IN_A_ROW: u32 = 12;
 
 /// Fetches what is due.
-pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
+pub(crate) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
     let mut tried: HashSet<PageId> = HashSet::new();
     loop {
         ctx.stop.check()?;
@@ -41,10 +43,10 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
         }
         tried.extend(due.iter().map(|(id, _)| id.clone()));
         let due = adopt_cached(ctx, due).await?;
-        let (files, due): (Vec<_>, Vec<_>) = due
+        let (attached, due): (Vec<_>, Vec<_>) = due
             .into_iter()
             .partition(|(_, kind)| *kind == ContentKind::Attachment);
-        let files: Vec<PageId> = files.into_iter().map(|(id, _)| id).collect();
+        let attached: Vec<PageId> = attached.into_iter().map(|(id, _)| id).collect();
         let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
         for (id, kind) in due {
             by_kind.entry(kind).or_default().push(id);
@@ -64,7 +66,7 @@ pub(super) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
             fetched?;
         }
         drop(fetches);
-        attachments::fetch(ctx, &files).await?;
+        files::fetch(ctx, &attached).await?;
     }
 }
 
@@ -83,13 +85,7 @@ async fn adopt_cached(
             .into_iter()
             .collect();
         let rows = ctx.rows.lock().await;
-        let mut records: HashMap<PageId, _> = ctx
-            .store()
-            .pages_by_id(ctx.index(), &ids)
-            .await?
-            .into_iter()
-            .map(|record| (record.page_id.clone(), record))
-            .collect();
+        let mut records = ctx.records(&ids).await?;
         let fitting: Vec<PageId> = ids
             .iter()
             .filter(|id| {
@@ -129,16 +125,15 @@ async fn adopt_cached(
 }
 
 async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), RunError> {
-    let mut stack = vec![ids];
-    let mut in_a_row = 0;
-    while let Some(mut ids) = stack.pop() {
+    let mut pieces = Pieces::of(ids);
+    while let Some(mut ids) = pieces.next() {
         let answer = ctx
             .source
             .bodies(kind, &ids, &[ContentStatus::Current])
             .await;
         let error = match answer {
             Ok(items) => {
-                in_a_row = 0;
+                pieces.answered();
                 let answered: HashMap<PageId, bool> = items
                     .iter()
                     .filter(|item| ctx.names.contains(&item.space_id))
@@ -152,20 +147,15 @@ async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), 
             }
             Err(failure) => failure.recoverable()?,
         };
-        in_a_row += 1;
-        if error.disposition().is_passing() && in_a_row >= FAILURES_IN_A_ROW {
+        pieces.failed();
+        let alone = pieces.halve(ids);
+        if matches!(error, SourceError::RateLimited { .. })
+            || error.disposition().is_passing() && pieces.failed_in_a_row() >= FAILURES_IN_A_ROW
+        {
             return Err(RunError::Source(error));
         }
-        if matches!(error, SourceError::RateLimited { .. }) {
-            return Err(RunError::Source(error));
-        }
-        if ids.len() > 1 {
-            // The second half first onto the stack: pages are tried in their order.
-            let second = ids.split_off(ids.len().div_ceil(2));
-            stack.push(second);
-            stack.push(ids);
-        } else {
-            retry::failed(ctx, &ids, &format!("its body cannot be had: {error}")).await?;
+        if !alone.is_empty() {
+            retry::failed(ctx, &alone, &format!("its body cannot be had: {error}")).await?;
         }
     }
     Ok(())
@@ -216,20 +206,14 @@ async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result
 }
 
 /// Converts again what was kept before everything that it points at was listed.
-pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
+pub(crate) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
     let unlinked: Vec<PageId> = ctx
         .find(|f| std::mem::take(&mut f.unlinked))
         .into_iter()
         .collect();
     for ids in unlinked.chunks(MAX_BATCH) {
         ctx.stop.check()?;
-        let records: HashMap<PageId, _> = ctx
-            .store()
-            .pages_by_id(ctx.index(), ids)
-            .await?
-            .into_iter()
-            .map(|record| (record.page_id.clone(), record))
-            .collect();
+        let records = ctx.records(ids).await?;
         let raw = ctx
             .store()
             .bodies(ids)
@@ -248,7 +232,7 @@ pub(super) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
             })
             .collect();
         let converted = convert(ctx, raw, Links::Resolve).await?;
-        retry::unconverted(ctx, &converted.failed).await?;
+        failed(ctx, &converted.failed).await?;
         let converted = converted.done;
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;

@@ -11,14 +11,13 @@ use domain::{Disposition, PageId, RunId, Timestamp};
 use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 
-use super::RunCtx;
-use super::context::SeenSpace;
-use super::convert::Links;
-use super::listed::record;
+use super::listing::Restarts;
+use crate::index::run::RunCtx;
+use crate::index::run::context::SeenSpace;
+use crate::index::run::text::convert::Links;
+use crate::index::run::text::listed::record;
 use crate::stop::RunError;
 
-/// A walk whose cursor is refused is begun again so often.
-const RESTARTS: u32 = 2;
 /// What is newest in answers of a run's first minute bounds what may have changed behind its back; the overlap of polls is
 /// ten times that.
 const NEWEST_COUNTS_FOR: Duration = Duration::from_secs(60);
@@ -34,7 +33,7 @@ struct Mark {
 }
 
 /// Walks one kind of content of one space; answers what a walk that ended without error named.
-pub(super) async fn walk(
+pub(crate) async fn walk(
     ctx: &RunCtx,
     space: &SeenSpace,
     kind: ContentKind,
@@ -78,7 +77,7 @@ pub(super) async fn walk(
         limit: MAX_BATCH,
         suspect_items: 0,
         limit_before_split: MAX_BATCH,
-        restarts: 0,
+        restarts: Restarts::default(),
         repeats: Repeats::default(),
         seen: HashSet::new(),
     };
@@ -124,7 +123,7 @@ struct Walk<'a> {
     suspect_items: usize,
     /// How many items an answer had before that.
     limit_before_split: usize,
-    restarts: u32,
+    restarts: Restarts,
     repeats: Repeats,
     /// What was named.
     seen: HashSet<PageId>,
@@ -215,9 +214,8 @@ impl Walk<'_> {
                 self.limit /= 2;
             }
             Disposition::Split if self.with_bodies => self.limit = 0,
-            Disposition::RestartWalk if self.restarts < RESTARTS => {
+            _ if self.restarts.allows(&error) => {
                 tracing::warn!(index = %self.ctx.index(), space = %self.space.given, %error, "a walk begins again");
-                self.restarts += 1;
                 *at = None;
             }
             _ => return Err(RunError::Source(error)),
@@ -310,7 +308,7 @@ fn turns_in_a_circle(space: &SeenSpace) -> SourceError {
 }
 
 /// The newest modification in some spaces, before a long walk begins: one request a hundred spaces.
-pub(super) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunError> {
+pub(crate) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunError> {
     for spaces in spaces.chunks(domain::ports::source::MAX_SPACES_PER_LISTING) {
         let query = ListQuery {
             kind: ContentKind::Page,

@@ -21,13 +21,13 @@ use storage_markdown::{
     DynamicMacro, NoResolver, Options, Resolver, convert_storage, splice_rendered,
 };
 
-use super::RunCtx;
 use crate::EngineError;
+use crate::index::run::{RunCtx, retry};
 use crate::shared::Shared;
 use crate::stop::RunError;
 
 /// Raised when the converter gives other Markdown for the same body, so that kept bodies are converted anew.
-pub(super) const CONVERTER: i32 = 2;
+pub(crate) const CONVERTER: i32 = 2;
 /// People that one request may name.
 const PEOPLE: usize = 250;
 /// Rendering costs the site time: so many are asked for at once.
@@ -35,40 +35,61 @@ const RENDERED_AT_ONCE: usize = 2;
 
 /// A body as it came.
 #[derive(Clone)]
-pub(super) struct RawBody {
-    pub(super) page: PageId,
-    pub(super) kind: ContentKind,
-    pub(super) version: i32,
-    pub(super) space: SpaceId,
-    pub(super) url: String,
-    pub(super) storage: String,
+pub(crate) struct RawBody {
+    pub(crate) page: PageId,
+    pub(crate) kind: ContentKind,
+    pub(crate) version: i32,
+    pub(crate) space: SpaceId,
+    pub(crate) url: String,
+    pub(crate) storage: String,
 }
 
 /// A body with its Markdown.
-pub(super) struct Converted {
-    pub(super) body: CachedBody,
+pub(crate) struct Converted {
+    pub(crate) body: CachedBody,
     /// Whether everything it points at was looked up; if not, it is converted again when the listing is complete.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// What came of a batch.
 #[derive(Default)]
-pub(super) struct Conversions {
-    pub(super) done: Vec<Converted>,
-    pub(super) failed: Vec<Unconverted>,
+pub(crate) struct Conversions {
+    pub(crate) done: Vec<Converted>,
+    pub(crate) failed: Vec<Unconverted>,
 }
 
 /// A body that the converter broke on: the fault is ours, and no other body pays for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Unconverted {
-    pub(super) page: PageId,
+pub(crate) struct Unconverted {
+    pub(crate) page: PageId,
     /// What broke, and on what.
-    pub(super) reason: String,
+    pub(crate) reason: String,
+}
+
+/// Records that kept bodies could not be converted. They are fetched again when they are due.
+pub(crate) async fn failed(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), RunError> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<PageId> = bodies.iter().map(|body| body.page.clone()).collect();
+    {
+        let _rows = ctx.rows.lock().await;
+        let mut records = ctx.store().pages_by_id(ctx.index(), &ids).await?;
+        for record in &mut records {
+            let body = bodies.iter().find(|body| body.page == record.page_id);
+            let reason = body.map(|body| body.reason.clone()).unwrap_or_default();
+            record.body_version = None;
+            retry::fail(ctx, record, reason);
+        }
+        ctx.store().save_pages(&records, &[], &[]).await?;
+    }
+    retry::tell(ctx, &ids).await;
+    Ok(())
 }
 
 /// When to look up what bodies point at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Links {
+pub(crate) enum Links {
     /// Everything is listed: look up, ask for unknown people, and take what is not found as not to be found, and what is not
     /// known to be shown as not to be named.
     Resolve,
@@ -77,7 +98,7 @@ pub(super) enum Links {
 }
 
 /// Converts a batch.
-pub(super) async fn convert(
+pub(crate) async fn convert(
     ctx: &RunCtx,
     bodies: Vec<RawBody>,
     links: Links,
@@ -165,7 +186,7 @@ pub(super) async fn convert(
     Ok(all)
 }
 
-pub(super) async fn on_blocking_thread<T: Send + 'static>(
+pub(crate) async fn on_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RunError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
@@ -176,7 +197,7 @@ pub(super) async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// Work on one body or file, whose panic is its own: what it said.
-pub(super) fn alone<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // What the work wrote on is dropped with it.
     std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
@@ -355,7 +376,7 @@ async fn look_up(ctx: &RunCtx, asked: &[Asked], links: Links) -> Result<Known, R
 
 /// Names that are not known yet, in bulk; remembered, so that each person is asked for once. A name that cannot be had is no
 /// reason to hold a page back.
-pub(super) async fn ask_for_people(
+pub(crate) async fn ask_for_people(
     ctx: &RunCtx,
     wanted: &[AccountId],
     known: &mut HashMap<AccountId, String>,

@@ -13,9 +13,9 @@ use domain::tree::{Node, PageTree, Unseen, unseen};
 use domain::vanish::is_confirmed;
 use rand::seq::SliceRandom;
 
-use super::RunCtx;
-use super::context::{Budget, SeenSpace};
 use super::facts::{self, Single};
+use crate::index::run::RunCtx;
+use crate::index::run::context::{Budget, SeenSpace};
 use crate::stop::RunError;
 
 /// Containers may stand in containers; deeper than this is left for the next run.
@@ -24,7 +24,7 @@ const LEVELS: usize = 10;
 const KNOWN_PER_SPACE: i64 = 50;
 
 /// Completes the tree of a space.
-pub(super) async fn learn(
+pub(crate) async fn learn(
     ctx: &RunCtx,
     space: &SeenSpace,
     tree: &mut PageTree,
@@ -136,7 +136,7 @@ async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), RunError> {
 /// Reads again what is known of items above pages that the walk over the space did not name, since a restriction of theirs may
 /// have come or gone. One that is not there any more keeps its restriction until that was answered a second time; then a draft
 /// leaves the tree, and of anything else it is not known any more.
-pub(super) async fn refresh(
+pub(crate) async fn refresh(
     ctx: &RunCtx,
     briefs: &[PageBrief],
     named: &HashSet<PageId>,
@@ -196,14 +196,15 @@ async fn longest_unasked(
     named: &HashSet<PageId>,
 ) -> Result<Vec<PageId>, RunError> {
     let mut order = Vec::new();
-    for ids in unnamed.chunks(500) {
-        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        let wanted = records.into_iter().filter(|r| !named.contains(&r.page_id));
-        order.extend(wanted.map(|record| {
-            let known = record.restriction != Restriction::Unknown;
-            (known, record.facts.modified, record.page_id)
-        }));
-    }
+    let records = ctx.records(&unnamed).await?.into_values();
+    order.extend(
+        records
+            .filter(|r| !named.contains(&r.page_id))
+            .map(|record| {
+                let known = record.restriction != Restriction::Unknown;
+                (known, record.facts.modified, record.page_id)
+            }),
+    );
     order.sort_unstable();
     Ok(order.into_iter().map(|(_, _, id)| id).collect())
 }
@@ -295,15 +296,13 @@ async fn kinds_of_parents(
     children: Vec<PageId>,
 ) -> Result<HashMap<PageId, ContentKind>, RunError> {
     let mut kinds = HashMap::new();
-    for ids in children.chunks(500) {
-        for record in ctx.store().pages_by_id(ctx.index(), ids).await? {
-            // A container's row guesses.
-            if record.kind == ContentKind::Container {
-                continue;
-            }
-            if let (Some(parent), Some(kind)) = (record.facts.parent_id, record.facts.parent_kind) {
-                kinds.insert(parent, kind);
-            }
+    for record in ctx.records(&children).await?.into_values() {
+        // A container's row guesses.
+        if record.kind == ContentKind::Container {
+            continue;
+        }
+        if let (Some(parent), Some(kind)) = (record.facts.parent_id, record.facts.parent_kind) {
+            kinds.insert(parent, kind);
         }
     }
     Ok(kinds)

@@ -6,15 +6,15 @@ use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::ports::source::{ListOrder, ListQuery, MAX_SPACES_PER_LISTING};
 use domain::{PageId, SpaceId, Timestamp};
 
-use super::RunCtx;
-use super::context::SeenSpace;
-use super::convert::Links;
-use super::listed::{Recorded, record};
 use super::recent::newest_first;
+use crate::index::run::RunCtx;
+use crate::index::run::context::SeenSpace;
+use crate::index::run::text::convert::Links;
+use crate::index::run::text::listed::{Recorded, record};
 use crate::stop::RunError;
 
 /// Polls one kind of content in all spaces; answers what it touched.
-pub(super) async fn poll(
+pub(crate) async fn poll(
     ctx: &RunCtx,
     spaces: &[SeenSpace],
     kind: ContentKind,

@@ -4,33 +4,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use domain::content::{ContentKind, ContentStatus, SourcePage};
+use domain::content::{ContentKind, SourcePage};
 use domain::guard::{Asked, Passage, Question, judge};
 use domain::holding::Wanted;
 use domain::page::{PageRecord, PageState, Standing};
-use domain::ports::source::{MAX_BATCH, SourceError};
+use domain::ports::source::MAX_BATCH;
 use domain::vanish::{self, AbsenceVerdict};
 use domain::{PageId, SpaceId};
 
-use super::context::Stopped;
-use super::convert::Links;
-use super::listed::record;
-use super::{RunCtx, attachments};
+use crate::index::run::RunCtx;
+use crate::index::run::ask::absent::ask;
+use crate::index::run::ask::files::affordable;
+use crate::index::run::context::Stopped;
+use crate::index::run::text::convert::Links;
+use crate::index::run::text::listed::record;
 use crate::stop::RunError;
 
-const EVERYWHERE: &[ContentStatus] = &[
-    ContentStatus::Current,
-    ContentStatus::Archived,
-    ContentStatus::Trashed,
-    ContentStatus::Deleted,
-];
 const CHUNK: usize = 250;
-/// So many questions in a row without an answer (one bad id among a full batch takes nine): it is Confluence, not a page.
-const FAILURES_IN_A_ROW: u32 = 10;
 
 /// What may be concluded from a page's absence.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Absence {
+pub(crate) enum Absence {
     /// A complete listing left it out: it is hidden, and later removed.
     Counts,
     /// The listing named nothing at all: what is said of a page itself counts. That a page is not there either when it is
@@ -40,19 +34,19 @@ pub(super) enum Absence {
 
 /// What came of asking for pages that were not listed.
 #[derive(Default)]
-pub(super) struct Confirmed {
+pub(crate) struct Confirmed {
     /// There after all, under other facts: to be decided again.
-    pub(super) back: HashSet<PageId>,
+    pub(crate) back: HashSet<PageId>,
     /// Pages of which nothing could be concluded, or that are there although they were not listed.
-    pub(super) unexplained: usize,
+    pub(crate) unexplained: usize,
     /// Doubted absence that was found for the first time, or too shortly after it.
-    pub(super) noted: usize,
+    pub(crate) noted: usize,
     /// Doubted absence that was found again.
-    pub(super) found_again: Vec<PageId>,
+    pub(crate) found_again: Vec<PageId>,
 }
 
 /// Asks for pages that a listing did not name, and does with each what the answer allows.
-pub(super) async fn confirm(
+pub(crate) async fn confirm(
     ctx: &RunCtx,
     absent: BTreeMap<PageId, ContentKind>,
     absence: Absence,
@@ -65,7 +59,7 @@ pub(super) async fn confirm(
     }
     for (kind, ids) in by_kind {
         let asked = match kind {
-            ContentKind::Attachment => attachments::affordable(ctx, &ids),
+            ContentKind::Attachment => affordable(ctx, &ids),
             _ => ids.clone(),
         };
         all.unexplained += ids.len() - asked.len();
@@ -88,79 +82,6 @@ pub(super) async fn confirm(
 fn scope_of(ctx: &RunCtx) -> HashSet<SpaceId> {
     let spaces = ctx.state.index.spaces.iter();
     spaces.filter_map(|space| space.id.clone()).collect()
-}
-
-/// What came of asking for some ids.
-#[derive(Default)]
-pub(super) struct Asking {
-    /// Those that are somewhere.
-    pub(super) found: HashMap<PageId, SourcePage>,
-    /// Those of which nothing is known, since the question failed.
-    pub(super) failed: HashSet<PageId>,
-}
-
-/// What the source says of some ids, whatever their status. One id that cannot be answered costs the answers to no other.
-async fn ask(ctx: &RunCtx, kind: ContentKind, ids: &[PageId]) -> Result<Asking, RunError> {
-    if kind == ContentKind::Attachment {
-        return attachments::ask(ctx, ids).await;
-    }
-    let mut all = Asking::default();
-    let mut in_a_row = 0;
-    let mut stack = vec![ids.to_vec()];
-    while let Some(mut ids) = stack.pop() {
-        if in_a_row >= FAILURES_IN_A_ROW {
-            all.failed.extend(ids);
-            continue;
-        }
-        match ctx.source.by_ids(kind, &ids, EVERYWHERE).await {
-            Ok(items) => {
-                in_a_row = 0;
-                let items = items.into_iter().map(|item| (item.id.clone(), item));
-                all.found.extend(items);
-            }
-            Err(failure) => {
-                let error = failure.recoverable()?;
-                tracing::warn!(index = %ctx.index(), pages = ids.len(), %error, "pages that are no longer listed could not be asked for");
-                in_a_row += 1;
-                if ids.len() == 1 || matches!(error, SourceError::RateLimited { .. }) {
-                    all.failed.extend(ids);
-                } else {
-                    let second = ids.split_off(ids.len().div_ceil(2));
-                    stack.extend([second, ids]);
-                }
-            }
-        }
-    }
-    // A trashed page may answer only when it is asked for by itself.
-    let mut in_a_row = 0;
-    for id in ids {
-        if all.found.contains_key(id) || all.failed.contains(id) {
-            continue;
-        }
-        if in_a_row >= FAILURES_IN_A_ROW {
-            all.failed.insert(id.clone());
-            continue;
-        }
-        if !ctx.lookup_budget.take() {
-            continue;
-        }
-        match ctx.source.one(kind, id).await {
-            Ok(page) => {
-                in_a_row = 0;
-                if let Some(page) = page {
-                    let page = SourcePage { body: None, ..page };
-                    all.found.insert(id.clone(), page);
-                }
-            }
-            Err(failure) => {
-                let error = failure.recoverable()?;
-                tracing::warn!(index = %ctx.index(), page = %id, %error, "a page that is no longer listed could not be asked for; it stays as it is");
-                in_a_row += 1;
-                all.failed.insert(id.clone());
-            }
-        }
-    }
-    Ok(all)
 }
 
 async fn apply(
@@ -261,7 +182,7 @@ fn note_doubted(page: &mut PageRecord, now: domain::Timestamp) -> bool {
     confirmed
 }
 
-pub(super) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
+pub(crate) fn hide(page: &mut PageRecord, now: domain::Timestamp, reason: &str) {
     if page.standing == Standing::Gone {
         return;
     }
@@ -285,7 +206,7 @@ fn leave_untold(page: &mut PageRecord) {
 
 /// Pages of spaces (or of a kind) that the administrator took out of the index: they leave, and the guard does not count them.
 /// Once they have been told to, only those are looked at that the store did not let go.
-pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), RunError> {
+pub(crate) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), RunError> {
     let unresolved = ctx.state.index.spaces.iter().any(|s| s.id.is_none());
     if unresolved {
         // A space whose id is not known may be the one that a page stands in.
@@ -333,7 +254,7 @@ pub(super) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), RunError> {
 }
 
 /// Hidden pages whose second look is due, for runs that do not list everything.
-pub(super) async fn due_for_a_second_look(
+pub(crate) async fn due_for_a_second_look(
     ctx: &RunCtx,
 ) -> Result<BTreeMap<PageId, ContentKind>, RunError> {
     let mut due = BTreeMap::new();
@@ -371,7 +292,7 @@ pub(super) async fn due_for_a_second_look(
 }
 
 /// Nothing of what this run found to leave is wanted any more, if the guard lets it go. New content went before.
-pub(super) async fn remove(ctx: &RunCtx) -> Result<(), RunError> {
+pub(crate) async fn remove(ctx: &RunCtx) -> Result<(), RunError> {
     let mut removals = ctx.find(|f| std::mem::take(&mut f.removals));
     removals.extend(ctx.find(|f| {
         std::mem::take(&mut f.doubted)

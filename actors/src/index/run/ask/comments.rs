@@ -1,6 +1,6 @@
-//! Comments of the index's pages, where it wants them: kept once for the site, folded into documents by the hash that a page's
-//! row remembers. What it costs: a poll asks twice (newest first, until behind what is known); a sweep asks once per 200
-//! comments of a space, and once per 50 that are new or changed; no request is made for a single page.
+//! Comments of the index's pages, where it wants them. What it costs: a poll asks twice (newest first, until behind what is
+//! known); a sweep asks once per 200 comments of a space, and once per 50 that are new or changed; no request is made for a
+//! single page.
 //!
 //! Search answers for a whole space but lags behind; the lists of the site do not, but name the whole site. So what is new
 //! comes from both, and that a comment is gone is believed only when the comment itself is asked for, or when two sweeps in a
@@ -8,56 +8,32 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::change::Repeats;
 use domain::comments::{
     CachedComment, CommentBrief, CommentPlace, Look, Missed, SourceComment, judge_missed,
 };
 use domain::content::{ContentKind, ContentStatus};
-use domain::document::markdown_hash;
-use domain::page::{PageState, Standing};
+use domain::page::PageState;
 use domain::part::Part;
-use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS, SourceError};
+use domain::ports::source::{CommentsQuery, Cursor, MAX_COMMENTS};
 use domain::vanish::{CONFIRM_AFTER, is_suspiciously_empty};
-use domain::{AccountId, Disposition, PageId, Timestamp};
+use domain::{PageId, Timestamp};
 
-use super::RunCtx;
-use super::context::SeenSpace;
-use super::convert::{CONVERTER, Links, RawBody, ask_for_people, convert};
+use super::listing::Listing;
 use super::recent::{newest_first, watermark};
-use crate::document::{authors, points_at, render_each};
+use crate::index::run::RunCtx;
+use crate::index::run::context::SeenSpace;
+use crate::index::run::text::comments::{convert_anew, render};
+use crate::index::run::text::convert::{CONVERTER, Links, RawBody, convert};
 use crate::stop::RunError;
 
 /// The checkpoint that remembers the newest comment seen.
-pub(super) const WALK: &str = "comments";
-/// Pages folded in one step.
-const CHUNK: usize = 250;
+pub(crate) const WALK: &str = "comments";
 /// Missed comments that one poll looks at again.
 const LOOKS_A_POLL: usize = 20;
-/// A walk whose cursor is refused is begun again so often.
-const RESTARTS: u32 = 2;
-
-/// Takes comments out of documents when the index does not want them any more. The administrator's own choice: nothing is
-/// removed but text.
-pub(super) async fn leave_if_unwanted(ctx: &RunCtx) -> Result<(), RunError> {
-    if ctx.settings().include_comments {
-        return Ok(());
-    }
-    loop {
-        // Those that were looked at are not named again.
-        let ids = ctx
-            .store()
-            .pages_with_comments(ctx.index(), None, CHUNK)
-            .await?;
-        if ids.is_empty() {
-            return Ok(());
-        }
-        write_rendered(ctx, &ids, &HashMap::new()).await?;
-    }
-}
 
 /// Where comments stand before a run looks at pages: polled newest first since the last time. Answers the pages whose
 /// comments may be others, and up to when comments are known, to be remembered when all of them were read.
-pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), RunError> {
+pub(crate) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timestamp>), RunError> {
     let mut pages = HashSet::new();
     let Some(since) = watermark(ctx, WALK).await? else {
         // Nothing is known yet: a sweep reads all of them, from here on polls go on.
@@ -97,7 +73,7 @@ pub(super) async fn poll(ctx: &RunCtx) -> Result<(HashSet<PageId>, Option<Timest
 
 /// Reads every comment of a space, compares with what is kept, forgets what is gone, and writes what each page's comments come
 /// to now. Before pages are decided, so that each is uploaded once.
-pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
+pub(crate) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
     let briefs = ctx.store().briefs(ctx.index(), &space.id).await?;
     let members: HashSet<PageId> = briefs
         .into_iter()
@@ -129,7 +105,7 @@ pub(super) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunE
         .collect();
     convert_anew(ctx, &Vec::from_iter(old)).await?;
     let members: Vec<PageId> = members.into_iter().collect();
-    refold(ctx, &members).await?;
+    render(ctx, &members).await?;
     Ok(())
 }
 
@@ -153,36 +129,16 @@ impl Sweep<'_> {
             reach: space.reach,
             bodies: self.bodies,
         };
-        let mut cursor: Option<Cursor> = None;
-        let mut restarts = 0;
-        let mut repeats = Repeats::default();
-        loop {
-            let answer = match self.ctx.source.comments(&query, cursor.as_ref()).await {
-                Ok(answer) => answer,
-                Err(failure) => {
-                    let error = failure.recoverable()?;
-                    if error.disposition() == Disposition::RestartWalk && restarts < RESTARTS {
-                        restarts += 1;
-                        cursor = None;
-                        continue;
-                    }
-                    return Err(RunError::Source(error));
-                }
-            };
-            // Search was seen to name a next answer behind an empty one: that is its end.
-            let last = answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
-            cursor = answer.next;
-            let (items, before) = (answer.items.len(), self.places.len());
-            self.compare(answer.items).await?;
-            if last {
-                return Ok(());
-            }
+        let ctx = self.ctx;
+        let mut listing = Listing::of(format!("the comments of {}", space.given));
+        let ask = async |at: Option<&Cursor>| ctx.source.comments(&query, at).await;
+        while let Some(items) = listing.next(ask).await? {
+            let (items_named, before) = (items.len(), self.places.len());
+            self.compare(items).await?;
             let named = self.places.len();
-            if !repeats.take(items, named - before, named) {
-                let what = format!("the comments of {}", space.given);
-                return Err(RunError::Source(SourceError::endless(what)));
-            }
+            listing.named(items_named, named - before, named)?;
         }
+        Ok(())
     }
 
     async fn compare(&mut self, items: Vec<SourceComment>) -> Result<(), RunError> {
@@ -218,21 +174,16 @@ impl Sweep<'_> {
     async fn fetch(&mut self) -> Result<(), RunError> {
         for ids in std::mem::take(&mut self.wanted).chunks(MAX_COMMENTS) {
             let query = CommentsQuery::Ids(ids.to_vec(), self.ctx.reach());
-            let mut cursor: Option<Cursor> = None;
-            loop {
-                let answer = self.ctx.source.comments(&query, cursor.as_ref()).await?;
-                let last =
-                    answer.next.is_none() || answer.items.is_empty() || answer.next == cursor;
-                let mut items = answer.items;
+            let ctx = self.ctx;
+            let mut listing = Listing::of("comments by their ids");
+            let ask = async |at: Option<&Cursor>| ctx.source.comments(&query, at).await;
+            while let Some(mut items) = listing.next(ask).await? {
+                listing.named(items.len(), 0, ids.len())?;
                 for item in &mut items {
                     let named = || self.places.get(&item.id).cloned().flatten();
                     item.page = item.page.take().or_else(named);
                 }
                 take(self.ctx, items).await?;
-                if last {
-                    break;
-                }
-                cursor = answer.next;
             }
         }
         Ok(())
@@ -275,7 +226,7 @@ impl Sweep<'_> {
 
 /// Asks again for comments that a sweep missed a while ago, so that what was deleted is gone with the next poll; answers the
 /// pages that lose some.
-pub(super) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, RunError> {
+pub(crate) async fn look_again(ctx: &RunCtx) -> Result<HashSet<PageId>, RunError> {
     let (store, now) = (ctx.store(), ctx.now());
     let missed = store
         .missed_comments(ctx.index(), now - CONFIRM_AFTER, LOOKS_A_POLL)
@@ -348,16 +299,12 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
     }
     let pages: HashSet<PageId> = on.values().cloned().collect();
     let ids: Vec<PageId> = pages.into_iter().collect();
-    let mut spaces = HashMap::new();
-    for ids in ids.chunks(500) {
-        let records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        spaces.extend(
-            records
-                .into_iter()
-                .filter(|record| record.kind != ContentKind::Container)
-                .map(|record| (record.page_id, record.facts.space_id)),
-        );
-    }
+    let records = ctx.records(&ids).await?;
+    let spaces: HashMap<PageId, _> = records
+        .into_values()
+        .filter(|record| record.kind != ContentKind::Container)
+        .map(|record| (record.page_id, record.facts.space_id))
+        .collect();
     let mut pages = HashSet::new();
     let mut gone = Vec::new();
     let mut raw = Vec::new();
@@ -418,111 +365,4 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         ctx.shared.fail_point("after_comments_saved");
     }
     Ok(pages)
-}
-
-/// Names of people. Those that are not known yet are asked for, each once a run: one that could not be had is asked for by the
-/// next run, and the comments told anew.
-async fn names_of(
-    ctx: &RunCtx,
-    people: &[AccountId],
-) -> Result<HashMap<AccountId, String>, RunError> {
-    let known = ctx.store().known_people(people).await?;
-    let mut names: HashMap<AccountId, String> = known.into_iter().collect();
-    let unnamed = people.iter().filter(|id| !names.contains_key(*id));
-    let unnamed: Vec<AccountId> = unnamed
-        .filter(|id| ctx.find(|f| f.people_asked.insert((*id).clone())))
-        .cloned()
-        .collect();
-    ask_for_people(ctx, &unnamed, &mut names).await?;
-    Ok(names)
-}
-
-/// Converts again what an older converter made of the comments of these pages.
-pub(super) async fn convert_anew(ctx: &RunCtx, pages: &[PageId]) -> Result<(), RunError> {
-    for pages in pages.chunks(CHUNK) {
-        let records = ctx.store().pages_by_id(ctx.index(), pages).await?;
-        let spaces: HashMap<PageId, _> = records
-            .into_iter()
-            .map(|record| (record.page_id, record.facts.space_id))
-            .collect();
-        let comments = ctx.store().comments_of(pages).await?;
-        let mut comments: HashMap<PageId, CachedComment> = comments
-            .into_iter()
-            .filter(|comment| comment.converter < CONVERTER)
-            .map(|comment| (comment.id.clone(), comment))
-            .collect();
-        let raw = comments
-            .values()
-            .filter_map(|comment| {
-                Some(RawBody {
-                    page: comment.id.clone(),
-                    kind: ContentKind::Container,
-                    version: comment.version,
-                    space: spaces.get(&comment.page_id)?.clone(),
-                    url: comment.url.clone(),
-                    storage: comment.storage.clone(),
-                })
-            })
-            .collect();
-        // One that cannot be converted keeps what it was, and is tried by the next sweep.
-        let converted: Vec<CachedComment> = convert(ctx, raw, Links::Resolve)
-            .await?
-            .done
-            .into_iter()
-            .filter_map(|converted| {
-                Some(CachedComment {
-                    markdown: converted.body.markdown,
-                    converter: CONVERTER,
-                    ..comments.remove(&converted.body.page_id)?
-                })
-            })
-            .collect();
-        ctx.store().save_comments(&converted, &[]).await?;
-    }
-    Ok(())
-}
-
-/// Writes into the rows of these pages what their comments come to; answers the pages where that is something else than
-/// before.
-pub(super) async fn refold(ctx: &RunCtx, pages: &[PageId]) -> Result<Vec<PageId>, RunError> {
-    let mut changed = Vec::new();
-    for ids in pages.chunks(CHUNK) {
-        ctx.stop.check()?;
-        let comments = ctx.store().comments_of(ids).await?;
-        let names = names_of(ctx, &authors(&comments)).await?;
-        let folded = render_each(comments, &names);
-        changed.extend(write_rendered(ctx, ids, &folded).await?);
-    }
-    Ok(changed)
-}
-
-async fn write_rendered(
-    ctx: &RunCtx,
-    ids: &[PageId],
-    folded: &HashMap<PageId, String>,
-) -> Result<Vec<PageId>, RunError> {
-    let _rows = ctx.rows.lock().await;
-    let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-    let now = ctx.now();
-    records.retain_mut(|record| {
-        let text = folded.get(&record.page_id);
-        let hash = text.map(|text| markdown_hash(text));
-        if record.comments_hash == hash {
-            return false;
-        }
-        record.comments_hash = hash;
-        let pages = text.map(|text| points_at(text)).unwrap_or_default();
-        record.links.set_comments(pages);
-        record.changed_at = now;
-        // So that it is decided also when this run ends before that.
-        if record.standing == Standing::Member {
-            record.standing = Standing::Undecided;
-        }
-        true
-    });
-    if !records.is_empty() {
-        ctx.store().save_pages(&records, &[], &[]).await?;
-        ctx.shared.fail_point("after_comments_folded");
-    }
-    Ok(records.into_iter().map(|record| record.page_id).collect())
 }

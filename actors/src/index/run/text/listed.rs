@@ -8,26 +8,26 @@ use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
 use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
-use super::{RunCtx, retry};
 use crate::document::KeptText;
+use crate::index::run::{RunCtx, retry};
 use crate::stop::RunError;
 
 /// What an answer came to.
 #[derive(Default)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     /// Met for the first time, or newer, or under other facts: to be decided again.
-    pub(super) touched: Vec<PageId>,
+    pub(crate) touched: Vec<PageId>,
     /// Of those, the ones whose place or title changed: all below them has to be looked at, too.
-    pub(super) moved: Vec<PageId>,
+    pub(crate) moved: Vec<PageId>,
     /// Nothing new about them.
-    pub(super) unchanged: usize,
+    pub(crate) unchanged: usize,
 }
 
 /// An empty body on a page that had text is not believed this many times.
 const DOUBTS: i32 = 3;
 
 /// Writes items of an answer. Bodies that came along are converted first and kept.
-pub(super) async fn record(
+pub(crate) async fn record(
     ctx: &RunCtx,
     mut items: Vec<SourcePage>,
     seen_in: Option<RunId>,
@@ -67,13 +67,7 @@ pub(super) async fn record(
 
     let _rows = ctx.rows.lock().await;
     let ids: Vec<PageId> = items.iter().map(|item| item.id.clone()).collect();
-    let mut known: HashMap<PageId, PageRecord> = ctx
-        .store()
-        .pages_by_id(ctx.index(), &ids)
-        .await?
-        .into_iter()
-        .map(|record| (record.page_id.clone(), record))
-        .collect();
+    let mut known = ctx.records(&ids).await?;
     let mut recorded = Recorded::default();
     let mut pages = Vec::new();
     let mut kept = Vec::new();

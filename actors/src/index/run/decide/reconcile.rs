@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::PageId;
 use domain::blocked;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
@@ -13,18 +12,20 @@ use domain::page::{PageRecord, PageState};
 use domain::ports::store::PageBrief;
 use domain::scope::{Candidate, Place, Scope, is_kept_back, place};
 use domain::tree::{Node, PageTree};
+use domain::{PageId, SpaceId};
 
-use super::RunCtx;
-use super::context::SeenSpace;
-use super::convert::Links;
-use super::links::Namings;
+use super::namings::Namings;
+use crate::index::run::RunCtx;
+use crate::index::run::ask::parents;
+use crate::index::run::context::SeenSpace;
+use crate::index::run::text::convert::Links;
 use crate::stop::RunError;
 
 /// Rows decided in one transaction.
 const CHUNK: usize = 250;
 
 /// Which pages of the space are decided.
-pub(super) enum Which<'a> {
+pub(crate) enum Which<'a> {
     /// Every page.
     All,
     /// Every page of which all is known by now; the others later. For a long first sync, so that uploads begin.
@@ -36,7 +37,7 @@ pub(super) enum Which<'a> {
 }
 
 /// Decides pages of one space over the course of a run; each page that needs nothing more is decided once.
-pub(super) struct Reconciler<'a> {
+pub(crate) struct Reconciler<'a> {
     ctx: &'a RunCtx,
     space: &'a SeenSpace,
     scope: Scope<'a>,
@@ -53,7 +54,7 @@ pub(super) struct Reconciler<'a> {
 }
 
 impl<'a> Reconciler<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         ctx: &'a RunCtx,
         space: &'a SeenSpace,
         count_all: bool,
@@ -72,12 +73,12 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    pub(super) async fn decide(&mut self, which: Which<'_>) -> Result<(), RunError> {
+    pub(crate) async fn decide(&mut self, which: Which<'_>) -> Result<(), RunError> {
         let ctx = self.ctx;
         let briefs = ctx.store().briefs(ctx.index(), &self.space.id).await?;
         let mut tree = tree_of(&briefs);
         if ctx.needs_facts() && !matches!(which, Which::Decidable) {
-            super::parents::learn(ctx, self.space, &mut tree, &briefs).await?;
+            parents::learn(ctx, self.space, &mut tree, &briefs).await?;
         }
         self.namings = Namings::of(&briefs);
         let (files, pages): (Vec<PageBrief>, Vec<PageBrief>) = briefs
@@ -256,9 +257,7 @@ impl<'a> Reconciler<'a> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let ctx = self.ctx;
-        let owners = ctx.store().pages_by_id(ctx.index(), &ids).await?;
-        Ok(owners.into_iter().map(|r| (r.page_id.clone(), r)).collect())
+        self.ctx.records(&ids).await
     }
 
     /// Where it stands, whatever its document says: one that belongs waits for that ([`Waits::Body`]).
@@ -355,6 +354,41 @@ impl<'a> Reconciler<'a> {
     }
 }
 
+/// Decides single pages, and everything below those that moved, space by space.
+pub(crate) async fn these(
+    ctx: &RunCtx,
+    moved: &HashSet<PageId>,
+    touched: &HashSet<PageId>,
+    links: Links,
+) -> Result<(), RunError> {
+    let all: Vec<PageId> = moved.union(touched).cloned().collect();
+    let mut by_space: HashMap<SpaceId, (HashSet<PageId>, HashSet<PageId>)> = HashMap::new();
+    for (id, record) in ctx.records(&all).await? {
+        if record.state() == PageState::Removed {
+            continue;
+        }
+        let (below, only) = by_space.entry(record.facts.space_id).or_default();
+        if moved.contains(&id) {
+            below.insert(id);
+        } else {
+            only.insert(id);
+        }
+    }
+    for space in ctx.state.index.spaces.iter().filter_map(SeenSpace::of) {
+        let Some((below, only)) = by_space.remove(&space.id) else {
+            continue;
+        };
+        let mut reconciler = Reconciler::new(ctx, &space, false, links);
+        if !below.is_empty() {
+            reconciler.decide(Which::Below(&below)).await?;
+        }
+        if !only.is_empty() {
+            reconciler.decide(Which::Only(&only)).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The page that an attachment hangs on.
 fn owner_of<'a>(
     record: &PageRecord,
@@ -366,7 +400,7 @@ fn owner_of<'a>(
 
 /// The tree of the space's pages and of the containers above them; what stands above no page any more is left out, so that
 /// nobody asks for it.
-pub(super) fn tree_of(briefs: &[PageBrief]) -> PageTree {
+pub(crate) fn tree_of(briefs: &[PageBrief]) -> PageTree {
     let standing: HashMap<&PageId, &PageBrief> = briefs
         .iter()
         .filter(|brief| brief.state != PageState::Removed)
