@@ -3,7 +3,7 @@
 use domain::content::{ContentKind, ContentStatus};
 use domain::index::{IndexStatus, RestrictedPages};
 use domain::page::PageState;
-use domain::ports::store::AdminStore;
+use domain::ports::store::SyncStore;
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
