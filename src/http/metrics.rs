@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse, web};
 use domain::index::IndexStatus;
 use domain::run::Run;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::auth::Admin;
+use super::auth::{Admin, Principal};
+use super::fairness;
 use super::problem::ApiResult;
 use super::routes;
 use super::span::{known_method, shown};
+use crate::mcp::caller::Owner;
 use crate::state::AppState;
 
 const HTTP_REQUESTS: &str = "mcp_confluence_http_requests_total";
@@ -107,6 +109,15 @@ fn describe() {
         "Deleted indexes whose remote object is still to be removed"
     );
     describe_gauge!(RESPAWNS, "How often an actor had to be started again");
+    describe_counter!(
+        fairness::REFUSED,
+        "What was refused, by what was used up and why: `own_share` or `full`"
+    );
+    describe_gauge!(fairness::AT_WORK, "Calls and questions at work");
+    describe_gauge!(
+        fairness::REQUESTS,
+        "Requests under way, open streams included"
+    );
     describe_gauge!(DATABASE_BYTES, "Size of the database");
     describe_gauge!(BODIES_BYTES, "Size of the cached bodies, compressed");
 }
@@ -163,10 +174,12 @@ pub async fn measure(
     histogram!(HTTP_SECONDS, "route" => route).record(took);
     let (method, path) = (shown(request.method().as_str()), shown(request.path()));
     let millis = took.as_secs_f64() * 1000.0;
+    let owner = request.extensions().get::<Principal>().map(Owner::from);
+    let principal = owner.as_ref().map(|owner| shown(owner.as_str()));
     if path.starts_with("/health") || path == "/metrics" {
-        tracing::debug!(method, path, status, millis, "request");
+        tracing::debug!(principal, method, path, status, millis, "request");
     } else {
-        tracing::info!(method, path, status, millis, "request");
+        tracing::info!(principal, method, path, status, millis, "request");
     }
     Ok(response)
 }
@@ -246,6 +259,7 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
             .set(backend.health.requests as f64);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
     }
+    state.fairness.measure();
     gauge!(TOMBSTONES).set(engine.tombstones as f64);
     gauge!(RESPAWNS).set(engine.respawns as f64);
     let disk = state.store.disk_use().await?;

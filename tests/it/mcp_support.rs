@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::handler::ConfluenceHandler;
 use mcp_confluence::mcp::knowledge::{FoundPage, KnowledgeBase, Trouble};
+use mcp_confluence::mcp::streamable::book::SessionBook;
 use mcp_confluence::mcp::{Identify, Options, sse, streamable};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -152,6 +153,7 @@ pub struct Server {
     pub base: String,
     pub legacy: sse::Server<ConfluenceHandler>,
     pub slow: Arc<AtomicUsize>,
+    pub book: Arc<SessionBook>,
     pub shutdown: CancellationToken,
     pub handle: ServerHandle,
 }
@@ -164,9 +166,10 @@ pub fn start(change: impl FnOnce(&mut Options)) -> Server {
     let shutdown = CancellationToken::new();
     let mut options = Options::new(shutdown.clone());
     change(&mut options);
+    let book = options.book.clone();
     let kb = Small::default();
     let slow = kb.slow.clone();
-    let handler = ConfluenceHandler::new(Arc::new(kb));
+    let handler = ConfluenceHandler::new(Arc::new(kb), Arc::default());
     let legacy = sse::Server::start(handler.clone(), identify(), options.clone());
     let streamable = streamable::Server::new(handler, identify(), options);
     let (first, second) = (legacy.clone(), streamable);
@@ -192,6 +195,7 @@ pub fn start(change: impl FnOnce(&mut Options)) -> Server {
         base,
         legacy,
         slow,
+        book,
         shutdown,
         handle,
     }
