@@ -58,7 +58,7 @@ mod tests {
         let rows = vec![vec!["a\u{1b}[2J\u{202e}b\r\nforged".to_owned()]];
         assert_eq!(
             super::table(&["name"], &rows),
-            "name\n-----------\na[2Jb forged"
+            "name\n------------\na[2Jb forged"
         );
     }
 }

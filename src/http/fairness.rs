@@ -143,13 +143,7 @@ pub struct Fairness {
 
 impl Default for Fairness {
     fn default() -> Self {
-        Self {
-            turns: Shares::new(TURNS, TURNS),
-            freed: Arc::default(),
-            under_way: Shares::new(UNDER_WAY, UNDER_WAY_EACH),
-            rates: Budgets::new(Quota::per_second(PER_SECOND).allow_burst(BURST)),
-            full: Arc::default(),
-        }
+        Self::new(Quota::per_second(PER_SECOND).allow_burst(BURST))
     }
 }
 
@@ -168,6 +162,18 @@ impl Drop for Turn {
 }
 
 impl Fairness {
+    /// With so many questions for each owner.
+    #[must_use]
+    pub fn new(rate: Quota) -> Self {
+        Self {
+            turns: Shares::new(TURNS, TURNS),
+            freed: Arc::default(),
+            under_way: Shares::new(UNDER_WAY, UNDER_WAY_EACH),
+            rates: Budgets::new(rate),
+            full: Arc::default(),
+        }
+    }
+
     /// Whether an owner may ask once more now. The administrator may always: his commands ask as fast as they are answered.
     pub fn may_ask(&self, owner: &Owner) -> bool {
         owner.is_admin() || self.rates.take(owner)

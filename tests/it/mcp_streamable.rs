@@ -376,7 +376,7 @@ async fn one_owner_takes_neither_turns_nor_questions_from_the_others() {
         )
         .await
     };
-    let asked: Vec<Value> = futures_util::stream::iter(1..=1_000)
+    let asked: Vec<Value> = futures_util::stream::iter(1..=250)
         .map(ask)
         .buffer_unordered(32)
         .collect()
@@ -385,11 +385,7 @@ async fn one_owner_takes_neither_turns_nor_questions_from_the_others() {
         .iter()
         .filter(|answer| answer["result"]["isError"] == true)
         .collect();
-    assert!(
-        (1..=801).contains(&refused.len()),
-        "the burst of 200 has an end, and is had: {}",
-        refused.len()
-    );
+    assert!((41..=51).contains(&refused.len()), "{}", refused.len());
     assert!(refused[0].to_string().contains("ask too often"));
     let found = answer(post(&server, "2/other", Some(&other), search(2)).await, 2).await;
     assert_eq!(found["result"]["isError"], false, "{found}");

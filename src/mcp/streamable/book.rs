@@ -210,7 +210,8 @@ impl SessionBook {
         }
         let _none_is_put_to_rest = self.resting.read().await;
         let is_owner = self.with(|entries| {
-            let entry = entries.touch(id).filter(|entry| entry.owner == *owner)?;
+            entries.of.get(id).filter(|entry| entry.owner == *owner)?;
+            let entry = entries.touch(id)?;
             entry.open += 1;
             entry.awake = true;
             Some(())
