@@ -20,6 +20,7 @@ use super::knowledge::KnowledgeBase;
 use super::tools::{self, ToolAnswer, ToolError};
 use super::{instructions, prompts, resources};
 use crate::http::fairness::Fairness;
+use crate::http::metrics::{TOOL_CALLS, TOOL_SECONDS};
 
 /// JSON-RPC's first code for what a server cannot do just now.
 const SERVER_ERROR: i32 = -32_000;
@@ -207,8 +208,8 @@ impl ServerHandler for ConfluenceHandler {
             .within_limits(&context, &caller.owner, name, work)
             .await;
         let took = started.elapsed();
-        metrics::counter!("mcp_tool_calls_total", "tool" => name.to_owned(), "ok" => if result.is_ok() { "true" } else { "false" }).increment(1);
-        metrics::histogram!("mcp_tool_seconds", "tool" => name.to_owned()).record(took);
+        metrics::counter!(TOOL_CALLS, "tool" => name.to_owned(), "ok" => if result.is_ok() { "true" } else { "false" }).increment(1);
+        metrics::histogram!(TOOL_SECONDS, "tool" => name.to_owned()).record(took);
         tracing::debug!(
             tool = name,
             ok = result.is_ok(),
