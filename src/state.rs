@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::auth::Authenticator;
+use crate::http::fairness::Fairness;
 use crate::settings::Settings;
 
 /// The running service, as handlers see it. Cheap to clone behind `web::Data`.
@@ -25,6 +26,8 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     /// Who may.
     pub auth: Arc<Authenticator>,
+    /// What each of them may take of what all share.
+    pub fairness: Arc<Fairness>,
     /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.
     pub shutdown: CancellationToken,
     /// Renders `/metrics`.

@@ -9,7 +9,7 @@ use crate::settings::{LogFormat, LogSettings, Warning};
 
 /// Starts logging to standard error; a second start in the same process is ignored.
 pub fn start(settings: &LogSettings) {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&settings.filter);
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
@@ -20,6 +20,13 @@ pub fn start(settings: &LogSettings) {
         LogFormat::Json => logs.json().flatten_event(true).try_init(),
         LogFormat::Text => logs.compact().with_target(false).try_init(),
     };
+}
+
+/// The filter of the settings. What peers send that is no HTTP the server's library calls errors, though it is none of ours: a
+/// stranger could fill the log with them. Who wants to see them names `actix_http` in the filter.
+fn filter(text: &str) -> EnvFilter {
+    let quiet = format!("actix_http=off,{text}");
+    EnvFilter::try_new(quiet).unwrap_or_else(|_| EnvFilter::new("actix_http=off,info"))
 }
 
 /// Tells warnings about settings.

@@ -336,6 +336,7 @@ impl App {
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
             auth: Arc::new(Authenticator::new(&settings, &base_url, &local_key)),
+            fairness: Arc::default(),
             settings: Arc::new(settings),
             shutdown: CancellationToken::new(),
             metrics,

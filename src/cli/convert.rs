@@ -37,6 +37,6 @@ pub(super) fn run(args: &ConvertArgs) -> CliResult {
         BodyForm::Storage => convert_storage(&body, &options, &NoResolver),
         BodyForm::View => convert_view(&body, &options, &NoResolver),
     };
-    super::print(converted.markdown.trim_end_matches('\n'));
+    super::print_exactly(converted.markdown.trim_end_matches('\n'));
     Ok(DONE)
 }

@@ -19,7 +19,9 @@ impl Told {
         for Finding { what, ok, said } in findings {
             let word = if ok { "ok   " } else { "FAIL " };
             self.bad += usize::from(!ok);
-            super::print(&format!("{word} {what}: {said}"));
+            // One line each, whatever a server answered: else it could add findings of its own.
+            let said = said.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>();
+            super::print(&format!("{word} {what}: {}", said.join(" ")));
         }
     }
 }

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::mcp::text::clean;
 use crate::settings::{Need, Settings, SettingsError, pairs};
 use crate::wiring::StartError;
 use crate::{http, telemetry};
@@ -158,7 +159,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("mcp-confluence: {}", error.message);
+            eprintln!("mcp-confluence: {}", clean(&error.message).text);
             ExitCode::from(error.code)
         }
     }
@@ -207,12 +208,17 @@ fn openapi() -> CliResult {
     let (settings, _) = Settings::from_pairs(&pairs, Need::Local)?;
     let document = http::openapi::document(&settings.base_url(settings.http.port));
     let text = serde_json::to_string_pretty(&document).map_err(CliError::failed)?;
-    print(&text);
+    print_exactly(&text);
     Ok(DONE)
 }
 
-/// Prints a line; that the reader has gone is no error (`… | head`).
+/// Prints lines for people, without what would act on their terminal: names and messages in them are other people's.
 fn print(text: &str) {
+    print_exactly(&clean(text).text);
+}
+
+/// Prints what another program reads; that the reader has gone is no error (`… | head`).
+fn print_exactly(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out
         .write_all(text.as_bytes())

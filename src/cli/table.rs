@@ -1,9 +1,16 @@
 //! Plain tables for the terminal.
 
-/// Rows under their headings; numbers to the right.
+use crate::mcp::text::clean;
+
+/// Rows under their headings; numbers to the right. A cell is one line of what can be seen.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let cell = |text: &String| clean(text).text.replace(['\n', '\t'], " ");
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(cell).collect())
+        .collect();
     let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -43,6 +50,15 @@ mod tests {
         assert_eq!(
             super::table(&["name", "pages"], &rows),
             "name  pages\n----  -----\na         5\nlong     10"
+        );
+    }
+
+    #[test]
+    fn a_cell_neither_acts_on_the_terminal_nor_makes_a_row() {
+        let rows = vec![vec!["a\u{1b}[2J\u{202e}b\r\nforged".to_owned()]];
+        assert_eq!(
+            super::table(&["name"], &rows),
+            "name\n------------\na[2Jb forged"
         );
     }
 }

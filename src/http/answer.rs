@@ -1,8 +1,13 @@
-//! What every answer has, whoever made it: headers that keep a browser from misreading and keeping it, and texts that are cleaned.
+//! What every answer has, whoever made it: headers that keep a browser from misreading and keeping it, texts that are cleaned, and no more of
+//! a body at once than its reader takes.
 //! Whatever an answer says of this itself stays.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use actix_web::Error;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -39,10 +44,41 @@ pub async fn finish(
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/") && kind.contains("json"));
-    if !is_json {
-        return Ok(response);
+    Ok(response.map_body(|_, body| {
+        let body = if is_json { cleaned(body) } else { body };
+        in_parts(body)
+    }))
+}
+
+/// The server copies what a body gives it into the buffer of its connection, so it is given no more than a part at once: a reader
+/// that does not read then holds that, and not a copy of the whole.
+const PART: usize = 16 * 1024;
+
+fn in_parts(body: BoxBody) -> BoxBody {
+    match body.try_into_bytes() {
+        Ok(bytes) if bytes.len() > PART => BoxBody::new(InParts(bytes)),
+        Ok(bytes) => BoxBody::new(bytes),
+        Err(body) => body,
     }
-    Ok(response.map_body(|_, body| cleaned(body)))
+}
+
+/// Bytes that leave in parts.
+struct InParts(Bytes);
+
+impl MessageBody for InParts {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let part = self.0.len().min(PART);
+        Poll::Ready((part > 0).then(|| Ok(self.0.split_to(part))))
+    }
 }
 
 /// Adds the headers that are not there.
@@ -79,5 +115,29 @@ fn cleaned(body: BoxBody) -> BoxBody {
         },
         // A stream; whoever writes it cleans what it writes.
         Err(body) => body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_large_body_leaves_in_parts_that_share_its_bytes() {
+        static LARGE: [u8; 3 * PART + 1] = [7; 3 * PART + 1];
+        let mut body = in_parts(BoxBody::new(Bytes::from_static(&LARGE)));
+        assert_eq!(body.size(), BodySize::Sized(LARGE.len() as u64));
+        let mut sizes = Vec::new();
+        let next = async |body: &mut BoxBody| {
+            std::future::poll_fn(|context| Pin::new(&mut *body).poll_next(context)).await
+        };
+        while let Some(part) = next(&mut body).await {
+            let part = part.unwrap();
+            assert!(LARGE.as_ptr_range().contains(&part.as_ptr()), "copied");
+            sizes.push(part.len());
+        }
+        assert_eq!(sizes, [PART, PART, PART, 1]);
+        let small = in_parts(BoxBody::new("small"));
+        assert_eq!(small.try_into_bytes().unwrap(), "small");
     }
 }

@@ -29,8 +29,10 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 use self::lease::{Lease, Leases};
+use super::fairness::Requester;
 use super::limit::client;
 use super::problem::{ApiError, ApiResult};
+use crate::mcp::caller::Owner;
 use crate::outgoing;
 use crate::settings::Settings;
 use crate::state::AppState;
@@ -261,6 +263,25 @@ impl Authenticator {
         }
     }
 
+    /// Who asks where nobody has to say so; `None`: somebody who did not.
+    ///
+    /// # Errors
+    /// As [`Self::principal`] for whoever does say so.
+    pub(super) async fn visitor(
+        &self,
+        request: &HttpRequest,
+        store: &Arc<dyn AdminStore>,
+    ) -> ApiResult<Option<Principal>> {
+        let says_nothing = matches!(presented(request), Presented::Nothing)
+            && self.is_on()
+            && self.sessions.lease(request).is_none();
+        if says_nothing {
+            return Ok(None);
+        }
+        let (principal, _) = self.principal(request, store).await?;
+        Ok(Some(principal))
+    }
+
     async fn of_secret(
         &self,
         secret: &str,
@@ -374,12 +395,19 @@ fn is_open(method: &Method, path: &str) -> bool {
         _ => {
             path.starts_with("/docs/")
                 || path.starts_with("/assets/")
-                || path.starts_with("/.well-known/oauth-protected-resource")
+                // Clients look for what they might use; a challenge would send them to sign in for what is not there.
+                || path.starts_with("/.well-known/")
         }
     }
 }
 
-/// Middleware: finds out who asks, lets nobody unknown through to what is not open, and ends what is under way and what stays open
+/// Never 429, which LibreChat takes for the end.
+fn too_many() -> ApiError {
+    let why = "Too many requests of these credentials, or of this address, are under way; come again when some are answered.";
+    ApiError::new("engine_busy", why).with_header(header::RETRY_AFTER, "5")
+}
+
+/// Middleware: finds out who asks, lets nobody unknown through to what is not open, nor anybody beyond his share, and ends what is under way and what stays open
 /// when the credentials do.
 ///
 /// # Errors
@@ -388,9 +416,10 @@ pub async fn gate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
+    let state = request.app_data::<web::Data<AppState>>().cloned();
     let mut lease = Lease::default();
+    let mut who = None;
     if !is_open(request.method(), request.path()) {
-        let state = request.app_data::<web::Data<AppState>>().cloned();
         let principal = match &state {
             Some(state) => state.auth.principal(request.request(), &state.store).await,
             None => Err(ApiError::new("internal", "The service is not set up.")),
@@ -398,6 +427,7 @@ pub async fn gate(
         match principal {
             Ok((principal, until)) => {
                 lease = until;
+                who = Some(Requester::Owner(Owner::from(&principal)));
                 request.extensions_mut().insert(principal)
             }
             Err(refusal) => {
@@ -407,6 +437,20 @@ pub async fn gate(
             }
         };
     }
+    let place = state.map(|state| {
+        let client =
+            || client(request.request(), &state.auth.trusted_proxies).map(Requester::client);
+        let who = who.or_else(client);
+        who.map(|who| state.fairness.request(&who)).transpose()
+    });
+    let place = match place.transpose() {
+        Ok(place) => place.flatten(),
+        Err(_) => {
+            return Ok(request
+                .into_response(too_many().response())
+                .map_into_right_body());
+        }
+    };
     let over = lease.clone().ended();
     let answered = tokio::select! {
         biased;
@@ -418,7 +462,7 @@ pub async fn gate(
     };
     Ok(answered
         .map_into_boxed_body()
-        .map_body(|_, body| lease::bounded(body, lease))
+        .map_body(|_, body| lease::bounded(body, lease, place))
         .map_into_left_body())
 }
 
@@ -437,6 +481,7 @@ mod tests {
             "/docs",
             "/docs/problems",
             "/assets/app.js",
+            "/.well-known/oauth-authorization-server",
         ] {
             assert!(is_open(&Method::GET, open), "{open}");
         }

@@ -91,10 +91,23 @@ impl Gatekeeper {
                 "The Host header names a host that this service does not answer to; ALLOWED_HOSTS or PUBLIC_BASE_URL adds one.",
             ));
         }
-        let Some(origin) = headers.get(header::ORIGIN) else {
+        let mut origins = headers.get_all(header::ORIGIN);
+        let Some(origin) = origins.next() else {
             return Ok(None);
         };
-        let text = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+        let unreadable = || {
+            let why = "The Origin header cannot be read, or stands there more than once; browsers send one, of plain characters.";
+            ApiError::new("origin_not_allowed", why)
+        };
+        if origins.next().is_some() {
+            return Err(unreadable());
+        }
+        let text = origin.to_str().map_err(|_| unreadable())?;
+        let text = text.to_ascii_lowercase();
+        // `null` is the origin of whoever has none to name; no list lets it in.
+        if text.is_empty() || text == "null" {
+            return Err(unreadable());
+        }
         if text == self.own_origin(&host, headers, peer) {
             return Ok(None);
         }
@@ -323,6 +336,35 @@ mod tests {
                 "origin_not_allowed",
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn an_origin_that_cannot_be_read_is_not_taken_for_none() {
+        let keeper = keeper(&[("API_HOST", "0.0.0.0"), ("API_KEY", "long-enough")]);
+        let ask = |host: &'static str, origins: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_bytes(origin).unwrap());
+            }
+            keeper
+                .check(&headers, None, None)
+                .map_err(|refusal| refusal.problem.status)
+        };
+        let own: &[u8] = b"http://sync.example.com";
+        assert_eq!(ask("sync.example.com", &[own]), Ok(None));
+        // A Host of which no origin can be made has none either that is like nothing.
+        for host in ["sync.example.com", "a b", ""] {
+            for bad in [
+                &[&b"http://\xe4.example.com"[..]][..],
+                &[b""],
+                &[b"null"],
+                &[own, own],
+                &[own, b"null"],
+            ] {
+                assert_eq!(ask(host, bad), Err(403), "{host} {bad:?}");
+            }
         }
     }
 

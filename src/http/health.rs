@@ -1,10 +1,11 @@
-//! `/health`: whether the process lives, whether it can work, and how it stands. Open to everyone, so it names no content.
+//! `/health`: whether the process lives, whether it can work, and how it stands. Open to everyone: a stranger hears the status, and
+//! who may read every index also hears why and in what numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::EngineStatus;
 use domain::index::IndexStatus;
 use serde::Serialize;
@@ -38,8 +39,10 @@ pub struct Live {
 pub struct Ready {
     /// `ready`.
     status: &'static str,
-    /// What is wrong, in words; faults of Confluence and of the store are told here and are no reason not to be ready.
-    reasons: Vec<String>,
+    /// What is wrong, in words, for whoever may read every index; faults of Confluence and of the store are told here and are no
+    /// reason not to be ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
 }
 
 /// How the service stands.
@@ -47,18 +50,30 @@ pub struct Ready {
 pub struct Summary {
     /// `ok`; `degraded` with reasons; `down` when it is not ready.
     status: &'static str,
-    /// The version of the program.
-    version: &'static str,
+    /// The version of the program; this and what follows only for whoever may read every index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
     /// Seconds since the start.
-    uptime_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_seconds: Option<u64>,
     /// What is wrong, in words.
-    reasons: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
     /// How many indexes stand how.
-    indexes: BTreeMap<&'static str, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indexes: Option<BTreeMap<&'static str, usize>>,
     /// Documents in all indexes.
-    documents: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<i64>,
     /// Runs under way.
-    running: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<usize>,
+}
+
+/// Whether who asks may hear more than the status.
+async fn may_hear(request: &HttpRequest, state: &AppState) -> ApiResult<bool> {
+    let visitor = state.auth.visitor(request, &state.store).await?;
+    Ok(visitor.is_some_and(|principal| principal.only_index().is_none()))
 }
 
 /// Alive.
@@ -91,9 +106,10 @@ async fn diagnose(state: &AppState) -> Diagnosis {
     if !engine.ready {
         blocking.push("The sync engine takes no orders.".to_owned());
     }
+    let full = state.fairness.full().reasons();
     Diagnosis {
         blocking,
-        elsewhere: engine.reasons.clone(),
+        elsewhere: full.into_iter().chain(engine.reasons.clone()).collect(),
         engine,
     }
 }
@@ -101,24 +117,33 @@ async fn diagnose(state: &AppState) -> Diagnosis {
 /// Whether it can work.
 #[utoipa::path(get, path = "/health/ready", operation_id = "health_ready", tag = "health", security(()),
     summary = "Whether the database and the engine can work; faults elsewhere are listed.",
-    responses((status = 200, body = Ready), (status = 503, description = "`engine_busy`, with `reasons`.")))]
-pub async fn health_ready(state: web::Data<AppState>) -> HttpResponse {
+    responses((status = 200, body = Ready), (status = 401, description = "Wrong credentials."), (status = 503, description = "`engine_busy`, with `reasons`.")))]
+pub async fn health_ready(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let may_hear = may_hear(&request, &state).await?;
     let found = diagnose(&state).await;
     let ready = found.blocking.is_empty();
     let reasons: Vec<String> = found.blocking.into_iter().chain(found.elsewhere).collect();
     if ready {
-        return HttpResponse::Ok().json(Ready {
+        return Ok(HttpResponse::Ok().json(Ready {
             status: "ready",
-            reasons,
-        });
+            reasons: may_hear.then_some(reasons),
+        }));
     }
-    HttpResponse::ServiceUnavailable()
+    let detail = if may_hear {
+        reasons.join(" ")
+    } else {
+        "The service is not ready; with credentials this address says why.".to_owned()
+    };
+    Ok(HttpResponse::ServiceUnavailable()
         .insert_header((header::RETRY_AFTER, "1"))
         .insert_header((header::CONTENT_TYPE, super::problem::PROBLEM_JSON))
         .json(NotReady {
-            problem: domain::problem::Problem::new("engine_busy", reasons.join(" ")),
-            reasons,
-        })
+            problem: domain::problem::Problem::new("engine_busy", detail),
+            reasons: may_hear.then_some(reasons),
+        }))
 }
 
 /// A problem with the reasons in the place where a success has them.
@@ -126,13 +151,19 @@ pub async fn health_ready(state: web::Data<AppState>) -> HttpResponse {
 struct NotReady {
     #[serde(flatten)]
     problem: domain::problem::Problem,
-    reasons: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
 }
 
 /// How the service stands.
 #[utoipa::path(get, path = "/health", operation_id = "health_summary", tag = "health", security(()),
-    summary = "How the service stands, in numbers.", responses((status = 200, body = Summary)))]
-pub async fn health_summary(state: web::Data<AppState>) -> ApiResult<web::Json<Summary>> {
+    summary = "How the service stands, in numbers.",
+    responses((status = 200, body = Summary), (status = 401, description = "Wrong credentials.")))]
+pub async fn health_summary(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<Summary>> {
+    let may_hear = may_hear(&request, &state).await?;
     let found = diagnose(&state).await;
     let indexes = every_index(&state).await.unwrap_or_default();
     let mut by_status: BTreeMap<&'static str, usize> = IndexStatus::ALL
@@ -156,18 +187,17 @@ pub async fn health_summary(state: web::Data<AppState>) -> ApiResult<web::Json<S
     } else {
         "ok"
     };
+    let running = found.engine.indexes.iter();
+    let running = running.filter(|index| index.run.is_some()).count();
+    let reasons = found.blocking.into_iter().chain(found.elsewhere).collect();
+    let documents = indexes.iter().map(|index| index.document_count).sum();
     Ok(web::Json(Summary {
         status,
-        version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: state.started.elapsed().as_secs(),
-        reasons: found.blocking.into_iter().chain(found.elsewhere).collect(),
-        indexes: by_status,
-        documents: indexes.iter().map(|index| index.document_count).sum(),
-        running: found
-            .engine
-            .indexes
-            .iter()
-            .filter(|index| index.run.is_some())
-            .count(),
+        version: may_hear.then_some(env!("CARGO_PKG_VERSION")),
+        uptime_seconds: may_hear.then(|| state.started.elapsed().as_secs()),
+        reasons: may_hear.then_some(reasons),
+        indexes: may_hear.then_some(by_status),
+        documents: may_hear.then_some(documents),
+        running: may_hear.then_some(running),
     }))
 }

@@ -8,18 +8,25 @@ use std::time::{Duration, Instant};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpResponse, web};
 use domain::index::IndexStatus;
 use domain::run::Run;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::auth::Admin;
+use super::auth::{Admin, Principal};
+use super::fairness;
 use super::problem::ApiResult;
 use super::routes;
 use super::span::{known_method, shown};
+use crate::mcp::caller::Owner;
 use crate::state::AppState;
 
+const BUILD: &str = "mcp_confluence_build_info";
+/// Calls of MCP tools.
+pub const TOOL_CALLS: &str = "mcp_tool_calls_total";
+/// Time of a call.
+pub const TOOL_SECONDS: &str = "mcp_tool_seconds";
 const HTTP_REQUESTS: &str = "mcp_confluence_http_requests_total";
 const HTTP_SECONDS: &str = "mcp_confluence_http_request_seconds";
 const SEARCH_SECONDS: &str = "mcp_confluence_search_seconds";
@@ -76,6 +83,11 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 fn describe() {
+    describe_gauge!(BUILD, "1, labelled with the version of the program");
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    describe_counter!(TOOL_CALLS, "Calls of MCP tools, by tool and whether they were answered");
+    describe_histogram!(TOOL_SECONDS, "Time of a call of an MCP tool, by tool");
+    metrics_process::Collector::default().describe();
     describe_counter!(HTTP_REQUESTS, "HTTP requests, by route, method and status");
     describe_histogram!(HTTP_SECONDS, "Time to the head of an answer, by route");
     describe_histogram!(SEARCH_SECONDS, "Time of a search, by the way it was asked");
@@ -84,7 +96,7 @@ fn describe() {
     describe_counter!(RUN_PAGES, "Pages that runs dealt with, by what was done");
     describe_gauge!(INDEXES, "Indexes, by status");
     describe_gauge!(RUNNING, "Runs under way");
-    describe_gauge!(
+    describe_counter!(
         CONFLUENCE_REQUESTS,
         "Requests to Confluence since the start"
     );
@@ -97,7 +109,7 @@ fn describe() {
         CONFLUENCE_PAUSE,
         "Seconds until requests to Confluence go on"
     );
-    describe_gauge!(
+    describe_counter!(
         STORE_REQUESTS,
         "Requests to a retrieval store since the start"
     );
@@ -106,7 +118,16 @@ fn describe() {
         TOMBSTONES,
         "Deleted indexes whose remote object is still to be removed"
     );
-    describe_gauge!(RESPAWNS, "How often an actor had to be started again");
+    describe_counter!(RESPAWNS, "How often an actor had to be started again");
+    describe_counter!(
+        fairness::REFUSED,
+        "What was refused, by what was used up and why: `own_share` or `full`"
+    );
+    describe_gauge!(fairness::AT_WORK, "Calls and questions at work");
+    describe_gauge!(
+        fairness::REQUESTS,
+        "Requests under way, open streams included"
+    );
     describe_gauge!(DATABASE_BYTES, "Size of the database");
     describe_gauge!(BODIES_BYTES, "Size of the cached bodies, compressed");
 }
@@ -163,10 +184,12 @@ pub async fn measure(
     histogram!(HTTP_SECONDS, "route" => route).record(took);
     let (method, path) = (shown(request.method().as_str()), shown(request.path()));
     let millis = took.as_secs_f64() * 1000.0;
+    let owner = request.extensions().get::<Principal>().map(Owner::from);
+    let principal = owner.as_ref().map(|owner| shown(owner.as_str()));
     if path.starts_with("/health") || path == "/metrics" {
-        tracing::debug!(method, path, status, millis, "request");
+        tracing::debug!(principal, method, path, status, millis, "request");
     } else {
-        tracing::info!(method, path, status, millis, "request");
+        tracing::info!(principal, method, path, status, millis, "request");
     }
     Ok(response)
 }
@@ -186,6 +209,7 @@ pub async fn show_metrics(_: Admin, state: web::Data<AppState>) -> ApiResult<Htt
     reason = "gauges are floats; counts stay far below 2^52"
 )]
 async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
+    metrics_process::Collector::default().collect();
     let now = chrono::Utc::now();
     let indexes = state.store.index_states().await?;
     for status in IndexStatus::ALL {
@@ -233,7 +257,7 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         .filter(|index| index.run.is_some())
         .count();
     gauge!(RUNNING).set(running as f64);
-    gauge!(CONFLUENCE_REQUESTS).set(engine.source.requests as f64);
+    counter!(CONFLUENCE_REQUESTS).absolute(engine.source.requests);
     gauge!(CONFLUENCE_IN_FLIGHT).set(engine.source.in_flight as f64);
     gauge!(CONFLUENCE_LIMIT).set(engine.source.concurrency_limit as f64);
     let pause = engine
@@ -242,12 +266,12 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         .map_or(0, |until| (until - now).num_seconds().max(0));
     gauge!(CONFLUENCE_PAUSE).set(pause as f64);
     for backend in &engine.backends {
-        gauge!(STORE_REQUESTS, "store" => backend.kind.as_str())
-            .set(backend.health.requests as f64);
+        counter!(STORE_REQUESTS, "store" => backend.kind.as_str()).absolute(backend.health.requests);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
     }
     gauge!(TOMBSTONES).set(engine.leaving as f64);
-    gauge!(RESPAWNS).set(engine.respawns as f64);
+    state.fairness.measure();
+    counter!(RESPAWNS).absolute(engine.respawns);
     let disk = state.store.disk_use().await?;
     gauge!(DATABASE_BYTES).set(disk.database_bytes as f64);
     gauge!(BODIES_BYTES).set(disk.bodies_bytes as f64);
@@ -288,5 +312,40 @@ impl OfIndexes {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Names of ours in a text, without what histograms add to them.
+    fn names(text: &str) -> BTreeSet<&str> {
+        text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+            .filter(|word| word.starts_with("mcp_") && word.len() > "mcp_confluence".len())
+            .map(|word| word.trim_end_matches("_bucket"))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_told_is_documented_and_rules_and_dashboard_ask_for_nothing_else() {
+        let documented = names(include_str!("../../docs/METRICS.md"));
+        let code = include_str!("metrics.rs").split("#[cfg(test)]").next();
+        let code = names(code.unwrap_or_default());
+        let elsewhere = [
+            include_str!("fairness.rs"),
+            include_str!("../mcp/sse/registry.rs"),
+            include_str!("../mcp/streamable/book.rs"),
+        ];
+        let told: BTreeSet<&str> = elsewhere.into_iter().flat_map(names).chain(code).collect();
+        assert_eq!(documented, told);
+        for asking in [
+            include_str!("../../config/monitoring/alerts.yml"),
+            include_str!("../../config/monitoring/alerts.test.yml"),
+            include_str!("../../config/monitoring/grafana-dashboard.json"),
+        ] {
+            let unknown: Vec<_> = names(asking).difference(&documented).copied().collect();
+            assert!(unknown.is_empty(), "{unknown:?}");
+        }
     }
 }

@@ -6,8 +6,10 @@
 mod answer;
 pub mod auth;
 mod bodies;
+mod connection;
 pub mod doctor;
 pub mod events;
+pub mod fairness;
 pub mod fields;
 pub mod guard;
 pub mod health;

@@ -1,34 +1,25 @@
 //! `POST /api/indexes/agent/{agent_id}/query`: questions to an index.
 
-use std::num::NonZeroU32;
-use std::sync::LazyLock;
 use std::time::Instant;
 
 use actix_web::http::header;
 use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::SpaceKey;
 use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter};
-use domain::{SpaceKey, TokenId};
-use governor::Quota;
 use serde::Deserialize;
 
 use super::auth::Principal;
 use super::fields::{Body, Check, Field, Unknown};
 use super::indexes::id_of_agent;
-use super::limit::Budgets;
 use super::metrics;
 use super::problem::{ApiError, ApiResult};
 use super::routes;
+use crate::mcp::caller::Owner;
 use crate::state::AppState;
 
 /// Characters that a question may have.
 const MAX_QUERY: usize = 4_000;
-/// Questions a second that one agent token may ask, and as many at once four times over.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("50 is not 0");
-const BURST: NonZeroU32 = NonZeroU32::new(200).expect("200 is not 0");
-
-static AGENTS: LazyLock<Budgets<TokenId>> =
-    LazyLock::new(|| Budgets::new(Quota::per_second(PER_SECOND).allow_burst(BURST)));
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -157,9 +148,8 @@ pub async fn query_index(
     state: web::Data<AppState>,
     Body(body): Body<QueryRequest>,
 ) -> ApiResult<web::Json<Answer>> {
-    if let Principal::Agent { token, .. } = &principal
-        && !AGENTS.take(token)
-    {
+    let owner = Owner::from(&principal);
+    if !state.fairness.may_ask(&owner) {
         return Err(
             ApiError::new("rate_limited", "This token asks too often; slow down.")
                 .with_header(header::RETRY_AFTER, "1"),
@@ -168,6 +158,13 @@ pub async fn query_index(
     let query = body.read()?;
     let index = id_of_agent(&state, &principal, &path).await?;
     let began = Instant::now();
+    let _turn = state.fairness.turn(&owner).await.ok_or_else(|| {
+        ApiError::new(
+            "engine_busy",
+            "Many questions of these credentials are being answered right now; ask again in a few seconds.",
+        )
+        .with_header(header::RETRY_AFTER, "5")
+    })?;
     let answer = state.engine.search(index, query).await?;
     metrics::searched("rest", began.elapsed());
     Ok(web::Json(answer))

@@ -1,13 +1,20 @@
 //! The HTTP server: middleware in order, workers, and how it stops.
 
+use std::future::ready;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
 use tracing_actix_web::TracingLogger;
 
+use super::connection::Peers;
 use super::span::RequestSpan;
 use super::{answer, auth, bodies, guard, metrics, problem};
 use crate::state::AppState;
@@ -33,9 +40,17 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
     // Once for all workers: they share the sessions.
     let mcp = crate::mcp::configure(&state);
     let data = web::Data::new(state);
-    let server = HttpServer::new(move || {
-        let mcp = mcp.clone();
-        App::new()
+    let (each, full) = (connections(workers), data.fairness.full().clone());
+    let peers = Peers::new(each * workers, &data.settings.http.trusted_proxies, full);
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .max_concurrent_connections(each)
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS);
+    let stops = builder.graceful_shutdown_signal();
+    let service = move || {
+        let (mcp, peers, stops) = (mcp.clone(), peers.clone(), stops.clone());
+        let app = App::new()
             .app_data(data.clone())
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
@@ -48,20 +63,27 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .wrap(from_fn(answer::finish))
             .wrap(from_fn(metrics::measure))
             .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(NormalizePath::new(TrailingSlash::Trim))
-    })
-    .workers(workers)
-    .max_connections(connections(workers))
-    .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    // A peer that is gone is noticed at once, not at the next write.
-    .h1_allow_half_closed(false)
-    // Answers and events leave in small parts; held back for an acknowledgement each would cost its reader 40 ms.
-    .tcp_nodelay(true)
-    .listen(listener)?;
-    Ok(server.run())
+            .wrap(NormalizePath::new(TrailingSlash::Trim));
+        let app = app.into_factory().map_err(|error| error.error_response());
+        // As actix-web's own server builds it, over connections of ours.
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stops = stops.clone();
+                async move { stops.notified().await }
+            })
+            .client_request_timeout(HEAD_TIMEOUT)
+            .keep_alive(KEEP_ALIVE)
+            // A peer that is gone is noticed at once, not at the next write.
+            .h1_allow_half_closed(false)
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(move |stream: TcpStream| {
+            let taken = peers.take_up(stream);
+            let taken = taken.map(|(connection, peer)| (connection, Protocol::Http1, peer));
+            ready(taken.map_err(DispatchError::Io))
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen("http", listener, service)?.run())
 }
 
 /// Connections that one worker may hold: what descriptors there are, less what the rest of the service needs.

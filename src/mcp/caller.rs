@@ -18,12 +18,27 @@ impl Owner {
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
+
+    /// Whether it is the administrator.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.0 == ADMIN
+    }
+
+    /// As the log names it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
+
+/// The administrator's name; no other owner has one without a colon.
+const ADMIN: &str = "admin";
 
 impl From<&Principal> for Owner {
     fn from(principal: &Principal) -> Self {
         Self(match principal {
-            Principal::Admin => "admin".to_owned(),
+            Principal::Admin => ADMIN.to_owned(),
             Principal::Reader { subject } => format!("subject:{subject}"),
             Principal::Agent { token, .. } => format!("token:{token}"),
         })

@@ -5,25 +5,25 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig,
+    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
+use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{RoleServer, ServerHandler};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, interval_at, sleep};
 
-use super::caller::Caller;
+use super::caller::{Caller, Owner};
 use super::knowledge::KnowledgeBase;
 use super::tools::{self, ToolAnswer, ToolError};
 use super::{instructions, prompts, resources};
+use crate::http::fairness::Fairness;
+use crate::http::metrics::{TOOL_CALLS, TOOL_SECONDS};
 
-/// Calls that work at once; more wait a little, and then hear that they shall come again.
-const AT_ONCE: usize = 128;
-/// How long a call waits for its turn.
-const TURN: Duration = Duration::from_secs(10);
+/// JSON-RPC's first code for what a server cannot do just now.
+const SERVER_ERROR: i32 = -32_000;
 /// How long a call may work: well under the 30 to 60 s after which clients give up.
 const DEADLINE: Duration = Duration::from_secs(25);
 /// When a call that goes on tells its progress, and how often from then on.
@@ -33,17 +33,14 @@ const PROGRESS: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct ConfluenceHandler {
     kb: Arc<dyn KnowledgeBase>,
-    turns: Arc<Semaphore>,
+    fairness: Arc<Fairness>,
 }
 
 impl ConfluenceHandler {
-    /// Over this knowledge base.
+    /// Over this knowledge base; each owner takes its share of turns and questions.
     #[must_use]
-    pub fn new(kb: Arc<dyn KnowledgeBase>) -> Self {
-        Self {
-            kb,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-        }
+    pub fn new(kb: Arc<dyn KnowledgeBase>, fairness: Arc<Fairness>) -> Self {
+        Self { kb, fairness }
     }
 
     fn info(&self) -> ServerConfig {
@@ -58,21 +55,32 @@ impl ConfluenceHandler {
         ServerConfig::new(capabilities).with_server_info(server)
     }
 
-    /// Does some work in its turn, within the deadline, telling progress where the client asked for it, and stops when the
+    /// Whether this caller may ask once more now.
+    fn admit(&self, owner: &Owner) -> Result<(), ToolError> {
+        if self.fairness.may_ask(owner) {
+            return Ok(());
+        }
+        Err(ToolError::new(
+            "these credentials ask too often; wait a second before the next call.",
+        ))
+    }
+
+    /// Does some work in its owner's turn, within the deadline, telling progress where the client asked for it, and stops when the
     /// client cancels (the SDK then sends nothing).
     async fn within_limits<T>(
         &self,
         context: &RequestContext<RoleServer>,
+        owner: &Owner,
         what: &str,
         work: impl Future<Output = Result<T, ToolError>>,
     ) -> Result<T, ToolError> {
-        let busy = |_| {
-            ToolError::new(
-                "the service is answering many questions right now; ask again in a few seconds.",
-            )
+        self.admit(owner)?;
+        let _turn = tokio::select! {
+            turn = self.fairness.turn(owner) => turn.ok_or_else(|| ToolError::new(
+                "many questions of these credentials are being answered right now; ask again in a few seconds.",
+            ))?,
+            () = context.ct.cancelled() => return Err(ToolError::new("the call was cancelled.")),
         };
-        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await;
-        let _turn = turn.map_err(busy)?;
         tokio::select! {
             done = work => done,
             () = context.ct.cancelled() => Err(ToolError::new("the call was cancelled.")),
@@ -116,6 +124,11 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         })
 }
 
+/// What is not asked of a tool has no other place for its refusal.
+fn refusal(error: ToolError) -> ErrorData {
+    ErrorData::new(ErrorCode(SERVER_ERROR), error.text(), None)
+}
+
 fn answered(result: Result<ToolAnswer, ToolError>) -> CallToolResult {
     match result {
         Ok(answer) => {
@@ -139,6 +152,10 @@ impl ServerHandler for ConfluenceHandler {
     ) -> Result<InitializeResult, ErrorData> {
         context.peer.set_peer_info(request.clone());
         let caller = caller(&context)?;
+        // A session that comes back from the book is no new question.
+        if context.extensions.get::<SessionRestoreMarker>().is_none() {
+            self.admit(&caller.owner).map_err(refusal)?;
+        }
         let text = instructions::text(self.kb.as_ref(), &caller).await;
         Ok(self.negotiate_initialize(&request)?.with_instructions(text))
     }
@@ -148,6 +165,7 @@ impl ServerHandler for ConfluenceHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<DiscoverResult, ErrorData> {
         let caller = caller(&context)?;
+        self.admit(&caller.owner).map_err(refusal)?;
         let text = instructions::text(self.kb.as_ref(), &caller).await;
         let versions = self.supported_protocol_versions().into_owned();
         Ok(DiscoverResult::from_server_info(
@@ -186,10 +204,12 @@ impl ServerHandler for ConfluenceHandler {
                 .await
                 .unwrap_or_else(|| Err(ToolError::new("there is no such tool.")))
         };
-        let result = self.within_limits(&context, name, work).await;
+        let result = self
+            .within_limits(&context, &caller.owner, name, work)
+            .await;
         let took = started.elapsed();
-        metrics::counter!("mcp_tool_calls_total", "tool" => name.to_owned(), "ok" => if result.is_ok() { "true" } else { "false" }).increment(1);
-        metrics::histogram!("mcp_tool_seconds", "tool" => name.to_owned()).record(took);
+        metrics::counter!(TOOL_CALLS, "tool" => name.to_owned(), "ok" => if result.is_ok() { "true" } else { "false" }).increment(1);
+        metrics::histogram!(TOOL_SECONDS, "tool" => name.to_owned()).record(took);
         tracing::debug!(
             tool = name,
             ok = result.is_ok(),
@@ -205,6 +225,7 @@ impl ServerHandler for ConfluenceHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = caller(&context)?;
+        self.admit(&caller.owner).map_err(refusal)?;
         let cursor = request.and_then(|r| r.cursor);
         resources::list(self.kb.as_ref(), &caller, cursor.as_deref()).await
     }
@@ -225,8 +246,11 @@ impl ServerHandler for ConfluenceHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = caller(&context)?;
-        let result = resources::read(self.kb.as_ref(), &caller, &request.uri).await?;
-        Ok(result.into())
+        let work = async { Ok(resources::read(self.kb.as_ref(), &caller, &request.uri).await) };
+        let read = self
+            .within_limits(&context, &caller.owner, "reading the page", work)
+            .await;
+        Ok(read.map_err(refusal)??.into())
     }
 
     async fn list_prompts(
@@ -245,7 +269,9 @@ impl ServerHandler for ConfluenceHandler {
         let caller = caller(&context)?;
         let arguments = request.arguments.unwrap_or_default();
         let work = prompts::get(self.kb.as_ref(), &caller, &request.name, arguments);
-        let result = self.within_limits(&context, &request.name, work).await;
+        let result = self
+            .within_limits(&context, &caller.owner, &request.name, work)
+            .await;
         let result = result.map_err(|error| ErrorData::invalid_params(error.text(), None))?;
         Ok(result.into())
     }

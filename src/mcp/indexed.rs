@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actors::{Engine, EngineError};
 use async_trait::async_trait;
 use domain::page::{Page, Shown};
-use domain::ports::store::{AdminStore, Listed, PageFilter, StoreError};
+use domain::ports::store::{AdminStore, KnownSession, Listed, PageFilter, StoreError, StoreResult};
 use domain::query::{Answer, ChangedPage, PageQuery, PageText, QueryTarget, RetrievalQuery};
 use domain::{IndexId, SpaceKey, Timestamp};
 
@@ -18,8 +18,6 @@ use crate::state::AppState;
 
 /// How long the list of indexes may be used again. Pages are looked up anew each time, so nothing hidden gets out by this.
 const FRESH: Duration = Duration::from_millis(500);
-/// Under which key the sessions are remembered.
-const SESSIONS: &str = "mcp_sessions";
 
 /// Over the service's state.
 pub struct Indexed {
@@ -176,15 +174,34 @@ impl KnowledgeBase for Indexed {
     }
 }
 
+/// What a notebook's page says, or the log why not.
+fn noted<T>(result: StoreResult<T>) -> Option<T> {
+    result
+        .inspect_err(
+            |error| tracing::warn!(%error, "the MCP sessions in the database were not reached"),
+        )
+        .ok()
+}
+
 #[async_trait]
 impl Notebook for Indexed {
-    async fn read(&self) -> Option<String> {
-        self.store.remembered(SESSIONS).await.ok().flatten()
+    async fn sessions(&self) -> Option<Vec<KnownSession>> {
+        noted(self.store.sessions().await)
     }
 
-    async fn write(&self, text: String) {
-        if let Err(error) = self.store.remember(SESSIONS, &text).await {
-            tracing::warn!(%error, "MCP sessions could not be remembered");
-        }
+    async fn keep(&self, session: &KnownSession, opening: &str) -> bool {
+        noted(self.store.keep_session(session, opening).await).is_some()
+    }
+
+    async fn opening(&self, id: &str) -> Option<String> {
+        noted(self.store.session_opening(id).await).flatten()
+    }
+
+    async fn used(&self, used: &[(String, Timestamp)]) {
+        noted(self.store.sessions_used(used).await);
+    }
+
+    async fn forget(&self, ids: &[String]) {
+        noted(self.store.forget_sessions(ids).await);
     }
 }

@@ -36,6 +36,7 @@ use self::caller::{Caller, Owner, Reader};
 use self::sse::link::Inbound;
 use self::streamable::book::SessionBook;
 use crate::http::auth::Principal;
+use crate::http::fairness::Full;
 use crate::state::AppState;
 
 /// Finds out who sends a request whose credentials have been checked already; `None`: nobody did.
@@ -51,8 +52,12 @@ pub struct Options {
     /// A session without a message from its client for so long ends. LibreChat pings only before use, so its shared
     /// connection may rest over night.
     pub idle: Duration,
+    /// A session of Streamable HTTP that nobody uses leaves memory after this; the book takes it up again.
+    pub rest: Duration,
     /// Sessions of HTTP with SSE at most; each is an open stream. Those of Streamable HTTP are bounded by the book.
     pub max_sessions: usize,
+    /// Who hears that there is no room.
+    pub full: Arc<Full>,
     /// The sessions of Streamable HTTP, which are remembered, so that a restart costs a client nothing.
     pub book: Arc<SessionBook>,
 }
@@ -65,22 +70,30 @@ impl Options {
             shutdown,
             keep_alive: Duration::from_secs(15),
             idle: Duration::from_secs(12 * 60 * 60),
+            rest: Duration::from_secs(5 * 60),
             max_sessions: 10_000,
+            full: Arc::default(),
             book: Arc::new(SessionBook::forgetful()),
         }
     }
 }
 
+/// Sessions of one owner at most, over each transport. Many clients never end theirs, they open another.
+const PER_OWNER: usize = 200;
 /// Bytes of an `initialize` at most: what a client says of itself is kept for as long as its session.
 const MAX_INITIALIZE: usize = 8 * 1024;
+
+fn is_initialize(message: &Inbound) -> bool {
+    matches!(message, JsonRpcMessage::Request(request)
+        if matches!(request.request, ClientRequest::InitializeRequest(_)))
+}
 
 /// The request id of an `initialize` that is too long, and why it is refused, in words for the client.
 fn long_initialize(message: &Inbound, bytes: usize) -> Option<(RequestId, String)> {
     let JsonRpcMessage::Request(request) = message else {
         return None;
     };
-    let is_long =
-        bytes > MAX_INITIALIZE && matches!(request.request, ClientRequest::InitializeRequest(_));
+    let is_long = bytes > MAX_INITIALIZE && is_initialize(message);
     is_long.then(|| {
         let why = format!(
             "An `initialize` request may have at most 8 kB ({MAX_INITIALIZE} bytes); this one has {bytes}."
@@ -95,10 +108,16 @@ fn long_initialize(message: &Inbound, bytes: usize) -> Option<(RequestId, String
 pub fn configure(state: &AppState) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let kb = Arc::new(indexed::Indexed::new(state));
     let options = Options {
-        book: SessionBook::kept(kb.clone(), state.shutdown.clone()),
+        full: state.fairness.full().clone(),
+        book: SessionBook::kept(
+            kb.clone(),
+            state.fairness.full().clone(),
+            state.shutdown.clone(),
+        ),
         ..Options::new(state.shutdown.clone())
     };
-    mount(handler::ConfluenceHandler::new(kb), by_principal(), options)
+    let handler = handler::ConfluenceHandler::new(kb, state.fairness.clone());
+    mount(handler, by_principal(), options)
 }
 
 /// Mounts both transports with any handler.

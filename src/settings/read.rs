@@ -54,6 +54,13 @@ pub(super) fn settings(
              or set AUTH_DISABLED=true to leave the service open",
         );
     }
+    if need == Need::Serve && !http.host.is_loopback() && !auth.is_on() && auth.disabled {
+        warnings.push(Warning::new(
+            "AUTH_DISABLED",
+            "leaves the service open: whoever reaches API_HOST reads and changes everything; set API_KEY or OAUTH_ISSUER unless only \
+             those who may reach it",
+        ));
+    }
     if auth
         .oauth
         .as_ref()

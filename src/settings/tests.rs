@@ -130,6 +130,16 @@ fn an_address_reachable_from_outside_needs_credentials() {
         troubles(&[FOUR, &outside], Need::Confluence).is_empty(),
         "`sync` does not listen"
     );
+    let warned = |more: &[(&str, &str)], need| {
+        let (_, warnings) = Settings::from_pairs(&pairs(&[FOUR, more]), need).unwrap();
+        let mut names = warnings.into_iter().map(|warning| warning.variable);
+        names.any(|name| name == "AUTH_DISABLED")
+    };
+    let open = [("API_HOST", "0.0.0.0"), ("AUTH_DISABLED", "true")];
+    assert!(warned(&open, Need::Serve) && !warned(&open, Need::Local));
+    assert!(!warned(&open[1..], Need::Serve));
+    let closed = [open[0], open[1], ("API_KEY", "a-key-that-is-long-enough")];
+    assert!(!warned(&closed, Need::Serve));
 }
 
 #[test]

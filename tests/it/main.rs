@@ -31,4 +31,5 @@ mod runs;
 mod shown;
 mod support;
 mod troubles;
+mod walls;
 mod world;

@@ -277,6 +277,26 @@ async fn the_number_of_sessions_is_bounded_and_never_429() {
 }
 
 #[actix_web::test]
+async fn an_owner_has_two_hundred_streams_and_the_idlest_ends_for_another() {
+    let server = start(|_| {});
+    let other = Client::open(&server.base, "", "2").await;
+    let mut own = Vec::new();
+    for _ in 0..200 {
+        own.push(Client::open(&server.base, "", "admin").await);
+    }
+    server.until_sessions(201).await;
+    own[0].initialize().await;
+    let _one_more = Client::open(&server.base, "", "admin").await;
+    while own[1].stream.next().await != Seen::End {}
+    server.until_sessions(201).await;
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string();
+    assert_eq!(own[1].post(ping.clone()).await, 404);
+    for kept in [&own[0], &own[2], &other] {
+        assert_eq!(kept.post(ping.clone()).await, 202);
+    }
+}
+
+#[actix_web::test]
 async fn an_initialize_above_8_kb_is_refused() {
     let server = start(|_| {});
     let mut client = Client::open(&server.base, "", "admin").await;

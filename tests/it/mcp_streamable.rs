@@ -1,8 +1,10 @@
 //! Streamable HTTP on the wire, where our own rules come on top of the SDK's.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use mcp_confluence::mcp::streamable::book::SessionBook;
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -10,7 +12,18 @@ use serde_json::{Value, json};
 use crate::mcp_support::{Seen, Server, Stream, hello, http, start};
 
 async fn post(server: &Server, bearer: &str, session: Option<&str>, message: Value) -> Response {
-    let mut request = http()
+    post_by(&http(), server, bearer, session, message).await
+}
+
+/// By a client that there is already: making one takes a while.
+async fn post_by(
+    http: &reqwest::Client,
+    server: &Server,
+    bearer: &str,
+    session: Option<&str>,
+    message: Value,
+) -> Response {
+    let mut request = http
         .post(format!("{}/mcp", server.base))
         .bearer_auth(bearer)
         .header("accept", "application/json, text/event-stream")
@@ -225,6 +238,37 @@ async fn a_restart_costs_a_client_nothing() {
     assert_eq!(found["result"]["isError"], false, "{found}");
 }
 
+/// What nobody uses leaves memory and comes back without its client noticing; an open stream is a use.
+#[actix_web::test]
+async fn a_session_at_rest_leaves_memory_and_comes_back() {
+    let server = start(|options| options.rest = Duration::from_millis(200));
+    let book = &server.book;
+    let (resting, watching) = (open(&server, "admin").await, open(&server, "admin").await);
+    let stream = http()
+        .get(format!("{}/mcp", server.base))
+        .bearer_auth("admin")
+        .header("accept", "text/event-stream")
+        .header("mcp-session-id", &watching)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(stream.status(), 200);
+    let rests = async || {
+        crate::support::until("one rests", async || (book.awake() == 1).then_some(())).await;
+    };
+    rests().await;
+    assert_eq!(book.len(), 2);
+    let found = answer(post(&server, "admin", Some(&resting), search(1)).await, 1).await;
+    assert_eq!(found["result"]["isError"], false, "{found}");
+    let other = post(&server, "2", Some(&resting), search(1)).await;
+    assert_eq!(other.status(), 404);
+    rests().await;
+    drop(stream);
+    crate::support::until("all rest", async || (book.awake() == 0).then_some(())).await;
+    let found = answer(post(&server, "admin", Some(&watching), search(2)).await, 2).await;
+    assert_eq!(found["result"]["isError"], false, "{found}");
+}
+
 #[actix_web::test]
 async fn the_newest_revision_needs_no_session() {
     let server = start(|_| {});
@@ -297,4 +341,52 @@ async fn the_older_transport_is_not_shadowed() {
         .await
         .unwrap();
     assert_eq!(response.status(), 405);
+}
+
+/// Calls of one owner that hang take its own share of the turns, and it asks as often as the REST API lets it.
+#[actix_web::test]
+async fn one_owner_takes_neither_turns_nor_questions_from_the_others() {
+    let server = std::rc::Rc::new(start(|_| {}));
+    let (busy, other) = (open(&server, "2").await, open(&server, "2/other").await);
+    let client = http();
+    let slow = |id: u64| {
+        let (client, server, session) = (client.clone(), server.clone(), busy.clone());
+        let arguments = json!({"query": "slow"});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": {"name": "search_confluence", "arguments": arguments}});
+        actix_web::rt::spawn(
+            async move { post_by(&client, &server, "2", Some(&session), call).await },
+        )
+    };
+    let hanging: Vec<_> = (1_000..1_150).map(slow).collect();
+    crate::support::until("the share is used", async || {
+        (server.slow.load(Ordering::SeqCst) == 64).then_some(())
+    })
+    .await;
+    let found = answer(post(&server, "2/other", Some(&other), search(1)).await, 1).await;
+    assert_eq!(found["result"]["isError"], false, "{found}");
+    assert_eq!(server.slow.load(Ordering::SeqCst), 64);
+    drop(hanging);
+
+    let third = open(&server, "2/third").await;
+    let ask = async |id: u64| {
+        answer(
+            post_by(&client, &server, "2/third", Some(&third), search(id)).await,
+            id,
+        )
+        .await
+    };
+    let asked: Vec<Value> = futures_util::stream::iter(1..=250)
+        .map(ask)
+        .buffer_unordered(32)
+        .collect()
+        .await;
+    let refused: Vec<&Value> = asked
+        .iter()
+        .filter(|answer| answer["result"]["isError"] == true)
+        .collect();
+    assert!((41..=51).contains(&refused.len()), "{}", refused.len());
+    assert!(refused[0].to_string().contains("ask too often"));
+    let found = answer(post(&server, "2/other", Some(&other), search(2)).await, 2).await;
+    assert_eq!(found["result"]["isError"], false, "{found}");
 }

@@ -1,5 +1,6 @@
 //! A server with both MCP transports over a small knowledge base, and a client that shows every byte of the wire.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,13 +13,19 @@ use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
 use domain::{IndexId, SpaceKey, Timestamp};
 use futures_util::StreamExt;
+use governor::Quota;
+use mcp_confluence::http::fairness::Fairness;
 use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::handler::ConfluenceHandler;
 use mcp_confluence::mcp::knowledge::{FoundPage, KnowledgeBase, Trouble};
+use mcp_confluence::mcp::streamable::book::SessionBook;
 use mcp_confluence::mcp::{Identify, Options, sse, streamable};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// As many at once as the product lets an owner ask; more come too slowly to be counted on.
+const QUESTIONS: Quota = Quota::per_hour(NonZeroU32::new(200).unwrap());
 
 /// The longest that anything here may take.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -152,6 +159,7 @@ pub struct Server {
     pub base: String,
     pub legacy: sse::Server<ConfluenceHandler>,
     pub slow: Arc<AtomicUsize>,
+    pub book: Arc<SessionBook>,
     pub shutdown: CancellationToken,
     pub handle: ServerHandle,
 }
@@ -164,9 +172,10 @@ pub fn start(change: impl FnOnce(&mut Options)) -> Server {
     let shutdown = CancellationToken::new();
     let mut options = Options::new(shutdown.clone());
     change(&mut options);
+    let book = options.book.clone();
     let kb = Small::default();
     let slow = kb.slow.clone();
-    let handler = ConfluenceHandler::new(Arc::new(kb));
+    let handler = ConfluenceHandler::new(Arc::new(kb), Arc::new(Fairness::new(QUESTIONS)));
     let legacy = sse::Server::start(handler.clone(), identify(), options.clone());
     let streamable = streamable::Server::new(handler, identify(), options);
     let (first, second) = (legacy.clone(), streamable);
@@ -192,6 +201,7 @@ pub fn start(change: impl FnOnce(&mut Options)) -> Server {
         base,
         legacy,
         slow,
+        book,
         shutdown,
         handle,
     }

@@ -8,7 +8,7 @@
 //!   the store or Confluence has answered, in one read ([`quotable`]); on request also at the source ([`verify`]).
 //! * **Nothing is remembered between questions**, so nothing has to be told when an index changes: each question reads the row of
 //!   its index. An index that is deleted in the middle of a question has no rows to judge by, so the answer is "not found".
-//! * **Work is bounded.** So many questions are under way at once ([`places`]), each for so long ([`pool`]); whoever comes beyond
+//! * **Work is bounded.** So many questions are under way at once ([`domain::share`]), each for so long ([`pool`]); whoever comes beyond
 //!   that is told to ask again. A question whose asker went away is given up.
 //! * **A panic ends one question**, and no actor.
 //!
@@ -17,7 +17,6 @@
 mod changes;
 mod live;
 mod pages;
-mod places;
 mod pool;
 mod quotable;
 mod search;

@@ -8,15 +8,19 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use actix_rt::ArbiterHandle;
 use domain::IndexId;
+use domain::share::{Share, Shares};
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
-use super::places::{Place, Places};
 use crate::EngineError;
 
 /// How long an answer may take in all: the store's time-out, and Confluence's own search after it.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Questions under way at once, over all indexes: many enough for every agent of a large installation, few enough for the
+/// memory that their passages take. Each index has its share of them.
+const PLACES: usize = 256;
 
 /// A question to one index.
 pub(crate) trait Question: Send + 'static {
@@ -32,7 +36,7 @@ struct Ask<Q> {
     index: IndexId,
     question: Q,
     /// Bounds how many are under way, wherever they are just now.
-    place: Place,
+    place: Share<IndexId>,
     /// Cancelled when nobody waits for the answer any more.
     unwanted: CancellationToken,
 }
@@ -90,7 +94,7 @@ impl<Q: Question> Handler<Ask<Q>> for AnswerActor {
 pub(crate) struct AnswerPool {
     actors: Vec<Addr<AnswerActor>>,
     turn: AtomicUsize,
-    places: Arc<Places>,
+    places: Arc<Shares<IndexId>>,
 }
 
 impl AnswerPool {
@@ -104,7 +108,7 @@ impl AnswerPool {
         Self {
             actors: arbiters.iter().map(start).collect(),
             turn: AtomicUsize::new(0),
-            places: Arc::default(),
+            places: Shares::new(PLACES, PLACES),
         }
     }
 
@@ -114,8 +118,8 @@ impl AnswerPool {
         index: IndexId,
         question: Q,
     ) -> Result<Q::Answer, EngineError> {
-        let place = self.places.take(index);
-        let place = place.ok_or(EngineError::TooManyQuestions { index })?;
+        let place = self.places.take(&index);
+        let place = place.map_err(|_| EngineError::TooManyQuestions { index })?;
         let unwanted = CancellationToken::new();
         let _asker = unwanted.clone().drop_guard();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);

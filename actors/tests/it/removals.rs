@@ -940,3 +940,36 @@ fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
         bench.assert_true(index.id).await;
     });
 }
+
+/// What is restricted, and then leaves the source as well, is no answer after a refusal either.
+#[test]
+fn a_refusal_shows_nothing_that_was_restricted_before_it_vanished() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let pages = thirty(&bench).await;
+        let index = bench.synced().await;
+        for id in &pages[..15] {
+            bench.site.change(*id, |page| page.restricted = true);
+        }
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::NeedsConfirmation);
+        bench.store.answer_guard(run.id, false).await.unwrap();
+        for id in &pages[..20] {
+            bench
+                .site
+                .change(*id, |page| page.status = ContentStatus::Trashed);
+        }
+        let run = bench.sweep(index.id).await;
+        assert_eq!(run.status, RunStatus::NeedsConfirmation);
+        bench.store.answer_guard(run.id, false).await.unwrap();
+        for _ in 0..3 {
+            let (secret, absent) = (pages[3].to_string(), pages[16].to_string());
+            assert_eq!(bench.held().len(), 30);
+            assert_eq!(bench.finds(index.id, "text3.").await, [""; 0], "{secret}");
+            assert_eq!(bench.finds(index.id, "text16.").await, [absent]);
+            bench.wait(120).await;
+            assert_eq!(bench.sweep(index.id).await.counts.deleted, 0);
+        }
+        bench.assert_consistent(index.id).await;
+    });
+}

@@ -71,7 +71,8 @@ pub enum Waits {
 #[must_use]
 pub fn desired(page: &PageRecord, around: Around<'_>, now: Timestamp) -> Desired {
     match page.standing {
-        Standing::Hidden => {
+        // An answer that it stays would show it: what is known by now to be restricted is out for that, and no longer for its absence.
+        Standing::Hidden if !(around.kept_back && page.holding.is_kept()) => {
             return Desired::Hide {
                 since: page.vanished_at,
             };
@@ -222,9 +223,13 @@ mod tests {
 
     #[test]
     fn what_the_administrator_keeps_stays_unless_it_is_restricted() {
+        let have = crate::holding::Have::Document("h".to_owned());
+        let flight = (crate::holding::Flight::None, false);
+        let held = Holding::restore((Some("h".to_owned()), have), flight, (0, None), None, None);
         let decide = |standing, absent: bool, (retained, kept_back), place| {
             let page = PageRecord {
                 vanished_at: absent.then(now),
+                holding: held.clone(),
                 ..page(ContentKind::Page, standing)
             };
             let around = Around {
@@ -238,7 +243,11 @@ mod tests {
             why: why.map(str::to_owned),
         };
         let (kept, restricted) = ((true, false), (true, true));
-        use Standing::{Retained, Skipped};
+        use Standing::{Hidden, Retained, Skipped};
+        // Of what is hidden an answer may make what is kept; so nothing is hidden that may not be shown.
+        assert_eq!(decide(Hidden, true, restricted, out()), drop("labelled"));
+        let hide = Desired::Hide { since: Some(now()) };
+        assert_eq!(decide(Hidden, true, kept, out()), hide);
         // Nothing is known of an absent page that would say that it belongs.
         assert_eq!(decide(Retained, true, kept, Place::In), stay(None));
         assert_eq!(decide(Retained, true, restricted, out()), drop("labelled"));

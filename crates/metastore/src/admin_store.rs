@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use domain::event::Event;
 use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::page::{Page, PlacedPage};
-use domain::ports::store::{AdminStore, DiskUse, Listed, NewIndex, RunFilter, StoreResult};
+use domain::ports::store::{
+    AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, StoreResult,
+};
 use domain::run::Run;
 use domain::token::Token;
-use domain::{IndexId, PageId, RunId, TokenId};
+use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
-use crate::ops::{bodies, events, indexes, listing, runs, small, tokens};
+use crate::ops::{bodies, events, indexes, listing, runs, sessions, small, tokens};
 
 #[async_trait]
 impl AdminStore for Metastore {
@@ -164,5 +166,30 @@ impl AdminStore for Metastore {
     async fn remember(&self, key: &str, value: &str) -> StoreResult<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.write(move |c| small::remember(c, &key, &value)).await
+    }
+
+    async fn sessions(&self) -> StoreResult<Vec<KnownSession>> {
+        self.read(sessions::all).await
+    }
+
+    async fn keep_session(&self, session: &KnownSession, opening: &str) -> StoreResult<()> {
+        let (session, opening) = (session.clone(), opening.to_owned());
+        self.write(move |c| sessions::keep(c, &session, &opening))
+            .await
+    }
+
+    async fn session_opening(&self, id: &str) -> StoreResult<Option<String>> {
+        let id = id.to_owned();
+        self.read(move |c| sessions::opening(c, &id)).await
+    }
+
+    async fn sessions_used(&self, used: &[(String, Timestamp)]) -> StoreResult<()> {
+        let used = used.to_vec();
+        self.write(move |c| sessions::used(c, &used)).await
+    }
+
+    async fn forget_sessions(&self, ids: &[String]) -> StoreResult<()> {
+        let ids = ids.to_vec();
+        self.write(move |c| sessions::forget(c, &ids)).await
     }
 }

@@ -249,6 +249,15 @@ table! {
     }
 }
 
+table! {
+    mcp_sessions (id) {
+        id -> Text,
+        owner -> Text,
+        opening -> Text,
+        used_at -> Timestamp,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

@@ -11,7 +11,10 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 use domain::TokenId;
 use domain::ports::store::AdminStore;
+use domain::share::Share;
 use tokio_util::sync::CancellationToken;
+
+use crate::http::fairness::Requester;
 
 /// How often the tokens in use are looked up: a revoked one ends everything within about so long.
 const LOOK: Duration = Duration::from_secs(2);
@@ -129,20 +132,27 @@ impl Leases {
     }
 }
 
-/// The body of an answer, as it is while the lease lasts: a stream ends with it.
-pub(super) fn bounded(body: BoxBody, lease: Lease) -> BoxBody {
-    if lease.is_endless() || body.size() != BodySize::Stream {
+/// The body of an answer, as it is while the lease lasts: a stream ends with it, and keeps its request's place for so long.
+pub(super) fn bounded(body: BoxBody, lease: Lease, place: Option<Share<Requester>>) -> BoxBody {
+    if body.size() != BodySize::Stream {
         return body;
     }
+    let ended: Pin<Box<dyn Future<Output = ()>>> = if lease.is_endless() {
+        Box::pin(std::future::pending())
+    } else {
+        Box::pin(lease.ended())
+    };
     BoxBody::new(Leased {
         body,
-        ended: Box::pin(lease.ended()),
+        ended,
+        _place: place,
     })
 }
 
 struct Leased {
     body: BoxBody,
     ended: Pin<Box<dyn Future<Output = ()>>>,
+    _place: Option<Share<Requester>>,
 }
 
 impl MessageBody for Leased {

@@ -52,7 +52,7 @@ where
 {
     /// Starts the registry, on an actix thread.
     pub fn start(handler: H, identify: Identify, options: Options) -> Self {
-        let registry = Registry::new(options.max_sessions).start();
+        let registry = Registry::new(options.max_sessions, options.full.clone()).start();
         Self {
             handler,
             identify,
@@ -113,10 +113,16 @@ where
         if outbound.try_send(endpoint.into()).is_err() {
             return later("The session cannot be opened.");
         }
+        let owner = caller.owner.clone();
         let (session, inbound) = Session::new(id, caller, &self.options, self.registry.clone());
         let ct = session.token();
-        let address = session.start();
-        match self.registry.send(Enter(id, address)).await {
+        let enter = Enter {
+            id,
+            session: session.start(),
+            owner,
+            ct: ct.clone(),
+        };
+        match self.registry.send(enter).await {
             Ok(true) => {}
             _ => {
                 ct.cancel();
@@ -147,7 +153,11 @@ where
             );
         };
         let known = match Uuid::parse_str(&id) {
-            Ok(id) => self.registry.send(Find(id)).await.ok().flatten(),
+            Ok(id) => {
+                // Somebody else's session does not exist for a caller.
+                let find = Find(id, caller.owner);
+                self.registry.send(find).await.ok().flatten()
+            }
             Err(_) => None,
         };
         let Some(session) = known else {
@@ -160,17 +170,12 @@ where
         if let Some((_, why)) = long_initialize(&message, body.len()) {
             return plain(413, &why);
         }
-        let incoming = Incoming {
-            owner: caller.owner,
-            message,
-        };
-        match session.send(incoming).await {
+        match session.send(Incoming(message)).await {
             Ok(Ok(())) => HttpResponse::Accepted()
                 .content_type("text/plain; charset=utf-8")
                 .body("Accepted"),
             Ok(Err(Refused::Stuck)) => later("The session takes no more messages now."),
-            // Somebody else's session does not exist for a caller.
-            Ok(Err(Refused::NotYours | Refused::Ended)) | Err(_) => unknown_session(),
+            Ok(Err(Refused::Ended)) | Err(_) => unknown_session(),
         }
     }
 }
@@ -216,7 +221,7 @@ fn only(method: &str) -> HttpResponse {
         ))
 }
 
-fn later(text: &str) -> HttpResponse {
+pub(super) fn later(text: &str) -> HttpResponse {
     // Never 429: LibreChat would not come back.
     HttpResponse::ServiceUnavailable()
         .insert_header((

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::link::Inbound;
 use super::registry::{Leave, Registry};
 use super::{Options, QUEUE};
-use crate::mcp::caller::{Caller, Owner};
+use crate::mcp::caller::Caller;
 
 /// How long a message waits for room in the session's queue.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,21 +81,14 @@ impl Actor for Session {
     }
 }
 
-/// A message of the client.
+/// A message of the client, whose session this is.
 #[derive(Message)]
 #[rtype(result = "Result<(), Refused>")]
-pub struct Incoming {
-    /// Whose credentials the POST carries.
-    pub owner: Owner,
-    /// The message.
-    pub message: Inbound,
-}
+pub struct Incoming(pub Inbound);
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
-    /// The POST's credentials are not those of the stream.
-    NotYours,
     /// The session is over.
     Ended,
     /// Its queue has been full for too long.
@@ -106,10 +99,7 @@ impl Handler<Incoming> for Session {
     type Result = ResponseFuture<Result<(), Refused>>;
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) -> Self::Result {
-        let Incoming { owner, mut message } = incoming;
-        if owner != self.caller.owner {
-            return Box::pin(async { Err(Refused::NotYours) });
-        }
+        let Incoming(mut message) = incoming;
         self.last_message = Instant::now();
         // The agent was named when the stream was opened; a POST to the relative address no longer names it.
         if let JsonRpcMessage::Request(request) = &mut message {

@@ -2,13 +2,17 @@
 
 pub mod book;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use actix_web::body::{EitherBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::ErrorInternalServerError;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{Payload, ServiceConfig};
+use actix_web::web::{Bytes, Payload, ServiceConfig};
 use actix_web::{Error, HttpResponse};
 use rmcp::ServerHandler;
 use rmcp::model::{ErrorData, JsonRpcError};
@@ -16,10 +20,11 @@ use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp_actix_web::transport::StreamableHttpService;
 
-use super::caller::Caller;
+use self::book::Use;
+use super::caller::{Caller, Owner};
 use super::sse::link::parse;
-use super::sse::plain;
-use super::{Identify, Options, long_initialize};
+use super::sse::{later, plain};
+use super::{Identify, Options, is_initialize, long_initialize};
 
 /// Bytes of a message at most.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -52,11 +57,39 @@ where
     pub fn new(handler: H, identify: Identify, options: Options) -> Self {
         let mut manager = LocalSessionManager::default();
         manager.session_config.keep_alive = Some(options.idle);
-        Self {
+        let server = Self {
             handler,
             identify,
             manager: Arc::new(manager),
             options,
+        };
+        actix_web::rt::spawn(server.clone().rest());
+        server
+    }
+
+    /// Puts to rest what nobody uses, until the service stops.
+    async fn rest(self) {
+        let Options {
+            book,
+            rest,
+            shutdown,
+            ..
+        } = &self.options;
+        let look = (*rest / 4).clamp(Duration::from_millis(20), Duration::from_secs(30));
+        while shutdown
+            .run_until_cancelled(tokio::time::sleep(look))
+            .await
+            .is_some()
+        {
+            book.rest(*rest, async |id| self.close(id).await).await;
+            book.measure();
+        }
+    }
+
+    /// Takes a session out of memory.
+    async fn close(&self, id: String) {
+        if let Err(error) = self.manager.close_session(&id.into()).await {
+            tracing::debug!(%error, "the session had left memory already");
         }
     }
 
@@ -91,29 +124,32 @@ where
     }
 
     /// Lets through who is known, whose session it is, and what is not too long.
-    async fn guard<B: MessageBody>(
+    async fn guard<B: MessageBody + 'static>(
         &self,
         mut request: ServiceRequest,
         next: Next<B>,
-    ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-        let refuse = |request: ServiceRequest, response: HttpResponse| {
-            Ok(request.into_response(response).map_into_right_body())
-        };
+    ) -> Result<ServiceResponse, Error> {
+        let refuse =
+            |request: ServiceRequest, response: HttpResponse| Ok(request.into_response(response));
         let Some(Caller { owner, .. }) = (self.identify)(request.request()) else {
             return refuse(request, plain(401, "Send `Authorization: Bearer KEY`."));
         };
         let session = request.headers().get(SESSION_HEADER);
         let session = session.and_then(|id| id.to_str().ok()).map(str::to_owned);
-        if let Some(id) = &session
-            && !self.options.book.admits(id, &owner).await
-        {
-            let unknown = plain(404, "There is no such session; initialize again.");
-            return refuse(request, unknown);
+        let mut in_use = None;
+        if let Some(id) = &session {
+            in_use = self.options.book.take_up(id, &owner).await;
+            if in_use.is_none() {
+                let unknown = plain(404, "There is no such session; initialize again.");
+                return refuse(request, unknown);
+            }
         }
-        if *request.method() == Method::POST
-            && let Err(refusal) = read_message(&mut request).await
-        {
-            return refuse(request, refusal);
+        if *request.method() == Method::POST {
+            match read_message(&mut request).await {
+                Err(refusal) => return refuse(request, refusal),
+                Ok(true) if session.is_none() => return self.open(request, next, owner).await,
+                Ok(_) => {}
+            }
         }
         let ends = *request.method() == Method::DELETE;
         let mut response = next.call(request).await?;
@@ -121,35 +157,77 @@ where
             // The SDK's 202 is taken for a failure by the Python client, which then warns of it.
             *response.response_mut().status_mut() = StatusCode::OK;
         }
-        let given = response.headers().get(SESSION_HEADER);
-        if let Some(id) = given.and_then(|id| id.to_str().ok()) {
-            self.end(self.options.book.belongs(id, &owner));
-        }
-        Ok(response.map_into_left_body())
+        Ok(response.map_into_boxed_body().map_body(|_, body| {
+            BoxBody::new(InUse {
+                body,
+                _session: in_use,
+            })
+        }))
     }
 
-    /// Ends sessions that the book dropped, also when the client for whose sake they end is gone meanwhile.
-    fn end(&self, sessions: Vec<String>) {
-        if sessions.is_empty() {
-            return;
-        }
-        let manager = self.manager.clone();
-        actix_web::rt::spawn(async move {
-            for id in sessions {
-                tracing::debug!(session = id, "session ends: its owner has too many");
-                if let Err(error) = manager.close_session(&id.into()).await {
-                    tracing::debug!(%error, "the session had ended already");
+    /// Opens a session: when its id is answered, it stands in the book. Also when the client is gone meanwhile, so that nothing
+    /// stays in memory of which the book does not know.
+    async fn open<B: MessageBody + 'static>(
+        &self,
+        request: ServiceRequest,
+        next: Next<B>,
+        owner: Owner,
+    ) -> Result<ServiceResponse, Error> {
+        let server = self.clone();
+        let opened = actix_web::rt::spawn(async move {
+            let response = next.call(request).await?.map_into_boxed_body();
+            let given = response.headers().get(SESSION_HEADER);
+            let Some(id) = given.and_then(|id| id.to_str().ok()).map(str::to_owned) else {
+                return Ok(response);
+            };
+            let entered = server.options.book.enter(&id, &owner).await;
+            server.options.book.measure();
+            match entered {
+                Ok(ended) => {
+                    for id in ended {
+                        tracing::debug!(session = id, "session ends: there are too many");
+                        server.close(id).await;
+                    }
+                    Ok(response)
+                }
+                Err(()) => {
+                    server.close(id).await;
+                    let (request, _) = response.into_parts();
+                    let later = later("The session could not be written down.");
+                    Ok(ServiceResponse::new(request, later))
                 }
             }
         });
+        opened.await.map_err(ErrorInternalServerError)?
     }
 }
 
-/// Reads a message, looks at its length, and puts it back for the SDK.
+/// The body of an answer; while it is not at its end, its session is in use.
+struct InUse {
+    body: BoxBody,
+    _session: Option<Use>,
+}
+
+impl MessageBody for InUse {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// Reads a message, looks at its length, and puts it back for the SDK; answers whether it opens a session.
 ///
 /// # Errors
 /// The answer to a message that is too long or breaks off.
-async fn read_message(request: &mut ServiceRequest) -> Result<(), HttpResponse> {
+async fn read_message(request: &mut ServiceRequest) -> Result<bool, HttpResponse> {
     let broken = |_| plain(400, "The body broke off.");
     let payload = request.extract::<Payload>().await.map_err(broken)?;
     let body = payload.to_bytes_limited(MAX_MESSAGE).await.map_err(|_| {
@@ -157,13 +235,12 @@ async fn read_message(request: &mut ServiceRequest) -> Result<(), HttpResponse> 
         plain(413, &why)
     })?;
     let body = body.map_err(broken)?;
-    if let Some((id, why)) = parse(&body)
-        .ok()
-        .and_then(|message| long_initialize(&message, body.len()))
-    {
+    let message = parse(&body).ok();
+    let long = message.as_ref();
+    if let Some((id, why)) = long.and_then(|message| long_initialize(message, body.len())) {
         let refusal = JsonRpcError::new(Some(id), ErrorData::invalid_request(why, None));
         return Err(HttpResponse::PayloadTooLarge().json(refusal));
     }
     request.set_payload(body.into());
-    Ok(())
+    Ok(message.as_ref().is_some_and(is_initialize))
 }

@@ -71,6 +71,17 @@ impl StoreError {
 /// The result of every method here.
 pub type StoreResult<T> = Result<T, StoreError>;
 
+/// A session of MCP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownSession {
+    /// What its client names it by.
+    pub id: String,
+    /// Who opened it.
+    pub owner: String,
+    /// When it was used last.
+    pub used_at: Timestamp,
+}
+
 /// An index with everything that the engine decides from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct IndexState {
@@ -699,4 +710,15 @@ pub trait AdminStore: SyncStore {
     async fn remembered(&self, key: &str) -> StoreResult<Option<String>>;
     /// Remembers a value.
     async fn remember(&self, key: &str, value: &str) -> StoreResult<()>;
+
+    /// Every session of MCP that is kept, those used last at the end.
+    async fn sessions(&self) -> StoreResult<Vec<KnownSession>>;
+    /// Keeps a new session with the message that opened it.
+    async fn keep_session(&self, session: &KnownSession, opening: &str) -> StoreResult<()>;
+    /// The message that opened a session.
+    async fn session_opening(&self, id: &str) -> StoreResult<Option<String>>;
+    /// Notes when sessions were used last; nothing of those that are not kept.
+    async fn sessions_used(&self, used: &[(String, Timestamp)]) -> StoreResult<()>;
+    /// Keeps sessions no longer.
+    async fn forget_sessions(&self, ids: &[String]) -> StoreResult<()>;
 }

@@ -14,6 +14,7 @@ pub(crate) mod objects;
 pub(crate) mod pages;
 pub(crate) mod prune;
 pub(crate) mod runs;
+pub(crate) mod sessions;
 pub(crate) mod small;
 pub(crate) mod spaces;
 pub(crate) mod tokens;

@@ -127,9 +127,14 @@ async fn apply(
             } else {
                 Passage::Counted
             };
+            // What a rule of the index keeps out leaves by that, and reconciliation has counted its removal: hidden for its absence,
+            // an answer that it stays would show it, be it restricted or not.
+            let is_out = page.standing == Standing::Skipped && page.holding.is_kept();
             match vanish::judge(answer.as_ref(), scope, (since, retained), now) {
                 AbsenceVerdict::There => there.extend(answer),
                 AbsenceVerdict::Keep => {}
+                AbsenceVerdict::Hide | AbsenceVerdict::Retain(_) | AbsenceVerdict::Remove(_)
+                    if is_out => {}
                 AbsenceVerdict::Hide => {
                     if page.state() != PageState::Vanishing {
                         hide(
