@@ -9,7 +9,7 @@ use crate::settings::{LogFormat, LogSettings, Warning};
 
 /// Starts logging to standard error; a second start in the same process is ignored.
 pub fn start(settings: &LogSettings) {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&settings.filter);
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)
@@ -22,6 +22,20 @@ pub fn start(settings: &LogSettings) {
     };
 }
 
+/// What is let through. The MCP SDK tells of each session and message, by ids that open them: its warnings do, unless somebody
+/// asks for more of it by name.
+fn filter(asked: &str) -> EnvFilter {
+    let asked = if asked.contains("rmcp") {
+        asked.to_owned()
+    } else {
+        format!("{SDK},{asked}")
+    };
+    EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new(format!("{SDK},info")))
+}
+
+/// How much the MCP SDK tells.
+const SDK: &str = "rmcp=warn";
+
 /// Tells warnings about settings.
 pub fn warn_of(warnings: &[Warning]) {
     for warning in warnings {
@@ -31,5 +45,56 @@ pub fn warn_of(warnings: &[Warning]) {
             warning.variable,
             warning.message
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(asked: &str) -> Vec<String> {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter(asked))
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "rmcp::service", "a session");
+            tracing::warn!(target: "rmcp::service", "a fault");
+            tracing::info!(target: "mcp_confluence", "ours");
+            tracing::debug!(target: "mcp_confluence", "details");
+        });
+        let bytes = log.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_sdk_warns_only_unless_more_is_asked_of_it_by_name() {
+        assert_eq!(logged("info"), ["a fault", "ours"]);
+        assert_eq!(logged("debug"), ["a fault", "ours", "details"]);
+        assert_eq!(logged("rmcp=info,warn"), ["a session", "a fault"]);
     }
 }

@@ -148,7 +148,7 @@ where
 /// Reads a message, looks at its length, and puts it back for the SDK.
 ///
 /// # Errors
-/// The answer to a message that is too long or breaks off.
+/// The answer to a message that is too long, breaks off or is none.
 async fn read_message(request: &mut ServiceRequest) -> Result<(), HttpResponse> {
     let broken = |_| plain(400, "The body broke off.");
     let payload = request.extract::<Payload>().await.map_err(broken)?;
@@ -157,10 +157,10 @@ async fn read_message(request: &mut ServiceRequest) -> Result<(), HttpResponse> 
         plain(413, &why)
     })?;
     let body = body.map_err(broken)?;
-    if let Some((id, why)) = parse(&body)
-        .ok()
-        .and_then(|message| long_initialize(&message, body.len()))
-    {
+    // The SDK would answer 415 in plain text.
+    let message = parse(&body)
+        .map_err(|why| HttpResponse::BadRequest().json(JsonRpcError::new(None, why)))?;
+    if let Some((id, why)) = long_initialize(&message, body.len()) {
         let refusal = JsonRpcError::new(Some(id), ErrorData::invalid_request(why, None));
         return Err(HttpResponse::PayloadTooLarge().json(refusal));
     }
