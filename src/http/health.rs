@@ -9,9 +9,9 @@ use actors::EngineStatus;
 use domain::index::IndexStatus;
 use serde::Serialize;
 
-use super::events::every_index;
 use super::problem::ApiResult;
 use super::routes;
+use crate::diagnosis::every_index;
 use crate::state::AppState;
 
 /// A part that does not answer within this is not there.
@@ -134,7 +134,7 @@ struct NotReady {
     summary = "How the service stands, in numbers.", responses((status = 200, body = Summary)))]
 pub async fn health_summary(state: web::Data<AppState>) -> ApiResult<web::Json<Summary>> {
     let found = diagnose(&state).await;
-    let indexes = every_index(&state).await.unwrap_or_default();
+    let indexes = every_index(state.store.as_ref()).await.unwrap_or_default();
     let mut by_status: BTreeMap<&'static str, usize> = IndexStatus::ALL
         .iter()
         .map(|status| (status.as_str(), 0))

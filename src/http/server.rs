@@ -9,7 +9,7 @@ use actix_web::{App, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
 use super::span::RequestSpan;
-use super::{answer, auth, bodies, guard, metrics, problem};
+use super::{answer, auth, bodies, guard, metrics, problem, routes};
 use crate::state::AppState;
 
 /// Connections get this long to finish once the server stops; streams have ended before.
@@ -49,6 +49,7 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .wrap(from_fn(metrics::measure))
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(from_fn(routes::note_slash))
     })
     .workers(workers)
     .max_connections(connections(workers))

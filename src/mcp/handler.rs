@@ -219,7 +219,6 @@ impl ServerHandler for ConfluenceHandler {
         let method = request.method.as_str();
         let params = request.params.unwrap_or_default();
         let why = match method {
-            "initialize" => unreadable::<InitializeRequestParams>(params),
             "tools/call" => unreadable::<CallToolRequestParams>(params),
             "resources/read" => unreadable::<ReadResourceRequestParams>(params),
             "prompts/get" => unreadable::<GetPromptRequestParams>(params),
