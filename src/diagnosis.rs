@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
+use actors::Backends;
 use domain::index::{BackendKind, Index};
 use domain::part::Part;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::{AccessCheck, AccessNeeds, ContentSource, SourceError};
-use domain::ports::store::AdminStore;
+use domain::ports::store::{AdminStore, StoreResult};
 use serde::Serialize;
 
 use crate::settings::Settings;
-use crate::wiring::{StartError, backends};
 
 /// One thing that was looked at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
@@ -69,7 +69,14 @@ pub async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Fin
         ),
         Err(error) => Finding::bad("database", error),
     }];
-    for index in indexes(store).await {
+    let indexes = match every_index(store).await {
+        Ok(indexes) => indexes,
+        Err(error) => {
+            findings.push(Finding::bad("indexes", error));
+            Vec::new()
+        }
+    };
+    for index in indexes {
         let what = format!("index of {}", index.settings.agent_id);
         if let Some(moving) = &index.moving {
             let said = format!(
@@ -94,14 +101,30 @@ pub async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Fin
     findings
 }
 
-async fn indexes(store: &dyn AdminStore) -> Vec<Index> {
-    let listed = store.indexes(None, 500).await;
-    listed.map(|listed| listed.items).unwrap_or_default()
+/// Indexes that are read at once.
+const BATCH: usize = 500;
+
+/// Every living index.
+///
+/// # Errors
+/// Those of the database.
+pub async fn every_index(store: &dyn AdminStore) -> StoreResult<Vec<Index>> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let listed = store.indexes(cursor.as_deref(), BATCH).await?;
+        all.extend(listed.items);
+        match listed.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(all),
+        }
+    }
 }
 
 /// What the indexes of a database need of Confluence beside the pages.
 pub async fn needs(store: &dyn AdminStore) -> AccessNeeds {
-    let indexes = indexes(store).await;
+    // That the database does not answer stands among its own findings.
+    let indexes = every_index(store).await.unwrap_or_default();
     AccessNeeds {
         comments: indexes.iter().any(|i| i.settings.include_comments),
         files: indexes.iter().any(|i| i.settings.include_attachments),
@@ -194,22 +217,13 @@ fn lacks(missing: &[(&'static str, &'static str)]) -> String {
     )
 }
 
-/// Every retrieval store that the settings offer.
-pub async fn of_stores(settings: &Settings) -> Vec<Finding> {
-    match backends(settings, None).await {
-        Ok(backends) => {
-            let mut findings = Vec::new();
-            for (kind, backend) in &backends {
-                findings.push(of_store(*kind, backend.as_ref()).await);
-            }
-            findings
-        }
-        Err(error) => vec![unusable(&error)],
+/// Every retrieval store that the engine has, or would have.
+pub async fn of_stores(backends: &Backends) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (kind, backend) in backends {
+        findings.push(of_store(*kind, backend.as_ref()).await);
     }
-}
-
-fn unusable(error: &StartError) -> Finding {
-    Finding::bad("store", error)
+    findings
 }
 
 /// A store that has not answered by then is not waited for: it may be one that limits requests.

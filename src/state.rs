@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actors::Engine;
+use actors::{Backends, Engine};
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -22,6 +22,8 @@ pub struct AppState {
     pub engine: Engine,
     /// Confluence, for what is asked of it while somebody waits (spaces, live search).
     pub source: Arc<dyn ContentSource>,
+    /// The engine's stores, for what somebody waits for: their limits are shared with its runs.
+    pub backends: Backends,
     /// The settings.
     pub settings: Arc<Settings>,
     /// Who may.
@@ -36,4 +38,14 @@ pub struct AppState {
     pub base_url: Arc<str>,
     /// When the service was up.
     pub started: Instant,
+}
+
+impl AppState {
+    /// The path under which others see this service, without a slash at the end: empty but behind a proxy that `PUBLIC_BASE_URL`
+    /// names with one.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let public = self.settings.http.public_base_url.as_ref();
+        public.map_or("", |url| url.path().trim_end_matches('/'))
+    }
 }

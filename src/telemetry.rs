@@ -22,12 +22,21 @@ pub fn start(settings: &LogSettings) {
     };
 }
 
-/// The filter of the settings. What peers send that is no HTTP the server's library calls errors, though it is none of ours: a
-/// stranger could fill the log with them. Who wants to see them names `actix_http` in the filter.
-fn filter(text: &str) -> EnvFilter {
-    let quiet = format!("actix_http=off,{text}");
-    EnvFilter::try_new(quiet).unwrap_or_else(|_| EnvFilter::new("actix_http=off,info"))
+/// What is let through. What peers send that is no HTTP the server's library calls errors, though it is none of ours: a stranger could
+/// fill the log with them. The MCP SDK tells of each session and message, by ids that open them. Who wants more of either names it in
+/// the filter.
+fn filter(asked: &str) -> EnvFilter {
+    let mut all = asked.to_owned();
+    for (library, quiet) in QUIET {
+        if !asked.contains(library) {
+            all = format!("{library}={quiet},{all}");
+        }
+    }
+    EnvFilter::try_new(all).unwrap_or_else(|_| EnvFilter::new("actix_http=off,rmcp=warn,info"))
 }
+
+/// Libraries that tell too much, and what is let through of them.
+const QUIET: [(&str, &str); 2] = [("actix_http", "off"), ("rmcp", "warn")];
 
 /// Tells warnings about settings.
 pub fn warn_of(warnings: &[Warning]) {
@@ -38,5 +47,56 @@ pub fn warn_of(warnings: &[Warning]) {
             warning.variable,
             warning.message
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(asked: &str) -> Vec<String> {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter(asked))
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "rmcp::service", "a session");
+            tracing::warn!(target: "rmcp::service", "a fault");
+            tracing::info!(target: "mcp_confluence", "ours");
+            tracing::debug!(target: "mcp_confluence", "details");
+        });
+        let bytes = log.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_sdk_warns_only_unless_more_is_asked_of_it_by_name() {
+        assert_eq!(logged("info"), ["a fault", "ours"]);
+        assert_eq!(logged("debug"), ["a fault", "ours", "details"]);
+        assert_eq!(logged("rmcp=info,warn"), ["a session", "a fault"]);
     }
 }

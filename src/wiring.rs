@@ -116,30 +116,7 @@ pub async fn backends(
         options,
     )?);
     backends.insert(BackendKind::Local, local);
-    if let Some(account) = &settings.llamacloud {
-        let usual = LlamaCloudConfig::new(account.api_key.clone());
-        let config = LlamaCloudConfig {
-            base_url: account
-                .base_url
-                .clone()
-                .unwrap_or_else(|| usual.base_url.clone()),
-            project_id: account.project_id.clone(),
-            index_api: account.index_api,
-            openai_api_key: account.openai_api_key.clone(),
-            max_requests_per_second: account.max_requests_per_second,
-            max_requests_per_minute: account.max_requests_per_minute,
-            max_concurrent_requests: account.max_concurrent_requests,
-            timeouts: Timeouts {
-                patience: settings.sync.upload_deadline,
-                ..usual.timeouts
-            },
-            network: settings.network.clone(),
-            prices: match &account.prices_file {
-                Some(file) => prices(file)?,
-                None => usual.prices.clone(),
-            },
-            ..usual
-        };
+    if let Some(config) = llamacloud_config(settings)? {
         let name = format!(
             "llamacloud_api {} {}",
             config.base_url.as_str(),
@@ -151,6 +128,48 @@ pub async fn backends(
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
     Ok(backends)
+}
+
+/// How LlamaCloud is asked; `None` without a key.
+fn llamacloud_config(settings: &Settings) -> Result<Option<LlamaCloudConfig>, StartError> {
+    let Some(account) = &settings.llamacloud else {
+        return Ok(None);
+    };
+    let usual = LlamaCloudConfig::new(account.api_key.clone());
+    let config = LlamaCloudConfig {
+        base_url: account
+            .base_url
+            .clone()
+            .unwrap_or_else(|| usual.base_url.clone()),
+        project_id: account.project_id.clone(),
+        index_api: account.index_api,
+        openai_api_key: account.openai_api_key.clone(),
+        max_requests_per_second: account.max_requests_per_second,
+        max_requests_per_minute: account.max_requests_per_minute,
+        max_concurrent_requests: account.max_concurrent_requests,
+        timeouts: Timeouts {
+            patience: settings.sync.upload_deadline,
+            ..usual.timeouts
+        },
+        network: settings.network.clone(),
+        prices: match &account.prices_file {
+            Some(file) => prices(file)?,
+            None => usual.prices.clone(),
+        },
+        ..usual
+    };
+    Ok(Some(config))
+}
+
+/// The LlamaCloud client of the settings, where there is a key.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn llamacloud_client(settings: &Settings) -> Result<Option<LlamaCloud>, StartError> {
+    let client = llamacloud_config(settings)?
+        .map(LlamaCloud::new)
+        .transpose();
+    client.map_err(|error| unusable(error.setting, &error.cause))
 }
 
 /// What the account offers is found out once for a host and project, and remembered over restarts.
@@ -253,6 +272,8 @@ pub struct Running {
     pub source: Arc<dyn ContentSource>,
     /// The engine.
     pub engine: Engine,
+    /// The engine's stores.
+    pub backends: Backends,
     /// Released when dropped.
     pub lock: EngineLock,
 }
@@ -277,7 +298,7 @@ impl Running {
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
             source: Arc::new(client),
-            backends,
+            backends: backends.clone(),
             reader: Arc::new(ChildReader::new(settings.program.clone())),
             clock: Arc::new(SystemClock),
             settings: engine_settings(settings, duty),
@@ -287,6 +308,7 @@ impl Running {
             store,
             source,
             engine,
+            backends,
             lock,
         })
     }
@@ -335,6 +357,7 @@ impl App {
             store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
+            backends: running.backends.clone(),
             auth: Arc::new(Authenticator::new(&settings, &base_url, &local_key)),
             fairness: Arc::default(),
             settings: Arc::new(settings),

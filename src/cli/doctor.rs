@@ -6,7 +6,7 @@ use metastore::OpenError;
 use super::{CliResult, DONE, FAILED, USAGE, quiet_settings};
 use crate::diagnosis::{self, Finding};
 use crate::settings::Need;
-use crate::wiring::{StartError, confluence_client, open_store};
+use crate::wiring::{StartError, backends, confluence_client, open_store};
 
 /// How many findings were bad.
 #[derive(Default)]
@@ -38,6 +38,7 @@ pub(super) async fn run() -> CliResult {
     told.tell([diagnosis::of_settings(&settings)]);
 
     let mut needs = AccessNeeds::default();
+    let mut known = None;
     match open_store(&settings) {
         Ok(store) => {
             let said = match store.read_lock_holder() {
@@ -47,6 +48,7 @@ pub(super) async fn run() -> CliResult {
             told.tell([Finding::good("service", said)]);
             told.tell(diagnosis::of_database(&settings, &store).await);
             needs = diagnosis::needs(&store).await;
+            known = Some(store);
         }
         Err(StartError::Database(OpenError::Missing { path })) => {
             let said = format!(
@@ -61,6 +63,10 @@ pub(super) async fn run() -> CliResult {
         Ok(client) => told.tell(diagnosis::of_confluence(&client.for_waiting(), needs).await),
         Err(error) => told.tell([Finding::bad("Confluence", error)]),
     }
-    told.tell(diagnosis::of_stores(&settings).await);
+    // As the engine makes them: with what it found out about the account.
+    match backends(&settings, known.as_ref()).await {
+        Ok(backends) => told.tell(diagnosis::of_stores(&backends).await),
+        Err(error) => told.tell([Finding::bad("store", error)]),
+    }
     Ok(if told.bad == 0 { DONE } else { FAILED })
 }

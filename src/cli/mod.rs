@@ -10,6 +10,7 @@ mod doctor;
 mod engine_or_service;
 mod eval;
 mod healthcheck;
+mod probe;
 mod read_file;
 mod serve;
 mod sync;
@@ -74,8 +75,19 @@ enum Command {
         /// The file that `backup` wrote.
         file: PathBuf,
     },
+    /// Ask Confluence and LlamaCloud whether what the sync takes for granted of them holds: reads only, 60 requests at most, and
+    /// writes a file of shapes without anything of yours, fit for a bug report
+    Probe {
+        /// Where to write the shapes.
+        #[arg(long, default_value = "probe-shapes.json")]
+        out: PathBuf,
+    },
     /// Print the OpenAPI document.
-    Openapi,
+    Openapi {
+        /// The one for assistants such as LibreChat's Actions: without streams and null
+        #[arg(long)]
+        tools: bool,
+    },
     /// Ask a running service whether it is ready (for containers).
     Healthcheck,
     /// Read one attached file; the service starts this.
@@ -176,7 +188,8 @@ async fn run(command: Command) -> CliResult {
         Command::Token(command) => token::run(command).await,
         Command::Backup { file } => backup::backup(&file).await,
         Command::Restore { file } => backup::restore(&file),
-        Command::Openapi => openapi(),
+        Command::Probe { out } => probe::run(&out).await,
+        Command::Openapi { tools } => openapi(tools),
         Command::Healthcheck => healthcheck::run().await,
         Command::ReadFile => Ok(read_file::run()),
     }
@@ -203,10 +216,15 @@ fn quiet_settings(need: Need) -> Result<Settings, CliError> {
     Ok(settings)
 }
 
-fn openapi() -> CliResult {
+fn openapi(tools: bool) -> CliResult {
     let pairs = pairs::from_environment(Path::new("."))?;
     let (settings, _) = Settings::from_pairs(&pairs, Need::Local)?;
-    let document = http::openapi::document(&settings.base_url(settings.http.port));
+    let base_url = settings.base_url(settings.http.port);
+    let document = if tools {
+        http::openapi::tools(&base_url)
+    } else {
+        http::openapi::document(&base_url)
+    };
     let text = serde_json::to_string_pretty(&document).map_err(CliError::failed)?;
     print_exactly(&text);
     Ok(DONE)

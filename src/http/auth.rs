@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::lease::{Lease, Leases};
 use super::fairness::Requester;
 use super::limit::client;
+use super::placeholder::unexpanded;
 use super::problem::{ApiError, ApiResult};
 use crate::mcp::caller::Owner;
 use crate::outgoing;
@@ -251,6 +252,7 @@ impl Authenticator {
             Presented::Unreadable => Err(self.wrong(
                 request,
                 "The Authorization header cannot be read; send `Authorization: Bearer KEY`.",
+                None,
             )),
             Presented::Nothing if !self.is_on() => admin(Lease::default()),
             Presented::Nothing => match self.sessions.lease(request) {
@@ -291,6 +293,13 @@ impl Authenticator {
         if self.is_key(secret) {
             return Ok((Principal::Admin, Lease::default()));
         }
+        if let Some(variable) = unexpanded(secret) {
+            let why = format!(
+                "The key is {variable} itself: whoever sends it did not fill in that variable. Set it where the client takes its \
+                 variables from (for LibreChat its .env), and restart the client."
+            );
+            return Err(self.wrong(request, &why, Some(variable)));
+        }
         if secret.starts_with(TOKEN_PREFIX) {
             if let Some(token) = store.token_by_hash(&token_hash(secret)).await? {
                 let agent = Principal::Agent {
@@ -307,14 +316,14 @@ impl Authenticator {
                 Err(refused) => refused,
             };
             return Err(match refused {
-                oauth::Refused::Forged(why) => self.wrong(request, &why),
+                oauth::Refused::Forged(why) => self.wrong(request, &why, None),
                 oauth::Refused::Unfit(why) => self.unauthorized(&why, true),
                 oauth::Refused::Unavailable(why) => {
                     ApiError::new("issuer_unreachable", why).with_header(header::RETRY_AFTER, "10")
                 }
             });
         }
-        Err(self.wrong(request, "The key or token is wrong, or was revoked."))
+        Err(self.wrong(request, "The key or token is wrong, or was revoked.", None))
     }
 
     /// Ends whatever revoked tokens have open, until the service stops.
@@ -322,9 +331,10 @@ impl Authenticator {
         self.leases.watch(store, shutdown).await;
     }
 
-    /// The answer to a wrong credential, which is counted: 401, or 429 beyond the budget.
-    fn wrong(&self, request: &HttpRequest, detail: &str) -> ApiError {
-        if self.failures.count(client(request, &self.trusted_proxies)) {
+    /// The answer to a wrong credential, which is counted: 401, or 429 beyond the budget. `variable`: what it still is.
+    fn wrong(&self, request: &HttpRequest, detail: &str, variable: Option<&str>) -> ApiError {
+        let client = client(request, &self.trusted_proxies);
+        if self.failures.count(client, variable) {
             return self.unauthorized(detail, true);
         }
         ApiError::new(
@@ -388,8 +398,16 @@ fn presented(request: &HttpRequest) -> Presented {
 fn is_open(method: &Method, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     match path {
-        "" | "/health" | "/health/live" | "/health/ready" | "/openapi.json" | "/docs"
-        | "/api/session" | "/favicon.ico" | "/robots.txt" => true,
+        ""
+        | "/health"
+        | "/health/live"
+        | "/health/ready"
+        | "/openapi.json"
+        | "/openapi-tools.json"
+        | "/docs"
+        | "/api/session"
+        | "/favicon.ico"
+        | "/robots.txt" => true,
         // A client that probes for Streamable HTTP here must learn before anything else that this is the other transport.
         "/mcp/sse" => *method == Method::HEAD || *method == Method::POST,
         _ => {

@@ -25,6 +25,6 @@ pub async fn show_checks(_: Admin, state: web::Data<AppState>) -> web::Json<List
     findings.extend(diagnosis::of_database(&state.settings, state.store.as_ref()).await);
     let needs = diagnosis::needs(state.store.as_ref()).await;
     findings.extend(diagnosis::of_confluence(state.source.as_ref(), needs).await);
-    findings.extend(diagnosis::of_stores(&state.settings).await);
+    findings.extend(diagnosis::of_stores(&state.backends).await);
     web::Json(List::whole(findings))
 }

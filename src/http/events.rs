@@ -25,6 +25,7 @@ use super::auth::Principal;
 use super::indexes::{readable, with_live_run};
 use super::problem::ApiResult;
 use super::routes;
+use crate::diagnosis::every_index;
 use crate::mcp::text::clean_json;
 use crate::state::AppState;
 
@@ -234,7 +235,7 @@ impl Reader {
         let (_, id) = store.event_range().await?;
         let indexes = match self.only {
             Some(index) => vec![store.index(index).await?],
-            None => every_index(&self.state).await?,
+            None => every_index(self.state.store.as_ref()).await?,
         };
         let filter = RunFilter {
             index: self.only,
@@ -307,19 +308,5 @@ impl Reader {
         let data = sse::Data::new(clean_json(&data).into_owned());
         let event = sse::Event::Data(data.event(name.to_owned()).id(id.to_string()));
         self.client.send(event).await.map_err(|_| Gone)
-    }
-}
-
-/// Every living index.
-pub(super) async fn every_index(state: &AppState) -> StoreResult<Vec<Index>> {
-    let mut all = Vec::new();
-    let mut cursor = None;
-    loop {
-        let listed = state.store.indexes(cursor.as_deref(), REPLAY_BATCH).await?;
-        all.extend(listed.items);
-        match listed.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(all),
-        }
     }
 }

@@ -10,9 +10,9 @@ use actors::EngineStatus;
 use domain::index::IndexStatus;
 use serde::Serialize;
 
-use super::events::every_index;
 use super::problem::ApiResult;
 use super::routes;
+use crate::diagnosis::every_index;
 use crate::state::AppState;
 
 /// A part that does not answer within this is not there.
@@ -165,7 +165,7 @@ pub async fn health_summary(
 ) -> ApiResult<web::Json<Summary>> {
     let may_hear = may_hear(&request, &state).await?;
     let found = diagnose(&state).await;
-    let indexes = every_index(&state).await.unwrap_or_default();
+    let indexes = every_index(state.store.as_ref()).await.unwrap_or_default();
     let mut by_status: BTreeMap<&'static str, usize> = IndexStatus::ALL
         .iter()
         .map(|status| (status.as_str(), 0))

@@ -287,7 +287,10 @@ pub async fn create_index(
         created
     };
     Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/indexes/{}", index.id)))
+        .insert_header((
+            header::LOCATION,
+            format!("{}/api/indexes/{}", state.prefix(), index.id),
+        ))
         .json(with_live_run(&state, index)))
 }
 

@@ -85,7 +85,10 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
 fn describe() {
     describe_gauge!(BUILD, "1, labelled with the version of the program");
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    describe_counter!(TOOL_CALLS, "Calls of MCP tools, by tool and whether they were answered");
+    describe_counter!(
+        TOOL_CALLS,
+        "Calls of MCP tools, by tool and whether they were answered"
+    );
     describe_histogram!(TOOL_SECONDS, "Time of a call of an MCP tool, by tool");
     metrics_process::Collector::default().describe();
     describe_counter!(HTTP_REQUESTS, "HTTP requests, by route, method and status");
@@ -266,7 +269,8 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         .map_or(0, |until| (until - now).num_seconds().max(0));
     gauge!(CONFLUENCE_PAUSE).set(pause as f64);
     for backend in &engine.backends {
-        counter!(STORE_REQUESTS, "store" => backend.kind.as_str()).absolute(backend.health.requests);
+        counter!(STORE_REQUESTS, "store" => backend.kind.as_str())
+            .absolute(backend.health.requests);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
     }
     gauge!(TOMBSTONES).set(engine.leaving as f64);

@@ -19,6 +19,7 @@ mod list;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
+pub mod placeholder;
 pub mod problem;
 pub mod query;
 pub mod routes;

@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use actors::EngineError;
 use domain::Disposition;
 use domain::ports::retrieval::BackendError;
@@ -16,6 +16,7 @@ use domain::ports::store::StoreError;
 use domain::problem::{FieldError, Problem};
 
 use super::span::shown;
+use crate::state::AppState;
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -70,7 +71,11 @@ impl ApiError {
             response.insert_header((name.clone(), value.clone()));
         }
         // `json` would keep the content type set above, and serialising a problem cannot fail.
-        response.json(&*self.problem)
+        let mut response = response.json(&*self.problem);
+        response
+            .extensions_mut()
+            .insert(Problem::clone(&self.problem));
+        response
     }
 }
 
@@ -176,6 +181,13 @@ pub(super) fn no_such_method(request: &HttpRequest, allowed: &str) -> ApiError {
     .with_header(header::ALLOW, allowed)
 }
 
+/// A problem whose type is found under the prefix by which others reach the service.
+fn under(prefix: &str, mut problem: Problem) -> Vec<u8> {
+    problem.kind = format!("{prefix}{}", problem.kind);
+    // Serialising a problem cannot fail.
+    serde_json::to_vec(&problem).unwrap_or_default()
+}
+
 /// Middleware: whatever error leaves without being a problem becomes one. MCP speaks its own language and is left alone.
 ///
 /// # Errors
@@ -185,7 +197,19 @@ pub async fn fill(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, actix_web::Error> {
     // No clone of the request may live meanwhile: routing needs it for itself.
-    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let prefix = response
+        .request()
+        .app_data::<web::Data<AppState>>()
+        .map(|state| state.prefix().to_owned())
+        .unwrap_or_default();
+    let said = response.response_mut().extensions_mut().remove::<Problem>();
+    if let Some(problem) = said.filter(|_| !prefix.is_empty()) {
+        let body = web::Bytes::from(under(&prefix, problem));
+        return Ok(response
+            .map_body(|_, _| BoxBody::new(body))
+            .map_into_left_body());
+    }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     let speaks_for_itself = response.request().path().starts_with("/mcp")
@@ -212,6 +236,7 @@ pub async fn fill(
     let detail = format!("{method} {path}: {status}");
     let mut problem = Problem::new(code, detail);
     problem.status = status.as_u16();
+    problem.kind = format!("{prefix}{}", problem.kind);
     let replacement = ApiError::from(problem).response();
     let (request, _) = response.into_parts();
     Ok(ServiceResponse::new(request, replacement).map_into_right_body())

@@ -54,11 +54,11 @@ pub struct QueryRequest {
 pub struct QueryFilters {
     /// Only this space (its key).
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "ENG")]
     space: Field<String>,
     /// Only pages with this label; case and a leading `#` do not matter.
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "runbook")]
     label: Field<String>,
     /// Only pages modified after this moment (RFC 3339) or day.
     #[serde(default)]

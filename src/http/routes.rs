@@ -1,8 +1,33 @@
 //! Resources whose refusal of a method says which they take.
 
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, Resource, Route, guard, web};
 
 use super::problem::{ApiResult, no_such_method};
+
+/// Of a request whose path ended in a slash, before that was trimmed.
+struct EndedInSlash;
+
+/// Middleware, outside of the one that makes one path of both spellings: notes which it was.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn note_slash<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if request.path().ends_with('/') {
+        request.extensions_mut().insert(EndedInSlash);
+    }
+    next.call(request).await
+}
+
+/// Whether the path that was asked for ended in a slash: what is relative in the answer depends on it.
+pub(super) fn ended_in_slash(request: &HttpRequest) -> bool {
+    request.extensions().contains::<EndedInSlash>()
+}
 
 /// `GET`.
 pub const GET: &str = "GET";

@@ -50,12 +50,12 @@ pub struct SyncRequest {
     full: Field<bool>,
     /// Only look and say what would be done.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(value_type = bool, default = false)]
     dry_run: Field<bool>,
     /// Fill the store anew from what is kept here, without asking Confluence: in the generation of the index API that the
     /// settings ask for. What answers now does so until that is done. Not together with the others.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(value_type = bool, default = false)]
     rebuild: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]

@@ -16,7 +16,7 @@ use tracing_actix_web::TracingLogger;
 
 use super::connection::Peers;
 use super::span::RequestSpan;
-use super::{answer, auth, bodies, guard, metrics, problem};
+use super::{answer, auth, bodies, guard, metrics, problem, routes};
 use crate::state::AppState;
 
 /// Connections get this long to finish once the server stops; streams have ended before.
@@ -63,7 +63,8 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .wrap(from_fn(answer::finish))
             .wrap(from_fn(metrics::measure))
             .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(NormalizePath::new(TrailingSlash::Trim));
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(from_fn(routes::note_slash));
         let app = app.into_factory().map_err(|error| error.error_response());
         // As actix-web's own server builds it, over connections of ours.
         let http = HttpService::build()

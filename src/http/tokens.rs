@@ -38,7 +38,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 pub struct TokenRequest {
     /// A name for people, to tell tokens apart.
     #[serde(default)]
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(value_type = String, max_length = 100, example = "librechat")]
     name: Field<String>,
     #[serde(flatten)]
     #[schema(ignore)]

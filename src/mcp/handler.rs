@@ -4,19 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest,
+    CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::SessionRestoreMarker;
 use rmcp::{RoleServer, ServerHandler};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, interval_at, sleep};
 
 use super::caller::{Caller, Owner};
 use super::knowledge::KnowledgeBase;
+use super::text::{self, cut};
 use super::tools::{self, ToolAnswer, ToolError};
 use super::{instructions, prompts, resources};
 use crate::http::fairness::Fairness;
@@ -129,6 +133,13 @@ fn refusal(error: ToolError) -> ErrorData {
     ErrorData::new(ErrorCode(SERVER_ERROR), error.text(), None)
 }
 
+/// Why these are no parameters of that form.
+fn unreadable<T: DeserializeOwned>(params: Value) -> String {
+    let read = serde_json::from_value::<T>(params);
+    let why = read.err().map(|error| error.to_string());
+    why.unwrap_or_else(|| "they have the form of another revision".to_owned())
+}
+
 fn answered(result: Result<ToolAnswer, ToolError>) -> CallToolResult {
     match result {
         Ok(answer) => {
@@ -217,6 +228,33 @@ impl ServerHandler for ConfluenceHandler {
             "tool called"
         );
         Ok(answered(result).into())
+    }
+
+    /// What the SDK could not read as one of its requests: a method that is ours has arguments of a wrong form.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method.as_str();
+        let params = request.params.unwrap_or_default();
+        let why = match method {
+            "tools/call" => unreadable::<CallToolRequestParams>(params),
+            "resources/read" => unreadable::<ReadResourceRequestParams>(params),
+            "prompts/get" => unreadable::<GetPromptRequestParams>(params),
+            _ => {
+                let shown = cut::snippet(&text::inline(method), 200);
+                return Err(ErrorData::new(
+                    ErrorCode::METHOD_NOT_FOUND,
+                    format!("There is no method {shown}."),
+                    None,
+                ));
+            }
+        };
+        Err(ErrorData::invalid_params(
+            format!("The `params` of {method} cannot be read: {why}."),
+            None,
+        ))
     }
 
     async fn list_resources(

@@ -39,3 +39,17 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
     };
     format!("{HOW}\n\nIndexed spaces: {}{others}.", keys.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::HOW;
+
+    /// A server with placeholders for users loses them in LibreChat, so its fragment holds them.
+    #[test]
+    fn the_fragment_for_librechat_says_the_same() {
+        let fragment = include_str!("../../config/librechat.yaml");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, told) = fragment.split_once("serverInstructions: >-").unwrap();
+        assert_eq!(words(told), words(HOW));
+    }
+}

@@ -7,6 +7,7 @@ use rmcp::model::{
     ErrorData, ListResourcesResult, ReadResourceResult, Resource, ResourceContents,
     ResourceTemplate,
 };
+use serde_json::json;
 
 use super::caller::Caller;
 use super::knowledge::KnowledgeBase;
@@ -18,6 +19,8 @@ const PREFIX: &str = "confluence://page/";
 const MIME: &str = "text/markdown";
 /// Resources that one answer lists.
 const LISTED: usize = 100;
+/// Bytes of an address that are repeated at most.
+const MAX_URI: usize = 2_000;
 /// Bytes of a page that a resource holds at most.
 const MAX_BYTES: usize = 512 * 1024;
 
@@ -92,18 +95,19 @@ pub async fn read(
             Ok(Target::Id { id, host: None, .. }) => Some(id),
             _ => None,
         });
+    let missing = |why: String| {
+        let named = &uri[..uri.floor_char_boundary(MAX_URI)];
+        ErrorData::resource_not_found(why, Some(json!({ "uri": named })))
+    };
     let Some(id) = id else {
-        return Err(ErrorData::resource_not_found(
-            format!(
-                "Resources are {PREFIX}<page id>; there is no {}",
-                cut::snippet(&text::inline(uri), 200)
-            ),
-            None,
-        ));
+        return Err(missing(format!(
+            "Resources are {PREFIX}<page id>; there is no {}",
+            cut::snippet(&text::inline(uri), 200)
+        )));
     };
     let contents = page(kb, caller, &id)
         .await
-        .map_err(|error| ErrorData::resource_not_found(error.text(), None))?;
+        .map_err(|error| missing(error.text()))?;
     Ok(ReadResourceResult::new(vec![
         ResourceContents::text(contents, format!("{PREFIX}{id}")).with_mime_type(MIME),
     ]))

@@ -7,6 +7,7 @@ use domain::{IndexId, SpaceKey, Timestamp};
 use super::caller::{Caller, Reader};
 use super::text::{foreign, inline};
 use super::tools::ToolError;
+use crate::http::placeholder::unexpanded;
 
 /// The indexes of one question: never empty.
 #[derive(Clone, Debug)]
@@ -41,6 +42,13 @@ impl Scope {
                     .filter(|i| i.settings.agent_id.as_str() == agent)
                     .collect();
                 if found.is_empty() {
+                    if let Some(variable) = unexpanded(agent) {
+                        return Err(ToolError::new(format!(
+                            "the connection names the agent id {variable}, a variable that the client did not fill in. {known} \
+                             Whoever runs the client has to set it, or to name one of them in the connection's `agent_id` \
+                             parameter or `X-Agent-Id` header."
+                        )));
+                    }
                     return Err(ToolError::new(format!(
                         "there is no index for the agent id \"{}\" that this connection names. {known} \
                          The connection's `agent_id` parameter or `X-Agent-Id` header has to name one of them, or none.",

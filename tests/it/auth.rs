@@ -465,3 +465,21 @@ async fn every_answer_has_the_headers_that_keep_browsers_from_misreading_it() {
     }
     all_held("D7", 26, None);
 }
+
+#[actix_web::test]
+async fn a_variable_that_nobody_filled_in_is_named() {
+    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    for (secret, variable) in [
+        ("${CONFLUENCE_SYNC_TOKEN}", true),
+        ("{{CONFLUENCE_SYNC_TOKEN}}", true),
+        ("${not a name}", false),
+    ] {
+        for path in ["/api/indexes", "/mcp"] {
+            let refused = answer(with(&service, Method::GET, path, secret)).await;
+            assert_problem(&refused, 401, "unauthorized");
+            let detail = refused.1["detail"].as_str().unwrap();
+            assert_eq!(detail.contains(secret), variable, "{detail}");
+        }
+    }
+    service.stop().await;
+}

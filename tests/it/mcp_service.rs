@@ -153,6 +153,13 @@ async fn an_agent_finds_reads_and_cites() {
         )
         .await;
     assert_eq!(read["error"]["code"], -32002, "{read}");
+    let named = format!("confluence://page/{}", world.secret);
+    assert_eq!(read["error"]["data"], json!({ "uri": named }));
+    let read = client
+        .ask(50, "resources/read", json!({"uri": "test://nothing"}))
+        .await;
+    let data = json!({"uri": "test://nothing"});
+    assert_eq!(read["error"]["data"], data, "{read}");
     let list = client.ask(6, "resources/list", json!({})).await.to_string();
     assert!(
         list.contains("Rollback runbook") && !list.contains("Salaries"),

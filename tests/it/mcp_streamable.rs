@@ -192,6 +192,89 @@ async fn an_initialize_above_8_kb_is_refused_and_other_messages_are_not() {
 }
 
 #[actix_web::test]
+async fn what_is_no_message_is_a_json_rpc_error() {
+    let server = start(|_| {});
+    let session = open(&server, "admin").await;
+    let send = async |body: &str| {
+        http()
+            .post(format!("{}/mcp", server.base))
+            .bearer_auth("admin")
+            .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json")
+            .header("mcp-session-id", &session)
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(body.to_owned())
+            .send()
+            .await
+            .unwrap()
+    };
+    for (body, code, why) in [
+        ("", -32700, "empty"),
+        ("  ", -32700, "empty"),
+        ("{\"jsonrpc\"", -32700, "not JSON"),
+        ("[]", -32600, "batches"),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            -32600,
+            "batches",
+        ),
+        (
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            -32600,
+            "no JSON-RPC",
+        ),
+        ("{}", -32600, "no JSON-RPC"),
+    ] {
+        let refused = send(body).await;
+        assert_eq!(refused.status(), 400, "{body}");
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["error"]["code"], code, "{body}: {refused}");
+        assert!(
+            refused["error"]["message"].as_str().unwrap().contains(why),
+            "{refused}"
+        );
+        assert_eq!(refused.get("id"), None, "{refused}");
+    }
+    // The session lives on.
+    answer(post(&server, "admin", Some(&session), search(1)).await, 1).await;
+}
+
+#[actix_web::test]
+async fn parameters_of_a_wrong_form_are_not_an_unknown_method() {
+    let server = start(|_| {});
+    let session = open(&server, "admin").await;
+    let calls = [
+        (
+            "tools/call",
+            json!({"name": "search_confluence", "arguments": "{\"query\": \"vpn\"}"}),
+            "expected a map",
+        ),
+        (
+            "tools/call",
+            json!({"name": "search_confluence", "arguments": ["vpn"]}),
+            "expected a map",
+        ),
+        (
+            "tools/call",
+            json!({"arguments": {}}),
+            "missing field `name`",
+        ),
+        ("resources/read", json!({"uri": 7}), "expected a string"),
+        ("prompts/get", json!({}), "missing field `name`"),
+    ];
+    for (id, (method, params, why)) in (1..).zip(calls) {
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let refused = answer(post(&server, "admin", Some(&session), message).await, id).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+        let told = refused["error"]["message"].as_str().unwrap();
+        assert!(told.contains(method) && told.contains(why), "{told}");
+    }
+    let unknown = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/kall"});
+    let refused = answer(post(&server, "admin", Some(&session), unknown).await, 9).await;
+    assert_eq!(refused["error"]["code"], -32601, "{refused}");
+}
+
+#[actix_web::test]
 async fn identity_is_taken_from_each_request() {
     let server = start(|_| {});
     assert_eq!(post(&server, "", None, search(1)).await.status(), 401);

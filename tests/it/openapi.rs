@@ -69,6 +69,25 @@ async fn assistants_can_make_functions_of_it() {
             }
         }
     }
+    // Streams would be functions that never return, and a browser's session is no assistant's.
+    let (_, tools) = service.get("/openapi-tools.json").await;
+    assert_eq!(tools["servers"], document["servers"]);
+    let of_tools: BTreeSet<String> = operations(&tools)
+        .into_iter()
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    let left_out: Vec<&String> = names.difference(&of_tools).collect();
+    assert_eq!(
+        left_out,
+        [
+            "close_session",
+            "get_metrics",
+            "get_session",
+            "open_session",
+            "watch_events",
+            "watch_index_events"
+        ]
+    );
     let text = document.to_string();
     for reference in text.split("\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();
@@ -81,6 +100,99 @@ async fn assistants_can_make_functions_of_it() {
         document["components"]["schemas"]["CreateIndex"]["required"],
         serde_json::json!(["name", "agent_id", "confluence_spaces"])
     );
+    service.stop().await;
+}
+
+/// Bodies and parameters without a reference or a choice below the first level: readers follow one reference and no further.
+#[actix_web::test]
+async fn what_may_be_sent_is_plain_and_closed() {
+    let service = start(site(0), &[]).await;
+    let (_, document) = service.get("/openapi.json").await;
+    assert_eq!(document["servers"], serde_json::json!([{"url": "."}]));
+    let (mut bodies, mut left_out) = (Vec::new(), Vec::new());
+    for (method, path, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let schema = parameter["schema"].to_string();
+            assert!(
+                !schema.contains("$ref") && !schema.contains("null"),
+                "{schema}"
+            );
+            if parameter["name"] == "limit" {
+                let bounds = serde_json::json!({"type": "integer", "minimum": 1, "maximum": 500, "default": 100});
+                assert_eq!(parameter["schema"], bounds);
+            }
+        }
+        let body = &operation["requestBody"];
+        let Some(name) = body["content"]["application/json"]["schema"]["$ref"].as_str() else {
+            assert!(body.is_null(), "{method} {path}: {body}");
+            continue;
+        };
+        let name = name.rsplit('/').next().unwrap();
+        let schema = &document["components"]["schemas"][name];
+        let text = schema.to_string();
+        assert!(!text.contains("$ref") && !text.contains("oneOf"), "{text}");
+        if body["required"] == false {
+            left_out.push(operation["operationId"].as_str().unwrap().to_owned());
+        }
+        bodies.push((method, path, schema.clone()));
+    }
+    assert_eq!(left_out, ["sync_agent", "sync_index", "create_token"]);
+    let create = &document["components"]["schemas"]["CreateIndex"]["properties"];
+    assert_eq!(
+        create["restricted_pages"]["enum"],
+        serde_json::json!(["skip", "include"])
+    );
+    assert_eq!(
+        create["quiet_hours"]["type"],
+        serde_json::json!(["object", "null"])
+    );
+    assert_eq!(create["quiet_hours"]["additionalProperties"], false);
+    let change = &document["components"]["schemas"]["ChangeIndex"];
+    assert!(
+        !change["properties"].to_string().contains("\"default\""),
+        "{change}"
+    );
+    // What the document calls closed is: a field too many is refused, and the refusal names it.
+    for (method, path, schema) in bodies {
+        assert_eq!(schema["additionalProperties"], false, "{schema}");
+        let path = path.replace("{agent_id}", "nobody").replace("{id}", "1");
+        let mut body = serde_json::json!({"colour": 1});
+        for name in schema["required"].as_array().into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            let property = &schema["properties"][name];
+            body[name] = match &property["enum"] {
+                Value::Array(words) => words[0].clone(),
+                _ if property["type"] == "array" => serde_json::json!(["ENG"]),
+                _ => "x".into(),
+            };
+        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let (status, refused) = answer(service.request(method.clone(), &path).json(&body)).await;
+        let named = refused["errors"].to_string().contains("\"colour\"");
+        assert!(
+            (status == 422 && named) || status == 404,
+            "{method} {path}: {status} {refused}"
+        );
+    }
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn the_defaults_of_a_new_index_are_those_of_the_document() {
+    let service = start(site(3), &[]).await;
+    let (_, document) = service.get("/openapi.json").await;
+    let body = serde_json::json!({"name": "n", "agent_id": "n", "confluence_spaces": ["ENG"]});
+    let (status, index) = answer(service.request(Method::POST, "/api/indexes/").json(&body)).await;
+    assert_eq!(status, 201, "{index}");
+    let described = document["components"]["schemas"]["CreateIndex"]["properties"].as_object();
+    let mut checked = 0;
+    for (name, property) in described.unwrap() {
+        if let Some(default) = property.get("default") {
+            assert_eq!(&index[name], default, "{name}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 8);
     service.stop().await;
 }
 
@@ -145,12 +257,12 @@ async fn every_described_operation_is_there_and_every_route_of_the_contract_is_d
 #[actix_web::test]
 async fn the_pages_of_the_documentation_need_nothing_from_elsewhere() {
     let service = start(site(0), &[]).await;
-    for path in ["/docs", "/docs/"] {
+    for (path, base) in [("/docs", "docs/"), ("/docs/", "./")] {
         let (status, page) = service.get(path).await;
         let page = page.as_str().unwrap().to_owned();
         assert_eq!(status, 200);
         assert!(
-            page.contains("<base href=\"/docs/\">") && !page.contains("https://"),
+            page.contains(&format!("<base href=\"{base}\">")) && !page.contains("https://"),
             "{page}"
         );
     }
@@ -168,7 +280,7 @@ async fn the_pages_of_the_documentation_need_nothing_from_elsewhere() {
             .1
             .as_str()
             .unwrap()
-            .contains("/openapi.json")
+            .contains("\"../openapi.json\"")
     );
     let (_, problems) = service.get("/docs/problems").await;
     for (code, status, _) in domain::problem::CODES {

@@ -9,6 +9,8 @@ use simulators::confluence::Site;
 
 use crate::support::{answer, assert_problem, fields, id, site, start, until};
 
+const KEY: &str = "administrator-key";
+
 #[actix_web::test]
 async fn an_index_lives_from_its_creation_to_its_end() {
     let service = start(site(3), &[]).await;
@@ -676,5 +678,43 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
         !metrics.as_str().unwrap().contains("agent=\"a\""),
         "a deleted index is told of no more"
     );
+    service.stop().await;
+}
+
+/// The proxy strips its prefix; `PUBLIC_BASE_URL` has it.
+#[actix_web::test]
+async fn under_a_prefix_what_names_a_path_names_it_with_the_prefix() {
+    let public = "https://kb.example.com/confluence/";
+    let service = start(site(0), &[("PUBLIC_BASE_URL", public), ("API_KEY", KEY)]).await;
+    let body = json!({"name": "All", "agent_id": "a", "confluence_spaces": ["ENG"]});
+    let created = service
+        .request(Method::POST, "/api/indexes/")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let location = created.headers()["location"].to_str().unwrap().to_owned();
+    let created: Value = created.json().await.unwrap();
+    assert_eq!(
+        location,
+        format!("/confluence/api/indexes/{}", id(&created))
+    );
+    let http = crate::support::client();
+    for (path, code) in [
+        ("/api/indexes/agent/ghost", "not_found"),
+        ("/nowhere", "not_found"),
+        ("/api/runs?limit=0", "invalid_field"),
+    ] {
+        let (_, problem) = answer(service.request(Method::GET, path)).await;
+        let kind = format!("/confluence/docs/problems#{code}");
+        assert_eq!(problem["type"], kind, "{problem}");
+        assert_eq!(problem["code"], code);
+    }
+    // Those that middleware makes, too.
+    for (path, code) in [("/api/indexes", "unauthorized"), ("/mcp", "unauthorized")] {
+        let (_, problem) = answer(http.get(format!("{}{path}", service.base))).await;
+        let kind = format!("/confluence/docs/problems#{code}");
+        assert_eq!(problem["type"], kind, "{problem}");
+    }
     service.stop().await;
 }

@@ -105,6 +105,11 @@ impl Call {
         url
     }
 
+    /// The names of its parameters.
+    pub fn parameters(&self) -> Vec<&'static str> {
+        self.query.iter().map(|(name, _)| *name).collect()
+    }
+
     /// What stays the same over a walk; its `limit` may be lowered on the way.
     pub fn walk(&self) -> String {
         let same: Vec<String> = self

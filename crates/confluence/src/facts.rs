@@ -21,7 +21,7 @@ use crate::wire::{Text, kind_of};
 /// Items of one bulk answer. Search caps answers with expansions at 200; half of that leaves room for long lists of users.
 pub(crate) const FACTS_PER_ANSWER: usize = 100;
 /// Five of the eight expansions that one request may have.
-const EXPAND: &str = "metadata.labels,restrictions.read.restrictions.user,restrictions.read.restrictions.group,ancestors";
+pub(crate) const EXPAND: &str = "metadata.labels,restrictions.read.restrictions.user,restrictions.read.restrictions.group,ancestors";
 
 /// Which of [`cql::CONTAINERS`] the site answers to is not known yet.
 pub(crate) const UNTRIED: usize = usize::MAX;

@@ -26,6 +26,7 @@ mod endpoint;
 mod facts;
 mod http;
 mod limits;
+pub mod probe;
 mod retry;
 mod search;
 mod searched;

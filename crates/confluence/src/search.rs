@@ -163,6 +163,17 @@ impl ConfluenceClient {
     }
 }
 
+/// Whether a site that refuses a search so has answered it. What stands in front of a site that is down answers for it: with 5xx
+/// (504 counts as too much at once elsewhere), or with a page of HTML.
+const fn answers(error: &SourceError) -> bool {
+    !matches!(
+        error,
+        SourceError::Unavailable { .. }
+            | SourceError::NotConfluence { .. }
+            | SourceError::TooLarge { .. }
+    )
+}
+
 /// How long a search may take in all.
 const LONGEST: Duration = Duration::from_secs(8);
 
@@ -197,8 +208,7 @@ impl Live {
                 detail: format!("no answer within {} s", LONGEST.as_secs()),
             })
         });
-        self.breaker
-            .ended(!matches!(found, Err(SourceError::Unavailable { .. })));
+        self.breaker.ended(found.as_ref().err().is_none_or(answers));
         let hits = found?;
         let texts: Vec<Ranked<'_>> = hits
             .iter()
@@ -225,6 +235,7 @@ impl Live {
         limit: usize,
     ) -> Result<Vec<LiveHit>, SourceError> {
         let mut hits: Vec<LiveHit> = Vec::new();
+        let mut is_refused = false;
         for wanted in [Match::Ranked, Match::All, Match::Any] {
             let skipped = match wanted {
                 Match::Ranked => self.no_ranking.load(Ordering::Relaxed),
@@ -241,11 +252,15 @@ impl Live {
                 .limit(MAX_HITS);
             let page = match self.transport.page::<Row>(&call, None).await {
                 Err(SourceError::Rejected { .. }) if wanted == Match::Ranked => {
-                    self.no_ranking.store(true, Ordering::Relaxed);
+                    is_refused = true;
                     continue;
                 }
                 page => page?,
             };
+            // It is the field that is refused, and not the question, only where the same without it is answered.
+            if is_refused {
+                self.no_ranking.store(true, Ordering::Relaxed);
+            }
             let base = self.transport.base(page.base);
             for hit in page.items.into_iter().filter_map(|row| row.into_hit(&base)) {
                 if !hits.iter().any(|known| known.id == hit.id) {

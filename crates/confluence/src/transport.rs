@@ -205,6 +205,29 @@ impl Transport {
         .await
     }
 
+    /// One try, whatever is answered: for those who want to see how the site answers. In words why nothing came.
+    pub async fn look(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Answer, String> {
+        let endpoint = call.endpoint.name;
+        let permit = self
+            .limiter
+            .acquire_within(endpoint, self.policy.patience)
+            .await
+            .map_err(|TooLong(wait)| {
+                format!("the site limits requests for {} s", wait.as_secs())
+            })?;
+        let sent = send(&self.http, &self.site, self.max_bytes, call, cursor).await;
+        let outcome = match &sent {
+            Ok(answer) if answer.status.as_u16() == 429 => Outcome::PushedBack,
+            _ => Outcome::Answered,
+        };
+        permit.ended(outcome);
+        sent.map_err(|failure| match failure {
+            Failure::Final(error)
+            | Failure::Doubtful(_, error)
+            | Failure::Passing { error, .. } => error.to_string(),
+        })
+    }
+
     async fn exchange<T>(
         &self,
         call: &Call,

@@ -24,7 +24,7 @@ use crate::v2::{self, Directories};
 
 /// A LlamaCloud account as a retrieval backend.
 pub struct LlamaCloud {
-    http: Http,
+    pub(crate) http: Http,
     index_api: IndexApi,
     /// What the account offers, once asked, or as an earlier process remembered.
     offered: Mutex<Option<Offered>>,

@@ -186,6 +186,25 @@ impl Http {
             .map_err(|failure| failure.at(self.host()))
     }
 
+    /// One try, whatever is answered: for those who want to see how the service answers. In words why nothing came.
+    pub(crate) async fn look(&self, call: &Call) -> Result<Answer, String> {
+        let inner = &*self.0;
+        let request = inner.client.request(call.method.clone(), self.url(call));
+        let request = match &call.body {
+            Body::Json(bytes) => request
+                .header(CONTENT_TYPE, "application/json")
+                .body(bytes.clone()),
+            Body::None | Body::Upload(_) => request,
+        };
+        let permit = inner.limiter.acquire(ACCOUNT).await;
+        let permit = permit.map_err(|TooLong(wait)| {
+            format!("the service limits requests for {} s", wait.as_secs())
+        })?;
+        let sent = upstream::send(request, inner.bounds).await;
+        permit.ended(Outcome::Answered);
+        sent.map_err(|broken| broken.detail)
+    }
+
     async fn attempt(&self, call: &Call) -> Result<Value, Miss> {
         let inner = &*self.0;
         let request = inner.client.request(call.method.clone(), self.url(call));

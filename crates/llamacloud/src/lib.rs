@@ -20,6 +20,7 @@ mod mark;
 mod offers;
 mod passages;
 mod prices;
+pub mod probe;
 mod v1;
 mod v2;
 

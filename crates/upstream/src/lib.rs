@@ -4,6 +4,7 @@
 //!   travel openly.
 //! * [`RateLimiter`] says when a request may go, [`waits()`] how long to wait between tries, [`retry_after()`] what the service asks for.
 //! * [`CircuitBreaker`] says when one that is down is not worth asking.
+//! * [`probe`] is how a client asks a live service whether its assumptions hold.
 //! * [`send`] makes one exchange: the answer within a bound, or [`Broken`], in words that hold no address and no secret.
 //!
 //! It must not know what an answer means, nor which service gave it: its clients decide that, and what is worth another try.
@@ -13,6 +14,7 @@ mod breaker;
 mod exchange;
 mod limiter;
 mod network;
+pub mod probe;
 mod waits;
 
 pub use breaker::{Circuit, CircuitBreaker};

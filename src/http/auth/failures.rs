@@ -45,8 +45,8 @@ impl Default for Failures {
 
 impl Failures {
     /// Counts one failure of a client, and tells the log now and then; answers whether the budget still had room for it.
-    /// One client's failures beyond its own budget take nothing from that of all.
-    pub(super) fn count(&self, client: Option<IpAddr>) -> bool {
+    /// `variable`: a name that its last credential is instead of a value. One client's failures beyond its own budget take nothing from that of all.
+    pub(super) fn count(&self, client: Option<IpAddr>, variable: Option<&str>) -> bool {
         let within = client.is_none_or(|client| self.each.take(&network(client)))
             && self.all.check().is_ok();
         self.unlogged.fetch_add(1, Ordering::Relaxed);
@@ -55,6 +55,7 @@ impl Failures {
                 client = client.map(tracing::field::display),
                 failures = self.unlogged.swap(0, Ordering::Relaxed),
                 within_budget = within,
+                not_filled_in = variable,
                 "wrong credentials were presented: so many failures since the last such line, the last from this client"
             );
         }
@@ -111,7 +112,7 @@ mod tests {
         let failures = Failures::default();
         let allowed = |client: [u8; 4], tries: usize| {
             let client = Some(IpAddr::from(client));
-            (0..tries).filter(|_| failures.count(client)).count()
+            (0..tries).filter(|_| failures.count(client, None)).count()
         };
         assert_eq!(allowed([198, 51, 100, 1], 10_000), 20);
         // That one has left to all the others what is theirs.
@@ -122,13 +123,13 @@ mod tests {
     #[test]
     fn a_flood_of_failures_makes_few_lines() {
         let lines = Lines::default();
-        Failures::default().count(None);
+        Failures::default().count(None, None);
         tracing::subscriber::with_default(lines.clone(), || {
             // A test of another thread, which nobody listens to, may have been the first to come by the line.
             tracing::callsite::rebuild_interest_cache();
             let failures = Failures::default();
             for _ in 0..10_000 {
-                failures.count(Some(IpAddr::from([198, 51, 100, 1])));
+                failures.count(Some(IpAddr::from([198, 51, 100, 1])), None);
             }
         });
         assert_eq!(*lines.0.lock().unwrap(), [1; 6]);

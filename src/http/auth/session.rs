@@ -149,7 +149,7 @@ pub async fn open_session(
         return Ok(show_session(request, state).await);
     }
     if !auth.is_key(key.trim()) {
-        return Err(auth.wrong(&request, "That key is not correct."));
+        return Err(auth.wrong(&request, "That key is not correct.", None));
     }
     let view = SessionView {
         required: true,

@@ -34,7 +34,7 @@ pub struct IndexFields {
     confluence_spaces: Field<Vec<String>>,
     /// Minutes between scheduled runs.
     #[serde(default)]
-    #[schema(value_type = u32, minimum = 1)]
+    #[schema(value_type = u32, minimum = 1, example = 60)]
     interval_minutes: Field<u32>,
     /// Whether scheduled runs happen.
     #[serde(default)]
@@ -68,15 +68,15 @@ pub struct IndexFields {
     include_attachments: Field<bool>,
     /// Only pages with at least one of these labels.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 200, example = json!(["runbook"]))]
     labels: Field<Vec<String>>,
     /// No page with any of these labels.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 200, example = json!(["runbook"]))]
     exclude_labels: Field<Vec<String>>,
     /// Only these pages and all below them.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, max_items = 200, example = json!(["98312"]))]
     root_page_ids: Field<Vec<String>>,
     /// What becomes of pages whose reading is restricted.
     #[serde(default)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_web_lab::sse;
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, Implementation, InitializeRequestParams, JsonRpcMessage,
-    ProtocolVersion,
+    ClientCapabilities, ClientRequest, ErrorData, Implementation, InitializeRequestParams,
+    JsonRpcMessage, ProtocolVersion,
 };
 use rmcp::service::{
     RxJsonRpcMessage, TxJsonRpcMessage, serve_directly_with_ct, serve_server_with_ct,
@@ -25,19 +25,28 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Reads one message.
 ///
 /// # Errors
-/// In words for the body of a 400.
-pub fn parse(body: &[u8]) -> Result<Inbound, String> {
-    let first = body.iter().find(|b| !b.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        return Err(
-            "Send one JSON-RPC message at a time; batches are not part of this transport.".into(),
-        );
+/// What a 400 says of it.
+pub fn parse(body: &[u8]) -> Result<Inbound, ErrorData> {
+    match body.iter().find(|b| !b.is_ascii_whitespace()) {
+        None => {
+            let why = "The body is empty; send one JSON-RPC message.";
+            return Err(ErrorData::parse_error(why, None));
+        }
+        Some(b'[') => {
+            let why =
+                "Send one JSON-RPC message at a time; batches are not part of this transport.";
+            return Err(ErrorData::invalid_request(why, None));
+        }
+        Some(_) => {}
     }
     serde_json::from_slice(body).map_err(|error| {
         // serde's account of an untagged enum says nothing; that of the JSON itself does.
         match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            Err(error) => format!("The body is not JSON: {error}."),
-            Ok(_) => format!("The body is JSON, but no JSON-RPC 2.0 message: {error}."),
+            Err(error) => ErrorData::parse_error(format!("The body is not JSON: {error}."), None),
+            Ok(_) => ErrorData::invalid_request(
+                format!("The body is JSON, but no JSON-RPC 2.0 message: {error}."),
+                None,
+            ),
         }
     })
 }
@@ -146,13 +155,16 @@ mod tests {
         assert!(parse(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).is_ok());
         for (body, why) in [
             (&b"{"[..], "not JSON"),
-            (b"", "not JSON"),
+            (b"", "is empty"),
             (b" [{}]", "one JSON-RPC message at a time"),
             (br#"{"id":1,"method":"ping"}"#, "no JSON-RPC 2.0"),
             (br#""text""#, "no JSON-RPC 2.0"),
         ] {
             let told = parse(body).unwrap_err();
-            assert!(told.contains(why), "{told}");
+            assert!(told.message.contains(why), "{told}");
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+            let code = if is_json { -32600 } else { -32700 };
+            assert_eq!(told.code.0, code, "{told}");
         }
     }
 }

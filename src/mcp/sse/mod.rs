@@ -165,7 +165,7 @@ where
         };
         let message = match link::parse(body) {
             Ok(message) => message,
-            Err(why) => return plain(400, &why),
+            Err(why) => return plain(400, &why.message),
         };
         if let Some((_, why)) = long_initialize(&message, body.len()) {
             return plain(413, &why);

@@ -226,7 +226,7 @@ impl MessageBody for InUse {
 /// Reads a message, looks at its length, and puts it back for the SDK; answers whether it opens a session.
 ///
 /// # Errors
-/// The answer to a message that is too long or breaks off.
+/// The answer to a message that is too long, breaks off or is none.
 async fn read_message(request: &mut ServiceRequest) -> Result<bool, HttpResponse> {
     let broken = |_| plain(400, "The body broke off.");
     let payload = request.extract::<Payload>().await.map_err(broken)?;
@@ -235,12 +235,13 @@ async fn read_message(request: &mut ServiceRequest) -> Result<bool, HttpResponse
         plain(413, &why)
     })?;
     let body = body.map_err(broken)?;
-    let message = parse(&body).ok();
-    let long = message.as_ref();
-    if let Some((id, why)) = long.and_then(|message| long_initialize(message, body.len())) {
+    // The SDK would answer 415 in plain text.
+    let message = parse(&body)
+        .map_err(|why| HttpResponse::BadRequest().json(JsonRpcError::new(None, why)))?;
+    if let Some((id, why)) = long_initialize(&message, body.len()) {
         let refusal = JsonRpcError::new(Some(id), ErrorData::invalid_request(why, None));
         return Err(HttpResponse::PayloadTooLarge().json(refusal));
     }
     request.set_payload(body.into());
-    Ok(message.as_ref().is_some_and(is_initialize))
+    Ok(is_initialize(&message))
 }

@@ -94,6 +94,12 @@ impl Args {
         moment
     }
 
+    /// Whether nothing is wrong with what was read so far. An argument that is refused is not missing as well.
+    #[must_use]
+    pub const fn is_fine(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
     /// Notes what is wrong with the arguments taken together.
     pub fn complain(&mut self, what: impl Into<String>) {
         self.wrong.push(what.into());

@@ -97,6 +97,7 @@ fn request(arguments: Map<String, Value>) -> Result<PageRequest, ToolError> {
             (Some(_), None) => args.complain(
                 "`title` needs `space` beside it, since titles are unique within a space only; search_confluence finds a page without its space",
             ),
+            _ if !args.is_fine() => {}
             _ => args.complain("name a page by `page_id`, by `url`, or by `title` and `space`"),
         }
     }

@@ -39,7 +39,7 @@ pub async fn call(
 ) -> Result<ToolAnswer, ToolError> {
     let mut args = Args::new("search_confluence", arguments, KNOWN);
     let query = args.text("query", 1_000);
-    if query.is_none() {
+    if query.is_none() && args.is_fine() {
         args.complain(
             "`query` is missing: give the words or the question to look for, up to 1000 characters",
         );

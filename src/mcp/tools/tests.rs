@@ -203,6 +203,36 @@ async fn nothing_found_is_an_answer_with_a_way_on() {
 }
 
 #[actix_web::test]
+async fn an_argument_that_is_refused_is_not_called_missing() {
+    let kb = FakeKnowledge::small();
+    for (tool, arguments, words) in [
+        (
+            "search_confluence",
+            json!({"query": "x".repeat(1001)}),
+            "Error: `query` must have at most 1000 characters, not 1001.",
+        ),
+        (
+            "search_confluence",
+            json!({"query": ["vpn"]}),
+            "Error: `query` must be a string, not an array.",
+        ),
+        (
+            "get_page",
+            json!({"title": "x".repeat(501), "space": "ENG"}),
+            "Error: `title` must have at most 500 characters, not 501.",
+        ),
+        (
+            "get_page",
+            json!({"page_id": {"id": 7}}),
+            "Error: `page_id` must be a string, not an object.",
+        ),
+    ] {
+        let error = kb.call(tool, arguments).await.unwrap_err();
+        assert_eq!(error.text(), words);
+    }
+}
+
+#[actix_web::test]
 async fn wrong_arguments_name_what_is_right() {
     let kb = FakeKnowledge::small();
     for (tool, arguments, words) in [

@@ -34,14 +34,14 @@ async function call(method, path, body) {
 
 const id = encodeURIComponent;
 
-export const session = () => call("GET", "/api/session");
-export const signIn = (key) => call("POST", "/api/session", { key });
-export const signOut = () => call("DELETE", "/api/session");
-export const spaces = () => call("GET", "/api/spaces");
-export const createIndex = (index) => call("POST", "/api/indexes/", index);
-export const deleteIndex = (index) => call("DELETE", `/api/indexes/${id(index)}`);
-export const sync = (index, order) => call("POST", `/api/indexes/${id(index)}/sync`, order);
-export const cancel = (run) => call("POST", `/api/runs/${id(run)}/cancel`, {});
-export const confirm = (run, decision) => call("POST", `/api/runs/${id(run)}/confirm`, { decision });
-export const failedPages = (index) => call("GET", `/api/indexes/${id(index)}/pages?state=failed&limit=20`);
-export const query = (agent, words, topK) => call("POST", `/api/indexes/agent/${id(agent)}/query`, { query: words, top_k: topK });
+export const session = () => call("GET", "api/session");
+export const signIn = (key) => call("POST", "api/session", { key });
+export const signOut = () => call("DELETE", "api/session");
+export const spaces = () => call("GET", "api/spaces");
+export const createIndex = (index) => call("POST", "api/indexes/", index);
+export const deleteIndex = (index) => call("DELETE", `api/indexes/${id(index)}`);
+export const sync = (index, order) => call("POST", `api/indexes/${id(index)}/sync`, order);
+export const cancel = (run) => call("POST", `api/runs/${id(run)}/cancel`, {});
+export const confirm = (run, decision) => call("POST", `api/runs/${id(run)}/confirm`, { decision });
+export const failedPages = (index) => call("GET", `api/indexes/${id(index)}/pages?state=failed&limit=20`);
+export const query = (agent, words, topK) => call("POST", `api/indexes/agent/${id(agent)}/query`, { query: words, top_k: topK });

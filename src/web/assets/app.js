@@ -1,10 +1,10 @@
 // The page: signs in where it has to, follows the events, and hands them to its parts.
 
-import * as api from "/assets/api.js";
-import * as create from "/assets/create.js";
-import * as indexes from "/assets/indexes.js";
-import * as search from "/assets/search.js";
-import { $, refreshTimes, toast } from "/assets/dom.js";
+import * as api from "./api.js";
+import * as create from "./create.js";
+import * as indexes from "./indexes.js";
+import * as search from "./search.js";
+import { $, refreshTimes, toast } from "./dom.js";
 
 let events = null;
 
@@ -15,7 +15,7 @@ function live(state, text) {
 
 function watch() {
   events?.close();
-  events = new EventSource("/api/events");
+  events = new EventSource("api/events");
   const on = (name, work) => events.addEventListener(name, (event) => work(JSON.parse(event.data)));
   on("snapshot", (snapshot) => {
     live("live", "Live");

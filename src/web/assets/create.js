@@ -1,8 +1,8 @@
 // The form for a new index.
 
-import * as api from "/assets/api.js";
-import { $, el, toast } from "/assets/dom.js";
-import { applyIndex } from "/assets/indexes.js";
+import * as api from "./api.js";
+import { $, el, toast } from "./dom.js";
+import { applyIndex } from "./indexes.js";
 
 const chosen = new Set();
 let known = [];

@@ -1,7 +1,7 @@
 // The cards of the indexes: one each, kept current by events without being made anew.
 
-import * as api from "/assets/api.js";
-import { $, count, el, sure, time, toast } from "/assets/dom.js";
+import * as api from "./api.js";
+import { $, count, el, sure, time, toast } from "./dom.js";
 
 const STATUS = {
   new: ["New", "idle"],
@@ -228,7 +228,8 @@ async function drop(id) {
 }
 
 function showConnect(index) {
-  const base = location.origin;
+  // Where a proxy put the page, with its prefix.
+  const base = new URL(".", location.href).href.replace(/\/$/, "");
   $("#connect-yaml").textContent = `mcpServers:
   confluence:
     type: sse

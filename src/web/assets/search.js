@@ -1,7 +1,7 @@
 // The search box: what an agent would find, from one index or from all of them fused by rank.
 
-import * as api from "/assets/api.js";
-import { $, el, link, time } from "/assets/dom.js";
+import * as api from "./api.js";
+import { $, el, link, time } from "./dom.js";
 
 const TOP = 6;
 let indexes = [];

@@ -7,7 +7,7 @@ use domain::ports::source::{ContentSource, FactsQuery, ListOrder, ListQuery, Rea
 use domain::{AccountId, PageId, SpaceKey};
 use serde_json::json;
 use wiremock::matchers::{method, path, query_param, query_param_contains};
-use wiremock::{Mock, MockServer};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::*;
 
@@ -601,4 +601,63 @@ async fn live_search_asks_the_field_that_ranks_then_for_all_words_then_any() {
     assert_eq!(client.search_live(" ?! ", &spaces, 5).await.unwrap(), []);
     assert_eq!(client.search_live("vpn", &[], 5).await.unwrap(), []);
     assert_eq!(asked(&server).await.len(), 3);
+}
+
+/// A question that is refused may be at fault itself; that the field is, shows only where the same is answered without it.
+#[tokio::test]
+async fn the_field_that_ranks_is_given_up_only_when_the_same_is_answered_without_it() {
+    let at = "/wiki/rest/api/search";
+    let server = MockServer::start().await;
+    let bad = json!({"statusCode": 400, "message": "Could not parse cql"});
+    always(
+        &server,
+        at,
+        ResponseTemplate::new(400).set_body_json(bad.clone()),
+    )
+    .await;
+    let client = client(&server);
+    let spaces = [SpaceKey::from("ENG")];
+    client.search_live("vpn", &spaces, 2).await.unwrap_err();
+    server.reset().await;
+    first(
+        &server,
+        1,
+        at,
+        ResponseTemplate::new(400).set_body_json(bad),
+    )
+    .await;
+    always(&server, at, ok(json!({"results": []}))).await;
+    client.search_live("vpn", &spaces, 2).await.unwrap();
+    client.search_live("vpn", &spaces, 2).await.unwrap();
+    let ranked = |asked: &String| asked.contains("siteSearch");
+    let told: Vec<bool> = asked(&server).await.iter().map(ranked).collect();
+    assert_eq!(told, [true, false, false]);
+}
+
+/// What stands before a site that is down answers for it.
+#[tokio::test]
+async fn a_search_that_answers_with_a_fault_of_the_site_or_with_a_page_counts_as_down() {
+    let at = "/wiki/rest/api/search";
+    let page = "<!doctype html><html><body>Maintenance</body></html>";
+    let faults = [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(503).set_body_string("<html>"),
+        ResponseTemplate::new(504),
+        ResponseTemplate::new(200).set_body_raw(page, "text/html"),
+    ];
+    for fault in faults {
+        let server = MockServer::start().await;
+        always(&server, at, fault.clone()).await;
+        let client = client(&server).for_waiting();
+        let spaces = [SpaceKey::from("ENG")];
+        for _ in 0..3 {
+            client.search_live("vpn", &spaces, 2).await.unwrap_err();
+        }
+        let error = client.search_live("vpn", &spaces, 2).await.unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("asking again now changes nothing"),
+            "{fault:?}: {error}"
+        );
+    }
 }

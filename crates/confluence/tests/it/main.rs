@@ -8,5 +8,6 @@ mod errors;
 mod limits;
 mod official;
 mod paging;
+mod probe;
 mod simulated;
 mod support;

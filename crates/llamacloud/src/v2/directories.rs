@@ -11,7 +11,7 @@ use crate::answer::Failure;
 use crate::call::{Call, Repeat};
 use crate::mark;
 
-pub(super) const DIRECTORIES: [&str; 3] = ["v1", "beta", "directories"];
+pub(crate) const DIRECTORIES: [&str; 3] = ["v1", "beta", "directories"];
 
 fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name).and_then(Value::as_str)

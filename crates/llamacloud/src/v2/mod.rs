@@ -12,6 +12,8 @@ mod parts;
 mod retrieve;
 mod sync;
 
+pub(crate) use self::directories::DIRECTORIES;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

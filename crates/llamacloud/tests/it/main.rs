@@ -6,5 +6,6 @@ mod conformance;
 mod contract;
 mod directories;
 mod mutations;
+mod probe;
 mod subject;
 mod trouble;

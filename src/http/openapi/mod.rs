@@ -3,11 +3,13 @@
 //! Assistants make a function of each operation: `operationId`s are short, summaries say what a model needs to know, and
 //! path, query and body names of one operation do not clash.
 
+mod requests;
+
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use domain::problem::{CODES, FieldError, Problem};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -66,13 +68,59 @@ const HARMLESS: &[&str] = &["query_index"];
 )]
 struct Described;
 
-/// The document, for a service that is reached at `base_url` (without a slash at the end).
+/// Operations that mean nothing to an assistant: they belong to a browser.
+const NOT_FOR_TOOLS: &[&str] = &["get_session", "open_session", "close_session"];
+
+/// The whole document, for a service that is reached at `server` (without a slash at the end, or relative to the document).
 #[must_use]
-pub fn document(base_url: &str) -> Value {
-    static GENERATED: LazyLock<Value> =
-        LazyLock::new(|| serde_json::to_value(Described::openapi()).unwrap_or_default());
-    let mut document = GENERATED.clone();
-    document["servers"] = json!([{ "url": base_url }]);
+pub fn document(server: &str) -> Value {
+    static MADE: LazyLock<Value> = LazyLock::new(made);
+    let mut document = MADE.clone();
+    document["servers"] = json!([{ "url": server }]);
+    document
+}
+
+/// The document for readers that turn every operation into a function: without streams, which would never return, without what
+/// is no JSON, and without null, which such readers do not know. They need the whole address, with scheme and host.
+#[must_use]
+pub fn tools(base_url: &str) -> Value {
+    let mut document = document(base_url);
+    let is_tool = |operation: &Value| {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        let answers = operation["responses"].as_object().into_iter().flatten();
+        let mut good = answers.filter(|(status, _)| status.starts_with('2'));
+        let is_json = |answer: &Value| {
+            let content = answer["content"].as_object();
+            content.is_none_or(|kinds| kinds.contains_key("application/json"))
+        };
+        !NOT_FOR_TOOLS.contains(&id) && good.all(|(_, answer)| is_json(answer))
+    };
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for methods in paths.values_mut().filter_map(Value::as_object_mut) {
+            methods.retain(|_, operation| is_tool(operation));
+        }
+        paths.retain(|_, methods| {
+            methods
+                .as_object()
+                .is_some_and(|methods| !methods.is_empty())
+        });
+    }
+    requests::drop_unused(&mut document);
+    requests::without_null(&mut document);
+    document
+}
+
+/// Every operation of a document.
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let paths = document["paths"].as_object_mut().into_iter();
+    paths
+        .flat_map(|paths| paths.values_mut())
+        .filter_map(Value::as_object_mut)
+        .flat_map(|methods| methods.values_mut())
+}
+
+fn made() -> Value {
+    let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
     let components = &mut document["components"];
     components["securitySchemes"] = json!({
         "key": {"type": "http", "scheme": "bearer", "description": "The administrator's key, an agent token or an OAuth access token."},
@@ -119,6 +167,7 @@ pub fn document(base_url: &str) -> Value {
             responses.insert("default".to_owned(), problem.clone());
         }
     }
+    requests::make_plain(&mut document);
     document
 }
 
@@ -130,6 +179,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
             "/openapi.json",
             routes::get_or_head().to(show_document),
         ))
+        .service(get(
+            "/openapi-tools.json",
+            routes::get_or_head().to(show_tools),
+        ))
         .service(get("/docs", routes::get_or_head().to(show_page)))
         .service(get(
             "/docs/problems",
@@ -138,24 +191,19 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(get("/docs/{file:.+}", routes::get_or_head().to(show_file)));
 }
 
+/// Where nobody said how the service is reached, a reader of the document knows: by the way that it came.
 async fn show_document(state: web::Data<AppState>) -> web::Json<Value> {
-    web::Json(document(&state.base_url))
+    let is_known = state.settings.http.public_base_url.is_some();
+    web::Json(document(if is_known { &state.base_url } else { "." }))
 }
 
-/// The path under which others see this service, without a slash at the end.
-fn prefix(state: &AppState) -> String {
-    state
-        .settings
-        .http
-        .public_base_url
-        .as_ref()
-        .map(|url| url.path().trim_end_matches('/').to_owned())
-        .unwrap_or_default()
+async fn show_tools(state: web::Data<AppState>) -> web::Json<Value> {
+    web::Json(tools(&state.base_url))
 }
 
-fn swagger_file(state: &AppState, name: &str) -> ApiResult<HttpResponse> {
-    let prefix = prefix(state);
-    let config = utoipa_swagger_ui::Config::from(format!("{prefix}/openapi.json"));
+/// A file of the page. `base`: what the page's own addresses are relative to.
+fn swagger_file(name: &str, base: &str) -> ApiResult<HttpResponse> {
+    let config = utoipa_swagger_ui::Config::from("../openapi.json");
     let found = utoipa_swagger_ui::serve(name, Arc::new(config))
         .map_err(|error| ApiError::new("internal", format!("The page cannot be made: {error}.")))?;
     let file = found.ok_or_else(|| ApiError::not_found("file", name))?;
@@ -167,21 +215,23 @@ fn swagger_file(state: &AppState, name: &str) -> ApiResult<HttpResponse> {
     if name != "index.html" {
         return Ok(response.body(crate::web::bytes(file.bytes)));
     }
-    // The page names its files relative to itself, and is served both with and without a slash at the end.
     let page = String::from_utf8_lossy(&file.bytes).replacen(
         "<head>",
-        &format!("<head><base href=\"{prefix}/docs/\">"),
+        &format!("<head><base href=\"{base}\">"),
         1,
     );
     Ok(response.body(page))
 }
 
-async fn show_page(state: web::Data<AppState>) -> ApiResult<HttpResponse> {
-    swagger_file(&state, "index.html")
+/// The page is served with and without a slash at the end, and names everything relative to itself, so that it holds under any
+/// prefix of a proxy.
+async fn show_page(request: HttpRequest) -> ApiResult<HttpResponse> {
+    let at_folder = routes::ended_in_slash(&request);
+    swagger_file("index.html", if at_folder { "./" } else { "docs/" })
 }
 
-async fn show_file(path: web::Path<String>, state: web::Data<AppState>) -> ApiResult<HttpResponse> {
-    swagger_file(&state, &path)
+async fn show_file(path: web::Path<String>) -> ApiResult<HttpResponse> {
+    swagger_file(&path, "./")
 }
 
 /// The table of problem codes, made from the one that the service answers by.
