@@ -336,7 +336,8 @@ impl ServerHandler for Fixtures {
                     .strip_prefix("test://template/")
                     .and_then(|rest| rest.strip_suffix("/data"));
                 let id = id.ok_or_else(|| {
-                    ErrorData::resource_not_found(format!("There is no {uri}"), None)
+                    let named = Some(json!({ "uri": uri }));
+                    ErrorData::resource_not_found(format!("There is no {uri}"), named)
                 })?;
                 let data =
                     json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});

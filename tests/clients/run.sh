@@ -94,10 +94,15 @@ started+=($!)
 for _ in $(seq 50); do url=$(head -1 "$work/fixtures.log" 2>/dev/null || true); [ -n "$url" ] && break; sleep 0.1; done
 "$node" "$work/node_modules/conformance-01/dist/index.js" server --url "$url/mcp" | tail -40
 "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2025-11-25 | tail -50
+"$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2026-07-28 \
+  --expected-failures "$here/conformance-2026-07-28.yml" | tail -30
 
 say "conformance, what needs no fixtures, on the product itself"
 for scenario in server-initialize ping tools-list server-sse-multiple-streams dns-rebinding-protection resources-list prompts-list; do
   "$node" "$work/node_modules/conformance-01/dist/index.js" server --url "$base/mcp" --scenario "$scenario" | grep -E "^Passed|✗" | sed "s/^/$scenario: /"
+done
+for scenario in caching sep-2164-resource-not-found http-header-validation; do
+  "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$base/mcp" --scenario "$scenario" | grep -E "^Passed|✗" | sed "s/^/$scenario: /"
 done
 
 say "done"

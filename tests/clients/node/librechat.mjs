@@ -31,12 +31,12 @@ const domain = new URL(described.servers[0].url);
 assert.ok(provider.validateActionDomain(domain.origin, described.servers[0].url).isValid);
 
 // What the document says that an operation takes, read by hand: a reference is followed wherever it stands.
-function whole(schema) {
-  if (Array.isArray(schema)) return schema.map(whole);
+function resolved(schema) {
+  if (Array.isArray(schema)) return schema.map(resolved);
   if (!schema || typeof schema !== "object") return schema;
   const { $ref, ...beside } = schema;
   const named = $ref ? $ref.slice(2).split("/").reduce((at, key) => at[key], described) : {};
-  return Object.fromEntries(Object.entries({ ...named, ...beside }).map(([key, value]) => [key, whole(value)]));
+  return Object.fromEntries(Object.entries({ ...named, ...beside }).map(([key, value]) => [key, resolved(value)]));
 }
 // Whether a zod schema knows as much as a JSON schema says: kinds, words, bounds, fields, what is required.
 function knows(zod, schema, at) {
@@ -65,8 +65,8 @@ for (const methods of Object.values(described.paths)) {
     const found = functionSignatures.find(({ name }) => name === operation.operationId);
     assert.ok(found?.description, operation.operationId);
     assert.match(found.name, /^[a-z][a-z0-9_]{2,40}$/);
-    const body = whole(operation.requestBody?.content["application/json"].schema ?? {});
-    const properties = Object.fromEntries((operation.parameters ?? []).map(({ name, schema }) => [name, whole(schema)]));
+    const body = resolved(operation.requestBody?.content["application/json"].schema ?? {});
+    const properties = Object.fromEntries((operation.parameters ?? []).map(({ name, schema }) => [name, resolved(schema)]));
     Object.assign(properties, body.properties);
     const required = (operation.parameters ?? []).filter((parameter) => parameter.required).map(({ name }) => name);
     assert.deepEqual(found.parameters, { type: "object", properties, required: [...required, ...(body.required ?? [])] }, found.name);
