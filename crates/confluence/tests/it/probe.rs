@@ -68,7 +68,7 @@ async fn each_assumption_that_is_broken_is_told() {
             s.cql_refuses.insert("slide");
         }),
         ("siteSearch", |s| {
-            s.cql_refuses.insert("siteSearch");
+            s.cql_refuses.insert("sitesearch");
         }),
         ("times in CQL", |s| s.cql_zone_minutes = 120),
     ];
