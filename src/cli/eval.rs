@@ -77,6 +77,7 @@ async fn ask_all(
             text: question.question.clone(),
             top_k: k,
             filters: Filters::default(),
+            room: 0,
         };
         let began = Instant::now();
         let answer = conductor.query(index, query).await?;

@@ -118,6 +118,7 @@ impl QueryRequest {
                     .and_then(|label| label_filter(&label)),
                 updated_after,
             },
+            room: 0,
         };
         check.unknown(
             "filters.",

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::cost::Price;
 use crate::document::Document;
 use crate::index::{BackendKind, Remote};
-use crate::query::{Passage, RetrievalQuery};
+use crate::query::{Found, RetrievalQuery};
 use crate::{AgentId, Disposition, DocumentId, IndexId};
 
 /// What a store can do, as far as callers behave differently.
@@ -163,7 +163,7 @@ pub trait RetrievalBackend: Send + Sync {
         &self,
         remote: &Remote,
         query: &RetrievalQuery,
-    ) -> Result<Vec<Passage>, BackendError>;
+    ) -> Result<Found, BackendError>;
 
     /// Everything that the store holds for this index, page by page; `cursor` from the answer before.
     async fn list(

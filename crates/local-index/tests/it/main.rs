@@ -7,4 +7,3 @@ mod support;
 
 mod conformance;
 mod file;
-mod ranking;
