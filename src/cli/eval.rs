@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use domain::query::{Filters, MAX_TOP_K, RetrievalQuery};
+use domain::query::{DEFAULT_ROOM, Filters, MAX_TOP_K, RetrievalQuery};
 use serde::Deserialize;
 
 use super::conductor::{EngineOrService, indexes};
@@ -77,7 +77,7 @@ async fn ask_all(
             text: question.question.clone(),
             top_k: k,
             filters: Filters::default(),
-            room: 0,
+            room: DEFAULT_ROOM,
         };
         let began = Instant::now();
         let answer = conductor.query(index, query).await?;

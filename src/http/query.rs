@@ -7,7 +7,9 @@ use std::time::Instant;
 use actix_web::http::header;
 use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter};
+use domain::query::{
+    Answer, DEFAULT_ROOM, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter,
+};
 use domain::{SpaceKey, TokenId};
 use governor::Quota;
 use serde::Deserialize;
@@ -118,7 +120,7 @@ impl QueryRequest {
                     .and_then(|label| label_filter(&label)),
                 updated_after,
             },
-            room: 0,
+            room: DEFAULT_ROOM,
         };
         check.unknown(
             "filters.",

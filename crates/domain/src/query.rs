@@ -9,6 +9,8 @@ use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// How many results are given when nobody says.
 pub const DEFAULT_TOP_K: u32 = 8;
+/// Bytes that a passage of an answer takes with what stands around it, where nobody says.
+pub const DEFAULT_ROOM: usize = 1_900;
 /// How many results are given at most.
 pub const MAX_TOP_K: u32 = 50;
 
@@ -160,6 +162,41 @@ pub struct Diagnostics {
     pub languages: Vec<String>,
 }
 
+impl Diagnostics {
+    /// What is left to say once the answer is made: what the store says of its passages says nothing of those that
+    /// Confluence's own search found, and an answer without a passage is sure of nothing.
+    #[must_use]
+    pub fn of_answer(self, source: AnswerSource, empty: bool) -> Self {
+        let confidence = match (source, empty) {
+            (_, true) => Confidence::None,
+            (AnswerSource::Live, false) => Confidence::Unknown,
+            (_, false) => self.confidence,
+        };
+        Self { confidence, ..self }
+    }
+
+    /// What two indexes say of one question: a word is unknown that neither knows, and the surer of the two decides the rest.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        let (mut surer, less) = match other.confidence > self.confidence {
+            true => (other, self),
+            false => (self, other),
+        };
+        let unknown = |word: &UnknownWord| less.unknown_words.iter().any(|w| w.word == word.word);
+        surer.unknown_words.retain(unknown);
+        surer.candidates = match (surer.candidates, less.candidates) {
+            (Some(a), Some(b)) => Some(a + b),
+            _ => None,
+        };
+        for language in less.languages {
+            if !surer.languages.contains(&language) {
+                surer.languages.push(language);
+            }
+        }
+        surer
+    }
+}
+
 /// A word that stands in no indexed page.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -173,7 +210,9 @@ pub struct UnknownWord {
 }
 
 /// How surely passages answer a question, by its words.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {

@@ -99,7 +99,12 @@ async fn main() -> Outcome<()> {
     row("all", &all);
     for half in 0..2 {
         let of_half = |(at, _): &(usize, &(&Question, &Went))| at % 2 == half;
-        let some: Vec<_> = all.iter().enumerate().filter(of_half).map(|(_, one)| *one).collect();
+        let some: Vec<_> = all
+            .iter()
+            .enumerate()
+            .filter(of_half)
+            .map(|(_, one)| *one)
+            .collect();
         row(["first half", "second half"][half], &some);
     }
     let mut kinds: BTreeMap<&str, Vec<(&Question, &Went)>> = BTreeMap::new();
@@ -114,13 +119,20 @@ async fn main() -> Outcome<()> {
             if went.rank.is_none_or(|rank| rank > 3) || went.answer.is_none() {
                 println!(
                     "{} {} rank {:?} answer {:?}: {} {:?}",
-                    question.id, question.cls, went.rank, went.answer, question.question, question.pages
+                    question.id,
+                    question.cls,
+                    went.rank,
+                    went.answer,
+                    question.question,
+                    question.pages
                 );
             }
         }
     }
 
-    println!("\n| asking at once | questions | p50 ms | p95 ms | p99 ms | processor ms a question | questions/s |");
+    println!(
+        "\n| asking at once | questions | p50 ms | p95 ms | p99 ms | processor ms a question | questions/s |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for clients in [1, 8, 64] {
         timed(&local, &remote, &questions, rounds, clients).await?;
@@ -186,7 +198,12 @@ fn documents(index: IndexId, corpus: &str) -> Outcome<(Vec<Document>, HashMap<St
     Ok((documents, keys))
 }
 
-async fn search(local: &LocalIndex, remote: &Remote, text: &str, top_k: u32) -> Outcome<Vec<Passage>> {
+async fn search(
+    local: &LocalIndex,
+    remote: &Remote,
+    text: &str,
+    top_k: u32,
+) -> Outcome<Vec<Passage>> {
     let query = RetrievalQuery {
         text: text.to_owned(),
         top_k,
@@ -204,7 +221,9 @@ async fn ask(
 ) -> Outcome<Went> {
     let key = |passage: &Passage| {
         let page = passage.document.page().map(|(_, id)| id.to_string());
-        page.and_then(|id| keys.get(&id)).cloned().unwrap_or_default()
+        page.and_then(|id| keys.get(&id))
+            .cloned()
+            .unwrap_or_default()
     };
     let mut pages: Vec<String> = Vec::new();
     for passage in search(local, remote, &question.question, 50).await? {
@@ -213,17 +232,27 @@ async fn ask(
             pages.push(page);
         }
     }
-    let rank = pages.iter().take(10).position(|page| question.pages.contains(page));
+    let rank = pages
+        .iter()
+        .take(10)
+        .position(|page| question.pages.contains(page));
     let mut expressions = Vec::new();
     for answer in &question.answer {
-        let all: Result<Vec<Regex>, _> =
-            answer.split("&&").map(|one| Regex::new(&format!("(?is){}", one.trim()))).collect();
+        let all: Result<Vec<Regex>, _> = answer
+            .split("&&")
+            .map(|one| Regex::new(&format!("(?is){}", one.trim())))
+            .collect();
         expressions.push(all?);
     }
-    let answer = search(local, remote, &question.question, 8).await?.iter().position(|passage| {
-        let holds = expressions.iter().any(|all| all.iter().all(|one| one.is_match(&passage.text)));
-        question.pages.contains(&key(passage)) && (holds || expressions.is_empty())
-    });
+    let answer = search(local, remote, &question.question, 8)
+        .await?
+        .iter()
+        .position(|passage| {
+            let holds = expressions
+                .iter()
+                .any(|all| all.iter().all(|one| one.is_match(&passage.text)));
+            question.pages.contains(&key(passage)) && (holds || expressions.is_empty())
+        });
     Ok(Went {
         rank: rank.map(|at| at + 1),
         answer: answer.map(|at| at + 1),
@@ -234,7 +263,8 @@ fn row(name: &str, some: &[(&Question, &Went)]) {
     let share = |test: &dyn Fn(&Went) -> f64| {
         some.iter().map(|(_, went)| test(went)).sum::<f64>() / some.len().max(1) as f64
     };
-    let within = |place: Option<usize>, most: usize| f64::from(u8::from(place.is_some_and(|at| at <= most)));
+    let within =
+        |place: Option<usize>, most: usize| f64::from(u8::from(place.is_some_and(|at| at <= most)));
     println!(
         "| {name} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} |",
         some.len(),
@@ -297,19 +327,31 @@ async fn timed(
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let behind = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> = behind.split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    let fields: Vec<u64> = behind
+        .split_whitespace()
+        .map(|f| f.parse().unwrap_or(0))
+        .collect();
     // In ticks of a hundredth of a second.
     Duration::from_millis(10 * (fields.get(11).unwrap_or(&0) + fields.get(12).unwrap_or(&0)))
 }
 
 fn memory(what: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap_or_default();
-    let kilobytes = line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok());
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(what))
+        .unwrap_or_default();
+    let kilobytes = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse::<f64>().ok());
     kilobytes.unwrap_or_default() / 1e3
 }
 
 fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    format!("load {}", load.split_whitespace().next().unwrap_or("unknown"))
+    format!(
+        "load {}",
+        load.split_whitespace().next().unwrap_or("unknown")
+    )
 }

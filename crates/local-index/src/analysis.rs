@@ -144,7 +144,8 @@ fn humps(word: &str) -> Vec<&str> {
         let (before, here) = (bytes[at - 1], bytes[at]);
         let next = bytes.get(at + 1).copied().unwrap_or(b'A');
         let rises = before.is_ascii_lowercase() && here.is_ascii_uppercase();
-        let falls = before.is_ascii_uppercase() && here.is_ascii_uppercase() && next.is_ascii_lowercase();
+        let falls =
+            before.is_ascii_uppercase() && here.is_ascii_uppercase() && next.is_ascii_lowercase();
         if rises || falls {
             cuts.push(at);
         }
@@ -153,8 +154,15 @@ fn humps(word: &str) -> Vec<&str> {
     if cuts.len() == 2 || !word.is_ascii() {
         return vec![word];
     }
-    let humps: Vec<&str> = cuts.windows(2).map(|pair| &word[pair[0]..pair[1]]).collect();
-    if humps.iter().any(|hump| hump.len() < 3) { vec![word] } else { humps }
+    let humps: Vec<&str> = cuts
+        .windows(2)
+        .map(|pair| &word[pair[0]..pair[1]])
+        .collect();
+    if humps.iter().any(|hump| hump.len() < 3) {
+        vec![word]
+    } else {
+        humps
+    }
 }
 
 /// Writings that put no spaces between words, and Korean, whose words carry their particles.
@@ -168,14 +176,20 @@ fn unspaced(word: &str, scratch: &mut Scratch, each: &mut impl FnMut(&str, Kind)
     let mut rest = word;
     while let Some(first) = rest.chars().next() {
         let of_them = is_unspaced(first);
-        let end = rest.find(|c| is_unspaced(c) != of_them).unwrap_or(rest.len());
+        let end = rest
+            .find(|c| is_unspaced(c) != of_them)
+            .unwrap_or(rest.len());
         let (run, behind) = rest.split_at(end);
         rest = behind;
         if !of_them {
             part(run, scratch, each);
             continue;
         }
-        let places: Vec<usize> = run.char_indices().map(|(at, _)| at).chain([run.len()]).collect();
+        let places: Vec<usize> = run
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([run.len()])
+            .collect();
         if places.len() == 2 {
             each(run, Kind::Signs);
             continue;
@@ -246,7 +260,10 @@ mod tests {
         for (text, expected) in [
             ("How do I roll back?", "how do i roll back"),
             ("retry-after", "retry after =retryafter"),
-            ("SYNC_UPLOAD_DEADLINE", "sync upload deadline =syncuploaddeadline"),
+            (
+                "SYNC_UPLOAD_DEADLINE",
+                "sync upload deadline =syncuploaddeadline",
+            ),
             ("--env-file=x", "env file =envfile x"),
             ("retryAfter", "retry after =retryafter"),
             ("HTTPServer2", "http server2 =httpserver2"),
@@ -265,13 +282,22 @@ mod tests {
 
     #[test]
     fn writing_without_spaces_is_cut_into_twos() {
-        assert_eq!(told("部署回滚 ops手册1 学").join(" "), "+部署 +署回 +回滚 -部 -署 -回 -滚 ops +手册 -手 -册 1 +学");
+        assert_eq!(
+            told("部署回滚 ops手册1 学").join(" "),
+            "+部署 +署回 +回滚 -部 -署 -回 -滚 ops +手册 -手 -册 1 +学"
+        );
     }
 
     #[test]
     fn stems_and_folding() {
-        let (english, german) = (Language::named("english").unwrap(), Language::named("german").unwrap());
-        assert_eq!(stem_term("reservations", english).as_deref(), Some("~reserv"));
+        let (english, german) = (
+            Language::named("english").unwrap(),
+            Language::named("german").unwrap(),
+        );
+        assert_eq!(
+            stem_term("reservations", english).as_deref(),
+            Some("~reserv")
+        );
         assert_eq!(stem_term("häuser", german).as_deref(), Some("~haus"));
         assert_eq!(stem_term("b2b", english), None);
         assert_eq!(folded("größe"), "grosse");

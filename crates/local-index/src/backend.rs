@@ -144,10 +144,8 @@ impl RetrievalBackend for LocalIndex {
 
     async fn remove(&self, spec: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
         let (spec, id) = (spec.clone(), remote.id.clone());
-        self.writing(move |inner| {
-            write::remove(&mut *inner.store.writer()?, &spec, &id)
-        })
-        .await
+        self.writing(move |inner| write::remove(&mut *inner.store.writer()?, &spec, &id))
+            .await
     }
 
     async fn upsert(
@@ -157,7 +155,12 @@ impl RetrievalBackend for LocalIndex {
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let (id, documents) = (remote.id.clone(), documents.to_vec());
         self.writing(move |inner| {
-            write::upsert(&mut *inner.store.writer()?, &id, &documents, &inner.languages)
+            write::upsert(
+                &mut *inner.store.writer()?,
+                &id,
+                &documents,
+                &inner.languages,
+            )
         })
         .await
     }
@@ -178,10 +181,8 @@ impl RetrievalBackend for LocalIndex {
     /// Everything is searchable already; this is the moment to tidy the file up.
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
         let id = remote.id.clone();
-        self.writing(move |inner| {
-            write::tidy(&mut *inner.store.writer()?, &id)
-        })
-        .await
+        self.writing(move |inner| write::tidy(&mut *inner.store.writer()?, &id))
+            .await
     }
 
     async fn progress(
@@ -215,11 +216,7 @@ impl RetrievalBackend for LocalIndex {
         .await
     }
 
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Found, BackendError> {
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError> {
         let (id, query) = (remote.id.clone(), query.clone());
         self.blocking(move |inner| {
             let mut connection = inner.store.reader()?;

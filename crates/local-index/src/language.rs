@@ -95,7 +95,10 @@ impl Languages {
             Choice::Several(Box::new(Several { allowed, detector }))
         };
         let (signature, choice) = match named.as_slice() {
-            _ if auto => ("auto".to_owned(), several((0..TABLE.len()).map(Language).collect())),
+            _ if auto => (
+                "auto".to_owned(),
+                several((0..TABLE.len()).map(Language).collect()),
+            ),
             [] => ("none".to_owned(), Choice::None),
             [one] => (one.name().to_owned(), Choice::One(*one)),
             some => {
@@ -125,12 +128,20 @@ impl Languages {
                 break;
             }
         }
-        let found = several.detector.detect(&sample).filter(|info| info.is_reliable());
+        let found = several
+            .detector
+            .detect(&sample)
+            .filter(|info| info.is_reliable());
         let language = found.and_then(|info| {
             let row = TABLE.iter().position(|row| row.1 == info.lang())?;
-            several.allowed.contains(&Language(row)).then_some(Language(row))
+            several
+                .allowed
+                .contains(&Language(row))
+                .then_some(Language(row))
         });
-        language.or(around).or_else(|| several.allowed.first().copied())
+        language
+            .or(around)
+            .or_else(|| several.allowed.first().copied())
     }
 }
 
@@ -142,16 +153,37 @@ mod tests {
     fn texts_are_known_by_their_language() {
         let auto = Languages::of("auto");
         for (text, language) in [
-            ("The service is restarted when the configuration has changed, and the users are told about it.", "english"),
-            ("Der Dienst wird neu gestartet, wenn sich die Einstellungen geändert haben, und die Leute erfahren davon.", "german"),
-            ("Le service redémarre lorsque la configuration a changé, et les utilisateurs en sont informés.", "french"),
-            ("Usługa uruchamia się ponownie, gdy zmieni się konfiguracja, o czym są informowani użytkownicy.", "polish"),
+            (
+                "The service is restarted when the configuration has changed, and the users are told about it.",
+                "english",
+            ),
+            (
+                "Der Dienst wird neu gestartet, wenn sich die Einstellungen geändert haben, und die Leute erfahren davon.",
+                "german",
+            ),
+            (
+                "Le service redémarre lorsque la configuration a changé, et les utilisateurs en sont informés.",
+                "french",
+            ),
+            (
+                "Usługa uruchamia się ponownie, gdy zmieni się konfiguracja, o czym są informowani użytkownicy.",
+                "polish",
+            ),
             ("cp -r a/b c && x=1", "english"),
         ] {
-            assert_eq!(auto.detect(text, None).map(Language::name), Some(language), "{text}");
+            assert_eq!(
+                auto.detect(text, None).map(Language::name),
+                Some(language),
+                "{text}"
+            );
         }
         let text = "Der Dienst wird neu gestartet, wenn sich die Einstellungen geändert haben.";
-        assert_eq!(Languages::of("english").detect(text, None).map(Language::name), Some("english"));
+        assert_eq!(
+            Languages::of("english")
+                .detect(text, None)
+                .map(Language::name),
+            Some("english")
+        );
         assert_eq!(Languages::of("none").detect(text, None), None);
         let around = Language::named("german");
         assert_eq!(auto.detect("ok", around), around);

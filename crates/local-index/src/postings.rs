@@ -17,11 +17,19 @@ pub(crate) type Counts = [u16; 4];
 
 /// The share of its idf that a term gives a chunk, in 255ths; at least 1.
 pub(crate) fn impact(counts: Counts, length: u32) -> u8 {
-    let count: f32 = counts.iter().zip(FIELDS).map(|(count, weight)| f32::from(*count) * weight).sum();
+    let count: f32 = counts
+        .iter()
+        .zip(FIELDS)
+        .map(|(count, weight)| f32::from(*count) * weight)
+        .sum();
     #[expect(clippy::cast_precision_loss, reason = "words of a chunk")]
     let norm = 1.0 - B + B * length as f32 / USUAL;
     let share = count / (count + K1 * norm);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 255")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 1 and 255"
+    )]
     let byte = (share * 255.0).round().clamp(1.0, 255.0) as u8;
     byte
 }
@@ -37,7 +45,11 @@ pub(crate) struct List {
 impl List {
     /// An empty list of a segment whose chunks begin at `first`.
     pub(crate) fn new(first: i64) -> Self {
-        Self { bytes: Vec::new(), chunks: 0, last: first }
+        Self {
+            bytes: Vec::new(),
+            chunks: 0,
+            last: first,
+        }
     }
 
     /// Adds a chunk behind all others.

@@ -39,7 +39,10 @@ impl Word {
     fn of(typed: &str, kind: Kind, languages: &[Language]) -> Self {
         let mut stems: Vec<String> = Vec::new();
         if kind == Kind::Word {
-            for stem in languages.iter().filter_map(|language| stem_term(typed, *language)) {
+            for stem in languages
+                .iter()
+                .filter_map(|language| stem_term(typed, *language))
+            {
                 if !stems.contains(&stem) {
                     stems.push(stem);
                 }
@@ -49,7 +52,12 @@ impl Word {
             Kind::Word | Kind::Whole => folded(typed),
             Kind::Signs | Kind::Sign => typed.to_owned(),
         };
-        Self { typed: typed.to_owned(), kind, exact, stems }
+        Self {
+            typed: typed.to_owned(),
+            kind,
+            exact,
+            stems,
+        }
     }
 }
 
@@ -66,7 +74,9 @@ pub(crate) fn words(question: &str, languages: &[Language]) -> Vec<Word> {
     let telling: Vec<(String, Kind)> = all.iter().filter(tells).cloned().collect();
     let mut kept = if telling.is_empty() { all } else { telling };
     kept.truncate(MAX_WORDS);
-    kept.iter().map(|(piece, kind)| Word::of(piece, *kind, languages)).collect()
+    kept.iter()
+        .map(|(piece, kind)| Word::of(piece, *kind, languages))
+        .collect()
 }
 
 #[cfg(test)]
@@ -74,7 +84,10 @@ mod tests {
     use super::*;
 
     fn told(question: &str) -> Vec<String> {
-        words(question, &[]).into_iter().map(|word| word.exact).collect()
+        words(question, &[])
+            .into_iter()
+            .map(|word| word.exact)
+            .collect()
     }
 
     #[test]
@@ -102,7 +115,10 @@ mod tests {
     #[test]
     fn stems_are_those_of_all_languages_of_the_index() {
         let languages = ["english", "german"].map(|name| Language::named(name).unwrap());
-        assert_eq!(Word::plain("running", &languages).stems, ["~run", "~running"]);
+        assert_eq!(
+            Word::plain("running", &languages).stems,
+            ["~run", "~running"]
+        );
         assert_eq!(Word::plain("rest", &languages).stems, ["~rest"]);
     }
 }

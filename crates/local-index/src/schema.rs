@@ -162,7 +162,9 @@ pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(
                 connection.batch_execute(CREATE_LISTS).map(Ok)
             }
             1 => {
-                let all: Vec<i64> = collections::table.select(collections::id).load(connection)?;
+                let all: Vec<i64> = collections::table
+                    .select(collections::id)
+                    .load(connection)?;
                 for collection in all {
                     connection
                         .batch_execute(&format!("DROP TABLE IF EXISTS chunks_fts_{collection}"))?;
@@ -219,11 +221,19 @@ pub(crate) fn follow(
 
 type Row = (i64, i64, String, String, String, String);
 
-fn fill(connection: &mut SqliteConnection, collection: i64, languages: &Languages) -> QueryResult<()> {
+fn fill(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    languages: &Languages,
+) -> QueryResult<()> {
     let mut behind = 0;
     loop {
         let some: Vec<(i64, i64)> = documents::table
-            .filter(documents::collection.eq(collection).and(documents::first_chunk.gt(behind)))
+            .filter(
+                documents::collection
+                    .eq(collection)
+                    .and(documents::first_chunk.gt(behind)),
+            )
             .order(documents::first_chunk)
             .limit(READ_AT_ONCE)
             .select((documents::first_chunk, documents::chunks))
@@ -253,7 +263,13 @@ fn fill(connection: &mut SqliteConnection, collection: i64, languages: &Language
                 builder.next_document();
                 document = *key;
             }
-            builder.read(&Read { id: *id, title, headings, breadcrumb, text });
+            builder.read(&Read {
+                id: *id,
+                title,
+                headings,
+                breadcrumb,
+                text,
+            });
         }
         builder.write(connection, collection)?;
     }

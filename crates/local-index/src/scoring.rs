@@ -23,7 +23,15 @@ pub(crate) struct Walk {
 impl Walk {
     /// Through a list of a segment whose chunks begin at `first`.
     pub(crate) fn new(list: Vec<u8>, first: i64, weight: f32, word: u32) -> Self {
-        let mut walk = Self { list, at: 0, chunk: first, impact: 0, ended: false, weight: weight / 255.0, word };
+        let mut walk = Self {
+            list,
+            at: 0,
+            chunk: first,
+            impact: 0,
+            ended: false,
+            weight: weight / 255.0,
+            word,
+        };
         walk.step();
         walk
     }
@@ -64,7 +72,10 @@ impl Eq for Scored {}
 impl Ord for Scored {
     /// The worse is the greater, so that a heap gives it up first; later chunks are worse than earlier ones.
     fn cmp(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then(self.chunk.cmp(&other.chunk))
+        other
+            .score
+            .total_cmp(&self.score)
+            .then(self.chunk.cmp(&other.chunk))
     }
 }
 
@@ -98,14 +109,23 @@ pub(crate) fn best(
     let (mut candidates, mut unfiltered) = (0, 0);
     let mut range = 0;
     loop {
-        let Some(low) = walks.iter().filter(|walk| !walk.ended).map(|walk| walk.chunk).min() else {
+        let Some(low) = walks
+            .iter()
+            .filter(|walk| !walk.ended)
+            .map(|walk| walk.chunk)
+            .min()
+        else {
             break;
         };
         let high = low + WINDOW;
         for walk in &mut walks {
             let bit = 1_u32 << walk.word.min(31);
             while !walk.ended && walk.chunk < high {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the window")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "within the window"
+                )]
                 let sum = &mut sums[(walk.chunk - low) as usize];
                 sum.0 += walk.weight * f32::from(walk.impact);
                 sum.1 |= bit;
@@ -130,9 +150,18 @@ pub(crate) fn best(
                 }
             }
             candidates += 1;
-            let held: f32 = weights.iter().enumerate().filter(|(at, _)| words & (1 << (*at).min(31)) != 0).map(|(_, w)| w).sum();
+            let held: f32 = weights
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| words & (1 << (*at).min(31)) != 0)
+                .map(|(_, w)| w)
+                .sum();
             let score = score * (1.0 - TOGETHER + TOGETHER * held / all);
-            let scored = Scored { chunk: number, score, words };
+            let scored = Scored {
+                chunk: number,
+                score,
+                words,
+            };
             if heap.len() < wanted {
                 heap.push(scored);
             } else if heap.peek().is_some_and(|worst| scored < *worst) {
@@ -141,7 +170,11 @@ pub(crate) fn best(
             }
         }
     }
-    Best { chunks: heap.into_sorted_vec(), candidates, unfiltered }
+    Best {
+        chunks: heap.into_sorted_vec(),
+        candidates,
+        unfiltered,
+    }
 }
 
 /// How much of a score depends on the share of the question's words that stand together.

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
-use domain::query::{Confidence, Diagnostics, Filters, Found, Passage, RetrievalQuery, UnknownWord};
+use domain::query::{
+    Confidence, Diagnostics, Filters, Found, Passage, RetrievalQuery, UnknownWord,
+};
 
 use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
@@ -63,7 +65,10 @@ pub(crate) fn search(
         let mut diagnostics = Diagnostics {
             confidence: Confidence::None,
             candidates: Some(0),
-            languages: languages.iter().map(|language| language.name().to_owned()).collect(),
+            languages: languages
+                .iter()
+                .map(|language| language.name().to_owned())
+                .collect(),
             ..Diagnostics::default()
         };
         let mut asked = Vec::new();
@@ -89,14 +94,21 @@ pub(crate) fn search(
             judge(&mut diagnostics, &asked, best.words);
         }
         let passages = read(connection, places, wanted, query.room)?;
-        Ok(Found { passages, diagnostics })
+        Ok(Found {
+            passages,
+            diagnostics,
+        })
     })
 }
 
 /// How surely the best passage answers, by the words that it holds.
 fn judge(diagnostics: &mut Diagnostics, asked: &[Asked], held: u32) {
     let (mut all, mut here) = (0.0, 0.0);
-    for (at, asked) in asked.iter().enumerate().filter(|(_, asked)| asked.word.kind != Kind::Whole) {
+    for (at, asked) in asked
+        .iter()
+        .enumerate()
+        .filter(|(_, asked)| asked.word.kind != Kind::Whole)
+    {
         all += f64::from(asked.weight);
         if held & bit(at) != 0 {
             here += f64::from(asked.weight);
@@ -117,7 +129,11 @@ fn filters_named(filters: &Filters) -> Vec<String> {
         ("label", filters.label.is_some()),
         ("updated_after", filters.updated_after.is_some()),
     ];
-    named.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned()).collect()
+    named
+        .into_iter()
+        .filter(|(_, set)| *set)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 enum Filtered<'f> {
@@ -159,18 +175,28 @@ impl Index {
         let mut spoken: Vec<(i64, Language)> = spoken
             .into_iter()
             .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * SPOKEN)
-            .filter_map(|(term, chunks)| Some((-chunks, Language::named(term.trim_start_matches(MARK))?)))
+            .filter_map(|(term, chunks)| {
+                Some((-chunks, Language::named(term.trim_start_matches(MARK))?))
+            })
             .collect();
         spoken.sort_unstable();
         Ok(spoken.into_iter().map(|(_, language)| language).collect())
     }
 
-    fn list(&self, connection: &mut SqliteConnection, term: &str) -> QueryResult<(i64, Vec<(Vec<u8>, i64)>)> {
+    fn list(
+        &self,
+        connection: &mut SqliteConnection,
+        term: &str,
+    ) -> QueryResult<(i64, Vec<(Vec<u8>, i64)>)> {
         let mut chunks = 0;
         let mut lists = Vec::new();
         for segment in &self.segments {
             let row: Option<(i64, Vec<u8>)> = postings::table
-                .filter(postings::segment.eq(segment.id).and(postings::term.eq(term)))
+                .filter(
+                    postings::segment
+                        .eq(segment.id)
+                        .and(postings::term.eq(term)),
+                )
                 .select((postings::chunks, postings::list))
                 .first(connection)
                 .optional()?;
@@ -197,8 +223,10 @@ impl Index {
             Kind::Word if !word.stems.is_empty() => EXACT,
             _ => EXACT + STEMMED,
         };
-        let mut all: Vec<(Vec<u8>, i64, f32)> =
-            lists.into_iter().map(|(list, first)| (list, first, rarity * factor)).collect();
+        let mut all: Vec<(Vec<u8>, i64, f32)> = lists
+            .into_iter()
+            .map(|(list, first)| (list, first, rarity * factor))
+            .collect();
         let mut most = held;
         for stem in &word.stems {
             let (held, lists) = self.list(connection, stem)?;
@@ -227,7 +255,9 @@ impl Index {
             let found = self.ask(connection, Word::plain(meant, languages))?;
             asked.weight = found.weight * SPELLED;
             let lists = found.lists.into_iter();
-            asked.lists = lists.map(|(list, first, weight)| (list, first, weight * SPELLED)).collect();
+            asked.lists = lists
+                .map(|(list, first, weight)| (list, first, weight * SPELLED))
+                .collect();
         }
         Ok(UnknownWord {
             word: asked.word.typed.clone(),
@@ -237,20 +267,31 @@ impl Index {
     }
 
     /// Ranges of the chunks that pass the filters, ascending.
-    fn ranges(&self, connection: &mut SqliteConnection, filters: &Filters) -> QueryResult<Vec<(i64, i64)>> {
-        let mut query = documents::table.filter(documents::collection.eq(self.collection)).into_boxed();
+    fn ranges(
+        &self,
+        connection: &mut SqliteConnection,
+        filters: &Filters,
+    ) -> QueryResult<Vec<(i64, i64)>> {
+        let mut query = documents::table
+            .filter(documents::collection.eq(self.collection))
+            .into_boxed();
         if let Some(space) = &filters.space {
             query = query.filter(documents::space.eq(space.as_str()));
         }
         if let Some(after) = filters.updated_after {
             query = query.filter(documents::updated.gt(after.timestamp()));
         }
-        let rows: Vec<(i64, i64, String)> =
-            query.select((documents::first_chunk, documents::chunks, documents::labels)).load(connection)?;
+        let rows: Vec<(i64, i64, String)> = query
+            .select((documents::first_chunk, documents::chunks, documents::labels))
+            .load(connection)?;
         let label = filters.label.as_ref().map(|label| format!("|{label}|"));
         let mut ranges: Vec<(i64, i64)> = rows
             .into_iter()
-            .filter(|(_, _, labels)| label.as_ref().is_none_or(|label| labels.contains(label.as_str())))
+            .filter(|(_, _, labels)| {
+                label
+                    .as_ref()
+                    .is_none_or(|label| labels.contains(label.as_str()))
+            })
             .map(|(first, count, _)| (first, first + count - 1))
             .collect();
         ranges.sort_unstable();
@@ -298,13 +339,30 @@ fn places(connection: &mut SqliteConnection, best: &[Scored]) -> QueryResult<Vec
     let rows: Vec<(i64, i64, i64, i64)> = chunks::table
         .inner_join(documents::table)
         .filter(chunks::id.eq_any(best.iter().map(|scored| scored.chunk)))
-        .select((chunks::id, documents::key, documents::first_chunk, documents::chunks))
+        .select((
+            chunks::id,
+            documents::key,
+            documents::first_chunk,
+            documents::chunks,
+        ))
         .load(connection)?;
     let rows: HashMap<i64, Place> = rows
         .into_iter()
-        .map(|(id, document, first, count)| (id, Place { document, first, count }))
+        .map(|(id, document, first, count)| {
+            (
+                id,
+                Place {
+                    document,
+                    first,
+                    count,
+                },
+            )
+        })
         .collect();
-    Ok(best.iter().filter_map(|scored| Some((*scored, *rows.get(&scored.chunk)?))).collect())
+    Ok(best
+        .iter()
+        .filter_map(|scored| Some((*scored, *rows.get(&scored.chunk)?)))
+        .collect())
 }
 
 /// The order in which passages are told: by score, but a page's third and later ones behind the first ones of others.
@@ -346,7 +404,13 @@ fn read(
     let rows: Vec<Row> = chunks::table
         .inner_join(documents::table)
         .filter(chunks::id.eq_any(&ids))
-        .select((chunks::id, documents::id, chunks::headings, chunks::anchor, chunks::text))
+        .select((
+            chunks::id,
+            documents::id,
+            chunks::headings,
+            chunks::anchor,
+            chunks::text,
+        ))
         .load(connection)?;
     let rows: HashMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
     let mut passages = Vec::with_capacity(wanted);
@@ -365,10 +429,23 @@ fn read(
         }
         let own = |chunk: i64| {
             let of_page = (place.first..place.first + place.count).contains(&chunk);
-            rows.get(&chunk).filter(|_| of_page && !shown.contains(&chunk))
+            rows.get(&chunk)
+                .filter(|_| of_page && !shown.contains(&chunk))
         };
-        let neighbour = |chunk: i64| own(chunk).map(|row| Neighbour { chunk, text: row.4.as_str() });
-        let (text, with) = surroundings::widened(Neighbour { chunk: scored.chunk, text }, neighbour, room);
+        let neighbour = |chunk: i64| {
+            own(chunk).map(|row| Neighbour {
+                chunk,
+                text: row.4.as_str(),
+            })
+        };
+        let (text, with) = surroundings::widened(
+            Neighbour {
+                chunk: scored.chunk,
+                text,
+            },
+            neighbour,
+            room,
+        );
         shown.extend(with);
         least = least.min(scored.score);
         passages.push(Passage {

@@ -41,21 +41,40 @@ impl Segment {
 }
 
 /// The segments of a collection, in the order of their chunks.
-pub(crate) fn of_collection(connection: &mut SqliteConnection, collection: i64) -> QueryResult<Vec<Segment>> {
-    let columns = (segments::id, segments::first, segments::last, segments::chunks, segments::gone);
+pub(crate) fn of_collection(
+    connection: &mut SqliteConnection,
+    collection: i64,
+) -> QueryResult<Vec<Segment>> {
+    let columns = (
+        segments::id,
+        segments::first,
+        segments::last,
+        segments::chunks,
+        segments::gone,
+    );
     let rows: Vec<(i64, i64, i64, i64, i64)> = segments::table
         .filter(segments::collection.eq(collection))
         .order(segments::first)
         .select(columns)
         .load(connection)?;
-    let to_segment = |(id, first, last, chunks, gone)| Segment { id, first, last, chunks, gone };
+    let to_segment = |(id, first, last, chunks, gone)| Segment {
+        id,
+        first,
+        last,
+        chunks,
+        gone,
+    };
     Ok(rows.into_iter().map(to_segment).collect())
 }
 
 /// The number from which on no chunk is or was numbered, as far as any list still knows.
 pub(crate) fn next_chunk(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    let chunk: Option<i64> = chunks::table.select(diesel::dsl::max(chunks::id)).first(connection)?;
-    let listed: Option<i64> = segments::table.select(diesel::dsl::max(segments::last)).first(connection)?;
+    let chunk: Option<i64> = chunks::table
+        .select(diesel::dsl::max(chunks::id))
+        .first(connection)?;
+    let listed: Option<i64> = segments::table
+        .select(diesel::dsl::max(segments::last))
+        .first(connection)?;
     Ok(chunk.max(listed).unwrap_or(0) + 1)
 }
 
@@ -151,8 +170,14 @@ impl<'l> Builder<'l> {
             return *known;
         }
         let stem = language.and_then(|language| stem_term(piece, language));
-        let known = Known { exact: self.term(folded(piece)), stem: stem.map(|stem| self.term(stem)) };
-        self.words.entry(language).or_default().insert(piece.to_owned(), known);
+        let known = Known {
+            exact: self.term(folded(piece)),
+            stem: stem.map(|stem| self.term(stem)),
+        };
+        self.words
+            .entry(language)
+            .or_default()
+            .insert(piece.to_owned(), known);
         known
     }
 
@@ -167,7 +192,10 @@ impl<'l> Builder<'l> {
         self.around = self.around.or(language);
         let mut length = 0;
         let mut met: Vec<(u32, u8)> = Vec::with_capacity(512);
-        for (field, text) in [chunk.title, chunk.headings, chunk.breadcrumb, chunk.text].into_iter().enumerate() {
+        for (field, text) in [chunk.title, chunk.headings, chunk.breadcrumb, chunk.text]
+            .into_iter()
+            .enumerate()
+        {
             #[expect(clippy::cast_possible_truncation, reason = "one of four")]
             let field = field as u8;
             analysis::pieces(text, |piece, kind| {
@@ -195,15 +223,26 @@ impl<'l> Builder<'l> {
     }
 
     /// Writes the segment; nothing where nothing was read.
-    pub(crate) fn write(self, connection: &mut SqliteConnection, collection: i64) -> QueryResult<()> {
+    pub(crate) fn write(
+        self,
+        connection: &mut SqliteConnection,
+        collection: i64,
+    ) -> QueryResult<()> {
         if self.chunks == 0 {
             return Ok(());
         }
         let mut terms: Vec<(String, u32)> = self.terms.into_iter().collect();
         terms.sort_unstable();
-        let lists = terms.into_iter().map(|(term, number)| (term, &self.lists[number as usize]));
+        let lists = terms
+            .into_iter()
+            .map(|(term, number)| (term, &self.lists[number as usize]));
         let span = (self.first, self.last, self.chunks);
-        insert(connection, collection, span, lists.map(|(term, list)| (term, list.chunks, list.bytes.as_slice())))
+        insert(
+            connection,
+            collection,
+            span,
+            lists.map(|(term, list)| (term, list.chunks, list.bytes.as_slice())),
+        )
     }
 }
 
@@ -271,7 +310,9 @@ fn to_merge(all: &[Segment]) -> Option<&[Segment]> {
 /// Merges what the writes of a run have left: everything where many chunks are gone or most are in small segments.
 pub(crate) fn merge_all(connection: &mut SqliteConnection, collection: i64) -> QueryResult<()> {
     let all = of_collection(connection, collection)?;
-    let (chunks, gone): (i64, i64) = all.iter().fold((0, 0), |sum, s| (sum.0 + s.chunks, sum.1 + s.gone));
+    let (chunks, gone): (i64, i64) = all
+        .iter()
+        .fold((0, 0), |sum, s| (sum.0 + s.chunks, sum.1 + s.gone));
     let mut from = all.len();
     let mut newer = 0;
     // From the newest on, as long as what is newer is worth rewriting what is older.
@@ -327,7 +368,12 @@ fn merge(connection: &mut SqliteConnection, collection: i64, run: &[Segment]) ->
         for source in &mut sources {
             source.fill(connection)?;
         }
-        let Some(term) = sources.iter().filter_map(Source::term).min().map(str::to_owned) else {
+        let Some(term) = sources
+            .iter()
+            .filter_map(Source::term)
+            .min()
+            .map(str::to_owned)
+        else {
             break;
         };
         let mut list = List::new(first);
@@ -356,7 +402,12 @@ fn merge(connection: &mut SqliteConnection, collection: i64, run: &[Segment]) ->
     drop_segments(connection, &ids)
 }
 
-fn there(connection: &mut SqliteConnection, collection: i64, first: i64, last: i64) -> QueryResult<Vec<i64>> {
+fn there(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    first: i64,
+    last: i64,
+) -> QueryResult<Vec<i64>> {
     use crate::schema::documents;
     chunks::table
         .inner_join(documents::table)
@@ -392,7 +443,12 @@ struct Source {
 
 impl Source {
     fn new(segment: Segment) -> Self {
-        Self { segment, read: std::collections::VecDeque::new(), behind: None, ended: false }
+        Self {
+            segment,
+            read: std::collections::VecDeque::new(),
+            behind: None,
+            ended: false,
+        }
     }
 
     fn fill(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
@@ -430,7 +486,13 @@ mod tests {
         let mut all = Vec::new();
         for (id, size) in sizes.iter().enumerate() {
             let id = i64::try_from(id).unwrap();
-            all.push(Segment { id, first, last: first + size - 1, chunks: *size, gone: 0 });
+            all.push(Segment {
+                id,
+                first,
+                last: first + size - 1,
+                chunks: *size,
+                gone: 0,
+            });
             first += size;
         }
         all

@@ -48,10 +48,19 @@ pub(crate) struct Spelled {
 }
 
 impl Vocabularies {
-    fn of(&self, connection: &mut SqliteConnection, all: &[Segment]) -> QueryResult<Vec<Arc<Vocabulary>>> {
+    fn of(
+        &self,
+        connection: &mut SqliteConnection,
+        all: &[Segment],
+    ) -> QueryResult<Vec<Arc<Vocabulary>>> {
         let mut read = Vec::with_capacity(all.len());
         for segment in all {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.id).cloned();
+            let known = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&segment.id)
+                .cloned();
             read.push(match known {
                 Some(known) => known,
                 None => Arc::new(Vocabulary::read(connection, segment.id)?),
@@ -89,7 +98,10 @@ impl Vocabularies {
 
 impl Vocabulary {
     fn read(connection: &mut SqliteConnection, segment: i64) -> QueryResult<Self> {
-        let mut vocabulary = Self { letters: String::new(), words: Vec::new() };
+        let mut vocabulary = Self {
+            letters: String::new(),
+            words: Vec::new(),
+        };
         let rows = postings::table
             .filter(postings::segment.eq(segment))
             .select((postings::term, postings::chunks))
@@ -97,7 +109,11 @@ impl Vocabulary {
         for row in rows {
             let (term, chunks) = row?;
             let letters = term.chars().count();
-            if term.starts_with([STEM, MARK]) || letters < KNOWN_FROM || letters > 24 || !term.chars().all(char::is_alphabetic) {
+            if term.starts_with([STEM, MARK])
+                || letters < KNOWN_FROM
+                || letters > 24
+                || !term.chars().all(char::is_alphabetic)
+            {
                 continue;
             }
             vocabulary.letters.push_str(&term);
@@ -120,7 +136,8 @@ impl Vocabulary {
         let mut begin = 0;
         for known in &self.words {
             let end = known.end as usize;
-            let near = usize::from(known.count).abs_diff(letters) <= 2 && (known.mask ^ own).count_ones() <= 4;
+            let near = usize::from(known.count).abs_diff(letters) <= 2
+                && (known.mask ^ own).count_ones() <= 4;
             let text = &self.letters[begin..end];
             begin = end;
             if near || text.starts_with(&start) {
@@ -131,7 +148,8 @@ impl Vocabulary {
 }
 
 fn mask(word: &str) -> u32 {
-    word.chars().fold(0, |mask, c| mask | 1 << (u32::from(c) % 32))
+    word.chars()
+        .fold(0, |mask, c| mask | 1 << (u32::from(c) % 32))
 }
 
 /// By distance, then by how many chunks hold it.
@@ -144,7 +162,11 @@ fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
     let own = mask(word);
     let mut meant: Vec<(usize, std::cmp::Reverse<u64>, &str)> = Vec::new();
     for (known, chunks) in &found {
-        let most = if known.chars().count() < ONE_WRONG_FROM { 0 } else { allowed };
+        let most = if known.chars().count() < ONE_WRONG_FROM {
+            0
+        } else {
+            allowed
+        };
         if most > 0 && (mask(known) ^ own).count_ones() as usize <= 2 * most {
             let distance = strsim::osa_distance(word, known);
             if distance <= most {
@@ -154,7 +176,10 @@ fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
     }
     meant.sort_unstable();
     if let Some((_, _, best)) = meant.first() {
-        return Spelled { meant: Some((*best).to_owned()), closest: Vec::new() };
+        return Spelled {
+            meant: Some((*best).to_owned()),
+            closest: Vec::new(),
+        };
     }
     let mut alike: Vec<(f64, &str)> = found
         .iter()
@@ -163,8 +188,15 @@ fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
         .filter(|(alike, _)| *alike >= ALIKE)
         .collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    let closest = alike.into_iter().take(CLOSEST).map(|(_, known)| known.to_owned()).collect();
-    Spelled { meant: None, closest }
+    let closest = alike
+        .into_iter()
+        .take(CLOSEST)
+        .map(|(_, known)| known.to_owned())
+        .collect();
+    Spelled {
+        meant: None,
+        closest,
+    }
 }
 
 #[cfg(test)]
@@ -173,9 +205,20 @@ mod tests {
 
     #[test]
     fn words_are_spelled_by_distance_then_frequency() {
-        let known = [("reservation", 3), ("host", 40), ("hot", 90), ("hose", 2), ("vacuum", 9), ("replication", 5), ("replicator", 50)];
+        let known = [
+            ("reservation", 3),
+            ("host", 40),
+            ("hot", 90),
+            ("hose", 2),
+            ("vacuum", 9),
+            ("replication", 5),
+            ("replicator", 50),
+        ];
         let spelled = |word: &str| {
-            let found = known.iter().map(|(word, chunks)| ((*word).to_owned(), *chunks)).collect();
+            let found = known
+                .iter()
+                .map(|(word, chunks)| ((*word).to_owned(), *chunks))
+                .collect();
             choose(word, word.chars().count(), found)
         };
         for (word, meant) in [

@@ -66,7 +66,9 @@ fn common(before: &str, text: &str) -> usize {
     let most = OVERLAP.min(text.len()).min(before.len());
     (24..=most)
         .rev()
-        .find(|end| text.is_char_boundary(*end) && before.as_bytes().ends_with(&text.as_bytes()[..*end]))
+        .find(|end| {
+            text.is_char_boundary(*end) && before.as_bytes().ends_with(&text.as_bytes()[..*end])
+        })
         .unwrap_or(0)
 }
 
@@ -99,7 +101,13 @@ mod tests {
 
     #[test]
     fn what_two_chunks_share_is_told_once() {
-        let texts = ["one two three four five six seven", "three four five six seven eight"];
-        assert_eq!(shown(&texts, 0, 99).0, "one two three four five six seven eight");
+        let texts = [
+            "one two three four five six seven",
+            "three four five six seven eight",
+        ];
+        assert_eq!(
+            shown(&texts, 0, 99).0,
+            "one two three four five six seven eight"
+        );
     }
 }

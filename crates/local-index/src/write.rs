@@ -186,7 +186,10 @@ fn put(
         .select((documents::key, documents::hash, documents::first_chunk))
         .first(connection)
         .optional()?;
-    if present.as_ref().is_some_and(|(_, hash, _)| *hash == metadata.hash) {
+    if present
+        .as_ref()
+        .is_some_and(|(_, hash, _)| *hash == metadata.hash)
+    {
         return Ok(());
     }
     let mut next = segments::next_chunk(connection)?.max(builder.behind());
@@ -250,10 +253,15 @@ fn drop_chunks(
 ) -> QueryResult<()> {
     let dropped =
         diesel::delete(chunks::table.filter(chunks::document.eq(document))).execute(connection)?;
-    segments::note_gone(connection, collection, first, i64::try_from(dropped).unwrap_or(i64::MAX))
+    segments::note_gone(
+        connection,
+        collection,
+        first,
+        i64::try_from(dropped).unwrap_or(i64::MAX),
+    )
 }
 
-/// Removes documents in one transaction; unknown ids are accepted. 
+/// Removes documents in one transaction; unknown ids are accepted.
 pub(crate) fn delete(
     connection: &mut SqliteConnection,
     remote_id: &str,

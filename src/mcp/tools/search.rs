@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use domain::content::ContentKind;
 use domain::query::{
-    Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, QueryTarget,
+    Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
     RetrievalQuery, label_filter,
 };
 use futures_util::future::join_all;
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::fuse;
+use super::missed;
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
@@ -79,6 +80,7 @@ pub async fn search(
         text: query.to_owned(),
         top_k: limit,
         filters: filters.clone(),
+        room: room(limit as usize),
     };
     let answers = join_all(asked.iter().map(|i| kb.search(i.id, wanted.clone()))).await;
     let mut given = Vec::new();
@@ -130,6 +132,11 @@ fn merge(mut answers: Vec<Answer>) -> Answer {
         .unwrap_or(AnswerSource::Index);
     let as_of = answers.iter().filter_map(|a| a.as_of).min();
     let stale = answers.iter().any(|a| a.stale);
+    let diagnostics = answers
+        .iter()
+        .map(|a| a.diagnostics.clone())
+        .reduce(Diagnostics::joined)
+        .unwrap_or_default();
     let lists = answers.into_iter().map(|a| a.results).collect();
     let key = |r: &QueryResult| (r.page.page.id.clone(), squeezed(&r.text));
     let results = fuse::by_rank(lists, key)
@@ -141,11 +148,19 @@ fn merge(mut answers: Vec<Answer>) -> Answer {
         as_of,
         stale,
         source,
+        diagnostics,
     }
 }
 
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bytes that each of so many passages may take.
+fn room(hits: usize) -> usize {
+    let share = (MAX_ANSWER_BYTES - 2_000) / hits.max(1);
+    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
+    share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE)
 }
 
 /// Cleans the passages, tells identical ones once, and cuts each to its share of the budget. Also answers how many
@@ -175,9 +190,7 @@ fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
         }
     }
     hits.truncate(limit);
-    let share = (MAX_ANSWER_BYTES - 2_000) / hits.len().max(1);
-    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
-    let each = share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE);
+    let each = room(hits.len());
     let hits = hits
         .into_iter()
         .map(|(_, mut hit)| {
@@ -223,6 +236,7 @@ fn tell(
             names.join(", ")
         );
     }
+    out.push_str(&missed::lines(&answer.diagnostics));
     let mut told = Vec::new();
     if hits.is_empty() {
         out.push_str(&hints(scope, filters));
@@ -258,7 +272,7 @@ fn tell(
         }
         out.push('\n');
     }
-    let about = json!({"as_of": answer.as_of, "stale": answer.stale, "source": answer.source});
+    let about = json!({"as_of": answer.as_of, "stale": answer.stale, "source": answer.source, "diagnostics": missed::told(&answer.diagnostics)});
     let structured = with_list(about, "results", told.iter().map(result).collect());
     ToolAnswer::new(out, &structured)
 }

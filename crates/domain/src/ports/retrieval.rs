@@ -159,11 +159,7 @@ pub trait RetrievalBackend: Send + Sync {
     ) -> Result<IngestionReport, BackendError>;
 
     /// Best passages first. Passages of documents that are not ours are left out.
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Found, BackendError>;
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError>;
 
     /// Everything that the store holds for this index, page by page; `cursor` from the answer before.
     async fn list(

@@ -5,5 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
 mod conformance;
 mod file;
+mod formats;
+mod segments;
