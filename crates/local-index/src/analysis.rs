@@ -95,11 +95,17 @@ fn name(run: &str, scratch: &mut Scratch, each: &mut impl FnMut(&str, Kind)) {
         }
         scratch.whole = whole;
     }
-    let steps = run.split('/').count();
-    if (2..=3).contains(&steps) && run.len() <= 24 {
+    // `TCP/IP`, but no path.
+    if let Some((one, other)) = run.split_once('/')
+        && [one, other]
+            .iter()
+            .all(|step| step.chars().all(char::is_alphanumeric))
+        && run.len() <= 24
+    {
         let mut whole = std::mem::take(&mut scratch.whole);
         whole.clear();
-        run.split('/').for_each(|step| lower_into(step, &mut whole));
+        lower_into(one, &mut whole);
+        lower_into(other, &mut whole);
         each(&whole, Kind::Whole);
         scratch.whole = whole;
     }

@@ -7,8 +7,8 @@ use std::collections::BinaryHeap;
 const WINDOW: i64 = 1 << 14;
 
 /// The chunks of one term in one segment, on the way through.
-pub(crate) struct Walk {
-    list: Vec<u8>,
+pub(crate) struct Walk<'l> {
+    list: &'l [u8],
     at: usize,
     /// The chunk that is next, or the last one before the end.
     chunk: i64,
@@ -20,9 +20,9 @@ pub(crate) struct Walk {
     word: u32,
 }
 
-impl Walk {
+impl<'l> Walk<'l> {
     /// Through a list of a segment whose chunks begin at `first`.
-    pub(crate) fn new(list: Vec<u8>, first: i64, weight: f32, word: u32) -> Self {
+    pub(crate) fn new(list: &'l [u8], first: i64, weight: f32, word: u32) -> Self {
         let mut walk = Self {
             list,
             at: 0,
@@ -98,7 +98,7 @@ pub(crate) struct Best {
 /// The best `wanted` chunks. `weights` of the words tell how much of a question a chunk answers: one that holds all of it is worth
 /// more than the sum of its words. `ranges`, ascending, of the chunks that may answer; `None` for all.
 pub(crate) fn best(
-    mut walks: Vec<Walk>,
+    mut walks: Vec<Walk<'_>>,
     weights: &[f32],
     ranges: Option<&[(i64, i64)]>,
     wanted: usize,
@@ -150,6 +150,10 @@ pub(crate) fn best(
                 }
             }
             candidates += 1;
+            // The share of the words can only lessen it.
+            if heap.len() == wanted && heap.peek().is_some_and(|worst| score <= worst.score) {
+                continue;
+            }
             let held: f32 = weights
                 .iter()
                 .enumerate()

@@ -314,7 +314,7 @@ impl Index {
             for (at, asked) in asked.iter().enumerate() {
                 for (list, first, weight) in &asked.lists {
                     let word = u32::try_from(at).unwrap_or(u32::MAX);
-                    walks.push(Walk::new(list.clone(), *first, *weight, word));
+                    walks.push(Walk::new(list, *first, *weight, word));
                 }
             }
             let best = scoring::best(walks, &weights, ranges, look);
@@ -383,6 +383,35 @@ fn in_turn(places: Vec<(Scored, Place)>) -> Vec<(Scored, Place)> {
 
 type Row = (i64, String, String, Option<String>, String);
 
+/// The texts that stand around those hits beside which there is room.
+fn around(
+    connection: &mut SqliteConnection,
+    order: &[(Scored, Place)],
+    rows: &HashMap<i64, Row>,
+    room: usize,
+) -> QueryResult<HashMap<i64, String>> {
+    let mut ids: Vec<i64> = Vec::new();
+    for (scored, place) in order {
+        let size = rows.get(&scored.chunk).map_or(room, |row| row.4.len());
+        if size + surroundings::WORTH_IT <= room {
+            let last = place.first + place.count - 1;
+            let reach = (scored.chunk - surroundings::REACH).max(place.first)
+                ..=(scored.chunk + surroundings::REACH).min(last);
+            ids.extend(reach.filter(|chunk| !rows.contains_key(chunk)));
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let texts: Vec<(i64, String)> = chunks::table
+        .filter(chunks::id.eq_any(&ids))
+        .select((chunks::id, chunks::text))
+        .load(connection)?;
+    Ok(texts.into_iter().collect())
+}
+
 /// Reads the passages, each with what stands around it as far as there is room.
 fn read(
     connection: &mut SqliteConnection,
@@ -393,17 +422,9 @@ fn read(
     let order = in_turn(places);
     // What is shown in the surroundings of another need not be told again, so a few more are read than are wanted.
     let order = &order[..order.len().min(wanted + wanted / 2)];
-    let reach = if room == 0 { 0 } else { surroundings::REACH };
-    let mut ids: Vec<i64> = Vec::new();
-    for (scored, place) in order {
-        let last = place.first + place.count - 1;
-        ids.extend((scored.chunk - reach).max(place.first)..=(scored.chunk + reach).min(last));
-    }
-    ids.sort_unstable();
-    ids.dedup();
     let rows: Vec<Row> = chunks::table
         .inner_join(documents::table)
-        .filter(chunks::id.eq_any(&ids))
+        .filter(chunks::id.eq_any(order.iter().map(|(scored, _)| scored.chunk)))
         .select((
             chunks::id,
             documents::id,
@@ -413,6 +434,11 @@ fn read(
         ))
         .load(connection)?;
     let rows: HashMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
+    let around = around(connection, order, &rows, room)?;
+    let text_of = |chunk: i64| {
+        let own = rows.get(&chunk).map(|row| row.4.as_str());
+        own.or_else(|| around.get(&chunk).map(String::as_str))
+    };
     let mut passages = Vec::with_capacity(wanted);
     let mut shown: Vec<i64> = Vec::new();
     // What waited for its turn is told with the score of its place, so that scores fall.
@@ -427,16 +453,10 @@ fn read(
         if shown.contains(&scored.chunk) {
             continue;
         }
-        let own = |chunk: i64| {
-            let of_page = (place.first..place.first + place.count).contains(&chunk);
-            rows.get(&chunk)
-                .filter(|_| of_page && !shown.contains(&chunk))
-        };
         let neighbour = |chunk: i64| {
-            own(chunk).map(|row| Neighbour {
-                chunk,
-                text: row.4.as_str(),
-            })
+            let of_page = (place.first..place.first + place.count).contains(&chunk);
+            let text = text_of(chunk).filter(|_| of_page && !shown.contains(&chunk))?;
+            Some(Neighbour { chunk, text })
         };
         let (text, with) = surroundings::widened(
             Neighbour {

@@ -211,7 +211,7 @@ mod tests {
             ("hot", 90),
             ("hose", 2),
             ("vacuum", 9),
-            ("replication", 5),
+            ("replication", 60),
             ("replicator", 50),
         ];
         let spelled = |word: &str| {

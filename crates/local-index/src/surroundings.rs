@@ -1,7 +1,9 @@
 //! A passage with what stands before and behind it on its page, as far as there is room. Pure.
 
 /// Chunks on either side that may be shown with one.
-pub(crate) const REACH: i64 = 4;
+pub(crate) const REACH: i64 = 3;
+/// Bytes of room for which it is worth looking what stands around.
+pub(crate) const WORTH_IT: usize = 300;
 /// Bytes that two chunks may have in common where they were cut inside a text.
 const OVERLAP: usize = 400;
 

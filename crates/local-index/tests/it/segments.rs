@@ -15,7 +15,7 @@ async fn answers_do_not_depend_on_how_the_pages_came_in() {
         LocalIndex::open(folder.path().join(name), LocalIndexOptions::default()).unwrap()
     };
     let index = IndexId::generate();
-    let mut wiki = Wiki::new(index, 60, 4, 7);
+    let mut wiki = Wiki::new(index, 24, 4, 7);
     let spec = StoreSpec {
         index,
         agent: "segments".parse().unwrap(),
@@ -64,7 +64,7 @@ async fn answers_do_not_depend_on_how_the_pages_came_in() {
         told.sort();
         told
     };
-    for item in wiki.questions(40) {
+    for item in wiki.questions(20) {
         let query = RetrievalQuery {
             top_k: 5,
             ..question(&item.question)
