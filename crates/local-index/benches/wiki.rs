@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
 use domain::content::ContentKind;
 use domain::document::{Document, DocumentFacts, compose, markdown_hash};
 use domain::index::Remote;
@@ -39,6 +41,59 @@ struct Question {
     pages: Vec<String>,
     #[serde(default)]
     answer: Vec<String>,
+}
+
+/// SQLite's own full-text search over the same passages: stemmed by Porter's rules, every word of the question, weighted columns.
+struct Fts5(SqliteConnection);
+
+#[derive(QueryableByName)]
+struct Hit {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    document: String,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
+}
+
+impl Fts5 {
+    fn over(index: &std::path::Path) -> Outcome<Self> {
+        let mut connection =
+            SqliteConnection::establish(&index.with_extension("fts5").to_string_lossy())?;
+        connection.batch_execute(&format!(
+            "ATTACH '{}' AS ours;
+             CREATE VIRTUAL TABLE words USING fts5(title, headings, breadcrumb, text,
+                 content = '', tokenize = 'porter unicode61 remove_diacritics 2');
+             INSERT INTO words (rowid, title, headings, breadcrumb, text)
+                 SELECT c.id, d.title, c.headings, d.breadcrumb, c.text
+                 FROM ours.documents d JOIN ours.chunks c ON c.document = d.key ORDER BY c.id;
+             INSERT INTO words (words) VALUES ('optimize');",
+            index.display()
+        ))?;
+        Ok(Self(connection))
+    }
+
+    fn search(&mut self, question: &str, top_k: u32) -> Outcome<Vec<Passage>> {
+        let words: Vec<String> = question
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(|word| format!("\"{word}\""))
+            .collect();
+        let hits: Vec<Hit> = diesel::sql_query(format!(
+            "SELECT d.id AS document, c.text AS text FROM (
+                 SELECT rowid AS id, bm25(words, 4.0, 2.0, 0.5, 1.0) AS score FROM words
+                 WHERE words MATCH ? ORDER BY score LIMIT {top_k}) h
+             JOIN ours.chunks c ON c.id = h.id JOIN ours.documents d ON d.key = c.document ORDER BY h.score"
+        ))
+        .bind::<diesel::sql_types::Text, _>(words.join(" OR "))
+        .load(&mut self.0)?;
+        let passage = |hit: Hit| Passage {
+            document: domain::DocumentId::new(hit.document),
+            text: hit.text,
+            score: 0.0,
+            heading_path: Vec::new(),
+            anchor: None,
+        };
+        Ok(hits.into_iter().map(passage).collect())
+    }
 }
 
 /// How one question went.
@@ -97,12 +152,21 @@ async fn main() -> Outcome<()> {
         .collect();
 
     let mut went = Vec::new();
+    let mut theirs = Vec::new();
+    let mut fts5 = Fts5::over(&path)?;
     for question in &questions {
-        went.push(ask(&local, &remote, question, &keys).await?);
+        let text = &question.question;
+        let eight = search(&local, &remote, text, 8).await?;
+        let fifty = search(&local, &remote, text, 50).await?;
+        went.push(judged(question, &eight, &fifty, &keys)?);
+        let (eight, fifty) = (fts5.search(text, 8)?, fts5.search(text, 50)?);
+        theirs.push(judged(question, &eight, &fifty, &keys)?);
     }
     println!("\n| questions | n | hit@1 | hit@3 | hit@10 | MRR@10 | answer first | answer in 8 |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let all: Vec<(&Question, &Went)> = questions.iter().zip(&went).collect();
+    let of_theirs: Vec<(&Question, &Went)> = questions.iter().zip(&theirs).collect();
+    row("all, plain FTS5", &of_theirs);
     row("all", &all);
     for half in 0..2 {
         let of_half = |(at, _): &(usize, &(&Question, &Went))| at % 2 == half;
@@ -141,6 +205,25 @@ async fn main() -> Outcome<()> {
         "\n| asking at once | questions | p50 ms | p95 ms | p99 ms | processor ms a question | questions/s |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let spent = cpu();
+    let mut times = Vec::new();
+    for _ in 0..rounds.div_ceil(5) {
+        for question in &questions {
+            let begun = Instant::now();
+            fts5.search(&question.question, 8)?;
+            times.push(begun.elapsed());
+        }
+    }
+    let spent = (cpu() - spent).as_secs_f64() * 1e3 / times.len() as f64;
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!(
+        "| 1, plain FTS5 | {} | {:.2} | {:.2} | {:.2} | {spent:.2} | |",
+        times.len(),
+        at(0.5),
+        at(0.95),
+        at(0.99)
+    );
     for clients in [1, 8, 64] {
         timed(&local, &remote, &questions, rounds, clients).await?;
     }
@@ -219,10 +302,11 @@ async fn search(
     Ok(local.search(remote, &query).await?.passages)
 }
 
-async fn ask(
-    local: &LocalIndex,
-    remote: &Remote,
+/// Judges the answers of eight and of fifty passages.
+fn judged(
     question: &Question,
+    eight: &[Passage],
+    fifty: &[Passage],
     keys: &HashMap<String, String>,
 ) -> Outcome<Went> {
     let key = |passage: &Passage| {
@@ -232,8 +316,8 @@ async fn ask(
             .unwrap_or_default()
     };
     let mut pages: Vec<String> = Vec::new();
-    for passage in search(local, remote, &question.question, 50).await? {
-        let page = key(&passage);
+    for passage in fifty {
+        let page = key(passage);
         if !pages.contains(&page) {
             pages.push(page);
         }
@@ -250,15 +334,11 @@ async fn ask(
             .collect();
         expressions.push(all?);
     }
-    let answer = search(local, remote, &question.question, 8)
-        .await?
-        .iter()
-        .position(|passage| {
-            let holds = expressions
-                .iter()
-                .any(|all| all.iter().all(|one| one.is_match(&passage.text)));
-            question.pages.contains(&key(passage)) && (holds || expressions.is_empty())
-        });
+    let answer = eight.iter().position(|passage| {
+        let holds = |all: &Vec<Regex>| all.iter().all(|one| one.is_match(&passage.text));
+        let answers = expressions.is_empty() || expressions.iter().any(holds);
+        question.pages.contains(&key(passage)) && answers
+    });
     Ok(Went {
         rank: rank.map(|at| at + 1),
         answer: answer.map(|at| at + 1),

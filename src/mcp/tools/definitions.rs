@@ -29,7 +29,7 @@ fn make() -> Vec<Tool> {
             }}),
             json!({"type": "object", "required": ["results", "as_of", "stale", "source"], "properties": {
                 "results": {"type": "array", "items": {"type": "object", "required": ["text", "score", "page"], "properties": {
-                    "text": {"type": "string"}, "score": {"type": "number"}, "page": page_schema()
+                    "text": {"type": "string"}, "score": {"type": "number"}, "page": page_schema(), "cursor": {"type": ["string", "null"]}
                 }}},
                 "as_of": {"type": ["string", "null"]}, "stale": {"type": "boolean"},
                 "source": {"enum": ["index", "live", "both"]}, "diagnostics": {"type": "object"}
