@@ -6,7 +6,9 @@ use actix_web::http::header;
 use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::SpaceKey;
-use domain::query::{Answer, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter};
+use domain::query::{
+    Answer, DEFAULT_ROOM, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter,
+};
 use serde::Deserialize;
 
 use super::auth::Principal;
@@ -109,6 +111,7 @@ impl QueryRequest {
                     .and_then(|label| label_filter(&label)),
                 updated_after,
             },
+            room: DEFAULT_ROOM,
         };
         check.unknown(
             "filters.",

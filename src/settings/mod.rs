@@ -229,7 +229,7 @@ pub struct Settings {
     pub database: DatabaseUrl,
     /// How syncing goes about.
     pub sync: SyncSettings,
-    /// Stemming of the embedded index.
+    /// Languages by whose stems the embedded index finds words.
     pub search_language: String,
     /// Proxy and certificate authority for everything that goes out.
     pub network: Network,

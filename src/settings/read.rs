@@ -78,12 +78,13 @@ pub(super) fn settings(
     let search_language = raw
         .search_language
         .as_deref()
-        .unwrap_or("english")
+        .unwrap_or("auto")
         .to_ascii_lowercase();
-    if !search_language.bytes().all(|b| b.is_ascii_lowercase()) {
+    let is_list = |b: u8| b.is_ascii_lowercase() || matches!(b, b',' | b' ');
+    if !search_language.bytes().all(is_list) {
         reader.fail(
             "SEARCH_LANGUAGE",
-            "must be one word: english (stemming), cjk, or another (words as they stand)",
+            "must be auto, or languages by their English names, joined by commas (english,german), or none (words as they stand)",
         );
     }
     let proxy = reader.parsed::<Url>(

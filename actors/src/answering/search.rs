@@ -8,7 +8,9 @@ use domain::answer::{interleave, modified_since, results};
 use domain::index::{IndexSpace, space_named};
 use domain::page::PlacedPage;
 use domain::ports::retrieval::{BackendError, RetrievalBackend};
-use domain::query::{Answer, AnswerSource, Passage, QueryResult, QueryTarget, RetrievalQuery};
+use domain::query::{
+    Answer, AnswerSource, Diagnostics, Found, Passage, QueryResult, QueryTarget, RetrievalQuery,
+};
 use domain::{IndexId, PageId, schedule};
 
 use super::pool::Question;
@@ -58,12 +60,19 @@ impl Question for Search {
             as_of: target.as_of,
             stale,
             source: AnswerSource::Index,
+            diagnostics: Diagnostics::default(),
         };
         let never_synced = target.as_of.is_none() && target.document_count() == 0;
         if never_synced && fallback == Fallback::WhenDown {
             return Ok(answer);
         }
-        let from_index = from_index(sources, &target, &query).await;
+        let from_index = match from_index(sources, &target, &query).await {
+            Ok((found, diagnostics)) => {
+                answer.diagnostics = diagnostics;
+                Ok(found)
+            }
+            Err(error) => Err(error),
+        };
         let ask_live = match &from_index {
             Ok(found) => stale || (found.is_empty() && fallback == Fallback::WhenEmpty),
             Err(error) if error.is_not_found() => false,
@@ -122,6 +131,9 @@ impl Question for Search {
         answer
             .results
             .retain(|result| checked.contains(&result.page.page.id));
+        answer.diagnostics = answer
+            .diagnostics
+            .of_answer(answer.source, answer.results.is_empty());
         Ok(answer)
     }
 }
@@ -150,9 +162,9 @@ async fn from_index(
     sources: &Sources,
     target: &QueryTarget,
     query: &RetrievalQuery,
-) -> Result<Vec<QueryResult>, EngineError> {
+) -> Result<(Vec<QueryResult>, Diagnostics), EngineError> {
     let Some(remote) = &target.remote else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Diagnostics::default()));
     };
     let kind = target.settings.backend;
     let backend = sources.backend(kind).ok_or(EngineError::BackendMissing {
@@ -164,9 +176,14 @@ async fn from_index(
         ..query.clone()
     };
     let mut found = Vec::new();
+    let mut told = Diagnostics::default();
     // A second, wider question only where too much had to be left out.
     for _ in 0..2 {
-        let passages = search(backend.as_ref(), remote, &ask).await?;
+        let Found {
+            passages,
+            diagnostics,
+        } = search(backend.as_ref(), remote, &ask).await?;
+        told = diagnostics;
         let all = passages.len();
         found = gate(sources, target.id, backend.as_ref(), passages, query).await?;
         let exhausted = all < usize::try_from(ask.top_k).unwrap_or(usize::MAX);
@@ -175,14 +192,14 @@ async fn from_index(
         }
         ask.top_k = ask.top_k.saturating_mul(5);
     }
-    Ok(found)
+    Ok((found, told))
 }
 
 async fn search(
     backend: &dyn RetrievalBackend,
     remote: &domain::index::Remote,
     query: &RetrievalQuery,
-) -> Result<Vec<Passage>, EngineError> {
+) -> Result<Found, EngineError> {
     match tokio::time::timeout(STORE_TIMEOUT, backend.search(remote, query)).await {
         Ok(answered) => Ok(answered?),
         Err(_) => Err(BackendError::Unavailable {

@@ -26,6 +26,7 @@ fn query(text: &str) -> RetrievalQuery {
         text: text.to_owned(),
         top_k: 8,
         filters: Filters::default(),
+        room: 0,
     }
 }
 

@@ -284,6 +284,7 @@ impl Bench {
             text: text.to_owned(),
             top_k: 8,
             filters: Filters::default(),
+            room: 0,
         };
         self.engine.search(index, query).await.unwrap()
     }

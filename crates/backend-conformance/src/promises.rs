@@ -47,7 +47,11 @@ async fn search<B: RetrievalBackend>(
     remote: &Remote,
     query: &RetrievalQuery,
 ) -> Vec<Passage> {
-    backend.search(remote, query).await.expect("search")
+    backend
+        .search(remote, query)
+        .await
+        .expect("search")
+        .passages
 }
 
 async fn found<B: RetrievalBackend>(backend: &B, remote: &Remote, text: &str) -> BTreeSet<String> {

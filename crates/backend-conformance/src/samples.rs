@@ -84,5 +84,6 @@ pub fn question(text: &str) -> RetrievalQuery {
         text: text.to_owned(),
         top_k: 10,
         filters: Filters::default(),
+        room: 0,
     }
 }

@@ -9,6 +9,8 @@ use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// How many results are given when nobody says.
 pub const DEFAULT_TOP_K: u32 = 8;
+/// Bytes that a passage of an answer takes with what stands around it, where nobody says.
+pub const DEFAULT_ROOM: usize = 1_900;
 /// How many results are given at most.
 pub const MAX_TOP_K: u32 = 50;
 
@@ -45,6 +47,8 @@ pub struct RetrievalQuery {
     pub top_k: u32,
     /// What the store shall filter by, as far as it can; the rest is filtered by us.
     pub filters: Filters,
+    /// Bytes that a passage may take with what stands around it, where the store knows that; 0: passages alone.
+    pub room: usize,
 }
 
 /// An index as a question needs it: where to ask, what may be quoted, how current it is.
@@ -119,6 +123,125 @@ pub struct Passage {
     pub anchor: Option<String>,
 }
 
+/// What a store has found, and what it can say of how well.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Found {
+    /// Best first.
+    pub passages: Vec<Passage>,
+    /// How well the question was met.
+    pub diagnostics: Diagnostics,
+}
+
+impl From<Vec<Passage>> for Found {
+    /// Of a store that says no more than its passages.
+    fn from(passages: Vec<Passage>) -> Self {
+        Self {
+            passages,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+}
+
+/// How well a question was met, so that whoever asks knows when to ask again.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Diagnostics {
+    /// How surely the best passages answer.
+    pub confidence: Confidence,
+    /// Passages that hold a word of the question and pass the filters; null where the store does not say.
+    pub candidates: Option<u64>,
+    /// The score of the best passage; null without one.
+    pub best_score: Option<f64>,
+    /// Words of the question that stand in no indexed page.
+    pub unknown_words: Vec<UnknownWord>,
+    /// Words of the question that the best passage does not hold.
+    pub missing_words: Vec<String>,
+    /// The filters that left nothing of what was found without them.
+    pub emptied_by: Vec<String>,
+    /// Languages of the indexed pages, the most frequent first; empty where the store does not say.
+    pub languages: Vec<String>,
+}
+
+impl Diagnostics {
+    /// What is left to say once the answer is made: what the store says of its passages says nothing of those that
+    /// Confluence's own search found, and an answer without a passage is sure of nothing.
+    #[must_use]
+    pub fn of_answer(self, source: AnswerSource, empty: bool) -> Self {
+        let confidence = match (source, empty) {
+            (_, true) => Confidence::None,
+            (AnswerSource::Live, false) => Confidence::Unknown,
+            (_, false) => self.confidence,
+        };
+        Self { confidence, ..self }
+    }
+
+    /// What two indexes say of one question: a word is unknown that neither knows, and the surer of the two decides the rest.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        let (mut surer, less) = match other.confidence > self.confidence {
+            true => (other, self),
+            false => (self, other),
+        };
+        let unknown = |word: &UnknownWord| less.unknown_words.iter().any(|w| w.word == word.word);
+        surer.unknown_words.retain(unknown);
+        surer.candidates = match (surer.candidates, less.candidates) {
+            (Some(a), Some(b)) => Some(a + b),
+            _ => None,
+        };
+        for language in less.languages {
+            if !surer.languages.contains(&language) {
+                surer.languages.push(language);
+            }
+        }
+        surer
+    }
+}
+
+/// A word that stands in no indexed page.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnknownWord {
+    /// The word, in lower case.
+    pub word: String,
+    /// The word that was searched for in its place.
+    pub searched_for: Option<String>,
+    /// The closest words of the index, where none was plainly meant.
+    pub closest: Vec<String>,
+}
+
+/// How surely passages answer a question, by its words.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Nothing was found.
+    None,
+    /// Words that tell most are missing: likely something else was found.
+    Low,
+    /// The store does not say.
+    #[default]
+    Unknown,
+    /// Some telling words are missing.
+    Medium,
+    /// Nearly all that the question asks for stands together.
+    High,
+}
+
+impl Confidence {
+    /// By the share of a question that stands together in the best passage: each word weighs what it tells, and what no page
+    /// holds weighs most.
+    #[must_use]
+    pub fn of_share(share: f64) -> Self {
+        match share {
+            s if s >= 0.8 => Self::High,
+            s if s >= 0.5 => Self::Medium,
+            _ => Self::Low,
+        }
+    }
+}
+
 /// One result of an answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -169,6 +292,9 @@ pub struct Answer {
     pub stale: bool,
     /// Where it came from.
     pub source: AnswerSource,
+    /// How well the question was met.
+    #[serde(default)]
+    pub diagnostics: Diagnostics,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
 };
-use domain::query::{Passage, RetrievalQuery};
+use domain::query::{Found, Passage, RetrievalQuery};
 use upstream::{Circuit, CircuitBreaker};
 
 use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
@@ -367,13 +367,10 @@ impl RetrievalBackend for LlamaCloud {
         }
     }
 
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Vec<Passage>, BackendError> {
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError> {
         let Circuit::Open { failures, probe } = self.breaker.state() else {
-            return self.generations.ask(&self.breaker, remote, query).await;
+            let answer = self.generations.ask(&self.breaker, remote, query).await;
+            return answer.map(Found::from);
         };
         if probe {
             let (generations, breaker) = (Arc::clone(&self.generations), self.breaker.clone());

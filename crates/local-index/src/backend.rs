@@ -1,6 +1,5 @@
 //! The port: async calls onto the blocking store.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -11,11 +10,13 @@ use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
 };
-use domain::query::{Passage, RetrievalQuery};
+use domain::query::{Found, RetrievalQuery};
 
 use crate::error::LocalIndexError;
-use crate::options::{LocalIndexOptions, Place, Tokenizer};
-use crate::search::{self, Statistics};
+use crate::language::Languages;
+use crate::options::{LocalIndexOptions, Place};
+use crate::search;
+use crate::spelling::Vocabularies;
 use crate::store::Store;
 use crate::write::{self, Collection};
 
@@ -23,8 +24,6 @@ use crate::write::{self, Collection};
 const KIND: &str = "local";
 /// Documents on one page of `list`.
 const LIST_PAGE: i64 = 1000;
-/// Chunks changed since the last tidying from which on it is thorough.
-const THOROUGH_FROM: u64 = 500;
 
 /// The embedded index. Cheap to clone; clones share the file's connections.
 #[derive(Clone)]
@@ -34,16 +33,15 @@ struct Inner {
     store: Store,
     place: Place,
     options: LocalIndexOptions,
-    tokenizer: Tokenizer,
-    statistics: Statistics,
+    languages: Languages,
+    vocabularies: Vocabularies,
     /// One writer at a time; the rest wait here without a thread.
     gate: tokio::sync::Mutex<()>,
-    untidy_chunks: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
 
 impl LocalIndex {
-    /// Opens or makes the index. Blocks: the first opening after a change of language rebuilds the full-text tables
+    /// Opens or makes the index. Blocks: the first opening after a change of language reads all text anew
     /// (some 30,000 chunks a second).
     ///
     /// # Errors
@@ -53,16 +51,15 @@ impl LocalIndex {
         options: LocalIndexOptions,
     ) -> Result<Self, LocalIndexError> {
         let place = place.into();
-        let store = Store::open(&place, &options)?;
-        let tokenizer = Tokenizer::of(&options.language);
+        let languages = Languages::of(&options.language);
+        let store = Store::open(&place, &options, &languages)?;
         Ok(Self(Arc::new(Inner {
             store,
             place,
             options,
-            tokenizer,
-            statistics: Statistics::default(),
+            languages,
+            vocabularies: Vocabularies::default(),
             gate: tokio::sync::Mutex::new(()),
-            untidy_chunks: AtomicU64::new(0),
             trouble: Mutex::new(None),
         })))
     }
@@ -95,15 +92,6 @@ impl LocalIndex {
     ) -> Result<T, BackendError> {
         let _turn = self.0.gate.lock().await;
         self.blocking(work).await
-    }
-}
-
-impl Inner {
-    fn note_change(&self, remote_id: &str, chunks: u64) {
-        if let Ok(collection) = remote_id.parse() {
-            self.statistics.changed(collection, chunks);
-        }
-        self.untidy_chunks.fetch_add(chunks, Ordering::Relaxed);
     }
 }
 
@@ -147,7 +135,7 @@ impl RetrievalBackend for LocalIndex {
                 &mut *inner.store.writer()?,
                 &spec,
                 known.as_deref(),
-                inner.tokenizer,
+                &inner.languages,
             )
             .map(|found| remote(&found))
         })
@@ -156,14 +144,8 @@ impl RetrievalBackend for LocalIndex {
 
     async fn remove(&self, spec: &StoreSpec, remote: &Remote) -> Result<(), BackendError> {
         let (spec, id) = (spec.clone(), remote.id.clone());
-        self.writing(move |inner| {
-            write::remove(&mut *inner.store.writer()?, &spec, &id)?;
-            if let Ok(collection) = id.parse() {
-                inner.statistics.forget(collection);
-            }
-            Ok(())
-        })
-        .await
+        self.writing(move |inner| write::remove(&mut *inner.store.writer()?, &spec, &id))
+            .await
     }
 
     async fn upsert(
@@ -173,9 +155,12 @@ impl RetrievalBackend for LocalIndex {
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let (id, documents) = (remote.id.clone(), documents.to_vec());
         self.writing(move |inner| {
-            let written = write::upsert(&mut *inner.store.writer()?, &id, &documents)?;
-            inner.note_change(&id, written.chunks_changed);
-            Ok(written.outcomes)
+            write::upsert(
+                &mut *inner.store.writer()?,
+                &id,
+                &documents,
+                &inner.languages,
+            )
         })
         .await
     }
@@ -187,8 +172,7 @@ impl RetrievalBackend for LocalIndex {
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let (id, ids) = (remote.id.clone(), ids.to_vec());
         self.writing(move |inner| {
-            let changed = write::delete(&mut *inner.store.writer()?, &id, &ids)?;
-            inner.note_change(&id, changed);
+            write::delete(&mut *inner.store.writer()?, &id, &ids)?;
             Ok(vec![ItemOutcome::Accepted; ids.len()])
         })
         .await
@@ -197,11 +181,8 @@ impl RetrievalBackend for LocalIndex {
     /// Everything is searchable already; this is the moment to tidy the file up.
     async fn commit(&self, remote: &Remote) -> Result<(), BackendError> {
         let id = remote.id.clone();
-        self.writing(move |inner| {
-            let untidy = inner.untidy_chunks.swap(0, Ordering::Relaxed);
-            write::tidy(&mut *inner.store.writer()?, &id, untidy >= THOROUGH_FROM)
-        })
-        .await
+        self.writing(move |inner| write::tidy(&mut *inner.store.writer()?, &id))
+            .await
     }
 
     async fn progress(
@@ -235,22 +216,11 @@ impl RetrievalBackend for LocalIndex {
         .await
     }
 
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Vec<Passage>, BackendError> {
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError> {
         let (id, query) = (remote.id.clone(), query.clone());
         self.blocking(move |inner| {
             let mut connection = inner.store.reader()?;
-            search::search(
-                &mut connection,
-                &inner.statistics,
-                &id,
-                &query,
-                inner.tokenizer,
-                inner.options.ranking,
-            )
+            search::search(&mut connection, &inner.vocabularies, &id, &query)
         })
         .await
     }

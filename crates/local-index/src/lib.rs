@@ -1,27 +1,32 @@
 //! The embedded retrieval backend: pages cut into chunks by heading, found by BM25 in one SQLite file.
 //!
 //! * [`LocalIndex`] implements [`domain::ports::retrieval::RetrievalBackend`]; it needs no account and no network.
-//! * Each index of ours is a *collection* with a full-text table of its own, so that word statistics and answers never
-//!   mix, and removing one is dropping a table.
+//! * Each index of ours is a *collection* with lists of its own, so that word statistics and answers never mix.
 //! * What `upsert` accepted is searchable when it returns; a document's chunks are replaced in one transaction.
 //!
-//! Layout: [`options`] (language and tokenizer), `store` (connections and schema), `write` (documents in and out),
-//! `words` (question to terms), `plan` (which terms choose candidates), `search` (ranking), `backend` (the port).
+//! Layout: [`options`]; `store` (connections), `schema` (tables, and files of earlier formats), `backend` (the port). Writing: `write`
+//! (documents in and out), `chunking`, `analysis` (text to terms), `language` (which one, and its stems), `postings` (a term's chunks),
+//! `segments` (lists in rows, and their merging). Asking: `question` (words), `spelling`, `scoring`, `surroundings`, `search` (all of it).
 //!
 //! It must not know Confluence, HTTP or the sync engine's tables.
-#![warn(missing_docs)]
 
+mod analysis;
 mod backend;
 mod chunking;
 mod error;
+mod language;
 pub mod options;
-mod plan;
+mod postings;
+mod question;
 mod schema;
+mod scoring;
 mod search;
+mod segments;
+mod spelling;
 mod store;
-mod words;
+mod surroundings;
 mod write;
 
 pub use backend::LocalIndex;
 pub use error::LocalIndexError;
-pub use options::{LocalIndexOptions, Place, Ranking};
+pub use options::{LocalIndexOptions, Place};

@@ -6,10 +6,11 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
 use crate::error::LocalIndexError;
-use crate::options::Tokenizer;
+use crate::language::Languages;
+use crate::segments::{Builder, Read};
 
 /// The format this release writes, kept in `PRAGMA user_version`.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 diesel::table! {
     /// One per index of ours.
@@ -32,6 +33,8 @@ diesel::table! {
         space -> Text,
         labels -> Text,
         updated -> BigInt,
+        first_chunk -> BigInt,
+        chunks -> BigInt,
     }
 }
 
@@ -43,6 +46,28 @@ diesel::table! {
         headings -> Text,
         anchor -> Nullable<Text>,
         text -> Text,
+    }
+}
+
+diesel::table! {
+    /// Ranges of chunks whose lists stand together; of no one document.
+    segments (id) {
+        id -> BigInt,
+        collection -> BigInt,
+        first -> BigInt,
+        last -> BigInt,
+        chunks -> BigInt,
+        gone -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The chunks of a segment that hold a term.
+    postings (segment, term) {
+        segment -> BigInt,
+        term -> Text,
+        chunks -> BigInt,
+        list -> Binary,
     }
 }
 
@@ -68,6 +93,8 @@ CREATE TABLE documents (
     space TEXT NOT NULL,
     labels TEXT NOT NULL,
     updated INTEGER NOT NULL,
+    first_chunk INTEGER NOT NULL DEFAULT 0,
+    chunks INTEGER NOT NULL DEFAULT 0,
     UNIQUE (collection, id)
 ) STRICT;
 CREATE TABLE chunks (
@@ -79,7 +106,39 @@ CREATE TABLE chunks (
     text TEXT NOT NULL
 ) STRICT;
 CREATE INDEX chunks_of_document ON chunks (document, ordinal);
-PRAGMA user_version = 1;
+";
+
+/// Lists of terms, which format 1 left to FTS5.
+const CREATE_LISTS: &str = "
+-- Numbers are never used again: what was read of a segment is known by its number.
+CREATE TABLE segments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    gone INTEGER NOT NULL
+) STRICT;
+CREATE INDEX segments_of_collection ON segments (collection, first);
+CREATE INDEX segments_by_last ON segments (last);
+CREATE TABLE postings (
+    segment INTEGER NOT NULL,
+    term TEXT NOT NULL,
+    chunks INTEGER NOT NULL,
+    list BLOB NOT NULL,
+    PRIMARY KEY (segment, term)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+";
+
+/// From format 1: the chunks stay, and are read into lists when their collection is next opened, since its signature is none.
+const FROM_1: &str = "
+ALTER TABLE documents ADD COLUMN first_chunk INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE documents ADD COLUMN chunks INTEGER NOT NULL DEFAULT 0;
+UPDATE documents SET
+    first_chunk = coalesce((SELECT min(c.id) FROM chunks c WHERE c.document = documents.key), 0),
+    chunks = (SELECT count(*) FROM chunks c WHERE c.document = documents.key);
+UPDATE collections SET tokenizer = '';
 ";
 
 /// Between the headings of a chunk in its row: a character that no heading holds and no tokenizer keeps.
@@ -98,82 +157,120 @@ pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(
             .get_result::<UserVersion>(connection)?
             .user_version;
         match found {
-            0 => connection.batch_execute(CREATE).map(Ok),
+            0 => {
+                connection.batch_execute(CREATE)?;
+                connection.batch_execute(CREATE_LISTS).map(Ok)
+            }
+            1 => {
+                let all: Vec<i64> = collections::table
+                    .select(collections::id)
+                    .load(connection)?;
+                for collection in all {
+                    connection
+                        .batch_execute(&format!("DROP TABLE IF EXISTS chunks_fts_{collection}"))?;
+                }
+                connection.batch_execute(FROM_1)?;
+                connection.batch_execute(CREATE_LISTS).map(Ok)
+            }
             FORMAT => Ok(Ok(())),
             newer => Ok(Err(newer)),
         }
     })
 }
 
-/// The full-text table of a collection. Contentless: the text stands in `chunks` only; `rowid` is the chunk's id.
-pub(crate) fn fts_table(collection: i64) -> String {
-    format!("chunks_fts_{collection}")
+/// What the lists of a collection depend on beside its text: how text is read here, and the languages.
+fn signature(languages: &Languages) -> String {
+    format!("{READING} {}", languages.signature)
 }
 
-pub(crate) fn create_fts(
+/// Raised whenever text is read into other terms or impacts than before.
+const READING: i64 = 1;
+
+/// The signature of lists that are written now.
+pub(crate) fn current(languages: &Languages) -> String {
+    signature(languages)
+}
+
+/// Documents that are read into one segment at most while lists are built anew.
+const READ_AT_ONCE: i64 = 200;
+
+/// Builds the lists anew of collections whose text was read otherwise; one transaction each, so that a stop in between is taken
+/// up at the next opening.
+pub(crate) fn follow(
     connection: &mut SqliteConnection,
-    collection: i64,
-    tokenizer: Tokenizer,
-) -> QueryResult<()> {
-    let (table, tokenize) = (fts_table(collection), tokenizer.fts5());
-    connection.batch_execute(&format!(
-        "CREATE VIRTUAL TABLE {table} USING fts5(
-             title, headings, breadcrumb, text,
-             content = '', contentless_delete = 1, tokenize = '{tokenize}')"
-    ))
-}
-
-pub(crate) fn drop_fts(connection: &mut SqliteConnection, collection: i64) -> QueryResult<()> {
-    connection.batch_execute(&format!("DROP TABLE IF EXISTS {}", fts_table(collection)))
-}
-
-/// Puts the chunks of one document, or of the whole collection, into its full-text table.
-pub(crate) fn fill_fts(
-    connection: &mut SqliteConnection,
-    collection: i64,
-    document: Option<i64>,
-) -> QueryResult<()> {
-    let table = fts_table(collection);
-    let insert = format!(
-        "INSERT INTO {table} (rowid, title, headings, breadcrumb, text)
-         SELECT c.id, d.title, c.headings, d.breadcrumb, c.text
-         FROM documents d JOIN chunks c ON c.document = d.key"
-    );
-    match document {
-        Some(key) => diesel::sql_query(format!("{insert} WHERE d.key = ?"))
-            .bind::<BigInt, _>(key)
-            .execute(connection)?,
-        None => diesel::sql_query(format!("{insert} WHERE d.collection = ? ORDER BY c.id"))
-            .bind::<BigInt, _>(collection)
-            .execute(connection)?,
-    };
-    Ok(())
-}
-
-/// Builds the full-text tables anew whose tokenizer is not the wanted one; one transaction each, so that a stop in
-/// between is taken up at the next opening.
-pub(crate) fn follow_language(
-    connection: &mut SqliteConnection,
-    tokenizer: Tokenizer,
+    languages: &Languages,
 ) -> Result<(), LocalIndexError> {
+    let wanted = signature(languages);
     let stale: Vec<i64> = collections::table
-        .filter(collections::tokenizer.ne(tokenizer.fts5()))
+        .filter(collections::tokenizer.ne(&wanted))
         .select(collections::id)
         .load(connection)?;
     for collection in stale {
-        tracing::info!(
-            collection,
-            tokenizer = tokenizer.fts5(),
-            "search language changed: building the full-text table anew"
-        );
+        tracing::info!(collection, languages = %languages.signature, "text is read anew into the embedded index");
         connection.immediate_transaction(|connection| {
-            drop_fts(connection, collection)?;
-            create_fts(connection, collection, tokenizer)?;
-            fill_fts(connection, collection, None)?;
+            crate::segments::drop_all(connection, collection)?;
+            fill(connection, collection, languages)?;
+            crate::segments::merge_all(connection, collection)?;
             diesel::update(collections::table.find(collection))
-                .set(collections::tokenizer.eq(tokenizer.fts5()))
+                .set(collections::tokenizer.eq(&wanted))
                 .execute(connection)
         })?;
     }
     Ok(())
+}
+
+type Row = (i64, i64, String, String, String, String);
+
+fn fill(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    languages: &Languages,
+) -> QueryResult<()> {
+    let mut behind = 0;
+    loop {
+        let some: Vec<(i64, i64)> = documents::table
+            .filter(
+                documents::collection
+                    .eq(collection)
+                    .and(documents::first_chunk.gt(behind)),
+            )
+            .order(documents::first_chunk)
+            .limit(READ_AT_ONCE)
+            .select((documents::first_chunk, documents::chunks))
+            .load(connection)?;
+        let (Some((first, _)), Some((last, count))) = (some.first(), some.last()) else {
+            return Ok(());
+        };
+        behind = *last;
+        let rows: Vec<Row> = chunks::table
+            .inner_join(documents::table)
+            .filter(documents::collection.eq(collection))
+            .filter(chunks::id.between(*first, last + count - 1))
+            .order(chunks::id)
+            .select((
+                chunks::id,
+                documents::key,
+                documents::title,
+                chunks::headings,
+                documents::breadcrumb,
+                chunks::text,
+            ))
+            .load(connection)?;
+        let mut builder = Builder::new(languages);
+        let mut document = 0;
+        for (id, key, title, headings, breadcrumb, text) in &rows {
+            if *key != document {
+                builder.next_document();
+                document = *key;
+            }
+            builder.read(&Read {
+                id: *id,
+                title,
+                headings,
+                breadcrumb,
+                text,
+            });
+        }
+        builder.write(connection, collection)?;
+    }
 }

@@ -1,319 +1,430 @@
 //! The best passages for a question. Blocking.
+//!
+//! The words of the question are looked up in every segment (`question`, `spelling`), their lists are added up (`scoring`), and the
+//! best chunks are read, each page at most twice while there are others, with what stands around them (`surroundings`).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Text};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
-use domain::query::{Filters, Passage, RetrievalQuery};
+use domain::query::{
+    Confidence, Diagnostics, Filters, Found, Passage, RetrievalQuery, UnknownWord,
+};
 
+use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
-use crate::options::{Ranking, Tokenizer};
-use crate::plan::{Counted, Plan};
-use crate::schema::{self, HEADING_SEPARATOR, chunks, documents};
-use crate::words::{self, Terms};
+use crate::language::Language;
+use crate::question::{self, Word};
+use crate::schema::{HEADING_SEPARATOR, chunks, documents, postings};
+use crate::scoring::{self, Best, Scored, Walk};
+use crate::segments::{self, Segment};
+use crate::spelling::Vocabularies;
+use crate::surroundings::{self, Neighbour};
 use crate::write;
 
-/// Weights of title, headings, breadcrumb, text.
-const WEIGHTS: &str = "4.0, 2.0, 0.5, 1.0";
+/// What a word counts as it stands, and what its stem.
+const EXACT: f32 = 0.5;
+const STEMMED: f32 = 0.5;
+/// What a name counts as a whole, beside its parts.
+const WHOLE: f32 = 1.0;
+/// What a word counts that stands in the place of one that the index does not know.
+const SPELLED: f32 = 0.8;
+/// Passages of one page that are told before those of others.
+const OF_A_PAGE: usize = 2;
+/// A language counts as one of the index from so many of a thousand passages.
+const SPOKEN: i64 = 5;
 
-/// How many chunks hold a term, remembered between questions.
-///
-/// Counts only steer the plan; they may lag behind the table a little ([`Statistics::changed`]). But for the count of a word that
-/// no chunk holds: that leaves the word out of the question, and is never remembered.
-#[derive(Default)]
-pub(crate) struct Statistics(Mutex<HashMap<i64, Counts>>);
-
-#[derive(Default)]
-struct Counts {
-    total: u64,
-    changed: u64,
-    terms: HashMap<String, u64>,
-}
-
-/// Terms remembered per collection at most.
-const MAX_REMEMBERED: usize = 20_000;
-
-impl Statistics {
-    fn with<T>(&self, collection: i64, read: impl FnOnce(&mut Counts) -> T) -> T {
-        read(
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(collection)
-                .or_default(),
-        )
-    }
-
-    /// Says that chunks came or went. The counts of rare terms, which are cheap to take and quick to be wrong, are taken anew at
-    /// once, all others when a fiftieth of all chunks changed.
-    pub(crate) fn changed(&self, collection: i64, chunks: u64) {
-        self.with(collection, |counts| {
-            counts.changed += chunks;
-            if counts.changed * 50 > counts.total {
-                *counts = Counts::default();
-            } else {
-                let total = counts.total;
-                counts.terms.retain(|_, chunks| *chunks * 50 > total);
-            }
-        });
-    }
-
-    /// Forgets a collection.
-    pub(crate) fn forget(&self, collection: i64) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&collection);
-    }
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-#[derive(QueryableByName)]
-struct Hit {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = Double)]
-    score: f64,
+/// What a word is found by in the index.
+struct Asked {
+    word: Word,
+    /// Lists, with the first chunk of their segment and the weight of an impact of 1.
+    lists: Vec<(Vec<u8>, i64, f32)>,
+    /// What it tells.
+    weight: f32,
+    unknown: bool,
 }
 
 /// Answers a question from one collection.
 pub(crate) fn search(
     connection: &mut SqliteConnection,
-    statistics: &Statistics,
+    vocabularies: &Vocabularies,
     remote_id: &str,
     query: &RetrievalQuery,
-    tokenizer: Tokenizer,
-    ranking: Ranking,
-) -> Result<Vec<Passage>, LocalIndexError> {
+) -> Result<Found, LocalIndexError> {
     // One snapshot for counting, ranking and reading.
     connection.transaction(|connection| {
         let collection = write::collection(connection, remote_id)?.id;
-        let Terms { quoted, fragments } = words::terms(&query.text, tokenizer);
-        let hits = if !quoted.is_empty() {
-            ranked(connection, statistics, collection, quoted, query, ranking)?
-        } else if !fragments.is_empty() {
-            containing(connection, collection, &fragments, query)?
-        } else {
-            Vec::new()
+        let all = segments::of_collection(connection, collection)?;
+        let index = Index {
+            collection,
+            chunks: all.iter().map(Segment::left).sum::<i64>().max(1),
+            segments: all,
         };
-        Ok(passages(connection, hits)?)
+        let languages = index.languages(connection)?;
+        let mut diagnostics = Diagnostics {
+            confidence: Confidence::None,
+            candidates: Some(0),
+            languages: languages
+                .iter()
+                .map(|language| language.name().to_owned())
+                .collect(),
+            ..Diagnostics::default()
+        };
+        let mut asked = Vec::new();
+        for word in question::words(&query.text, &languages) {
+            asked.push(index.ask(connection, word)?);
+        }
+        for asked in asked.iter_mut().filter(|asked| asked.unknown) {
+            let unknown = index.respell(connection, vocabularies, asked, &languages)?;
+            diagnostics.unknown_words.push(unknown);
+        }
+        let ranges = match Filtered::of(&query.filters) {
+            Filtered::Nothing => None,
+            Filtered::By(filters) => Some(index.ranges(connection, filters)?),
+        };
+        let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
+        let (best, places) = index.best(connection, &mut asked, ranges.as_deref(), wanted)?;
+        diagnostics.candidates = Some(best.candidates);
+        if best.candidates == 0 && best.unfiltered > 0 {
+            diagnostics.emptied_by = filters_named(&query.filters);
+        }
+        if let Some((best, _)) = places.first() {
+            diagnostics.best_score = Some(f64::from(best.score));
+            judge(&mut diagnostics, &asked, best.words);
+        }
+        let passages = read(connection, places, wanted, query.room)?;
+        Ok(Found {
+            passages,
+            diagnostics,
+        })
     })
 }
 
-fn ranked(
-    connection: &mut SqliteConnection,
-    statistics: &Statistics,
-    collection: i64,
-    quoted: Vec<String>,
-    query: &RetrievalQuery,
-    ranking: Ranking,
-) -> QueryResult<Vec<Hit>> {
-    let wanted = u64::from(query.top_k);
-    let mut plan = match ranking {
-        Ranking::Exhaustive => Plan::exhaustive(
-            quoted
-                .into_iter()
-                .map(|quoted| Counted { quoted, chunks: 0 })
-                .collect(),
-        ),
-        Ranking::Pruned => {
-            let (terms, total) = count(connection, statistics, collection, quoted)?;
-            Plan::new(terms, total, wanted)
+/// How surely the best passage answers, by the words that it holds.
+fn judge(diagnostics: &mut Diagnostics, asked: &[Asked], held: u32) {
+    let (mut all, mut here) = (0.0, 0.0);
+    for (at, asked) in asked
+        .iter()
+        .enumerate()
+        .filter(|(_, asked)| asked.word.kind != Kind::Whole)
+    {
+        all += f64::from(asked.weight);
+        if held & bit(at) != 0 {
+            here += f64::from(asked.weight);
+        } else if !asked.unknown {
+            diagnostics.missing_words.push(asked.word.typed.clone());
         }
-    };
-    if plan.is_empty() {
-        return Ok(Vec::new());
     }
-    loop {
-        let hits = matching(connection, collection, &plan, query)?;
-        let full = hits.len() as u64 == wanted;
-        let last = hits.last().filter(|_| full).map_or(0.0, |hit| hit.score);
-        match plan.widened(last) {
-            Some(wider) => plan = wider,
-            None => return Ok(hits),
+    diagnostics.confidence = Confidence::of_share(if all > 0.0 { here / all } else { 1.0 });
+}
+
+const fn bit(at: usize) -> u32 {
+    1 << (if at > 31 { 31 } else { at })
+}
+
+fn filters_named(filters: &Filters) -> Vec<String> {
+    let named = [
+        ("space", filters.space.is_some()),
+        ("label", filters.label.is_some()),
+        ("updated_after", filters.updated_after.is_some()),
+    ];
+    named
+        .into_iter()
+        .filter(|(_, set)| *set)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+enum Filtered<'f> {
+    Nothing,
+    By(&'f Filters),
+}
+
+impl<'f> Filtered<'f> {
+    fn of(filters: &'f Filters) -> Self {
+        match filters_named(filters).is_empty() {
+            true => Self::Nothing,
+            false => Self::By(filters),
         }
     }
 }
 
-/// How many chunks hold each term, and how many there are.
-fn count(
-    connection: &mut SqliteConnection,
-    statistics: &Statistics,
+/// A collection as one question sees it.
+struct Index {
     collection: i64,
-    quoted: Vec<String>,
-) -> QueryResult<(Vec<Counted>, u64)> {
-    let table = schema::fts_table(collection);
-    let mut number = |sql: String, term: Option<&str>| -> QueryResult<u64> {
-        let count: Count = match term {
-            Some(term) => diesel::sql_query(sql)
-                .bind::<Text, _>(term)
-                .get_result(connection)?,
-            None => diesel::sql_query(sql).get_result(connection)?,
+    segments: Vec<Segment>,
+    chunks: i64,
+}
+
+impl Index {
+    /// The languages that are spoken here, the most frequent first.
+    fn languages(&self, connection: &mut SqliteConnection) -> QueryResult<Vec<Language>> {
+        let mut spoken: HashMap<String, i64> = HashMap::new();
+        let (from, to) = (MARK.to_string(), format!("{MARK}\u{7f}"));
+        for segment in &self.segments {
+            let rows: Vec<(String, i64)> = postings::table
+                .filter(postings::segment.eq(segment.id))
+                .filter(postings::term.between(&from, &to))
+                .select((postings::term, postings::chunks))
+                .load(connection)?;
+            for (term, chunks) in rows {
+                *spoken.entry(term).or_default() += chunks;
+            }
+        }
+        let mut spoken: Vec<(i64, Language)> = spoken
+            .into_iter()
+            .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * SPOKEN)
+            .filter_map(|(term, chunks)| {
+                Some((-chunks, Language::named(term.trim_start_matches(MARK))?))
+            })
+            .collect();
+        spoken.sort_unstable();
+        Ok(spoken.into_iter().map(|(_, language)| language).collect())
+    }
+
+    fn list(
+        &self,
+        connection: &mut SqliteConnection,
+        term: &str,
+    ) -> QueryResult<(i64, Vec<(Vec<u8>, i64)>)> {
+        let mut chunks = 0;
+        let mut lists = Vec::new();
+        for segment in &self.segments {
+            let row: Option<(i64, Vec<u8>)> = postings::table
+                .filter(
+                    postings::segment
+                        .eq(segment.id)
+                        .and(postings::term.eq(term)),
+                )
+                .select((postings::chunks, postings::list))
+                .first(connection)
+                .optional()?;
+            if let Some((held, list)) = row {
+                chunks += held;
+                lists.push((list, segment.first));
+            }
+        }
+        Ok((chunks, lists))
+    }
+
+    /// Rarity of a term that so many chunks hold.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of chunks")]
+    fn rarity(&self, held: i64) -> f32 {
+        let (all, held) = (self.chunks.max(held) as f32, held as f32);
+        (1.0 + (all - held + 0.5) / (held + 0.5)).ln()
+    }
+
+    fn ask(&self, connection: &mut SqliteConnection, word: Word) -> QueryResult<Asked> {
+        let (held, lists) = self.list(connection, &word.exact)?;
+        let rarity = self.rarity(held);
+        let factor = match word.kind {
+            Kind::Whole => WHOLE,
+            Kind::Word if !word.stems.is_empty() => EXACT,
+            _ => EXACT + STEMMED,
         };
-        Ok(count.n.unsigned_abs())
-    };
-    let known: Vec<Option<u64>> = statistics.with(collection, |counts| {
-        quoted
-            .iter()
-            .map(|term| counts.terms.get(term).copied())
-            .collect()
-    });
-    let mut total = statistics.with(collection, |counts| counts.total);
-    if total == 0 {
-        total = number(format!("SELECT count(*) AS n FROM {table}"), None)?;
-    }
-    let mut terms = Vec::with_capacity(quoted.len());
-    for (quoted, known) in quoted.into_iter().zip(known) {
-        let chunks = match known {
-            Some(chunks) => chunks,
-            None => number(
-                format!("SELECT count(*) AS n FROM {table} WHERE {table} MATCH ?"),
-                Some(&quoted),
-            )?,
-        };
-        terms.push(Counted { quoted, chunks });
-    }
-    statistics.with(collection, |counts| {
-        counts.total = total;
-        if counts.terms.len() + terms.len() > MAX_REMEMBERED {
-            counts.terms.clear();
+        let mut all: Vec<(Vec<u8>, i64, f32)> = lists
+            .into_iter()
+            .map(|(list, first)| (list, first, rarity * factor))
+            .collect();
+        let mut most = held;
+        for stem in &word.stems {
+            let (held, lists) = self.list(connection, stem)?;
+            most = most.max(held);
+            let weight = self.rarity(held) * STEMMED;
+            all.extend(lists.into_iter().map(|(list, first)| (list, first, weight)));
         }
-        let held = terms.iter().filter(|term| term.chunks > 0);
-        counts
-            .terms
-            .extend(held.map(|term| (term.quoted.clone(), term.chunks)));
-    });
-    Ok((terms, total))
-}
-
-/// The best chunks of a plan; ties in the order of their making.
-fn matching(
-    connection: &mut SqliteConnection,
-    collection: i64,
-    plan: &Plan,
-    query: &RetrievalQuery,
-) -> QueryResult<Vec<Hit>> {
-    let table = schema::fts_table(collection);
-    let (expression, factor) = plan.expression();
-    let conditions = Conditions::of(&query.filters);
-    // Joined only when something of the document is asked for: most questions need the full-text table alone.
-    let joined = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "CROSS JOIN chunks c ON c.id = {table}.rowid CROSS JOIN documents d ON d.key = c.document"
-        )
-    };
-    let sql = format!(
-        "SELECT {table}.rowid AS id, -bm25({table}, {WEIGHTS}) AS score FROM {table} {joined}
-         WHERE {table} MATCH ? {} ORDER BY score DESC, {table}.rowid LIMIT ?",
-        conditions.sql
-    );
-    let bound = conditions.bind(
-        diesel::sql_query(sql)
-            .into_boxed()
-            .bind::<Text, _>(expression),
-    );
-    let mut hits: Vec<Hit> = bound
-        .bind::<BigInt, _>(i64::from(query.top_k))
-        .load(connection)?;
-    for hit in &mut hits {
-        hit.score /= factor;
+        Ok(Asked {
+            unknown: most == 0 && word.kind == Kind::Word,
+            weight: self.rarity(most),
+            lists: all,
+            word,
+        })
     }
-    Ok(hits)
-}
 
-/// Chunks that contain fragments too short for the tokenizer: a scan, best those with most of them.
-fn containing(
-    connection: &mut SqliteConnection,
-    collection: i64,
-    fragments: &[String],
-    query: &RetrievalQuery,
-) -> QueryResult<Vec<Hit>> {
-    let conditions = Conditions::of(&query.filters);
-    let one =
-        "(instr(c.text, ?) > 0) + 2.0 * (instr(c.headings, ?) > 0) + 4.0 * (instr(d.title, ?) > 0)";
-    let score = vec![one; fragments.len()].join(" + ");
-    let sql = format!(
-        "SELECT id, score FROM (
-             SELECT c.id AS id, {score} AS score FROM documents d JOIN chunks c ON c.document = d.key
-             WHERE d.collection = ? {}
-         ) WHERE score > 0 ORDER BY score DESC, id LIMIT ?",
-        conditions.sql
-    );
-    let mut bound = diesel::sql_query(sql).into_boxed();
-    for fragment in fragments {
-        for _ in 0..3 {
-            bound = bound.bind::<Text, _>(fragment.clone());
+    /// Looks for a word as the index spells it in the place of one that it does not know.
+    fn respell(
+        &self,
+        connection: &mut SqliteConnection,
+        vocabularies: &Vocabularies,
+        asked: &mut Asked,
+        languages: &[Language],
+    ) -> QueryResult<UnknownWord> {
+        let spelled = vocabularies.spelled(connection, &self.segments, &asked.word.exact)?;
+        if let Some(meant) = &spelled.meant {
+            let found = self.ask(connection, Word::plain(meant, languages))?;
+            asked.weight = found.weight * SPELLED;
+            let lists = found.lists.into_iter();
+            asked.lists = lists
+                .map(|(list, first, weight)| (list, first, weight * SPELLED))
+                .collect();
         }
+        Ok(UnknownWord {
+            word: asked.word.typed.clone(),
+            searched_for: spelled.meant,
+            closest: spelled.closest,
+        })
     }
-    conditions
-        .bind(bound.bind::<BigInt, _>(collection))
-        .bind::<BigInt, _>(i64::from(query.top_k))
-        .load(connection)
-}
 
-/// Filters as SQL on the document `d`.
-struct Conditions {
-    sql: String,
-    texts: Vec<String>,
-    after: Option<i64>,
-}
-
-type Bound<'a> = diesel::query_builder::BoxedSqlQuery<'a, Sqlite, diesel::query_builder::SqlQuery>;
-
-impl Conditions {
-    fn of(filters: &Filters) -> Self {
-        let mut conditions = Self {
-            sql: String::new(),
-            texts: Vec::new(),
-            after: None,
-        };
+    /// Ranges of the chunks that pass the filters, ascending.
+    fn ranges(
+        &self,
+        connection: &mut SqliteConnection,
+        filters: &Filters,
+    ) -> QueryResult<Vec<(i64, i64)>> {
+        let mut query = documents::table
+            .filter(documents::collection.eq(self.collection))
+            .into_boxed();
         if let Some(space) = &filters.space {
-            conditions.sql.push_str(" AND d.space = ?");
-            conditions.texts.push(space.as_str().to_owned());
-        }
-        if let Some(label) = &filters.label {
-            conditions.sql.push_str(" AND instr(d.labels, ?) > 0");
-            conditions.texts.push(format!("|{label}|"));
+            query = query.filter(documents::space.eq(space.as_str()));
         }
         if let Some(after) = filters.updated_after {
-            conditions.sql.push_str(" AND d.updated > ?");
-            conditions.after = Some(after.timestamp());
+            query = query.filter(documents::updated.gt(after.timestamp()));
         }
-        conditions
+        let rows: Vec<(i64, i64, String)> = query
+            .select((documents::first_chunk, documents::chunks, documents::labels))
+            .load(connection)?;
+        let label = filters.label.as_ref().map(|label| format!("|{label}|"));
+        let mut ranges: Vec<(i64, i64)> = rows
+            .into_iter()
+            .filter(|(_, _, labels)| {
+                label
+                    .as_ref()
+                    .is_none_or(|label| labels.contains(label.as_str()))
+            })
+            .map(|(first, count, _)| (first, first + count - 1))
+            .collect();
+        ranges.sort_unstable();
+        Ok(ranges)
     }
 
-    fn is_empty(&self) -> bool {
-        self.sql.is_empty()
-    }
-
-    /// Binds in the order of the question marks.
-    fn bind<'a>(self, mut query: Bound<'a>) -> Bound<'a> {
-        for text in self.texts {
-            query = query.bind::<Text, _>(text);
-        }
-        match self.after {
-            Some(after) => query.bind::<BigInt, _>(after),
-            None => query,
+    /// The best chunks that are still there, with their places, some more than wanted so that pages can take turns.
+    fn best(
+        &self,
+        connection: &mut SqliteConnection,
+        asked: &mut [Asked],
+        ranges: Option<&[(i64, i64)]>,
+        wanted: usize,
+    ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
+        let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
+        let gone = self.segments.iter().any(|segment| segment.gone > 0);
+        let mut look = wanted * 2 + 16;
+        loop {
+            let mut walks = Vec::new();
+            for (at, asked) in asked.iter().enumerate() {
+                for (list, first, weight) in &asked.lists {
+                    let word = u32::try_from(at).unwrap_or(u32::MAX);
+                    walks.push(Walk::new(list, *first, *weight, word));
+                }
+            }
+            let best = scoring::best(walks, &weights, ranges, look);
+            let places = places(connection, &best.chunks)?;
+            if !gone || places.len() >= wanted || best.chunks.len() < look {
+                return Ok((best, places));
+            }
+            look *= 4;
         }
     }
 }
 
-/// Reads the chunks behind the hits, in their order.
-fn passages(connection: &mut SqliteConnection, hits: Vec<Hit>) -> QueryResult<Vec<Passage>> {
-    type Row = (i64, String, String, Option<String>, String);
+/// Where a chunk stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    document: i64,
+    first: i64,
+    count: i64,
+}
+
+fn places(connection: &mut SqliteConnection, best: &[Scored]) -> QueryResult<Vec<(Scored, Place)>> {
+    let rows: Vec<(i64, i64, i64, i64)> = chunks::table
+        .inner_join(documents::table)
+        .filter(chunks::id.eq_any(best.iter().map(|scored| scored.chunk)))
+        .select((
+            chunks::id,
+            documents::key,
+            documents::first_chunk,
+            documents::chunks,
+        ))
+        .load(connection)?;
+    let rows: HashMap<i64, Place> = rows
+        .into_iter()
+        .map(|(id, document, first, count)| {
+            (
+                id,
+                Place {
+                    document,
+                    first,
+                    count,
+                },
+            )
+        })
+        .collect();
+    Ok(best
+        .iter()
+        .filter_map(|scored| Some((*scored, *rows.get(&scored.chunk)?)))
+        .collect())
+}
+
+/// The order in which passages are told: by score, but a page's third and later ones behind the first ones of others.
+fn in_turn(places: Vec<(Scored, Place)>) -> Vec<(Scored, Place)> {
+    let mut told: HashMap<i64, usize> = HashMap::new();
+    let (mut first, mut later) = (Vec::with_capacity(places.len()), Vec::new());
+    for (scored, place) in places {
+        let of_page = told.entry(place.document).or_default();
+        *of_page += 1;
+        match *of_page <= OF_A_PAGE {
+            true => first.push((scored, place)),
+            false => later.push((scored, place)),
+        }
+    }
+    first.append(&mut later);
+    first
+}
+
+type Row = (i64, String, String, Option<String>, String);
+
+/// The texts that stand around those hits beside which there is room.
+fn around(
+    connection: &mut SqliteConnection,
+    order: &[(Scored, Place)],
+    rows: &HashMap<i64, Row>,
+    room: usize,
+) -> QueryResult<HashMap<i64, String>> {
+    let mut ids: Vec<i64> = Vec::new();
+    for (scored, place) in order {
+        let size = rows.get(&scored.chunk).map_or(room, |row| row.4.len());
+        if size + surroundings::WORTH_IT <= room {
+            let last = place.first + place.count - 1;
+            let reach = (scored.chunk - surroundings::REACH).max(place.first)
+                ..=(scored.chunk + surroundings::REACH).min(last);
+            ids.extend(reach.filter(|chunk| !rows.contains_key(chunk)));
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let texts: Vec<(i64, String)> = chunks::table
+        .filter(chunks::id.eq_any(&ids))
+        .select((chunks::id, chunks::text))
+        .load(connection)?;
+    Ok(texts.into_iter().collect())
+}
+
+/// Reads the passages, each with what stands around it as far as there is room.
+fn read(
+    connection: &mut SqliteConnection,
+    places: Vec<(Scored, Place)>,
+    wanted: usize,
+    room: usize,
+) -> QueryResult<Vec<Passage>> {
+    let order = in_turn(places);
+    // What is shown in the surroundings of another need not be told again, so a few more are read than are wanted.
+    let order = &order[..order.len().min(wanted + wanted / 2)];
     let rows: Vec<Row> = chunks::table
         .inner_join(documents::table)
-        .filter(chunks::id.eq_any(hits.iter().map(|hit| hit.id)))
+        .filter(chunks::id.eq_any(order.iter().map(|(scored, _)| scored.chunk)))
         .select((
             chunks::id,
             documents::id,
@@ -322,21 +433,52 @@ fn passages(connection: &mut SqliteConnection, hits: Vec<Hit>) -> QueryResult<Ve
             chunks::text,
         ))
         .load(connection)?;
-    let mut rows: HashMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
-    let passages = hits.into_iter().filter_map(|hit| {
-        let (_, document, headings, anchor, text) = rows.remove(&hit.id)?;
-        let heading_path = headings
-            .split(HEADING_SEPARATOR)
-            .filter(|h| !h.is_empty())
-            .map(str::to_owned)
-            .collect();
-        Some(Passage {
-            document: DocumentId::new(document),
+    let rows: HashMap<i64, Row> = rows.into_iter().map(|row| (row.0, row)).collect();
+    let around = around(connection, order, &rows, room)?;
+    let text_of = |chunk: i64| {
+        let own = rows.get(&chunk).map(|row| row.4.as_str());
+        own.or_else(|| around.get(&chunk).map(String::as_str))
+    };
+    let mut passages = Vec::with_capacity(wanted);
+    let mut shown: Vec<i64> = Vec::new();
+    // What waited for its turn is told with the score of its place, so that scores fall.
+    let mut least = f32::INFINITY;
+    for (scored, place) in order {
+        if passages.len() == wanted {
+            break;
+        }
+        let Some((_, document, headings, anchor, text)) = rows.get(&scored.chunk) else {
+            continue;
+        };
+        if shown.contains(&scored.chunk) {
+            continue;
+        }
+        let neighbour = |chunk: i64| {
+            let of_page = (place.first..place.first + place.count).contains(&chunk);
+            let text = text_of(chunk).filter(|_| of_page && !shown.contains(&chunk))?;
+            Some(Neighbour { chunk, text })
+        };
+        let (text, with) = surroundings::widened(
+            Neighbour {
+                chunk: scored.chunk,
+                text,
+            },
+            neighbour,
+            room,
+        );
+        shown.extend(with);
+        least = least.min(scored.score);
+        passages.push(Passage {
+            document: DocumentId::new(document.clone()),
             text,
-            score: hit.score,
-            heading_path,
-            anchor,
-        })
-    });
-    Ok(passages.collect())
+            score: f64::from(least),
+            heading_path: headings
+                .split(HEADING_SEPARATOR)
+                .filter(|heading| !heading.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            anchor: anchor.clone(),
+        });
+    }
+    Ok(passages)
 }

@@ -11,7 +11,8 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnectio
 use diesel::sqlite::SqliteConnection;
 
 use crate::error::LocalIndexError;
-use crate::options::{LocalIndexOptions, Place, Tokenizer};
+use crate::language::Languages;
+use crate::options::{LocalIndexOptions, Place};
 use crate::schema;
 
 type Manager = ConnectionManager<SqliteConnection>;
@@ -20,9 +21,9 @@ pub(crate) type Connection = PooledConnection<Manager>;
 /// How long a statement waits for another process's lock, and a caller for a free connection.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Readers keep few pages of their own and read the file through the operating system's cache.
-const READER: &str =
-    "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA mmap_size = 268435456;";
+/// Readers keep few pages of their own and read the file through the operating system's cache; what is mapped would count as
+/// memory of this process.
+const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
 /// A batch of a few hundred chunks touches many index pages.
 const WRITER: &str = "PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 2000;";
 
@@ -54,6 +55,7 @@ impl Store {
     pub(crate) fn open(
         place: &Place,
         options: &LocalIndexOptions,
+        languages: &Languages,
     ) -> Result<Self, LocalIndexError> {
         let (path, url) = match place {
             Place::File(path) => (path.as_path(), path.to_string_lossy().into_owned()),
@@ -72,6 +74,8 @@ impl Store {
                 .min_idle(Some(1))
                 .idle_timeout(None)
                 .max_lifetime(None)
+                // A file does not hang up.
+                .test_on_check_out(false)
                 .connection_timeout(BUSY)
                 .connection_customizer(Box::new(Settings(settings)))
                 // The first connection is tried here, so that the true cause is told at once.
@@ -91,7 +95,7 @@ impl Store {
             // Only now: a file that is no index of ours is left as it is.
             private_files::make_database_private(path).map_err(|error| fail(error.to_string()))?;
         }
-        schema::follow_language(&mut connection, Tokenizer::of(&options.language))?;
+        schema::follow(&mut connection, languages)?;
         drop(connection);
         // A database in memory belongs to its one connection.
         let readers = match place {

@@ -1,7 +1,6 @@
 //! Collections and documents in and out. Blocking; each function is one transaction.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use domain::document::Document;
 use domain::ports::retrieval::{ItemOutcome, StoreSpec, StoredDocument};
@@ -9,8 +8,9 @@ use domain::{DocumentId, IndexId};
 
 use crate::chunking::{self, Piece};
 use crate::error::LocalIndexError;
-use crate::options::Tokenizer;
+use crate::language::Languages;
 use crate::schema::{self, chunks, collections, documents};
+use crate::segments::{self, Builder, Read};
 
 /// One row of `collections`.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub(crate) fn ensure(
     connection: &mut SqliteConnection,
     spec: &StoreSpec,
     known: Option<&str>,
-    tokenizer: Tokenizer,
+    languages: &Languages,
 ) -> Result<Collection, LocalIndexError> {
     connection.immediate_transaction(|connection| {
         let name = spec.name();
@@ -101,11 +101,10 @@ pub(crate) fn ensure(
                     .values((
                         collections::index_id.eq(spec.index.to_string()),
                         collections::name.eq(&name),
-                        collections::tokenizer.eq(tokenizer.fts5()),
+                        collections::tokenizer.eq(schema::current(languages)),
                     ))
                     .returning(collections::id)
                     .get_result(connection)?;
-                schema::create_fts(connection, id, tokenizer)?;
                 Ok(Collection {
                     id,
                     name,
@@ -131,18 +130,11 @@ pub(crate) fn remove(
         if !found.is_of(spec.index) {
             return Err(LocalIndexError::NotOurs(found.name));
         }
-        schema::drop_fts(connection, found.id)?;
+        segments::drop_all(connection, found.id)?;
         // Rows below go with it.
         diesel::delete(collections::table.find(found.id)).execute(connection)?;
         Ok(())
     })
-}
-
-/// What a batch did.
-pub(crate) struct Written {
-    pub outcomes: Vec<ItemOutcome>,
-    /// Chunks put in or taken out; 0 when nothing had changed.
-    pub chunks_changed: u64,
 }
 
 /// Stores a batch in one transaction: searchers see all of it or nothing. A document whose hash is there already is
@@ -151,28 +143,29 @@ pub(crate) fn upsert(
     connection: &mut SqliteConnection,
     remote_id: &str,
     batch: &[Document],
-) -> Result<Written, LocalIndexError> {
+    languages: &Languages,
+) -> Result<Vec<ItemOutcome>, LocalIndexError> {
     // Cutting costs processor time and is done before the write lock is taken.
     let cut: Vec<Vec<Piece>> = batch.iter().map(chunking::pieces).collect();
     connection.immediate_transaction(|connection| {
         let collection = collection(connection, remote_id)?;
-        let mut written = Written {
-            outcomes: Vec::with_capacity(batch.len()),
-            chunks_changed: 0,
-        };
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut builder = Builder::new(languages);
         for (document, pieces) in batch.iter().zip(&cut) {
             if !collection.is_of(document.metadata.index) {
                 let reason = format!(
                     "it belongs to index {}, not to {}",
                     document.metadata.index, collection.name
                 );
-                written.outcomes.push(ItemOutcome::Refused(reason));
+                outcomes.push(ItemOutcome::Refused(reason));
                 continue;
             }
-            written.chunks_changed += put(connection, collection.id, document, pieces)?;
-            written.outcomes.push(ItemOutcome::Accepted);
+            put(connection, collection.id, document, pieces, &mut builder)?;
+            outcomes.push(ItemOutcome::Accepted);
         }
-        Ok(written)
+        builder.write(connection, collection.id)?;
+        segments::merge_some(connection, collection.id)?;
+        Ok(outcomes)
     })
 }
 
@@ -181,17 +174,26 @@ fn put(
     collection: i64,
     document: &Document,
     pieces: &[Piece],
-) -> QueryResult<u64> {
+    builder: &mut Builder<'_>,
+) -> QueryResult<()> {
     let metadata = &document.metadata;
-    let present: Option<(i64, String)> = documents::table
+    let present: Option<(i64, String, i64)> = documents::table
         .filter(
             documents::collection
                 .eq(collection)
                 .and(documents::id.eq(document.id.as_str())),
         )
-        .select((documents::key, documents::hash))
+        .select((documents::key, documents::hash, documents::first_chunk))
         .first(connection)
         .optional()?;
+    if present
+        .as_ref()
+        .is_some_and(|(_, hash, _)| *hash == metadata.hash)
+    {
+        return Ok(());
+    }
+    let mut next = segments::next_chunk(connection)?.max(builder.behind());
+    let number = i64::try_from(pieces.len()).unwrap_or(i64::MAX);
     let values = (
         documents::hash.eq(&metadata.hash),
         documents::title.eq(&metadata.title),
@@ -199,12 +201,12 @@ fn put(
         documents::space.eq(metadata.space.as_str()),
         documents::labels.eq(&metadata.labels),
         documents::updated.eq(metadata.updated),
+        documents::first_chunk.eq(next),
+        documents::chunks.eq(number),
     );
-    let mut changed = pieces.len() as u64;
     let key = match present {
-        Some((_, hash)) if hash == metadata.hash => return Ok(0),
-        Some((key, _)) => {
-            changed += drop_chunks(connection, collection, key)?;
+        Some((key, _, first)) => {
+            drop_chunks(connection, collection, key, first)?;
             diesel::update(documents::table.find(key))
                 .set(values)
                 .execute(connection)?;
@@ -219,9 +221,11 @@ fn put(
             .returning(documents::key)
             .get_result(connection)?,
     };
+    builder.next_document();
     for (ordinal, piece) in pieces.iter().enumerate() {
         diesel::insert_into(chunks::table)
             .values((
+                chunks::id.eq(next),
                 chunks::document.eq(key),
                 chunks::ordinal.eq(i64::try_from(ordinal).unwrap_or(i64::MAX)),
                 chunks::headings.eq(&piece.headings),
@@ -229,68 +233,69 @@ fn put(
                 chunks::text.eq(&piece.text),
             ))
             .execute(connection)?;
+        builder.read(&Read {
+            id: next,
+            title: &metadata.title,
+            headings: &piece.headings,
+            breadcrumb: &metadata.breadcrumb,
+            text: &piece.text,
+        });
+        next += 1;
     }
-    schema::fill_fts(connection, collection, Some(key))?;
-    Ok(changed)
+    Ok(())
 }
 
 fn drop_chunks(
     connection: &mut SqliteConnection,
     collection: i64,
     document: i64,
-) -> QueryResult<u64> {
-    let table = schema::fts_table(collection);
-    diesel::sql_query(format!(
-        "DELETE FROM {table} WHERE rowid IN (SELECT id FROM chunks WHERE document = ?)"
-    ))
-    .bind::<BigInt, _>(document)
-    .execute(connection)?;
+    first: i64,
+) -> QueryResult<()> {
     let dropped =
         diesel::delete(chunks::table.filter(chunks::document.eq(document))).execute(connection)?;
-    Ok(dropped as u64)
+    segments::note_gone(
+        connection,
+        collection,
+        first,
+        i64::try_from(dropped).unwrap_or(i64::MAX),
+    )
 }
 
-/// Removes documents in one transaction; unknown ids are accepted. Answers the number of chunks taken out.
+/// Removes documents in one transaction; unknown ids are accepted.
 pub(crate) fn delete(
     connection: &mut SqliteConnection,
     remote_id: &str,
     ids: &[DocumentId],
-) -> Result<u64, LocalIndexError> {
+) -> Result<(), LocalIndexError> {
     connection.immediate_transaction(|connection| {
         let collection = collection(connection, remote_id)?;
-        let mut changed = 0;
         for id in ids {
-            let key: Option<i64> = documents::table
+            let found: Option<(i64, i64)> = documents::table
                 .filter(
                     documents::collection
                         .eq(collection.id)
                         .and(documents::id.eq(id.as_str())),
                 )
-                .select(documents::key)
+                .select((documents::key, documents::first_chunk))
                 .first(connection)
                 .optional()?;
-            if let Some(key) = key {
-                changed += drop_chunks(connection, collection.id, key)?;
+            if let Some((key, first)) = found {
+                drop_chunks(connection, collection.id, key, first)?;
                 diesel::delete(documents::table.find(key)).execute(connection)?;
             }
         }
-        Ok(changed)
+        Ok(())
     })
 }
 
-/// Joins the full-text table's segments, in one go after large changes, else a few pages' worth.
+/// Merges what the writes of a run have left in small segments.
 pub(crate) fn tidy(
     connection: &mut SqliteConnection,
     remote_id: &str,
-    thorough: bool,
 ) -> Result<(), LocalIndexError> {
     use diesel::connection::SimpleConnection;
-    let table = schema::fts_table(collection(connection, remote_id)?.id);
-    connection.batch_execute(&if thorough {
-        format!("INSERT INTO {table} ({table}) VALUES ('optimize')")
-    } else {
-        format!("INSERT INTO {table} ({table}, rank) VALUES ('merge', 64)")
-    })?;
+    let collection = collection(connection, remote_id)?.id;
+    connection.immediate_transaction(|connection| segments::merge_all(connection, collection))?;
     connection.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")?;
     Ok(())
 }

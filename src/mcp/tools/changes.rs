@@ -18,6 +18,8 @@ const KNOWN: &[&str] = &["since", "space", "limit"];
 const DEFAULT_DAYS: i64 = 7;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LIMIT: u64 = 100;
+/// Changes of an index that are counted at most.
+const COUNTED: usize = 1_000;
 
 /// What became of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +69,7 @@ pub async fn call(
         scope
             .indexes
             .iter()
-            .map(|index| kb.changes(index.id, since, space.as_ref(), limit + 1)),
+            .map(|index| kb.changes(index.id, since, space.as_ref(), COUNTED + 1)),
     )
     .await?;
     let mut changes: Vec<ChangedPage> = Vec::new();
@@ -84,7 +86,11 @@ pub async fn call(
         }
     }
     changes.sort_by_key(|c| std::cmp::Reverse(moment(c, since)));
-    let more = changes.len() > limit;
+    let all = changes.len();
+    let counted = [What::Added, What::Edited, What::Removed].map(|what| {
+        let of_it = changes.iter().filter(|c| What::of(c, since) == what);
+        (what, of_it.count())
+    });
     changes.truncate(limit);
     let as_of = scope.as_of();
 
@@ -92,16 +98,22 @@ pub async fn call(
         || scope.space_list(12),
         |key| format!("space {}", text::foreign(key.as_str())),
     );
-    let mut out = match changes.len() {
-        0 => format!(
-            "Nothing changed since {} in {place}.\n",
-            when::minute(since)
-        ),
-        1 => format!("1 page changed since {} in {place}.\n", when::minute(since)),
-        n => format!(
-            "{n} pages changed since {} in {place}, newest first.\n",
-            when::minute(since)
-        ),
+    let some = match all > COUNTED {
+        true => format!("More than {COUNTED}"),
+        false => all.to_string(),
+    };
+    let since_then = format!("since {} in {place}", when::minute(since));
+    let mut out = match all {
+        0 => format!("Nothing changed {since_then}.\n"),
+        1 => format!("1 page changed {since_then}.\n"),
+        _ => {
+            let parts: Vec<String> = counted
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(what, count)| format!("{count} {}", what.word()))
+                .collect();
+            format!("{some} pages changed {since_then}: {}.\n", parts.join(", "))
+        }
     };
     if let Some(as_of) = as_of {
         _ = writeln!(
@@ -114,35 +126,26 @@ pub async fn call(
     if changes.is_empty() {
         out.push_str("An earlier `since` reaches further back, for example since=\"30d\".\n");
     }
-    let mut left_out = 0;
-    for what in [What::Added, What::Edited, What::Removed] {
-        let group: Vec<&ChangedPage> = changes
-            .iter()
-            .filter(|c| What::of(c, since) == what)
-            .collect();
-        if group.is_empty() {
-            continue;
+    let mut told = 0;
+    for change in &changes {
+        let line = line(change, What::of(change, since), moment(change, since));
+        if told == 0 {
+            out.push_str("\nNewest first:\n");
         }
-        let title = match what {
-            What::Added => "Added",
-            What::Edited => "Edited",
-            What::Removed => "Removed from Confluence",
-        };
-        _ = write!(out, "\n{title}:\n");
-        for change in group {
-            let line = line(change, what, moment(change, since));
-            if out.len() + line.len() > MAX_ANSWER_BYTES - 400 {
-                left_out += 1;
-            } else {
-                out.push_str(&line);
-            }
+        if out.len() + line.len() > MAX_ANSWER_BYTES - 400 {
+            break;
         }
+        out.push_str(&line);
+        told += 1;
     }
-    if more || left_out > 0 {
-        out.push_str("\nThere are more: raise `limit` (at most 100), or give a later `since` or a `space`.\n");
+    if told < all {
+        _ = write!(
+            out,
+            "\nThe newest {told} are told. There are more: raise `limit` (at most 100), or give a later `since` or a `space`.\n"
+        );
     }
     let items = changes.iter().map(|c| item(c, What::of(c, since)));
-    let about = json!({"next_cursor": null, "since": since, "as_of": as_of});
+    let about = json!({"next_cursor": null, "since": since, "as_of": as_of, "total": all});
     let structured = with_list(about, "items", items.collect());
     Ok(ToolAnswer::new(out, &structured))
 }
@@ -179,11 +182,12 @@ fn line(change: &ChangedPage, what: What, moment: Timestamp) -> String {
     let space = text::foreign(page.space_key.as_str());
     match what {
         What::Removed => format!(
-            "- {} · space {space} · noticed {day}\n",
+            "- removed: {} · space {space} · noticed {day}\n",
             text::foreign(&page.title),
         ),
         _ => format!(
-            "- {} · space {space} · {day} · version {} · page_id {}\n",
+            "- {}: {} · space {space} · {day} · version {} · page_id {}\n",
+            what.word(),
             text::link(&[page.title.as_str()], &page.url),
             page.version,
             page.id

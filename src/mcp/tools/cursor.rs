@@ -17,6 +17,9 @@ pub struct PageCursor {
     /// The section that was asked for, by its anchor.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
+    /// The heading from which on the page is read, by its anchor; what stands before it is passed over.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Bytes of that text that were given already.
     #[serde(rename = "o")]
     pub offset: usize,
@@ -47,6 +50,7 @@ mod tests {
             page: PageId::from("98312"),
             version: 7,
             section: Some("Größe-1".into()),
+            from: None,
             offset: 12_000,
         };
         assert_eq!(PageCursor::decode(&cursor.encode()), Some(cursor));

@@ -18,7 +18,8 @@ fn make() -> Vec<Tool> {
             "search_confluence",
             "Search Confluence",
             "Search the indexed Confluence spaces. Returns passages, each with a link to cite, breadcrumb, date and page_id. \
-             Ask with the words a page would use; read whole pages with get_page.",
+             Ask in the language of the pages, with the words a page would use; when the passages do not answer, ask again with \
+             synonyms. Read whole pages with get_page.",
             json!({"type": "object", "required": ["query"], "properties": {
                 "query": {"type": "string", "maxLength": 1000, "description": "Question or keywords"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 8},
@@ -28,10 +29,10 @@ fn make() -> Vec<Tool> {
             }}),
             json!({"type": "object", "required": ["results", "as_of", "stale", "source"], "properties": {
                 "results": {"type": "array", "items": {"type": "object", "required": ["text", "score", "page"], "properties": {
-                    "text": {"type": "string"}, "score": {"type": "number"}, "page": page_schema()
+                    "text": {"type": "string"}, "score": {"type": "number"}, "page": page_schema(), "cursor": {"type": ["string", "null"]}
                 }}},
                 "as_of": {"type": ["string", "null"]}, "stale": {"type": "boolean"},
-                "source": {"enum": ["index", "live", "both"]}
+                "source": {"enum": ["index", "live", "both"]}, "diagnostics": {"type": "object"}
             }}),
         ),
         tool(

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod cursor;
 pub mod definitions;
 pub mod fuse;
+pub mod missed;
 pub mod page;
 pub mod search;
 pub mod spaces;

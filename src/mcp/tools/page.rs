@@ -245,6 +245,9 @@ fn read(
             _ => None,
         },
     };
+    let from = cursor
+        .and_then(|c| c.from.as_ref())
+        .and_then(|anchor| found.outline.iter().position(|h| h.anchor == *anchor));
     let range = match section {
         Some(at) => {
             let end = found.outline[at + 1..]
@@ -253,7 +256,7 @@ fn read(
                 .map_or(found.markdown.len(), |h| h.start);
             found.outline[at].start..end
         }
-        None => 0..found.markdown.len(),
+        None => from.map_or(0, |at| found.outline[at].start)..found.markdown.len(),
     };
     let heading = section.map(|at| &found.outline[at]);
     let raw = found.markdown.get(range).unwrap_or(&found.markdown);
@@ -295,6 +298,7 @@ fn read(
             page: found.page.id.clone(),
             version: found.page.version,
             section: heading.map(|h| h.anchor.clone()),
+            from: from.map(|at| found.outline[at].anchor.clone()),
             offset: offset + taken,
         }
         .encode()

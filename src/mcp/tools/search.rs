@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use domain::content::ContentKind;
 use domain::query::{
-    Answer, AnswerSource, DEFAULT_TOP_K, Filters, MAX_TOP_K, QueryResult, QueryTarget,
-    RetrievalQuery, label_filter,
+    Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
+    ResultPage, RetrievalQuery, label_filter,
 };
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
+use super::cursor::PageCursor;
 use super::fuse;
+use super::missed;
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
@@ -79,6 +81,7 @@ pub async fn search(
         text: query.to_owned(),
         top_k: limit,
         filters: filters.clone(),
+        room: room(limit as usize),
     };
     let answers = join_all(asked.iter().map(|i| kb.search(i.id, wanted.clone()))).await;
     let mut given = Vec::new();
@@ -130,6 +133,11 @@ fn merge(mut answers: Vec<Answer>) -> Answer {
         .unwrap_or(AnswerSource::Index);
     let as_of = answers.iter().filter_map(|a| a.as_of).min();
     let stale = answers.iter().any(|a| a.stale);
+    let diagnostics = answers
+        .iter()
+        .map(|a| a.diagnostics.clone())
+        .reduce(Diagnostics::joined)
+        .unwrap_or_default();
     let lists = answers.into_iter().map(|a| a.results).collect();
     let key = |r: &QueryResult| (r.page.page.id.clone(), squeezed(&r.text));
     let results = fuse::by_rank(lists, key)
@@ -141,11 +149,19 @@ fn merge(mut answers: Vec<Answer>) -> Answer {
         as_of,
         stale,
         source,
+        diagnostics,
     }
 }
 
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Bytes that each of so many passages may take.
+fn room(hits: usize) -> usize {
+    let share = (MAX_ANSWER_BYTES - 2_000) / hits.max(1);
+    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
+    share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE)
 }
 
 /// Cleans the passages, tells identical ones once, and cuts each to its share of the budget. Also answers how many
@@ -175,9 +191,7 @@ fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
         }
     }
     hits.truncate(limit);
-    let share = (MAX_ANSWER_BYTES - 2_000) / hits.len().max(1);
-    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
-    let each = share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE);
+    let each = room(hits.len());
     let hits = hits
         .into_iter()
         .map(|(_, mut hit)| {
@@ -202,15 +216,17 @@ fn tell(
 ) -> ToolAnswer {
     let now = kb.now();
     let shown = text::foreign(query);
+    // list_spaces tells which spaces there are; only a failure is worth their names here.
     let searched = match &filters.space {
-        Some(space) => format!("space {}", text::foreign(space.as_str())),
-        None => scope.space_list(12),
+        Some(space) => format!(" in space {}", text::foreign(space.as_str())),
+        None if hits.is_empty() => format!(" in {}", scope.space_list(12)),
+        None => String::new(),
     };
     let mut out = String::new();
     match hits.len() {
-        0 => _ = write!(out, "No passages found for \"{shown}\" in {searched}"),
-        1 => _ = write!(out, "1 passage for \"{shown}\" in {searched}"),
-        n => _ = write!(out, "{n} passages for \"{shown}\" in {searched}"),
+        0 => _ = write!(out, "No passages found for \"{shown}\"{searched}"),
+        1 => _ = write!(out, "1 passage for \"{shown}\"{searched}"),
+        n => _ = write!(out, "{n} passages for \"{shown}\"{searched}"),
     }
     out.push_str(&restrictions(filters));
     out.push_str(".\n");
@@ -223,6 +239,7 @@ fn tell(
             names.join(", ")
         );
     }
+    out.push_str(&missed::lines(&answer.diagnostics));
     let mut told = Vec::new();
     if hits.is_empty() {
         out.push_str(&hints(scope, filters));
@@ -252,20 +269,22 @@ fn tell(
         );
     }
     if !told.is_empty() {
-        out.push_str("\nRead a whole page with get_page(page_id). Cite the links above.");
+        out.push_str("\nget_page(page_id) reads a whole page, with `cursor` from a passage on. Cite the links above.");
         if told.len() + left_out >= limit as usize && limit < MAX_TOP_K {
             out.push_str(" There may be more: raise `limit`.");
         }
         out.push('\n');
     }
-    let about = json!({"as_of": answer.as_of, "stale": answer.stale, "source": answer.source});
+    let about = json!({"as_of": answer.as_of, "stale": answer.stale, "source": answer.source, "diagnostics": missed::told(&answer.diagnostics)});
     let structured = with_list(about, "results", told.iter().map(result).collect());
     ToolAnswer::new(out, &structured)
 }
 
 /// A result in the shape of REST.
 fn result(result: &QueryResult) -> Value {
-    json!({"text": result.text, "score": result.score, "page": page_value(&result.page)})
+    json!({
+        "text": result.text, "score": result.score, "page": page_value(&result.page), "cursor": cursor(&result.page),
+    })
 }
 
 fn restrictions(filters: &Filters) -> String {
@@ -335,6 +354,22 @@ fn hints(scope: &Scope, filters: &Filters) -> String {
     out
 }
 
+/// From where get_page reads on behind the heading of a passage; a page without one is read from its beginning.
+fn cursor(place: &ResultPage) -> Option<String> {
+    let anchor = place.anchor.as_ref().filter(|anchor| !anchor.is_empty())?;
+    let cursor = PageCursor {
+        page: place.page.id.clone(),
+        version: place.page.version,
+        section: None,
+        from: Some(anchor.clone()),
+        offset: 0,
+    };
+    Some(cursor.encode()).filter(|cursor| cursor.len() <= MAX_CURSOR)
+}
+
+/// Characters of a cursor at most: one for a very long heading is left out.
+const MAX_CURSOR: usize = 240;
+
 fn block(number: usize, hit: &Hit) -> String {
     let place = &hit.result.page;
     let page = &place.page;
@@ -354,11 +389,12 @@ fn block(number: usize, hit: &Hit) -> String {
     }
     _ = writeln!(
         out,
-        "space {} · updated {} · version {} · page_id {}",
+        "{} · {} · v{} · page_id {}{}",
         text::foreign(page.space_key.as_str()),
         when::day(page.last_modified),
         page.version,
-        page.id
+        page.id,
+        cursor(place).map_or_else(String::new, |cursor| format!(" · cursor {cursor}"))
     );
     out.push_str(&text::quote(&hit.result.text, "   "));
     if !hit.also.is_empty() {

@@ -132,6 +132,7 @@ pub fn answer(results: Vec<QueryResult>) -> Answer {
         as_of: Some(at("2026-11-23T09:48:00Z")),
         stale: false,
         source: AnswerSource::Index,
+        diagnostics: domain::query::Diagnostics::default(),
     }
 }
 

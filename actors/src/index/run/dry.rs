@@ -19,7 +19,7 @@ use domain::ports::retrieval::{
     StoreSpec, StoredDocument,
 };
 use domain::ports::store::{StoreError, SyncStore};
-use domain::query::{Passage, RetrievalQuery};
+use domain::query::{Found, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId};
 
@@ -287,8 +287,8 @@ impl RetrievalBackend for CountingBackend {
         })
     }
 
-    async fn search(&self, _: &Remote, _: &RetrievalQuery) -> Result<Vec<Passage>, BackendError> {
-        Ok(Vec::new())
+    async fn search(&self, _: &Remote, _: &RetrievalQuery) -> Result<Found, BackendError> {
+        Ok(Found::default())
     }
 
     async fn list(

@@ -11,7 +11,7 @@ use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
 };
-use domain::query::{Passage, RetrievalQuery};
+use domain::query::{Found, Passage, RetrievalQuery};
 use domain::{DocumentId, IndexId};
 
 #[derive(Clone, Debug)]
@@ -352,13 +352,9 @@ impl RetrievalBackend for FakeRetrieval {
         }))
     }
 
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Vec<Passage>, BackendError> {
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError> {
         self.request().await?;
-        Ok(self.with(|shelf| {
+        let passages: Vec<Passage> = self.with(|shelf| {
             let stored = shelf.documents.get(&remote.id);
             stored
                 .into_iter()
@@ -373,7 +369,8 @@ impl RetrievalBackend for FakeRetrieval {
                     anchor: None,
                 })
                 .collect()
-        }))
+        });
+        Ok(passages.into())
     }
 
     async fn list(

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::cost::Price;
 use crate::document::Document;
 use crate::index::{BackendKind, Remote};
-use crate::query::{Passage, RetrievalQuery};
+use crate::query::{Found, RetrievalQuery};
 use crate::{AgentId, Disposition, DocumentId, IndexId};
 
 /// What a store can do, as far as callers behave differently.
@@ -159,11 +159,7 @@ pub trait RetrievalBackend: Send + Sync {
     ) -> Result<IngestionReport, BackendError>;
 
     /// Best passages first. Passages of documents that are not ours are left out.
-    async fn search(
-        &self,
-        remote: &Remote,
-        query: &RetrievalQuery,
-    ) -> Result<Vec<Passage>, BackendError>;
+    async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError>;
 
     /// Everything that the store holds for this index, page by page; `cursor` from the answer before.
     async fn list(

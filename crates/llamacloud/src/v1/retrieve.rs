@@ -101,6 +101,7 @@ mod tests {
             text: "roll back".into(),
             top_k: 8,
             filters,
+            room: 0,
         }
     }
 

@@ -108,6 +108,7 @@ mod tests {
                 text: "x".into(),
                 top_k: 8,
                 filters,
+                room: 0,
             },
         );
         assert_eq!(

@@ -182,6 +182,7 @@ async fn either_id_of_the_index_is_found_out_and_remembered() {
                 .search(&remote, &question("lantern"))
                 .await
                 .unwrap()
+                .passages
                 .len(),
             2,
             "{accepted:?}"
@@ -309,7 +310,8 @@ async fn a_long_page_is_cut_so_that_the_parser_drops_nothing() {
         .backend
         .search(&remote, &question("zephyr"))
         .await
-        .unwrap();
+        .unwrap()
+        .passages;
     assert!(
         passages[0].text.contains("zephyr") && passages[0].document == long.document_id(),
         "{passages:?}"

@@ -36,7 +36,7 @@ async fn whole_life(account: &Account, spec: &StoreSpec) -> Result<(), BackendEr
             answer => break answer?,
         }
     };
-    assert!(!found.is_empty());
+    assert!(!found.passages.is_empty());
     assert_eq!(backend.list(&remote, None).await?.0.len(), 3);
     backend.delete(&remote, &ids(&documents)[..1]).await?;
     let report = settle(backend, &remote, &[], &ids(&documents)[..1]).await;
@@ -383,7 +383,7 @@ async fn a_deletion_whose_job_has_not_started_is_not_over() {
         begun.elapsed()
     );
     let found = account.backend.search(&remote, &question("lantern")).await;
-    assert_eq!(found.unwrap(), []);
+    assert_eq!(found.unwrap().passages, []);
 }
 
 #[tokio::test]
@@ -617,7 +617,8 @@ async fn what_others_put_into_our_pipeline_is_listed_not_answered_and_can_be_del
         .backend
         .search(&remote, &question("lantern"))
         .await
-        .unwrap();
+        .unwrap()
+        .passages;
     assert_eq!(passages.len(), 1, "{passages:?}");
     let (list, _) = account.backend.list(&remote, None).await.unwrap();
     let stranger = list

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
 mod conformance;
 mod file;
-mod ranking;
+mod formats;
+mod segments;

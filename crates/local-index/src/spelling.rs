@@ -1,0 +1,236 @@
+//! Words that the index does not know, spelled as it knows them, or at least the words closest to them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use crate::analysis::{MARK, STEM};
+use crate::schema::postings;
+use crate::segments::Segment;
+
+/// Letters of a word from which on one of them may be wrong, and from which on two.
+const ONE_WRONG_FROM: usize = 4;
+const TWO_WRONG_FROM: usize = 9;
+/// Letters of a known word at least.
+const KNOWN_FROM: usize = 3;
+/// Words that are told as the closest at most.
+const CLOSEST: usize = 3;
+/// How alike a word has to be to be told as close.
+const ALIKE: f64 = 0.78;
+
+/// The words of one segment. Segments never change, so this is read once.
+struct Vocabulary {
+    letters: String,
+    words: Vec<Known>,
+}
+
+struct Known {
+    end: u32,
+    /// One bit for each letter that stands in it.
+    mask: u32,
+    chunks: u32,
+    count: u8,
+}
+
+/// The words of segments that were asked about.
+#[derive(Default)]
+pub(crate) struct Vocabularies(Mutex<HashMap<i64, Arc<Vocabulary>>>);
+
+/// A word that the index knows in the place of one that it does not.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Spelled {
+    /// What was meant, as far as that is plain.
+    pub meant: Option<String>,
+    /// The closest words where it is not.
+    pub closest: Vec<String>,
+}
+
+impl Vocabularies {
+    fn of(
+        &self,
+        connection: &mut SqliteConnection,
+        all: &[Segment],
+    ) -> QueryResult<Vec<Arc<Vocabulary>>> {
+        let mut read = Vec::with_capacity(all.len());
+        for segment in all {
+            let known = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(&segment.id)
+                .cloned();
+            read.push(match known {
+                Some(known) => known,
+                None => Arc::new(Vocabulary::read(connection, segment.id)?),
+            });
+        }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of other collections are read again when they are asked for.
+        if kept.len() > all.len() + 64 {
+            kept.clear();
+        }
+        for (segment, vocabulary) in all.iter().zip(&read) {
+            kept.insert(segment.id, Arc::clone(vocabulary));
+        }
+        Ok(read)
+    }
+
+    /// What a word that stands in no chunk was meant to be.
+    pub(crate) fn spelled(
+        &self,
+        connection: &mut SqliteConnection,
+        all: &[Segment],
+        word: &str,
+    ) -> QueryResult<Spelled> {
+        let letters = word.chars().count();
+        if letters < KNOWN_FROM || !word.chars().all(char::is_alphabetic) {
+            return Ok(Spelled::default());
+        }
+        let mut chunks: HashMap<String, u64> = HashMap::new();
+        for vocabulary in self.of(connection, all)? {
+            vocabulary.like(word, letters, &mut chunks);
+        }
+        Ok(choose(word, letters, chunks))
+    }
+}
+
+impl Vocabulary {
+    fn read(connection: &mut SqliteConnection, segment: i64) -> QueryResult<Self> {
+        let mut vocabulary = Self {
+            letters: String::new(),
+            words: Vec::new(),
+        };
+        let rows = postings::table
+            .filter(postings::segment.eq(segment))
+            .select((postings::term, postings::chunks))
+            .load_iter::<(String, i64), diesel::connection::DefaultLoadingMode>(connection)?;
+        for row in rows {
+            let (term, chunks) = row?;
+            let letters = term.chars().count();
+            if term.starts_with([STEM, MARK])
+                || letters < KNOWN_FROM
+                || letters > 24
+                || !term.chars().all(char::is_alphabetic)
+            {
+                continue;
+            }
+            vocabulary.letters.push_str(&term);
+            vocabulary.words.push(Known {
+                end: u32::try_from(vocabulary.letters.len()).unwrap_or(u32::MAX),
+                mask: mask(&term),
+                chunks: u32::try_from(chunks).unwrap_or(u32::MAX),
+                count: u8::try_from(letters).unwrap_or(u8::MAX),
+            });
+        }
+        vocabulary.letters.shrink_to_fit();
+        vocabulary.words.shrink_to_fit();
+        Ok(vocabulary)
+    }
+
+    /// Adds the words that could be close, with the chunks that hold them.
+    fn like(&self, word: &str, letters: usize, found: &mut HashMap<String, u64>) {
+        let own = mask(word);
+        let start: String = word.chars().take(3).collect();
+        let mut begin = 0;
+        for known in &self.words {
+            let end = known.end as usize;
+            let near = usize::from(known.count).abs_diff(letters) <= 2
+                && (known.mask ^ own).count_ones() <= 4;
+            let text = &self.letters[begin..end];
+            begin = end;
+            if near || text.starts_with(&start) {
+                *found.entry(text.to_owned()).or_default() += u64::from(known.chunks);
+            }
+        }
+    }
+}
+
+fn mask(word: &str) -> u32 {
+    word.chars()
+        .fold(0, |mask, c| mask | 1 << (u32::from(c) % 32))
+}
+
+/// By distance, then by how many chunks hold it.
+fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
+    let allowed = match letters {
+        TWO_WRONG_FROM.. => 2,
+        ONE_WRONG_FROM.. => 1,
+        _ => 0,
+    };
+    let own = mask(word);
+    let mut meant: Vec<(usize, std::cmp::Reverse<u64>, &str)> = Vec::new();
+    for (known, chunks) in &found {
+        let most = if known.chars().count() < ONE_WRONG_FROM {
+            0
+        } else {
+            allowed
+        };
+        if most > 0 && (mask(known) ^ own).count_ones() as usize <= 2 * most {
+            let distance = strsim::osa_distance(word, known);
+            if distance <= most {
+                meant.push((distance, std::cmp::Reverse(*chunks), known));
+            }
+        }
+    }
+    meant.sort_unstable();
+    if let Some((_, _, best)) = meant.first() {
+        return Spelled {
+            meant: Some((*best).to_owned()),
+            closest: Vec::new(),
+        };
+    }
+    let mut alike: Vec<(f64, &str)> = found
+        .iter()
+        .filter(|(known, chunks)| **chunks > 1 && known.chars().count() > KNOWN_FROM)
+        .map(|(known, _)| (strsim::jaro_winkler(word, known), known.as_str()))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .collect();
+    alike.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let closest = alike
+        .into_iter()
+        .take(CLOSEST)
+        .map(|(_, known)| known.to_owned())
+        .collect();
+    Spelled {
+        meant: None,
+        closest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_spelled_by_distance_then_frequency() {
+        let known = [
+            ("reservation", 3),
+            ("host", 40),
+            ("hot", 90),
+            ("hose", 2),
+            ("vacuum", 9),
+            ("replication", 60),
+            ("replicator", 50),
+        ];
+        let spelled = |word: &str| {
+            let found = known
+                .iter()
+                .map(|(word, chunks)| ((*word).to_owned(), *chunks))
+                .collect();
+            choose(word, word.chars().count(), found)
+        };
+        for (word, meant) in [
+            ("resrvatoin", Some("reservation")),
+            ("hsot", Some("host")),
+            ("hos", None),
+            ("replicaton", Some("replication")),
+            ("vacation", None),
+            ("urlaub", None),
+        ] {
+            assert_eq!(spelled(word).meant.as_deref(), meant, "{word}");
+        }
+        assert_eq!(spelled("vacumming").closest, ["vacuum"]);
+    }
+}

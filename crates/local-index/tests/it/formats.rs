@@ -1,0 +1,97 @@
+//! A file of format 1 is read anew by itself.
+
+use backend_conformance::samples::{Sample, question};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use domain::IndexId;
+use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
+use local_index::{LocalIndex, LocalIndexOptions};
+
+/// What this format has more than format 1, taken away; and what that one had, put in its place.
+const BACK_TO_1: &str = "
+DROP TABLE segments;
+DROP TABLE postings;
+ALTER TABLE documents DROP COLUMN first_chunk;
+ALTER TABLE documents DROP COLUMN chunks;
+UPDATE collections SET tokenizer = 'porter unicode61 remove_diacritics 2';
+PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn a_file_of_the_first_format_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index.db");
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "old".parse().unwrap(),
+    };
+    let open = || LocalIndex::open(&path, LocalIndexOptions::default()).unwrap();
+    let remote = {
+        let index = open();
+        let remote = index.ensure(&spec, None).await.unwrap();
+        let pages = [("1", "Lantern"), ("2", "Walrus")];
+        let documents = pages.map(|(id, title)| {
+            Sample::new(
+                id,
+                title,
+                &format!("## One\n\nAbout a {title}.\n\n## Two\n\nMore of it."),
+            )
+            .document(spec.index)
+        });
+        index.upsert(&remote, &documents).await.unwrap();
+        remote
+    };
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+    connection.batch_execute(BACK_TO_1).unwrap();
+    let collection = &remote.id;
+    connection
+        .batch_execute(&format!("CREATE VIRTUAL TABLE chunks_fts_{collection} USING fts5(title, headings, breadcrumb, text, content = '', contentless_delete = 1)"))
+        .unwrap();
+    drop(connection);
+
+    let index = open();
+    assert_eq!(index.ensure(&spec, None).await.unwrap(), remote);
+    assert_eq!(
+        index
+            .search(&remote, &question("walruses"))
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        2
+    );
+    let page = Sample {
+        version: 2,
+        ..Sample::new("2", "Narwhal", "About a narwhal.")
+    };
+    index
+        .upsert(&remote, &[page.document(spec.index)])
+        .await
+        .unwrap();
+    assert_eq!(
+        index
+            .search(&remote, &question("walruses"))
+            .await
+            .unwrap()
+            .passages,
+        []
+    );
+    assert_eq!(
+        index
+            .search(&remote, &question("narwhals"))
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        1
+    );
+    assert_eq!(
+        index
+            .search(&remote, &question("lantern"))
+            .await
+            .unwrap()
+            .passages
+            .len(),
+        2
+    );
+}
