@@ -233,7 +233,7 @@ async fn what_is_trashed_leaves_every_answer_and_is_told_as_removed() {
             .as_array()?
             .iter()
             .any(|item| item["change"] == "removed");
-        (removed && text.contains("Removed from Confluence:\n- Rollback runbook")).then_some(())
+        (removed && text.contains("- removed: Rollback runbook")).then_some(())
     })
     .await;
     world.service.stop().await;
@@ -442,7 +442,7 @@ async fn what_authors_write_is_data_wherever_it_stands() {
     );
     assert_eq!(text.matches("</page-content>").count(), 1, "{text}");
     assert!(
-        found.contains(&format!("1. [{title}")) && news.contains(&format!("- [{title}](")),
+        found.contains(&format!("1. [{title}")) && news.contains(&format!("ed: [{title}](")),
         "{found}{news}"
     );
     assert!(
