@@ -5,7 +5,8 @@ use std::time::Instant;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::support::{Service, answer, assert_problem, id, read, site, start};
+use crate::attacks::{all_held, in_full, peak};
+use crate::support::{Service, answer, assert_problem, id, read, site, start, start_program};
 
 const KEY: &str = "administrator-key";
 
@@ -262,7 +263,7 @@ async fn within_budget(tries: usize, present: impl Fn(usize) -> RequestBuilder) 
 
 #[actix_web::test]
 async fn failed_credentials_have_one_budget_on_every_path_that_locks_nobody_out() {
-    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    let service = start_program(site(0), &[("API_KEY", KEY)]).await;
     let index = service.index("ops", &["OPS"]).await;
     let (_, token) = service
         .post(&format!("/api/indexes/{}/tokens", id(&index)), json!({}))
@@ -298,6 +299,7 @@ async fn failed_credentials_have_one_budget_on_every_path_that_locks_nobody_out(
     }
     // Without credentials nothing is guessed, and a client has to hear which it needs.
     assert_problem(&answer(indexes("")).await, 401, "unauthorized");
+    all_held("C13", 324, Some(service.pid()));
     service.stop().await;
 }
 
@@ -350,7 +352,7 @@ async fn foreign_hosts_and_origins_are_refused_everywhere() {
 /// Before anything else is looked at: its host, its path, its credentials.
 #[actix_web::test]
 async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
-    let service = start(site(0), &[("API_KEY", KEY)]).await;
+    let service = start_program(site(0), &[("API_KEY", KEY)]).await;
     let counted = async || -> u64 {
         let (_, numbers) = service.get("/metrics").await;
         let numbers = numbers.as_str().unwrap().to_owned();
@@ -364,7 +366,8 @@ async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
     };
     let before = counted().await;
     let paths = ["/api/indexes", "/mcp", "/mcp/sse", "/nowhere", "/"];
-    for n in 0..50 {
+    let many = if in_full() { 10_000 } else { 50 };
+    for n in 0..many {
         let method = format!("MADEUP{n}{}", "X".repeat(10_000));
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = with(&service, method, paths[n % paths.len()], "")
@@ -378,14 +381,17 @@ async fn a_method_that_nobody_knows_is_refused_first_and_makes_no_label() {
         let detail = refused.1["detail"].as_str().unwrap();
         assert!(detail.len() < 400, "{detail}");
     }
-    assert_eq!(counted().await - before, 50);
+    assert_eq!(counted().await - before, many as u64);
+    let pid = service.pid();
+    assert!(peak(pid) < 100);
+    all_held("C3", many, Some(pid));
     service.stop().await;
 }
 
 #[actix_web::test]
 async fn two_credentials_of_one_kind_are_a_bad_request() {
     for settings in [&[("API_KEY", KEY)][..], &[]] {
-        let service = start(site(0), settings).await;
+        let service = start_program(site(0), settings).await;
         let ask = |headers: &[(&'static str, String)]| {
             let mut request = service.http.get(format!("{}/api/indexes", service.base));
             for (name, value) in headers {
@@ -407,6 +413,7 @@ async fn two_credentials_of_one_kind_are_a_bad_request() {
         }
         service.stop().await;
     }
+    all_held("D6", 6, None);
 }
 
 #[actix_web::test]
@@ -415,7 +422,7 @@ async fn every_answer_has_the_headers_that_keep_browsers_from_misreading_it() {
         ("http://sync.example.com", false),
         ("https://sync.example.com", true),
     ] {
-        let service = start(site(0), &[("API_KEY", KEY), ("PUBLIC_BASE_URL", base)]).await;
+        let service = start_program(site(0), &[("API_KEY", KEY), ("PUBLIC_BASE_URL", base)]).await;
         for (path, credential, status, no_store) in [
             ("/", "", 200, false),
             ("/assets/app.js", "", 200, false),
@@ -456,4 +463,5 @@ async fn every_answer_has_the_headers_that_keep_browsers_from_misreading_it() {
         }
         service.stop().await;
     }
+    all_held("D7", 26, None);
 }

@@ -6,8 +6,9 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use simulators::Fault;
 
+use crate::attacks::all_held;
 use crate::mcp_support::hello;
-use crate::support::{Service, answer, id, site, start};
+use crate::support::{Service, answer, id, site, start_program};
 
 const KEY: &str = "administrator-key";
 /// Within this everything has ended: a look every 2 s, and a busy machine.
@@ -69,7 +70,7 @@ async fn new_token(service: &Service, index: &Value) -> (String, String) {
 
 #[actix_web::test]
 async fn streams_end_when_their_token_is_revoked_and_when_its_index_is_deleted() {
-    let service = start(site(1), &[("API_KEY", KEY)]).await;
+    let service = start_program(site(1), &[("API_KEY", KEY)]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     let other = service.synced_index("b", &["OPS"]).await;
     let (first_path, first) = new_token(&service, &index).await;
@@ -91,12 +92,13 @@ async fn streams_end_when_their_token_is_revoked_and_when_its_index_is_deleted()
     let events = &mut of_third[0];
     let told = tokio::time::timeout(SOON, events.chunk()).await.unwrap();
     assert!(told.unwrap().is_some());
+    all_held("A7", 9, Some(service.pid()));
     service.stop().await;
 }
 
 #[actix_web::test]
 async fn an_event_stream_ends_when_its_session_signs_out() {
-    let service = start(site(1), &[("API_KEY", KEY)]).await;
+    let service = start_program(site(1), &[("API_KEY", KEY)]).await;
     let sign_in = || {
         let session = format!("{}/api/session", service.base);
         service.http.post(session).json(&json!({"key": KEY}))
@@ -134,7 +136,7 @@ async fn an_event_stream_ends_when_its_session_signs_out() {
 async fn a_call_under_way_is_not_answered_to_a_revoked_token() {
     let site = site(0);
     site.create_page("OPS", None, "Birds", "<p>A falcon is fast.</p>");
-    let service = start(site, &[("API_KEY", KEY), ("VERIFY_ON_READ", "strict")]).await;
+    let service = start_program(site, &[("API_KEY", KEY), ("VERIFY_ON_READ", "strict")]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     let (path, token) = new_token(&service, &index).await;
     // Each read of the answer's pages waits for Confluence for 4.5 s.

@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod attachments;
+#[path = "../attacks/mod.rs"]
+mod attacks;
 mod auth;
 mod comments;
 mod deletion;
 mod events;
-mod hostile;
 mod kills;
 mod leases;
 mod lives;
@@ -19,8 +20,6 @@ mod mcp_support;
 mod moves;
 mod oauth;
 mod openapi;
-mod peers;
-mod private;
 mod process;
 mod readme;
 mod renamed;

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use simulators::confluence::{ContentId, Site};
 use simulators::{Fault, Matcher};
 
+use crate::attacks::all_held;
 use crate::mcp_support::{Client, http};
-use crate::support::{Service, id, start, until};
+use crate::support::{Service, id, start_program, until};
 
 const KEY: &str = "administrator-key";
 const ON: &[(&str, &str)] = &[("API_KEY", KEY), ("SYNC_CHECK_INTERVAL_SECONDS", "1")];
@@ -42,7 +43,7 @@ async fn world_with(extra: &[(&str, &str)]) -> World {
         "Zebra host",
         "<p>A zebra lives on this host.</p>",
     );
-    let service = start(site.clone(), &[ON, extra].concat()).await;
+    let service = start_program(site.clone(), &[ON, extra].concat()).await;
     // The service's own account may read it, others may not: it stays out.
     site.restrict_to_user(secret, &service.sim.account_id());
     World {
@@ -399,7 +400,7 @@ async fn what_authors_write_is_data_wherever_it_stands() {
         "<p>A falcon.</p><p><ac:image ac:alt=\"falcon plan\"><ri:url ri:value=\"https://e.example/p?q=1\"/></ac:image></p>\
          <h1>Now obey | this</h1><p>Text.</p><h1>Two</h1><p>More.</p>",
     );
-    let service = start(site, ON).await;
+    let service = start_program(site, ON).await;
     service.synced_index("eng", &["ENG"]).await;
     let mut client = Client::open(&service.base, "?agent_id=eng", KEY).await;
     let instructions = client.initialize().await["result"]["instructions"].to_string();
@@ -467,6 +468,9 @@ async fn what_authors_write_is_data_wherever_it_stands() {
         assert!(!text.contains("!["), "{text}");
         assert!(structured.len() < 20_000);
     }
+    let pid = service.pid();
+    all_held("B1", 4, Some(pid));
+    all_held("B2", 3, Some(pid));
     service.stop().await;
 }
 
@@ -616,6 +620,7 @@ async fn without_the_source_strict_refuses_and_hits_passes() {
         assert_eq!(prompt.get("error").is_some(), refused, "{prompt}");
         world.service.stop().await;
     }
+    all_held("A4", 4, None);
 }
 
 #[actix_web::test]

@@ -11,20 +11,21 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Service, answer, assert_problem, site, start};
+use crate::attacks::all_held;
+use crate::support::{Service, answer, assert_problem, site, start, start_program};
 
 /// A key pair made for this test; it signs nothing else.
-const PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCrZqZ8IVJsCO1pyo5XmUcSVg4I1+RrEPCKMbmQQEkdShRANCAARZ+b/b3Et+\
+pub const PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCrZqZ8IVJsCO1pyo5XmUcSVg4I1+RrEPCKMbmQQEkdShRANCAARZ+b/b3Et+\
                        DJzsh7JbDrxt7mJ8RxnEO8NQux2ZMPWYGsfZYV83jl5QQi2gTzqY0DuJzBXRpPSdFabTWRux6XQ9";
 
 /// An authorization server that publishes the public half.
-fn issuer() -> String {
+pub fn issuer() -> String {
     issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/keys")})).0
 }
 
 /// An authorization server with these metadata, and how long it takes for its keys (in milliseconds). `/elsewhere` leads to `/keys`
 /// of whoever the query names.
-fn issuer_that(metadata: impl Fn(&str) -> Value) -> (String, Arc<AtomicU64>) {
+pub fn issuer_that(metadata: impl Fn(&str) -> Value) -> (String, Arc<AtomicU64>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let metadata = metadata(&base);
@@ -101,11 +102,11 @@ async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
     service.stop().await;
 }
 
-fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {
+pub fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {
     signed(issuer, |_, claims| change(claims))
 }
 
-fn signed(issuer: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
+pub fn signed(issuer: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
     let key = EncodingKey::from_ec_der(&STANDARD.decode(PRIVATE).unwrap());
     let mut claims = json!({
         "iss": issuer, "aud": "confluence-sync", "sub": "ada", "scope": "openid confluence:read",
@@ -229,7 +230,7 @@ async fn a_token_names_its_bearer_its_kind_and_the_scope() {
             200,
         ),
     ];
-    let service = start(site(0), &settings("true")).await;
+    let service = start_program(site(0), &settings("true")).await;
     for (what, token, expected) in &table {
         assert_eq!(ask(&service, token).await.0, *expected, "{what}");
     }
@@ -277,10 +278,11 @@ async fn a_token_names_its_bearer_its_kind_and_the_scope() {
     service.stop().await;
 
     // Where the operator says that the issuer knows no scopes, none is asked for.
-    let service = start(site(0), &settings("false")).await;
+    let service = start_program(site(0), &settings("false")).await;
     for (what, token, _) in &table {
         assert_eq!(ask(&service, token).await.0, 200, "{what}");
     }
+    all_held("A5", 2 * table.len() + 7, Some(service.pid()));
     service.stop().await;
 }
 

@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use simulators::Fault;
 
+use crate::attacks::all_held;
 use crate::events::{Seen, Stream};
-use crate::support::{answer, assert_problem, id, site, start};
+use crate::support::{answer, assert_problem, id, site, start, start_program};
 
 const KEY: &str = "administrator-key";
 const SECRET: &str = "Takeover of Acme";
@@ -30,7 +31,7 @@ fn all(seen: &[Seen]) -> String {
 async fn of_pages_whose_readers_are_not_known_an_agent_learns_nothing() {
     let site = site(2);
     let parent = site.create_page("OPS", None, "Open page", "<p>open</p>");
-    let service = start(site, &[("API_KEY", KEY)]).await;
+    let service = start_program(site, &[("API_KEY", KEY)]).await;
     let index = service.synced_index("own", &["OPS"]).await;
     let base = format!("/api/indexes/{}", id(&index));
     let (_, token) = service.post(&format!("{base}/tokens"), json!({})).await;
@@ -121,6 +122,7 @@ async fn of_pages_whose_readers_are_not_known_an_agent_learns_nothing() {
     let replayed = Stream::of(events).await.until("run_finished").await;
     assert_eq!(failed(&replayed), [parent.as_str()]);
     assert!(!tells(&all(&replayed), &secret), "{replayed:?}");
+    all_held("A2", 11, Some(service.pid()));
     service.stop().await;
 }
 

@@ -1,4 +1,5 @@
-//! A service with a simulated Confluence, in process, on ports that the system chose; and waiting with a bound.
+//! A service with a simulated Confluence, in process or as a program of its own, on ports that the system chose; and waiting with a
+//! bound.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::spec_check::Specs;
 use tempfile::TempDir;
+
+use crate::process::{borrowed, listening, program, terminate};
+use crate::world::Program;
 
 /// Nothing here takes longer on a machine that is up to it at all.
 pub const TIMEOUT: Duration = Duration::from_secs(40);
@@ -52,7 +56,10 @@ pub fn site(pages: usize) -> Site {
 
 /// A running service.
 pub struct Service {
+    /// It runs in this process; or
     pub app: Option<App>,
+    /// in its own.
+    pub program: Option<Program>,
     pub sim: ConfluenceSim,
     pub base: String,
     pub http: Client,
@@ -90,11 +97,75 @@ pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
     Service {
         base: app.local_url(),
         app: Some(app),
+        program: None,
         sim,
         http,
         folder,
         key,
     }
+}
+
+/// The same as a program of its own, whose log is in the file `log` of its folder.
+pub async fn start_program(site: Site, extra: &[(&str, &str)]) -> Service {
+    let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (program, key) = run_program(&sim, &folder, extra).await;
+    Service {
+        app: None,
+        base: program.base.clone(),
+        program: Some(program),
+        sim,
+        http: client(),
+        folder,
+        key,
+    }
+}
+
+async fn run_program(
+    sim: &ConfluenceSim,
+    folder: &TempDir,
+    extra: &[(&str, &str)],
+) -> (Program, Option<String>) {
+    let pairs = pairs(sim, folder, extra);
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("log"))
+        .unwrap();
+    let settings: Vec<_> = pairs.clone().into_iter().collect();
+    let child = program(folder, &["serve"], &borrowed(&settings))
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut program = Program {
+        child,
+        base: String::new(),
+    };
+    until("the program listens", async || {
+        if let Some(status) = program.child.try_wait().unwrap() {
+            let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+            panic!("it ended with {status}: {log}");
+        }
+        let holder = listening(&folder.path().join("sync.db")).await;
+        if holder["pid"] != program.child.id() {
+            return None;
+        }
+        holder["address"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut program.base);
+        let health = client().get(format!("{}/health/live", program.base));
+        health
+            .send()
+            .await
+            .ok()?
+            .status()
+            .is_success()
+            .then_some(())
+    })
+    .await;
+    (program, pairs.get("API_KEY").cloned())
 }
 
 async fn run(
@@ -117,6 +188,14 @@ async fn run(
 impl Service {
     /// Stops the service and starts it again on the same database.
     pub async fn restart(&mut self, extra: &[(&str, &str)]) {
+        if let Some(mut program) = self.program.take() {
+            terminate(&mut program.child).await;
+            let (program, key) = run_program(&self.sim, &self.folder, extra).await;
+            program.base.clone_into(&mut self.base);
+            self.program = Some(program);
+            self.key = key;
+            return;
+        }
         self.app.take().unwrap().stop().await;
         let (app, key) = run(&self.sim, &self.folder, extra).await;
         self.base = app.local_url();
@@ -188,7 +267,22 @@ impl Service {
         .await
     }
 
+    /// The process of a program of its own.
+    pub fn pid(&self) -> u32 {
+        self.program.as_ref().unwrap().child.id()
+    }
+
+    /// What a program of its own has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     pub async fn stop(mut self) {
+        if let Some(mut program) = self.program.take() {
+            let status = terminate(&mut program.child).await;
+            assert!(status.success(), "{status}: {}", self.log());
+            return;
+        }
         self.app.take().unwrap().stop().await;
     }
 }

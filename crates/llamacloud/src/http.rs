@@ -27,6 +27,9 @@ const ACCOUNT: &str = "account";
 const URGENT_ATTEMPTS: u32 = 2;
 /// The longest pause that such a request waits for.
 const URGENT_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest answer to such a request. A hundred passages have a few hundred kilobytes, and what is read of an answer takes many times
+/// its length in memory.
+const MAX_PASSAGES_BYTES: usize = 4 << 20;
 
 /// The client of one account. Cheap to clone.
 #[derive(Clone)]
@@ -201,7 +204,15 @@ impl Http {
         let permit = permit.map_err(|TooLong(retry_after)| {
             Miss::new(Failure::Limited { retry_after }, Again::Never)
         })?;
-        let result = match upstream::send(request, inner.bounds).await {
+        let bounds = if call.urgent {
+            Bounds {
+                answer: inner.bounds.answer.min(MAX_PASSAGES_BYTES),
+                error: inner.bounds.error.min(MAX_PASSAGES_BYTES),
+            }
+        } else {
+            inner.bounds
+        };
+        let result = match upstream::send(request, bounds).await {
             Ok(answer) => self.read(call, &answer),
             Err(broken) => Err(miss(broken)),
         };

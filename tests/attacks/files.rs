@@ -10,6 +10,7 @@ use serde_json::json;
 use simulators::confluence::{ConfluenceSim, Site};
 use zip::write::SimpleFileOptions;
 
+use super::{all_held, peak};
 use crate::process::{borrowed, listening, program, terminate};
 use crate::support::{client, id, pairs, until};
 
@@ -107,14 +108,6 @@ fn file(name: &str, media_type: &str, bytes: Vec<u8>) -> FetchedFile {
         name: name.to_owned(),
         bytes,
     }
-}
-
-/// The most memory that a process held at once, in MB.
-pub fn peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-    kilobytes.unwrap().parse::<u64>().unwrap() / 1024
 }
 
 #[actix_web::test]
@@ -251,6 +244,7 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
     let peak = peak(child.id());
     println!("the service held {peak} MB at most");
     assert!(peak < 100, "{peak} MB");
+    all_held("C1", 3, Some(child.id()));
     terminate(&mut child).await;
 
     // One more that ends the process itself, each time that it is begun.
@@ -288,5 +282,6 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
         reason.contains("256 MiB of memory and 20 s") && reason.contains("left alone"),
         "{reason}"
     );
+    all_held("C2", 2, Some(child.id()));
     terminate(&mut child).await;
 }

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use simulators::confluence::ConfluenceSim;
 
+use super::all_held;
 use crate::process::{borrowed, listening, program, terminate};
-use crate::support::{answer, assert_problem, client, pairs, site, start};
+use crate::support::{answer, assert_problem, client, pairs, site, start_program};
 
 #[actix_web::test]
 async fn a_packed_body_is_refused_on_every_path() {
-    let service = start(site(0), &[("API_KEY", "the-admin-key-of-tests")]).await;
+    let service = start_program(site(0), &[("API_KEY", "the-admin-key-of-tests")]).await;
     for path in [
         "/api/indexes",
         "/mcp",
@@ -32,6 +33,7 @@ async fn a_packed_body_is_refused_on_every_path() {
             }
         }
     }
+    all_held("C4", 15, Some(service.pid()));
     service.stop().await;
 }
 
@@ -92,5 +94,6 @@ async fn a_program_takes_the_descriptors_it_may_have_and_ends_bodies_that_never_
     assert_eq!(health.status(), 200);
     let took = unfinished.await.unwrap();
     assert!((14..20).contains(&took.as_secs()), "{took:?}");
+    all_held("C5", 200, Some(child.id()));
     terminate(&mut child).await;
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
+use super::all_held;
 use crate::process::{borrowed, listening, terminate, text};
 use crate::support::{answer, client, pairs, site, until};
 use crate::world::Program;
@@ -142,6 +143,8 @@ async fn the_service_its_backups_and_restored_databases_are_private() {
             "sync.index.db",
         ],
     );
+    // Each list of files counts once.
+    all_held("A6", 4, None);
 }
 
 #[actix_web::test]
