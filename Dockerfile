@@ -16,6 +16,7 @@ RUN --mount=type=cache,id=mcp-confluence-cargo-registry,target=/usr/local/cargo/
 # distroless/cc: libc, libgcc and CA certificates; no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /mcp-confluence /usr/local/bin/mcp-confluence
+COPY LICENSE THIRD-PARTY-NOTICES.txt /usr/share/doc/mcp-confluence/
 COPY --from=build --chown=nonroot:nonroot /data /data
 WORKDIR /data
 VOLUME /data
