@@ -139,7 +139,7 @@ pub const ROWS: &[Row] = &[
     row(
         "C10",
         "Slow calls of one token in every turn",
-        "another token is answered at once",
+        "another token is answered meanwhile",
     ),
     row(
         "C11",
