@@ -146,6 +146,7 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
         .unwrap();
     assert!(whole.len() > 1_000_000, "{}", whole.len());
     let before = program.memory();
+    let idle = program.sockets();
     let readers: Vec<TcpStream> = (0..READERS)
         .map(|_| {
             let mut peer = program.connect();
@@ -159,13 +160,17 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
             peer
         })
         .collect();
+    crate::support::until("all are connected", async || {
+        (program.sockets() >= READERS).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let held = program.memory().saturating_sub(before);
     println!("{READERS} readers that do not read hold {held} MB");
     assert!(held < 60, "{held} MB for {READERS} readers");
     // What is read lets the service write on, so nothing is read before it has given up on all of them.
     crate::support::until("the connections are closed", async || {
-        (program.sockets() < 20).then_some(())
+        (program.sockets() <= idle).then_some(())
     })
     .await;
     let read = actix_web::web::block(move || {
