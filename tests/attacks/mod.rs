@@ -15,6 +15,7 @@ mod secrets;
 mod sources;
 mod table;
 mod titles;
+mod walls;
 mod wire;
 
 use std::fmt;
@@ -63,16 +64,15 @@ impl Tally {
             peak.map_or("-".to_owned(), |peak| peak.to_string())
         );
         let passed = &self.passed[..self.passed.len().min(20)];
-        let is_open = ROWS.iter().any(|row| row.id == self.id && row.is_open);
         assert!(
-            passed.is_empty() || is_open,
+            passed.is_empty(),
             "{}: {} of {} tries passed:\n{}",
             self.id,
             self.passed.len(),
             self.tried,
             passed.join("\n")
         );
-        table::record(self.id, self.tried, self.passed.len(), peak);
+        table::record(self.id, self.tried, peak);
     }
 }
 

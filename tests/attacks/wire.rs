@@ -642,3 +642,29 @@ async fn broken_requests_in_the_log() {
     tally.end(Some(pid));
     service.stop().await;
 }
+
+#[actix_web::test]
+async fn an_address_open_to_everybody() {
+    let settings = [("API_HOST", "0.0.0.0"), ("AUTH_DISABLED", "true")];
+    let service = start_program(site(0), &settings).await;
+    let mut tally = Tally::of("D14");
+    let log = service.log();
+    tally.held(
+        log.contains("AUTH_DISABLED"),
+        format_args!("no warning in {log}"),
+    );
+    let base = service.base.replace("0.0.0.0", "127.0.0.1");
+    for host in [
+        "evil.example.com",
+        "10.0.0.1.evil.example.com",
+        "localhost.evil.example.com",
+    ] {
+        let request =
+            format!("GET /api/indexes HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let said = all_raw(&base, vec![request.into_bytes()]).await.remove(0);
+        tally.held(status(&said) == 403, format_args!("{host}: {said}"));
+    }
+    let pid = service.pid();
+    tally.end(Some(pid));
+    service.stop().await;
+}

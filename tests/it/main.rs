@@ -30,5 +30,4 @@ mod runs;
 mod shown;
 mod support;
 mod troubles;
-mod walls;
 mod world;

@@ -45,7 +45,7 @@ started+=($!)
 # An index that has synced, and what its operations are asked about, so that they have something to answer.
 "$work/py/bin/python" prepare.py "$base" "$key" >"$work/with-key.toml" || { tail -50 "$work/service.log"; exit 1; }
 
-checks=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance
+checks=named_status,not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance
 check() {
   local name=$1 seconds=$2
   shift 2
@@ -56,6 +56,7 @@ check() {
     --max-time "$seconds" --seed "${SEED:-1}" --request-timeout 20 --suppress-health-check all --warnings off --no-color
 }
 cd "$work"
+export SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$OLDPWD
 check "with the key" "${SECONDS_WITH_KEY:-75}" --config-file "$work/with-key.toml"
 check "without a key" "${SECONDS_WITHOUT:-30}"
 kill -0 "${started[1]}" || { echo "the service ended"; exit 1; }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
+use super::all_held;
 use crate::mcp_support::hello;
 use crate::process::{borrowed, listening, program, terminate, text};
 use crate::support::{client, pairs, site};
@@ -74,6 +75,15 @@ impl Program {
         TcpStream::connect(self.base.strip_prefix("http://").unwrap()).unwrap()
     }
 
+    /// Sockets that it holds, those of others too.
+    fn sockets(&self) -> usize {
+        let held = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let names = held.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("socket:"))
+            .count()
+    }
+
     /// Resident memory, MB.
     fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -117,6 +127,7 @@ async fn a_session_is_in_the_book_before_its_id_is_answered() {
     assert_eq!(answered.status(), 200);
     assert!(answered.text().await.unwrap().contains("\"result\":{}"));
     terminate(&mut program.child).await;
+    all_held("C17", 1, None);
 }
 
 /// Readers of the largest file there is who take nothing of it hold a part each, and not for long.
@@ -135,6 +146,7 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
         .unwrap();
     assert!(whole.len() > 1_000_000, "{}", whole.len());
     let before = program.memory();
+    let idle = program.sockets();
     let readers: Vec<TcpStream> = (0..READERS)
         .map(|_| {
             let mut peer = program.connect();
@@ -148,11 +160,19 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
             peer
         })
         .collect();
+    crate::support::until("all are connected", async || {
+        (program.sockets() >= READERS).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let held = program.memory().saturating_sub(before);
     println!("{READERS} readers that do not read hold {held} MB");
     assert!(held < 60, "{held} MB for {READERS} readers");
-    tokio::time::sleep(Duration::from_secs(33)).await;
+    // What is read lets the service write on, so nothing is read before it has given up on all of them.
+    crate::support::until("the connections are closed", async || {
+        (program.sockets() <= idle).then_some(())
+    })
+    .await;
     let read = actix_web::web::block(move || {
         readers
             .into_iter()
@@ -236,4 +256,5 @@ async fn strangers_hear_the_status_and_the_log_names_who_asked_for_what() {
     assert_eq!(asked[0]["principal"], "admin");
     assert_eq!(asked[0]["span"]["client"], "127.0.0.1");
     assert!(!log.contains("quince"), "{log}");
+    all_held("D13", 1, None);
 }
