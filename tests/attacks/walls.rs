@@ -146,7 +146,6 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
         .unwrap();
     assert!(whole.len() > 1_000_000, "{}", whole.len());
     let before = program.memory();
-    let idle = program.sockets();
     let readers: Vec<TcpStream> = (0..READERS)
         .map(|_| {
             let mut peer = program.connect();
@@ -168,29 +167,19 @@ async fn who_does_not_read_holds_little_and_loses_the_connection() {
     let held = program.memory().saturating_sub(before);
     println!("{READERS} readers that do not read hold {held} MB");
     assert!(held < 60, "{held} MB for {READERS} readers");
-    // What is read lets the service write on, so nothing is read before it has given up on all of them.
-    crate::support::until("the connections are closed", async || {
-        (program.sockets() <= idle).then_some(())
+    // What is read would let the service write on; that a connection was reset is seen without.
+    let mut waiting = readers;
+    crate::support::until("the connections are reset", async || {
+        waiting.retain(|peer| {
+            let ended = peer.take_error().unwrap();
+            if let Some(error) = &ended {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            }
+            ended.is_none()
+        });
+        waiting.is_empty().then_some(())
     })
     .await;
-    let read = actix_web::web::block(move || {
-        readers
-            .into_iter()
-            .map(|mut peer| {
-                peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-                let mut read = Vec::new();
-                let ended = peer.read_to_end(&mut read);
-                let kind = ended.err().map(|error| error.kind());
-                (kind, read.len())
-            })
-            .collect::<Vec<_>>()
-    })
-    .await
-    .unwrap();
-    for (ended, length) in read {
-        assert_eq!(ended, Some(std::io::ErrorKind::ConnectionReset));
-        assert!(length < 8 * whole.len());
-    }
     terminate(&mut program.child).await;
 }
 

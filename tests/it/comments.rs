@@ -104,7 +104,8 @@ async fn comments_are_found_and_follow_what_happens_to_them() {
         let run = service.swept(&index).await;
         assert_eq!(run["status"], "succeeded", "{run}");
         assert_eq!(found(&service, "wombat").await.len(), sections);
-        assert_eq!(found(&service, "Begin").await.len(), 1 + sections);
+        // The comments of so short a page come in the same passage.
+        assert_eq!(found(&service, "Begin").await.len(), 1);
     }
 
     made.site.restrict_to_user(made.page, "somebody");

@@ -81,7 +81,7 @@ fn name(run: &str, scratch: &mut Scratch, each: &mut impl FnMut(&str, Kind)) {
         let mut parts = 0;
         let mut whole = std::mem::take(&mut scratch.whole);
         whole.clear();
-        for one in step.split(|c| joins(c)) {
+        for one in step.split(joins) {
             // What is left of "don't" and "team's".
             if one.len() <= 1 && parts > 0 && step.contains(['\'', '’']) {
                 continue;

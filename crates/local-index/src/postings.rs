@@ -57,7 +57,6 @@ impl List {
         let mut step = chunk.abs_diff(self.last);
         self.last = chunk;
         while step >= 0x80 {
-            #[expect(clippy::cast_possible_truncation, reason = "seven bits")]
             self.bytes.push((step & 0x7f) as u8 | 0x80);
             step >>= 7;
         }

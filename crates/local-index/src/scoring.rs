@@ -108,15 +108,12 @@ pub(crate) fn best(
     let mut sums = vec![(0.0_f32, 0_u32); WINDOW as usize];
     let (mut candidates, mut unfiltered) = (0, 0);
     let mut range = 0;
-    loop {
-        let Some(low) = walks
-            .iter()
-            .filter(|walk| !walk.ended)
-            .map(|walk| walk.chunk)
-            .min()
-        else {
-            break;
-        };
+    while let Some(low) = walks
+        .iter()
+        .filter(|walk| !walk.ended)
+        .map(|walk| walk.chunk)
+        .min()
+    {
         let high = low + WINDOW;
         for walk in &mut walks {
             let bit = 1_u32 << walk.word.min(31);
@@ -132,11 +129,8 @@ pub(crate) fn best(
                 walk.step();
             }
         }
-        let mut chunk = low;
-        for sum in &mut sums {
+        for (number, sum) in (low..).zip(&mut sums) {
             let (score, words) = std::mem::take(sum);
-            let number = chunk;
-            chunk += 1;
             if words == 0 {
                 continue;
             }

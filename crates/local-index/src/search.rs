@@ -157,6 +157,9 @@ struct Index {
     chunks: i64,
 }
 
+/// A list of a segment, and the number of the segment's first chunk.
+type List = (Vec<u8>, i64);
+
 impl Index {
     /// The languages that are spoken here, the most frequent first.
     fn languages(&self, connection: &mut SqliteConnection) -> QueryResult<Vec<Language>> {
@@ -183,11 +186,8 @@ impl Index {
         Ok(spoken.into_iter().map(|(_, language)| language).collect())
     }
 
-    fn list(
-        &self,
-        connection: &mut SqliteConnection,
-        term: &str,
-    ) -> QueryResult<(i64, Vec<(Vec<u8>, i64)>)> {
+    /// How many chunks hold a term, and its list of each segment with the number of the segment's first chunk.
+    fn list(&self, connection: &mut SqliteConnection, term: &str) -> QueryResult<(i64, Vec<List>)> {
         let mut chunks = 0;
         let mut lists = Vec::new();
         for segment in &self.segments {

@@ -110,8 +110,7 @@ impl Vocabulary {
             let (term, chunks) = row?;
             let letters = term.chars().count();
             if term.starts_with([STEM, MARK])
-                || letters < KNOWN_FROM
-                || letters > 24
+                || !(KNOWN_FROM..=24).contains(&letters)
                 || !term.chars().all(char::is_alphabetic)
             {
                 continue;

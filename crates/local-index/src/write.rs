@@ -192,7 +192,7 @@ fn put(
     {
         return Ok(());
     }
-    let mut next = segments::next_chunk(connection)?.max(builder.behind());
+    let first = segments::next_chunk(connection)?.max(builder.behind());
     let number = i64::try_from(pieces.len()).unwrap_or(i64::MAX);
     let values = (
         documents::hash.eq(&metadata.hash),
@@ -201,7 +201,7 @@ fn put(
         documents::space.eq(metadata.space.as_str()),
         documents::labels.eq(&metadata.labels),
         documents::updated.eq(metadata.updated),
-        documents::first_chunk.eq(next),
+        documents::first_chunk.eq(first),
         documents::chunks.eq(number),
     );
     let key = match present {
@@ -222,10 +222,10 @@ fn put(
             .get_result(connection)?,
     };
     builder.next_document();
-    for (ordinal, piece) in pieces.iter().enumerate() {
+    for (id, (ordinal, piece)) in (first..).zip(pieces.iter().enumerate()) {
         diesel::insert_into(chunks::table)
             .values((
-                chunks::id.eq(next),
+                chunks::id.eq(id),
                 chunks::document.eq(key),
                 chunks::ordinal.eq(i64::try_from(ordinal).unwrap_or(i64::MAX)),
                 chunks::headings.eq(&piece.headings),
@@ -234,13 +234,12 @@ fn put(
             ))
             .execute(connection)?;
         builder.read(&Read {
-            id: next,
+            id,
             title: &metadata.title,
             headings: &piece.headings,
             breadcrumb: &metadata.breadcrumb,
             text: &piece.text,
         });
-        next += 1;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use domain::holding::{Change, HoldingChange, Outcome, Wanted};
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
 use domain::page::{CachedBody, PageRecord, Standing};
 use domain::ports::store::{AdminStore, NewIndex, OpenHolding, PageFilter, QueryStore, SyncStore};
-use domain::{IndexId, PageId, RunId, SpaceId, WorkerId};
+use domain::{IndexId, PageId, SpaceId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 const BATCH: usize = 250;

@@ -9,8 +9,11 @@ use crate::settings::MAX_INTERVAL_MINUTES;
 
 const SCHEMAS: &str = "#/components/schemas/";
 
+/// Makes a value.
+type Make = fn() -> Value;
+
 /// Defaults of a new index, where they are the same on every service. A change has none: what is left out stays.
-pub(super) const DEFAULTS: &[(&str, fn() -> Value)] = &[
+pub(super) const DEFAULTS: &[(&str, Make)] = &[
     ("enabled", || json!(true)),
     ("include_blog_posts", || json!(false)),
     ("include_comments", || json!(false)),

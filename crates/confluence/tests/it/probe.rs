@@ -9,6 +9,9 @@ use upstream::probe::{Finding, Notebook, Verdict, go_through};
 
 use crate::simulated::{client, site, start};
 
+/// What makes the service break an assumption.
+type Switched = fn(&mut Switches);
+
 async fn probe(sim: &ConfluenceSim) -> (Vec<Finding>, Arc<Notebook>) {
     let notebook = Arc::new(Notebook::new(60));
     let prober = Prober::new(client(sim).for_waiting(), Arc::clone(&notebook));
@@ -61,7 +64,7 @@ async fn all_that_can_be_seen_of_the_simulated_site_holds_within_the_budget() {
 async fn each_assumption_that_is_broken_is_told() {
     let (site, _) = site();
     let sim = start(&site).await;
-    let broken: [(&str, fn(&mut Switches)); 5] = [
+    let broken: [(&str, Switched); 5] = [
         ("250 pages with their bodies", |s| s.missing_body = true),
         ("CQL takes 100 ids", |s| s.cql_cap = 20),
         ("CQL knows folder", |s| {

@@ -12,6 +12,9 @@ use upstream::probe::{Notebook, Verdict, go_through};
 
 use crate::subject::{account, config};
 
+/// What makes the service break an assumption.
+type Switched = fn(&mut Switches);
+
 async fn probe(sim: &LlamaCloudSim) -> (Vec<(&'static str, Verdict)>, Arc<Notebook>) {
     let notebook = Arc::new(Notebook::new(20));
     let client = LlamaCloud::new(config(sim, IndexApi::Auto)).unwrap();
@@ -68,7 +71,7 @@ async fn all_holds_of_the_simulated_account_and_nothing_is_changed() {
 
 #[tokio::test]
 async fn each_assumption_that_is_broken_is_told() {
-    let switched: [(&str, fn(&mut Switches), Verdict); 4] = [
+    let switched: [(&str, Switched, Verdict); 4] = [
         ("v1: a write", |s| s.v1 = Serving::ReadOnly, Verdict::Broken),
         ("v2: a write", |s| s.v2 = Serving::ReadOnly, Verdict::Broken),
         (

@@ -9,7 +9,7 @@ use domain::page::PageState;
 use domain::ports::store::{AdminStore, SyncStore};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
-use crate::bed::{Bed, noon};
+use crate::bed::Bed;
 
 /// As the last version before holdings wrote it: pages in every state, uploads that were stopped, removals that wait, an open
 /// move, objects to be removed.
