@@ -219,6 +219,7 @@ mod tests {
             events,
             tokens,
             remembered,
+            mcp_sessions,
         );
         let tables = objects(&mut connection)
             .into_iter()

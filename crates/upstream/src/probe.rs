@@ -287,11 +287,13 @@ fn shaped(value: &Value, keys_are_free: bool) -> Value {
                         .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'))
             };
             let mut shaped_fields = Map::new();
-            for (at, (key, field)) in fields.iter().enumerate() {
+            let mut renamed = 0;
+            for (key, field) in fields {
                 let name = if !keys_are_free && is_name(key) {
                     key.clone()
                 } else {
-                    format!("<key {}>", at + 1)
+                    renamed += 1;
+                    format!("<key {renamed}>")
                 };
                 let free = keys_are_free || FREE_KEYS.contains(&key.as_str());
                 shaped_fields.insert(name, shaped(field, free));
