@@ -22,9 +22,8 @@ pub fn start(settings: &LogSettings) {
     };
 }
 
-/// What is let through. What peers send that is no HTTP the server's library calls errors, though it is none of ours: a stranger could
-/// fill the log with them. The MCP SDK tells of each session and message, by ids that open them. Who wants more of either names it in
-/// the filter.
+/// What is let through: what was asked for (`info` where that cannot be read), and of [`QUIET`] libraries only what stands there,
+/// unless the filter names them.
 fn filter(asked: &str) -> EnvFilter {
     let mut all = asked.to_owned();
     for (library, quiet) in QUIET {
@@ -32,10 +31,11 @@ fn filter(asked: &str) -> EnvFilter {
             all = format!("{library}={quiet},{all}");
         }
     }
-    EnvFilter::try_new(all).unwrap_or_else(|_| EnvFilter::new("actix_http=off,rmcp=warn,info"))
+    EnvFilter::try_new(all).unwrap_or_else(|_| filter("info"))
 }
 
-/// Libraries that tell too much, and what is let through of them.
+/// Libraries that tell too much, and what is let through of them. The server's calls errors what peers send that is no HTTP, though
+/// that is no fault of ours: a stranger could fill the log with it. The MCP SDK tells of each session and message, with their ids.
 const QUIET: [(&str, &str); 2] = [("actix_http", "off"), ("rmcp", "warn")];
 
 /// Tells warnings about settings.

@@ -70,7 +70,7 @@ impl SpaceNames {
         Some(document::document_hash(&self.facts(record)?, &hash))
     }
 
-    /// The document of a page with its folded comments and the names of pages that it may tell; `None` while its newest body is
+    /// The document of a page with its comments and the names of pages that it may tell; `None` while its newest body is
     /// not kept.
     pub(crate) fn document(
         &self,

@@ -173,9 +173,7 @@ impl Engine {
         index: IndexId,
         backend: BackendKind,
     ) -> Result<Option<Run>, EngineError> {
-        if self.shared.backend(backend).is_none() {
-            return Err(EngineError::BackendMissing { index, backend });
-        }
+        self.shared.backend_of(index, backend)?;
         let store = &self.shared.store;
         if store.begin_move(index, backend).await? == MoveBegun::AtOnce {
             self.index_changed(index);

@@ -23,7 +23,7 @@ use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
 use crate::document::SpaceNames;
 use crate::uploader::LlamaUploader;
-use crate::{Backends, EngineParts, EngineSettings, ProgressHub};
+use crate::{Backends, EngineError, EngineParts, EngineSettings, ProgressHub};
 
 /// Guards the rows of one index: whoever reads pages and writes them back whole holds it meanwhile (database work only, never
 /// the network), so that a run and the uploader do not undo one another.
@@ -152,6 +152,19 @@ impl Shared {
 
     pub(crate) fn backend(&self, kind: BackendKind) -> Option<Arc<dyn RetrievalBackend>> {
         self.backends.get(&kind).cloned()
+    }
+
+    /// The store of an index's kind.
+    ///
+    /// # Errors
+    /// [`EngineError::BackendMissing`] when it is not set up.
+    pub(crate) fn backend_of(
+        &self,
+        index: IndexId,
+        backend: BackendKind,
+    ) -> Result<Arc<dyn RetrievalBackend>, EngineError> {
+        self.backend(backend)
+            .ok_or(EngineError::BackendMissing { index, backend })
     }
 
     pub(crate) fn uploader(&self, kind: BackendKind) -> Option<Addr<LlamaUploader>> {

@@ -75,8 +75,8 @@ enum Command {
         /// The file that `backup` wrote.
         file: PathBuf,
     },
-    /// Ask Confluence and LlamaCloud whether what the sync takes for granted of them holds: reads only, 60 requests at most, and
-    /// writes a file of shapes without anything of yours, fit for a bug report
+    /// Ask Confluence and LlamaCloud whether what the sync takes for granted of them holds, by 60 requests at most that change
+    /// nothing; writes a file of shapes without anything of yours, fit for a bug report.
     Probe {
         /// Where to write the shapes.
         #[arg(long, default_value = "probe-shapes.json")]
@@ -84,7 +84,7 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi {
-        /// The one for assistants such as LibreChat's Actions: without streams and null
+        /// The one for assistants such as LibreChat's Actions: without streams and null.
         #[arg(long)]
         tools: bool,
     },

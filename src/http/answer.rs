@@ -1,6 +1,5 @@
-//! What every answer has, whoever made it: headers that keep a browser from misreading and keeping it, texts that are cleaned, and no more of
-//! a body at once than its reader takes.
-//! Whatever an answer says of this itself stays.
+//! What every answer has, whoever made it: headers that keep a browser from misreading and keeping it, texts that are cleaned, and
+//! no more of a body at once than its reader takes. Whatever an answer says of this itself stays.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,8 +15,8 @@ use actix_web::web::{Bytes, Data};
 use crate::mcp::text::clean_json;
 use crate::state::AppState;
 
-/// Nothing in a page of ours comes from elsewhere, and none is shown inside another. The page that describes the API writes styles
-/// into itself.
+/// Nothing in a page of ours comes from elsewhere, and none is shown inside another. The page that describes the API writes
+/// styles into itself.
 const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                     connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 /// What is no page needs nothing at all.
@@ -50,34 +49,50 @@ pub async fn finish(
     }))
 }
 
-/// The server copies what a body gives it into the buffer of its connection, so it is given no more than a part at once: a reader
-/// that does not read then holds that, and not a copy of the whole.
+/// Bytes of a body that its connection gets at once: the server copies what it gets into a buffer, so a reader that does not
+/// read holds such a part, and not a copy of the whole.
 const PART: usize = 16 * 1024;
 
 fn in_parts(body: BoxBody) -> BoxBody {
     match body.try_into_bytes() {
-        Ok(bytes) if bytes.len() > PART => BoxBody::new(InParts(bytes)),
+        Ok(bytes) if bytes.len() > PART => BoxBody::new(InParts {
+            left: bytes,
+            given: false,
+        }),
         Ok(bytes) => BoxBody::new(bytes),
         Err(body) => body,
     }
 }
 
-/// Bytes that leave in parts.
-struct InParts(Bytes);
+/// Bytes that leave in parts, between which the other connections of the worker have their turn. The system takes megabytes for
+/// a peer that reads nothing; written in one go to a thousand such peers, these keep everybody else waiting for seconds.
+struct InParts {
+    left: Bytes,
+    /// Whether a part was given since the others had their turn.
+    given: bool,
+}
 
 impl MessageBody for InParts {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
-        BodySize::Sized(self.0.len() as u64)
+        BodySize::Sized(self.left.len() as u64)
     }
 
     fn poll_next(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let part = self.0.len().min(PART);
-        Poll::Ready((part > 0).then(|| Ok(self.0.split_to(part))))
+        let part = self.left.len().min(PART);
+        if part == 0 {
+            return Poll::Ready(None);
+        }
+        self.given = !self.given;
+        if self.given {
+            return Poll::Ready(Some(Ok(self.left.split_to(part))));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -139,5 +154,16 @@ mod tests {
         assert_eq!(sizes, [PART, PART, PART, 1]);
         let small = in_parts(BoxBody::new("small"));
         assert_eq!(small.try_into_bytes().unwrap(), "small");
+    }
+
+    #[test]
+    fn between_two_parts_the_others_have_their_turn() {
+        let mut body = in_parts(BoxBody::new(vec![7_u8; 2 * PART]));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut poll = || Pin::new(&mut body).poll_next(&mut context);
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+        assert!(poll().is_pending());
+        assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+        assert!(matches!(poll(), Poll::Ready(None)));
     }
 }

@@ -425,8 +425,8 @@ fn too_many() -> ApiError {
     ApiError::new("engine_busy", why).with_header(header::RETRY_AFTER, "5")
 }
 
-/// Middleware: finds out who asks, lets nobody unknown through to what is not open, nor anybody beyond his share, and ends what is under way and what stays open
-/// when the credentials do.
+/// Middleware: finds out who asks, lets nobody unknown through to what is not open, nor anybody beyond his share, and ends what is
+/// under way and what stays open when the credentials do.
 ///
 /// # Errors
 /// Those of the inner service; a refusal is an answer.

@@ -1,5 +1,5 @@
-//! What is taken of a request's body, whatever its path: nothing packed, since small ones unpack to large ones before anybody asks
-//! who sends them; and nothing that is still coming after a while, since each body that comes to no end holds a connection.
+//! What is taken of a request's body, whatever its path: nothing packed, since small ones unpack to large ones before anybody
+//! asks who sends them; and nothing that is still coming after a while, since each body that comes to no end holds a connection.
 
 use std::io;
 use std::task::Poll;
@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 
 use super::problem::ApiError;
 
-/// A body must come within this, from the moment that somebody wants it.
+/// A body must have come within this after its head.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Middleware: refuses packed bodies, and ends those that do not come to an end.

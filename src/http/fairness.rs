@@ -191,10 +191,14 @@ impl Fairness {
                 }
             }
         };
-        let Ok(share) = tokio::time::timeout(PATIENCE, waiting).await else {
-            let why = self.turns.take(owner).err();
-            refused(&self.full, Table::Turns, why.unwrap_or(Refused::OwnShare));
-            return None;
+        let share = match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(share) => share,
+            // A last look, which also says why.
+            Err(_) => self
+                .turns
+                .take(owner)
+                .inspect_err(|why| refused(&self.full, Table::Turns, *why))
+                .ok()?,
         };
         Some(Turn {
             share: Some(share),

@@ -1,5 +1,5 @@
-//! `/health`: whether the process lives, whether it can work, and how it stands. Open to everyone: a stranger hears the status, and
-//! who may read every index also hears why and in what numbers.
+//! `/health`: whether the process lives, whether it can work, and how it stands. Open to everyone: a stranger hears the status,
+//! and who may read every index also hears why and in what numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -119,7 +119,7 @@ fn describe() {
     describe_gauge!(STORE_IN_FLIGHT, "Batches on their way to a retrieval store");
     describe_gauge!(
         TOMBSTONES,
-        "Deleted indexes whose remote object is still to be removed"
+        "Store objects of deleted and moved indexes that are still to be removed"
     );
     describe_counter!(RESPAWNS, "How often an actor had to be started again");
     describe_counter!(

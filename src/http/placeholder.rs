@@ -1,11 +1,11 @@
-//! Variables that somebody forgot to fill in: LibreChat, Compose and shells send `${NAME}` or `{{NAME}}` as it stands when they do
-//! not know the name. That is told from a wrong value, since the remedy is another.
+//! Variables that somebody forgot to fill in: LibreChat, Compose and shells send `${NAME}` or `{{NAME}}` as it stands when they
+//! do not know the name. That is told from a wrong value, since the remedy is another.
 
 /// Characters of a name that is repeated.
 const NAME: usize = 80;
 
-/// The variable that a value still is, as it was written: `${NAME}`, `$NAME`, `{{NAME}}` or `%NAME%`. `None` for every other value.
-/// Only a plain name is taken, so what is repeated of it is no secret and forges nothing.
+/// The variable that a value still is, as it was written: `${NAME}`, `$NAME`, `{{NAME}}` or `%NAME%`. `None` for every other
+/// value. Only a plain name is taken, so what is repeated of it is no secret and forges nothing.
 #[must_use]
 pub fn unexpanded(value: &str) -> Option<&str> {
     let value = value.trim();

@@ -55,7 +55,8 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
             // From the inside out: who asks, how its body comes, is this method, host and origin answered, errors as problems,
-            // what every answer has, numbers, the span, one path for both spellings. That one comes outermost: it rewrites the request, which the span already holds on to.
+            // what every answer has, numbers, the span, one path for both spellings and a note of which it was. These two come
+            // outermost: the path is rewritten in the request, which the span already holds on to.
             .wrap(from_fn(auth::gate))
             .wrap(from_fn(bodies::bound))
             .wrap(from_fn(guard::check))

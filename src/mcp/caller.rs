@@ -2,14 +2,12 @@
 
 use actix_web::HttpRequest;
 use domain::IndexId;
-use serde::{Deserialize, Serialize};
 
 use crate::http::auth::Principal;
 
 /// The single principal behind a request. A session belongs to the one that opened it: two tokens of one index are two
 /// owners, though both open the same. Kept beside remembered sessions, so its text must not change between versions.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Owner(String);
 
 impl Owner {
@@ -25,7 +23,7 @@ impl Owner {
         self.0 == ADMIN
     }
 
-    /// As the log names it.
+    /// As the log and the database name it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

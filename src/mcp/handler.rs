@@ -69,8 +69,8 @@ impl ConfluenceHandler {
         ))
     }
 
-    /// Does some work in its owner's turn, within the deadline, telling progress where the client asked for it, and stops when the
-    /// client cancels (the SDK then sends nothing).
+    /// Does some work in its owner's turn, within the deadline, telling progress where the client asked for it, and stops when
+    /// the client cancels (the SDK then sends nothing).
     async fn within_limits<T>(
         &self,
         context: &RequestContext<RoleServer>,

@@ -7,8 +7,8 @@
 //! which [`indexed`] implements over the service's store and engine. Nothing below `handler` knows a transport, nothing
 //! below `tools` the protocol.
 //!
-//! Promises: identity is taken from every request, and a session answers nobody but who opened it; a page that is known to be gone, vanishing or restricted is in no
-//! answer; a stream ends when its peer or the service does.
+//! Promises: identity is taken from every request, and a session answers nobody but who opened it; a page that is known to be
+//! gone, vanishing or restricted is in no answer; a stream ends when its peer or the service does.
 
 pub mod caller;
 pub mod handler;

@@ -103,7 +103,7 @@ fn tells(text: &str) -> bool {
     text.to_lowercase().contains(MARK)
 }
 
-/// Every operation of the API's own description: method, path with its names filled in, and whether it only reads.
+/// Every operation of the API's own description: its method, and its path with the names filled in.
 async fn operations(two: &Two, of: &Value) -> Vec<(Method, String)> {
     let (_, document) = two.service.get("/openapi.json").await;
     let mut found = Vec::new();

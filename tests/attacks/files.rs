@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use domain::ports::reader::{FetchedFile, FileReader, Unread};
 use mcp_confluence::reading::ChildReader;
 use serde_json::json;
-use simulators::confluence::{ConfluenceSim, Site};
+use simulators::confluence::Site;
 use zip::write::SimpleFileOptions;
 
 use super::{all_held, peak};
 use crate::process::{borrowed, listening, program, terminate};
-use crate::support::{client, id, pairs, until};
+use crate::support::{client, id, prepared, until};
 
 const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 
@@ -172,13 +172,7 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
     site.attach(page, "deep.html", "text/html", &deep_html());
     site.attach(page, "deep.docx", DOCX, &deep_docx());
     site.attach(page, "good.txt", "text/plain", b"wholesome words");
-    let sim = ConfluenceSim::builder()
-        .site(site.clone())
-        .start()
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let settings: Vec<_> = pairs(&sim, &folder, &[]).into_iter().collect();
+    let (_sim, folder, settings) = prepared(site.clone(), &[]).await;
     let database = folder.path().join("sync.db");
     let http = client();
     let start = |failpoint: &str| {

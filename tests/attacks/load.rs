@@ -5,15 +5,16 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use simulators::{Fault, Matcher};
 
 use super::between::Session;
 use super::{Tally, in_full, peak};
 use crate::mcp_support::{hello, http};
-use crate::support::{Service, answer, client, id, site, start_program};
+use crate::support::{Service, answer, client, site, start_program};
 
 const KEY: &str = "administrator-key-of-tests";
+
 fn connect(base: &str) -> TcpStream {
     let peer = TcpStream::connect(base.strip_prefix("http://").unwrap()).unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(25)))
@@ -146,21 +147,13 @@ async fn connections_that_do_nothing() {
     service.stop().await;
 }
 
-async fn token(service: &Service, index: &Value) -> String {
-    let path = format!("/api/indexes/{}/tokens", id(index));
-    let (_, token) = service.post(&path, json!({})).await;
-    token["token"].as_str().unwrap().to_owned()
-}
-
 #[actix_web::test]
 async fn sessions_without_end() {
     let service = start_program(site(1), &[("API_KEY", KEY)]).await;
     let greedy = service.synced_index("a", &["OPS"]).await;
     let other = service.index("b", &["OPS"]).await;
-    let (greedy, other) = (
-        token(&service, &greedy).await,
-        token(&service, &other).await,
-    );
+    let (_, greedy) = service.new_token(&greedy).await;
+    let (_, other) = service.new_token(&other).await;
     let mut tally = Tally::of("C9");
     let count = if in_full() { 10_500 } else { 600 };
     let long = "n".repeat(6_000);
@@ -228,10 +221,8 @@ async fn slow_calls_in_every_turn() {
     let service = start_program(site(2), &[("API_KEY", KEY), ("VERIFY_ON_READ", "hits")]).await;
     let greedy = service.synced_index("a", &["OPS"]).await;
     let other = service.synced_index("b", &["ENG"]).await;
-    let (greedy, other) = (
-        token(&service, &greedy).await,
-        token(&service, &other).await,
-    );
+    let (_, greedy) = service.new_token(&greedy).await;
+    let (_, other) = service.new_token(&other).await;
     // Each question of either waits for Confluence for a while, within the time that it has for it.
     service
         .sim

@@ -4,11 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use simulators::confluence::ConfluenceSim;
-
 use super::all_held;
 use crate::process::{borrowed, listening, program, terminate};
-use crate::support::{answer, assert_problem, client, pairs, site, start_program};
+use crate::support::{answer, assert_problem, client, prepared, site, start_program};
 
 #[actix_web::test]
 async fn a_packed_body_is_refused_on_every_path() {
@@ -39,13 +37,7 @@ async fn a_packed_body_is_refused_on_every_path() {
 
 #[actix_web::test]
 async fn a_program_takes_the_descriptors_it_may_have_and_ends_bodies_that_never_come() {
-    let sim = ConfluenceSim::builder()
-        .site(site(0))
-        .start()
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let settings: Vec<_> = pairs(&sim, &folder, &[]).into_iter().collect();
+    let (_sim, folder, settings) = prepared(site(0), &[]).await;
     let own = program(&folder, &[], &[]).get_program().to_owned();
     let mut child = std::process::Command::new("sh")
         .args(["-c", "ulimit -Sn 64; exec \"$0\" serve"])

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
 use super::all_held;
 use crate::process::{borrowed, listening, terminate, text};
-use crate::support::{answer, client, pairs, site, until};
+use crate::support::{answer, client, prepared, site, until};
 use crate::world::Program;
 
 /// The program in `folder`, from a shell that lets everybody read and write what is made.
@@ -82,13 +81,7 @@ const RUNNING: [&str; 7] = [
 
 #[actix_web::test]
 async fn the_service_its_backups_and_restored_databases_are_private() {
-    let sim = ConfluenceSim::builder()
-        .site(site(3))
-        .start()
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let settings: Vec<_> = pairs(&sim, &folder, &[]).into_iter().collect();
+    let (_sim, folder, settings) = prepared(site(3), &[]).await;
     let settings = borrowed(&settings);
     let run = async |arguments: &[&str]| {
         let mut command = careless(folder.path(), arguments, &settings);

@@ -1,4 +1,4 @@
-//! The table of `docs/SECURITY-TESTS.md`: the rows of the suite, and the numbers of its last full run.
+//! The table of `docs/SECURITY-TESTS.md`: the rows of the suite, and for each the numbers of the last run that wrote them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

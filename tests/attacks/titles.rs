@@ -93,12 +93,6 @@ async fn all_told(
     told
 }
 
-async fn token(service: &Service, index: &Value) -> String {
-    let path = format!("/api/indexes/{}/tokens", id(index));
-    let (_, token) = service.post(&path, json!({})).await;
-    token["token"].as_str().unwrap().to_owned()
-}
-
 #[actix_web::test]
 async fn links_to_pages_that_may_not_be_shown() {
     let site = Site::new();
@@ -138,7 +132,7 @@ async fn links_to_pages_that_may_not_be_shown() {
     // Another index knows the other page.
     service.synced_index("bob", &["HIDE"]).await;
     service.swept(&index).await;
-    let token = token(&service, &index).await;
+    let (_, token) = service.new_token(&index).await;
     let pages = [page, restricted, below, left_out, other];
     let told = all_told(&service, &index, &token, &pages).await;
     let text = told.join("\n");
@@ -191,7 +185,7 @@ async fn a_restriction_far_above() {
     let service = start_program(site.clone(), &[("API_KEY", KEY)]).await;
     site.restrict_to_user(chain[0], &service.sim.account_id());
     let index = service.synced_index("ann", &["OWN"]).await;
-    let token = token(&service, &index).await;
+    let (_, token) = service.new_token(&index).await;
     let asked: Vec<ContentId> = chain
         .iter()
         .copied()

@@ -6,15 +6,13 @@
 # Installs pinned packages into tests/clients/.work (kept for the next time), starts the demo and the conformance fixtures
 # on free ports, runs everything, and fails where anything fails. Needs npm and python3; Node 22 comes from npm.
 set -euo pipefail
-cd "$(dirname "$0")"
-here=$PWD root=$(cd ../.. && pwd) work=$PWD/.work
-binary=${1:-${CARGO_TARGET_DIR:-$root/target}/debug/mcp-confluence}
+. "$(dirname "$0")/../programs.sh"
+binary=$(realpath "${1:-$built/mcp-confluence}")
+cd "$root/tests/clients"
+here=$PWD work=$PWD/.work
 fixtures=${FIXTURES:-$(dirname "$binary")/examples/conformance_server}
 
 say() { printf '\n-- %s\n' "$1"; }
-started=()
-stop() { for pid in "${started[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null || true; done; }
-trap stop EXIT
 
 say "packages"
 mkdir -p "$work"
@@ -23,12 +21,7 @@ if ! cmp -s package.json "$work/package.json" || [ ! -x "$work/node_modules/.bin
   (cd "$work" && npm ci --no-audit --no-fund --loglevel=error && npm rebuild node --loglevel=error)
 fi
 node=$work/node_modules/.bin/node
-for line in 1 2; do
-  if ! "$work/py$line/bin/pip" freeze 2>/dev/null | grep -qxF "$(cat requirements-$line.txt)"; then
-    python3 -m venv "$work/py$line"
-    "$work/py$line/bin/pip" install --quiet --disable-pip-version-check -r "requirements-$line.txt"
-  fi
-done
+for line in 1 2; do python_with "$work/py$line" "requirements-$line.txt"; done
 # ES modules find packages in a parent folder only.
 rm -rf "$work/node" && cp -r node "$work/node"
 "$node" --version
@@ -39,10 +32,8 @@ if [ ! -x "$fixtures" ]; then
 fi
 
 say "the service, as a demo"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port=$(free_port) base=http://127.0.0.1:$port
-"$binary" demo --port "$port" --every 3600 >"$work/demo.log" 2>&1 &
-started+=($!)
+start_demo "$binary" "$work/demo.log"
+base=$url
 ready() {
   python3 - "$base" <<'PY'
 import json, sys, time, urllib.request
@@ -90,8 +81,9 @@ say "LibreChat's schemas"
 
 say "conformance, with the official fixtures behind our transports"
 "$fixtures" 0 >"$work/fixtures.log" 2>&1 &
-started+=($!)
-for _ in $(seq 50); do url=$(head -1 "$work/fixtures.log" 2>/dev/null || true); [ -n "$url" ] && break; sleep 0.1; done
+started+=("$!")
+until_written "$!" "$work/fixtures.log" http://
+url=$(head -1 "$work/fixtures.log")
 "$node" "$work/node_modules/conformance-01/dist/index.js" server --url "$url/mcp" | tail -40
 "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2025-11-25 | tail -50
 "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2026-07-28 \

@@ -109,10 +109,8 @@ async fn an_agent_token_reads_its_own_index_and_nothing_else() {
     let service = start(site(2), &[("API_KEY", KEY)]).await;
     let own = service.synced_index("own", &["OPS"]).await;
     let other = service.synced_index("other", &["ENG"]).await;
-    let (_, token) = service
-        .post(&format!("/api/indexes/{}/tokens", id(&own)), json!({}))
-        .await;
-    let token = token["token"].as_str().unwrap();
+    let (_, token) = service.new_token(&own).await;
+    let token = token.as_str();
     let get = async |path: String| answer(with(&service, Method::GET, &path, token)).await;
 
     let own_run = own["last_run"]["id"].as_str().unwrap();

@@ -193,10 +193,7 @@ async fn last_event_id_resumes_also_after_a_restart_or_brings_a_snapshot() {
 async fn the_stream_of_an_index_and_of_a_token_tells_of_that_index_only() {
     let service = start(site(3), &[("API_KEY", "administrator-key")]).await;
     let own = service.synced_index("own", &["OPS"]).await;
-    let (_, token) = service
-        .post(&format!("/api/indexes/{}/tokens", id(&own)), json!({}))
-        .await;
-    let token = token["token"].as_str().unwrap().to_owned();
+    let (_, token) = service.new_token(&own).await;
     let mut of_index =
         Stream::open(&service, &format!("/api/indexes/{}/events", id(&own)), None).await;
     let response = service

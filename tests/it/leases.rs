@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, RequestBuilder, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use simulators::Fault;
 
 use crate::attacks::all_held;
@@ -60,22 +60,14 @@ async fn all_end(streams: Vec<Response>) {
         .unwrap_or_else(|_| panic!("not all ended within {:?}", began.elapsed()));
 }
 
-async fn new_token(service: &Service, index: &Value) -> (String, String) {
-    let tokens = format!("/api/indexes/{}/tokens", id(index));
-    let (status, token) = service.post(&tokens, json!({})).await;
-    assert_eq!(status, 201);
-    let path = format!("{tokens}/{}", id(&token));
-    (path, token["token"].as_str().unwrap().to_owned())
-}
-
 #[actix_web::test]
 async fn streams_end_when_their_token_is_revoked_and_when_its_index_is_deleted() {
     let service = start_program(site(1), &[("API_KEY", KEY)]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     let other = service.synced_index("b", &["OPS"]).await;
-    let (first_path, first) = new_token(&service, &index).await;
-    let (_, second) = new_token(&service, &index).await;
-    let (_, third) = new_token(&service, &other).await;
+    let (first_path, first) = service.new_token(&index).await;
+    let (_, second) = service.new_token(&index).await;
+    let (_, third) = service.new_token(&other).await;
     let of_first = streams(&service, &first).await;
     let of_second = streams(&service, &second).await;
     let mut of_third = streams(&service, &third).await;
@@ -138,7 +130,7 @@ async fn a_call_under_way_is_not_answered_to_a_revoked_token() {
     site.create_page("OPS", None, "Birds", "<p>A falcon is fast.</p>");
     let service = start_program(site, &[("API_KEY", KEY), ("VERIFY_ON_READ", "strict")]).await;
     let index = service.synced_index("a", &["OPS"]).await;
-    let (path, token) = new_token(&service, &index).await;
+    let (path, token) = service.new_token(&index).await;
     // Each read of the answer's pages waits for Confluence for 4.5 s.
     service
         .sim

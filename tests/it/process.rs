@@ -9,7 +9,7 @@ use serde_json::json;
 use simulators::confluence::ConfluenceSim;
 use tempfile::TempDir;
 
-use crate::support::{Service, answer, id, pairs, site, start, until};
+use crate::support::{Service, answer, id, pairs, prepared, site, start, until};
 
 /// The program, in `folder`, with nothing of this environment.
 pub fn program(folder: &TempDir, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
@@ -383,23 +383,12 @@ async fn alone_sync_works_tokens_are_made_and_a_backup_is_restored() {
 
 #[actix_web::test]
 async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
-    let sim = ConfluenceSim::builder()
-        .site(site(0))
-        .start()
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let settings: Vec<_> = pairs(
-        &sim,
-        &folder,
-        &[
-            ("RUST_LOG", "info"),
-            ("LOG_FORMAT", "json"),
-            ("API_KEY", "the-admin-key"),
-        ],
-    )
-    .into_iter()
-    .collect();
+    let extra = [
+        ("RUST_LOG", "info"),
+        ("LOG_FORMAT", "json"),
+        ("API_KEY", "the-admin-key"),
+    ];
+    let (_sim, folder, settings) = prepared(site(0), &extra).await;
     let mut child = program(&folder, &[], &borrowed(&settings))
         .stderr(Stdio::piped())
         .spawn()
@@ -453,19 +442,13 @@ async fn sigterm_ends_an_open_stream_and_the_process_in_order() {
 
 #[actix_web::test]
 async fn no_secret_is_logged_even_at_debug() {
-    let sim = ConfluenceSim::builder()
-        .site(site(3))
-        .start()
-        .await
-        .unwrap();
-    let folder = tempfile::tempdir().unwrap();
     // A webhook's address is a secret: it goes to a port where nobody listens, so that its failure is logged.
     let extra = [
         ("RUST_LOG", "debug"),
         ("API_KEY", "the-admin-key-4711"),
         ("NOTIFY_WEBHOOK_URL", "http://127.0.0.1:9/hook-4712"),
     ];
-    let settings: Vec<_> = pairs(&sim, &folder, &extra).into_iter().collect();
+    let (_sim, folder, settings) = prepared(site(3), &extra).await;
     let log = folder.path().join("log.txt");
     let mut child = program(&folder, &[], &borrowed(&settings))
         .stderr(std::fs::File::create(&log).unwrap())

@@ -89,6 +89,17 @@ pub fn pairs(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> P
     pairs
 }
 
+/// A simulated Confluence, a folder, and the settings of a program that a test starts there by itself.
+pub async fn prepared(
+    site: Site,
+    extra: &[(&str, &str)],
+) -> (ConfluenceSim, TempDir, Vec<(String, String)>) {
+    let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = pairs(&sim, &folder, extra).into_iter().collect();
+    (sim, folder, settings)
+}
+
 pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
     let http = client();
     let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
@@ -233,6 +244,15 @@ impl Service {
         let index = self.index(agent, spaces).await;
         self.over(&index).await;
         self.get(&format!("/api/indexes/{}", id(&index))).await.1
+    }
+
+    /// A new agent token of an index; the path by which it is revoked goes before it.
+    pub async fn new_token(&self, index: &Value) -> (String, String) {
+        let tokens = format!("/api/indexes/{}/tokens", id(index));
+        let (status, token) = self.post(&tokens, json!({})).await;
+        assert_eq!(status, StatusCode::CREATED, "{token}");
+        let path = format!("{tokens}/{}", id(&token));
+        (path, token["token"].as_str().unwrap().to_owned())
     }
 
     pub async fn index(&self, agent: &str, spaces: &[&str]) -> Value {

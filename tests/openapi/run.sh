@@ -8,39 +8,28 @@
 #
 # Installs pinned packages into tests/openapi/.work (kept for the next time) and fails where anything fails. Needs python3.
 set -euo pipefail
-cd "$(dirname "$0")"
-root=$(cd ../.. && pwd) work=$PWD/.work
-binary=${1:-${CARGO_TARGET_DIR:-$root/target}/debug/mcp-confluence}
-serve=${2:-$(dirname "$binary")/examples/serve}
+. "$(dirname "$0")/../programs.sh"
+binary=$(realpath "${1:-$built/mcp-confluence}")
+serve=$(realpath -m "${2:-$(dirname "$binary")/examples/serve}")
+cd "$root/tests/openapi"
+here=$PWD work=$PWD/.work
 mkdir -p "$work"
-if ! "$work/py/bin/pip" freeze 2>/dev/null | grep -qxF "$(cat requirements.txt)"; then
-  python3 -m venv "$work/py"
-  "$work/py/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
-fi
+python_with "$work/py" requirements.txt
 [ -x "$serve" ] || (cd "$root" && cargo build --locked -p simulators --example serve)
 
-folder=$(mktemp -d) started=()
-stop() {
-  for pid in "${started[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null || true; done
-  wait
-  rm -rf "$folder"
-}
-trap stop EXIT
-
-"$serve" >"$folder/accounts" 2>"$work/serve.log" &
-started+=($!)
-for _ in $(seq 100); do grep -q ^LLAMA_CLOUD_API_KEY= "$folder/accounts" && break; sleep 0.1; done
+start_simulators "$serve" "$scratch/accounts"
 key=the-key-of-the-api-tests
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 base=http://127.0.0.1:$port
 (
-  cd "$folder"
+  cd "$scratch"
   # Only what is said here, whatever the environment has.
   settings=()
   while read -r pair _; do settings+=("$pair"); done < <(grep -E '^(CONFLUENCE_(BASE_URL|EMAIL|API_TOKEN)|LLAMA_CLOUD_[A-Z_]+)=' accounts)
-  exec env -i "${settings[@]}" API_KEY="$key" API_PORT="$port" DATABASE_URL="sqlite:///$folder/sync.db" RUST_LOG=warn "$binary" serve
+  exec env -i "${settings[@]}" API_KEY="$key" API_PORT="$port" DATABASE_URL="sqlite:///$scratch/sync.db" RUST_LOG=warn "$binary" serve
 ) >"$work/service.log" 2>&1 &
-started+=($!)
+service=$!
+started+=("$service")
 
 # An index that has synced, and what its operations are asked about, so that they have something to answer.
 "$work/py/bin/python" prepare.py "$base" "$key" >"$work/with-key.toml" || { tail -50 "$work/service.log"; exit 1; }
@@ -56,8 +45,8 @@ check() {
     --max-time "$seconds" --seed "${SEED:-1}" --request-timeout 20 --suppress-health-check all --warnings off --no-color
 }
 cd "$work"
-export SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$OLDPWD
+export SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$here
 check "with the key" "${SECONDS_WITH_KEY:-75}" --config-file "$work/with-key.toml"
 check "without a key" "${SECONDS_WITHOUT:-30}"
-kill -0 "${started[1]}" || { echo "the service ended"; exit 1; }
+kill -0 "$service" || { echo "the service ended"; exit 1; }
 if grep -E 'ERROR|panicked' "$work/service.log"; then echo "the service logged errors"; exit 1; fi

@@ -5,29 +5,18 @@
 #   tests/proxy/run.sh [BINARY [SIMULATORS]]     BINARY: mcp-confluence; SIMULATORS: the example `serve` of crates/simulators.
 #                                                NGINX: the program, by default that on the path.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-binary=$(realpath "${1:-${CARGO_TARGET_DIR:-$root/target}/debug/mcp-confluence}")
+. "$(dirname "$0")/../programs.sh"
+binary=$(realpath "${1:-$built/mcp-confluence}")
 simulators=$(realpath "${2:-$(dirname "$binary")/examples/serve}")
 nginx=${NGINX:-$(command -v nginx || echo /usr/sbin/nginx)}
 [ -x "$nginx" ] || { echo "nginx is not installed"; exit 1; }
-work=$(mktemp -d)
-started=()
-stop() {
-  for pid in "${started[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
-  rm -rf "$work"
-}
-trap stop EXIT
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+work=$scratch
 fail() { echo "FAIL $1"; exit 1; }
 ok() { echo "ok   $1"; }
 
 port=$(free_port) front=$(free_port)
 base=http://127.0.0.1:$front/confluence
-"$simulators" >"$work/sim.log" 2>&1 &
-started+=($!)
-for _ in $(seq 100); do grep -q '^LLAMA_CLOUD_API_KEY=' "$work/sim.log" && break; sleep 0.1; done
+start_simulators "$simulators" "$work/sim.log"
 grep -E '^CONFLUENCE_(BASE_URL|EMAIL|API_TOKEN)=' "$work/sim.log" >"$work/.env"
 cat >>"$work/.env" <<ENV
 PUBLIC_BASE_URL=$base
@@ -35,7 +24,8 @@ TRUSTED_PROXIES=127.0.0.1
 API_PORT=$port
 ENV
 (cd "$work" && exec env -u LLAMA_CLOUD_API_KEY "$binary") >"$work/service.log" 2>&1 &
-started+=($!)
+service=$!
+started+=("$service")
 cat >"$work/nginx.conf" <<CONF
 daemon off; worker_processes 1; pid $work/nginx.pid; error_log $work/error.log;
 events {}
@@ -56,10 +46,10 @@ http {
 }
 CONF
 "$nginx" -c "$work/nginx.conf" -p "$work" >"$work/nginx.log" 2>&1 &
-started+=($!)
+started+=("$!")
 for _ in $(seq 300); do
   curl -fs "$base/health/ready" >/dev/null 2>&1 && break
-  kill -0 "${started[1]}" 2>/dev/null || { cat "$work/service.log"; exit 1; }
+  kill -0 "$service" 2>/dev/null || { cat "$work/service.log"; exit 1; }
   sleep 0.2
 done
 curl -fs "$base/health/ready" >/dev/null || { cat "$work/service.log" "$work/nginx.log" "$work/error.log"; exit 1; }

@@ -64,6 +64,7 @@ impl Question for Search {
         };
         let never_synced = target.as_of.is_none() && target.document_count() == 0;
         if never_synced && fallback == Fallback::WhenDown {
+            answer.diagnostics = answer.diagnostics.of_answer(answer.source, true);
             return Ok(answer);
         }
         let from_index = match from_index(sources, &target, &query).await {

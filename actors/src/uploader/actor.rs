@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 use super::drain::work;
 use super::job::{UploadJob, UploadReport};
 use super::worker::Worker;
-use crate::EngineError;
 use crate::shared::Shared;
 use crate::supervise::ChildGuard;
 
@@ -51,12 +50,11 @@ impl Handler<Upload> for LlamaUploader {
     type Result = ResponseActFuture<Self, UploadReport>;
 
     fn handle(&mut self, Upload(job): Upload, _: &mut Context<Self>) -> Self::Result {
-        let Some(backend) = self.shared.backend(self.kind) else {
-            let error = EngineError::BackendMissing {
-                index: job.index,
-                backend: self.kind,
-            };
-            return Box::pin(async move { UploadReport::Trouble(error) }.into_actor(self));
+        let backend = match self.shared.backend_of(job.index, self.kind) {
+            Ok(backend) => backend,
+            Err(error) => {
+                return Box::pin(async move { UploadReport::Trouble(error) }.into_actor(self));
+            }
         };
         let shared = Arc::clone(&self.shared);
         let worker = Worker::new(shared, backend, job, Arc::clone(&self.permits));

@@ -12,7 +12,7 @@ use domain::index::BackendKind;
 use domain::page::Standing;
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, PageFilter, SyncStore};
-use domain::query::{AnswerSource, Filters, PageQuery, PageText, RetrievalQuery};
+use domain::query::{AnswerSource, Confidence, Filters, PageQuery, PageText, RetrievalQuery};
 use domain::{IndexId, PageId, Timestamp};
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
@@ -51,6 +51,7 @@ fn before_the_first_sync_the_index_answers_nothing_and_live_search_may() {
         bench.wait(1).await;
         let answer = bench.ask(index.id, "words").await;
         assert!(answer.results.is_empty() && answer.as_of.is_none());
+        assert_eq!(answer.diagnostics.confidence, Confidence::None);
         let answer = bench
             .engine
             .search_or_live(index.id, query("words"))

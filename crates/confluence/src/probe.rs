@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use upstream::Answer;
 use upstream::probe::Verdict::{Broken, Held, Unknown};
-use upstream::probe::{Assumption, Notebook, Seen};
+use upstream::probe::{Assumption, Notebook, Seen, held_if, seen};
 
 use crate::ConfluenceClient;
 use crate::call::Call;
@@ -172,18 +172,7 @@ impl Prober {
 
     /// The JSON of a good answer.
     async fn value(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Value, Seen> {
-        let answer = self.look(call, cursor).await?;
-        let status = answer.status.as_u16();
-        let name = call.endpoint.name;
-        match status {
-            200..=299 => answer
-                .json()
-                .map_err(|said| (Broken, format!("{name}: {said}"))),
-            401 | 403 | 404 | 429 | 500.. => {
-                Err((Unknown, format!("{name} was answered {status}")))
-            }
-            _ => Err((Broken, format!("{name} was refused with {status}"))),
-        }
+        json_of(call, &self.look(call, cursor).await?)
     }
 
     async fn results(&self, call: &Call) -> Result<Vec<Value>, Seen> {
@@ -205,13 +194,18 @@ fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was seen, be it by way of an early end.
-fn seen(result: Result<Seen, Seen>) -> Seen {
-    result.unwrap_or_else(|seen| seen)
-}
-
-fn held_if(holds: bool, said: impl Into<String>) -> Seen {
-    (if holds { Held } else { Broken }, said.into())
+/// The JSON of an answer, where it is a good one.
+fn json_of(call: &Call, answer: &Answer) -> Result<Value, Seen> {
+    let name = call.endpoint.name;
+    match answer.status.as_u16() {
+        200..=299 => answer
+            .json()
+            .map_err(|said| (Broken, format!("{name}: {said}"))),
+        status @ (401 | 403 | 404 | 429 | 500..) => {
+            Err((Unknown, format!("{name} was answered {status}")))
+        }
+        status => Err((Broken, format!("{name} was refused with {status}"))),
+    }
 }
 
 fn ids_of(rows: &[Value]) -> Vec<PageId> {
@@ -268,7 +262,7 @@ async fn cursors(prober: &Prober) -> Seen {
     let look = async {
         let call = of_pages().with("sort", "id").limit(1);
         let answer = prober.look(&call, None).await?;
-        let list: Value = answer.json().map_err(|said| (Unknown, said))?;
+        let list = json_of(&call, &answer)?;
         let first = list["results"][0]["id"].clone();
         let headers = || {
             let links = answer.headers.get_all(reqwest::header::LINK);

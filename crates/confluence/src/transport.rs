@@ -16,6 +16,7 @@ use reqwest::ClientBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
+use upstream::probe::NO_ANSWER;
 use upstream::{
     Answer, ConfigError, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong, secret_header,
     waits,
@@ -205,7 +206,7 @@ impl Transport {
         .await
     }
 
-    /// One try, whatever is answered: for those who want to see how the site answers. In words why nothing came.
+    /// One try, whatever is answered: for those who want to see how the site answers. In words why nothing came, fit for a report.
     pub async fn look(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Answer, String> {
         let endpoint = call.endpoint.name;
         let permit = self
@@ -221,11 +222,7 @@ impl Transport {
             _ => Outcome::Answered,
         };
         permit.ended(outcome);
-        sent.map_err(|failure| match failure {
-            Failure::Final(error)
-            | Failure::Doubtful(_, error)
-            | Failure::Passing { error, .. } => error.to_string(),
-        })
+        sent.map_err(|_| NO_ANSWER.to_owned())
     }
 
     async fn exchange<T>(

@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
+use upstream::probe::NO_ANSWER;
 use upstream::{
     Answer, Bounds, Broken, BrokenBy, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong,
     secret_header, waits,
@@ -186,7 +187,7 @@ impl Http {
             .map_err(|failure| failure.at(self.host()))
     }
 
-    /// One try, whatever is answered: for those who want to see how the service answers. In words why nothing came.
+    /// One try, whatever is answered: for those who want to see how the service answers. In words why nothing came, fit for a report.
     pub(crate) async fn look(&self, call: &Call) -> Result<Answer, String> {
         let inner = &*self.0;
         let request = inner.client.request(call.method.clone(), self.url(call));
@@ -201,8 +202,11 @@ impl Http {
             format!("the service limits requests for {} s", wait.as_secs())
         })?;
         let sent = upstream::send(request, inner.bounds).await;
-        permit.ended(Outcome::Answered);
-        sent.map_err(|broken| broken.detail)
+        permit.ended(match &sent {
+            Ok(answer) if answer.status.as_u16() == 429 => Outcome::PushedBack,
+            _ => Outcome::Answered,
+        });
+        sent.map_err(|_| NO_ANSWER.to_owned())
     }
 
     async fn attempt(&self, call: &Call) -> Result<Value, Miss> {

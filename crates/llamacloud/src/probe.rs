@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reqwest::Method;
 use serde_json::{Value, json};
 use upstream::probe::Verdict::{Broken, Held, Unknown};
-use upstream::probe::{Assumption, Notebook, Seen};
+use upstream::probe::{Assumption, Notebook, Seen, held_if, seen};
 
 use crate::LlamaCloud;
 use crate::call::Call;
@@ -129,14 +129,6 @@ impl Prober {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn seen(result: Result<Seen, Seen>) -> Seen {
-    result.unwrap_or_else(|seen| seen)
-}
-
-fn held_if(holds: bool, said: impl Into<String>) -> Seen {
-    (if holds { Held } else { Broken }, said.into())
 }
 
 async fn pipelines(prober: &Prober) -> Seen {

@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Sign,
 }
 
-/// Calls `each` with every piece of a text, in lower case and without diacritics' differences still in it.
+/// Calls `each` with every piece of a text, in lower case; its diacritics are still there ([`folded`] takes them away).
 pub(crate) fn pieces(text: &str, mut each: impl FnMut(&str, Kind)) {
     let mut scratch = Scratch::default();
     let mut rest = text;
@@ -142,7 +142,8 @@ fn part(word: &str, scratch: &mut Scratch, each: &mut impl FnMut(&str, Kind)) {
     each(&scratch.lower, Kind::Word);
 }
 
-/// `retryAfter` is `retry`, `After`; `HTTPServer` is `HTTP`, `Server`; `PostgreSQL`, `IDs` and `IPv6` stay whole.
+/// `retryAfter` is `retry`, `After`; `HTTPServer` is `HTTP`, `Server`; where a part would have fewer than three letters (`IDs`, `IPv6`),
+/// the word stays whole.
 fn humps(word: &str) -> Vec<&str> {
     let bytes = word.as_bytes();
     let mut cuts = vec![0];

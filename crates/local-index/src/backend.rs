@@ -41,8 +41,8 @@ struct Inner {
 }
 
 impl LocalIndex {
-    /// Opens or makes the index. Blocks: the first opening after a change of language reads all text anew
-    /// (some 30,000 chunks a second).
+    /// Opens or makes the index. Blocks: the first opening after a change of language, or of a file of the first format, reads
+    /// all text anew, which takes about as long as storing it did (`docs/benchmarks/search.md`).
     ///
     /// # Errors
     /// When the file cannot be made, opened or read, or is of a newer release.

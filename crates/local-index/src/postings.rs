@@ -91,7 +91,7 @@ impl Iterator for Reader<'_> {
             let (byte, rest) = self.bytes.split_first()?;
             self.bytes = rest;
             step |= i64::from(byte & 0x7f) << shift;
-            if *byte < 0x80 || shift > 56 {
+            if *byte < 0x80 || shift >= 56 {
                 break;
             }
             shift += 7;

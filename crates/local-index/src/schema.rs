@@ -150,7 +150,8 @@ struct UserVersion {
     user_version: i64,
 }
 
-/// Makes the tables of a new file; refuses a file of a newer release (`Ok(Err(found))`).
+/// Makes the tables of a new file, and those of this format of an earlier one; refuses a file of a newer release
+/// (`Ok(Err(found))`).
 pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(), i64>> {
     connection.immediate_transaction(|connection| {
         let found = diesel::sql_query("PRAGMA user_version")
@@ -178,18 +179,13 @@ pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(
     })
 }
 
-/// What the lists of a collection depend on beside its text: how text is read here, and the languages.
-fn signature(languages: &Languages) -> String {
+/// What lists that are written now depend on beside the text: how text is read here, and the languages.
+pub(crate) fn signature(languages: &Languages) -> String {
     format!("{READING} {}", languages.signature)
 }
 
 /// Raised whenever text is read into other terms or impacts than before.
 const READING: i64 = 1;
-
-/// The signature of lists that are written now.
-pub(crate) fn current(languages: &Languages) -> String {
-    signature(languages)
-}
 
 /// Documents that are read into one segment at most while lists are built anew.
 const READ_AT_ONCE: i64 = 200;

@@ -3,13 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::postings::Reader;
+
 /// Chunks that are scored together: their sums stay in the processor's cache.
 const WINDOW: i64 = 1 << 14;
 
 /// The chunks of one term in one segment, on the way through.
 pub(crate) struct Walk<'l> {
-    list: &'l [u8],
-    at: usize,
+    rest: Reader<'l>,
     /// The chunk that is next, or the last one before the end.
     chunk: i64,
     impact: u8,
@@ -24,8 +25,7 @@ impl<'l> Walk<'l> {
     /// Through a list of a segment whose chunks begin at `first`.
     pub(crate) fn new(list: &'l [u8], first: i64, weight: f32, word: u32) -> Self {
         let mut walk = Self {
-            list,
-            at: 0,
+            rest: Reader::new(list, first),
             chunk: first,
             impact: 0,
             ended: false,
@@ -38,23 +38,10 @@ impl<'l> Walk<'l> {
 
     #[inline]
     fn step(&mut self) {
-        let mut step = 0_i64;
-        let mut shift = 0;
-        while let Some(byte) = self.list.get(self.at) {
-            self.at += 1;
-            step |= i64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if *byte < 0x80 || shift > 56 {
-                if let Some(impact) = self.list.get(self.at) {
-                    self.at += 1;
-                    self.chunk += step;
-                    self.impact = *impact;
-                    return;
-                }
-                break;
-            }
+        match self.rest.next() {
+            Some((chunk, impact)) => (self.chunk, self.impact) = (chunk, impact),
+            None => self.ended = true,
         }
-        self.ended = true;
     }
 }
 
@@ -91,8 +78,6 @@ pub(crate) struct Best {
     pub chunks: Vec<Scored>,
     /// Chunks that hold any of the words and pass.
     pub candidates: u64,
-    /// Chunks that hold any of the words.
-    pub unfiltered: u64,
 }
 
 /// The best `wanted` chunks. `weights` of the words tell how much of a question a chunk answers: one that holds all of it is worth
@@ -106,7 +91,7 @@ pub(crate) fn best(
     let all: f32 = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let mut heap: BinaryHeap<Scored> = BinaryHeap::with_capacity(wanted + 1);
     let mut sums = vec![(0.0_f32, 0_u32); WINDOW as usize];
-    let (mut candidates, mut unfiltered) = (0, 0);
+    let mut candidates = 0;
     let mut range = 0;
     while let Some(low) = walks
         .iter()
@@ -134,7 +119,6 @@ pub(crate) fn best(
             if words == 0 {
                 continue;
             }
-            unfiltered += 1;
             if let Some(ranges) = ranges {
                 while ranges.get(range).is_some_and(|(_, last)| *last < number) {
                     range += 1;
@@ -171,7 +155,6 @@ pub(crate) fn best(
     Best {
         chunks: heap.into_sorted_vec(),
         candidates,
-        unfiltered,
     }
 }
 

@@ -79,15 +79,20 @@ pub(crate) fn search(
             let unknown = index.respell(connection, vocabularies, asked, &languages)?;
             diagnostics.unknown_words.push(unknown);
         }
-        let ranges = match Filtered::of(&query.filters) {
-            Filtered::Nothing => None,
-            Filtered::By(filters) => Some(index.ranges(connection, filters)?),
+        let filters = filters_named(&query.filters);
+        let ranges = if filters.is_empty() {
+            None
+        } else {
+            Some(index.ranges(connection, &query.filters)?)
         };
         let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
-        let (best, places) = index.best(connection, &mut asked, ranges.as_deref(), wanted)?;
+        let (best, places) = index.best(connection, &asked, ranges.as_deref(), wanted)?;
         diagnostics.candidates = Some(best.candidates);
-        if best.candidates == 0 && best.unfiltered > 0 {
-            diagnostics.emptied_by = filters_named(&query.filters);
+        if places.is_empty() && ranges.is_some() {
+            let (_, unfiltered) = index.best(connection, &asked, None, 1)?;
+            if !unfiltered.is_empty() {
+                diagnostics.emptied_by = filters;
+            }
         }
         if let Some((best, _)) = places.first() {
             diagnostics.best_score = Some(f64::from(best.score));
@@ -134,20 +139,6 @@ fn filters_named(filters: &Filters) -> Vec<String> {
         .filter(|(_, set)| *set)
         .map(|(name, _)| name.to_owned())
         .collect()
-}
-
-enum Filtered<'f> {
-    Nothing,
-    By(&'f Filters),
-}
-
-impl<'f> Filtered<'f> {
-    fn of(filters: &'f Filters) -> Self {
-        match filters_named(filters).is_empty() {
-            true => Self::Nothing,
-            false => Self::By(filters),
-        }
-    }
 }
 
 /// A collection as one question sees it.
@@ -250,7 +241,12 @@ impl Index {
         asked: &mut Asked,
         languages: &[Language],
     ) -> QueryResult<UnknownWord> {
-        let spelled = vocabularies.spelled(connection, &self.segments, &asked.word.exact)?;
+        let spelled = vocabularies.spelled(
+            connection,
+            self.collection,
+            &self.segments,
+            &asked.word.exact,
+        )?;
         if let Some(meant) = &spelled.meant {
             let found = self.ask(connection, Word::plain(meant, languages))?;
             asked.weight = found.weight * SPELLED;
@@ -266,7 +262,7 @@ impl Index {
         })
     }
 
-    /// Ranges of the chunks that pass the filters, ascending.
+    /// Ranges of the chunks that are there and pass the filters, ascending.
     fn ranges(
         &self,
         connection: &mut SqliteConnection,
@@ -302,29 +298,39 @@ impl Index {
     fn best(
         &self,
         connection: &mut SqliteConnection,
-        asked: &mut [Asked],
+        asked: &[Asked],
         ranges: Option<&[(i64, i64)]>,
         wanted: usize,
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
-        let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
-        let gone = self.segments.iter().any(|segment| segment.gone > 0);
-        let mut look = wanted * 2 + 16;
-        loop {
-            let mut walks = Vec::new();
-            for (at, asked) in asked.iter().enumerate() {
-                for (list, first, weight) in &asked.lists {
-                    let word = u32::try_from(at).unwrap_or(u32::MAX);
-                    walks.push(Walk::new(list, *first, *weight, word));
-                }
-            }
-            let best = scoring::best(walks, &weights, ranges, look);
-            let places = places(connection, &best.chunks)?;
-            if !gone || places.len() >= wanted || best.chunks.len() < look {
-                return Ok((best, places));
-            }
-            look *= 4;
+        let look = wanted * 2 + 16;
+        let mut best = scored(asked, ranges, look);
+        let found = places(connection, &best.chunks)?;
+        if best.chunks.len() < look {
+            // All of them were looked at, so those that are gone are not counted.
+            best.candidates = u64::try_from(found.len()).unwrap_or(u64::MAX);
+            return Ok((best, found));
+        }
+        if found.len() >= wanted {
+            return Ok((best, found));
+        }
+        // Too many of the best are gone: once more among those that are there.
+        let there = self.ranges(connection, &Filters::default())?;
+        let best = scored(asked, Some(&there), look);
+        let found = places(connection, &best.chunks)?;
+        Ok((best, found))
+    }
+}
+
+/// The best `look` chunks by the lists of all words, those among them that are gone included unless `ranges` leave them out.
+fn scored(asked: &[Asked], ranges: Option<&[(i64, i64)]>, look: usize) -> Best {
+    let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
+    let mut walks = Vec::new();
+    for (word, asked) in (0_u32..).zip(asked) {
+        for (list, first, weight) in &asked.lists {
+            walks.push(Walk::new(list, *first, *weight, word));
         }
     }
+    scoring::best(walks, &weights, ranges, look)
 }
 
 /// Where a chunk stands.

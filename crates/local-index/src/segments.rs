@@ -1,8 +1,8 @@
 //! The inverted index in rows: segments of chunks, and for each segment the list of every term in it.
 //!
 //! A batch of documents becomes a segment. Numbers of chunks only rise, so segments cover ranges one after the other, and
-//! lists of a term can be read one after the other too. Segments are never changed but by being merged with their
-//! neighbours; chunks that are gone stay in the lists until then, and are passed over because their rows are gone.
+//! lists of a term can be read one after the other too. Lists are never changed but by being merged with those of
+//! neighbours; chunks that are gone stay in them until then, and are passed over because their rows are gone.
 
 use std::collections::HashMap;
 
@@ -192,12 +192,10 @@ impl<'l> Builder<'l> {
         self.around = self.around.or(language);
         let mut length = 0;
         let mut met: Vec<(u32, u8)> = Vec::with_capacity(512);
-        for (field, text) in [chunk.title, chunk.headings, chunk.breadcrumb, chunk.text]
+        for (text, field) in [chunk.title, chunk.headings, chunk.breadcrumb, chunk.text]
             .into_iter()
-            .enumerate()
+            .zip(0_u8..)
         {
-            #[expect(clippy::cast_possible_truncation, reason = "one of four")]
-            let field = field as u8;
             analysis::pieces(text, |piece, kind| {
                 let known = self.known(piece, kind, language);
                 met.push((known.exact, field));
@@ -233,26 +231,22 @@ impl<'l> Builder<'l> {
         }
         let mut terms: Vec<(String, u32)> = self.terms.into_iter().collect();
         terms.sort_unstable();
-        let lists = terms
-            .into_iter()
-            .map(|(term, number)| (term, &self.lists[number as usize]));
         let span = (self.first, self.last, self.chunks);
-        insert(
-            connection,
-            collection,
-            span,
-            lists.map(|(term, list)| (term, list.chunks, list.bytes.as_slice())),
-        )
+        let segment = insert_segment(connection, collection, span)?;
+        for (term, number) in terms {
+            insert_list(connection, segment, &term, &self.lists[number as usize])?;
+        }
+        Ok(())
     }
 }
 
-fn insert<'b>(
+/// Makes a segment without lists, and tells its number.
+fn insert_segment(
     connection: &mut SqliteConnection,
     collection: i64,
     (first, last, count): (i64, i64, i64),
-    lists: impl Iterator<Item = (String, u32, &'b [u8])>,
-) -> QueryResult<()> {
-    let segment: i64 = diesel::insert_into(segments::table)
+) -> QueryResult<i64> {
+    diesel::insert_into(segments::table)
         .values((
             segments::collection.eq(collection),
             segments::first.eq(first),
@@ -261,18 +255,24 @@ fn insert<'b>(
             segments::gone.eq(0),
         ))
         .returning(segments::id)
-        .get_result(connection)?;
-    for (term, chunks, bytes) in lists {
-        diesel::insert_into(postings::table)
-            .values((
-                postings::segment.eq(segment),
-                postings::term.eq(term),
-                postings::chunks.eq(i64::from(chunks)),
-                postings::list.eq(bytes),
-            ))
-            .execute(connection)?;
-    }
-    Ok(())
+        .get_result(connection)
+}
+
+fn insert_list(
+    connection: &mut SqliteConnection,
+    segment: i64,
+    term: &str,
+    list: &List,
+) -> QueryResult<()> {
+    diesel::insert_into(postings::table)
+        .values((
+            postings::segment.eq(segment),
+            postings::term.eq(term),
+            postings::chunks.eq(i64::from(list.chunks)),
+            postings::list.eq(list.bytes.as_slice()),
+        ))
+        .execute(connection)
+        .map(drop)
 }
 
 /// Merges small segments after a write, so that their number stays small.
@@ -313,25 +313,22 @@ pub(crate) fn merge_all(connection: &mut SqliteConnection, collection: i64) -> Q
     let (chunks, gone): (i64, i64) = all
         .iter()
         .fold((0, 0), |sum, s| (sum.0 + s.chunks, sum.1 + s.gone));
-    let mut from = all.len();
-    let mut newer = 0;
+    if gone * 4 > chunks {
+        return merge(connection, collection, &all);
+    }
     // From the newest on, as long as what is newer is worth rewriting what is older.
-    let mut sum = 0;
+    let (mut from, mut sum) = (all.len(), 0);
     while from > 0 {
         let next = all[from - 1].left();
         if sum > 0 && next > sum * 8 {
             break;
         }
         sum += next;
-        newer += 1;
         from -= 1;
     }
-    if gone * 4 > chunks && !all.is_empty() {
-        merge(connection, collection, &all)
-    } else if newer > 1 {
-        merge(connection, collection, &all[from..])
-    } else {
-        Ok(())
+    match &all[from..] {
+        [] | [_] => Ok(()),
+        run => merge(connection, collection, run),
     }
 }
 
@@ -346,24 +343,13 @@ fn merge(connection: &mut SqliteConnection, collection: i64, run: &[Segment]) ->
     let gone = run.iter().any(|segment| segment.gone > 0);
     let there = there(connection, collection, oldest.first, newest.last)?;
     let ids: Vec<i64> = run.iter().map(|segment| segment.id).collect();
-    if there.is_empty() {
+    let (Some(&first), Some(&last)) = (there.first(), there.last()) else {
         return drop_segments(connection, &ids);
-    }
-    let first = there[0];
-    let last = there[there.len() - 1];
+    };
     let holds = |chunk: i64| !gone || there.binary_search(&chunk).is_ok();
     let mut sources: Vec<Source> = run.iter().map(|segment| Source::new(*segment)).collect();
     let count = i64::try_from(there.len()).unwrap_or(i64::MAX);
-    let segment: i64 = diesel::insert_into(segments::table)
-        .values((
-            segments::collection.eq(collection),
-            segments::first.eq(first),
-            segments::last.eq(last),
-            segments::chunks.eq(count),
-            segments::gone.eq(0),
-        ))
-        .returning(segments::id)
-        .get_result(connection)?;
+    let segment = insert_segment(connection, collection, (first, last, count))?;
     loop {
         for source in &mut sources {
             source.fill(connection)?;
@@ -389,14 +375,7 @@ fn merge(connection: &mut SqliteConnection, collection: i64, run: &[Segment]) ->
             }
         }
         if list.chunks > 0 {
-            diesel::insert_into(postings::table)
-                .values((
-                    postings::segment.eq(segment),
-                    postings::term.eq(term),
-                    postings::chunks.eq(i64::from(list.chunks)),
-                    postings::list.eq(list.bytes),
-                ))
-                .execute(connection)?;
+            insert_list(connection, segment, &term, &list)?;
         }
     }
     drop_segments(connection, &ids)

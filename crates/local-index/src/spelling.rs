@@ -17,6 +17,8 @@ const TWO_WRONG_FROM: usize = 9;
 const KNOWN_FROM: usize = 3;
 /// Words that are told as the closest at most.
 const CLOSEST: usize = 3;
+/// Collections whose words are kept at most.
+const COLLECTIONS: usize = 64;
 /// How alike a word has to be to be told as close.
 const ALIKE: f64 = 0.78;
 
@@ -34,9 +36,12 @@ struct Known {
     count: u8,
 }
 
-/// The words of segments that were asked about.
+/// The words of the segments of a collection, by their numbers.
+type OfCollection = Vec<(i64, Arc<Vocabulary>)>;
+
+/// The words of collections that were asked about. Those of segments that were merged since go with the next question.
 #[derive(Default)]
-pub(crate) struct Vocabularies(Mutex<HashMap<i64, Arc<Vocabulary>>>);
+pub(crate) struct Vocabularies(Mutex<HashMap<i64, OfCollection>>);
 
 /// A word that the index knows in the place of one that it does not.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,29 +56,30 @@ impl Vocabularies {
     fn of(
         &self,
         connection: &mut SqliteConnection,
+        collection: i64,
         all: &[Segment],
-    ) -> QueryResult<Vec<Arc<Vocabulary>>> {
+    ) -> QueryResult<OfCollection> {
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&collection)
+            .cloned()
+            .unwrap_or_default();
         let mut read = Vec::with_capacity(all.len());
         for segment in all {
-            let known = self
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(&segment.id)
-                .cloned();
-            read.push(match known {
-                Some(known) => known,
+            let vocabulary = match known.iter().find(|(id, _)| *id == segment.id) {
+                Some((_, vocabulary)) => Arc::clone(vocabulary),
                 None => Arc::new(Vocabulary::read(connection, segment.id)?),
-            });
+            };
+            read.push((segment.id, vocabulary));
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Those of other collections are read again when they are asked for.
-        if kept.len() > all.len() + 64 {
+        if kept.len() >= COLLECTIONS && !kept.contains_key(&collection) {
             kept.clear();
         }
-        for (segment, vocabulary) in all.iter().zip(&read) {
-            kept.insert(segment.id, Arc::clone(vocabulary));
-        }
+        kept.insert(collection, read.clone());
         Ok(read)
     }
 
@@ -81,6 +87,7 @@ impl Vocabularies {
     pub(crate) fn spelled(
         &self,
         connection: &mut SqliteConnection,
+        collection: i64,
         all: &[Segment],
         word: &str,
     ) -> QueryResult<Spelled> {
@@ -89,7 +96,7 @@ impl Vocabularies {
             return Ok(Spelled::default());
         }
         let mut chunks: HashMap<String, u64> = HashMap::new();
-        for vocabulary in self.of(connection, all)? {
+        for (_, vocabulary) in self.of(connection, collection, all)? {
             vocabulary.like(word, letters, &mut chunks);
         }
         Ok(choose(word, letters, chunks))

@@ -101,7 +101,7 @@ pub(crate) fn ensure(
                     .values((
                         collections::index_id.eq(spec.index.to_string()),
                         collections::name.eq(&name),
-                        collections::tokenizer.eq(schema::current(languages)),
+                        collections::tokenizer.eq(schema::signature(languages)),
                     ))
                     .returning(collections::id)
                     .get_result(connection)?;
@@ -151,7 +151,7 @@ pub(crate) fn upsert(
         let collection = collection(connection, remote_id)?;
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut builder = Builder::new(languages);
-        for (document, pieces) in batch.iter().zip(&cut) {
+        for (number, (document, pieces)) in batch.iter().zip(&cut).enumerate() {
             if !collection.is_of(document.metadata.index) {
                 let reason = format!(
                     "it belongs to index {}, not to {}",
@@ -159,6 +159,11 @@ pub(crate) fn upsert(
                 );
                 outcomes.push(ItemOutcome::Refused(reason));
                 continue;
+            }
+            if batch[..number].iter().any(|one| one.id == document.id) {
+                // Chunks can only be noted as gone in a segment that is written.
+                let before = std::mem::replace(&mut builder, Builder::new(languages));
+                before.write(connection, collection.id)?;
             }
             put(connection, collection.id, document, pieces, &mut builder)?;
             outcomes.push(ItemOutcome::Accepted);

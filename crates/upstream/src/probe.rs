@@ -36,6 +36,26 @@ impl Verdict {
 /// What a check found, and in which words.
 pub type Seen = (Verdict, String);
 
+/// What was seen, be it by way of an early end.
+#[must_use]
+pub fn seen(result: Result<Seen, Seen>) -> Seen {
+    result.unwrap_or_else(|seen| seen)
+}
+
+/// Held or not, and in which words.
+#[must_use]
+pub fn held_if(holds: bool, said: impl Into<String>) -> Seen {
+    let verdict = if holds {
+        Verdict::Held
+    } else {
+        Verdict::Broken
+    };
+    (verdict, said.into())
+}
+
+/// Said where no answer came. Why is not said: causes (of TLS above all) name the service's host, and this is for a public report.
+pub const NO_ANSWER: &str = "no whole answer came; `doctor` says why";
+
 /// A check under way.
 pub type Checking<'a> = Pin<Box<dyn Future<Output = Seen> + Send + 'a>>;
 
@@ -316,6 +336,8 @@ fn shape_of_text(text: &str) -> Value {
         format!("<{} digits>", text.len())
     } else if chrono::DateTime::parse_from_rfc3339(text).is_ok() {
         "<time>".to_owned()
+    } else if text.contains("cursor=") {
+        "<link with a cursor>".to_owned()
     } else if text.contains("://") {
         "<address>".to_owned()
     } else if text.starts_with('/') {
@@ -355,6 +377,17 @@ mod tests {
                 "labels": ["<text up to 2>", "<2 items>"], "parentId": null,
             })
         );
+    }
+
+    #[test]
+    fn of_a_link_the_cursor_is_told_and_not_its_value() {
+        for link in [
+            "/wiki/api/v2/pages?cursor=hush",
+            "https://secret.atlassian.net/wiki/api/v2/pages?limit=1&cursor=hush",
+            "</wiki/api/v2/pages?cursor=hush>; rel=\"next\"",
+        ] {
+            assert_eq!(shape(&json!(link)), json!("<link with a cursor>"));
+        }
     }
 
     #[test]

@@ -45,7 +45,8 @@ impl Default for Failures {
 
 impl Failures {
     /// Counts one failure of a client, and tells the log now and then; answers whether the budget still had room for it.
-    /// `variable`: a name that its last credential is instead of a value. One client's failures beyond its own budget take nothing from that of all.
+    /// `variable`: a name that its last credential is instead of a value. One client's failures beyond its own budget take nothing
+    /// from that of all.
     pub(super) fn count(&self, client: Option<IpAddr>, variable: Option<&str>) -> bool {
         let within = client.is_none_or(|client| self.each.take(&network(client)))
             && self.all.check().is_ok();

@@ -271,8 +271,8 @@ impl Verifier {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The issuer's key of this id. One that is known is used at once; old keys are asked for again meanwhile, and go on to be good
-    /// while the issuer is away.
+    /// The issuer's key of this id. One that is known is used at once; old keys are asked for again meanwhile, and go on to be
+    /// good while the issuer is away.
     async fn key(&self, id: Option<&str>) -> Result<Option<DecodingKey>, Refused> {
         let found = self.known().find(id);
         if let Some((key, is_old)) = found {
@@ -351,7 +351,8 @@ impl Verifier {
         ))
     }
 
-    /// Whether the metadata are those of our issuer (RFC 8414, section 3.3), and lead to keys that nobody can exchange on the way.
+    /// Whether the metadata are those of our issuer (RFC 8414, section 3.3), and lead to keys that nobody can exchange on the
+    /// way.
     fn vouch(&self, metadata: &Metadata) -> Result<(), String> {
         let base = self.0.issuer.as_str().trim_end_matches('/');
         if metadata.issuer.trim_end_matches('/') != base {

@@ -110,13 +110,13 @@ pub fn tools(base_url: &str) -> Value {
     document
 }
 
-/// Every operation of a document.
-fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+/// Every operation of a document, with its method.
+fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     let paths = document["paths"].as_object_mut().into_iter();
     paths
         .flat_map(|paths| paths.values_mut())
         .filter_map(Value::as_object_mut)
-        .flat_map(|methods| methods.values_mut())
+        .flat_map(|methods| methods.iter_mut())
 }
 
 fn made() -> Value {
@@ -140,16 +140,7 @@ fn made() -> Value {
         "description": "A problem; `code` says which.",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     });
-    let paths = document["paths"].as_object_mut();
-    let operations = paths
-        .into_iter()
-        .flat_map(|paths| paths.values_mut())
-        .flat_map(|path| {
-            path.as_object_mut()
-                .into_iter()
-                .flat_map(|path| path.iter_mut())
-        });
-    for (method, operation) in operations {
+    for (method, operation) in operations(&mut document) {
         let id = operation["operationId"].as_str().unwrap_or_default();
         operation["x-openai-isConsequential"] = json!(method != "get" && !HARMLESS.contains(&id));
         if let Some(responses) = operation["responses"].as_object_mut() {

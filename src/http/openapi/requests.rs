@@ -43,7 +43,7 @@ pub(super) fn make_plain(document: &mut Value) {
         return;
     };
     let mut bodies = Vec::new();
-    for operation in super::operations(document) {
+    for (_, operation) in super::operations(document) {
         let parameters = operation.get_mut("parameters");
         let parameters = parameters.and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {

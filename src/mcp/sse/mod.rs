@@ -10,8 +10,6 @@ pub mod link;
 pub mod registry;
 pub mod session;
 
-use std::time::Duration;
-
 use actix::{Actor, Addr};
 use actix_web::http::header;
 use actix_web::web::{self, ServiceConfig};
@@ -116,19 +114,18 @@ where
         let owner = caller.owner.clone();
         let (session, inbound) = Session::new(id, caller, &self.options, self.registry.clone());
         let ct = session.token();
+        // Whose client is gone before it is entered has nobody else to end it.
+        let unserved = ct.clone().drop_guard();
         let enter = Enter {
             id,
             session: session.start(),
             owner,
-            ct: ct.clone(),
+            ct,
         };
-        match self.registry.send(enter).await {
-            Ok(true) => {}
-            _ => {
-                ct.cancel();
-                return later("There are too many open sessions.");
-            }
+        if !self.registry.send(enter).await.unwrap_or(false) {
+            return later("There are too many open sessions.");
         }
+        let ct = unserved.disarm();
         tokio::spawn(link::serve(self.handler.clone(), inbound, outbound, ct));
         HttpResponse::Ok()
             .insert_header(("X-Accel-Buffering", "no"))
@@ -224,10 +221,7 @@ fn only(method: &str) -> HttpResponse {
 pub(super) fn later(text: &str) -> HttpResponse {
     // Never 429: LibreChat would not come back.
     HttpResponse::ServiceUnavailable()
-        .insert_header((
-            header::RETRY_AFTER,
-            Duration::from_secs(5).as_secs().to_string(),
-        ))
+        .insert_header((header::RETRY_AFTER, "5"))
         .content_type("text/plain; charset=utf-8")
         .body(text.to_owned())
 }

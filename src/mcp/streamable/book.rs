@@ -276,10 +276,13 @@ impl SessionBook {
         work(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Enters what an earlier process wrote. What this one has entered meanwhile is in use, and stays as it is.
     fn fill(&self, all: Vec<KnownSession>) {
         self.with(|entries| {
             for session in all {
-                entries.add(session, false);
+                if !entries.of.contains_key(&session.id) {
+                    entries.add(session, false);
+                }
             }
         });
     }
@@ -506,6 +509,20 @@ mod tests {
         drop(in_use);
         assert!(admits(&book, "1", &owner(1)).await);
         assert_eq!(book.awake(), 2);
+    }
+
+    #[actix_web::test]
+    async fn what_is_read_does_not_put_to_rest_what_was_opened_meanwhile() {
+        let book = book();
+        let owner = Owner::new("x");
+        open(&book, "a", &owner).await;
+        let known = |id: &str| KnownSession {
+            id: id.to_owned(),
+            owner: owner.as_str().to_owned(),
+            used_at: Utc::now(),
+        };
+        book.fill(vec![known("a"), known("b")]);
+        assert_eq!((book.len(), book.awake()), (2, 1));
     }
 
     struct Slow(tokio::sync::Semaphore, Loose);

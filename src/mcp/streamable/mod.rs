@@ -31,22 +31,12 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 const SESSION_HEADER: &str = "mcp-session-id";
 
 /// The transport. Clones are the same server.
+#[derive(Clone)]
 pub struct Server<H> {
     handler: H,
     identify: Identify,
     options: Options,
     manager: Arc<LocalSessionManager>,
-}
-
-impl<H: Clone> Clone for Server<H> {
-    fn clone(&self) -> Self {
-        Self {
-            handler: self.handler.clone(),
-            identify: self.identify.clone(),
-            options: self.options.clone(),
-            manager: self.manager.clone(),
-        }
-    }
 }
 
 impl<H> Server<H>

@@ -1,10 +1,11 @@
 //! `recent_changes`: pages added, edited and removed.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use domain::Timestamp;
 use domain::page::PageState;
 use domain::query::ChangedPage;
+use domain::{PageId, Timestamp};
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ const KNOWN: &[&str] = &["since", "space", "limit"];
 const DEFAULT_DAYS: i64 = 7;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LIMIT: u64 = 100;
-/// Changes of an index that are counted at most.
+/// Changes of an index that are counted at most; where there are more, no total is told.
 const COUNTED: usize = 1_000;
 
 /// What became of a page.
@@ -72,10 +73,15 @@ pub async fn call(
             .map(|index| kb.changes(index.id, since, space.as_ref(), COUNTED + 1)),
     )
     .await?;
+    let cut = lists.iter().any(|list| list.len() > COUNTED);
     let mut changes: Vec<ChangedPage> = Vec::new();
+    let mut places: HashMap<PageId, usize> = HashMap::new();
     for change in lists.into_iter().flatten() {
         // A page that several indexes hold is told once; one that only some have removed is still there.
-        match changes.iter_mut().find(|c| c.page.id == change.page.id) {
+        let place = *places
+            .entry(change.page.id.clone())
+            .or_insert(changes.len());
+        match changes.get_mut(place) {
             Some(known) => {
                 let (old, new) = (What::of(known, since), What::of(&change, since));
                 if old == What::Removed && new != What::Removed {
@@ -98,21 +104,18 @@ pub async fn call(
         || scope.space_list(12),
         |key| format!("space {}", text::foreign(key.as_str())),
     );
-    let some = match all > COUNTED {
-        true => format!("More than {COUNTED}"),
-        false => all.to_string(),
-    };
     let since_then = format!("since {} in {place}", when::minute(since));
     let mut out = match all {
         0 => format!("Nothing changed {since_then}.\n"),
         1 => format!("1 page changed {since_then}.\n"),
+        _ if cut => format!("More than {COUNTED} pages changed {since_then}.\n"),
         _ => {
             let parts: Vec<String> = counted
                 .iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(what, count)| format!("{count} {}", what.word()))
                 .collect();
-            format!("{some} pages changed {since_then}: {}.\n", parts.join(", "))
+            format!("{all} pages changed {since_then}: {}.\n", parts.join(", "))
         }
     };
     if let Some(as_of) = as_of {
@@ -145,7 +148,7 @@ pub async fn call(
         );
     }
     let items = changes.iter().map(|c| item(c, What::of(c, since)));
-    let about = json!({"next_cursor": null, "since": since, "as_of": as_of, "total": all});
+    let about = json!({"next_cursor": null, "since": since, "as_of": as_of, "total": (!cut).then_some(all)});
     let structured = with_list(about, "items", items.collect());
     Ok(ToolAnswer::new(out, &structured))
 }

@@ -308,7 +308,11 @@ fn read(
     for note in &notes {
         _ = writeln!(out, "{note}");
     }
-    let what = if heading.is_some() { "section" } else { "page" };
+    let what = match (heading, from) {
+        (Some(_), _) => "section",
+        (None, Some(_)) => "rest of the page",
+        (None, None) => "page",
+    };
     if next.is_some() || offset > 0 {
         _ = writeln!(
             out,

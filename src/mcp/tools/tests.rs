@@ -682,6 +682,11 @@ async fn the_cursor_of_a_hit_reads_on_from_its_heading() {
         read.structured["markdown"],
         "## Install it\n\nOpen the app.\n\n## Then\n\nSign in."
     );
+    assert!(
+        read.markdown.contains("The whole rest of the page."),
+        "{}",
+        read.markdown
+    );
 }
 
 /// Everything that a page's author may have written, as badly as it goes.

@@ -1,4 +1,4 @@
-//! What the stages of a run share.
+//! What the steps of a run share.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ const COMMENT_LOOKS: i64 = 25;
 /// So many files that a sweep missed are asked for by a request of their own.
 const FILE_LOOKS: i64 = 200;
 
-/// One run, as its stages see it.
+/// One run, as its steps see it.
 pub(crate) struct RunCtx {
     pub(super) shared: Arc<Shared>,
     pub(super) run: Run,
@@ -73,7 +73,7 @@ pub(crate) struct RunCtx {
     findings: Mutex<Findings>,
 }
 
-/// What the stages found that the end of the run decides from.
+/// What the steps found that the end of the run decides from.
 #[derive(Default)]
 pub(super) struct Findings {
     /// Pages that have to leave; their rows say why.

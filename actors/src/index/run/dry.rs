@@ -25,7 +25,6 @@ use domain::{DocumentId, IndexId, PageId};
 
 use super::execution::{Execution, Rehearsed};
 use super::finish;
-use crate::EngineError;
 use crate::shared::{Shared, lock};
 use crate::stop::RunError;
 use crate::supervise::{Child, ChildGuard};
@@ -48,21 +47,14 @@ pub(super) async fn set_up(execution: &Execution) -> Result<Rehearsal, RunError>
     let run = &execution.run;
     let copy = execution.shared.store.rehearsal(run.id).await?;
     let state = copy.index_state(run.index_id).await?;
-    let kind = state.index.settings.backend;
-    let real = execution
-        .shared
-        .backend(kind)
-        .ok_or(EngineError::BackendMissing {
-            index: run.index_id,
-            backend: kind,
-        })?;
+    let backend = state.index.settings.backend;
+    let real = execution.shared.backend_of(run.index_id, backend)?;
     let price = real.price(state.index.remote.as_ref());
     let counting = Arc::new(CountingBackend {
         real,
         changes: Mutex::default(),
     });
-    let backend: Arc<dyn RetrievalBackend> = counting.clone();
-    let stage = Stage::set(&execution.shared, copy, backend);
+    let stage = Stage::set(&execution.shared, copy, counting.clone());
     let execution = Execution {
         before: state,
         shared: Arc::clone(&stage.0),
@@ -192,7 +184,7 @@ fn plan(
     }
 }
 
-/// What the stages of a rehearsal share. Dropped, it lets its uploader go, and with that the copy.
+/// What the steps of a rehearsal share. Dropped, it lets its uploader go, and with that the copy.
 struct Stage(Arc<Shared>);
 
 impl Stage {

@@ -9,8 +9,9 @@
 //! the uploader brings the store in line all along; the run ends when that is settled
 //! ```
 //!
-//! [`steps`] is that in its order. The rooms: [`ask`] (what Confluence says) ◄─ [`text`] is used by ask ◄─ [`decide`] uses both; around
-//! them what all of them share ([`context`], [`retry`]) and what drives them ([`sweep`], [`delta`]).
+//! [`steps`] numbers the steps and follows them. The rooms, of which each uses only those behind it: [`decide`] (what becomes of
+//! pages) ─► [`ask`] (what Confluence says) ─► [`text`] (bodies, comments and files as text). [`sweep`] and [`delta`] drive them;
+//! [`context`] and [`retry`] are what all share.
 //!
 //! Rows are the staging area: memory holds a few answers at a time and a small index of ids per space.
 

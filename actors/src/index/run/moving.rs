@@ -17,7 +17,6 @@ use domain::{ObjectId, PageId};
 use super::RunCtx;
 use super::object::ensured;
 use super::uploading::{Target, while_uploading};
-use crate::EngineError;
 use crate::leaving;
 use crate::stop::RunError;
 
@@ -76,13 +75,7 @@ async fn ensure(
     known: Option<&Remote>,
 ) -> Result<Remote, RunError> {
     let index = &ctx.state.index;
-    let backend = ctx
-        .shared
-        .backend(kind)
-        .ok_or(EngineError::BackendMissing {
-            index: index.id,
-            backend: kind,
-        })?;
+    let backend = ctx.shared.backend_of(index.id, kind)?;
     // An object that an earlier move left behind could be the very one that is filled now.
     leaving::remove_due(&ctx.shared, Some(index.id)).await?;
     let spec = StoreSpec {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::index::{BackendKind, Remote};
+use domain::index::Remote;
 use domain::ports::retrieval::{BackendError, RetrievalBackend, StoreSpec};
 use domain::ports::store::StoreError;
 
 use super::RunCtx;
-use crate::EngineError;
 use crate::leaving;
 use crate::stop::RunError;
 
@@ -28,14 +27,7 @@ pub(super) async fn ensure(ctx: &Arc<RunCtx>) -> Result<Remote, RunError> {
 /// Another object than before holds nothing of ours: everything is stored anew.
 async fn make(ctx: &RunCtx) -> Result<Remote, RunError> {
     let index = &ctx.state.index;
-    let kind: BackendKind = index.settings.backend;
-    let backend = ctx
-        .shared
-        .backend(kind)
-        .ok_or(EngineError::BackendMissing {
-            index: index.id,
-            backend: kind,
-        })?;
+    let backend = ctx.shared.backend_of(index.id, index.settings.backend)?;
     let spec = StoreSpec {
         index: index.id,
         agent: index.settings.agent_id.clone(),

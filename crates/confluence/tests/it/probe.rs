@@ -5,7 +5,7 @@ use std::sync::Arc;
 use confluence::probe::{ASSUMPTIONS, Prober};
 use simulators::confluence::{ConfluenceSim, Switches};
 use simulators::{Fault, Matcher};
-use upstream::probe::{Finding, Notebook, Verdict, go_through};
+use upstream::probe::{Finding, NO_ANSWER, Notebook, Verdict, go_through};
 
 use crate::simulated::{client, site, start};
 
@@ -58,6 +58,21 @@ async fn all_that_can_be_seen_of_the_simulated_site_holds_within_the_budget() {
     ] {
         assert!(!shapes.contains(secret), "{secret}");
     }
+}
+
+/// The words of such an error name the page and its file, or the host; what is said goes into a public report.
+#[tokio::test]
+async fn why_no_answer_came_is_not_said() {
+    let (site, _) = site();
+    let sim = start(&site).await;
+    sim.fail_always(Matcher::containing("/download"), Fault::Reset);
+    let (findings, _) = probe(&sim).await;
+    let of_files = findings
+        .iter()
+        .find(|finding| finding.assumption.contains("a file is where"))
+        .unwrap();
+    assert_eq!(of_files.verdict, Verdict::Unknown);
+    assert_eq!(of_files.said, NO_ANSWER);
 }
 
 #[tokio::test]

@@ -159,6 +159,12 @@ async fn a_filter_that_leaves_nothing_is_named() {
     let found = wiki.index.search(&wiki.remote, &query).await.unwrap();
     assert_eq!(found.passages, []);
     assert_eq!(found.diagnostics.emptied_by, ["space"]);
+
+    // Without the filter nothing would be found either, once the page is gone.
+    let page = Sample::new("2", "", "").document_id();
+    wiki.index.delete(&wiki.remote, &[page]).await.unwrap();
+    let found = wiki.index.search(&wiki.remote, &query).await.unwrap();
+    assert_eq!(found.diagnostics.emptied_by, Vec::<String>::new());
 }
 
 #[tokio::test]

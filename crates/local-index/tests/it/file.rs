@@ -5,6 +5,8 @@ use domain::IndexId;
 use domain::ports::retrieval::{ItemOutcome, RetrievalBackend, StoreSpec};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions, Place};
 
+use crate::hits;
+
 fn spec() -> StoreSpec {
     StoreSpec {
         index: IndexId::generate(),
@@ -35,15 +37,7 @@ async fn what_was_stored_is_there_after_reopening() {
     };
     let index = LocalIndex::open(&path, language("english")).unwrap();
     assert_eq!(index.ensure(&spec, None).await.unwrap(), remote);
-    assert_eq!(
-        index
-            .search(&remote, &question("lantern"))
-            .await
-            .unwrap()
-            .passages
-            .len(),
-        1
-    );
+    assert_eq!(hits(&index, &remote, "lantern").await, 1);
 }
 
 #[tokio::test]
@@ -56,7 +50,7 @@ async fn a_change_of_language_rebuilds_from_the_stored_chunks() {
         "The lanterns were hanging above the doors. 部署回滚手册",
     );
     let mut remote = None;
-    let mut hits = Vec::new();
+    let mut by_setting = Vec::new();
     for name in ["english", "none", "auto", "english,german"] {
         let index = LocalIndex::open(&path, language(name)).unwrap();
         let there = index.ensure(&spec, remote.as_ref()).await.unwrap();
@@ -68,16 +62,9 @@ async fn a_change_of_language_rebuilds_from_the_stored_chunks() {
         }
         let mut found = Vec::new();
         for text in ["hang", "hanging", "回滚手", "手册"] {
-            found.push(
-                index
-                    .search(&there, &question(text))
-                    .await
-                    .unwrap()
-                    .passages
-                    .len(),
-            );
+            found.push(hits(&index, &there, text).await);
         }
-        hits.push((name, found));
+        by_setting.push((name, found));
         remote = Some(there);
     }
     let expected = [
@@ -86,7 +73,10 @@ async fn a_change_of_language_rebuilds_from_the_stored_chunks() {
         ("auto", [1, 1, 1, 1]),
         ("english,german", [1, 1, 1, 1]),
     ];
-    assert_eq!(hits, expected.map(|(name, found)| (name, found.to_vec())));
+    assert_eq!(
+        by_setting,
+        expected.map(|(name, found)| (name, found.to_vec()))
+    );
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! A file of format 1 is read anew by itself.
 
-use backend_conformance::samples::{Sample, question};
+use backend_conformance::samples::Sample;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use domain::IndexId;
 use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
 use local_index::{LocalIndex, LocalIndexOptions};
+
+use crate::hits;
 
 /// What this format has more than format 1, taken away; and what that one had, put in its place.
 const BACK_TO_1: &str = "
@@ -51,15 +53,7 @@ async fn a_file_of_the_first_format_is_read_anew() {
 
     let index = open();
     assert_eq!(index.ensure(&spec, None).await.unwrap(), remote);
-    assert_eq!(
-        index
-            .search(&remote, &question("walruses"))
-            .await
-            .unwrap()
-            .passages
-            .len(),
-        2
-    );
+    assert_eq!(hits(&index, &remote, "walruses").await, 2);
     let page = Sample {
         version: 2,
         ..Sample::new("2", "Narwhal", "About a narwhal.")
@@ -68,30 +62,7 @@ async fn a_file_of_the_first_format_is_read_anew() {
         .upsert(&remote, &[page.document(spec.index)])
         .await
         .unwrap();
-    assert_eq!(
-        index
-            .search(&remote, &question("walruses"))
-            .await
-            .unwrap()
-            .passages,
-        []
-    );
-    assert_eq!(
-        index
-            .search(&remote, &question("narwhals"))
-            .await
-            .unwrap()
-            .passages
-            .len(),
-        1
-    );
-    assert_eq!(
-        index
-            .search(&remote, &question("lantern"))
-            .await
-            .unwrap()
-            .passages
-            .len(),
-        2
-    );
+    assert_eq!(hits(&index, &remote, "walruses").await, 0);
+    assert_eq!(hits(&index, &remote, "narwhals").await, 1);
+    assert_eq!(hits(&index, &remote, "lantern").await, 2);
 }

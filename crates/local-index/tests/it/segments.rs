@@ -1,11 +1,12 @@
 //! However documents came in and went, the same is found.
 
-use backend_conformance::samples::question;
+use backend_conformance::samples::{Sample, question};
 use domain::IndexId;
 use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
 use domain::query::{Passage, RetrievalQuery};
-use local_index::{LocalIndex, LocalIndexOptions};
+use local_index::{LocalIndex, LocalIndexOptions, Place};
 
+use crate::hits;
 use crate::support::Wiki;
 
 #[tokio::test]
@@ -80,4 +81,53 @@ async fn answers_do_not_depend_on_how_the_pages_came_in() {
         );
         assert_eq!(plain(a.passages), plain(b.passages), "{}", item.question);
     }
+}
+
+#[tokio::test]
+async fn a_document_that_comes_twice_in_a_batch_is_there_as_it_came_last() {
+    let index = LocalIndex::open(Place::Memory, LocalIndexOptions::default()).unwrap();
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "twice".parse().unwrap(),
+    };
+    let remote = index.ensure(&spec, None).await.unwrap();
+    let page = |id: &str, text: &str| Sample::new(id, "Lantern", text).document(spec.index);
+    let twice = [page("1", "About a walrus."), page("1", "About a narwhal.")];
+    index.upsert(&remote, &twice).await.unwrap();
+    // Merged with what comes behind it.
+    for id in ["2", "3", "4", "5"] {
+        let other = page(id, "About a door.");
+        index.upsert(&remote, &[other]).await.unwrap();
+    }
+    index.commit(&remote).await.unwrap();
+    assert_eq!(hits(&index, &remote, "walrus").await, 0);
+    assert_eq!(hits(&index, &remote, "narwhal").await, 1);
+    assert_eq!(hits(&index, &remote, "door").await, 4);
+}
+
+#[tokio::test]
+async fn what_is_left_is_found_behind_many_that_are_gone() {
+    let index = LocalIndex::open(Place::Memory, LocalIndexOptions::default()).unwrap();
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "gone".parse().unwrap(),
+    };
+    let remote = index.ensure(&spec, None).await.unwrap();
+    let pages = |ids: std::ops::Range<u32>, text: &str| -> Vec<_> {
+        ids.map(|id| Sample::new(&id.to_string(), "Page", text).document(spec.index))
+            .collect()
+    };
+    // Those that are deleted say more of it than those that stay, and are more than are looked at in the first place.
+    let short = pages(0..60, "A lantern.");
+    let long = pages(
+        100..103,
+        "A lantern hangs above the door of the house, and it is lit in the evening.",
+    );
+    index.upsert(&remote, &short).await.unwrap();
+    index.upsert(&remote, &long).await.unwrap();
+    let ids: Vec<_> = short.iter().map(|document| document.id.clone()).collect();
+    index.delete(&remote, &ids).await.unwrap();
+    let found = index.search(&remote, &question("lantern")).await.unwrap();
+    assert_eq!(found.passages.len(), 3);
+    assert_eq!(found.diagnostics.candidates, Some(3));
 }

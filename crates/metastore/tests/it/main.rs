@@ -13,6 +13,7 @@ mod lists;
 mod moves;
 mod pages;
 mod runs;
+mod sessions;
 mod story;
 mod tokens;
 mod upgrade;

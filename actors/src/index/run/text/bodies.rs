@@ -10,7 +10,7 @@ use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
 use futures_util::{StreamExt, stream};
 
-use super::convert::{Links, RawBody, convert, failed};
+use super::convert::{Links, RawBody, convert, note_failed};
 use super::listed::record;
 use super::{files, reconvert};
 use crate::document::KeptText;
@@ -221,18 +221,11 @@ pub(crate) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
             .into_iter()
             .filter_map(|body| {
                 let record = records.get(&body.page_id)?;
-                Some(RawBody {
-                    page: body.page_id,
-                    kind: body.kind,
-                    version: body.version,
-                    space: record.facts.space_id.clone(),
-                    url: record.facts.url.clone(),
-                    storage: body.storage,
-                })
+                Some(RawBody::kept(body, &record.facts))
             })
             .collect();
         let converted = convert(ctx, raw, Links::Resolve).await?;
-        failed(ctx, &converted.failed).await?;
+        note_failed(ctx, &converted.failed).await?;
         let converted = converted.done;
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
-use domain::page::CachedBody;
+use domain::page::{CachedBody, PageFacts};
 use domain::part::Part;
 use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
@@ -44,6 +44,20 @@ pub(crate) struct RawBody {
     pub(crate) storage: String,
 }
 
+impl RawBody {
+    /// A body that is kept, at the place of its page.
+    pub(crate) fn kept(body: CachedBody, page: &PageFacts) -> Self {
+        Self {
+            page: body.page_id,
+            kind: body.kind,
+            version: body.version,
+            space: page.space_id.clone(),
+            url: page.url.clone(),
+            storage: body.storage,
+        }
+    }
+}
+
 /// A body with its Markdown.
 pub(crate) struct Converted {
     pub(crate) body: CachedBody,
@@ -67,7 +81,7 @@ pub(crate) struct Unconverted {
 }
 
 /// Records that kept bodies could not be converted. They are fetched again when they are due.
-pub(crate) async fn failed(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), RunError> {
+pub(crate) async fn note_failed(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<(), RunError> {
     if bodies.is_empty() {
         return Ok(());
     }

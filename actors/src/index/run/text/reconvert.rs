@@ -9,7 +9,7 @@ use domain::page::{CachedBody, PageState};
 use domain::ports::source::Cursor;
 
 use super::comments;
-use super::convert::{CONVERTER, Links, RawBody, convert, failed};
+use super::convert::{CONVERTER, Links, RawBody, convert, note_failed};
 use super::files::EXTRACTOR;
 use crate::document::KeptText;
 use crate::index::run::RunCtx;
@@ -82,18 +82,11 @@ pub(crate) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
             texts.insert(body.page_id.clone(), KeptText::of(&body));
             continue;
         }
-        old.push(RawBody {
-            page: body.page_id,
-            kind: body.kind,
-            version: body.version,
-            space: record.facts.space_id.clone(),
-            url: record.facts.url.clone(),
-            storage: body.storage,
-        });
+        old.push(RawBody::kept(body, &record.facts));
     }
     let converted = convert(ctx, old, Links::Resolve).await?;
     // What an older converter made of them stays until they are tried again.
-    failed(ctx, &converted.failed).await?;
+    note_failed(ctx, &converted.failed).await?;
     let bodies: Vec<CachedBody> = converted
         .done
         .into_iter()
