@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Tally;
 use super::sources::flood;
-use crate::oauth::{issuer, issuer_that, signed, token};
+use crate::oauth::{encode, issuer, issuer_that, signed, token};
 use crate::support::{Service, answer, client, site, start_program};
 
 fn encoded(json: &Value) -> String {
@@ -24,7 +24,7 @@ fn by_secret(algorithm: Algorithm, secret: &[u8], issuer: &str) -> String {
         kid: Some("one".to_owned()),
         ..Header::new(algorithm)
     };
-    jsonwebtoken::encode(&header, &claims(issuer), &EncodingKey::from_secret(secret)).unwrap()
+    encode(&header, &claims(issuer), &EncodingKey::from_secret(secret))
 }
 
 /// Tokens that look like one of the issuer's, and what is wrong with each.

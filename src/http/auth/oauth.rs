@@ -10,12 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 use actix_web::{HttpResponse, web};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use upstream::{Bounds, ConfigError};
 use url::Url;
 
+use super::signatures::{self, ALGORITHMS};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
 use crate::settings::OAuthSettings;
@@ -69,19 +70,6 @@ const BOUNDS: Bounds = Bounds {
     answer: 1 << 20,
     error: 0,
 };
-/// Only signatures by a key pair: with a shared secret, whoever checks could sign.
-const ALGORITHMS: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
-
 /// Why nobody was recognised.
 #[derive(Debug)]
 pub(super) enum Refused {
@@ -191,6 +179,7 @@ impl Verifier {
         base_url: &str,
         client: Result<reqwest::Client, ConfigError>,
     ) -> Self {
+        signatures::install();
         let audiences = match &settings.audience {
             Some(audience) => BTreeSet::from([audience.clone()]),
             // RFC 8707: clients name the resource by its address, that of the service or of one of its MCP endpoints.
