@@ -123,12 +123,12 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "C7",
-        "Readers of the open `/docs` bundle that do not read",
+        "300 readers of the open `/docs` bundle that do not read (1,500 in full)",
         "under 150 MB; others are answered meanwhile",
     ),
     row(
         "C8",
-        "Connections that do nothing (10,000 in full)",
+        "500 connections that do nothing (10,000 in full)",
         "others are answered meanwhile",
     ),
     row(
