@@ -1,20 +1,31 @@
-# syntax=docker/dockerfile:1
-# Builds the one binary and puts it, and nothing else, on a small base that runs as nobody in particular.
+# Builds the one binary, static, and puts it, and nothing else, on a base without libraries that runs as nobody in particular.
+#
+#   docker build --build-arg COMMIT="$(git rev-parse --short=12 HEAD)" .
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-slim-trixie AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
-# A C compiler is all that the bundled SQLite and ring need; the slim image has none.
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY . .
+# What `--version`, the log and /metrics say.
+ARG COMMIT=unknown
 # No cache of the target folder: cargo goes by times of files, and `COPY` keeps those of the checkout, so that a cache from
-# another checkout could put an older program into the image.
+# another checkout could put an older program into the image. The toolchain is the image's own, whatever the checkout prefers.
 RUN --mount=type=cache,id=mcp-confluence-cargo-registry,target=/usr/local/cargo/registry,sharing=locked \
-    cargo build --release --locked --bin mcp-confluence \
-    && cp target/release/mcp-confluence /mcp-confluence \
+    export RUSTUP_TOOLCHAIN="$RUST_VERSION" RUSTFLAGS="-C target-feature=+crt-static" MCP_CONFLUENCE_COMMIT="$COMMIT" \
+    && host="$(rustc -vV | sed -n 's/^host: //p')" \
+    && cargo build --profile dist --locked --target "$host" --bin mcp-confluence \
+    && cp "target/$host/dist/mcp-confluence" /mcp-confluence \
+    && /mcp-confluence --version | grep -F "$COMMIT" \
     && mkdir /data
 
-# distroless/cc: libc, libgcc and CA certificates; no shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# distroless/static: CA certificates, time zones and users; no libc, no shell, no package manager.
+FROM gcr.io/distroless/static-debian13:nonroot
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="MCP Confluence Sync" \
+      org.opencontainers.image.description="Keeps retrieval indexes in step with Confluence Cloud and serves them to AI agents over MCP and REST." \
+      org.opencontainers.image.source="https://github.com/mcp-confluence/mcp-confluence-sync" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$COMMIT"
 COPY --from=build /mcp-confluence /usr/local/bin/mcp-confluence
 COPY LICENSE THIRD-PARTY-NOTICES.txt /usr/share/doc/mcp-confluence/
 COPY --from=build --chown=nonroot:nonroot /data /data

@@ -97,17 +97,34 @@ fn every_yaml_and_json_file_can_be_read() {
     }
 }
 
+/// What is published is the port at which the container listens, whatever `.env` says; the rest of the settings is that file's, so
+/// that a key in a file, or OAuth alone, do as well.
 #[test]
-fn the_container_runs_what_the_image_builds_with_the_settings_of_the_example() {
+fn the_containers_run_what_the_image_builds_with_the_settings_of_the_file() {
+    let settings = |service: &Value, name: &str| service["environment"][name].clone();
     let compose = &yaml(&read("compose.yaml")).unwrap()[0];
-    let service = &compose["services"]["confluence-sync"];
-    let key = service["environment"]["API_KEY"].as_str().unwrap();
-    assert!(
-        key.starts_with("${API_KEY:?") && key.ends_with('}'),
-        "{key}"
-    );
-    assert_eq!(service["build"], ".");
-    assert_eq!(service["env_file"], ".env");
+    let alone = &compose["services"]["confluence-sync"];
+    assert_eq!(alone["env_file"], ".env");
+    assert_eq!(alone["ports"][0], "127.0.0.1:8001:8001");
+    let compose = &yaml(&read("compose.librechat.yaml")).unwrap()[0];
+    let beside = &compose["services"]["mcp-confluence"];
+    assert_eq!(beside["hostname"], "mcp-confluence");
+    assert_eq!(beside["working_dir"], "/app");
+    assert_eq!(beside["volumes"][0], "./mcp-confluence/.env:/app/.env:ro");
+    for (service, context) in [(alone, "."), (beside, "./mcp-confluence")] {
+        assert_eq!(service["build"]["context"], context);
+        assert_eq!(settings(service, "API_PORT"), "8001");
+        assert_eq!(settings(service, "API_HOST"), "0.0.0.0");
+        for fixed in ["API_KEY", "ALLOWED_HOSTS"] {
+            assert!(settings(service, fixed).is_null(), "{fixed}");
+        }
+        for (what, value) in [("init", true), ("read_only", true)] {
+            assert_eq!(service[what], value, "{what}");
+        }
+        for what in ["stop_grace_period", "mem_limit", "logging"] {
+            assert!(!service[what].is_null(), "{what}");
+        }
+    }
 }
 
 /// Two builds must not write into one cache at once, and none may find the programs of another one.

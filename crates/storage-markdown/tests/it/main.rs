@@ -12,7 +12,7 @@ mod inline;
 mod links;
 mod macros;
 mod page;
-mod promises;
+mod properties;
 mod readback;
 mod site;
 mod tables;
