@@ -18,6 +18,7 @@ pub mod change;
 pub mod comments;
 pub mod content;
 pub mod cost;
+pub mod daily;
 pub mod desired;
 pub mod disposition;
 pub mod document;

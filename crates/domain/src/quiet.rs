@@ -68,7 +68,8 @@ pub enum QuietHoursError {
     Form,
 }
 
-fn minutes(text: &str) -> Result<u32, QuietHoursError> {
+/// Minutes after midnight, of a time of day as `22:00`.
+pub(crate) fn minutes(text: &str) -> Result<u32, QuietHoursError> {
     let bad = || QuietHoursError::Time(text.to_owned());
     let (hours, minutes) = text.trim().split_once(':').ok_or_else(bad)?;
     let number = |digits: &str, below: u32| -> Result<u32, QuietHoursError> {
@@ -90,20 +91,22 @@ impl TryFrom<QuietHoursText> for QuietHours {
         if from == to {
             return Err(QuietHoursError::Empty);
         }
-        let time_zone = text
-            .time_zone
-            .trim()
-            .parse()
-            .map_err(|_| QuietHoursError::TimeZone(text.time_zone.clone()))?;
         Ok(Self {
             from,
             to,
-            time_zone,
+            time_zone: time_zone(&text.time_zone)?,
         })
     }
 }
 
-fn clock(minutes: u32) -> String {
+/// The zone of this name in the IANA database.
+pub(crate) fn time_zone(name: &str) -> Result<Tz, QuietHoursError> {
+    let unknown = |_| QuietHoursError::TimeZone(name.to_owned());
+    name.trim().parse().map_err(unknown)
+}
+
+/// The time of day so many minutes after midnight.
+pub(crate) fn clock(minutes: u32) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 

@@ -24,15 +24,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// It would have to be brought up to date, and somebody works on it.
-    #[error("the database {} was made by an older version, and {holder} works on it; restart that with this version first", path.display())]
+    /// It would have to be brought up to date, which the service does and no command.
+    #[error("the database {} was made by an older version; {}", path.display(), who_brings_it_up_to_date(holder.as_ref()))]
     Outdated {
         /// The file.
         path: PathBuf,
         /// Who works on it.
-        holder: String,
+        holder: Option<LockHolder>,
     },
-    /// The lock that keeps others away while it is brought up to date cannot be had.
+    /// The engine's lock cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The file is there but SQLite cannot use it.
@@ -86,6 +86,16 @@ pub enum LockError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+fn who_brings_it_up_to_date(holder: Option<&LockHolder>) -> String {
+    match holder {
+        Some(holder) => format!("{holder} works on it: restart that with this version first"),
+        None => {
+            "start the service with this version first: it brings it up to date, and keeps a copy"
+                .to_owned()
+        }
+    }
 }
 
 pub(crate) fn describe(holder: Option<&LockHolder>) -> String {

@@ -15,9 +15,10 @@ use domain::ports::store::{StoreError, StoreResult};
 use tokio::sync::Semaphore;
 
 use crate::dialect::{self, Conn};
-use crate::error::{Done, LockError, OpenError, describe, failed};
+use crate::error::{Done, LockError, OpenError, failed};
 use crate::lock::{self, EngineLock, LockHolder};
-use crate::migrate;
+use crate::maintenance::files_beside;
+use crate::migrate::{self, Standing};
 use crate::url::DatabaseUrl;
 
 /// How a [`Metastore`] is opened.
@@ -75,6 +76,17 @@ impl Drop for Inner {
             remove_files(&self.path);
         }
     }
+}
+
+/// Whether a database may be changed to what this version works with.
+#[derive(Clone, Copy)]
+enum Upgrade {
+    /// Only by the engine.
+    Never,
+    /// There is nothing in it yet.
+    IfNew,
+    /// The engine's lock is ours.
+    Yes,
 }
 
 /// Connections of one role, and as many permits as there are connections: who waits, waits here and asleep.
@@ -176,17 +188,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 impl Metastore {
-    /// Opens the database, makes it when it is not there, and brings it up to date. Blocks: for the start of a process.
+    /// Opens the database, and makes it when it is not there. Blocks: for the start of a process.
     ///
     /// # Errors
-    /// The file cannot be made or is no database of ours, or a newer version made it.
+    /// The file cannot be made or is no database of ours, or another version made it.
     pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
         let path = url.path();
         private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),
             source,
         })?;
-        Self::open_file(path, options, None)
+        Self::open_file(path, options, Upgrade::IfNew)
     }
 
     /// The same for a database that must be there: nothing is made in the place of one whose name is wrong.
@@ -200,11 +212,11 @@ impl Metastore {
                 path: path.to_owned(),
             });
         }
-        Self::open_file(path, options, None)
+        Self::open_file(path, options, Upgrade::Never)
     }
 
-    /// Takes the engine's lock, and only then opens the database as [`open`](Self::open) does: it is not brought up to date
-    /// under another engine.
+    /// Takes the engine's lock, and only then opens the database as [`open`](Self::open) does, and brings it up to date: not under
+    /// another engine.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); [`LockError::Held`] names the process that has the lock.
@@ -219,13 +231,13 @@ impl Metastore {
         })?;
         let lock = lock::acquire(path)?;
         remove_private_copies(path);
-        Ok((Self::open_file(path, options, Some(&lock))?, lock))
+        Ok((Self::open_file(path, options, Upgrade::Yes)?, lock))
     }
 
     fn open_file(
         path: &Path,
         options: MetastoreOptions,
-        lock: Option<&EngineLock>,
+        upgrade: Upgrade,
     ) -> Result<Self, OpenError> {
         let path = path.to_owned();
         let unusable = |detail: String| OpenError::Unusable {
@@ -238,18 +250,15 @@ impl Metastore {
         first
             .batch_execute(&dialect::writer_setup(busy))
             .map_err(|e| unusable(e.to_string()))?;
-        match lock {
-            Some(_) => migrate::up_to_date(&mut first, &path)?,
-            None if migrate::is_up_to_date(&mut first, &path)? => {}
-            None => {
-                let _lock = lock::acquire(&path).map_err(|error| match error {
-                    LockError::Held { holder, .. } => OpenError::Outdated {
-                        path: path.clone(),
-                        holder: describe(holder.as_ref()),
-                    },
-                    other => other.into(),
-                })?;
+        match (upgrade, migrate::standing(&mut first, &path)?) {
+            (_, Standing::Current) => {}
+            (Upgrade::Yes, _) | (Upgrade::IfNew, Standing::New) => {
                 migrate::up_to_date(&mut first, &path)?;
+            }
+            (Upgrade::Never, Standing::New) => return Err(OpenError::Missing { path }),
+            (_, Standing::Outdated(_)) => {
+                let holder = lock::holder(&path);
+                return Err(OpenError::Outdated { path, holder });
             }
         }
         drop(first);
@@ -296,7 +305,8 @@ impl Metastore {
                     .map_err(|e| e.to_string())?;
                 dialect::copy_into(&mut from, &target)
                     .map_err(|e| StoreError::from(e).to_string())?;
-                let copy = Self::open_file(&target, options, None).map_err(|e| e.to_string())?;
+                let copy =
+                    Self::open_file(&target, options, Upgrade::Never).map_err(|e| e.to_string())?;
                 copy.inner.temporary.store(true, Ordering::Relaxed);
                 Ok(copy)
             };
@@ -405,18 +415,8 @@ fn remove_files(path: &Path) {
 
 /// Removes the private copies that a killed process left behind.
 fn remove_private_copies(path: &Path) {
-    let Some(name) = path.file_name() else {
-        return;
-    };
-    let begin = format!("{}{PRIVATE_COPY}", name.to_string_lossy());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let files = std::fs::read_dir(folder.unwrap_or(Path::new(".")));
-    for file in files.into_iter().flatten().flatten() {
-        if file.file_name().to_string_lossy().starts_with(&begin) {
-            let _ = std::fs::remove_file(file.path());
-        }
+    for file in files_beside(path, PRIVATE_COPY) {
+        let _ = std::fs::remove_file(file);
     }
 }
 
@@ -563,10 +563,53 @@ mod tests {
                 .to_string()
                 .contains(&std::process::id().to_string())
         );
-        assert_eq!(applied(&mut raw), before, "nothing was changed");
         drop(lock);
-        Metastore::open_existing(&url, options()).unwrap();
+        // Neither when nobody works on it: who only looks changes nothing.
+        for open in [Metastore::open, Metastore::open_existing] {
+            let outdated = open(&url, options()).unwrap_err();
+            assert!(
+                matches!(outdated, OpenError::Outdated { holder: None, .. }),
+                "{outdated}"
+            );
+        }
+        assert_eq!(applied(&mut raw), before, "nothing was changed");
+        Metastore::open_locked(&url, options()).unwrap();
         assert_eq!(applied(&mut raw), before + 1);
+    }
+
+    #[tokio::test]
+    async fn before_an_upgrade_a_copy_is_kept_and_that_of_the_one_before_goes() {
+        use diesel_migrations::MigrationHarness;
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
+        let open = || {
+            Metastore::open_locked(&url, MetastoreOptions::default())
+                .unwrap()
+                .0
+        };
+        let copies = || files_beside(url.path(), ".before-upgrade-").collect::<Vec<_>>();
+        open().remember("a", "1").await.unwrap();
+        assert!(copies().is_empty(), "there was nothing to keep");
+        let mut kept = Vec::new();
+        for back in 1..=2 {
+            let mut raw = Conn::establish(&url.path().to_string_lossy()).unwrap();
+            for _ in 0..back {
+                raw.revert_last_migration(migrate::MIGRATIONS).unwrap();
+            }
+            let was: Vec<_> = raw.applied_migrations().unwrap();
+            drop(raw);
+            assert_eq!(open().remembered("a").await.unwrap().as_deref(), Some("1"));
+            let [copy] = &copies()[..] else {
+                panic!("{:?}", copies());
+            };
+            let mut before = Conn::establish(&copy.to_string_lossy()).unwrap();
+            assert_eq!(before.applied_migrations().unwrap(), was);
+            kept.push(copy.clone());
+        }
+        assert_ne!(kept[0], kept[1]);
+        assert_eq!(copies(), kept[1..]);
+        open();
+        assert_eq!(copies(), kept[1..], "nothing was pending");
     }
 
     #[tokio::test]

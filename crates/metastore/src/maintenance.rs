@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_migrations::MigrationHarness;
+use domain::Timestamp;
 use domain::ports::store::StoreResult;
 
 use crate::dialect::{self, Conn};
-use crate::error::{conflict, failed};
+use crate::error::{Done, conflict, failed};
 use crate::handle::{Metastore, blocking};
 use crate::lock;
 use crate::migrate;
@@ -44,6 +45,37 @@ impl Metastore {
         let target = file.to_owned();
         self.alone(move |connection| dialect::copy_into(connection, &target))
             .await
+    }
+
+    /// Writes a copy beside the database as `<database>.backup-<time>`, verifies it, and removes the oldest of such copies beyond
+    /// `keep`. Where it is.
+    ///
+    /// # Errors
+    /// It cannot be written, or is not whole; the copies that are there stay then.
+    pub async fn back_up_beside(&self, keep: usize) -> StoreResult<PathBuf> {
+        let time = self.now().format(BACKUP_TIME);
+        let file = beside(self.path(), &format!("{BACKUP}{time}"));
+        self.backup(&file).await?;
+        let written = file.clone();
+        blocking(move || verify_backup(&written).map(drop))
+            .await
+            .inspect_err(|_| {
+                // It is of no use, and the next one shall not be taken for a second.
+                let _ = std::fs::remove_file(&file);
+            })?;
+        let backups = backups(self.path());
+        for old in backups.iter().rev().skip(keep.max(1)) {
+            if let Err(error) = std::fs::remove_file(&old.1) {
+                tracing::warn!(%error, file = %old.1.display(), "an old backup cannot be removed");
+            }
+        }
+        Ok(file)
+    }
+
+    /// When the newest copy was made that [`back_up_beside`](Self::back_up_beside) wrote.
+    #[must_use]
+    pub fn backed_up_at(&self) -> Option<Timestamp> {
+        backups(self.path()).pop().map(|(made, _)| made)
     }
 
     /// Moves the write-ahead log into the database file: at the end of the process, so that the file is whole by itself.
@@ -207,6 +239,69 @@ fn keep(database: &Path) -> std::io::Result<PathBuf> {
         private_files::copy_new(&log, &beside(&kept, "-wal"))?;
     }
     Ok(kept)
+}
+
+/// Between the name of a database and the time of a copy that the service made by itself.
+const BACKUP: &str = ".backup-";
+const BACKUP_TIME: &str = "%Y%m%dT%H%M%SZ";
+
+/// The copies that the service made by itself, the oldest first.
+fn backups(database: &Path) -> Vec<(Timestamp, PathBuf)> {
+    let begin = beside(database, BACKUP);
+    let time = |file: &Path| {
+        let name = file.file_name()?.to_str()?;
+        let time = name.strip_prefix(begin.file_name()?.to_str()?)?;
+        chrono::NaiveDateTime::parse_from_str(time, BACKUP_TIME).ok()
+    };
+    let mut backups: Vec<_> = files_beside(database, BACKUP)
+        .filter_map(|file| Some((time(&file)?.and_utc(), file)))
+        .collect();
+    backups.sort_unstable();
+    backups
+}
+
+/// Between the name of a database and the newest migration of the copy that is kept of it.
+const BEFORE_UPGRADE: &str = ".before-upgrade-";
+
+/// Copies a database that is about to be brought up to date, and removes the copies of earlier upgrades.
+pub(crate) fn keep_before_upgrade(
+    connection: &mut Conn,
+    database: &Path,
+    newest: &str,
+) -> Done<PathBuf> {
+    let copy = beside(database, &format!("{BEFORE_UPGRADE}{newest}"));
+    // What an upgrade left that did not come to its end.
+    remove_if_there(&copy)
+        .map_err(|error| failed(format!("{} cannot be replaced: {error}", copy.display())))?;
+    dialect::copy_into(connection, &copy)?;
+    for earlier in files_beside(database, BEFORE_UPGRADE).filter(|file| *file != copy) {
+        if let Err(error) = std::fs::remove_file(&earlier) {
+            tracing::warn!(%error, file = %earlier.display(), "the copy of an earlier upgrade cannot be removed");
+        }
+    }
+    Ok(copy)
+}
+
+/// The files whose names begin with that of the database and this suffix.
+pub(crate) fn files_beside(database: &Path, suffix: &str) -> impl Iterator<Item = PathBuf> {
+    let begin = beside(database, suffix);
+    let folder = begin
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let begin = begin
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter(move |file| {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            begin
+                .as_ref()
+                .is_some_and(|begin| name.starts_with(begin.as_str()))
+        })
+        .map(|file| file.path())
 }
 
 /// Best effort: the database that is replaced may itself be the broken one.

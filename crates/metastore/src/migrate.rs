@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use diesel::RunQueryDsl;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::dialect::{Conn, Db, write_transaction};
 use crate::error::{Fault, OpenError, failed};
+use crate::maintenance;
 
 /// What `migrations/sqlite` held when this was built.
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -19,73 +20,78 @@ pub(crate) fn known() -> BTreeSet<String> {
     all.iter().map(|m| m.name().version().to_string()).collect()
 }
 
-/// Whether nothing is pending; refuses a database of a newer version.
-pub(crate) fn is_up_to_date(connection: &mut Conn, path: &Path) -> Result<bool, OpenError> {
+/// How a file stands to what this build knows.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Nothing is in it yet.
+    New,
+    /// Something is pending; the newest that it has.
+    Outdated(String),
+    /// Nothing is pending.
+    Current,
+}
+
+/// Looks how a file stands; refuses one of a newer version.
+pub(crate) fn standing(connection: &mut Conn, path: &Path) -> Result<Standing, OpenError> {
+    let unusable = |detail: String| OpenError::Unusable {
+        path: path.to_owned(),
+        detail,
+    };
     let has_table: i64 = diesel::dsl::sql::<diesel::sql_types::BigInt>(
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
     )
     .get_result(connection)
-    .map_err(|error| OpenError::Unusable {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })?;
+    .map_err(|error| unusable(error.to_string()))?;
     if has_table == 0 {
-        return Ok(false);
+        return Ok(Standing::New);
     }
     let applied: BTreeSet<String> = connection
         .applied_migrations()
-        .map_err(|error| OpenError::Unusable {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        })?
+        .map_err(|error| unusable(error.to_string()))?
         .iter()
         .map(ToString::to_string)
         .collect();
     let known = known();
-    match applied.difference(&known).next() {
-        Some(unknown) => Err(OpenError::TooNew {
+    if let Some(unknown) = applied.difference(&known).next() {
+        return Err(OpenError::TooNew {
             path: path.to_owned(),
             migration: unknown.clone(),
-        }),
-        None => Ok(applied == known),
+        });
     }
+    Ok(match applied.last() {
+        None => Standing::New,
+        Some(_) if applied == known => Standing::Current,
+        Some(newest) => Standing::Outdated(newest.clone()),
+    })
 }
 
-/// Runs what is pending, or refuses a database of a newer version.
+/// Runs what is pending, and keeps a copy of what was there before as `<database>.before-upgrade-<its newest migration>`; that of
+/// the upgrade before goes. Refuses a database of a newer version.
 pub(crate) fn up_to_date(connection: &mut Conn, path: &Path) -> Result<(), OpenError> {
-    let too_new = |migration: String| OpenError::TooNew {
+    let impossible = |fault: Fault| OpenError::Migration {
         path: path.to_owned(),
-        migration,
+        detail: domain::ports::store::StoreError::from(fault).to_string(),
     };
-    let result = write_transaction(connection, |connection| {
-        let applied: Vec<MigrationVersion<'static>> = connection
-            .applied_migrations()
-            .map_err(|e| failed(e.to_string()))?;
-        let known = known();
-        if let Some(unknown) = applied
-            .iter()
-            .map(ToString::to_string)
-            .find(|version| !known.contains(version))
-        {
-            return Ok(Some(unknown));
+    match standing(connection, path)? {
+        Standing::Current => return Ok(()),
+        Standing::New => {}
+        Standing::Outdated(newest) => {
+            let copy =
+                maintenance::keep_before_upgrade(connection, path, &newest).map_err(impossible)?;
+            tracing::info!(
+                copy = %copy.display(), from = newest,
+                "the database was made by an older version; it is brought up to date now, and a copy of it as it was is kept"
+            );
         }
-        let ran = connection
+    }
+    write_transaction(connection, |connection| {
+        connection
             .run_pending_migrations(MIGRATIONS)
             .map_err(|e| failed(e.to_string()))?;
-        if !ran.is_empty() {
-            let now = crate::convert::db_time(chrono::Utc::now());
-            crate::ops::holdings::derive_everywhere(connection, now)?;
-        }
-        Ok::<_, Fault>(None)
-    });
-    match result {
-        Ok(None) => Ok(()),
-        Ok(Some(unknown)) => Err(too_new(unknown)),
-        Err(fault) => Err(OpenError::Migration {
-            path: path.to_owned(),
-            detail: domain::ports::store::StoreError::from(fault).to_string(),
-        }),
-    }
+        let now = crate::convert::db_time(chrono::Utc::now());
+        crate::ops::holdings::derive_everywhere(connection, now)
+    })
+    .map_err(impossible)
 }
 
 #[cfg(test)]

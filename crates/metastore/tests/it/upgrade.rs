@@ -29,7 +29,7 @@ fn upgraded() -> Bed {
         clock: std::sync::Arc::new(bed.clock.clone()),
         ..MetastoreOptions::default()
     };
-    bed.store = Metastore::open(&url, options).unwrap();
+    bed.store = Metastore::open_locked(&url, options).unwrap().0;
     bed
 }
 
