@@ -5,10 +5,11 @@
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
 //! * [`diagnosis`]: what `doctor` looks at.
-//! * [`state`]: what handlers and tools work with. [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
+//! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
 //!   say.
 #![warn(missing_docs)]
 
+pub mod backups;
 pub mod cli;
 pub mod diagnosis;
 pub mod http;
@@ -23,4 +24,17 @@ pub mod telemetry;
 pub mod web;
 pub mod wiring;
 
+use std::sync::LazyLock;
+
 pub use wiring::App;
+
+/// Which program this is: its version, and the commit where the build was told it (`MCP_CONFLUENCE_COMMIT`, as images are).
+#[must_use]
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let commit = option_env!("MCP_CONFLUENCE_COMMIT").filter(|commit| !commit.is_empty());
+        let commit = commit.map(|commit| format!(" ({commit})"));
+        env!("CARGO_PKG_VERSION").to_owned() + &commit.unwrap_or_default()
+    });
+    &VERSION
+}

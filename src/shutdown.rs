@@ -24,6 +24,15 @@ impl Signal {
             Self::Interrupt => INTERRUPTED,
         }
     }
+
+    /// The exit code of a command that this signal ended before it was done, as shells have it.
+    #[must_use]
+    pub const fn code_of_what_it_cut(self) -> u8 {
+        match self {
+            Self::Terminate => 143,
+            Self::Interrupt => INTERRUPTED,
+        }
+    }
 }
 
 /// Waits for a signal. While nobody waits, signals that arrive are kept for the next wait of the same value.

@@ -21,6 +21,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backups;
 use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
 use crate::notify;
@@ -367,6 +368,14 @@ impl App {
             started: Instant::now(),
         };
         actix_web::rt::spawn(notify::follow(state.clone()));
+        if let Some(backups) = &state.settings.backups {
+            let store = running.store.clone();
+            actix_web::rt::spawn(backups::follow(
+                store,
+                backups.clone(),
+                state.shutdown.clone(),
+            ));
+        }
         let watching = state.clone();
         actix_web::rt::spawn(async move {
             let store = watching.store.as_ref();

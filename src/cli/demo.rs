@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{CliError, CliResult, serve};
 use crate::settings::{Need, Pairs, Settings};
+use crate::shutdown::Signals;
 use crate::telemetry;
 use crate::wiring::App;
 
@@ -55,7 +56,7 @@ impl Drop for Folder {
     }
 }
 
-pub(super) async fn run(args: &DemoArgs) -> CliResult {
+pub(super) async fn run(args: &DemoArgs, signals: &mut Signals) -> CliResult {
     let folder = Folder::new().map_err(CliError::failed)?;
     let site = site();
     site.set_switches(|switches| switches.latency = LATENCY);
@@ -74,20 +75,29 @@ pub(super) async fn run(args: &DemoArgs) -> CliResult {
     let base = app.local_url();
     super::print(&format!(
         "mcp-confluence {} serves at {base}\nConfluence is simulated ({} spaces), the index is the embedded one, the data goes when you stop.\n",
-        env!("CARGO_PKG_VERSION"),
+        crate::version(),
         SPACES.len(),
     ));
 
-    let progress = actix_web::rt::spawn(tell_progress(app.state.engine.hub().subscribe()));
-    create_index(&base).await?;
-    let _ = progress.await;
+    let progress = tell_progress(app.state.engine.hub().subscribe());
+    let first_sync = async {
+        let told = async {
+            progress.await;
+            Ok(())
+        };
+        tokio::try_join!(create_index(&base), told).map(drop)
+    };
+    tokio::select! {
+        done = first_sync => done?,
+        signal = signals.next() => return Ok(serve::stop(app, signal, signals).await),
+    }
     super::print(&what_to_try(&base));
     let story = Story::new(site)
         .run(Duration::from_secs(args.every), |told| {
             super::print(&format!("Confluence: {told}"))
         })
         .map_err(CliError::failed)?;
-    let outcome = serve::until_told(app).await;
+    let outcome = serve::until_told(app, signals).await;
     drop(story);
     drop(sim);
     outcome

@@ -8,7 +8,7 @@ use super::{CliError, CliResult, DONE};
 use crate::settings::{Need, Settings, pairs};
 
 pub(super) async fn run() -> CliResult {
-    let pairs = pairs::from_environment(Path::new("."))?;
+    let (pairs, _) = pairs::from_environment(Path::new("."))?;
     let (settings, _) = Settings::from_pairs(&pairs, Need::Local)?;
     let host = match settings.http.host {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,7 +1,7 @@
 //! The command line: what each command is, and how it ends.
 //!
-//! Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 partial; 4 needs confirmation; 130 interrupted. Each command is
-//! a module with one `run`; results go to standard output, everything else to standard error.
+//! Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 partial; 4 needs confirmation; 130 interrupted, 143 terminated before
+//! it was done. Each command is a module with one `run`; results go to standard output, everything else to standard error.
 
 mod backup;
 mod convert;
@@ -20,12 +20,12 @@ mod token;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::mcp::text::clean;
-use crate::settings::{Need, Settings, SettingsError, pairs};
+use crate::settings::{Need, Pairs, Settings, SettingsError, Warning, pairs};
+use crate::shutdown::Signals;
 use crate::wiring::StartError;
 use crate::{http, telemetry};
 
@@ -42,7 +42,7 @@ pub const NEEDS_CONFIRMATION: u8 = 4;
 
 /// Keeps retrieval indexes in step with Confluence and serves them to AI agents over MCP and REST.
 #[derive(Parser, Debug)]
-#[command(name = "mcp-confluence", version, about, max_term_width = 100)]
+#[command(name = "mcp-confluence", version = crate::version(), about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -163,61 +163,83 @@ impl From<domain::ports::store::StoreError> for CliError {
 /// The exit code of a command that came to its end.
 type CliResult = Result<u8, CliError>;
 
-/// Reads the command line, runs the command, answers its exit code.
-#[must_use]
-pub fn main() -> ExitCode {
+/// Reads the command line, runs the command, ends the process with its exit code.
+pub fn main() -> ! {
     let cli = Cli::parse();
-    let outcome = actix_web::rt::System::new().block_on(run(cli.command.unwrap_or(Command::Serve)));
-    match outcome {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("mcp-confluence: {}", clean(&error.message).text);
-            ExitCode::from(error.code)
-        }
-    }
+    let system = actix_web::rt::System::new();
+    let outcome = system.block_on(run(cli.command.unwrap_or(Command::Serve)));
+    let code = outcome.unwrap_or_else(|error| {
+        eprintln!("mcp-confluence: {}", clean(&error.message).text);
+        error.code
+    });
+    // Before the system is dropped: it would wait for its threads, and one that looks a name up can hang for a minute.
+    std::process::exit(i32::from(code))
 }
 
 async fn run(command: Command) -> CliResult {
+    // Before anything else: a container's first process is not ended by a signal that it has not taken over.
+    let mut signals = Signals::take_over().map_err(CliError::failed)?;
     match command {
-        Command::Serve => serve::run().await,
-        Command::Demo(args) => demo::run(&args).await,
-        Command::Sync(args) => sync::run(&args).await,
+        Command::Serve => serve::run(&mut signals).await,
+        Command::Demo(args) => demo::run(&args, &mut signals).await,
+        Command::Sync(args) => sync::run(&args, &mut signals).await,
+        // Neither is to be left half done, and both are over in no time, or bounded by who started them.
+        Command::Restore { file } => backup::restore(&file),
+        Command::ReadFile => Ok(read_file::run()),
+        other => tokio::select! {
+            done = run_to_its_end(other) => done,
+            signal = signals.next() => Ok(signal.code_of_what_it_cut()),
+        },
+    }
+}
+
+/// The commands that a signal may end anywhere.
+async fn run_to_its_end(command: Command) -> CliResult {
+    match command {
         Command::Doctor => doctor::run().await,
-        Command::Convert(args) => convert::run(&args),
+        Command::Convert(args) => actix_web::rt::task::spawn_blocking(move || convert::run(&args))
+            .await
+            .map_err(CliError::failed)?,
         Command::Eval(args) => eval::run(&args).await,
         Command::Token(command) => token::run(command).await,
         Command::Backup { file } => backup::backup(&file).await,
-        Command::Restore { file } => backup::restore(&file),
         Command::Probe { out } => probe::run(&out).await,
         Command::Openapi { tools } => openapi(tools),
         Command::Healthcheck => healthcheck::run().await,
-        Command::ReadFile => Ok(read_file::run()),
+        Command::Serve
+        | Command::Demo(_)
+        | Command::Sync(_)
+        | Command::Restore { .. }
+        | Command::ReadFile => unreachable!("these stop in their own ways"),
     }
 }
 
 /// The settings of the environment and of `.env`; starts logging by them.
 fn settings(need: Need) -> Result<Settings, CliError> {
-    let pairs = pairs::from_environment(Path::new("."))?;
-    let (settings, warnings) = Settings::from_pairs(&pairs, need)?;
-    telemetry::start(&settings.log);
-    telemetry::warn_of(&warnings);
-    Ok(settings)
+    let (pairs, asides) = pairs::from_environment(Path::new("."))?;
+    read(&pairs, &asides, need)
 }
 
 /// The settings of a command whose output is for a person or another program: only warnings and worse are logged.
 fn quiet_settings(need: Need) -> Result<Settings, CliError> {
-    let mut pairs = pairs::from_environment(Path::new("."))?;
+    let (mut pairs, asides) = pairs::from_environment(Path::new("."))?;
     pairs
         .entry("RUST_LOG".to_owned())
         .or_insert_with(|| "warn".to_owned());
-    let (settings, warnings) = Settings::from_pairs(&pairs, need)?;
+    read(&pairs, &asides, need)
+}
+
+/// The settings of these variables; starts logging by them and tells what is odd.
+fn read(pairs: &Pairs, asides: &[Warning], need: Need) -> Result<Settings, CliError> {
+    let (settings, warnings) = Settings::from_pairs(pairs, need)?;
     telemetry::start(&settings.log);
+    telemetry::warn_of(asides);
     telemetry::warn_of(&warnings);
     Ok(settings)
 }
 
 fn openapi(tools: bool) -> CliResult {
-    let pairs = pairs::from_environment(Path::new("."))?;
+    let (pairs, _) = pairs::from_environment(Path::new("."))?;
     let (settings, _) = Settings::from_pairs(&pairs, Need::Local)?;
     let base_url = settings.base_url(settings.http.port);
     let document = if tools {

@@ -40,7 +40,7 @@ pub(super) async fn run(out: &Path) -> CliResult {
         ));
     }
     let report = json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": crate::version(),
         "findings": all().collect::<Vec<_>>(),
         "answers": notebook.shapes(),
     });

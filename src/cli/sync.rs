@@ -39,7 +39,7 @@ pub(super) struct SyncArgs {
     rebuild: bool,
 }
 
-pub(super) async fn run(args: &SyncArgs) -> CliResult {
+pub(super) async fn run(args: &SyncArgs, signals: &mut Signals) -> CliResult {
     let settings = quiet_settings(Need::Confluence)?;
     let store = open_store(&settings)?;
     let wanted = indexes(&store, &args.which).await?;
@@ -49,12 +49,15 @@ pub(super) async fn run(args: &SyncArgs) -> CliResult {
         ));
     }
     drop(store);
-    let through = EngineOrService::find(&settings).await?;
+    let through = tokio::select! {
+        found = EngineOrService::find(&settings) => found?,
+        signal = signals.next() => return Ok(signal.code_of_what_it_cut()),
+    };
     let order = SyncOrder {
         full: args.full.then_some(true),
         dry_run: args.dry_run,
     };
-    let outcome = follow(&through, wanted, order, args.rebuild).await;
+    let outcome = follow(&through, wanted, order, args.rebuild, signals).await;
     through.stop().await;
     outcome
 }
@@ -82,8 +85,8 @@ async fn follow(
     wanted: Vec<Index>,
     order: SyncOrder,
     rebuild: bool,
+    signals: &mut Signals,
 ) -> CliResult {
-    let mut signals = Signals::take_over().map_err(CliError::failed)?;
     let bars = MultiProgress::new();
     let style = ProgressStyle::with_template("{prefix:24!} [{bar:30}] {pos}/{len} {msg}")
         .map_err(CliError::failed)?

@@ -75,6 +75,7 @@ impl Gatekeeper {
 
     fn check(
         &self,
+        path: &str,
         headers: &HeaderMap,
         uri_host: Option<&str>,
         peer: Option<IpAddr>,
@@ -85,7 +86,8 @@ impl Gatekeeper {
             .or(uri_host)
             .unwrap_or_default()
             .to_ascii_lowercase();
-        if !self.allows_host(&host) {
+        let probed = PROBED.contains(&path.trim_end_matches('/'));
+        if !(self.allows_host(&host) || probed && self.may_probe(&host)) {
             return Err(ApiError::new(
                 "host_not_allowed",
                 "The Host header names a host that this service does not answer to; ALLOWED_HOSTS or PUBLIC_BASE_URL adds one.",
@@ -153,17 +155,33 @@ impl Gatekeeper {
         {
             return true;
         }
-        let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-        let is_local = name == "localhost" || address.is_some_and(|address| address.is_loopback());
         match self.unnamed {
             Unnamed::Any => true,
             // The container's own health check asks under a local name.
-            Unnamed::Loopback | Unnamed::None => is_local,
-            Unnamed::NotOfTheWeb => {
-                is_local || address.is_some() || (!name.is_empty() && !name.contains('.'))
-            }
+            Unnamed::Loopback | Unnamed::None => is_local(name),
+            Unnamed::NotOfTheWeb => is_not_of_the_web(name),
         }
     }
+
+    /// Whether probes and collectors are answered under this Host: they come by address, which `ALLOWED_HOSTS` seldom names.
+    fn may_probe(&self, host: &str) -> bool {
+        self.unnamed != Unnamed::Loopback && is_not_of_the_web(without_port(host))
+    }
+}
+
+/// What probes of container engines and collectors of metrics ask for.
+const PROBED: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics"];
+
+fn address(name: &str) -> Option<IpAddr> {
+    name.trim_matches(['[', ']']).parse().ok()
+}
+
+fn is_local(name: &str) -> bool {
+    name == "localhost" || address(name).is_some_and(|address| address.is_loopback())
+}
+
+fn is_not_of_the_web(name: &str) -> bool {
+    is_local(name) || address(name).is_some() || (!name.is_empty() && !name.contains('.'))
 }
 
 fn without_port(host: &str) -> &str {
@@ -200,6 +218,7 @@ pub async fn check(
     let keeper = request.app_data::<web::Data<Gatekeeper>>().cloned();
     let checked = match keeper {
         Some(keeper) if !probe => keeper.check(
+            request.path(),
             request.headers(),
             request.uri().host(),
             request.peer_addr().map(|peer| peer.ip()),
@@ -312,13 +331,42 @@ mod tests {
     }
 
     #[test]
+    fn probes_are_answered_by_address_also_where_names_were_given() {
+        let asked = |pairs: &[(&str, &str)], path: &str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            keeper(pairs).check(path, &headers, None, None).is_ok()
+        };
+        let named = [
+            ("API_HOST", "0.0.0.0"),
+            ("API_KEY", "long-enough"),
+            ("ALLOWED_HOSTS", "a.example.com"),
+        ];
+        for path in [
+            "/health",
+            "/health/live",
+            "/health/ready",
+            "/metrics",
+            "/health/ready/",
+        ] {
+            for host in ["10.1.2.3:8001", "[fd00::1]:8001", "confluence-sync:8001"] {
+                assert!(asked(&named, path, host), "{path} at {host}");
+            }
+            assert!(!asked(&named, path, "evil.example.com"), "{path}");
+            assert!(!asked(&[], path, "10.1.2.3:8001"), "{path} on loopback");
+        }
+        assert!(!asked(&named, "/api/indexes", "10.1.2.3:8001"));
+        assert!(!asked(&named, "/healthy", "10.1.2.3:8001"));
+    }
+
+    #[test]
     fn only_our_own_and_allowed_origins_are_answered() {
         let keeper = keeper(&[("ALLOWED_ORIGINS", "https://chat.example.com")]);
         let ask = |origin: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:8001"));
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
-            keeper.check(&headers, None, None)
+            keeper.check("/api/indexes", &headers, None, None)
         };
         assert_eq!(ask("http://127.0.0.1:8001").unwrap(), None);
         assert!(ask("https://chat.example.com").unwrap().is_some());
@@ -349,7 +397,7 @@ mod tests {
                 headers.append(header::ORIGIN, HeaderValue::from_bytes(origin).unwrap());
             }
             keeper
-                .check(&headers, None, None)
+                .check("/api/indexes", &headers, None, None)
                 .map_err(|refusal| refusal.problem.status)
         };
         let own: &[u8] = b"http://sync.example.com";
@@ -389,7 +437,7 @@ mod tests {
                 headers.insert(name, HeaderValue::from_static(proto));
             }
             keeper
-                .check(&headers, None, Some(peer.parse().unwrap()))
+                .check("/api/indexes", &headers, None, Some(peer.parse().unwrap()))
                 .is_ok()
         };
         let name = "sync.example.com";

@@ -193,7 +193,7 @@ pub async fn health_summary(
     let documents = indexes.iter().map(|index| index.document_count).sum();
     Ok(web::Json(Summary {
         status,
-        version: may_hear.then_some(env!("CARGO_PKG_VERSION")),
+        version: may_hear.then_some(crate::version()),
         uptime_seconds: may_hear.then(|| state.started.elapsed().as_secs()),
         reasons: may_hear.then_some(reasons),
         indexes: may_hear.then_some(by_status),

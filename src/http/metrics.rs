@@ -23,6 +23,8 @@ use crate::mcp::caller::Owner;
 use crate::state::AppState;
 
 const BUILD: &str = "mcp_confluence_build_info";
+/// When the database was backed up last.
+pub const BACKED_UP: &str = "mcp_confluence_last_backup_timestamp_seconds";
 /// Calls of MCP tools.
 pub const TOOL_CALLS: &str = "mcp_tool_calls_total";
 /// Time of a call.
@@ -83,8 +85,15 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 fn describe() {
-    describe_gauge!(BUILD, "1, labelled with the version of the program");
-    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    describe_gauge!(
+        BUILD,
+        "1, labelled with the version of the program and its commit"
+    );
+    gauge!(BUILD, "version" => crate::version()).set(1.0);
+    describe_gauge!(
+        BACKED_UP,
+        "When the service last backed up its database, in seconds since 1970; with BACKUP_SCHEDULE"
+    );
     describe_counter!(
         TOOL_CALLS,
         "Calls of MCP tools, by tool and whether they were answered"

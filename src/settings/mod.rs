@@ -4,6 +4,7 @@
 //! [`SecretString`] from the moment it is read. [`pairs`] brings the variables together, [`variables`] lists them, `read`
 //! checks them. Files that they name are read; nothing is connected here.
 
+mod env_file;
 pub mod pairs;
 mod read;
 mod reader;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::VerifyOnRead;
+use domain::daily::DailyAt;
 use domain::index::BackendKind;
 use domain::quiet::QuietHours;
 use ipnet::IpNet;
@@ -151,6 +153,8 @@ pub struct OAuthSettings {
 pub struct AuthSettings {
     /// The administrator's key.
     pub api_key: Option<SecretString>,
+    /// What collectors read `/metrics` with, and nothing else.
+    pub metrics_token: Option<SecretString>,
     /// The administrator takes it on himself that an open address is open.
     pub disabled: bool,
     /// OAuth, where it is on.
@@ -163,6 +167,15 @@ impl AuthSettings {
     pub fn is_on(&self) -> bool {
         self.api_key.is_some() || self.oauth.is_some()
     }
+}
+
+/// Backups that the service makes by itself.
+#[derive(Clone, Debug)]
+pub struct BackupSettings {
+    /// When, every day.
+    pub at: DailyAt,
+    /// How many are kept.
+    pub keep: usize,
 }
 
 /// How syncing goes about.
@@ -227,6 +240,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// Which database.
     pub database: DatabaseUrl,
+    /// Whether it is backed up.
+    pub backups: Option<BackupSettings>,
     /// How syncing goes about.
     pub sync: SyncSettings,
     /// Languages by whose stems the embedded index finds words.

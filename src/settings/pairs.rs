@@ -2,44 +2,50 @@
 //! nothing. Tests pass pairs of their own, so the process environment is touched in one place only.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
+use super::env_file::{self, EnvFile};
 use super::variables::{OUR_PREFIXES, SECRETS, accepted_names};
 use super::{SettingsError, Trouble, Warning};
 
 /// Variables by name.
 pub type Pairs = BTreeMap<String, String>;
 
-/// The process environment over the `.env` of `directory`, if there is one.
+/// The process environment over the `.env` of `directory`, if there is one; and what in that file is probably a mistake.
 ///
 /// # Errors
 /// When `.env` is there and cannot be read as one.
-pub fn from_environment(directory: &Path) -> Result<Pairs, SettingsError> {
-    let mut pairs = Pairs::new();
+pub fn from_environment(directory: &Path) -> Result<(Pairs, Vec<Warning>), SettingsError> {
     let file = directory.join(".env");
-    if file.is_file() {
-        let unreadable = |line: Option<usize>| {
-            SettingsError(vec![Trouble {
-                variable: ".env".to_owned(),
-                message: match line {
-                    // The driver's own message quotes the line, and so perhaps a secret.
-                    Some(line) => format!("entry {line} is not of the form NAME=value"),
-                    None => "the file cannot be read".to_owned(),
-                },
-            }])
-        };
-        let entries = dotenvy::from_path_iter(&file).map_err(|_| unreadable(None))?;
-        for (number, entry) in entries.enumerate() {
-            let (name, value) = entry.map_err(|_| unreadable(Some(number + 1)))?;
-            pairs.insert(name, value);
+    let unreadable =
+        |why: String| SettingsError(vec![Trouble::new(&file.display().to_string(), why)]);
+    let EnvFile {
+        mut pairs,
+        warnings,
+    } = match std::fs::read(&file) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes)
+                .map_err(|_| unreadable("is not text in UTF-8; save it as such".to_owned()))?;
+            env_file::read(&file.display().to_string(), &text)
+                .map_err(|trouble| SettingsError(vec![trouble]))?
         }
-    }
+        Err(error) if error.kind() == ErrorKind::NotFound => EnvFile::default(),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            return Err(unreadable(
+                "is a directory where a file should be; a container engine makes one when the file that is to be mounted there is missing: \
+                 remove it, and make the file"
+                    .to_owned(),
+            ));
+        }
+        Err(error) => return Err(unreadable(format!("cannot be read: {}", error.kind()))),
+    };
     pairs.extend(
         std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }),
     );
-    Ok(pairs)
+    Ok((pairs, warnings))
 }
 
 /// Replaces each `NAME_FILE` of a secret by the trimmed text of its file, and drops empty values: compose files set
@@ -81,24 +87,35 @@ pub(super) fn resolve(pairs: &Pairs, troubles: &mut Vec<Trouble>) -> Pairs {
     resolved
 }
 
-/// Variables that look like ours and are not, each with the nearest that is.
+/// Variables that are none of ours and are written nearly as one is; and whatever begins as ours do.
 pub(super) fn unknown(pairs: &Pairs) -> Vec<Warning> {
     let accepted = accepted_names();
+    let suspicious = |name: &str| {
+        let (nearest, likeness) = nearest(&accepted, name)?;
+        let ours = OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        // The right one is set as well: a variable of another program, or of another version.
+        let instead = !pairs.contains_key(nearest) && likeness >= LIKE_ENOUGH;
+        (ours || instead).then(|| nearest.to_owned())
+    };
     pairs
         .keys()
-        .filter(|name| OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
         .filter(|name| !accepted.contains(name))
-        .map(|name| {
-            let nearest = accepted.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
-            Warning {
-                variable: name.clone(),
-                message: match nearest {
-                    Some(nearest) => format!("is not a setting; did you mean {nearest}?"),
-                    None => "is not a setting".to_owned(),
-                },
-            }
+        .filter_map(|name| {
+            let nearest = suspicious(name)?;
+            Some(Warning::new(
+                name,
+                format!("is not a setting; did you mean {nearest}?"),
+            ))
         })
         .collect()
+}
+
+/// From this likeness on (1 is the same) a variable is taken for one of ours that was miswritten.
+const LIKE_ENOUGH: f64 = 0.94;
+
+fn nearest<'a>(accepted: &'a [String], name: &str) -> Option<(&'a str, f64)> {
+    accepted
+        .iter()
+        .map(|known| (known.as_str(), strsim::jaro_winkler(known, name)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
 }

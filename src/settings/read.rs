@@ -19,8 +19,8 @@ use super::pairs::{Pairs, resolve, unknown};
 use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuthSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings,
-    Need, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
+    AuthSettings, BackupSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings, LogFormat,
+    LogSettings, Need, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -32,6 +32,14 @@ pub(super) fn settings(
 ) -> Result<(Settings, Vec<Warning>), SettingsError> {
     let mut reader = Reader::default();
     let resolved = resolve(pairs, &mut reader.troubles);
+    for (variable, example) in EXAMPLES {
+        if resolved.get(variable).is_some_and(|value| value == example) {
+            reader.fail(
+                variable,
+                format!("is still the example's {example}: fill in your own, or delete the line"),
+            );
+        }
+    }
     let mut warnings = unknown(pairs);
     let raw: Raw = match envy::from_iter(resolved) {
         Ok(raw) => raw,
@@ -73,6 +81,7 @@ pub(super) fn settings(
         );
     }
     let database = database(&raw, &mut reader);
+    let backups = backups(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
     let search_language = raw
@@ -110,6 +119,7 @@ pub(super) fn settings(
         http,
         auth,
         database,
+        backups,
         sync,
         search_language,
         network: Network {
@@ -121,6 +131,14 @@ pub(super) fn settings(
     };
     Ok((settings, warnings))
 }
+
+/// What `config/.env.example` sets, for people to replace.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("CONFLUENCE_BASE_URL", "https://your-domain.atlassian.net"),
+    ("CONFLUENCE_EMAIL", "you@example.com"),
+    ("CONFLUENCE_API_TOKEN", "your-confluence-api-token"),
+    ("LLAMA_CLOUD_API_KEY", "your-llamacloud-api-key"),
+];
 
 /// On Linux by the name that leads there also after an upgrade has replaced the file.
 fn own_program() -> PathBuf {
@@ -366,7 +384,18 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
         )),
         _ => {}
     }
+    if raw
+        .metrics_token
+        .as_ref()
+        .is_some_and(|token| token.len() < 16)
+    {
+        reader.fail(
+            "METRICS_TOKEN",
+            "must have at least 16 characters; `openssl rand -hex 32` makes a good one",
+        );
+    }
     AuthSettings {
+        metrics_token: raw.metrics_token.clone().map(SecretString::from),
         api_key: raw.api_key.clone().map(SecretString::from),
         disabled,
         oauth: issuer.map(|issuer| OAuthSettings {
@@ -384,6 +413,18 @@ fn database(raw: &Raw, reader: &mut Reader) -> DatabaseUrl {
             DatabaseUrl::of_file("")
         },
     )
+}
+
+fn backups(raw: &Raw, reader: &mut Reader) -> Option<BackupSettings> {
+    let keep = reader.number("BACKUP_KEEP", &raw.backup_keep, 7, 1..=1000);
+    let schedule = raw.backup_schedule.as_deref()?;
+    let at = schedule.parse().map_err(|error: QuietHoursError| {
+        reader.fail(
+            "BACKUP_SCHEDULE",
+            format!("must be a time of day such as 03:00 or 03:00 Europe/Berlin: {error}"),
+        );
+    });
+    Some(BackupSettings { at: at.ok()?, keep })
 }
 
 fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
@@ -498,6 +539,13 @@ fn log(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> LogSettin
             "must be a filter such as info or mcp_confluence=debug,info",
         );
     }
+    let (filter, odd) = with_a_level(&filter);
+    if let Some(odd) = odd {
+        warnings.push(Warning::new(
+            "RUST_LOG",
+            format!("{odd} is no level (error, warn, info, debug, trace, off), so it is taken for the name of a module; info holds for the rest"),
+        ));
+    }
     LogSettings {
         format: reader
             .one_of(
@@ -508,5 +556,46 @@ fn log(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> LogSettin
             .unwrap_or(LogFormat::Text),
         filter,
         otlp_endpoint,
+    }
+}
+
+/// The filter with a level for what it does not name: without one, a word that was meant as a level would silence everything. And
+/// such a word, if there is one.
+fn with_a_level(filter: &str) -> (String, Option<String>) {
+    let is_level = |word: &str| {
+        word.parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_ok()
+    };
+    let parts = || {
+        filter
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+    };
+    if parts().any(is_level) {
+        return (filter.to_owned(), None);
+    }
+    let odd = parts().find(|part| !part.contains(['=', '[', ':']));
+    (format!("info,{filter}"), odd.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod level_tests {
+    use super::with_a_level;
+
+    #[test]
+    fn a_filter_has_a_level_for_what_it_does_not_name() {
+        for (asked, filter, odd) in [
+            ("info", "info", None),
+            ("WARN,hyper=debug", "WARN,hyper=debug", None),
+            ("hyper=debug", "info,hyper=debug", None),
+            ("loud", "info,loud", Some("loud")),
+            ("off", "off", None),
+        ] {
+            assert_eq!(
+                with_a_level(asked),
+                (filter.to_owned(), odd.map(str::to_owned))
+            );
+        }
     }
 }

@@ -298,11 +298,15 @@ fn the_example_file_documents_every_setting() {
     known.sort_unstable();
     assert_eq!(documented, known);
 
-    let set: Pairs = dotenvy::from_path_iter(path)
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let (_, warnings) = Settings::from_pairs(&set, Need::Local).unwrap();
+    let set = env_file::read(path, &text).unwrap();
+    assert!(set.warnings.is_empty(), "{:?}", set.warnings);
+    // As it is, it says that nothing of it is filled in.
+    let refused = Settings::from_pairs(&set.pairs, Need::Local).unwrap_err();
+    let mut named: Vec<_> = refused.0.iter().map(|trouble| &*trouble.variable).collect();
+    named.sort_unstable();
+    assert_eq!(named, set.pairs.keys().collect::<Vec<_>>());
+    let empty = set.pairs.into_keys().map(|name| (name, String::new()));
+    let (_, warnings) = Settings::from_pairs(&empty.collect(), Need::Local).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
@@ -325,4 +329,60 @@ fn the_network_is_read_with_the_rest_and_its_password_is_not_shown() {
 
     std::fs::remove_file(&file).unwrap();
     assert_eq!(troubles(&[FOUR, &network], Need::Serve), ["EXTRA_CA_FILE"]);
+}
+
+#[test]
+fn what_is_probably_miswritten_is_told_whatever_it_begins_with() {
+    let odd = [
+        ("RETREIVAL_BACKEND", "local"),
+        ("DATABASE_URI", "a.db"),
+        // Of other programs.
+        ("HOSTNAME", "a"),
+        ("PYTHONPATH", "a"),
+        ("HTTP_PROXY", "http://proxy"),
+        // Beside the right one.
+        ("LOG_FORMATS", "text"),
+        ("LOG_FORMAT", "text"),
+        ("RUST_LOG", "loud"),
+    ];
+    let (settings, warnings) = Settings::from_pairs(&pairs(&[FOUR, &odd]), Need::Serve).unwrap();
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|warning| (&*warning.variable, warning.message.as_str()))
+        .collect();
+    let meant = |name| format!("is not a setting; did you mean {name}?");
+    assert_eq!(
+        told[..2],
+        [
+            ("DATABASE_URI", &*meant("DATABASE_URL")),
+            ("RETREIVAL_BACKEND", &*meant("RETRIEVAL_BACKEND")),
+        ],
+        "{told:?}"
+    );
+    assert_eq!((told[2].0, told.len()), ("RUST_LOG", 3), "{told:?}");
+    assert_eq!(settings.log.filter, "info,loud");
+}
+
+#[test]
+fn backups_and_the_token_of_collectors_are_checked() {
+    let good = [
+        ("BACKUP_SCHEDULE", "03:00 Europe/Berlin"),
+        ("BACKUP_KEEP", "3"),
+        ("METRICS_TOKEN", "0123456789abcdef"),
+    ];
+    let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &good]), Need::Serve).unwrap();
+    let backups = settings.backups.unwrap();
+    assert_eq!(
+        (backups.at.to_string().as_str(), backups.keep),
+        ("03:00 Europe/Berlin", 3)
+    );
+    let bad = [
+        ("BACKUP_SCHEDULE", "nightly"),
+        ("BACKUP_KEEP", "0"),
+        ("METRICS_TOKEN", "short"),
+    ];
+    assert_eq!(
+        troubles(&[FOUR, &bad], Need::Serve),
+        ["METRICS_TOKEN", "BACKUP_KEEP", "BACKUP_SCHEDULE"]
+    );
 }

@@ -41,11 +41,14 @@ variables! {
     allowed_origins,
     trusted_proxies,
     api_key,
+    metrics_token,
     auth_disabled,
     oauth_issuer,
     oauth_audience,
     oauth_scope_required,
     database_url,
+    backup_schedule,
+    backup_keep,
     default_sync_interval_minutes,
     sync_quiet_hours,
     sync_check_interval_seconds,
@@ -71,6 +74,7 @@ pub const SECRETS: &[&str] = &[
     "LLAMA_CLOUD_API_KEY",
     "OPENAI_API_KEY",
     "API_KEY",
+    "METRICS_TOKEN",
     "DATABASE_URL",
     "NOTIFY_WEBHOOK_URL",
 ];
@@ -87,6 +91,9 @@ pub fn names() -> impl Iterator<Item = String> {
 pub(super) fn accepted_names() -> Vec<String> {
     let files = SECRETS.iter().map(|name| format!("{name}_FILE"));
     // Where the tests find documents that are not part of the project.
-    let tests = ["CONFLUENCE_SPECS_DIR", "CONFLUENCE_CORPUS_DIR"].map(str::to_owned);
-    names().chain(files).chain(tests).collect()
+    let tests = ["CONFLUENCE_SPECS_DIR", "CONFLUENCE_CORPUS_DIR", "CONFLUENCE_CASES_DIR"];
+    // What other programs take from the same environment.
+    let others = ["HTTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+    let more = tests.into_iter().chain(others).map(str::to_owned);
+    names().chain(files).chain(more).collect()
 }

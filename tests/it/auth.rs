@@ -481,3 +481,28 @@ async fn a_variable_that_nobody_filled_in_is_named() {
     }
     service.stop().await;
 }
+
+#[actix_web::test]
+async fn a_metrics_token_reads_the_numbers_and_nothing_else() {
+    let token = "token-of-the-collector";
+    let service = start(site(0), &[("API_KEY", KEY), ("METRICS_TOKEN", token)]).await;
+    for path in ["/metrics", "/metrics/"] {
+        let asked = service.http.get(format!("{}{path}", service.base));
+        let told = asked.bearer_auth(token).send().await.unwrap();
+        assert_eq!(told.status(), 200);
+        assert!(
+            told.text()
+                .await
+                .unwrap()
+                .contains("mcp_confluence_build_info")
+        );
+    }
+    for path in ["/api/indexes", "/api/doctor", "/mcp/sse", "/metrics/more"] {
+        let asked = service.http.get(format!("{}{path}", service.base));
+        assert_problem(&answer(asked.bearer_auth(token)).await, 403, "forbidden");
+    }
+    // Of `/health` it is told no more than strangers are.
+    let asked = service.http.get(format!("{}/health", service.base));
+    assert_eq!(asked.bearer_auth(token).send().await.unwrap().status(), 403);
+    service.stop().await;
+}

@@ -583,3 +583,96 @@ async fn doctor_says_which_credentials_are_wrong() {
     assert_eq!(code, Some(2));
     assert!(said.contains("SYNC_RETENTION_DAYS"), "{said}");
 }
+
+/// Until the program has taken the signals over: one that comes before ends it in the usual way.
+async fn has_taken_over(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    until("signals are taken over", async || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+        // SIGTERM is signal 15.
+        (caught >> 14 & 1 == 1).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_command_that_waits_is_ended_by_a_signal() {
+    // A site that takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("CONFLUENCE_BASE_URL", address.as_str()),
+        ("CONFLUENCE_EMAIL", "ada@example.org"),
+        ("CONFLUENCE_API_TOKEN", "token-of-tests"),
+    ];
+    let mut doctor = program(&folder, &["doctor"], &settings)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    actix_web::web::block(move || silent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(terminate(&mut doctor).await.code(), Some(143));
+    let told = text(&doctor.wait_with_output().unwrap().stdout);
+    assert!(told.contains("settings"), "what it knew at once: {told}");
+
+    // Its text never comes.
+    let mut convert = program(&folder, &["convert", "-"], &[])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    has_taken_over(&convert).await;
+    assert_eq!(terminate(&mut convert).await.code(), Some(143));
+}
+
+#[actix_web::test]
+async fn the_service_backs_its_database_up_and_keeps_as_many_copies_as_it_is_told() {
+    let daily = [
+        ("BACKUP_SCHEDULE", "03:00 Europe/Berlin"),
+        ("BACKUP_KEEP", "2"),
+    ];
+    let (sim, folder, settings) = prepared(site(1), &daily).await;
+    let database = folder.path().join("sync.db");
+    let copies = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut copies: Vec<String> = names
+            .filter(|name| name.starts_with("sync.db.backup-"))
+            .collect();
+        copies.sort_unstable();
+        copies
+    };
+    // Older ones, and files of others whose names begin so.
+    for name in ["20260101T030000Z", "20260102T030000Z", "of-mine"] {
+        std::fs::write(folder.path().join(format!("sync.db.backup-{name}")), "").unwrap();
+    }
+    let mut child = program(&folder, &["serve"], &borrowed(&settings))
+        .spawn()
+        .unwrap();
+    listening(&database).await;
+    // The one of last night was missed.
+    until("it is backed up", async || {
+        (copies().len() == 3 && !copies()[0].contains("20260101")).then_some(())
+    })
+    .await;
+    let made = copies();
+    assert_eq!(made[0], "sync.db.backup-20260102T030000Z");
+    assert_eq!(made[2], "sync.db.backup-of-mine");
+    terminate(&mut child).await;
+    assert!(metastore::verify_backup(&folder.path().join(&made[1])).is_ok());
+
+    // A restart makes no second one.
+    let mut child = program(&folder, &["serve"], &borrowed(&settings))
+        .spawn()
+        .unwrap();
+    listening(&database).await;
+    terminate(&mut child).await;
+    assert_eq!(copies(), made);
+    drop(sim);
+}

@@ -148,7 +148,7 @@ pub async fn open_session(
     if !auth.is_on() {
         return Ok(show_session(request, state).await);
     }
-    if !auth.is_key(key.trim()) {
+    if !super::is(auth.key, key.trim()) {
         return Err(auth.wrong(&request, "That key is not correct.", None));
     }
     let view = SessionView {
