@@ -29,6 +29,7 @@ pub mod index;
 pub mod links;
 pub mod moving;
 pub mod overlap;
+pub mod pace;
 pub mod page;
 pub mod part;
 pub mod ports;
