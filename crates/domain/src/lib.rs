@@ -23,6 +23,7 @@ pub mod disposition;
 pub mod document;
 pub mod event;
 pub mod guard;
+pub mod history;
 pub mod holding;
 pub mod ids;
 pub mod index;

@@ -14,16 +14,16 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked() {
     let (index, other) = (bed.index("a").await.id, bed.index("b").await.id);
     let token = bed
         .store
-        .create_token(index, "laptop", "cfs_ab", "hash-1")
+        .create_token(index, "laptop", ("cfs_ab", "hash-1"), None)
         .await
         .unwrap();
     bed.store
-        .create_token(index, "server", "cfs_cd", "hash-2")
+        .create_token(index, "server", ("cfs_cd", "hash-2"), None)
         .await
         .unwrap();
     let twice = bed
         .store
-        .create_token(other, "copy", "cfs_ab", "hash-1")
+        .create_token(other, "copy", ("cfs_ab", "hash-1"), None)
         .await;
     assert!(matches!(twice, Err(StoreError::Conflict { .. })));
     assert_eq!(bed.store.tokens(index).await.unwrap().len(), 2);
