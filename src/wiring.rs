@@ -367,6 +367,10 @@ impl App {
             base_url: base_url.into(),
             started: Instant::now(),
         };
+        let restored = state.auth.restore(state.store.as_ref()).await;
+        restored.map_err(|error| {
+            StartError::Other(format!("the web page's sessions cannot be read: {error}"))
+        })?;
         actix_web::rt::spawn(notify::follow(state.clone()));
         if let Some(backups) = &state.settings.backups {
             let store = running.store.clone();

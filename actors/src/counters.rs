@@ -4,7 +4,7 @@
 //! or a fault are not told to its caller and are not in here (`SourceHealth::requests` has them, for all runs together).
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use domain::event::to_be_named;
 use domain::holding::{Change, HoldingChange, Outcome};
@@ -20,6 +20,8 @@ pub(crate) struct RunCounters {
     store: AtomicI64,
     /// Pages named as failed.
     named: Mutex<usize>,
+    /// Whether the run has listed everything.
+    is_listed: AtomicBool,
 }
 
 impl RunCounters {
@@ -30,7 +32,17 @@ impl RunCounters {
             confluence: AtomicI64::new(requests.confluence),
             store: AtomicI64::new(requests.store),
             named: Mutex::default(),
+            is_listed: AtomicBool::default(),
         }
+    }
+
+    /// The run has listed everything: from now on it is known how much there is to do.
+    pub(crate) fn all_listed(&self) {
+        self.is_listed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_listed(&self) -> bool {
+        self.is_listed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {

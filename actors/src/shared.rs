@@ -9,6 +9,7 @@ use domain::content::ContentKind;
 use domain::event::{EventKind, NewEvent};
 use domain::index::{BackendKind, Index};
 use domain::overlap::Overlap;
+use domain::pace::Tail;
 use domain::ports::clock::Clock;
 use domain::ports::reader::FileReader;
 use domain::ports::retrieval::RetrievalBackend;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     overlaps: Mutex<HashMap<(IndexId, &'static str), Overlap>>,
     counters: Mutex<HashMap<RunId, Arc<RunCounters>>>,
     workers: Mutex<HashMap<WorkerId, ObjectId>>,
+    /// What each store took in the end of the last run that sent it something.
+    tails: Mutex<HashMap<BackendKind, Tail>>,
     /// Held by whoever walks a space with bodies: what one index fetches and converts is there for the others.
     walks: Mutex<HashMap<(SpaceId, ContentKind), Turn>>,
 }
@@ -85,6 +88,7 @@ impl Shared {
             overlaps: Mutex::default(),
             counters: Mutex::default(),
             workers: Mutex::default(),
+            tails: Mutex::default(),
             walks: Mutex::default(),
         })
     }
@@ -111,6 +115,7 @@ impl Shared {
             overlaps: Mutex::new(lock(&self.overlaps).clone()),
             counters: Mutex::default(),
             workers: Mutex::default(),
+            tails: Mutex::default(),
             walks: Mutex::default(),
         })
     }
@@ -212,6 +217,15 @@ impl Shared {
     /// The run is over.
     pub(crate) fn forget_counters(&self, run: RunId) {
         lock(&self.counters).remove(&run);
+    }
+
+    /// What a store took in the end of the last run that sent it something.
+    pub(crate) fn tail_of(&self, backend: BackendKind) -> Option<Tail> {
+        lock(&self.tails).get(&backend).copied()
+    }
+
+    pub(crate) fn remember_tail(&self, backend: BackendKind, tail: Tail) {
+        lock(&self.tails).insert(backend, tail);
     }
 
     /// A new upload worker of an object, known as living until it is dropped.

@@ -10,7 +10,7 @@ use super::table::table;
 use super::{CliError, CliResult, DONE, Which, quiet_settings};
 use crate::http::auth::new_token;
 use crate::http::fields::wrong_name;
-use crate::http::tokens::MAX_NAME;
+use crate::http::tokens::{MAX_NAME, ends_in};
 use crate::settings::Need;
 use crate::wiring::open_store;
 
@@ -23,6 +23,9 @@ pub(super) enum TokenCommand {
         /// A name for people.
         #[arg(long, default_value = "agent")]
         name: String,
+        /// Days after which it ends by itself; without this it does not.
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        expires_in_days: Option<u32>,
     },
     /// List tokens, of one index or of all.
     List {
@@ -40,7 +43,11 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
     let settings = quiet_settings(Need::Local)?;
     let store = open_store(&settings)?;
     match command {
-        TokenCommand::Create { which, name } => {
+        TokenCommand::Create {
+            which,
+            name,
+            expires_in_days,
+        } => {
             if which.agent.is_none() && which.index.is_none() {
                 return Err(CliError::usage("say which index: --agent ID or --index ID"));
             }
@@ -51,7 +58,12 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
             for index in indexes(&store, &which).await? {
                 let token = new_token();
                 let record = store
-                    .create_token(index.id, name, &token.prefix, &token.hash)
+                    .create_token(
+                        index.id,
+                        name,
+                        (&token.prefix, &token.hash),
+                        ends_in(expires_in_days),
+                    )
                     .await?;
                 eprintln!(
                     "Token {} ({name}) reads the index of {}. It is shown only now:",
@@ -74,11 +86,23 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
                             || "never".to_owned(),
                             |at| at.format("%Y-%m-%d %H:%M").to_string(),
                         ),
+                        token.expires_at.map_or_else(
+                            || "never".to_owned(),
+                            |at| at.format("%Y-%m-%d").to_string(),
+                        ),
                     ]);
                 }
             }
             super::print(&table(
-                &["id", "agent", "name", "token", "created", "last used"],
+                &[
+                    "id",
+                    "agent",
+                    "name",
+                    "token",
+                    "created",
+                    "last used",
+                    "expires",
+                ],
                 &rows,
             ));
         }

@@ -20,7 +20,7 @@ use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::ports::store::AdminStore;
+use domain::ports::store::{AdminStore, StoreResult};
 use domain::{IndexId, TokenId};
 use ipnet::IpNet;
 use rand::RngCore;
@@ -188,14 +188,15 @@ impl Authenticator {
     pub fn new(settings: &Settings, base_url: &str, local_key: &SecretString) -> Self {
         let auth = &settings.auth;
         let digest = |secret: &SecretString| Sha256::digest(secret.expose_secret().as_bytes());
+        let key = auth.api_key.as_ref().map(|key| digest(key).into());
         Self {
-            key: auth.api_key.as_ref().map(|key| digest(key).into()),
+            key,
             metrics_token: auth.metrics_token.as_ref().map(|key| digest(key).into()),
             local_key: Sha256::digest(local_key.expose_secret().as_bytes()).into(),
             oauth: auth.oauth.as_ref().map(|oauth| {
                 oauth::Verifier::new(oauth, base_url, outgoing::client(&settings.network))
             }),
-            sessions: session::Sessions::default(),
+            sessions: session::Sessions::of_key(key),
             failures: failures::Failures::default(),
             leases: Leases::default(),
             trusted_proxies: settings.http.trusted_proxies.clone(),
@@ -203,6 +204,28 @@ impl Authenticator {
                 .oauth
                 .as_ref()
                 .map(|_| format!("{base_url}/.well-known/oauth-protected-resource")),
+        }
+    }
+
+    /// Takes up the sessions of the web page that an earlier process kept: a restart signs nobody out.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn restore(&self, store: &dyn AdminStore) -> StoreResult<()> {
+        self.sessions.restore(store).await
+    }
+
+    /// Who acts as the administrator, for people: how and from where.
+    #[must_use]
+    pub fn administrator(&self, request: &HttpRequest) -> String {
+        let how = match presented(request) {
+            Presented::Nothing if !self.is_on() => "no key is asked for",
+            Presented::Nothing => "signed in to the web page",
+            _ => "by the API key",
+        };
+        match client(request, &self.trusted_proxies) {
+            Some(address) => format!("the administrator ({how}) from {address}"),
+            None => format!("the administrator ({how})"),
         }
     }
 
@@ -306,7 +329,7 @@ impl Authenticator {
                     index: token.index_id,
                     token: token.id,
                 };
-                return Ok((agent, self.leases.of_token(token.id)));
+                return Ok((agent, self.leases.of_token(token.id, token.expires_at)));
             }
         } else if let Some(oauth) = &self.oauth {
             let refused = match oauth.access(secret).await {
@@ -323,7 +346,11 @@ impl Authenticator {
                 }
             });
         }
-        Err(self.wrong(request, "The key or token is wrong, or was revoked.", None))
+        Err(self.wrong(
+            request,
+            "The key or token is wrong, has expired, or was revoked.",
+            None,
+        ))
     }
 
     /// Ends whatever revoked tokens have open, until the service stops.

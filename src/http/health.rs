@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actors::EngineStatus;
-use domain::index::IndexStatus;
+use actors::{BackendStatus, EngineStatus};
+use chrono::{DateTime, Utc};
+use domain::index::{BackendKind, Index, IndexStatus};
+use domain::ports::source::SourceHealth;
 use serde::Serialize;
 
 use super::problem::ApiResult;
@@ -68,6 +70,110 @@ pub struct Summary {
     /// Runs under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     running: Option<usize>,
+    /// Confluence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confluence: Option<SiteView>,
+    /// The retrieval stores that are set up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stores: Option<Vec<StoreView>>,
+    /// What the database takes on disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<DiskView>,
+}
+
+/// How the service stands with Confluence.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SiteView {
+    /// `CONFLUENCE_BASE_URL`.
+    site: Option<String>,
+    /// Requests made since the start.
+    requests: u64,
+    /// How many are in flight.
+    in_flight: usize,
+    /// How many may be in flight now.
+    concurrency_limit: usize,
+    /// Until when every request waits: a limit or a quota of Confluence is used up.
+    paused_until: Option<DateTime<Utc>>,
+    /// The last trouble, in words; null after a success.
+    trouble: Option<String>,
+}
+
+/// How the service stands with a retrieval store.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct StoreView {
+    /// Which one.
+    backend: BackendKind,
+    /// What it is, in words: host and generation, or file and size.
+    description: String,
+    /// Requests made since the start; 0 for the embedded one.
+    requests: u64,
+    /// The last trouble, in words; null after a success.
+    trouble: Option<String>,
+}
+
+/// What the database takes on disk.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct DiskView {
+    /// Its files, bytes.
+    database_bytes: i64,
+    /// Texts of pages that are kept in it, number.
+    bodies: i64,
+    /// The same, bytes.
+    bodies_bytes: i64,
+}
+
+fn site(state: &AppState, source: &SourceHealth) -> SiteView {
+    let account = state.settings.confluence.as_ref();
+    let base = account.map(|account| account.base_url.as_str());
+    SiteView {
+        site: base.map(|base| base.trim_end_matches('/').to_owned()),
+        requests: source.requests,
+        in_flight: source.in_flight,
+        concurrency_limit: source.concurrency_limit,
+        paused_until: source.paused_until,
+        trouble: source.trouble.clone(),
+    }
+}
+
+fn store(status: &BackendStatus) -> StoreView {
+    StoreView {
+        backend: status.kind,
+        description: status.health.description.clone(),
+        requests: status.health.requests,
+        trouble: status.health.trouble.clone(),
+    }
+}
+
+/// Indexes that are named with their reasons.
+const NAMED: usize = 20;
+
+/// Why indexes do not stand well, in words.
+fn reasons_of(indexes: &[Index]) -> Vec<String> {
+    let troubled = indexes.iter().filter(|index| is_troubled(index.status));
+    let mut reasons: Vec<String> = troubled
+        .clone()
+        .take(NAMED)
+        .map(|index| {
+            let why = index.status_reason.as_deref();
+            format!(
+                "index {:?}: {}",
+                index.settings.name,
+                why.unwrap_or(index.status.as_str())
+            )
+        })
+        .collect();
+    let more = troubled.count().saturating_sub(NAMED);
+    if more > 0 {
+        reasons.push(format!("{more} more indexes do not stand well"));
+    }
+    reasons
+}
+
+const fn is_troubled(status: IndexStatus) -> bool {
+    matches!(
+        status,
+        IndexStatus::Degraded | IndexStatus::Failed | IndexStatus::NeedsConfirmation
+    )
 }
 
 /// Whether who asks may hear more than the status.
@@ -173,23 +279,22 @@ pub async fn health_summary(
     for index in &indexes {
         *by_status.entry(index.status.as_str()).or_default() += 1;
     }
-    let troubled = [
-        IndexStatus::Degraded,
-        IndexStatus::Failed,
-        IndexStatus::NeedsConfirmation,
-    ]
-    .iter()
-    .any(|status| by_status[status.as_str()] > 0);
+    let of_indexes = reasons_of(&indexes);
     let status = if !found.blocking.is_empty() {
         "down"
-    } else if troubled || !found.elsewhere.is_empty() {
+    } else if !of_indexes.is_empty() || !found.elsewhere.is_empty() {
         "degraded"
     } else {
         "ok"
     };
     let running = found.engine.indexes.iter();
     let running = running.filter(|index| index.run.is_some()).count();
-    let reasons = found.blocking.into_iter().chain(found.elsewhere).collect();
+    let elsewhere = found.elsewhere.into_iter().chain(of_indexes);
+    let reasons = found.blocking.into_iter().chain(elsewhere).collect();
+    let disk = match may_hear {
+        true => state.store.disk_use().await.ok(),
+        false => None,
+    };
     let documents = indexes.iter().map(|index| index.document_count).sum();
     Ok(web::Json(Summary {
         status,
@@ -199,5 +304,12 @@ pub async fn health_summary(
         indexes: may_hear.then_some(by_status),
         documents: may_hear.then_some(documents),
         running: may_hear.then_some(running),
+        confluence: may_hear.then(|| site(&state, &found.engine.source)),
+        stores: may_hear.then(|| found.engine.backends.iter().map(store).collect()),
+        disk: disk.map(|disk| DiskView {
+            database_bytes: disk.database_bytes,
+            bodies: disk.bodies,
+            bodies_bytes: disk.bodies_bytes,
+        }),
     }))
 }

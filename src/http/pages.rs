@@ -2,8 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::page::{Page, PageState, PlacedPage, Shown};
+use domain::ports::retrieval::StoredPassage;
 use domain::ports::store::{PageFilter, StoreError};
-use domain::{PageId, SpaceKey};
+use domain::query::{PageQuery, PageText};
+use domain::{DocumentId, IndexId, PageId, SpaceKey};
+use serde::Serialize;
 
 use super::auth::{Admin, Principal};
 use super::fields::QueryString;
@@ -28,7 +31,95 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(routes::resource(
             "/api/indexes/{id}/pages/{page_id}/retry",
             [(routes::POST, web::post().to(retry_page))],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/pages/{page_id}/markdown",
+            [(routes::GET, web::get().to(page_markdown))],
+        ))
+        .service(routes::resource(
+            "/api/indexes/{id}/pages/{page_id}/passages",
+            [(routes::GET, web::get().to(page_passages))],
         ));
+}
+
+/// What is indexed of a page.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PageMarkdown {
+    /// The page, in the version of the text.
+    pub page: Page,
+    /// Its Markdown, without title line and breadcrumb.
+    pub markdown: String,
+}
+
+/// How a store has cut a page.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PagePassages {
+    /// Whether the store tells; where it does not, `items` is empty.
+    pub known: bool,
+    /// The passages in the order of the text.
+    #[schema(inline)]
+    pub items: Vec<StoredPassage>,
+}
+
+/// The text of a page, if it may be shown; in the words of a page that is not there otherwise.
+async fn text_of(
+    state: &AppState,
+    principal: &Principal,
+    path: (String, String),
+) -> ApiResult<(IndexId, PageText)> {
+    let (index, page) = path;
+    let id = readable(principal, &index)?;
+    let query = PageQuery::Id(PageId::from(page.clone()));
+    let text = state.engine.read_page(id, query).await?;
+    let text = text.ok_or_else(|| StoreError::NotFound {
+        what: format!("page {page} in index {id} that an answer may quote"),
+    })?;
+    Ok((id, text))
+}
+
+/// The text of a page.
+#[utoipa::path(get, path = "/api/indexes/{id}/pages/{page_id}/markdown", operation_id = "get_page_markdown", tag = "pages",
+    summary = "Show what is indexed of a page, as Markdown.",
+    params(("id" = String, Path, description = "The index."), ("page_id" = String, Path, description = "The page.")),
+    responses((status = 200, body = PageMarkdown), (status = 404, description = "No such page, or none that an answer may quote.")))]
+pub async fn page_markdown(
+    principal: Principal,
+    path: web::Path<(String, String)>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<PageMarkdown>> {
+    let (_, text) = text_of(&state, &principal, path.into_inner()).await?;
+    Ok(web::Json(PageMarkdown {
+        page: text.page.into_inner(),
+        markdown: text.markdown,
+    }))
+}
+
+/// The passages of a page.
+#[utoipa::path(get, path = "/api/indexes/{id}/pages/{page_id}/passages", operation_id = "get_page_passages", tag = "pages",
+    summary = "Show into which passages the store has cut a page.",
+    params(("id" = String, Path, description = "The index."), ("page_id" = String, Path, description = "The page.")),
+    responses((status = 200, body = PagePassages), (status = 404, description = "No such page, or none that an answer may quote."),
+        (status = 503, description = "`store_unreachable`.")))]
+pub async fn page_passages(
+    principal: Principal,
+    path: web::Path<(String, String)>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<PagePassages>> {
+    let (id, text) = text_of(&state, &principal, path.into_inner()).await?;
+    let target = state.store.query_target(id).await?;
+    let backend = state.backends.get(&target.settings.backend);
+    let document = DocumentId::of(text.page.kind, &text.page.id);
+    let passages = match (backend, target.remote) {
+        (Some(backend), Some(remote)) => backend
+            .passages(&remote, &document)
+            .await
+            .map_err(actors::EngineError::from)?,
+        _ => None,
+    };
+    Ok(web::Json(PagePassages {
+        known: passages.is_some(),
+        items: passages.unwrap_or_default(),
+    }))
 }
 
 /// Lists pages.

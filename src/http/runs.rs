@@ -2,11 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::SyncOrder;
+use domain::guard::Inquiry;
+use domain::history::{PageChange, RunPage};
 use domain::index::Index;
-use domain::ports::store::RunFilter;
+use domain::ports::store::{RunFilter, RunPageFilter};
 use domain::run::{Run, RunStatus};
 use domain::{IndexId, RunId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::auth::{Admin, Principal};
 use super::fields::{Body, Check, Field, OptionalBody, QueryString, Unknown};
@@ -31,6 +33,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         ))
         .service(only_get("/api/runs", web::get().to(list_runs)))
         .service(only_get("/api/runs/{id}", web::get().to(get_run)))
+        .service(only_get("/api/runs/{id}/pages", web::get().to(run_pages)))
+        .service(only_get(
+            "/api/indexes/{id}/question",
+            web::get().to(show_question),
+        ))
         .service(only_post(
             "/api/runs/{id}/cancel",
             web::post().to(cancel_run),
@@ -237,6 +244,59 @@ pub async fn get_run(
     Ok(web::Json(live(&state, run)))
 }
 
+/// What a run did page by page.
+#[utoipa::path(get, path = "/api/runs/{id}/pages", operation_id = "list_run_pages", tag = "runs",
+    summary = "List what a sync added, changed, removed and could not do, page by page; of a dry run what it would.",
+    params(("id" = String, Path, description = "The run."),
+        ("change" = Option<PageChange>, Query, description = "Only pages of which this became."),
+        ("limit" = Option<usize>, Query, description = "At most so many, 1 to 500."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the list before.")),
+    responses((status = 200, body = List<RunPage>, description = "At most 1,000 pages for each change are kept."), (status = 404)))]
+pub async fn run_pages(
+    _: Admin,
+    request: HttpRequest,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<List<RunPage>>> {
+    let run = run_id(&path)?;
+    let mut query = QueryString::of(&request)?;
+    let filter = RunPageFilter {
+        change: query.read(
+            "change",
+            &words(&PageChange::ALL.map(PageChange::as_str)),
+            PageChange::parse,
+        ),
+        limit: query.limit(),
+        cursor: query.text("cursor"),
+    };
+    query.done()?;
+    state.store.run(run).await?;
+    let listed = at_cursor(state.store.run_pages(run, &filter).await)?;
+    Ok(web::Json(List::from(listed)))
+}
+
+/// The question of the mass-deletion guard.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct QuestionView {
+    /// The question that waits, or whose answer holds; null when there is none.
+    #[schema(inline)]
+    question: Option<Inquiry>,
+}
+
+/// The question of an index.
+#[utoipa::path(get, path = "/api/indexes/{id}/question", operation_id = "get_question", tag = "runs",
+    summary = "Show the mass-deletion guard's question of an index with its pages, while it waits or its answer holds.",
+    params(("id" = String, Path, description = "The index.")),
+    responses((status = 200, body = QuestionView), (status = 404)))]
+pub async fn show_question(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<QuestionView>> {
+    let question = state.store.inquiry(index_id(&path)?).await?;
+    Ok(web::Json(QuestionView { question }))
+}
+
 /// Cancels a run.
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs",
     summary = "Cancel a sync; work in flight settles.", params(("id" = String, Path, description = "The run.")),
@@ -253,13 +313,14 @@ pub async fn cancel_run(
 
 /// Answers the mass-deletion guard.
 #[utoipa::path(post, path = "/api/runs/{id}/confirm", operation_id = "confirm_run", tag = "runs",
-    summary = "Answer the mass-deletion guard of a sync: let the pages go, or keep them.",
-    params(("id" = String, Path, description = "The run that waits.")), request_body = ConfirmRequest,
+    summary = "Answer the mass-deletion guard of a sync: let the pages go, or keep them; the other answer takes one back while it holds.",
+    params(("id" = String, Path, description = "The run that asked.")), request_body = ConfirmRequest,
     responses((status = 200, body = Run, description = "Refused: the run; the pages stay."),
         (status = 202, body = Run, description = "Accepted: the new run that removes them."),
-        (status = 404), (status = 409, description = "It does not wait for an answer.")))]
+        (status = 404), (status = 409, description = "It does not wait for this answer.")))]
 pub async fn confirm_run(
     _: Admin,
+    request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
     Body(body): Body<ConfirmRequest>,
@@ -269,7 +330,11 @@ pub async fn confirm_run(
     check.unknown("", &body.unknown, &["decision"]);
     check.done()?;
     let accept = decision == Some(Decision::Accept);
-    let answered = state.store.answer_guard(run_id(&path)?, accept).await?;
+    let by = state.auth.administrator(&request);
+    let answered = state
+        .store
+        .answer_guard_by(run_id(&path)?, accept, Some(&by))
+        .await?;
     state.engine.index_changed(answered.index_id);
     if accept {
         let index = state.store.index(answered.index_id).await?;

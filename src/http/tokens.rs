@@ -1,8 +1,11 @@
 //! `/api/indexes/{id}/tokens`: agent tokens, shown once and kept as a hash.
 
+use std::ops::RangeInclusive;
+
 use actix_web::{HttpResponse, web};
-use domain::TokenId;
+use chrono::{TimeDelta, Utc};
 use domain::token::Token;
+use domain::{Timestamp, TokenId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,15 @@ use crate::state::AppState;
 
 /// Characters that a token's name may have.
 pub const MAX_NAME: usize = 100;
+
+/// Days after which a token may end by itself.
+pub const EXPIRES_IN_DAYS: RangeInclusive<u32> = 1..=3650;
+
+/// When a token ends that is made now.
+#[must_use]
+pub fn ends_in(days: Option<u32>) -> Option<Timestamp> {
+    days.map(|days| Utc::now() + TimeDelta::days(i64::from(days)))
+}
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -40,6 +52,10 @@ pub struct TokenRequest {
     #[serde(default)]
     #[schema(value_type = String, max_length = 100, example = "librechat")]
     name: Field<String>,
+    /// After how many days it ends by itself, 1 to 3650; `null`: never.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 90)]
+    expires_in_days: Field<u32>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
@@ -76,13 +92,20 @@ pub async fn create_token(
     if let Some(wrong) = wrong_name(&name, MAX_NAME) {
         check.fail("name", wrong);
     }
-    check.unknown("", &body.unknown, &["name"]);
+    let days = match body.expires_in_days {
+        Field::Null => None,
+        field => check.optional("expires_in_days", field),
+    };
+    if days.is_some_and(|days| !EXPIRES_IN_DAYS.contains(&days)) {
+        check.fail("expires_in_days", "must be a whole number from 1 to 3650");
+    }
+    check.unknown("", &body.unknown, &["name", "expires_in_days"]);
     check.done()?;
     state.store.index(id).await?;
     let token = new_token();
     let record = state
         .store
-        .create_token(id, &name, &token.prefix, &token.hash)
+        .create_token(id, &name, (&token.prefix, &token.hash), ends_in(days))
         .await?;
     Ok(HttpResponse::Created().json(CreatedToken {
         record,

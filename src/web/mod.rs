@@ -1,5 +1,8 @@
-//! The page at `/`: indexes and their progress live, a form for a new one, a search box. Plain HTML, CSS and JavaScript,
-//! embedded in the binary; nothing is loaded from elsewhere, and nothing runs that is not one of these files.
+//! The page at `/`, with which an administrator works. Plain HTML, CSS and JavaScript, embedded in the binary; nothing is loaded
+//! from elsewhere, and nothing runs that is not one of these files. It does what REST and MCP do, and nothing beside them.
+//!
+//! `app.js` shows the view that the address names behind its `#` (`router.js`); a view is a module with `show`. What the events
+//! tell is in `live.js`; what the service answered is only ever text (`dom.js`).
 
 use std::borrow::Cow;
 
@@ -106,7 +109,7 @@ mod tests {
         for (path, kind) in [
             ("/", "text/html; charset=utf-8"),
             ("/assets/app.js", "text/javascript; charset=utf-8"),
-            ("/assets/app.css", "text/css; charset=utf-8"),
+            ("/assets/base.css", "text/css; charset=utf-8"),
             ("/favicon.ico", "image/svg+xml"),
         ] {
             let response =
@@ -148,6 +151,21 @@ mod tests {
             // A proxy may put the page under a prefix that it strips: no address begins at the root of the host.
             for absolute in ["=\"/", "(\"/", "from \"/", ", \"/", "(`/"] {
                 assert!(!text.contains(absolute), "{name}: {absolute}");
+            }
+            for imported in text.split("from \"./").skip(1) {
+                let module = imported.split('"').next().unwrap();
+                assert!(Assets::get(module).is_some(), "{name}: {module}");
+            }
+            // What the service answers is text, and never read as HTML or as a program.
+            for read in [
+                "innerHTML =",
+                "outerHTML =",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+            ] {
+                assert!(!text.contains(read), "{name}: {read}");
             }
             for line in text.lines().filter(|line| line.contains("://")) {
                 assert!(

@@ -220,6 +220,51 @@ async fn the_web_page_trades_the_key_for_a_cookie() {
     service.stop().await;
 }
 
+/// Signs in to the web page; the cookie as a browser sends it.
+async fn signed_in(service: &Service, key: &str) -> String {
+    let session = service.http.post(format!("{}/api/session", service.base));
+    let opened = session.json(&json!({"key": key})).send().await.unwrap();
+    assert_eq!(opened.status(), 200);
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_restart_signs_nobody_out_of_the_web_page_but_signing_out_and_another_key_do() {
+    let mut service = start(site(0), &[("API_KEY", KEY)]).await;
+    let (stays, leaves) = (
+        signed_in(&service, KEY).await,
+        signed_in(&service, KEY).await,
+    );
+    let status = async |service: &Service, cookie: &str| {
+        let list = with(service, Method::GET, "/api/indexes", "").header("cookie", cookie);
+        list.send().await.unwrap().status().as_u16()
+    };
+    let closed = with(&service, Method::DELETE, "/api/session", "").header("cookie", &leaves);
+    assert_eq!(closed.send().await.unwrap().status(), 204);
+
+    service.restart(&[("API_KEY", KEY)]).await;
+    assert_eq!(status(&service, &stays).await, 200);
+    assert_eq!(status(&service, &leaves).await, 401);
+
+    // Another key knows none of them; the first one does again.
+    service.restart(&[("API_KEY", "another-key")]).await;
+    assert_eq!(status(&service, &stays).await, 401);
+    service.restart(&[]).await;
+    assert_eq!(status(&service, &stays).await, 200, "nothing is asked for");
+    service.restart(&[("API_KEY", KEY)]).await;
+    assert_eq!(status(&service, &stays).await, 200);
+
+    // Neither cookie nor key is in the database.
+    let secret = stays.split('=').nth(1).unwrap();
+    for file in std::fs::read_dir(service.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let holds = |text: &str| bytes.windows(text.len()).any(|some| some == text.as_bytes());
+        assert!(!holds(secret) && !holds(KEY));
+    }
+    service.stop().await;
+}
+
 /// A wrong credential, presented in one of all ways.
 fn wrong(service: &Service, way: usize) -> RequestBuilder {
     let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}});

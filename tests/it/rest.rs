@@ -525,6 +525,32 @@ async fn pages_tell_what_is_indexed_and_what_is_not() {
         (one["state"].as_str(), &one["reason"], one["kind"].as_str()),
         (Some("searchable"), &Value::Null, Some("page"))
     );
+    let of = |page: &Value, what: &str| format!("{path}/{}/{what}", page["id"].as_str().unwrap());
+    let (_, text) = service.get(&of(page, "markdown")).await;
+    assert_eq!(text["page"], *page);
+    assert!(
+        text["markdown"].as_str().unwrap().contains("is a zebra."),
+        "{text}"
+    );
+    let (_, cut) = service.get(&of(page, "passages")).await;
+    assert_eq!(
+        (&cut["known"], cut["items"].as_array().unwrap().len()),
+        (&json!(true), 1)
+    );
+    assert!(
+        cut["items"][0]["text"].as_str().unwrap().contains("zebra"),
+        "{cut}"
+    );
+    // What no answer may quote is not shown in this way either.
+    let hidden = json!({"id": secret.to_string()});
+    assert_eq!(
+        service.get(&of(&hidden, "retry")).await.0,
+        405,
+        "it is known"
+    );
+    for what in ["markdown", "passages"] {
+        assert_problem(&service.get(&of(&hidden, what)).await, 404, "not_found");
+    }
     assert_problem(&service.get(&format!("{path}/1")).await, 404, "not_found");
     assert_problem(
         &service.get(&format!("{path}?state=lost")).await,
@@ -575,11 +601,22 @@ async fn tokens_are_shown_once_and_end_when_revoked() {
         404,
         "not_found",
     );
-    assert_problem(
-        &service.post(&path, json!({"nam": "x"})).await,
-        422,
-        "invalid_field",
-    );
+    for wrong in [
+        json!({"nam": "x"}),
+        json!({"expires_in_days": 0}),
+        json!({"expires_in_days": 3651}),
+        json!({"expires_in_days": "soon"}),
+    ] {
+        assert_problem(&service.post(&path, wrong).await, 422, "invalid_field");
+    }
+    let (_, lasting) = service.post(&path, json!({"expires_in_days": null})).await;
+    assert_eq!(lasting["expires_at"], Value::Null);
+    let (_, ending) = service.post(&path, json!({"expires_in_days": 90})).await;
+    let moment = |of: &Value| -> chrono::DateTime<chrono::Utc> {
+        of.as_str().unwrap().parse().unwrap()
+    };
+    let lasts = moment(&ending["expires_at"]) - moment(&ending["created_at"]);
+    assert_eq!(lasts.num_hours(), 90 * 24 - i64::from(lasts.num_hours() < 90 * 24));
     service.stop().await;
 }
 
@@ -644,6 +681,11 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
         ),
         (Some("ok"), Some(1))
     );
+    assert_eq!(summary["reasons"], json!([]));
+    assert_eq!(summary["confluence"]["site"], service.sim.base_url());
+    assert_eq!(summary["confluence"]["paused_until"], Value::Null);
+    assert_eq!(summary["stores"][0]["backend"], "local");
+    assert_eq!(summary["disk"]["bodies"], 2);
     service
         .post("/api/indexes/agent/a/query", json!({"query": "zebra"}))
         .await;

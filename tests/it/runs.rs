@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{assert_problem, id, site, start, until};
 
@@ -184,6 +184,29 @@ async fn a_mass_deletion_waits_for_the_administrator() {
         assert_problem(&service.post(&confirm, body).await, 422, "invalid_field");
     }
 
+    // Who is asked sees what about, and each answer can be taken back by the other one.
+    let question_path = format!("{index_path}/question");
+    let question = async || service.get(&question_path).await.1["question"].clone();
+    let asked = question().await;
+    assert_eq!(
+        (&asked["state"], &asked["page_count"], &asked["run_id"]),
+        (&json!("waiting"), &json!(20), &waiting["id"])
+    );
+    assert_eq!(asked["pages"].as_array().unwrap().len(), 20);
+    assert_eq!(asked["pages"][0]["state"], "vanishing");
+    assert!(asked["pages"][0]["reason"].as_str().unwrap().contains("trash"));
+    assert_eq!(asked["answered_by"], Value::Null);
+    let refuse = || service.post(&confirm, json!({"decision": "refuse"}));
+    assert_eq!(refuse().await.0, 200);
+    assert_problem(&refuse().await, 409, "conflict");
+    let refused = question().await;
+    assert_eq!(refused["state"], "refused");
+    assert_eq!(
+        refused["answered_by"],
+        "the administrator (no key is asked for) from 127.0.0.1"
+    );
+    assert_eq!(refused["pages"][0]["state"], "searchable", "quoted again");
+
     let (status, run) = service.post(&confirm, json!({"decision": "accept"})).await;
     assert_eq!(status, 202);
     assert_ne!(run["id"], waiting["id"]);
@@ -193,6 +216,77 @@ async fn a_mass_deletion_waits_for_the_administrator() {
         (Some("succeeded"), Some(20)),
         "{done}"
     );
+    assert_eq!(question().await, Value::Null, "it is carried out");
+    assert_problem(&refuse().await, 409, "conflict");
+    let removed = format!("/api/runs/{}/pages?change=removed&limit=15", id(&done));
+    let (_, list) = service.get(&removed).await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 15);
+    assert_eq!(list["items"][0]["state"], "removed");
+    let rest = format!("{removed}&cursor={}", list["next_cursor"].as_str().unwrap());
+    let (_, list) = service.get(&rest).await;
+    assert_eq!(
+        (list["items"].as_array().unwrap().len(), &list["next_cursor"]),
+        (5, &Value::Null)
+    );
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
+    let site = site(0);
+    let hosts = [0, 1, 2]
+        .map(|n| site.create_page("OPS", None, &format!("Host {n}"), "<p>zebra</p>"));
+    let service = start(site.clone(), &[]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let pages = async |run: &Value| -> Vec<(String, String, Value)> {
+        let (status, list) = service.get(&format!("/api/runs/{}/pages", id(run))).await;
+        assert_eq!(status, 200, "{list}");
+        let items = list["items"].as_array().unwrap().iter();
+        let mut told: Vec<_> = items
+            .map(|page| {
+                let text = |field: &str| page[field].as_str().unwrap().to_owned();
+                (text("change"), text("title"), page["state"].clone())
+            })
+            .collect();
+        told.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        told
+    };
+    let told = |change: &str, title: &str, state: Value| (change.to_owned(), title.to_owned(), state);
+    let searchable = || json!("searchable");
+    let first: Vec<_> = ["Host 0", "Host 1", "Host 2"]
+        .map(|title| told("added", title, searchable()))
+        .into();
+    assert_eq!(pages(&index["last_run"]).await, first);
+
+    site.create_page("OPS", None, "Host 3", "<p>new</p>");
+    site.edit(hosts[0], "<p>other words</p>");
+    let (status, dry) = service
+        .post("/api/indexes/agent/a/sync", json!({"dry_run": true}))
+        .await;
+    assert_eq!(status, 202, "{dry}");
+    let run_path = format!("/api/runs/{}", id(&dry));
+    let dry = until("the dry run is over", async || {
+        let (_, run) = service.get(&run_path).await;
+        (!run["finished_at"].is_null()).then_some(run)
+    })
+    .await;
+    assert_eq!((&dry["plan"]["add"], &dry["plan"]["update"]), (&json!(1), &json!(1)));
+    let planned = [
+        told("added", "Host 3", Value::Null),
+        told("changed", "Host 0", searchable()),
+    ];
+    assert_eq!(pages(&dry).await, planned);
+
+    let done = service.swept(&index).await;
+    let did = [
+        told("added", "Host 3", searchable()),
+        told("changed", "Host 0", searchable()),
+    ];
+    assert_eq!(pages(&done).await, did);
+    let wrong = format!("/api/runs/{}/pages?change=lost", id(&done));
+    assert_problem(&service.get(&wrong).await, 422, "invalid_field");
+    let none = format!("/api/runs/{}/pages", domain::RunId::generate());
+    assert_problem(&service.get(&none).await, 404, "not_found");
     service.stop().await;
 }
 

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
 use crate::index::IndexProgress;
-use crate::page::{PageRecord, Standing};
+use crate::page::{Page, PageRecord, Standing};
 use crate::problem::name_some;
-use crate::{PageId, Timestamp};
+use crate::{PageId, RunId, Timestamp};
 
 /// Single pages are not guarded in indexes with fewer stored pages than this: half of four pages is no catastrophe. A space that
 /// the account does not see any more is: its pages go through the guard whatever the size of the index, and the share decides.
@@ -122,6 +125,44 @@ pub fn refusal_in_words(pages: &BTreeSet<PageId>, answered_at: Option<Timestamp>
         name_some(pages.iter().map(ToString::to_string))
     )
 }
+
+/// How a question to the administrator stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum InquiryState {
+    /// It waits for its answer.
+    Waiting,
+    /// The pages may go; the next sweep removes them.
+    Accepted,
+    /// The pages stay.
+    Refused,
+}
+
+/// A question to the administrator with its pages, as people see it while it waits or its answer holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Inquiry {
+    /// The run that asked; answers go there.
+    pub run_id: RunId,
+    /// How it stands.
+    pub state: InquiryState,
+    /// When it was asked.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// Why it was asked, in words.
+    pub reason: Option<String>,
+    /// When it was answered; null while it waits.
+    pub answered_at: Option<DateTime<Utc>>,
+    /// Who answered, how and from where; null while it waits, and where that is not known.
+    pub answered_by: Option<String>,
+    /// How many pages it is about.
+    pub page_count: usize,
+    /// The first of them by id, each with why it is to leave.
+    pub pages: Vec<Page>,
+}
+
+/// So many pages of a question are shown.
+pub const SHOWN_OF_A_QUESTION: usize = 500;
 
 /// What the guard says about some removals.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -321,8 +321,7 @@ pub struct Index {
     /// The newest run that is not a dry one, running or over.
     pub last_run: Option<Run>,
     /// How fresh its answers are: `finished_at` of the newest succeeded or partial run that read Confluence and did not end ahead of
-    /// now; `None` before the first, and while only a clock that was ahead tells of one.
-    #[serde(skip)]
+    /// now; null before the first, and while only a clock that was ahead tells of one.
     pub as_of: Option<DateTime<Utc>>,
     /// When the next scheduled run is due; null while disabled.
     pub next_run_at: Option<DateTime<Utc>>,
@@ -356,6 +355,8 @@ pub struct IndexProgress {
     pub deletions_refused: bool,
     /// When the administrator last answered. Written with the answer only.
     pub guard_answered_at: Option<DateTime<Utc>>,
+    /// Who that was, as far as known: how and from where. Written with the answer only.
+    pub guard_answered_by: Option<String>,
     /// The settings that the last complete run applied. What would still belong by them leaves by the administrator's own
     /// change of scope.
     pub applied_settings: Option<IndexSettings>,

@@ -21,4 +21,14 @@ pub struct Token {
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// When it ends by itself; null when it does not.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Token {
+    /// Whether it has ended by itself.
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
 }

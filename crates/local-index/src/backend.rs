@@ -8,7 +8,7 @@ use domain::document::Document;
 use domain::index::{BackendKind, Remote};
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
-    StoreSpec, StoredDocument,
+    StoreSpec, StoredDocument, StoredPassage,
 };
 use domain::query::{Found, RetrievalQuery};
 
@@ -221,6 +221,18 @@ impl RetrievalBackend for LocalIndex {
         self.blocking(move |inner| {
             let mut connection = inner.store.reader()?;
             search::search(&mut connection, &inner.vocabularies, &id, &query)
+        })
+        .await
+    }
+
+    async fn passages(
+        &self,
+        remote: &Remote,
+        document: &DocumentId,
+    ) -> Result<Option<Vec<StoredPassage>>, BackendError> {
+        let (id, document) = (remote.id.clone(), document.clone());
+        self.blocking(move |inner| {
+            write::passages(&mut *inner.store.reader()?, &id, &document).map(Some)
         })
         .await
     }

@@ -144,6 +144,15 @@ UPDATE collections SET tokenizer = '';
 /// Between the headings of a chunk in its row: a character that no heading holds and no tokenizer keeps.
 pub(crate) const HEADING_SEPARATOR: &str = "\u{1f}";
 
+/// The headings of a chunk, from the top, as its row holds them.
+pub(crate) fn heading_path(headings: &str) -> Vec<String> {
+    headings
+        .split(HEADING_SEPARATOR)
+        .filter(|heading| !heading.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 #[derive(QueryableByName)]
 struct UserVersion {
     #[diesel(sql_type = BigInt)]

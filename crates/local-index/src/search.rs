@@ -16,7 +16,7 @@ use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
 use crate::language::Language;
 use crate::question::{self, Word};
-use crate::schema::{HEADING_SEPARATOR, chunks, documents, postings};
+use crate::schema::{chunks, documents, heading_path, postings};
 use crate::scoring::{self, Best, Scored, Walk};
 use crate::segments::{self, Segment};
 use crate::spelling::Vocabularies;
@@ -478,11 +478,7 @@ fn read(
             document: DocumentId::new(document.clone()),
             text,
             score: f64::from(least),
-            heading_path: headings
-                .split(HEADING_SEPARATOR)
-                .filter(|heading| !heading.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            heading_path: heading_path(headings),
             anchor: anchor.clone(),
         });
     }

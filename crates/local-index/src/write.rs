@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use domain::document::Document;
-use domain::ports::retrieval::{ItemOutcome, StoreSpec, StoredDocument};
+use domain::ports::retrieval::{ItemOutcome, StoreSpec, StoredDocument, StoredPassage};
 use domain::{DocumentId, IndexId};
 
 use crate::chunking::{self, Piece};
@@ -322,6 +322,28 @@ pub(crate) fn present(
         );
     }
     Ok(there)
+}
+
+/// The chunks of a document in the order of its text; none of one that is not there.
+pub(crate) fn passages(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+    document: &DocumentId,
+) -> Result<Vec<StoredPassage>, LocalIndexError> {
+    let collection = collection(connection, remote_id)?;
+    let rows: Vec<(String, Option<String>, String)> = chunks::table
+        .inner_join(documents::table)
+        .filter(documents::collection.eq(collection.id))
+        .filter(documents::id.eq(document.as_str()))
+        .order(chunks::ordinal)
+        .select((chunks::headings, chunks::anchor, chunks::text))
+        .load(connection)?;
+    let passage = |(headings, anchor, text): (String, _, _)| StoredPassage {
+        headings: schema::heading_path(&headings),
+        anchor,
+        text,
+    };
+    Ok(rows.into_iter().map(passage).collect())
 }
 
 /// Documents behind `after` in the order of their ids, with their hashes.

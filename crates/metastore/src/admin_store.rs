@@ -2,17 +2,21 @@
 
 use async_trait::async_trait;
 use domain::event::Event;
+use domain::guard::Inquiry;
+use domain::history::RunPage;
 use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
-    AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, StoreResult,
+    AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter, StoreResult,
 };
 use domain::run::Run;
 use domain::token::Token;
 use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
-use crate::ops::{bodies, events, indexes, listing, runs, sessions, small, tokens};
+use crate::ops::{
+    bodies, events, guard, history, indexes, listing, page_sessions, runs, sessions, small, tokens,
+};
 
 #[async_trait]
 impl AdminStore for Metastore {
@@ -68,10 +72,24 @@ impl AdminStore for Metastore {
         self.write(move |c| runs::request_cancel(c, run)).await
     }
 
-    async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run> {
-        let now = self.now();
-        self.write(move |c| runs::answer_guard(c, run, accept, now))
+    async fn answer_guard_by(
+        &self,
+        run: RunId,
+        accept: bool,
+        by: Option<&str>,
+    ) -> StoreResult<Run> {
+        let (by, now) = (by.map(str::to_owned), self.now());
+        self.write(move |c| guard::answer(c, run, accept, by.as_deref(), now))
             .await
+    }
+
+    async fn inquiry(&self, index: IndexId) -> StoreResult<Option<Inquiry>> {
+        self.read(move |c| guard::inquiry(c, index)).await
+    }
+
+    async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>> {
+        let filter = filter.clone();
+        self.read(move |c| history::list(c, run, &filter)).await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {
@@ -89,12 +107,12 @@ impl AdminStore for Metastore {
         &self,
         index: IndexId,
         name: &str,
-        prefix: &str,
-        secret_hash: &str,
+        (prefix, secret_hash): (&str, &str),
+        expires_at: Option<Timestamp>,
     ) -> StoreResult<Token> {
         let (name, prefix, hash) = (name.to_owned(), prefix.to_owned(), secret_hash.to_owned());
         let now = self.now();
-        self.write(move |c| tokens::create(c, index, &name, &prefix, &hash, now))
+        self.write(move |c| tokens::create(c, index, &name, (&prefix, &hash), expires_at, now))
             .await
     }
 
@@ -117,6 +135,9 @@ impl AdminStore for Metastore {
         let Some(mut token) = self.answer(move |c| tokens::by_hash(c, &hash)).await? else {
             return Ok(None);
         };
+        if token.has_expired(self.now()) {
+            return Ok(None);
+        }
         if let Some(minute) = tokens::use_to_note(&token, self.now()) {
             token.last_used_at = Some(minute);
             // Whoever presents a token does not wait for the writer.
@@ -191,5 +212,20 @@ impl AdminStore for Metastore {
     async fn forget_sessions(&self, ids: &[String]) -> StoreResult<()> {
         let ids = ids.to_vec();
         self.write(move |c| sessions::forget(c, &ids)).await
+    }
+
+    async fn page_sessions(&self) -> StoreResult<Vec<(String, Timestamp)>> {
+        self.read(page_sessions::all).await
+    }
+
+    async fn keep_page_session(&self, hash: &str, until: Timestamp) -> StoreResult<()> {
+        let hash = hash.to_owned();
+        self.write(move |c| page_sessions::keep(c, &hash, until))
+            .await
+    }
+
+    async fn end_page_sessions(&self, hashes: &[String]) -> StoreResult<()> {
+        let hashes = hashes.to_vec();
+        self.write(move |c| page_sessions::end(c, &hashes)).await
     }
 }

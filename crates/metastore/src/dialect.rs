@@ -12,9 +12,10 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::{Done, conflict, failed};
-use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, SpaceRow};
+use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, RunPageRow, SpaceRow};
 use crate::schema::{
-    bodies, checkpoints, comments, holdings, index_spaces, people, remembered, synced_pages,
+    bodies, checkpoints, comments, holdings, index_spaces, people, remembered, run_pages,
+    synced_pages,
 };
 
 /// The connection.
@@ -94,6 +95,18 @@ pub(crate) fn put_holdings(connection: &mut Conn, rows: &[HoldingRow]) -> Done<(
                 kind, want, have, in_doubt, claimed_by, accepted_at, attempts, failed_at, next_try_at, last_error, since,
                 open,
             ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_run_pages(connection: &mut Conn, rows: &[RunPageRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(run_pages::table)
+            .values(batch)
+            .on_conflict((run_pages::run_id, run_pages::page_id))
+            .do_update()
+            .set(take!(run_pages: kind, change, reason, title, url))
             .execute(connection)?;
     }
     Ok(())

@@ -226,6 +226,8 @@ mod tests {
             tokens,
             remembered,
             mcp_sessions,
+            page_sessions,
+            run_pages,
         );
         let tables = objects(&mut connection)
             .into_iter()

@@ -34,6 +34,7 @@ table! {
         guarded_pages -> Text,
         applied_settings -> Nullable<Text>,
         quiet_hours -> Nullable<Text>,
+        guard_answered_by -> Nullable<Text>,
     }
 }
 
@@ -239,6 +240,7 @@ table! {
         secret_hash -> Text,
         created_at -> Timestamp,
         last_used_at -> Nullable<Timestamp>,
+        expires_at -> Nullable<Timestamp>,
     }
 }
 
@@ -255,6 +257,25 @@ table! {
         owner -> Text,
         opening -> Text,
         used_at -> Timestamp,
+    }
+}
+
+table! {
+    page_sessions (hash) {
+        hash -> Text,
+        ends_at -> Timestamp,
+    }
+}
+
+table! {
+    run_pages (run_id, page_id) {
+        run_id -> Text,
+        page_id -> Text,
+        kind -> Text,
+        change -> Text,
+        reason -> Nullable<Text>,
+        title -> Nullable<Text>,
+        url -> Nullable<Text>,
     }
 }
 

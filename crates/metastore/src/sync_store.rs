@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
+use domain::history::RunPage;
 use domain::holding::{HoldingChange, Wanted};
 use domain::index::{BackendKind, IndexSpace, IndexStatus, Remote};
 use domain::links::Naming;
@@ -23,8 +24,8 @@ use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, Wo
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, clock, comments, events, facts, holdings, indexes, links, listing,
-    objects, pages, prune, runs, small, spaces,
+    attachments, bodies, clock, comments, events, facts, history, holdings, indexes, links,
+    listing, objects, pages, prune, runs, small, spaces,
 };
 use crate::rows::{BodyRow, CommentRow};
 
@@ -120,6 +121,12 @@ impl SyncStore for Metastore {
     ) -> StoreResult<Run> {
         let (counts, requests, now) = (*counts, *requests, self.now());
         self.write(move |c| runs::touch(c, run, &counts, &requests, eta_seconds, now))
+            .await
+    }
+
+    async fn note_run_pages(&self, run: RunId, pages: &[RunPage]) -> StoreResult<()> {
+        let pages = pages.to_vec();
+        self.write(move |c| history::note_plan(c, run, &pages))
             .await
     }
 

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
-use domain::TokenId;
 use domain::ports::store::AdminStore;
 use domain::share::Share;
+use domain::{Timestamp, TokenId};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::fairness::Requester;
@@ -81,8 +81,8 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    /// For as long as the token is not revoked, nor its index deleted.
-    pub(super) fn of_token(&self, id: TokenId) -> Lease {
+    /// For as long as the token is not revoked, nor its index deleted, and has not expired.
+    pub(super) fn of_token(&self, id: TokenId, expires_at: Option<Timestamp>) -> Lease {
         let mut used = self.used();
         let known = used.get(&id).and_then(Weak::upgrade);
         let taken_back = known.unwrap_or_else(|| {
@@ -92,7 +92,7 @@ impl Leases {
         });
         Lease {
             taken_back: Some(taken_back),
-            ends: None,
+            ends: expires_at.map(SystemTime::from),
         }
     }
 

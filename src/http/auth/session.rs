@@ -1,15 +1,18 @@
 //! The web page's session: it trades the administrator's key for a cookie that scripts cannot read.
 //!
-//! Sessions live in memory: a restart asks for the key again.
+//! Sessions are rows, so that a restart signs nobody out. What is kept of one is a hash of its cookie and of the key that it was
+//! traded for: it opens nothing, and another key knows none of them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::Timestamp;
+use domain::ports::store::{AdminStore, StoreResult};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -28,10 +31,11 @@ const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Sessions kept at most; the oldest goes first.
 const MAX_SESSIONS: usize = 256;
 
-/// The open sessions, by the hash of their cookie.
-#[derive(Default)]
+/// The open sessions, by what is kept of their cookie.
 pub(super) struct Sessions {
-    open: Mutex<HashMap<[u8; 32], Open>>,
+    /// The digest of the key; `None`: there is none that could be traded.
+    key: Option<[u8; 32]>,
+    open: Mutex<HashMap<String, Open>>,
 }
 
 /// An open session.
@@ -41,49 +45,108 @@ struct Open {
     over: DropGuard,
 }
 
-impl Sessions {
-    fn open(&self) -> String {
-        let mut random = [0_u8; 32];
-        rand::rng().fill_bytes(&mut random);
-        let secret = URL_SAFE_NO_PAD.encode(random);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, session| session.until > SystemTime::now());
-        if open.len() >= MAX_SESSIONS {
-            let oldest = open
-                .iter()
-                .min_by_key(|(_, session)| session.until)
-                .map(|(hash, _)| *hash);
-            if let Some(oldest) = oldest {
-                open.remove(&oldest);
-            }
-        }
-        let session = Open {
-            until: SystemTime::now() + LIFETIME,
+impl Open {
+    fn new(until: SystemTime) -> Self {
+        Self {
+            until,
             over: CancellationToken::new().drop_guard(),
-        };
-        open.insert(hash(&secret), session);
-        secret
-    }
-
-    /// How long the session is open of which the request carries the cookie; `None`: of none.
-    pub(super) fn lease(&self, request: &HttpRequest) -> Option<Lease> {
-        let cookie = request.cookie(COOKIE)?;
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(&hash(cookie.value()))?;
-        (session.until > SystemTime::now())
-            .then(|| Lease::of(session.over.token().clone(), session.until))
-    }
-
-    fn close(&self, request: &HttpRequest) {
-        if let Some(cookie) = request.cookie(COOKIE) {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.remove(&hash(cookie.value()));
         }
     }
 }
 
-fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
+impl Sessions {
+    /// Those for which this key, by its digest, was traded.
+    pub(super) fn of_key(key: Option<[u8; 32]>) -> Self {
+        Self {
+            key,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Takes up the sessions that an earlier process kept, and forgets those that are over. Those of another key stay unknown, and
+    /// are forgotten when their time is over.
+    pub(super) async fn restore(&self, store: &dyn AdminStore) -> StoreResult<()> {
+        let now = SystemTime::now();
+        let mut over = Vec::new();
+        for (hash, until) in store.page_sessions().await? {
+            let until = SystemTime::from(until);
+            if until > now {
+                self.open().insert(hash, Open::new(until));
+            } else {
+                over.push(hash);
+            }
+        }
+        store.end_page_sessions(&over).await
+    }
+
+    /// Opens a session: it is kept before its cookie is answered.
+    async fn begin(&self, store: &dyn AdminStore) -> StoreResult<String> {
+        let mut random = [0_u8; 32];
+        rand::rng().fill_bytes(&mut random);
+        let secret = URL_SAFE_NO_PAD.encode(random);
+        let hash = self.hash(&secret);
+        let until = SystemTime::now() + LIFETIME;
+        store
+            .keep_page_session(&hash, Timestamp::from(until))
+            .await?;
+        let over = {
+            let mut open = self.open();
+            let mut over: Vec<String> = open
+                .extract_if(|_, session| session.until <= SystemTime::now())
+                .map(|(hash, _)| hash)
+                .collect();
+            if open.len() >= MAX_SESSIONS {
+                let oldest = open
+                    .iter()
+                    .min_by_key(|(_, session)| session.until)
+                    .map(|(hash, _)| hash.clone());
+                open.retain(|hash, _| Some(hash) != oldest.as_ref());
+                over.extend(oldest);
+            }
+            open.insert(hash, Open::new(until));
+            over
+        };
+        if let Err(error) = store.end_page_sessions(&over).await {
+            tracing::warn!(%error, "sessions of the web page that are over could not be forgotten; the next start does");
+        }
+        Ok(secret)
+    }
+
+    /// How long the session is open of which the request carries the cookie; `None`: of none.
+    pub(super) fn lease(&self, request: &HttpRequest) -> Option<Lease> {
+        let hash = self.hash_of(request)?;
+        let open = self.open();
+        let session = open.get(&hash)?;
+        (session.until > SystemTime::now())
+            .then(|| Lease::of(session.over.token().clone(), session.until))
+    }
+
+    /// Ends the session of the request: at once here, and for the next process when its row is gone.
+    async fn end(&self, request: &HttpRequest, store: &dyn AdminStore) -> StoreResult<()> {
+        let Some(hash) = self.hash_of(request) else {
+            return Ok(());
+        };
+        self.open().remove(&hash);
+        store.end_page_sessions(&[hash]).await
+    }
+
+    fn hash_of(&self, request: &HttpRequest) -> Option<String> {
+        self.key?;
+        Some(self.hash(request.cookie(COOKIE)?.value()))
+    }
+
+    fn hash(&self, secret: &str) -> String {
+        // The secret is random, so nobody learns anything of the key from this.
+        let hash = Sha256::new()
+            .chain_update(self.key.unwrap_or_default())
+            .chain_update(secret.as_bytes())
+            .finalize();
+        URL_SAFE_NO_PAD.encode(hash)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Signing in.
@@ -151,23 +214,28 @@ pub async fn open_session(
     if !super::is(auth.key, key.trim()) {
         return Err(auth.wrong(&request, "That key is not correct.", None));
     }
+    let secret = auth.sessions.begin(state.store.as_ref()).await?;
     let view = SessionView {
         required: true,
         signed_in: true,
     };
     Ok(HttpResponse::Ok()
-        .cookie(cookie(&state, auth.sessions.open(), LIFETIME))
+        .cookie(cookie(&state, secret, LIFETIME))
         .json(view))
 }
 
 /// Ends the session.
 #[utoipa::path(delete, path = "/api/session", operation_id = "close_session", tag = "session",
     summary = "End the session.", responses((status = 204)))]
-pub async fn close_session(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    state.auth.sessions.close(&request);
-    HttpResponse::NoContent()
+pub async fn close_session(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    let sessions = &state.auth.sessions;
+    sessions.end(&request, state.store.as_ref()).await?;
+    Ok(HttpResponse::NoContent()
         .cookie(cookie(&state, String::new(), Duration::ZERO))
-        .finish()
+        .finish())
 }
 
 fn cookie(state: &AppState, value: String, lifetime: Duration) -> Cookie<'static> {

@@ -9,6 +9,10 @@ export class Problem extends Error {
   }
 }
 
+/// Who hears that the session is over.
+let signedOut = () => {};
+export const onSignedOut = (listener) => (signedOut = listener);
+
 async function call(method, path, body) {
   const options = { method, headers: { accept: "application/json" }, credentials: "same-origin" };
   if (body !== undefined) {
@@ -28,20 +32,49 @@ async function call(method, path, body) {
   } catch {
     value = null;
   }
-  if (!response.ok) throw new Problem(response.status, value || {});
-  return value;
+  if (response.ok) return value;
+  if (response.status === 401 && path !== "api/session") signedOut();
+  throw new Problem(response.status, value || {});
 }
 
 const id = encodeURIComponent;
+const index = (one) => `api/indexes/${id(one)}`;
+
+/// `?name=value&…` of what is set.
+function query(values) {
+  const set = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return set.length ? `?${new URLSearchParams(set)}` : "";
+}
 
 export const session = () => call("GET", "api/session");
 export const signIn = (key) => call("POST", "api/session", { key });
 export const signOut = () => call("DELETE", "api/session");
+
+export const health = () => call("GET", "health");
+export const doctor = () => call("GET", "api/doctor");
 export const spaces = () => call("GET", "api/spaces");
-export const createIndex = (index) => call("POST", "api/indexes/", index);
-export const deleteIndex = (index) => call("DELETE", `api/indexes/${id(index)}`);
-export const sync = (index, order) => call("POST", `api/indexes/${id(index)}/sync`, order);
-export const cancel = (run) => call("POST", `api/runs/${id(run)}/cancel`, {});
-export const confirm = (run, decision) => call("POST", `api/runs/${id(run)}/confirm`, { decision });
-export const failedPages = (index) => call("GET", `api/indexes/${id(index)}/pages?state=failed&limit=20`);
-export const query = (agent, words, topK) => call("POST", `api/indexes/agent/${id(agent)}/query`, { query: words, top_k: topK });
+
+export const createIndex = (fields) => call("POST", "api/indexes/", fields);
+export const changeIndex = (one, fields) => call("PATCH", index(one), fields);
+export const deleteIndex = (one) => call("DELETE", index(one));
+export const sync = (one, order) => call("POST", `${index(one)}/sync`, order);
+
+export const runs = (values) => call("GET", `api/runs${query(values)}`);
+export const run = (one) => call("GET", `api/runs/${id(one)}`);
+export const runPages = (one, values) => call("GET", `api/runs/${id(one)}/pages${query(values)}`);
+export const cancel = (one) => call("POST", `api/runs/${id(one)}/cancel`, {});
+export const confirm = (one, decision) => call("POST", `api/runs/${id(one)}/confirm`, { decision });
+export const question = async (one) => (await call("GET", `${index(one)}/question`)).question;
+
+export const pages = (one, values) => call("GET", `${index(one)}/pages${query(values)}`);
+const page = (one, which) => `${index(one)}/pages/${id(which)}`;
+export const onePage = (one, which) => call("GET", page(one, which));
+export const markdown = (one, which) => call("GET", `${page(one, which)}/markdown`);
+export const passages = (one, which) => call("GET", `${page(one, which)}/passages`);
+export const retry = (one, which) => call("POST", `${page(one, which)}/retry`, {});
+
+export const tokens = async (one) => (await call("GET", `${index(one)}/tokens`)).items;
+export const createToken = (one, fields) => call("POST", `${index(one)}/tokens`, fields);
+export const revokeToken = (one, token) => call("DELETE", `${index(one)}/tokens/${id(token)}`);
+
+export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);

@@ -1,61 +1,92 @@
-// The page: signs in where it has to, follows the events, and hands them to its parts.
+// The page: signs in where it has to, follows the events, and shows the view that the address names.
 
 import * as api from "./api.js";
+import * as live from "./live.js";
+import * as ask from "./ask.js";
+import * as checks from "./checks.js";
 import * as create from "./create.js";
-import * as indexes from "./indexes.js";
-import * as search from "./search.js";
-import { $, refreshTimes, toast } from "./dom.js";
+import * as index from "./index.js";
+import * as overview from "./overview.js";
+import { $, el, refreshTimes, toast } from "./dom.js";
+import { current } from "./router.js";
 
-let events = null;
+const VIEWS = { "": overview, ask, checks, new: create, index };
+const NAME = "Confluence Sync";
 
-function live(state, text) {
+let shown = null;
+let inside = false;
+let retry = null;
+
+function stands(state, text) {
   $("#live").dataset.state = state;
   $("#live-text").textContent = text;
 }
 
-function watch() {
-  events?.close();
-  events = new EventSource("api/events");
-  const on = (name, work) => events.addEventListener(name, (event) => work(JSON.parse(event.data)));
-  on("snapshot", (snapshot) => {
-    live("live", "Live");
-    indexes.replaceAll(snapshot.indexes, snapshot.runs);
-  });
-  on("run_started", indexes.applyRun);
-  on("progress", indexes.applyRun);
-  on("run_finished", indexes.applyRun);
-  on("index_changed", indexes.applyIndex);
-  events.onopen = () => live("live", "Live");
-  events.onerror = async () => {
-    live("lost", "Reconnecting…");
-    // A browser does not come back by itself after an answer that is no stream.
-    if (events.readyState === EventSource.CLOSED) {
-      await new Promise((resolve) => setTimeout(resolve, 3000));
-      enter();
-    }
-  };
+/// Shows what the address names. `moved`: somebody went there, so that the focus goes along.
+function show(moved) {
+  if (!inside || !live.isKnown()) return;
+  const { path, query } = current();
+  const [name = "", ...rest] = path;
+  for (const link of document.querySelectorAll("#nav a[data-view]")) {
+    const here = link.dataset.view === name || (link.dataset.view === "" && (name === "index" || name === "new"));
+    if (here) link.setAttribute("aria-current", name === link.dataset.view ? "page" : "true");
+    else link.removeAttribute("aria-current");
+  }
+  // A view that knows how to go on by itself keeps what it has.
+  if (shown?.view === VIEWS[name] && shown.at?.(rest, query)) return;
+  shown?.stop?.();
+  const root = $("#view");
+  root.replaceChildren();
+  shown = { ...(VIEWS[name]?.show(root, rest, query) || nowhere(root)), view: VIEWS[name] };
+  title();
+  if (moved) {
+    scrollTo(0, 0);
+    const heading = root.querySelector("h1");
+    heading?.setAttribute("tabindex", "-1");
+    heading?.focus({ preventScroll: true });
+  }
+}
+
+function title() {
+  const heading = $("#view h1");
+  document.title = heading ? `${heading.textContent} · ${NAME}` : NAME;
+}
+
+function nowhere(root) {
+  root.append(el("h1", {}, "There is no such view"), el("p", {}, el("a", { href: "#/" }, "To the overview")));
+  return {};
 }
 
 async function enter() {
+  clearTimeout(retry);
   let session;
   try {
     session = await api.session();
   } catch {
-    live("lost", "Not reachable");
-    setTimeout(enter, 3000);
+    stands("lost", "Not reachable");
+    retry = setTimeout(enter, 3000);
     return;
   }
-  const inside = !session.required || session.signed_in;
+  inside = !session.required || session.signed_in;
   $("#sign-in").hidden = inside;
-  $("#workspace").hidden = !inside;
+  $("#view").hidden = !inside;
+  $("#nav").hidden = !inside;
   $("#sign-out").hidden = !(session.required && session.signed_in);
   if (inside) {
-    watch();
+    live.follow(stands, enter);
   } else {
-    events?.close();
-    live("locked", "Signed out");
+    leave();
+    stands("locked", "Signed out");
+    document.title = `Sign in · ${NAME}`;
     $("#key").focus();
   }
+}
+
+function leave() {
+  live.forget();
+  shown?.stop?.();
+  shown = null;
+  $("#view").replaceChildren();
 }
 
 $("#sign-in-form").addEventListener("submit", async (event) => {
@@ -66,13 +97,17 @@ $("#sign-in-form").addEventListener("submit", async (event) => {
     $("#key").value = "";
     await enter();
   } catch (error) {
-    $("#sign-in-error").textContent = error.status === 401 ? "This is not the key." : error.message;
+    $("#sign-in-error").textContent = error.message;
+    $("#key").focus();
   }
 });
 
 $("#sign-out").addEventListener("click", async () => {
-  await api.signOut().catch((error) => toast(error.message, "bad"));
-  indexes.replaceAll([], []);
+  try {
+    await api.signOut();
+  } catch (error) {
+    toast(error.message, "bad");
+  }
   await enter();
 });
 
@@ -87,18 +122,17 @@ $("#theme").addEventListener("click", () => {
   }
 });
 
-$("#connect-close").addEventListener("click", () => $("#connect").close());
-$("#connect-copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText($("#connect-yaml").textContent);
-    toast("Copied.", "good");
-  } catch {
-    toast("The browser does not allow copying; select the text instead.", "bad");
-  }
+// The address behind `#` is the view's.
+$("#skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("#main").focus();
 });
 
-indexes.onChange(() => search.offer(indexes.all()));
-search.start();
-create.start();
+api.onSignedOut(() => inside && enter());
+live.listen(() => {
+  if (!shown) show(false);
+  else shown.live?.();
+});
+addEventListener("hashchange", () => show(true));
 setInterval(refreshTimes, 10_000);
 enter();

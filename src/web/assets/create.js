@@ -1,93 +1,46 @@
-// The form for a new index.
+// A new index.
 
 import * as api from "./api.js";
-import { $, el, toast } from "./dom.js";
-import { applyIndex } from "./indexes.js";
+import * as live from "./live.js";
+import { attempt, complain, el, errorSlot, toast } from "./dom.js";
+import { indexFields } from "./fields.js";
+import { go } from "./router.js";
 
-const chosen = new Set();
-let known = [];
-
-export function start() {
-  $("#new-index").addEventListener("click", open);
-  $("#create-cancel").addEventListener("click", () => $("#create").close());
-  $("#space-filter").addEventListener("input", list);
-  $("#create-name").addEventListener("input", suggest);
-  $("#create-agent").addEventListener("input", (event) => (event.target.dataset.touched = "yes"));
-  $("#create-form").addEventListener("submit", (event) => {
+export function show(root) {
+  const fields = indexFields(null);
+  let touched = false;
+  fields.agent.addEventListener("input", () => (touched = true));
+  // An agent id from the name, until somebody types one.
+  fields.name.addEventListener("input", () => {
+    if (touched) return;
+    const plain = fields.name.value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+    fields.agent.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
+  });
+  const slot = errorSlot();
+  const submit = el("button", { class: "primary", type: "submit" }, "Create and sync");
+  const form = el("form", { novalidate: true, onsubmit: (event) => {
     event.preventDefault();
-    submit();
-  });
-}
+    attempt(submit, slot, send);
+  } }, fields.root, slot, el("div", { class: "actions" }, submit, el("a", { class: "button", href: "#/" }, "Cancel")));
+  root.append(
+    el("p", { class: "trail" }, el("a", { href: "#/" }, "← Overview")),
+    el("h1", {}, "New index"),
+    el("p", { class: "dim" }, "An index keeps the pages of some spaces current for one agent. Its first sync starts at once."),
+    form);
 
-async function open() {
-  $("#create-form").reset();
-  delete $("#create-agent").dataset.touched;
-  chosen.clear();
-  complain([]);
-  list();
-  $("#create").showModal();
-  $("#create-name").focus();
-  try {
-    known = (await api.spaces()).items;
-    list();
-  } catch (error) {
-    known = [];
-    list(`The spaces cannot be listed: ${error.message}`);
+  async function send() {
+    complain(form, null);
+    const wanted = Object.fromEntries(Object.entries(fields.value()).filter(([, value]) => value !== null));
+    try {
+      const made = await api.createIndex(wanted);
+      live.applyIndex(made);
+      toast(`“${made.name}” was created; its first sync is under way.`, "good");
+      go(["index", made.id]);
+    } catch (error) {
+      const details = form.querySelector("details.further");
+      if (error.fields?.some(({ field }) => details.querySelector(`[data-for="${CSS.escape(field)}"]`))) details.open = true;
+      if (!complain(form, error)) throw error;
+    }
   }
-}
-
-/// An agent id from the name, until somebody types one.
-function suggest() {
-  const agent = $("#create-agent");
-  if (agent.dataset.touched) return;
-  const name = $("#create-name").value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-  agent.value = name.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
-}
-
-function list(trouble) {
-  const words = $("#space-filter").value.trim().toLowerCase();
-  const fits = (space) => !words || `${space.key} ${space.name}`.toLowerCase().includes(words);
-  const rows = known.filter(fits).slice(0, 200).map((space) => {
-    const box = el("input", { type: "checkbox", value: space.key, onchange: () => (box.checked ? chosen.add(space.key) : chosen.delete(space.key)) });
-    box.checked = chosen.has(space.key);
-    return el("label", {}, box, el("b", {}, space.key), el("span", {}, space.name));
-  });
-  const empty = typeof trouble === "string" ? trouble : known.length ? "No space fits." : "Looking for spaces…";
-  $("#spaces").replaceChildren(...(rows.length ? rows : [el("p", { class: "dim" }, empty)]));
-}
-
-function complain(errors, general = "") {
-  const open = [];
-  for (const place of document.querySelectorAll("#create-form .error[data-for]")) {
-    const own = errors.filter((error) => error.field.split(/[.[]/)[0] === place.dataset.for);
-    place.textContent = own.map((error) => error.message).join(" ");
-    const field = $(`#create-form [name="${place.dataset.for}"]`);
-    if (field) field.setAttribute("aria-invalid", own.length ? "true" : "false");
-    if (own.length) open.push(field);
-  }
-  $("#create-error").textContent = general;
-  open.find(Boolean)?.focus();
-}
-
-async function submit() {
-  const typed = $("#space-keys").value.split(/[\s,]+/).filter(Boolean);
-  const index = {
-    name: $("#create-name").value.trim(),
-    agent_id: $("#create-agent").value.trim(),
-    confluence_spaces: [...new Set([...chosen, ...typed])],
-    interval_minutes: Number($("#create-interval").value) || undefined,
-  };
-  const button = $("#create-submit");
-  button.disabled = true;
-  try {
-    const made = await api.createIndex(index);
-    applyIndex(made);
-    $("#create").close();
-    toast(`“${made.name}” was created; its first sync is under way.`, "good");
-  } catch (error) {
-    const general = error.fields?.length ? "" : error.message;
-    complain(error.fields || [], general);
-  } finally {
-    button.disabled = false;
-  }
+  return { at: () => true };
 }

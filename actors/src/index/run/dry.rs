@@ -11,9 +11,10 @@ use actix::Actor;
 use async_trait::async_trait;
 use domain::cost::{self, Price};
 use domain::document::Document;
+use domain::history::{KEPT_IN_A_RUN, PageChange, RunPage};
 use domain::holding::Have;
 use domain::index::{BackendKind, Remote};
-use domain::page::PageState;
+use domain::page::{PageRecord, PageState};
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
@@ -86,10 +87,12 @@ impl Rehearsal {
         let asks = status == RunStatus::NeedsConfirmation;
         let index = real.run.index_id;
         let changes = std::mem::take(&mut *lock(&self.counting.changes));
-        let changes = against_rows(changes, &real.shared, index).await?;
-        let hide = newly_hidden(&real.shared, self.stage.0.store.as_ref(), index).await?;
+        let copy = self.stage.0.store.as_ref();
+        let mut changes = against_rows(changes, &real.shared, copy, index).await?;
+        let hide = newly_hidden(&real.shared, copy, index, &mut changes.pages).await?;
         Ok(Rehearsed {
             plan: plan(real, hide, &changes, asks, self.price.as_ref()),
+            pages: changes.pages,
             status: if asks { RunStatus::Succeeded } else { status },
             error: error.filter(|_| !asks),
         })
@@ -102,12 +105,34 @@ struct Changes {
     add: i64,
     update: i64,
     remove: i64,
+    /// The first of each, and of those that are hidden.
+    pages: Vec<RunPage>,
+}
+
+/// A page of the plan, as the run over the copy left it.
+fn planned(page: &PageRecord, change: PageChange) -> RunPage {
+    let stays = matches!(change, PageChange::Added | PageChange::Changed);
+    RunPage {
+        page_id: page.page_id.clone(),
+        kind: page.kind,
+        change,
+        reason: page.reason.clone().filter(|_| !stays),
+        title: Some(page.facts.title.clone()),
+        url: Some(page.facts.url.clone()),
+        state: None,
+    }
+}
+
+/// Whether one more page of this number is kept.
+fn is_kept(number: i64) -> bool {
+    usize::try_from(number).is_ok_and(|number| number <= KEPT_IN_A_RUN)
 }
 
 /// What the changes are by what the store holds now.
 async fn against_rows(
     changes: BTreeMap<DocumentId, bool>,
     shared: &Shared,
+    copy: &dyn SyncStore,
     index: IndexId,
 ) -> Result<Changes, StoreError> {
     let mut counts = Changes::default();
@@ -117,6 +142,12 @@ async fn against_rows(
             .iter()
             .filter_map(|(id, _)| Some(id.page()?.1))
             .collect();
+        let planned_rows: BTreeMap<DocumentId, PageRecord> = copy
+            .pages_by_id(index, &ids)
+            .await?
+            .into_iter()
+            .map(|row| (DocumentId::of(row.kind, &row.page_id), row))
+            .collect();
         let rows = shared.store.pages_by_id(index, &ids).await?;
         let stored: BTreeSet<DocumentId> = rows
             .into_iter()
@@ -124,11 +155,17 @@ async fn against_rows(
             .map(|row| DocumentId::of(row.kind, &row.page_id))
             .collect();
         for (id, held) in changes {
-            match (stored.contains(id), *held) {
-                (false, true) => counts.add += 1,
-                (true, true) => counts.update += 1,
-                (true, false) => counts.remove += 1,
-                (false, false) => {}
+            let (count, change) = match (stored.contains(id), *held) {
+                (false, true) => (&mut counts.add, PageChange::Added),
+                (true, true) => (&mut counts.update, PageChange::Changed),
+                (true, false) => (&mut counts.remove, PageChange::Removed),
+                (false, false) => continue,
+            };
+            *count += 1;
+            if is_kept(*count)
+                && let Some(row) = planned_rows.get(id)
+            {
+                counts.pages.push(planned(row, change));
             }
         }
     }
@@ -140,6 +177,7 @@ async fn newly_hidden(
     shared: &Shared,
     copy: &dyn SyncStore,
     index: IndexId,
+    pages: &mut Vec<RunPage>,
 ) -> Result<i64, StoreError> {
     let mut hidden = 0;
     let mut after: Option<PageId> = None;
@@ -152,10 +190,20 @@ async fn newly_hidden(
         };
         after = Some(last);
         let before = shared.store.pages_by_id(index, &ids).await?;
-        let shown = before
-            .iter()
-            .filter(|page| page.state() != PageState::Vanishing && page.holding.is_quotable());
-        hidden += i64::try_from(shown.count()).unwrap_or(i64::MAX);
+        let shown: BTreeSet<PageId> = before
+            .into_iter()
+            .filter(|page| page.state() != PageState::Vanishing && page.holding.is_quotable())
+            .map(|page| page.page_id)
+            .collect();
+        for page in copy.pages_by_id(index, &ids).await? {
+            if !shown.contains(&page.page_id) {
+                continue;
+            }
+            hidden += 1;
+            if is_kept(hidden) {
+                pages.push(planned(&page, PageChange::Hidden));
+            }
+        }
     }
 }
 

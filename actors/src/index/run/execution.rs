@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::history::RunPage;
 use domain::ports::store::IndexState;
 use domain::problem::Problem;
 use domain::run::{Run, RunPlan, RunStatus};
@@ -39,6 +40,8 @@ pub(super) struct Execution {
 /// What a dry run found.
 pub(super) struct Rehearsed {
     pub(super) plan: RunPlan,
+    /// The same page by page, the first of each change.
+    pub(super) pages: Vec<RunPage>,
     /// How the run would end; what the guard would ask stands in the plan.
     pub(super) status: RunStatus,
     pub(super) error: Option<Problem>,

@@ -36,6 +36,12 @@ pub(super) async fn finish(
         shared.forget_counters(execution.run.id);
         return Ok(Ended::Over);
     };
+    if let Some(rehearsed) = &execution.rehearsed {
+        let noted = shared
+            .store
+            .note_run_pages(execution.run.id, &rehearsed.pages);
+        noted.await?;
+    }
     shared.fail_point("before_run_finished");
     let run = match shared.store.finish_run(execution.run.id, &end).await {
         Ok(ended) => ended,

@@ -1,12 +1,16 @@
-//! The heartbeat of a run: its numbers are written, and its cancel is seen.
+//! The heartbeat of a run: its numbers are written, its end is foretold, and its cancel is seen.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ObjectId;
+use domain::index::BackendKind;
+use domain::pace::{Forecast, Moment};
 use domain::ports::store::StoreError;
-use domain::run::{Run, RunStatus};
+use domain::run::{Run, RunKind, RunStatus};
+use tokio::time::Instant;
 
+use super::execution::Execution;
 use crate::counters::RunCounters;
 use crate::shared::Shared;
 use crate::stop::Stop;
@@ -16,21 +20,50 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Writes a run's numbers while it goes on, and sees its cancel.
 pub(super) struct Heartbeat {
-    /// The object that the run fills.
-    pub(super) object: Option<ObjectId>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) run: Run,
-    pub(super) counters: Arc<RunCounters>,
-    pub(super) stop: Stop,
+    /// The object that the run fills, and the store that it is in.
+    object: Option<ObjectId>,
+    backend: BackendKind,
+    /// Pages that its listings are likely to name.
+    expected: i64,
+    begun: Instant,
+    forecast: Forecast,
+    shared: Arc<Shared>,
+    run: Run,
+    counters: Arc<RunCounters>,
+    stop: Stop,
 }
 
 impl Heartbeat {
-    pub(super) async fn go_on(&self) {
-        let begun = tokio::time::Instant::now();
+    pub(super) fn new(execution: &Execution) -> Self {
+        let before = &execution.before;
+        let run = execution.run.clone();
+        let (object, backend) = match (run.kind, &before.index.moving) {
+            (RunKind::Move, Some(moving)) => (before.filling, moving.backend),
+            _ => (Some(before.serving), before.index.settings.backend),
+        };
+        let expected = match run.kind {
+            RunKind::Sweep | RunKind::Full => before.index.document_count,
+            // A first one does not know, a poll cannot, a move lists nothing.
+            RunKind::First | RunKind::Delta | RunKind::Move => 0,
+        };
+        Self {
+            object,
+            backend,
+            expected,
+            begun: Instant::now(),
+            forecast: Forecast::after(execution.shared.tail_of(backend)),
+            shared: Arc::clone(&execution.shared),
+            run,
+            counters: Arc::clone(&execution.counters),
+            stop: execution.stop.clone(),
+        }
+    }
+
+    pub(super) async fn go_on(&mut self) {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
             let (counts, requests) = self.counters.told(self.run.dry_run);
-            let eta = self.eta(begun.elapsed()).await;
+            let eta = self.eta().await;
             let touched = self
                 .shared
                 .store
@@ -54,15 +87,37 @@ impl Heartbeat {
         }
     }
 
-    /// From the pace of uploads so far and what is still to be sent or confirmed.
-    async fn eta(&self, elapsed: Duration) -> Option<i64> {
-        let counts = self.counters.counts();
-        let open = self.shared.store.open_holdings(self.object?).await.ok()?;
-        let left = open.waiting + open.claimed + open.accepted;
-        if counts.searchable == 0 || left == 0 {
+    /// Seconds until the run is likely over.
+    async fn eta(&mut self) -> Option<i64> {
+        // Nothing of a dry run is in these rows.
+        if self.run.dry_run {
             return None;
         }
-        let elapsed = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
-        Some(left.saturating_mul(elapsed.max(1)) / counts.searchable)
+        let counts = self.counters.counts();
+        let open = self.shared.store.open_holdings(self.object?).await.ok()?;
+        // Pages that are still to be read have no holding that could be sent yet.
+        let unsettled = self.shared.store.unsettled_pages(self.run.index_id);
+        let pending = match self.run.kind {
+            RunKind::Move => 0,
+            _ => unsettled.await.ok()?.0,
+        };
+        let left = self.forecast.take(Moment {
+            elapsed: self.begun.elapsed(),
+            is_listed: self.run.kind == RunKind::Move || self.counters.is_listed(),
+            seen: counts.seen,
+            expected: self.expected,
+            sent: counts.uploaded + counts.deleted + counts.failed,
+            to_send: pending.max(open.waiting + open.claimed),
+            to_confirm: open.accepted,
+        })?;
+        // Under a second is one: it is not over.
+        i64::try_from(left.as_secs().max(1)).ok()
+    }
+
+    /// The run ended well: what its store took in the end is the guess for the next one.
+    pub(super) fn learn(&self) {
+        if let Some(tail) = self.forecast.tail(self.begun.elapsed()) {
+            self.shared.remember_tail(self.backend, tail);
+        }
     }
 }

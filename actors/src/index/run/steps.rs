@@ -74,7 +74,7 @@ pub(crate) async fn execute(
     );
     let mut execution = Execution {
         before: state.clone(),
-        shared: Arc::clone(&shared),
+        shared,
         run,
         counters,
         stop,
@@ -82,21 +82,15 @@ pub(crate) async fn execute(
         rehearsed: None,
         move_blocked_because: None,
     };
-    let heartbeat = Heartbeat {
-        object: match execution.run.kind {
-            RunKind::Move => state.filling,
-            _ => Some(state.serving),
-        },
-        shared,
-        run: execution.run.clone(),
-        counters: Arc::clone(&execution.counters),
-        stop: execution.stop.clone(),
-    };
+    let mut heartbeat = Heartbeat::new(&execution);
     let outcome = tokio::select! {
         biased;
         outcome = execution.work(state, source) => outcome,
         () = heartbeat.go_on() => Err(RunError::Stopped),
     };
+    if outcome.is_ok() {
+        heartbeat.learn();
+    }
     finish::finish(execution, outcome).await
 }
 
@@ -176,6 +170,7 @@ async fn changes(ctx: &RunCtx, remote: &Remote) -> Result<(), RunError> {
         }
         _ => sweep::sweep(ctx, &spaces).await?,
     }
+    ctx.counters.all_listed();
     // 5. Texts.
     bodies::fetch_due(ctx).await?;
     bodies::resolve_links(ctx).await?;

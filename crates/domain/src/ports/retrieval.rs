@@ -91,6 +91,18 @@ pub struct BackendHealth {
     pub description: String,
 }
 
+/// One passage of a document as a store has cut it.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StoredPassage {
+    /// Headings above it, from the top.
+    pub headings: Vec<String>,
+    /// The anchor of the nearest heading.
+    pub anchor: Option<String>,
+    /// Its text.
+    pub text: String,
+}
+
 /// Where documents go.
 #[async_trait]
 pub trait RetrievalBackend: Send + Sync {
@@ -160,6 +172,16 @@ pub trait RetrievalBackend: Send + Sync {
 
     /// Best passages first. Passages of documents that are not ours are left out.
     async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError>;
+
+    /// The passages into which it has cut a document, in the order of the text; `None`: it does not say.
+    async fn passages(
+        &self,
+        remote: &Remote,
+        document: &DocumentId,
+    ) -> Result<Option<Vec<StoredPassage>>, BackendError> {
+        let _ = (remote, document);
+        Ok(None)
+    }
 
     /// Everything that the store holds for this index, page by page; `cursor` from the answer before.
     async fn list(

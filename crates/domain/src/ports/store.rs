@@ -10,6 +10,8 @@ use async_trait::async_trait;
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
+use crate::guard::Inquiry;
+use crate::history::{PageChange, RunPage};
 use crate::holding::{Holding, HoldingChange, Wanted};
 use crate::index::{
     BackendKind, Index, IndexPatch, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Remote,
@@ -372,6 +374,9 @@ pub trait SyncStore: QueryStore {
     /// Answers those it interrupted.
     async fn interrupt_open_runs(&self) -> StoreResult<Vec<Run>>;
 
+    /// Notes what a dry run found page by page; a real one notes it by itself, with every change of a holding.
+    async fn note_run_pages(&self, run: RunId, pages: &[RunPage]) -> StoreResult<()>;
+
     // --- pages
 
     /// Rows by id; unknown ids are left out.
@@ -599,6 +604,17 @@ pub struct RunFilter {
     pub limit: usize,
 }
 
+/// Which pages of a run to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RunPageFilter {
+    /// Only those of which this became; `None`: all.
+    pub change: Option<PageChange>,
+    /// After this place.
+    pub cursor: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
 /// Which pages of an index to list, by id.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PageFilter {
@@ -667,21 +683,31 @@ pub trait AdminStore: SyncStore {
     /// `pending`/`running` → `canceling`; [`StoreError::Conflict`] when it is over.
     async fn request_cancel(&self, run: RunId) -> StoreResult<Run>;
     /// Records the answer to the guard, for the pages that were shown: accept lets the next sweep remove them, refuse keeps
-    /// them. Conflict when none waits, or a newer run asks about more.
-    async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run>;
+    /// them. An answer may be taken back by the other one, as long as it holds. Conflict when none waits and none holds, when the
+    /// same answer holds already, or a newer run asks about more. `by` says for people who that is.
+    async fn answer_guard_by(&self, run: RunId, accept: bool, by: Option<&str>)
+    -> StoreResult<Run>;
+    /// As [`answer_guard_by`](Self::answer_guard_by) somebody who is not known.
+    async fn answer_guard(&self, run: RunId, accept: bool) -> StoreResult<Run> {
+        self.answer_guard_by(run, accept, None).await
+    }
+    /// The question of an index that waits, or whose answer holds.
+    async fn inquiry(&self, index: IndexId) -> StoreResult<Option<Inquiry>>;
+    /// What a run did page by page, by page id; at most [`KEPT_IN_A_RUN`](crate::history::KEPT_IN_A_RUN) for each change are kept.
+    async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>>;
 
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
 
-    /// Makes a token for an index from its secret's hash and prefix.
+    /// Makes a token for an index from its secret's hash and prefix; it ends by itself then, if ever.
     async fn create_token(
         &self,
         index: IndexId,
         name: &str,
-        prefix: &str,
-        secret_hash: &str,
+        (prefix, secret_hash): (&str, &str),
+        expires_at: Option<Timestamp>,
     ) -> StoreResult<Token>;
     /// Tokens of an index.
     async fn tokens(&self, index: IndexId) -> StoreResult<Vec<Token>>;
@@ -689,7 +715,7 @@ pub trait AdminStore: SyncStore {
     async fn revoke_token(&self, index: IndexId, token: TokenId) -> StoreResult<()>;
     /// Which of these tokens are there no more: revoked, or gone with their index.
     async fn revoked_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>>;
-    /// The living token with this hash; notes its use (to the minute).
+    /// The living token with this hash, unless it has expired; notes its use (to the minute).
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>>;
 
     /// Events after a number, oldest first, of one index or all; at most `limit`.
@@ -721,4 +747,11 @@ pub trait AdminStore: SyncStore {
     async fn sessions_used(&self, used: &[(String, Timestamp)]) -> StoreResult<()>;
     /// Keeps sessions no longer.
     async fn forget_sessions(&self, ids: &[String]) -> StoreResult<()>;
+
+    /// The sessions of the web page that are kept: by what is kept of each, when it ends.
+    async fn page_sessions(&self) -> StoreResult<Vec<(String, Timestamp)>>;
+    /// Keeps a session of the web page until then.
+    async fn keep_page_session(&self, hash: &str, until: Timestamp) -> StoreResult<()>;
+    /// Keeps these sessions of the web page no longer.
+    async fn end_page_sessions(&self, hashes: &[String]) -> StoreResult<()>;
 }

@@ -4,12 +4,14 @@ use diesel::prelude::*;
 use domain::event::{Event, EventKind, NewEvent};
 use domain::{IndexId, Timestamp};
 
+use super::history;
 use crate::convert::{db_time, from_json, id, rows, time, word};
 use crate::dialect::Conn;
 use crate::error::Done;
 use crate::schema::events;
 
 pub(crate) fn append(conn: &mut Conn, event: NewEvent, now: Timestamp) -> Done<Event> {
+    history::note_failed(conn, &event)?;
     let seq = diesel::insert_into(events::table)
         .values((
             events::at.eq(db_time(now)),

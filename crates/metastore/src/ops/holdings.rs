@@ -6,11 +6,13 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use domain::content::ContentKind;
+use domain::history::noted;
 use domain::holding::{Change, Holding, HoldingChange, Wanted};
 use domain::page::{PageState, Standing};
 use domain::ports::store::{ObjectRole, OpenCounts, OpenHolding, StuckRemovals};
 use domain::{IndexId, ObjectId, PageId, Timestamp, WorkerId};
 
+use super::history::{self, Noted};
 use super::objects;
 use crate::convert::{db_time, opt_time, rows, time, word};
 use crate::dialect::{self, Conn, Db, IDS};
@@ -50,6 +52,7 @@ pub(crate) fn change(
     let present = db_time(now);
     let mut applied = Vec::with_capacity(changes.len());
     let mut touched: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut told = Vec::new();
     for HoldingChange {
         page_id,
         kind,
@@ -60,7 +63,16 @@ pub(crate) fn change(
             .entry(page_id.to_string())
             .or_insert_with(|| (*kind, Holding::default(), present));
         let before = holding.clone();
-        applied.push(holding.apply(change, now));
+        let applies = holding.apply(change, now);
+        applied.push(applies);
+        if let Some((change, reason)) = noted(&before, change).filter(|_| applies) {
+            told.push(Noted {
+                page: page_id.as_str(),
+                kind: *kind,
+                change,
+                reason,
+            });
+        }
         if *holding != before {
             touched.insert(page_id.as_str(), ());
         }
@@ -90,6 +102,8 @@ pub(crate) fn change(
             .map(|page| (page, &known[page].1))
             .collect();
         derive(conn, &owner.index_id, &touched, present)?;
+        // Another object that a move fills gets everything; what people ask for is what the index gained and lost.
+        history::note(conn, &owner.index_id, told)?;
     }
     Ok(applied)
 }

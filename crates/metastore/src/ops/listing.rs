@@ -177,6 +177,18 @@ pub(crate) fn one(conn: &mut Conn, index: IndexId, page: &PageId) -> Done<Placed
     Ok(placed(record, &keys))
 }
 
+/// These pages, in the order of their ids; unknown ids and containers are left out.
+pub(crate) fn by_ids(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<PlacedPage>> {
+    let mut records = pages::by_id(conn, index, ids)?;
+    records.retain(|record| record.kind != ContentKind::Container);
+    records.sort_by(|a, b| a.page_id.cmp(&b.page_id));
+    let keys = spaces::keys(conn, index)?;
+    Ok(records
+        .into_iter()
+        .map(|record| placed(record, &keys))
+        .collect())
+}
+
 /// Makes a failed page, or one that waits for its next try, due now; what is to be sent or removed of it, too.
 pub(crate) fn retry(conn: &mut Conn, index: IndexId, page: &PageId, now: Timestamp) -> Done<Page> {
     let mut record = record(conn, index, page)?;

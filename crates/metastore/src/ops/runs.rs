@@ -1,23 +1,21 @@
 //! Runs: opening, progress, ending, and what an ending does to the index.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use diesel::dsl::{Filter, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use domain::guard;
 use domain::index::IndexStatus;
-use domain::page::Standing;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
-use domain::{IndexId, PageId, RunId, Timestamp};
+use domain::{IndexId, RunId, Timestamp};
 
-use super::{indexes as index_ops, pages};
+use super::indexes as index_ops;
 use crate::convert::{db_time, limit, opt_db_time, rows, to_json};
 use crate::cursor;
-use crate::dialect::{Conn, IDS};
+use crate::dialect::Conn;
 use crate::error::{Done, conflict, not_found};
 use crate::rows::{IndexRow, ProgressChange, RunRow};
 use crate::schema::{indexes, sync_runs};
@@ -403,65 +401,6 @@ pub(crate) fn request_cancel(conn: &mut Conn, run: RunId) -> Done<Run> {
             .execute(conn)?;
     }
     get(conn, run)
-}
-
-/// Records the administrator's answer to the guard. Either way nothing waits any more: accepted removals happen with the
-/// next sweep, refused ones not until the situation changes. A later run that found nothing new to ask may be answered in
-/// place of the one that asked; an earlier one not, since it showed less.
-pub(crate) fn answer_guard(conn: &mut Conn, run: RunId, accept: bool, now: Timestamp) -> Done<Run> {
-    let row = row(conn, run)?;
-    let index = index_ops::row(conn, parse_index(&row)?)?;
-    let asks = match &index.awaiting_confirmation {
-        Some(asking) if *asking == row.id => true,
-        Some(asking) => *asking < row.id && row.status()? == RunStatus::NeedsConfirmation,
-        None => false,
-    };
-    if !asks {
-        return Err(conflict(match &index.awaiting_confirmation {
-            Some(newer) => format!(
-                "run {run} waits for no confirmation: run {newer} asked since, about other pages"
-            ),
-            None => format!("run {run} waits for no confirmation"),
-        })
-        .into());
-    }
-    diesel::update(indexes::table.find(&index.id))
-        .set((
-            indexes::awaiting_confirmation.eq(None::<String>),
-            indexes::deletions_accepted.eq(accept),
-            indexes::deletions_refused.eq(!accept),
-            indexes::guard_answered_at.eq(db_time(now)),
-        ))
-        .execute(conn)?;
-    let shown = index.progress()?.guarded_pages;
-    if !accept {
-        retain(conn, parse_index(&row)?, &shown, now)?;
-    }
-    if index.status()? == IndexStatus::NeedsConfirmation {
-        let reason = if accept {
-            "the removals were accepted; the next sweep carries them out".to_owned()
-        } else {
-            guard::refusal_in_words(&shown, Some(now))
-        };
-        let status = IndexStatus::Degraded;
-        index_ops::set_status(conn, parse_index(&row)?, status, Some(&reason))?;
-    }
-    get(conn, run)
-}
-
-/// Hidden pages that stay are in answers again. Those that are out by a rule of the index are decided by the next sweep, which
-/// knows whether they are restricted.
-fn retain(conn: &mut Conn, index: IndexId, shown: &BTreeSet<PageId>, now: Timestamp) -> Done<()> {
-    let shown: Vec<PageId> = shown.iter().cloned().collect();
-    for ids in shown.chunks(IDS) {
-        let mut records = pages::by_id(conn, index, ids)?;
-        records.retain_mut(|page| {
-            let why = page.reason.clone().unwrap_or_default();
-            page.standing == Standing::Hidden && page.retain(&why, now, now)
-        });
-        pages::put(conn, index, &records)?;
-    }
-    Ok(())
 }
 
 /// Runs, newest first: their ids sort by the time of their making.

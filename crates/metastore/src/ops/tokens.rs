@@ -8,7 +8,7 @@ use domain::token::Token;
 use domain::{IndexId, Timestamp, TokenId};
 
 use super::indexes;
-use crate::convert::{db_time, id, opt_time, time};
+use crate::convert::{db_time, id, opt_db_time, opt_time, time};
 use crate::dialect::Conn;
 use crate::error::{Done, not_found};
 use crate::schema::tokens;
@@ -20,6 +20,7 @@ type Row = (
     String,
     chrono::NaiveDateTime,
     Option<chrono::NaiveDateTime>,
+    Option<chrono::NaiveDateTime>,
 );
 
 const COLUMNS: (
@@ -29,6 +30,7 @@ const COLUMNS: (
     tokens::prefix,
     tokens::created_at,
     tokens::last_used_at,
+    tokens::expires_at,
 ) = (
     tokens::id,
     tokens::index_id,
@@ -36,9 +38,10 @@ const COLUMNS: (
     tokens::prefix,
     tokens::created_at,
     tokens::last_used_at,
+    tokens::expires_at,
 );
 
-fn token((token, index, name, prefix, created, used): Row) -> Done<Token> {
+fn token((token, index, name, prefix, created, used, expires): Row) -> Done<Token> {
     Ok(Token {
         id: id("tokens.id", &token)?,
         index_id: id("tokens.index_id", &index)?,
@@ -46,6 +49,7 @@ fn token((token, index, name, prefix, created, used): Row) -> Done<Token> {
         prefix,
         created_at: time(created),
         last_used_at: opt_time(used),
+        expires_at: opt_time(expires),
     })
 }
 
@@ -53,8 +57,8 @@ pub(crate) fn create(
     conn: &mut Conn,
     index: IndexId,
     name: &str,
-    prefix: &str,
-    secret_hash: &str,
+    (prefix, secret_hash): (&str, &str),
+    expires_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Done<Token> {
     indexes::row(conn, index)?;
@@ -65,6 +69,7 @@ pub(crate) fn create(
         prefix: prefix.to_owned(),
         created_at: now,
         last_used_at: None,
+        expires_at,
     };
     diesel::insert_into(tokens::table)
         .values((
@@ -74,6 +79,7 @@ pub(crate) fn create(
             tokens::prefix.eq(prefix),
             tokens::secret_hash.eq(secret_hash),
             tokens::created_at.eq(db_time(now)),
+            tokens::expires_at.eq(opt_db_time(expires_at)),
         ))
         .execute(conn)?;
     Ok(token)

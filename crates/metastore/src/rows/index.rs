@@ -50,6 +50,7 @@ pub(crate) struct IndexRow {
     pub guarded_pages: String,
     pub applied_settings: Option<String>,
     pub quiet_hours: Option<String>,
+    pub guard_answered_by: Option<String>,
 }
 
 /// The columns that an administrator chooses.
@@ -213,6 +214,7 @@ impl IndexRow {
             guarded_pages: "[]".to_owned(),
             applied_settings: None,
             quiet_hours: chosen.quiet_hours,
+            guard_answered_by: None,
         }
     }
 
@@ -235,6 +237,7 @@ impl IndexRow {
             deletions_accepted: self.deletions_accepted,
             deletions_refused: self.deletions_refused,
             guard_answered_at: opt_time(self.guard_answered_at),
+            guard_answered_by: self.guard_answered_by.clone(),
             guarded_pages: from_json("indexes.guarded_pages", &self.guarded_pages)?,
             applied_settings: self
                 .applied_settings

@@ -2,6 +2,7 @@
 
 mod body;
 mod comment;
+mod history;
 mod holding;
 mod index;
 mod page;
@@ -9,6 +10,7 @@ mod run;
 
 pub(crate) use body::BodyRow;
 pub(crate) use comment::{CommentBriefRow, CommentRow};
+pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
 pub(crate) use page::{Derived, PageRow, page_links};

@@ -349,7 +349,7 @@ async fn a_deleted_index_leaves_nothing_but_its_objects_to_be_removed() {
     let run = bed.running(index, RunKind::First).await;
     let token = bed
         .store
-        .create_token(index, "t", "cfs_1", "hash")
+        .create_token(index, "t", ("cfs_1", "hash"), None)
         .await
         .unwrap();
     assert_eq!(token.index_id, index);

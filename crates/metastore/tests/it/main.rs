@@ -6,6 +6,7 @@ mod comments;
 mod concurrency;
 mod counts;
 mod files;
+mod history;
 mod holdings;
 mod housekeeping;
 mod indexes;

@@ -14,16 +14,16 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked() {
     let (index, other) = (bed.index("a").await.id, bed.index("b").await.id);
     let token = bed
         .store
-        .create_token(index, "laptop", "cfs_ab", "hash-1")
+        .create_token(index, "laptop", ("cfs_ab", "hash-1"), None)
         .await
         .unwrap();
     bed.store
-        .create_token(index, "server", "cfs_cd", "hash-2")
+        .create_token(index, "server", ("cfs_cd", "hash-2"), None)
         .await
         .unwrap();
     let twice = bed
         .store
-        .create_token(other, "copy", "cfs_ab", "hash-1")
+        .create_token(other, "copy", ("cfs_ab", "hash-1"), None)
         .await;
     assert!(matches!(twice, Err(StoreError::Conflict { .. })));
     assert_eq!(bed.store.tokens(index).await.unwrap().len(), 2);
@@ -66,4 +66,27 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked() {
     bed.store.delete_index(index).await.unwrap();
     let gone = bed.store.revoked_tokens(&[server]).await.unwrap();
     assert_eq!(gone, [server]);
+}
+
+#[tokio::test]
+async fn a_token_ends_by_itself() {
+    let bed = Bed::new();
+    let index = bed.index("a").await.id;
+    let ends = bed.now() + TimeDelta::days(30);
+    let token = bed
+        .store
+        .create_token(index, "guest", ("cfs_ab", "hash"), Some(ends))
+        .await
+        .unwrap();
+    assert_eq!(token.expires_at, Some(ends));
+    bed.clock.advance(TimeDelta::days(30) - TimeDelta::seconds(1));
+    let found = bed.store.token_by_hash("hash").await.unwrap();
+    assert_eq!(found.and_then(|token| token.expires_at), Some(ends));
+    bed.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(bed.store.token_by_hash("hash").await.unwrap(), None);
+    assert_eq!(
+        bed.store.tokens(index).await.unwrap().len(),
+        1,
+        "it is listed until it is removed"
+    );
 }

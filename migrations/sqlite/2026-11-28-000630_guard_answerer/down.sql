@@ -1,0 +1,1 @@
+ALTER TABLE indexes DROP COLUMN guard_answered_by;

@@ -1,0 +1,36 @@
+// What `doctor` checks, on the page.
+
+import * as api from "./api.js";
+import { action, el } from "./dom.js";
+import { badge } from "./words.js";
+
+export function show(root) {
+  const list = el("ul", { class: "rows checks", "aria-label": "Checks" });
+  const told = el("p", { class: "dim", role: "status" });
+  const [again, slot] = action("Check again", {}, look);
+  root.append(
+    el("h1", {}, "Checks"),
+    el("p", { class: "dim" }, "Settings, database, Confluence with every scope that the indexes need, and the stores. This asks Confluence and the stores for one item of a kind, and changes nothing."),
+    el("div", { class: "actions" }, again),
+    slot, told, list);
+
+  async function look() {
+    told.textContent = "Checking…";
+    list.setAttribute("aria-busy", "true");
+    try {
+      const { items } = await api.doctor();
+      const bad = items.filter((item) => !item.ok);
+      // What is wrong stands first.
+      list.replaceChildren(...[...bad, ...items.filter((item) => item.ok)].map(({ what, ok, said }) =>
+        el("li", {}, el("b", {}, what), badge(ok ? ["Good", "good"] : ["Wrong", "bad"]), el("span", {}, said))));
+      told.textContent = bad.length ? `${bad.length} of ${items.length} checks found something wrong.` : `All ${items.length} checks are good.`;
+    } catch (error) {
+      told.textContent = "";
+      throw error;
+    } finally {
+      list.removeAttribute("aria-busy");
+    }
+  }
+  again.click();
+  return { at: () => true };
+}
