@@ -9,18 +9,21 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
 use domain::query::{
-    Confidence, Diagnostics, Filters, Found, Passage, RetrievalQuery, UnknownWord,
+    Confidence, Diagnostics, Filters, Found, Meaning, Passage, RetrievalQuery, UnknownWord,
 };
 
 use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
+use crate::fusion::{self, Likeness};
 use crate::language::Language;
+use crate::quantised::Quantised;
 use crate::question::{self, Word};
 use crate::schema::{HEADING_SEPARATOR, chunks, documents, postings};
 use crate::scoring::{self, Best, Scored, Walk};
 use crate::segments::{self, Segment};
 use crate::spelling::Vocabularies;
 use crate::surroundings::{self, Neighbour};
+use crate::vectors::{self, Model};
 use crate::write;
 
 /// What a word counts as it stands, and what its stem.
@@ -45,12 +48,22 @@ struct Asked {
     unknown: bool,
 }
 
+/// What is known of a question's meaning.
+#[derive(Default)]
+pub(crate) struct Meant {
+    /// Whether it is looked for; `None` where that is not set up.
+    pub meaning: Option<Meaning>,
+    /// Where the question points, by a model.
+    pub vector: Option<(Model, Quantised)>,
+}
+
 /// Answers a question from one collection.
 pub(crate) fn search(
     connection: &mut SqliteConnection,
     vocabularies: &Vocabularies,
     remote_id: &str,
     query: &RetrievalQuery,
+    meant: &Meant,
 ) -> Result<Found, LocalIndexError> {
     // One snapshot for counting, ranking and reading.
     connection.transaction(|connection| {
@@ -69,6 +82,7 @@ pub(crate) fn search(
                 .iter()
                 .map(|language| language.name().to_owned())
                 .collect(),
+            meaning: meant.meaning,
             ..Diagnostics::default()
         };
         let mut asked = Vec::new();
@@ -86,10 +100,16 @@ pub(crate) fn search(
             Some(index.ranges(connection, &query.filters)?)
         };
         let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
-        let (best, places) = index.best(connection, &asked, ranges.as_deref(), wanted)?;
+        let likeness = match &meant.vector {
+            Some((model, question)) => {
+                vectors::likeness(connection, model, collection, question, ranges.as_deref())?
+            }
+            None => Likeness::default(),
+        };
+        let (best, places) = index.best(connection, &asked, ranges.as_deref(), likeness, wanted)?;
         diagnostics.candidates = Some(best.candidates);
         if places.is_empty() && ranges.is_some() {
-            let (_, unfiltered) = index.best(connection, &asked, None, 1)?;
+            let (_, unfiltered) = index.best(connection, &asked, None, Likeness::default(), 1)?;
             if !unfiltered.is_empty() {
                 diagnostics.emptied_by = filters;
             }
@@ -300,29 +320,42 @@ impl Index {
         connection: &mut SqliteConnection,
         asked: &[Asked],
         ranges: Option<&[(i64, i64)]>,
+        likeness: Likeness,
         wanted: usize,
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
-        let look = wanted * 2 + 16;
-        let mut best = scored(asked, ranges, look);
-        let found = places(connection, &best.chunks)?;
-        if best.chunks.len() < look {
-            // All of them were looked at, so those that are gone are not counted.
-            best.candidates = u64::try_from(found.len()).unwrap_or(u64::MAX);
-            return Ok((best, found));
+        let mut look = wanted * 2 + 16;
+        if !likeness.is_empty() {
+            look = look.max(fusion::NEAREST);
         }
-        if found.len() >= wanted {
+        let (mut best, all_by_words) = scored(asked, ranges, &likeness, look);
+        let found = places(connection, &best.chunks)?;
+        if all_by_words {
+            // All of them were looked at, so those that are gone are not counted.
+            let by_words = found.iter().filter(|(scored, _)| scored.words != 0);
+            best.candidates = u64::try_from(by_words.count()).unwrap_or(u64::MAX);
+        }
+        if found.len() >= wanted || (all_by_words && likeness.is_empty()) {
             return Ok((best, found));
         }
         // Too many of the best are gone: once more among those that are there.
-        let there = self.ranges(connection, &Filters::default())?;
-        let best = scored(asked, Some(&there), look);
+        let there = match ranges {
+            Some(ranges) => ranges.to_vec(),
+            None => self.ranges(connection, &Filters::default())?,
+        };
+        let (best, _) = scored(asked, Some(&there), &likeness.within(&there), look);
         let found = places(connection, &best.chunks)?;
         Ok((best, found))
     }
 }
 
-/// The best `look` chunks by the lists of all words, those among them that are gone included unless `ranges` leave them out.
-fn scored(asked: &[Asked], ranges: Option<&[(i64, i64)]>, look: usize) -> Best {
+/// The best `look` chunks by the lists of all words and by meaning, those among them that are gone included unless `ranges` leave them
+/// out; and whether they are all that hold a word.
+fn scored(
+    asked: &[Asked],
+    ranges: Option<&[(i64, i64)]>,
+    likeness: &Likeness,
+    look: usize,
+) -> (Best, bool) {
     let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
     let mut walks = Vec::new();
     for (word, asked) in (0_u32..).zip(asked) {
@@ -330,7 +363,22 @@ fn scored(asked: &[Asked], ranges: Option<&[(i64, i64)]>, look: usize) -> Best {
             walks.push(Walk::new(list, *first, *weight, word));
         }
     }
-    scoring::best(walks, &weights, ranges, look)
+    if likeness.is_empty() {
+        let best = scoring::best(walks, &weights, ranges, &[], look);
+        let all = best.chunks.len() < look;
+        return (best, all);
+    }
+    let nearest = likeness.nearest();
+    let mut best = scoring::best(walks, &weights, ranges, &nearest.chunks, look);
+    let all = best.chunks.len() < look;
+    let words = asked.iter().filter(|asked| asked.word.kind != Kind::Whole);
+    let unknown = words.clone().filter(|asked| asked.unknown).count();
+    let weight = fusion::weight(words.count(), unknown);
+    let mut by_words = std::mem::take(&mut best.chunks);
+    by_words.append(&mut best.also);
+    best.chunks = fusion::fused(by_words, &nearest, likeness, weight);
+    best.chunks.truncate(look);
+    (best, all)
 }
 
 /// Where a chunk stands.

@@ -5,11 +5,12 @@
 //! found by a real run alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix::Actor;
 use async_trait::async_trait;
-use domain::cost::{self, Price};
+use domain::cost::{self, EmbeddingEstimate, Price};
 use domain::document::Document;
 use domain::holding::Have;
 use domain::index::{BackendKind, Remote};
@@ -53,6 +54,7 @@ pub(super) async fn set_up(execution: &Execution) -> Result<Rehearsal, RunError>
     let counting = Arc::new(CountingBackend {
         real,
         changes: Mutex::default(),
+        to_embed: AtomicU64::new(0),
     });
     let stage = Stage::set(&execution.shared, copy, counting.clone());
     let execution = Execution {
@@ -89,7 +91,10 @@ impl Rehearsal {
         let changes = against_rows(changes, &real.shared, index).await?;
         let hide = newly_hidden(&real.shared, self.stage.0.store.as_ref(), index).await?;
         Ok(Rehearsed {
-            plan: plan(real, hide, &changes, asks, self.price.as_ref()),
+            plan: RunPlan {
+                embeddings: self.counting.embeddings(),
+                ..plan(real, hide, &changes, asks, self.price.as_ref())
+            },
             status: if asks { RunStatus::Succeeded } else { status },
             error: error.filter(|_| !asks),
         })
@@ -181,6 +186,7 @@ fn plan(
         store_requests: requests.store,
         minutes: (minutes * 100.0).round() / 100.0,
         cost: price.map(|price| cost::estimate(price, changes.add, changes.update)),
+        embeddings: None,
     }
 }
 
@@ -209,6 +215,21 @@ struct CountingBackend {
     real: Arc<dyn RetrievalBackend>,
     /// Whether it would hold the document in the end.
     changes: Mutex<BTreeMap<DocumentId, bool>>,
+    /// Passages that would have to be embedded.
+    to_embed: AtomicU64,
+}
+
+impl CountingBackend {
+    /// What would have to be embedded of the documents it was given.
+    fn embeddings(&self) -> Option<EmbeddingEstimate> {
+        let embedder = self.real.embedder()?;
+        let passages = self.to_embed.load(Ordering::Relaxed);
+        Some(EmbeddingEstimate {
+            model: embedder.recipe().model.clone(),
+            passages,
+            requests: passages.div_ceil(embedder.batch().max(1)),
+        })
+    }
 }
 
 #[async_trait]
@@ -247,6 +268,8 @@ impl RetrievalBackend for CountingBackend {
         _: &Remote,
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
+        let to_embed = self.real.passages_to_embed(documents).await?;
+        self.to_embed.fetch_add(to_embed, Ordering::Relaxed);
         let given = documents.iter().map(|document| (document.id.clone(), true));
         lock(&self.changes).extend(given);
         Ok(vec![ItemOutcome::Accepted; documents.len()])
