@@ -129,7 +129,6 @@ async fn a_program_that_is_killed_goes_on_with_the_passages_that_are_left() {
         (sim.texts().len() > 128).then_some(())
     })
     .await;
-    let mut program = service.program.take().unwrap();
     let child = &mut service.program.as_mut().unwrap().child;
     child.kill().unwrap();
     child.wait().unwrap();

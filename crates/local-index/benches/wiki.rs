@@ -186,7 +186,14 @@ async fn main() -> Outcome<()> {
         table("words alone", &of_words);
     }
     let all: Vec<(&Question, &Went)> = questions.iter().zip(&went).collect();
-    table(if alone.is_some() { "words and meaning" } else { "words" }, &all);
+    table(
+        if alone.is_some() {
+            "words and meaning"
+        } else {
+            "words"
+        },
+        &all,
+    );
     if std::env::var_os("WIKI_MISSES").is_some() {
         for (question, went) in &all {
             if went.rank.is_none_or(|rank| rank > 3) || went.answer.is_none() {

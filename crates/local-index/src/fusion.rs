@@ -109,7 +109,7 @@ pub(crate) fn fused(
         }
     }
     for scored in &mut all {
-        scored.score = scored.score / best + weight * relative(scored.chunk);
+        scored.score += best * weight * relative(scored.chunk);
     }
     all.sort_unstable();
     all

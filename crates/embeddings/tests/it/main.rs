@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::ports::embedding::{Embedder, EmbeddingError};
+use domain::refusals::Pauses;
 use embeddings::{Embeddings, EmbeddingsConfig, Timeouts};
 use simulators::embeddings::{EmbeddingsSim, Encoding};
 use simulators::{Fault, RetryAfter};
@@ -31,6 +32,10 @@ fn config(sim: &EmbeddingsSim) -> EmbeddingsConfig {
             backoff: Backoff {
                 base: Duration::from_millis(1),
                 cap: Duration::from_millis(1),
+            },
+            pauses: Pauses {
+                burst: Duration::from_millis(1),
+                minute: Duration::from_millis(1),
             },
             ..Timeouts::default()
         },
