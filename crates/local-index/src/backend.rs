@@ -270,6 +270,12 @@ impl RetrievalBackend for LocalIndex {
         .await
     }
 
+    async fn languages(&self, remote: &Remote) -> Result<Vec<String>, BackendError> {
+        let id = remote.id.clone();
+        self.read(move |connection| search::languages(connection, &id))
+            .await
+    }
+
     fn background(&self) -> Option<Background> {
         let embedder = self.embedder()?;
         Some(Box::pin(filling::fill(self.clone(), embedder)))

@@ -35,8 +35,9 @@ const WHOLE: f32 = 1.0;
 const SPELLED: f32 = 0.8;
 /// Passages of one page that are told before those of others.
 const OF_A_PAGE: usize = 2;
-/// A language counts as one of the index from so many of a thousand passages.
+/// A language counts as one of the index from so many of a thousand passages, and as one of its main languages.
 const SPOKEN: i64 = 5;
+const MAIN: i64 = 150;
 
 /// What a word is found by in the index.
 struct Asked {
@@ -68,13 +69,8 @@ pub(crate) fn search(
     // One snapshot for counting, ranking and reading.
     connection.transaction(|connection| {
         let collection = write::collection(connection, remote_id)?.id;
-        let all = segments::of_collection(connection, collection)?;
-        let index = Index {
-            collection,
-            chunks: all.iter().map(Segment::left).sum::<i64>().max(1),
-            segments: all,
-        };
-        let languages = index.languages(connection)?;
+        let index = Index::of(connection, collection)?;
+        let languages = index.languages(connection, SPOKEN)?;
         let mut diagnostics = Diagnostics {
             confidence: Confidence::None,
             candidates: Some(0),
@@ -126,6 +122,20 @@ pub(crate) fn search(
     })
 }
 
+/// The main languages of a collection, the most frequent first.
+pub(crate) fn languages(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+) -> Result<Vec<String>, LocalIndexError> {
+    let collection = write::collection(connection, remote_id)?.id;
+    let index = Index::of(connection, collection)?;
+    let languages = index.languages(connection, MAIN)?;
+    Ok(languages
+        .into_iter()
+        .map(|language| language.name().to_owned())
+        .collect())
+}
+
 /// How surely the best passage answers, by the words that it holds.
 fn judge(diagnostics: &mut Diagnostics, asked: &[Asked], held: u32) {
     let (mut all, mut here) = (0.0, 0.0);
@@ -172,8 +182,21 @@ struct Index {
 type List = (Vec<u8>, i64);
 
 impl Index {
-    /// The languages that are spoken here, the most frequent first.
-    fn languages(&self, connection: &mut SqliteConnection) -> QueryResult<Vec<Language>> {
+    fn of(connection: &mut SqliteConnection, collection: i64) -> QueryResult<Self> {
+        let segments = segments::of_collection(connection, collection)?;
+        Ok(Self {
+            collection,
+            chunks: segments.iter().map(Segment::left).sum::<i64>().max(1),
+            segments,
+        })
+    }
+
+    /// The languages in which so many of a thousand passages are written, the most frequent first.
+    fn languages(
+        &self,
+        connection: &mut SqliteConnection,
+        of_a_thousand: i64,
+    ) -> QueryResult<Vec<Language>> {
         let mut spoken: HashMap<String, i64> = HashMap::new();
         let (from, to) = (MARK.to_string(), format!("{MARK}\u{7f}"));
         for segment in &self.segments {
@@ -188,7 +211,7 @@ impl Index {
         }
         let mut spoken: Vec<(i64, Language)> = spoken
             .into_iter()
-            .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * SPOKEN)
+            .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * of_a_thousand)
             .filter_map(|(term, chunks)| {
                 Some((-chunks, Language::named(term.trim_start_matches(MARK))?))
             })

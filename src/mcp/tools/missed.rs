@@ -87,7 +87,7 @@ fn in_language(languages: &[String]) -> String {
 }
 
 /// The name of a language as people write it.
-fn capital(name: &str) -> String {
+pub fn capital(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()

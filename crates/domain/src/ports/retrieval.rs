@@ -146,6 +146,12 @@ pub trait RetrievalBackend: Send + Sync {
         Ok(0)
     }
 
+    /// The languages in which most of an object's text is written, the most frequent first; none where the store does not know.
+    async fn languages(&self, remote: &Remote) -> Result<Vec<String>, BackendError> {
+        let _ = remote;
+        Ok(Vec::new())
+    }
+
     /// What the store does by itself as long as the service runs, beside all that is asked of it.
     fn background(&self) -> Option<Background> {
         None
