@@ -6,7 +6,8 @@ use std::time::Duration;
 use actors::Backends;
 use domain::index::{BackendKind, Index};
 use domain::part::Part;
-use domain::ports::retrieval::RetrievalBackend;
+use domain::ports::embedding::Embedder;
+use domain::ports::retrieval::{RetrievalBackend, VectorsHealth};
 use domain::ports::source::{AccessCheck, AccessNeeds, ContentSource, SourceError};
 use domain::ports::store::{AdminStore, StoreResult};
 use serde::Serialize;
@@ -222,8 +223,39 @@ pub async fn of_stores(backends: &Backends) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (kind, backend) in backends {
         findings.push(of_store(*kind, backend.as_ref()).await);
+        if let Some(embedder) = backend.embedder() {
+            let vectors = backend.health().vectors.unwrap_or_default();
+            findings.push(of_embeddings(embedder.as_ref(), vectors).await);
+        }
     }
     findings
+}
+
+/// Asks the endpoint for one vector.
+async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Finding {
+    let what = "embeddings";
+    let progress = match vectors.embedded + vectors.waiting + vectors.refused {
+        // Only the service counts them.
+        0 => String::new(),
+        all => format!(
+            "; {} of {all} passages have their vector, {} were refused",
+            vectors.embedded, vectors.refused
+        ),
+    };
+    match tokio::time::timeout(LONGEST, embedder.probe()).await {
+        Ok(Ok(said)) => Finding::good(what, format!("{said}{progress}")),
+        Ok(Err(error)) => Finding::bad(
+            what,
+            format!("{error}. Until then words alone find passages"),
+        ),
+        Err(_) => Finding::bad(
+            what,
+            format!(
+                "the endpoint did not answer within {} s. Until then words alone find passages",
+                LONGEST.as_secs()
+            ),
+        ),
+    }
 }
 
 /// A store that has not answered by then is not waited for: it may be one that limits requests.

@@ -11,9 +11,9 @@ use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, Failpoi
 use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
-use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
+use embeddings::{Embeddings, EmbeddingsConfig};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
@@ -112,11 +112,20 @@ pub async fn backends(
         language: settings.search_language.clone(),
         ..LocalIndexOptions::default()
     };
-    let local: Arc<dyn RetrievalBackend> = Arc::new(LocalIndex::open(
-        local_index_file(settings.database.path()),
-        options,
-    )?);
-    backends.insert(BackendKind::Local, local);
+    let mut local = LocalIndex::open(local_index_file(settings.database.path()), options)?;
+    if let Some(endpoint) = &settings.embeddings {
+        let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
+        let config = EmbeddingsConfig {
+            api_key: endpoint.api_key.clone(),
+            recipe: endpoint.recipe.clone(),
+            network: settings.network.clone(),
+            ..usual
+        };
+        let client =
+            Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
+        local = local.with_embedder(Arc::new(client));
+    }
+    backends.insert(BackendKind::Local, Arc::new(local));
     if let Some(config) = llamacloud_config(settings)? {
         let name = format!(
             "llamacloud_api {} {}",
@@ -277,6 +286,15 @@ pub struct Running {
     pub backends: Backends,
     /// Released when dropped.
     pub lock: EngineLock,
+    /// What the stores do by themselves.
+    beside: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // What is done of it stands in rows.
+        self.beside.iter().for_each(JoinHandle::abort);
+    }
 }
 
 impl Running {
@@ -293,8 +311,11 @@ impl Running {
         let client = confluence_client(settings)?;
         let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
         let backends = backends(settings, Some(&store)).await?;
+        let mut beside = Vec::new();
         if duty == Mode::Schedule {
             say_what_is_offered(&backends);
+            let work = backends.values().filter_map(|backend| backend.background());
+            beside.extend(work.map(tokio::spawn));
         }
         let engine = Engine::start(EngineParts {
             store: Arc::new(store.clone()),
@@ -311,6 +332,7 @@ impl Running {
             engine,
             backends,
             lock,
+            beside,
         })
     }
 
@@ -321,6 +343,7 @@ impl Running {
     }
 
     async fn close(self) {
+        self.beside.iter().for_each(JoinHandle::abort);
         if let Err(error) = self.store.checkpoint_wal().await {
             tracing::warn!(%error, "the database's log could not be folded in; the next start will do it");
         }

@@ -294,6 +294,20 @@ fn summary(followed: &[Followed]) -> String {
                 one.index.settings.agent_id, cost.prices_as_of, cost.product, cost.basis
             ));
         }
+        if let Some(embeddings) = one
+            .run
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.embeddings.as_ref())
+        {
+            text.push_str(&format!(
+                "\n{}: {} passages to embed by {}, in {} requests",
+                one.index.settings.agent_id,
+                embeddings.passages,
+                embeddings.model,
+                embeddings.requests
+            ));
+        }
         if let Some(error) = &one.run.error {
             text.push_str(&format!(
                 "\n{}: {}",

@@ -48,6 +48,9 @@ const CONFLUENCE_LIMIT: &str = "mcp_confluence_confluence_concurrency_limit";
 const CONFLUENCE_PAUSE: &str = "mcp_confluence_confluence_pause_seconds";
 const STORE_REQUESTS: &str = "mcp_confluence_store_requests_total";
 const STORE_IN_FLIGHT: &str = "mcp_confluence_store_batches_in_flight";
+const EMBEDDING_REQUESTS: &str = "mcp_confluence_embedding_requests_total";
+const EMBEDDING_PASSAGES: &str = "mcp_confluence_embedding_passages";
+const WORDS_ALONE: &str = "mcp_confluence_questions_by_words_alone_total";
 const TOMBSTONES: &str = "mcp_confluence_tombstones";
 const RESPAWNS: &str = "mcp_confluence_actor_respawns_total";
 const DATABASE_BYTES: &str = "mcp_confluence_database_bytes";
@@ -126,6 +129,18 @@ fn describe() {
         "Requests to a retrieval store since the start"
     );
     describe_gauge!(STORE_IN_FLIGHT, "Batches on their way to a retrieval store");
+    describe_counter!(
+        EMBEDDING_REQUESTS,
+        "Requests to the embeddings endpoint since the start"
+    );
+    describe_gauge!(
+        EMBEDDING_PASSAGES,
+        "Passages of the embedded index, by how far they are with their vectors"
+    );
+    describe_counter!(
+        WORDS_ALONE,
+        "Questions that were answered by words alone, since the embeddings endpoint gave no vector"
+    );
     describe_gauge!(
         TOMBSTONES,
         "Store objects of deleted and moved indexes that are still to be removed"
@@ -281,6 +296,17 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
         counter!(STORE_REQUESTS, "store" => backend.kind.as_str())
             .absolute(backend.health.requests);
         gauge!(STORE_IN_FLIGHT, "store" => backend.kind.as_str()).set(backend.in_flight as f64);
+        if let Some(vectors) = &backend.health.vectors {
+            counter!(EMBEDDING_REQUESTS).absolute(vectors.requests);
+            counter!(WORDS_ALONE).absolute(vectors.unanswered);
+            for (state, count) in [
+                ("embedded", vectors.embedded),
+                ("waiting", vectors.waiting),
+                ("refused", vectors.refused),
+            ] {
+                gauge!(EMBEDDING_PASSAGES, "state" => state).set(count as f64);
+            }
+        }
     }
     gauge!(TOMBSTONES).set(engine.leaving as f64);
     state.fairness.measure();

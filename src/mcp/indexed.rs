@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actors::{Engine, EngineError};
+use actors::{Backends, Engine, EngineError};
 use async_trait::async_trait;
 use domain::page::{Page, Shown};
 use domain::ports::store::{AdminStore, KnownSession, Listed, PageFilter, StoreError, StoreResult};
@@ -23,6 +23,7 @@ const FRESH: Duration = Duration::from_millis(500);
 pub struct Indexed {
     store: Arc<dyn AdminStore>,
     engine: Engine,
+    backends: Backends,
     known: Mutex<Option<(Instant, Arc<[QueryTarget]>)>>,
 }
 
@@ -33,6 +34,7 @@ impl Indexed {
         Self {
             store: state.store.clone(),
             engine: state.engine.clone(),
+            backends: state.backends.clone(),
             known: Mutex::new(None),
         }
     }
@@ -91,6 +93,17 @@ impl KnowledgeBase for Indexed {
             Reader::Everything => all.to_vec(),
             Reader::Index(own) => all.iter().filter(|i| i.id == own).cloned().collect(),
         })
+    }
+
+    async fn languages(&self, index: &QueryTarget) -> Vec<String> {
+        let backend = self.backends.get(&index.settings.backend);
+        let (Some(backend), Some(remote)) = (backend, &index.remote) else {
+            return Vec::new();
+        };
+        let languages = backend.languages(remote).await;
+        languages
+            .inspect_err(|error| tracing::debug!(%error, "the languages of an index are not known"))
+            .unwrap_or_default()
     }
 
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble> {

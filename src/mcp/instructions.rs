@@ -7,6 +7,7 @@ use super::caller::Caller;
 use super::knowledge::KnowledgeBase;
 use super::scope::Scope;
 use super::text::foreign;
+use super::tools::missed;
 
 const HOW: &str = "\
 Answers from Confluence: use search_confluence first, then get_page for whole pages or sections; recent_changes for what is \
@@ -38,12 +39,57 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
     } else {
         ""
     };
-    format!("{HOW}\n\nIndexed spaces: {}{others}.", keys.join(", "))
+    let languages = languages(kb, &scope).await;
+    format!(
+        "{HOW}\n\nIndexed spaces: {}{others}.{languages}",
+        keys.join(", ")
+    )
+}
+
+/// Indexes whose languages are looked up at most, and languages that are named.
+const LOOKED_UP: usize = 8;
+const LANGUAGES: usize = 3;
+
+/// In what the pages are written, which changes as slowly as anything; nothing where nobody knows.
+async fn languages(kb: &dyn KnowledgeBase, scope: &Scope) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for index in scope.indexes.iter().take(LOOKED_UP) {
+        for language in kb.languages(index).await {
+            let language = missed::capital(&language);
+            if !all.contains(&language) {
+                all.push(language);
+            }
+        }
+    }
+    all.truncate(LANGUAGES);
+    let named = match all.as_slice() {
+        [] => return String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    };
+    format!(
+        " Their pages are written in {named}: search in {}, with the words a page would use.",
+        if all.len() == 1 {
+            &named
+        } else {
+            "each of them"
+        }
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::HOW;
+    use super::{HOW, text};
+    use crate::mcp::tools::testing::{FakeKnowledge, everything};
+
+    #[tokio::test]
+    async fn the_language_of_the_pages_is_named() {
+        let told = text(&FakeKnowledge::small(), &everything()).await;
+        assert!(
+            told.ends_with("Indexed spaces: ENG, HR. Their pages are written in English: search in English, with the words a page would use."),
+            "{told}"
+        );
+    }
 
     /// A server with placeholders for users loses them in LibreChat, so its fragment holds them.
     #[test]

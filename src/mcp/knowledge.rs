@@ -44,6 +44,9 @@ pub trait KnowledgeBase: Send + Sync {
     /// The indexes that these credentials may read, by name.
     async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble>;
 
+    /// The main languages of an index's pages by their English names, the most frequent first; none where nobody knows.
+    async fn languages(&self, index: &QueryTarget) -> Vec<String>;
+
     /// The best passages of one index (or, where the index cannot answer, of Confluence itself).
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble>;
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 use actors::VerifyOnRead;
 use domain::daily::DailyAt;
 use domain::index::BackendKind;
+use domain::ports::embedding::Recipe;
 use domain::quiet::QuietHours;
 use ipnet::IpNet;
 use llamacloud::IndexApi;
@@ -118,6 +119,17 @@ pub struct LlamaCloudSettings {
     pub max_concurrent_requests: usize,
     /// A price table in place of the built-in one.
     pub prices_file: Option<PathBuf>,
+}
+
+/// The endpoint that gives the embedded index its vectors.
+#[derive(Clone, Debug)]
+pub struct EmbeddingsSettings {
+    /// The address below which `/embeddings` is, or that one itself.
+    pub url: Url,
+    /// Its key, where it wants one.
+    pub api_key: Option<SecretString>,
+    /// Model, dimensions, prefixes.
+    pub recipe: Recipe,
 }
 
 /// Where the service listens and what it answers to.
@@ -246,6 +258,8 @@ pub struct Settings {
     pub sync: SyncSettings,
     /// Languages by whose stems the embedded index finds words.
     pub search_language: String,
+    /// By whose vectors it looks for meaning.
+    pub embeddings: Option<EmbeddingsSettings>,
     /// Proxy and certificate authority for everything that goes out.
     pub network: Network,
     /// Logs and traces.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use domain::ports::embedding::Recipe;
 use domain::quiet::{QuietHours, QuietHoursError};
+use embeddings::config::check_url;
 use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
@@ -19,8 +21,9 @@ use super::pairs::{Pairs, resolve, unknown};
 use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuthSettings, BackupSettings, ConfluenceSettings, HttpSettings, LlamaCloudSettings, LogFormat,
-    LogSettings, Need, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
+    AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsSettings, HttpSettings,
+    LlamaCloudSettings, LogFormat, LogSettings, Need, OAuthSettings, Settings, SettingsError,
+    SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -96,6 +99,7 @@ pub(super) fn settings(
             "must be auto, or languages by their English names, joined by commas (english,german), or none (words as they stand)",
         );
     }
+    let embeddings = embeddings(&raw, &mut reader);
     let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
         &raw.https_proxy,
@@ -122,6 +126,7 @@ pub(super) fn settings(
         backups,
         sync,
         search_language,
+        embeddings,
         network: Network {
             proxy,
             extra_ca_pem,
@@ -256,6 +261,55 @@ fn llamacloud(raw: &Raw, reader: &mut Reader) -> Option<LlamaCloudSettings> {
         max_requests_per_minute,
         max_concurrent_requests,
         prices_file: raw.llama_cloud_prices_file.as_ref().map(PathBuf::from),
+    })
+}
+
+fn embeddings(raw: &Raw, reader: &mut Reader) -> Option<EmbeddingsSettings> {
+    let dimensions = reader.number(
+        "EMBEDDINGS_DIMENSIONS",
+        &raw.embeddings_dimensions,
+        0,
+        8..=8_192,
+    );
+    let example = "an address such as https://api.openai.com/v1";
+    let url = reader.parsed::<Url>("EMBEDDINGS_URL", &raw.embeddings_url, example);
+    if let Some(Err(error)) = url.as_ref().map(check_url) {
+        reader.fail("EMBEDDINGS_URL", error.cause);
+    }
+    let others = [
+        ("EMBEDDINGS_API_KEY", &raw.embeddings_api_key),
+        ("EMBEDDINGS_MODEL", &raw.embeddings_model),
+        ("EMBEDDINGS_DIMENSIONS", &raw.embeddings_dimensions),
+        (
+            "EMBEDDINGS_QUESTION_PREFIX",
+            &raw.embeddings_question_prefix,
+        ),
+        ("EMBEDDINGS_PASSAGE_PREFIX", &raw.embeddings_passage_prefix),
+    ];
+    if raw.embeddings_url.is_none() {
+        if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+            reader.fail("EMBEDDINGS_URL", format!("is required with {name}"));
+        }
+        return None;
+    }
+    if raw.embeddings_model.is_none() {
+        reader.fail("EMBEDDINGS_MODEL", "is required with EMBEDDINGS_URL");
+    }
+    // Values lose their blanks at the end.
+    let prefix = |prefix: &Option<String>| {
+        prefix
+            .as_ref()
+            .map_or_else(String::new, |prefix| format!("{prefix} "))
+    };
+    Some(EmbeddingsSettings {
+        url: url?,
+        api_key: raw.embeddings_api_key.clone().map(SecretString::from),
+        recipe: Recipe {
+            model: raw.embeddings_model.clone()?,
+            dimensions: Some(dimensions).filter(|dimensions| *dimensions > 0),
+            question_prefix: prefix(&raw.embeddings_question_prefix),
+            passage_prefix: prefix(&raw.embeddings_passage_prefix),
+        },
     })
 }
 

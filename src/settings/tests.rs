@@ -279,6 +279,60 @@ fn secrets_are_not_printed() {
     assert!(!format!("{settings:?}").contains("hook-secret"));
 }
 
+#[test]
+fn embeddings_need_an_address_and_a_model_and_are_off_without() {
+    let read = |more: &[(&str, &str)]| {
+        let (settings, warnings) =
+            Settings::from_pairs(&pairs(&[FOUR, more]), Need::Serve).unwrap();
+        assert_eq!(warnings, []);
+        settings.embeddings
+    };
+    assert!(read(&[]).is_none());
+    let settings = read(&[
+        ("EMBEDDINGS_URL", "http://ollama:11434/v1"),
+        ("EMBEDDINGS_MODEL", "e5-small"),
+        ("EMBEDDINGS_DIMENSIONS", "384"),
+        ("EMBEDDINGS_QUESTION_PREFIX", "query: "),
+    ])
+    .unwrap();
+    let recipe = settings.recipe;
+    assert_eq!(
+        (recipe.model.as_str(), recipe.dimensions),
+        ("e5-small", Some(384))
+    );
+    assert_eq!(
+        (
+            recipe.question_prefix.as_str(),
+            recipe.passage_prefix.as_str()
+        ),
+        ("query: ", "")
+    );
+    for (more, wrong) in [
+        (&[("EMBEDDINGS_MODEL", "m")][..], "EMBEDDINGS_URL"),
+        (
+            &[("EMBEDDINGS_URL", "https://api.openai.com/v1")],
+            "EMBEDDINGS_MODEL",
+        ),
+        (
+            &[
+                ("EMBEDDINGS_URL", "http://api.openai.com/v1"),
+                ("EMBEDDINGS_MODEL", "m"),
+            ],
+            "EMBEDDINGS_URL",
+        ),
+        (
+            &[
+                ("EMBEDDINGS_URL", "https://api.openai.com/v1"),
+                ("EMBEDDINGS_MODEL", "m"),
+                ("EMBEDDINGS_DIMENSIONS", "0"),
+            ],
+            "EMBEDDINGS_DIMENSIONS",
+        ),
+    ] {
+        assert_eq!(troubles(&[FOUR, more], Need::Serve), [wrong]);
+    }
+}
+
 /// `config/.env.example` and the list of variables say the same, and what it sets is accepted.
 #[test]
 fn the_example_file_documents_every_setting() {

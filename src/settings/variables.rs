@@ -61,6 +61,12 @@ variables! {
     verify_on_read,
     notify_webhook_url,
     search_language,
+    embeddings_url,
+    embeddings_api_key,
+    embeddings_model,
+    embeddings_dimensions,
+    embeddings_question_prefix,
+    embeddings_passage_prefix,
     https_proxy,
     extra_ca_file,
     log_format,
@@ -73,6 +79,7 @@ pub const SECRETS: &[&str] = &[
     "CONFLUENCE_API_TOKEN",
     "LLAMA_CLOUD_API_KEY",
     "OPENAI_API_KEY",
+    "EMBEDDINGS_API_KEY",
     "API_KEY",
     "METRICS_TOKEN",
     "DATABASE_URL",
@@ -80,7 +87,14 @@ pub const SECRETS: &[&str] = &[
 ];
 
 /// Prefixes under which an unknown variable is likely a mistake in writing.
-pub const OUR_PREFIXES: &[&str] = &["CONFLUENCE_", "LLAMA_CLOUD_", "SYNC_", "OAUTH_", "API_"];
+pub const OUR_PREFIXES: &[&str] = &[
+    "CONFLUENCE_",
+    "LLAMA_CLOUD_",
+    "SYNC_",
+    "OAUTH_",
+    "API_",
+    "EMBEDDINGS_",
+];
 
 /// The names of all variables, as people write them.
 pub fn names() -> impl Iterator<Item = String> {

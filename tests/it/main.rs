@@ -17,6 +17,7 @@ mod mcp_service;
 mod mcp_sse;
 mod mcp_streamable;
 mod mcp_support;
+mod meaning;
 mod moves;
 mod oauth;
 mod openapi;

@@ -502,7 +502,13 @@ async fn the_instructions_say_nothing_that_a_sync_changes() {
         let pages = spaces["items"][0]["pages"].as_u64()?;
         (pages > 0).then_some(instructions().await)
     });
-    assert_eq!(before, after.await);
+    let after = after.await;
+    // What was synced meanwhile changes nothing but that its language is known.
+    let language = after.strip_prefix(before.as_str()).unwrap();
+    assert!(
+        language.is_empty() || language.starts_with(" Their pages are written in "),
+        "{language}"
+    );
     let (how, here) = before.split_once("\n\n").unwrap();
     assert_eq!(here, "Indexed spaces: ENG, OPS.");
     assert!(

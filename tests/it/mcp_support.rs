@@ -81,6 +81,10 @@ impl KnowledgeBase for Small {
         Ok(all.into_iter().filter(readable).collect())
     }
 
+    async fn languages(&self, _: &QueryTarget) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble> {
         if query.text == "slow" {
             self.slow.fetch_add(1, Ordering::SeqCst);

@@ -214,6 +214,15 @@ impl Service {
         self.key = key;
     }
 
+    /// Starts a program of its own that was killed again on the same database.
+    pub async fn restart_killed(&mut self, extra: &[(&str, &str)]) {
+        drop(self.program.take());
+        let (program, key) = run_program(&self.sim, &self.folder, extra).await;
+        program.base.clone_into(&mut self.base);
+        self.program = Some(program);
+        self.key = key;
+    }
+
     /// A request with the administrator's key, if there is one.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));

@@ -20,6 +20,7 @@ mod pages;
 mod pool;
 mod quotable;
 mod search;
+mod surroundings;
 mod verify;
 
 use std::sync::Arc;

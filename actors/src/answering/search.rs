@@ -15,7 +15,7 @@ use domain::{IndexId, PageId, schedule};
 
 use super::pool::Question;
 use super::quotable::Quotable;
-use super::{Sources, live, verify};
+use super::{Sources, live, surroundings, verify};
 use crate::EngineError;
 use crate::document::page_texts;
 
@@ -224,17 +224,18 @@ async fn gate(
     let quotable = Quotable::read(sources, index, ids.collect()).await?;
     let known = quotable.take_all();
     if !backend.capabilities().knows_sections {
-        passages = with_sections(sources, index, passages, &known).await?;
+        passages = with_places(sources, index, passages, &known, query.room).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }
 
-/// Headings of passages from the kept Markdown, for stores that do not return them.
-async fn with_sections(
+/// Headings of passages, and what stands around them, from the kept Markdown, for stores that do not return them.
+async fn with_places(
     sources: &Sources,
     index: IndexId,
     mut passages: Vec<Passage>,
     known: &HashMap<PageId, PlacedPage>,
+    room: usize,
 ) -> Result<Vec<Passage>, EngineError> {
     let records: Vec<_> = known.values().map(|known| &known.record).collect();
     let texts = page_texts(sources.store.as_ref(), index, &records).await?;
@@ -251,7 +252,10 @@ async fn with_sections(
                 passage.anchor = Some(anchor);
             }
         }
-        passages
+        let texts = texts
+            .iter()
+            .map(|(page, text)| (page.clone(), text.markdown.as_str()));
+        surroundings::around(passages, &texts.collect(), room)
     });
     found.await.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

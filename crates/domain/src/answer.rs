@@ -7,7 +7,8 @@ use crate::query::{Filters, Passage, QueryResult, ResultPage};
 use crate::{PageId, Timestamp};
 
 /// Makes results of passages: pages that may not be shown are left out, filters are applied in full whatever the store
-/// did, identical passages are told once, and at most `top_k` remain, in the store's order.
+/// did, identical passages are told once, and at most `top_k` remain, in the store's order but for those of pages that had two
+/// before others had any ([`in_turn`]).
 #[must_use]
 pub fn results(
     passages: Vec<Passage>,
@@ -16,7 +17,7 @@ pub fn results(
     top_k: usize,
 ) -> Vec<QueryResult> {
     let mut told = HashSet::new();
-    passages
+    let all = passages
         .into_iter()
         .filter_map(|passage| {
             let (_, id) = passage.document.page()?;
@@ -35,8 +36,35 @@ pub fn results(
                 },
             })
         })
-        .take(top_k)
-        .collect()
+        .collect();
+    let mut all = in_turn(all);
+    all.truncate(top_k);
+    all
+}
+
+/// Results of a page that are told before those of others.
+const OF_A_PAGE: usize = 2;
+
+/// The third and later results of a page behind the first ones of others, with scores that still fall.
+#[must_use]
+pub fn in_turn(results: Vec<QueryResult>) -> Vec<QueryResult> {
+    let mut told: HashMap<PageId, usize> = HashMap::new();
+    let (mut all, mut later) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        let of_page = told.entry(result.page.page.id.clone()).or_default();
+        *of_page += 1;
+        match *of_page <= OF_A_PAGE {
+            true => all.push(result),
+            false => later.push(result),
+        }
+    }
+    all.append(&mut later);
+    let mut least = f64::INFINITY;
+    for result in &mut all {
+        least = least.min(result.score);
+        result.score = least;
+    }
+    all
 }
 
 /// Of what Confluence's own search found: what an index that was in step up to `since` cannot know, since it changed later.
@@ -185,6 +213,25 @@ mod tests {
         );
         assert_eq!(ids(interleave(index(), Vec::new(), 2)), ["0", "1"]);
         assert_eq!(modified_since(live(), None).len(), 3);
+    }
+
+    #[test]
+    fn a_page_has_two_passages_before_others_had_theirs() {
+        let pages = HashMap::from([
+            known("1", Standing::Member, &[]),
+            known("2", Standing::Member, &[]),
+        ]);
+        let passages: Vec<Passage> = [("1", "a"), ("1", "b"), ("1", "c"), ("2", "d")]
+            .into_iter()
+            .zip([0.9, 0.8, 0.7, 0.6])
+            .map(|((id, text), score)| Passage {
+                score,
+                ..passage(id, text)
+            })
+            .collect();
+        let told = results(passages, &pages, &Filters::default(), 3);
+        let told: Vec<(&str, f64)> = told.iter().map(|r| (r.text.as_str(), r.score)).collect();
+        assert_eq!(told, [("a", 0.9), ("b", 0.8), ("d", 0.6)]);
     }
 
     #[test]

@@ -37,6 +37,18 @@ pub struct CostEstimate {
     pub basis: String,
 }
 
+/// What of a run's documents would have to be embedded by an endpoint, beyond what has its vectors already.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EmbeddingEstimate {
+    /// The model.
+    pub model: String,
+    /// Passages without a vector; a text that stands in documents of several batches counts in each.
+    pub passages: u64,
+    /// Requests to the endpoint, at least.
+    pub requests: u64,
+}
+
 /// The cost of adding and replacing so many documents; removals cost nothing.
 #[must_use]
 pub fn estimate(price: &Price, add: i64, update: i64) -> CostEstimate {

@@ -160,6 +160,22 @@ pub struct Diagnostics {
     pub emptied_by: Vec<String>,
     /// Languages of the indexed pages, the most frequent first; empty where the store does not say.
     pub languages: Vec<String>,
+    /// Whether passages were looked for by meaning too; null where that is not set up.
+    #[serde(default)]
+    pub meaning: Option<Meaning>,
+}
+
+/// Whether passages were looked for by meaning beside words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Meaning {
+    /// They were.
+    Used,
+    /// Not yet: too few passages have a vector.
+    Filling,
+    /// Not this time: the endpoint gave no vector of the question.
+    Unavailable,
 }
 
 impl Diagnostics {
@@ -188,6 +204,7 @@ impl Diagnostics {
             (Some(a), Some(b)) => Some(a + b),
             _ => None,
         };
+        surer.meaning = surer.meaning.max(less.meaning);
         for language in less.languages {
             if !surer.languages.contains(&language) {
                 surer.languages.push(language);

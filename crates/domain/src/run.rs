@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cost::CostEstimate;
+use crate::cost::{CostEstimate, EmbeddingEstimate};
 use crate::problem::Problem;
 use crate::{IndexId, RunId};
 
@@ -222,6 +222,9 @@ pub struct RunPlan {
     /// What it would cost in the store; null where storing costs nothing.
     #[serde(default)]
     pub cost: Option<CostEstimate>,
+    /// What would have to be embedded by an endpoint (`EMBEDDINGS_URL`); null where none is asked.
+    #[serde(default)]
+    pub embeddings: Option<EmbeddingEstimate>,
 }
 
 /// A run as REST and events show it.

@@ -404,6 +404,7 @@ impl RetrievalBackend for LlamaCloud {
             requests: self.http.requests(),
             trouble: self.http.trouble(),
             description: format!("LlamaCloud at {}, {generation}", self.http.host()),
+            vectors: None,
         }
     }
 }

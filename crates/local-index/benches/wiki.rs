@@ -3,9 +3,12 @@
 //! `WIKI_CORPUS=FOLDER/pages.json WIKI_QUESTIONS=questions.json cargo bench -p local-index --bench wiki`; results in
 //! `docs/benchmarks/search.md`. The wiki: `{space: [{key, title, parent, body, labels}]}`, bodies in storage format. The questions:
 //! `[{id, cls, question, pages: ["SPACE:key"], answer: ["regular expression", "this && that"]}]`. Without them it says so and ends.
+//! `WIKI_EMBEDDINGS_URL` and `WIKI_EMBEDDINGS_MODEL` name an endpoint of OpenAI's form, which is then asked for a vector of each passage, and all
+//! is measured by words alone and by both.
 //! `WIKI_MISSES=1` names the questions that were missed, `WIKI_ROUNDS` says how often all are asked for the times.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -151,40 +154,46 @@ async fn main() -> Outcome<()> {
         .step_by(pages.div_ceil(EDITS))
         .collect();
 
+    let with_meaning = meaning(&local).await?;
+    let alone = if with_meaning.is_some() {
+        Some(LocalIndex::open(&path, LocalIndexOptions::default())?)
+    } else {
+        None
+    };
+
     let mut went = Vec::new();
     let mut theirs = Vec::new();
+    let mut words_alone = Vec::new();
     let mut fts5 = Fts5::over(&path)?;
     for question in &questions {
         let text = &question.question;
         let eight = search(&local, &remote, text, 8).await?;
         let fifty = search(&local, &remote, text, 50).await?;
         went.push(judged(question, &eight, &fifty, &keys)?);
+        if let Some(alone) = &alone {
+            let eight = search(alone, &remote, text, 8).await?;
+            let fifty = search(alone, &remote, text, 50).await?;
+            words_alone.push(judged(question, &eight, &fifty, &keys)?);
+        }
         let (eight, fifty) = (fts5.search(text, 8)?, fts5.search(text, 50)?);
         theirs.push(judged(question, &eight, &fifty, &keys)?);
     }
-    println!("\n| questions | n | hit@1 | hit@3 | hit@10 | MRR@10 | answer first | answer in 8 |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    let all: Vec<(&Question, &Went)> = questions.iter().zip(&went).collect();
     let of_theirs: Vec<(&Question, &Went)> = questions.iter().zip(&theirs).collect();
+    table("", &[]);
     row("all, plain FTS5", &of_theirs);
-    row("all", &all);
-    for half in 0..2 {
-        let of_half = |(at, _): &(usize, &(&Question, &Went))| at % 2 == half;
-        let some: Vec<_> = all
-            .iter()
-            .enumerate()
-            .filter(of_half)
-            .map(|(_, one)| *one)
-            .collect();
-        row(["one half", "other half"][half], &some);
+    if alone.is_some() {
+        let of_words: Vec<(&Question, &Went)> = questions.iter().zip(&words_alone).collect();
+        table("words alone", &of_words);
     }
-    let mut kinds: BTreeMap<&str, Vec<(&Question, &Went)>> = BTreeMap::new();
-    for one in &all {
-        kinds.entry(&one.0.cls).or_default().push(*one);
-    }
-    for (kind, some) in &kinds {
-        row(kind, some);
-    }
+    let all: Vec<(&Question, &Went)> = questions.iter().zip(&went).collect();
+    table(
+        if alone.is_some() {
+            "words and meaning"
+        } else {
+            "words"
+        },
+        &all,
+    );
     if std::env::var_os("WIKI_MISSES").is_some() {
         for (question, went) in &all {
             if went.rank.is_none_or(|rank| rank > 3) || went.answer.is_none() {
@@ -224,6 +233,13 @@ async fn main() -> Outcome<()> {
         at(0.95),
         at(0.99)
     );
+    if let Some(alone) = &alone {
+        println!("words alone:");
+        for clients in [1, 8, 64] {
+            timed(alone, &remote, &questions, rounds, clients).await?;
+        }
+        println!("words and meaning, the vectors of the questions known:");
+    }
     for clients in [1, 8, 64] {
         timed(&local, &remote, &questions, rounds, clients).await?;
     }
@@ -246,7 +262,7 @@ async fn main() -> Outcome<()> {
         memory("VmHWM"),
     );
 
-    drop(local);
+    drop((local, alone));
     // As the first start does with a file of format 1, or after a change of `SEARCH_LANGUAGE`.
     for language in ["none", "auto"] {
         let (begun, spent) = (Instant::now(), cpu());
@@ -360,6 +376,72 @@ fn judged(
         rank: rank.map(|at| at + 1),
         answer: answer.map(|at| at + 1),
     })
+}
+
+/// Rows of all questions, of each half, and of each kind; without any, the head of the table.
+fn table(by: &str, all: &[(&Question, &Went)]) {
+    if all.is_empty() {
+        println!(
+            "\n| questions | n | hit@1 | hit@3 | hit@10 | MRR@10 | answer first | answer in 8 |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        return;
+    }
+    row(&format!("all, {by}"), all);
+    for half in 0..2 {
+        let some: Vec<_> = all.iter().skip(half).step_by(2).copied().collect();
+        row(["one half", "other half"][half], &some);
+    }
+    let mut kinds: BTreeMap<&str, Vec<(&Question, &Went)>> = BTreeMap::new();
+    for one in all {
+        kinds.entry(&one.0.cls).or_default().push(*one);
+    }
+    for (kind, some) in &kinds {
+        row(kind, some);
+    }
+}
+
+/// Gives every passage its vector, where an endpoint is named.
+async fn meaning(local: &LocalIndex) -> Outcome<Option<()>> {
+    let Ok(url) = std::env::var("WIKI_EMBEDDINGS_URL") else {
+        return Ok(None);
+    };
+    let model = std::env::var("WIKI_EMBEDDINGS_MODEL")?;
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let usual = embeddings::EmbeddingsConfig::new(url.parse()?, model);
+    let config = embeddings::EmbeddingsConfig {
+        max_requests_per_second: 1_000,
+        request_timeout: Duration::from_secs(600),
+        timeouts: embeddings::Timeouts {
+            // How well it answers is measured here, not how fast the endpoint is.
+            question: Duration::from_secs(60),
+            ..usual.timeouts
+        },
+        ..usual
+    };
+    let client = embeddings::Embeddings::new(&config)?;
+    _ = local.clone().with_embedder(Arc::new(client));
+    let filling = local.background().map(tokio::spawn);
+    let (begun, spent) = (Instant::now(), cpu());
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let vectors = local.health().vectors.unwrap_or_default();
+        if vectors.waiting == 0 && vectors.embedded > 0 {
+            println!(
+                "{} passages embedded in {} requests, {:.1} s ({:.1} s of processor time here); {} refused",
+                vectors.embedded,
+                vectors.requests,
+                begun.elapsed().as_secs_f64(),
+                (cpu() - spent).as_secs_f64(),
+                vectors.refused
+            );
+            break;
+        }
+    }
+    if let Some(filling) = filling {
+        filling.abort();
+    }
+    Ok(Some(()))
 }
 
 fn row(name: &str, some: &[(&Question, &Went)]) {

@@ -1,29 +1,40 @@
 //! The port: async calls onto the blocking store.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
+use domain::ports::embedding::Embedder;
 use domain::ports::retrieval::{
-    BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
-    StoreSpec, StoredDocument, StoredPassage,
+    BackendError, BackendHealth, Background, Capabilities, IngestionReport, ItemOutcome,
+    RetrievalBackend, StoreSpec, StoredDocument, StoredPassage, VectorsHealth,
 };
-use domain::query::{Found, RetrievalQuery};
+use domain::query::{Found, Meaning, RetrievalQuery};
+use tokio::sync::Notify;
 
+use crate::chunking;
 use crate::error::LocalIndexError;
+use crate::filling;
 use crate::language::Languages;
 use crate::options::{LocalIndexOptions, Place};
-use crate::search;
+use crate::quantised::Quantised;
+use crate::search::{self, Meant};
 use crate::spelling::Vocabularies;
 use crate::store::Store;
+use crate::vectors::{self, Model};
 use crate::write::{self, Collection};
 
 /// `Remote::kind` of a collection.
 const KIND: &str = "local";
 /// Documents on one page of `list`.
 const LIST_PAGE: i64 = 1000;
+/// Questions whose vectors are remembered: one question is often asked of several indexes, or anew for more passages.
+const QUESTIONS: usize = 128;
 
 /// The embedded index. Cheap to clone; clones share the file's connections.
 #[derive(Clone)]
@@ -38,6 +49,12 @@ struct Inner {
     /// One writer at a time; the rest wait here without a thread.
     gate: tokio::sync::Mutex<()>,
     trouble: Mutex<Option<String>>,
+    embedder: OnceLock<Arc<dyn Embedder>>,
+    /// Told whenever there may be passages without a vector.
+    changed: Notify,
+    progress: Mutex<VectorsHealth>,
+    unanswered: AtomicU64,
+    questions: Mutex<VecDeque<(String, i64, Quantised)>>,
 }
 
 impl LocalIndex {
@@ -61,7 +78,116 @@ impl LocalIndex {
             vocabularies: Vocabularies::default(),
             gate: tokio::sync::Mutex::new(()),
             trouble: Mutex::new(None),
+            embedder: OnceLock::new(),
+            changed: Notify::new(),
+            progress: Mutex::default(),
+            unanswered: AtomicU64::new(0),
+            questions: Mutex::default(),
         })))
+    }
+
+    /// Looks for meaning too, by the vectors of this embedder; the first one counts. They are made by
+    /// [`background`](RetrievalBackend::background), which whoever owns the file has to run.
+    #[must_use]
+    pub fn with_embedder(self, embedder: Arc<dyn Embedder>) -> Self {
+        _ = self.0.embedder.set(embedder);
+        self
+    }
+
+    /// Waits until there may be passages without a vector.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    pub(crate) fn note_progress(&self, (embedded, waiting, refused): (i64, i64, i64)) {
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        *lock(&self.0.progress) = VectorsHealth {
+            embedded: count(embedded),
+            waiting: count(waiting),
+            refused: count(refused),
+            ..VectorsHealth::default()
+        };
+    }
+
+    /// What is known of a question's meaning, within the embedder's deadline.
+    async fn meant(&self, remote_id: &str, text: &str) -> Result<Meant, BackendError> {
+        let Some(embedder) = self.0.embedder.get().cloned() else {
+            return Ok(Meant::default());
+        };
+        let (id, recipe) = (remote_id.to_owned(), embedder.recipe().clone());
+        let serving = self
+            .read(move |connection| {
+                let collection = write::collection(connection, &id)?.id;
+                Ok(vectors::serving(connection, collection, &recipe)?)
+            })
+            .await?;
+        let Some(model) = serving else {
+            return Ok(Meant {
+                meaning: Some(Meaning::Filling),
+                vector: None,
+            });
+        };
+        Ok(
+            match self.vector_of(embedder.as_ref(), text, &model).await {
+                Some(vector) => Meant {
+                    meaning: Some(Meaning::Used),
+                    vector: Some((model, vector)),
+                },
+                None => Meant {
+                    meaning: Some(Meaning::Unavailable),
+                    vector: None,
+                },
+            },
+        )
+    }
+
+    async fn vector_of(
+        &self,
+        embedder: &dyn Embedder,
+        text: &str,
+        model: &Model,
+    ) -> Option<Quantised> {
+        let is_it = |known: &&(String, i64, Quantised)| known.0 == text && known.1 == model.id;
+        if let Some(known) = lock(&self.0.questions).iter().find(is_it) {
+            return Some(known.2.clone());
+        }
+        let detail = match embedder.question(text, &model.recipe).await {
+            Ok(vector) if vector.len() == model.dimensions => {
+                let vector = Quantised::of(&vector);
+                let mut questions = lock(&self.0.questions);
+                questions.truncate(QUESTIONS - 1);
+                questions.push_front((text.to_owned(), model.id, vector.clone()));
+                return Some(vector);
+            }
+            Ok(vector) => format!(
+                "{} gives {} dimensions, and gave {} for the passages",
+                model.recipe.model,
+                vector.len(),
+                model.dimensions
+            ),
+            Err(error) => error.to_string(),
+        };
+        self.0.unanswered.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(detail, "a question is answered by words alone");
+        None
+    }
+
+    /// Reads on a thread where that may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, LocalIndexError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        self.blocking(move |inner| work(&mut *inner.store.reader()?))
+            .await
+    }
+
+    /// Writes in its turn, on a thread where that may block.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, LocalIndexError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        self.writing(move |inner| work(&mut *inner.store.writer()?))
+            .await
     }
 
     async fn blocking<T: Send + 'static>(
@@ -78,11 +204,7 @@ impl LocalIndex {
             Ok(_) => None,
             Err(error) => Some(error.to_string()),
         };
-        *self
-            .0
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = trouble;
+        *lock(&self.0.trouble) = trouble;
         result.map_err(BackendError::from)
     }
 
@@ -93,6 +215,10 @@ impl LocalIndex {
         let _turn = self.0.gate.lock().await;
         self.blocking(work).await
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn remote(collection: &Collection) -> Remote {
@@ -119,6 +245,40 @@ impl RetrievalBackend for LocalIndex {
             filters_labels: true,
             knows_sections: true,
         }
+    }
+
+    fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.0.embedder.get().cloned()
+    }
+
+    async fn passages_to_embed(&self, documents: &[Document]) -> Result<u64, BackendError> {
+        let Some(embedder) = self.embedder() else {
+            return Ok(0);
+        };
+        let documents = documents.to_vec();
+        self.read(move |connection| {
+            let mut hashes = HashSet::new();
+            for document in &documents {
+                let title = &document.metadata.title;
+                hashes.extend(chunking::pieces(document).iter().map(|piece| {
+                    vectors::hash_of(&chunking::meant(title, &piece.headings, &piece.text))
+                }));
+            }
+            let unknown = vectors::count_unknown(connection, embedder.recipe(), &hashes)?;
+            Ok(u64::try_from(unknown).unwrap_or(u64::MAX))
+        })
+        .await
+    }
+
+    async fn languages(&self, remote: &Remote) -> Result<Vec<String>, BackendError> {
+        let id = remote.id.clone();
+        self.read(move |connection| search::languages(connection, &id))
+            .await
+    }
+
+    fn background(&self) -> Option<Background> {
+        let embedder = self.embedder()?;
+        Some(Box::pin(filling::fill(self.clone(), embedder)))
     }
 
     async fn ensure(
@@ -154,15 +314,18 @@ impl RetrievalBackend for LocalIndex {
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
         let (id, documents) = (remote.id.clone(), documents.to_vec());
-        self.writing(move |inner| {
-            write::upsert(
-                &mut *inner.store.writer()?,
-                &id,
-                &documents,
-                &inner.languages,
-            )
-        })
-        .await
+        let outcomes = self
+            .writing(move |inner| {
+                write::upsert(
+                    &mut *inner.store.writer()?,
+                    &id,
+                    &documents,
+                    &inner.languages,
+                )
+            })
+            .await;
+        self.0.changed.notify_one();
+        outcomes
     }
 
     async fn delete(
@@ -217,10 +380,11 @@ impl RetrievalBackend for LocalIndex {
     }
 
     async fn search(&self, remote: &Remote, query: &RetrievalQuery) -> Result<Found, BackendError> {
+        let meant = self.meant(&remote.id, &query.text).await?;
         let (id, query) = (remote.id.clone(), query.clone());
         self.blocking(move |inner| {
             let mut connection = inner.store.reader()?;
-            search::search(&mut connection, &inner.vocabularies, &id, &query)
+            search::search(&mut connection, &inner.vocabularies, &id, &query, &meant)
         })
         .await
     }
@@ -273,16 +437,16 @@ impl RetrievalBackend for LocalIndex {
                 )
             }
         };
-        let trouble = self
-            .0
-            .trouble
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let vectors = self.0.embedder.get().map(|embedder| VectorsHealth {
+            requests: embedder.health().requests,
+            unanswered: self.0.unanswered.load(Ordering::Relaxed),
+            ..*lock(&self.0.progress)
+        });
         BackendHealth {
             requests: 0,
-            trouble,
+            trouble: lock(&self.0.trouble).clone(),
             description,
+            vectors,
         }
     }
 }

@@ -37,6 +37,18 @@ pub(crate) fn pieces(document: &Document) -> Vec<Piece> {
     pieces
 }
 
+/// The text that stands for a chunk where its meaning is asked for: where it stands, and what it says.
+pub(crate) fn meant(title: &str, headings: &str, text: &str) -> String {
+    let headings = headings.split(HEADING_SEPARATOR);
+    let place = std::iter::once(title)
+        .chain(headings)
+        .filter(|part| !part.is_empty());
+    let mut meant = place.collect::<Vec<_>>().join(" > ");
+    meant.push_str("\n\n");
+    meant.push_str(text);
+    meant
+}
+
 /// The text behind title line and breadcrumb, as [`domain::document::compose`] put them there.
 fn body(document: &Document) -> &str {
     let metadata = &document.metadata;

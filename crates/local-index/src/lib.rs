@@ -2,11 +2,13 @@
 //!
 //! * [`LocalIndex`] implements [`domain::ports::retrieval::RetrievalBackend`]; it needs no account and no network.
 //! * Each index of ours is a *collection* with lists of its own, so that word statistics and answers never mix.
+//! * Where it is given an [`Embedder`](domain::ports::embedding::Embedder), passages are also found by what they mean.
 //! * What `upsert` accepted is searchable when it returns; a document's chunks are replaced in one transaction.
 //!
 //! Layout: [`options`]; `store` (connections), `schema` (tables, and files of earlier formats), `backend` (the port). Writing: `write`
 //! (documents in and out), `chunking`, `analysis` (text to terms), `language` (which one, and its stems), `postings` (a term's chunks),
-//! `segments` (lists in rows, and their merging). Asking: `question` (words), `spelling`, `scoring`, `surroundings`, `search` (all of it).
+//! `segments` (lists in rows, and their merging). Meaning: `filling` (asks for vectors, beside all else), `vectors` (in rows), `quantised`,
+//! `fusion` (with what words find). Asking: `question` (words), `spelling`, `scoring`, `surroundings`, `search` (all of it).
 //!
 //! It must not know Confluence, HTTP or the sync engine's tables.
 
@@ -14,9 +16,12 @@ mod analysis;
 mod backend;
 mod chunking;
 mod error;
+mod filling;
+mod fusion;
 mod language;
 pub mod options;
 mod postings;
+mod quantised;
 mod question;
 mod schema;
 mod scoring;
@@ -25,6 +30,7 @@ mod segments;
 mod spelling;
 mod store;
 mod surroundings;
+mod vectors;
 mod write;
 
 pub use backend::LocalIndex;

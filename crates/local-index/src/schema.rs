@@ -10,7 +10,7 @@ use crate::language::Languages;
 use crate::segments::{Builder, Read};
 
 /// The format this release writes, kept in `PRAGMA user_version`.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 3;
 
 diesel::table! {
     /// One per index of ours.
@@ -71,6 +71,57 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// What vectors were made by.
+    models (id) {
+        id -> BigInt,
+        model -> Text,
+        asked -> BigInt,
+        question_prefix -> Text,
+        passage_prefix -> Text,
+        dimensions -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The vector of a text, by the hash of the text: it outlives passage, page and index.
+    embedded (model, hash) {
+        model -> BigInt,
+        hash -> Binary,
+        used_on -> BigInt,
+        vector -> Binary,
+    }
+}
+
+diesel::table! {
+    /// Vectors of chunks one after the other, as a question reads them.
+    vectors (id) {
+        id -> BigInt,
+        model -> BigInt,
+        collection -> BigInt,
+        first -> BigInt,
+        chunks -> BigInt,
+        list -> Binary,
+    }
+}
+
+diesel::table! {
+    /// Up to which chunk a collection has its vectors of a model.
+    filled (model, collection) {
+        model -> BigInt,
+        collection -> BigInt,
+        behind -> BigInt,
+        refused -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The number of the next chunk, in its one row.
+    next_chunk (next) {
+        next -> BigInt,
+    }
+}
+
 diesel::joinable!(chunks -> documents (document));
 diesel::allow_tables_to_appear_in_same_query!(chunks, documents);
 
@@ -128,7 +179,49 @@ CREATE TABLE postings (
     list BLOB NOT NULL,
     PRIMARY KEY (segment, term)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 2;
+";
+
+/// Vectors, which format 2 did not have; and the number of the next chunk, since one that was used again would be taken for the one
+/// whose vector is known.
+const CREATE_VECTORS: &str = "
+CREATE TABLE models (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    model TEXT NOT NULL,
+    -- Dimensions that are asked for; 0: as many as the model gives.
+    asked INTEGER NOT NULL,
+    question_prefix TEXT NOT NULL,
+    passage_prefix TEXT NOT NULL,
+    dimensions INTEGER NOT NULL,
+    UNIQUE (model, asked, question_prefix, passage_prefix, dimensions)
+) STRICT;
+CREATE TABLE embedded (
+    model INTEGER NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    -- A day since 1970.
+    used_on INTEGER NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY (model, hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE vectors (
+    id INTEGER PRIMARY KEY,
+    model INTEGER NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    first INTEGER NOT NULL,
+    chunks INTEGER NOT NULL,
+    list BLOB NOT NULL
+) STRICT;
+CREATE INDEX vectors_of_collection ON vectors (collection, model, first);
+CREATE TABLE filled (
+    model INTEGER NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    behind INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    PRIMARY KEY (model, collection)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE next_chunk (next INTEGER NOT NULL) STRICT;
+INSERT INTO next_chunk (next) VALUES (1 + max(
+    coalesce((SELECT max(id) FROM chunks), 0), coalesce((SELECT max(last) FROM segments), 0)));
+PRAGMA user_version = 3;
 ";
 
 /// From format 1: the chunks stay, and are read into lists when their collection is next opened, since its signature is none.
@@ -169,7 +262,8 @@ pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(
         match found {
             0 => {
                 connection.batch_execute(CREATE)?;
-                connection.batch_execute(CREATE_LISTS).map(Ok)
+                connection.batch_execute(CREATE_LISTS)?;
+                connection.batch_execute(CREATE_VECTORS).map(Ok)
             }
             1 => {
                 let all: Vec<i64> = collections::table
@@ -180,8 +274,10 @@ pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(
                         .batch_execute(&format!("DROP TABLE IF EXISTS chunks_fts_{collection}"))?;
                 }
                 connection.batch_execute(FROM_1)?;
-                connection.batch_execute(CREATE_LISTS).map(Ok)
+                connection.batch_execute(CREATE_LISTS)?;
+                connection.batch_execute(CREATE_VECTORS).map(Ok)
             }
+            2 => connection.batch_execute(CREATE_VECTORS).map(Ok),
             FORMAT => Ok(Ok(())),
             newer => Ok(Err(newer)),
         }

@@ -76,16 +76,20 @@ impl PartialOrd for Scored {
 pub(crate) struct Best {
     /// Best first.
     pub chunks: Vec<Scored>,
+    /// Those of the others that were to be told as well and hold any of the words, ascending.
+    pub also: Vec<Scored>,
     /// Chunks that hold any of the words and pass.
     pub candidates: u64,
 }
 
 /// The best `wanted` chunks. `weights` of the words tell how much of a question a chunk answers: one that holds all of it is worth
-/// more than the sum of its words. `ranges`, ascending, of the chunks that may answer; `None` for all.
+/// more than the sum of its words. `ranges`, ascending, of the chunks that may answer; `None` for all. The scores of the chunks in
+/// `also`, ascending, are told however good they are.
 pub(crate) fn best(
     mut walks: Vec<Walk<'_>>,
     weights: &[f32],
     ranges: Option<&[(i64, i64)]>,
+    also: &[i64],
     wanted: usize,
 ) -> Best {
     let all: f32 = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
@@ -93,6 +97,7 @@ pub(crate) fn best(
     let mut sums = vec![(0.0_f32, 0_u32); WINDOW as usize];
     let mut candidates = 0;
     let mut range = 0;
+    let (mut next_also, mut told_also) = (also.iter().copied().peekable(), Vec::new());
     while let Some(low) = walks
         .iter()
         .filter(|walk| !walk.ended)
@@ -128,8 +133,13 @@ pub(crate) fn best(
                 }
             }
             candidates += 1;
+            while next_also.next_if(|chunk| *chunk < number).is_some() {}
+            let is_also = next_also.peek() == Some(&number);
             // The share of the words can only lessen it.
-            if heap.len() == wanted && heap.peek().is_some_and(|worst| score <= worst.score) {
+            if !is_also
+                && heap.len() == wanted
+                && heap.peek().is_some_and(|worst| score <= worst.score)
+            {
                 continue;
             }
             let held: f32 = weights
@@ -144,6 +154,9 @@ pub(crate) fn best(
                 score,
                 words,
             };
+            if is_also {
+                told_also.push(scored);
+            }
             if heap.len() < wanted {
                 heap.push(scored);
             } else if heap.peek().is_some_and(|worst| scored < *worst) {
@@ -152,8 +165,12 @@ pub(crate) fn best(
             }
         }
     }
+    let chunks = heap.into_sorted_vec();
+    let is_best = |scored: &Scored| chunks.iter().any(|best| best.chunk == scored.chunk);
+    told_also.retain(|scored| !is_best(scored));
     Best {
-        chunks: heap.into_sorted_vec(),
+        chunks,
+        also: told_also,
         candidates,
     }
 }

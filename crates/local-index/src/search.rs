@@ -9,18 +9,21 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
 use domain::query::{
-    Confidence, Diagnostics, Filters, Found, Passage, RetrievalQuery, UnknownWord,
+    Confidence, Diagnostics, Filters, Found, Meaning, Passage, RetrievalQuery, UnknownWord,
 };
 
 use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
+use crate::fusion::{self, Likeness};
 use crate::language::Language;
+use crate::quantised::Quantised;
 use crate::question::{self, Word};
 use crate::schema::{chunks, documents, heading_path, postings};
 use crate::scoring::{self, Best, Scored, Walk};
 use crate::segments::{self, Segment};
 use crate::spelling::Vocabularies;
 use crate::surroundings::{self, Neighbour};
+use crate::vectors::{self, Model};
 use crate::write;
 
 /// What a word counts as it stands, and what its stem.
@@ -32,8 +35,9 @@ const WHOLE: f32 = 1.0;
 const SPELLED: f32 = 0.8;
 /// Passages of one page that are told before those of others.
 const OF_A_PAGE: usize = 2;
-/// A language counts as one of the index from so many of a thousand passages.
+/// A language counts as one of the index from so many of a thousand passages, and as one of its main languages.
 const SPOKEN: i64 = 5;
+const MAIN: i64 = 150;
 
 /// What a word is found by in the index.
 struct Asked {
@@ -45,23 +49,28 @@ struct Asked {
     unknown: bool,
 }
 
+/// What is known of a question's meaning.
+#[derive(Default)]
+pub(crate) struct Meant {
+    /// Whether it is looked for; `None` where that is not set up.
+    pub meaning: Option<Meaning>,
+    /// Where the question points, by a model.
+    pub vector: Option<(Model, Quantised)>,
+}
+
 /// Answers a question from one collection.
 pub(crate) fn search(
     connection: &mut SqliteConnection,
     vocabularies: &Vocabularies,
     remote_id: &str,
     query: &RetrievalQuery,
+    meant: &Meant,
 ) -> Result<Found, LocalIndexError> {
     // One snapshot for counting, ranking and reading.
     connection.transaction(|connection| {
         let collection = write::collection(connection, remote_id)?.id;
-        let all = segments::of_collection(connection, collection)?;
-        let index = Index {
-            collection,
-            chunks: all.iter().map(Segment::left).sum::<i64>().max(1),
-            segments: all,
-        };
-        let languages = index.languages(connection)?;
+        let index = Index::of(connection, collection)?;
+        let languages = index.languages(connection, SPOKEN)?;
         let mut diagnostics = Diagnostics {
             confidence: Confidence::None,
             candidates: Some(0),
@@ -69,6 +78,7 @@ pub(crate) fn search(
                 .iter()
                 .map(|language| language.name().to_owned())
                 .collect(),
+            meaning: meant.meaning,
             ..Diagnostics::default()
         };
         let mut asked = Vec::new();
@@ -86,10 +96,16 @@ pub(crate) fn search(
             Some(index.ranges(connection, &query.filters)?)
         };
         let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
-        let (best, places) = index.best(connection, &asked, ranges.as_deref(), wanted)?;
+        let likeness = match &meant.vector {
+            Some((model, question)) => {
+                vectors::likeness(connection, model, collection, question, ranges.as_deref())?
+            }
+            None => Likeness::default(),
+        };
+        let (best, places) = index.best(connection, &asked, ranges.as_deref(), likeness, wanted)?;
         diagnostics.candidates = Some(best.candidates);
         if places.is_empty() && ranges.is_some() {
-            let (_, unfiltered) = index.best(connection, &asked, None, 1)?;
+            let (_, unfiltered) = index.best(connection, &asked, None, Likeness::default(), 1)?;
             if !unfiltered.is_empty() {
                 diagnostics.emptied_by = filters;
             }
@@ -104,6 +120,20 @@ pub(crate) fn search(
             diagnostics,
         })
     })
+}
+
+/// The main languages of a collection, the most frequent first.
+pub(crate) fn languages(
+    connection: &mut SqliteConnection,
+    remote_id: &str,
+) -> Result<Vec<String>, LocalIndexError> {
+    let collection = write::collection(connection, remote_id)?.id;
+    let index = Index::of(connection, collection)?;
+    let languages = index.languages(connection, MAIN)?;
+    Ok(languages
+        .into_iter()
+        .map(|language| language.name().to_owned())
+        .collect())
 }
 
 /// How surely the best passage answers, by the words that it holds.
@@ -152,8 +182,21 @@ struct Index {
 type List = (Vec<u8>, i64);
 
 impl Index {
-    /// The languages that are spoken here, the most frequent first.
-    fn languages(&self, connection: &mut SqliteConnection) -> QueryResult<Vec<Language>> {
+    fn of(connection: &mut SqliteConnection, collection: i64) -> QueryResult<Self> {
+        let segments = segments::of_collection(connection, collection)?;
+        Ok(Self {
+            collection,
+            chunks: segments.iter().map(Segment::left).sum::<i64>().max(1),
+            segments,
+        })
+    }
+
+    /// The languages in which so many of a thousand passages are written, the most frequent first.
+    fn languages(
+        &self,
+        connection: &mut SqliteConnection,
+        of_a_thousand: i64,
+    ) -> QueryResult<Vec<Language>> {
         let mut spoken: HashMap<String, i64> = HashMap::new();
         let (from, to) = (MARK.to_string(), format!("{MARK}\u{7f}"));
         for segment in &self.segments {
@@ -168,7 +211,7 @@ impl Index {
         }
         let mut spoken: Vec<(i64, Language)> = spoken
             .into_iter()
-            .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * SPOKEN)
+            .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * of_a_thousand)
             .filter_map(|(term, chunks)| {
                 Some((-chunks, Language::named(term.trim_start_matches(MARK))?))
             })
@@ -300,29 +343,42 @@ impl Index {
         connection: &mut SqliteConnection,
         asked: &[Asked],
         ranges: Option<&[(i64, i64)]>,
+        likeness: Likeness,
         wanted: usize,
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
-        let look = wanted * 2 + 16;
-        let mut best = scored(asked, ranges, look);
-        let found = places(connection, &best.chunks)?;
-        if best.chunks.len() < look {
-            // All of them were looked at, so those that are gone are not counted.
-            best.candidates = u64::try_from(found.len()).unwrap_or(u64::MAX);
-            return Ok((best, found));
+        let mut look = wanted * 2 + 16;
+        if !likeness.is_empty() {
+            look = look.max(fusion::NEAREST);
         }
-        if found.len() >= wanted {
+        let (mut best, all_by_words) = scored(asked, ranges, &likeness, look);
+        let found = places(connection, &best.chunks)?;
+        if all_by_words {
+            // All of them were looked at, so those that are gone are not counted.
+            let by_words = found.iter().filter(|(scored, _)| scored.words != 0);
+            best.candidates = u64::try_from(by_words.count()).unwrap_or(u64::MAX);
+        }
+        if found.len() >= wanted || (all_by_words && likeness.is_empty()) {
             return Ok((best, found));
         }
         // Too many of the best are gone: once more among those that are there.
-        let there = self.ranges(connection, &Filters::default())?;
-        let best = scored(asked, Some(&there), look);
+        let there = match ranges {
+            Some(ranges) => ranges.to_vec(),
+            None => self.ranges(connection, &Filters::default())?,
+        };
+        let (best, _) = scored(asked, Some(&there), &likeness.within(&there), look);
         let found = places(connection, &best.chunks)?;
         Ok((best, found))
     }
 }
 
-/// The best `look` chunks by the lists of all words, those among them that are gone included unless `ranges` leave them out.
-fn scored(asked: &[Asked], ranges: Option<&[(i64, i64)]>, look: usize) -> Best {
+/// The best `look` chunks by the lists of all words and by meaning, those among them that are gone included unless `ranges` leave them
+/// out; and whether they are all that hold a word.
+fn scored(
+    asked: &[Asked],
+    ranges: Option<&[(i64, i64)]>,
+    likeness: &Likeness,
+    look: usize,
+) -> (Best, bool) {
     let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
     let mut walks = Vec::new();
     for (word, asked) in (0_u32..).zip(asked) {
@@ -330,7 +386,22 @@ fn scored(asked: &[Asked], ranges: Option<&[(i64, i64)]>, look: usize) -> Best {
             walks.push(Walk::new(list, *first, *weight, word));
         }
     }
-    scoring::best(walks, &weights, ranges, look)
+    if likeness.is_empty() {
+        let best = scoring::best(walks, &weights, ranges, &[], look);
+        let all = best.chunks.len() < look;
+        return (best, all);
+    }
+    let nearest = likeness.nearest();
+    let mut best = scoring::best(walks, &weights, ranges, &nearest.chunks, look);
+    let all = best.chunks.len() < look;
+    let words = asked.iter().filter(|asked| asked.word.kind != Kind::Whole);
+    let unknown = words.clone().filter(|asked| asked.unknown).count();
+    let weight = fusion::weight(words.count(), unknown);
+    let mut by_words = std::mem::take(&mut best.chunks);
+    by_words.append(&mut best.also);
+    best.chunks = fusion::fused(by_words, &nearest, likeness, weight);
+    best.chunks.truncate(look);
+    (best, all)
 }
 
 /// Where a chunk stands.

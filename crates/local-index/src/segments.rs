@@ -12,7 +12,7 @@ use diesel::sqlite::SqliteConnection;
 use crate::analysis::{self, Kind, folded, language_term, stem_term};
 use crate::language::{Language, Languages};
 use crate::postings::{Counts, List, Reader, impact};
-use crate::schema::{chunks, postings, segments};
+use crate::schema::{chunks, next_chunk, postings, segments};
 
 /// Segments of about a size that are merged into one.
 const FAN: usize = 4;
@@ -67,15 +67,17 @@ pub(crate) fn of_collection(
     Ok(rows.into_iter().map(to_segment).collect())
 }
 
-/// The number from which on no chunk is or was numbered, as far as any list still knows.
+/// The number of the next chunk; none is used twice.
 pub(crate) fn next_chunk(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    let chunk: Option<i64> = chunks::table
-        .select(diesel::dsl::max(chunks::id))
-        .first(connection)?;
-    let listed: Option<i64> = segments::table
-        .select(diesel::dsl::max(segments::last))
-        .first(connection)?;
-    Ok(chunk.max(listed).unwrap_or(0) + 1)
+    next_chunk::table.select(next_chunk::next).first(connection)
+}
+
+/// Notes the numbers below this one as used.
+pub(crate) fn use_chunks(connection: &mut SqliteConnection, next: i64) -> QueryResult<()> {
+    diesel::update(next_chunk::table)
+        .set(next_chunk::next.eq(next))
+        .execute(connection)
+        .map(drop)
 }
 
 /// Notes that chunks of a document are gone.
@@ -136,11 +138,6 @@ impl<'l> Builder<'l> {
             words: HashMap::new(),
             around: None,
         }
-    }
-
-    /// The number behind the last chunk that was read.
-    pub(crate) const fn behind(&self) -> i64 {
-        self.last + 1
     }
 
     /// The next chunks are of another document.

@@ -197,8 +197,9 @@ fn put(
     {
         return Ok(());
     }
-    let first = segments::next_chunk(connection)?.max(builder.behind());
+    let first = segments::next_chunk(connection)?;
     let number = i64::try_from(pieces.len()).unwrap_or(i64::MAX);
+    segments::use_chunks(connection, first.saturating_add(number))?;
     let values = (
         documents::hash.eq(&metadata.hash),
         documents::title.eq(&metadata.title),

@@ -2,6 +2,7 @@
 
 pub mod confluence;
 pub mod demo;
+pub mod embeddings;
 pub mod llamacloud;
 mod server;
 

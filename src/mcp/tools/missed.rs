@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use domain::query::{Confidence, Diagnostics, UnknownWord};
+use domain::query::{Confidence, Diagnostics, Meaning, UnknownWord};
 use serde_json::{Value, json};
 
 use crate::mcp::text;
@@ -43,6 +43,15 @@ pub fn lines(diagnostics: &Diagnostics) -> String {
         }
         out.push('\n');
     }
+    match diagnostics.meaning {
+        Some(Meaning::Unavailable) => out.push_str(
+            "Found by words alone, since meaning cannot be looked up just now: synonyms are not found.\n",
+        ),
+        Some(Meaning::Filling) => out.push_str(
+            "Found by words alone, since the index is still being read for meaning: synonyms are not found.\n",
+        ),
+        Some(Meaning::Used) | None => {}
+    }
     if diagnostics.confidence == Confidence::Low {
         if !diagnostics.missing_words.is_empty() {
             let missing = diagnostics.missing_words.iter().take(WORDS);
@@ -78,7 +87,7 @@ fn in_language(languages: &[String]) -> String {
 }
 
 /// The name of a language as people write it.
-fn capital(name: &str) -> String {
+pub fn capital(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
@@ -102,6 +111,7 @@ pub fn told(diagnostics: &Diagnostics) -> Value {
         "missing_words": diagnostics.missing_words.iter().map(|word| text::inline(word)).collect::<Vec<_>>(),
         "emptied_by": diagnostics.emptied_by,
         "languages": diagnostics.languages,
+        "meaning": diagnostics.meaning,
     })
 }
 
@@ -125,12 +135,14 @@ mod tests {
             ],
             missing_words: vec!["days".to_owned()],
             languages: vec!["english".to_owned()],
+            meaning: Some(Meaning::Unavailable),
             ..Diagnostics::default()
         };
         assert_eq!(
             lines(&diagnostics),
             "Searched for *reservation* for \"resrvation\".\n\
              In no indexed page: vacation. Closest words: vacuum.\n\
+             Found by words alone, since meaning cannot be looked up just now: synonyms are not found.\n\
              The best passage does not hold: days.\n\
              These passages may not answer: ask again with other words (the pages are written in English).\n"
         );

@@ -13,7 +13,7 @@ pub mod spaces;
 pub mod target;
 
 #[cfg(test)]
-mod testing;
+pub(in crate::mcp) mod testing;
 #[cfg(test)]
 mod tests;
 

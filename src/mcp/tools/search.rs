@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use domain::content::ContentKind;
+use domain::index::BackendKind;
 use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
     ResultPage, RetrievalQuery, label_filter,
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::cursor::PageCursor;
-use super::fuse;
+use super::fuse::{self, Scale};
 use super::missed;
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
@@ -88,7 +89,7 @@ pub async fn search(
     let mut troubles = Vec::new();
     for (index, answer) in asked.iter().zip(answers) {
         match answer {
-            Ok(answer) => given.push(answer),
+            Ok(answer) => given.push((index.settings.backend, answer)),
             Err(trouble) => troubles.push((index.settings.name.as_str(), trouble)),
         }
     }
@@ -118,29 +119,39 @@ fn holds(index: &QueryTarget, filters: &Filters) -> bool {
         .is_none_or(|wanted| index.spaces.iter().any(|s| s.present_key() == wanted))
 }
 
-/// One answer of several: fused by rank; as old as the oldest of them.
-fn merge(mut answers: Vec<Answer>) -> Answer {
+/// One answer of several: fused by relative score; as old as the oldest of them.
+fn merge(mut answers: Vec<(BackendKind, Answer)>) -> Answer {
     if answers.len() == 1
-        && let Some(only) = answers.pop()
+        && let Some((_, only)) = answers.pop()
     {
         return only;
     }
-    let source = answers
-        .iter()
+    let given = || answers.iter().map(|(_, answer)| answer);
+    let source = given()
         .filter(|a| !a.results.is_empty())
         .map(|a| a.source)
         .reduce(|a, b| if a == b { a } else { AnswerSource::Both })
         .unwrap_or(AnswerSource::Index);
-    let as_of = answers.iter().filter_map(|a| a.as_of).min();
-    let stale = answers.iter().any(|a| a.stale);
-    let diagnostics = answers
-        .iter()
+    let as_of = given().filter_map(|a| a.as_of).min();
+    let stale = given().any(|a| a.stale);
+    let diagnostics = given()
         .map(|a| a.diagnostics.clone())
         .reduce(Diagnostics::joined)
         .unwrap_or_default();
-    let lists = answers.into_iter().map(|a| a.results).collect();
+    let lists = answers.into_iter().map(|(backend, answer)| {
+        let scale = match (answer.source, backend) {
+            (AnswerSource::Index, BackendKind::Local) => Scale::Words,
+            (AnswerSource::Index, _) => Scale::Likeness,
+            (AnswerSource::Live | AnswerSource::Both, _) => Scale::Places,
+        };
+        let results = answer.results.into_iter();
+        (
+            scale,
+            results.map(|result| (result.score, result)).collect(),
+        )
+    });
     let key = |r: &QueryResult| (r.page.page.id.clone(), squeezed(&r.text));
-    let results = fuse::by_rank(lists, key)
+    let results = fuse::by_score(lists.collect(), key)
         .into_iter()
         .map(|(score, result)| QueryResult { score, ..result })
         .collect();

@@ -200,6 +200,10 @@ impl KnowledgeBase for FakeKnowledge {
         Ok(self.indexes.iter().filter(readable).cloned().collect())
     }
 
+    async fn languages(&self, _: &QueryTarget) -> Vec<String> {
+        vec!["english".to_owned()]
+    }
+
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble> {
         let mut answer = self
             .answers

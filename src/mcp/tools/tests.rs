@@ -3,7 +3,7 @@
 use domain::holding::Holding;
 use domain::index::RestrictedPages;
 use domain::page::{PlacedPage, Standing};
-use domain::query::{AnswerSource, ChangedPage};
+use domain::query::{AnswerSource, ChangedPage, QueryResult};
 use serde_json::{Value, json};
 
 use super::testing::*;
@@ -115,18 +115,25 @@ async fn fifty_long_passages_stay_within_twenty_kilobytes() {
 }
 
 #[actix_web::test]
-async fn several_indexes_are_fused_by_rank_and_a_silent_one_is_named() {
+async fn several_indexes_are_fused_by_score_and_a_silent_one_is_named() {
+    let scored = |score, result| QueryResult { score, ..result };
     let mut kb = FakeKnowledge::small();
     kb.indexes.push(index(2, "hr", &[("HR", "People", 7)]));
     kb.indexes.push(index(3, "ops", &[("OPS", "Ops", 7)]));
     kb = kb
         .answering(
             1,
-            answer(vec![result("1", "A", "a"), result("2", "B", "b")]),
+            answer(vec![
+                scored(9.0, result("1", "A", "a")),
+                scored(4.0, result("2", "B", "b")),
+            ]),
         )
         .answering(
             2,
-            answer(vec![result("3", "C", "c"), result("2", "B", "b")]),
+            answer(vec![
+                scored(6.0, result("3", "C", "c")),
+                scored(5.0, result("2", "B", "b")),
+            ]),
         );
     kb.answers
         .insert(kb.indexes[2].id, Err(Trouble("down".into())));
@@ -140,7 +147,7 @@ async fn several_indexes_are_fused_by_rank_and_a_silent_one_is_named() {
         .iter()
         .map(|r| &r["page"]["id"])
         .collect();
-    assert_eq!(ids, ["2", "1", "3"]);
+    assert_eq!(ids, ["1", "3", "2"]);
     assert!(
         found
             .markdown

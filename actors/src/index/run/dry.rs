@@ -5,11 +5,12 @@
 //! found by a real run alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix::Actor;
 use async_trait::async_trait;
-use domain::cost::{self, Price};
+use domain::cost::{self, EmbeddingEstimate, Price};
 use domain::document::Document;
 use domain::history::{KEPT_IN_A_RUN, PageChange, RunPage};
 use domain::holding::Have;
@@ -54,6 +55,7 @@ pub(super) async fn set_up(execution: &Execution) -> Result<Rehearsal, RunError>
     let counting = Arc::new(CountingBackend {
         real,
         changes: Mutex::default(),
+        to_embed: AtomicU64::new(0),
     });
     let stage = Stage::set(&execution.shared, copy, counting.clone());
     let execution = Execution {
@@ -91,7 +93,10 @@ impl Rehearsal {
         let mut changes = against_rows(changes, &real.shared, copy, index).await?;
         let hide = newly_hidden(&real.shared, copy, index, &mut changes.pages).await?;
         Ok(Rehearsed {
-            plan: plan(real, hide, &changes, asks, self.price.as_ref()),
+            plan: RunPlan {
+                embeddings: self.counting.embeddings(),
+                ..plan(real, hide, &changes, asks, self.price.as_ref())
+            },
             pages: changes.pages,
             status: if asks { RunStatus::Succeeded } else { status },
             error: error.filter(|_| !asks),
@@ -229,6 +234,7 @@ fn plan(
         store_requests: requests.store,
         minutes: (minutes * 100.0).round() / 100.0,
         cost: price.map(|price| cost::estimate(price, changes.add, changes.update)),
+        embeddings: None,
     }
 }
 
@@ -257,6 +263,21 @@ struct CountingBackend {
     real: Arc<dyn RetrievalBackend>,
     /// Whether it would hold the document in the end.
     changes: Mutex<BTreeMap<DocumentId, bool>>,
+    /// Passages that would have to be embedded.
+    to_embed: AtomicU64,
+}
+
+impl CountingBackend {
+    /// What would have to be embedded of the documents it was given.
+    fn embeddings(&self) -> Option<EmbeddingEstimate> {
+        let embedder = self.real.embedder()?;
+        let passages = self.to_embed.load(Ordering::Relaxed);
+        Some(EmbeddingEstimate {
+            model: embedder.recipe().model.clone(),
+            passages,
+            requests: passages.div_ceil(embedder.batch().max(1)),
+        })
+    }
 }
 
 #[async_trait]
@@ -295,6 +316,8 @@ impl RetrievalBackend for CountingBackend {
         _: &Remote,
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
+        let to_embed = self.real.passages_to_embed(documents).await?;
+        self.to_embed.fetch_add(to_embed, Ordering::Relaxed);
         let given = documents.iter().map(|document| (document.id.clone(), true));
         lock(&self.changes).extend(given);
         Ok(vec![ItemOutcome::Accepted; documents.len()])

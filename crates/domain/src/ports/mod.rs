@@ -3,6 +3,7 @@
 //! Held as `Arc<dyn …>` with boxed async methods: the cost vanishes beside the network.
 
 pub mod clock;
+pub mod embedding;
 pub mod reader;
 pub mod retrieval;
 pub mod source;

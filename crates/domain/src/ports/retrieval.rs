@@ -3,6 +3,8 @@
 //! Speaks of documents and passages, never in a store's own words; differences between stores are data
 //! ([`Capabilities`]). Every backend passes one conformance suite.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use crate::cost::Price;
 use crate::document::Document;
 use crate::index::{BackendKind, Remote};
+use crate::ports::embedding::Embedder;
 use crate::query::{Found, RetrievalQuery};
 use crate::{AgentId, Disposition, DocumentId, IndexId};
 
@@ -89,6 +92,8 @@ pub struct BackendHealth {
     pub trouble: Option<String>,
     /// What it is, in words: host and generation, or file and size.
     pub description: String,
+    /// How far it is with vectors, where it makes them by an endpoint.
+    pub vectors: Option<VectorsHealth>,
 }
 
 /// One passage of a document as a store has cut it.
@@ -102,6 +107,24 @@ pub struct StoredPassage {
     /// Its text.
     pub text: String,
 }
+
+/// How far a store is with the vectors of its passages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VectorsHealth {
+    /// Requests made to the endpoint since the start.
+    pub requests: u64,
+    /// Passages that are looked up by meaning.
+    pub embedded: u64,
+    /// Passages that wait for their vector.
+    pub waiting: u64,
+    /// Passages that the endpoint refused; found by words alone.
+    pub refused: u64,
+    /// Questions that were answered by words alone, since the endpoint gave no vector.
+    pub unanswered: u64,
+}
+
+/// Work without an end.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where documents go.
 #[async_trait]
@@ -121,6 +144,28 @@ pub trait RetrievalBackend: Send + Sync {
     /// What storing in an object costs, or in the one that a new index would get; `None`: nothing.
     fn price(&self, remote: Option<&Remote>) -> Option<Price> {
         let _ = remote;
+        None
+    }
+
+    /// Where it gets vectors from, if it looks for meaning by an endpoint.
+    fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        None
+    }
+
+    /// How many passages of these documents have no vector yet; 0 where nothing is to be embedded.
+    async fn passages_to_embed(&self, documents: &[Document]) -> Result<u64, BackendError> {
+        let _ = documents;
+        Ok(0)
+    }
+
+    /// The languages in which most of an object's text is written, the most frequent first; none where the store does not know.
+    async fn languages(&self, remote: &Remote) -> Result<Vec<String>, BackendError> {
+        let _ = remote;
+        Ok(Vec::new())
+    }
+
+    /// What the store does by itself as long as the service runs, beside all that is asked of it.
+    fn background(&self) -> Option<Background> {
         None
     }
 

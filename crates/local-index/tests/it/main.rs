@@ -9,6 +9,7 @@ mod asking;
 mod conformance;
 mod file;
 mod formats;
+mod meaning;
 mod segments;
 
 use backend_conformance::samples::question;
