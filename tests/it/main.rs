@@ -20,6 +20,7 @@ mod mcp_support;
 mod moves;
 mod oauth;
 mod openapi;
+mod probe;
 mod process;
 mod readme;
 mod renamed;
