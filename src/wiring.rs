@@ -14,6 +14,7 @@ use domain::ports::clock::SystemClock;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
+use domain::refusals::Pauses;
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
@@ -149,6 +150,7 @@ fn llamacloud_config(settings: &Settings) -> Result<Option<LlamaCloudConfig>, St
         max_concurrent_requests: account.max_concurrent_requests,
         timeouts: Timeouts {
             patience: settings.sync.upload_deadline,
+            pauses: pauses(usual.timeouts.pauses),
             ..usual.timeouts
         },
         network: settings.network.clone(),
@@ -240,6 +242,23 @@ fn failpoints() -> Failpoints {
     }
     let place = std::env::var("MCP_CONFLUENCE_FAILPOINT");
     place.map_or_else(|_| Failpoints::default(), |place| Failpoints::parse(&place))
+}
+
+/// The pauses for a plan that counts by the minute; shorter where a test says of how many milliseconds its minute is: no setting, and
+/// nothing in release builds.
+fn pauses(usual: Pauses) -> Pauses {
+    let short = std::env::var("MCP_CONFLUENCE_MINUTE").ok();
+    let short = short.filter(|_| cfg!(debug_assertions));
+    let Some(minute) = short.and_then(|minute| minute.parse().ok()) else {
+        return usual;
+    };
+    let minute = Duration::from_millis(minute);
+    Pauses {
+        burst: usual
+            .burst
+            .mul_f64(minute.as_secs_f64() / usual.minute.as_secs_f64()),
+        minute,
+    }
 }
 
 fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {

@@ -11,6 +11,7 @@ mod deletion;
 mod events;
 mod kills;
 mod leases;
+mod limits;
 mod lives;
 mod main_job;
 mod mcp_service;
