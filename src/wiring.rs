@@ -13,6 +13,7 @@ use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
+use domain::refusals::Pauses;
 use embeddings::{Embeddings, EmbeddingsConfig};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
@@ -159,6 +160,7 @@ fn llamacloud_config(settings: &Settings) -> Result<Option<LlamaCloudConfig>, St
         max_concurrent_requests: account.max_concurrent_requests,
         timeouts: Timeouts {
             patience: settings.sync.upload_deadline,
+            pauses: pauses(usual.timeouts.pauses),
             ..usual.timeouts
         },
         network: settings.network.clone(),
@@ -250,6 +252,23 @@ fn failpoints() -> Failpoints {
     }
     let place = std::env::var("MCP_CONFLUENCE_FAILPOINT");
     place.map_or_else(|_| Failpoints::default(), |place| Failpoints::parse(&place))
+}
+
+/// The pauses for a plan that counts by the minute; shorter where a test says of how many milliseconds its minute is: no setting, and
+/// nothing in release builds.
+fn pauses(usual: Pauses) -> Pauses {
+    let short = std::env::var("MCP_CONFLUENCE_MINUTE").ok();
+    let short = short.filter(|_| cfg!(debug_assertions));
+    let Some(minute) = short.and_then(|minute| minute.parse().ok()) else {
+        return usual;
+    };
+    let minute = Duration::from_millis(minute);
+    Pauses {
+        burst: usual
+            .burst
+            .mul_f64(minute.as_secs_f64() / usual.minute.as_secs_f64()),
+        minute,
+    }
 }
 
 fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {

@@ -1,5 +1,7 @@
 //! Why the engine did not do what it was asked.
 
+use std::time::Duration;
+
 use domain::ports::retrieval::BackendError;
 use domain::ports::source::SourceError;
 use domain::ports::store::StoreError;
@@ -78,6 +80,16 @@ impl EngineError {
             self,
             Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. })
         )
+    }
+
+    /// How long the other side asks for no requests, where that is the reason.
+    #[must_use]
+    pub const fn asks_to_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Source(SourceError::RateLimited { retry_after, .. })
+            | Self::Backend(BackendError::RateLimited { retry_after }) => Some(*retry_after),
+            _ => None,
+        }
     }
 
     /// The problem that REST, MCP and run records show.

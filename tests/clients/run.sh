@@ -76,8 +76,8 @@ for way in "$base/mcp/sse --transport sse" "$base/mcp --transport http"; do
   echo "ok   Inspector: $way"
 done
 
-say "LibreChat's schemas"
-"$node" "$work/node/librechat.mjs" "$base" "$root/config/librechat.yaml"
+say "LibreChat's schemas, and its models for what it stores"
+for part in librechat librechat-stored; do "$node" "$work/node/$part.mjs" "$base" "$root/config/librechat.yaml"; done
 
 say "conformance, with the official fixtures behind our transports"
 "$fixtures" 0 >"$work/fixtures.log" 2>&1 &

@@ -10,6 +10,8 @@ pub(crate) mod run;
 
 pub(crate) use actor::IndexActor;
 
+use std::time::Duration;
+
 use domain::IndexId;
 use domain::event::{EventKind, NewEvent};
 use domain::index::IndexStatus;
@@ -81,7 +83,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
                 let before = state.index;
                 (before.status, before.status_reason, before.next_run_at)
             } else {
-                let again = next_after_failure(shared, &state);
+                let again = next_after_failure(shared, &state, None);
                 (IndexStatus::Failed, Some(GIVEN_UP.to_owned()), again)
             };
             let end = RunEnd {
@@ -113,11 +115,17 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
     announce(shared, index).await;
 }
 
-/// A failed run is tried again within ten minutes, or at its interval if that is shorter.
-pub(crate) fn next_after_failure(shared: &Shared, state: &IndexState) -> Option<domain::Timestamp> {
+/// A failed run is tried again within ten minutes, or at its interval if that is shorter; later where the other side asked for that.
+pub(crate) fn next_after_failure(
+    shared: &Shared,
+    state: &IndexState,
+    asked: Option<Duration>,
+) -> Option<domain::Timestamp> {
     let settings = &state.index.settings;
     settings.enabled.then(|| {
         let timetable = shared.timetable(&state.index);
-        timetable.at_most_every(10).next(shared.now())
+        let now = shared.now();
+        let due = timetable.at_most_every(10).next(now);
+        timetable.no_sooner(due, now + asked.unwrap_or_default(), now)
     })
 }

@@ -96,6 +96,44 @@ fn a_limit_that_lasts_longer_than_an_upload_may_take_ends_the_run_and_loses_noth
 }
 
 #[test]
+fn a_wait_longer_than_an_upload_may_take_is_kept_by_the_next_run() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let index = bench.synced().await;
+        bench.wait(60).await;
+        pages(&bench, 30).await;
+        // The object is there. The uploads then: an hour, and an upload may take a quarter of one.
+        bench.shelf.fail(1, StoreFault::None);
+        bench.shelf.fail(1, StoreFault::Limited(3600));
+        let run = bench.delta(index.id).await;
+        assert_eq!((run.status, run.counts.failed), (RunStatus::Failed, 0));
+        let error = run.error.unwrap();
+        assert_eq!(error.code, "store_rate_limited");
+        let said = "it takes them again in 3600 s; the next run goes on then";
+        assert!(error.detail.ends_with(said), "{}", error.detail);
+        let ended = run.finished_at.unwrap();
+        let took = ended - run.started_at.unwrap();
+        assert!(
+            took.num_seconds() < 60,
+            "nothing is gained by waiting for a part of it"
+        );
+        let next = bench.index(index.id).await.next_run_at.unwrap();
+        assert_eq!((next - ended).num_seconds(), 3600);
+        // It goes on by itself then, and asks Confluence for no text anew.
+        bench.wait(3600 - 60).await;
+        assert_eq!(bench.over(index.id).await.id, run.id);
+        bench.wait(120).await;
+        let run = bench.over(index.id).await;
+        assert_eq!(
+            (run.status, run.counts.fetched, run.counts.uploaded),
+            (RunStatus::Succeeded, 0, 30),
+            "{run:?}"
+        );
+        bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
 fn a_document_without_an_answer_that_is_alone_fails_by_itself() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -134,6 +134,11 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "The retrieval store cannot be reached",
     ),
     (
+        "store_rate_limited",
+        503,
+        "The retrieval store limits the service's requests",
+    ),
+    (
         "move_incomplete",
         503,
         "The new store is not complete yet; the old one goes on answering",

@@ -43,14 +43,17 @@ pub struct Refusals {
     pauses: Pauses,
     /// When requests that passed within the last minute were answered.
     passed: VecDeque<Duration>,
-    /// The refusals since one passed: when the last pause ends, and how many had passed in the minute before the first.
+    /// When the last pause ends.
+    paused_until: Option<Duration>,
+    /// The refusals since one passed.
     row: Option<Row>,
     learned: Option<Learned>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    paused_until: Duration,
+    began: Duration,
+    /// How many had passed in the minute before.
     passed_before: u32,
 }
 
@@ -58,6 +61,23 @@ struct Row {
 struct Learned {
     between: Duration,
     until: Duration,
+    /// When the pause that came with it began, and how many requests have passed since.
+    at: Duration,
+    passed: u32,
+}
+
+impl Learned {
+    /// The time between two requests where this one turned out to be too short at `refused`. A service that lets a rest be made up
+    /// for lets more than its rate pass after a pause: over the pause and what came after it, it does not.
+    fn too_short(&self, refused: Duration) -> Duration {
+        let over = refused.saturating_sub(self.at);
+        with_margin(over, self.passed).max(self.between)
+    }
+}
+
+/// The time between two requests of so many that passed in this time, with the margin.
+fn with_margin(over: Duration, passed: u32) -> Duration {
+    over * (100 + MARGIN) / 100 / passed.max(1)
 }
 
 impl Refusals {
@@ -73,6 +93,9 @@ impl Refusals {
     /// A request passed.
     pub fn passed(&mut self, now: Duration) {
         self.row = None;
+        if let Some(learned) = &mut self.learned {
+            learned.passed += 1;
+        }
         self.passed.push_back(now);
         self.forget(now);
     }
@@ -81,39 +104,53 @@ impl Refusals {
     /// kept already, and teaches nothing new.
     pub fn refused(&mut self, sent: Duration, now: Duration) -> Option<Lesson> {
         self.forget(now);
-        let lesson = match self.row {
-            Some(row) if sent < row.paused_until => return None,
+        if self.paused_until.is_some_and(|until| sent < until) {
+            return None;
+        }
+        let minute = self.pauses.minute;
+        let count = u32::try_from(self.passed.len()).unwrap_or(u32::MAX);
+        let again = self.paused_until.is_some_and(|ended| now < ended + minute);
+        let held = self.held(now);
+        let (pause, between) = match self.row {
             // Waiting for a burst to end was not enough: it is the minute that is full.
             Some(row) => {
-                let between = self.pauses.minute * (100 + MARGIN) / 100 / row.passed_before.max(1);
-                self.learned = Some(Learned {
-                    between,
-                    until: now + HOLDS,
-                });
-                Lesson {
-                    pause: self.pauses.minute,
-                    between: Some(between),
-                }
+                let plain = with_margin(minute, row.passed_before);
+                let between = held.map_or(plain, |held| held.too_short(row.began));
+                (minute, Some(between))
             }
-            None => Lesson {
-                pause: self.pauses.burst,
-                between: None,
-            },
+            // Some pass after each wait, and no more: their rate is too high.
+            None if again => {
+                let over = self.passed.front().map_or(minute, |first| now - *first);
+                let plain = with_margin(over, count);
+                let between = held.map_or(plain, |held| held.too_short(now));
+                (self.pauses.burst, Some(between))
+            }
+            None => (self.pauses.burst, None),
         };
-        let count = u32::try_from(self.passed.len()).unwrap_or(u32::MAX);
-        let passed_before = self.row.map_or(count, |row| row.passed_before);
-        self.row = Some(Row {
-            paused_until: now + lesson.pause,
-            passed_before,
+        if let Some(between) = between {
+            self.learned = Some(Learned {
+                between,
+                until: now + HOLDS,
+                at: now,
+                passed: 0,
+            });
+        }
+        self.row.get_or_insert(Row {
+            began: now,
+            passed_before: count,
         });
-        Some(lesson)
+        self.paused_until = Some(now + pause);
+        Some(Lesson { pause, between })
     }
 
     /// The time between two requests that was learned, as long as it is held to.
     #[must_use]
     pub fn between(&self, now: Duration) -> Option<Duration> {
-        let learned = self.learned.filter(|learned| now < learned.until)?;
-        Some(learned.between)
+        Some(self.held(now)?.between)
+    }
+
+    fn held(&self, now: Duration) -> Option<Learned> {
+        self.learned.filter(|learned| now < learned.until)
     }
 
     fn forget(&mut self, now: Duration) {
@@ -145,9 +182,57 @@ mod tests {
         assert_eq!((full.pause, full.between), (MINUTE, Some(between)));
         assert_eq!(seen.refused(at(5), at(5)), None);
         seen.passed(at(65));
-        assert_eq!(seen.refused(at(66), at(66)).unwrap().pause, at(2));
         assert_eq!(seen.between(at(70)), Some(between));
+        let later = seen.refused(at(200), at(200)).unwrap();
+        assert_eq!((later.pause, later.between), (at(2), None));
         assert_eq!(seen.between(at(4 + 3600)), None, "held for an hour");
+    }
+
+    /// Refusals, and the rate a minute in the end, of one who sends 300 requests to a service that lets 20 a minute pass: one at a
+    /// time, and no sooner than `natural` after the one before. `refill` says how many more it takes after so long.
+    fn sent(natural: Duration, refill: impl Fn(f64, Duration, Duration) -> f64) -> (u32, f64) {
+        let mut seen = Refusals::default();
+        let (mut now, mut before, mut left) = (Duration::ZERO, Duration::ZERO, 20.0_f64);
+        let (mut passed, mut refused) = (0, 0);
+        while passed < 300 {
+            left = refill(left, before, now);
+            before = now;
+            if left >= 1.0 {
+                left -= 1.0;
+                passed += 1;
+                seen.passed(now);
+                now += natural.max(seen.between(now).unwrap_or_default());
+            } else {
+                refused += 1;
+                now += seen.refused(now, now).unwrap().pause;
+            }
+        }
+        let between = seen.between(now).unwrap();
+        (refused, MINUTE.as_secs_f64() / between.as_secs_f64())
+    }
+
+    #[test]
+    fn the_rate_of_a_small_plan_is_learned_from_few_refusals() {
+        let bucket = |left: f64, before: Duration, now: Duration| {
+            ((now - before).as_secs_f64() / 3.0 + left).min(20.0)
+        };
+        let window = |left: f64, before: Duration, now: Duration| {
+            let is_next = before.as_secs() / 60 < now.as_secs() / 60;
+            if is_next { 20.0 } else { left }
+        };
+        for natural in [100, 300, 800, 1500, 2500] {
+            let natural = Duration::from_millis(natural);
+            let (refused, rate) = sent(natural, bucket);
+            assert!(
+                refused <= 6 && (15.0..21.0).contains(&rate),
+                "{natural:?}: {refused}, {rate}"
+            );
+            let (refused, rate) = sent(natural, window);
+            assert!(
+                refused <= 2 && (19.0..19.1).contains(&rate),
+                "{natural:?}: {refused}, {rate}"
+            );
+        }
     }
 
     #[test]

@@ -57,6 +57,12 @@ impl Timetable {
         }
     }
 
+    /// `due`, put off to what the other side has asked for; but no further than a due time of this timetable can be ahead.
+    #[must_use]
+    pub fn no_sooner(&self, due: Timestamp, asked: Timestamp, now: Timestamp) -> Timestamp {
+        due.max(asked.min(self.latest(now)))
+    }
+
     fn interval(&self) -> TimeDelta {
         TimeDelta::minutes(i64::from(self.interval_minutes.max(1)))
     }
@@ -182,6 +188,18 @@ mod tests {
         assert_eq!(next, a.next(at(0)));
         assert_ne!(next, b.next(at(0)));
         assert!(a.at_most_every(10).next(at(0)) <= at(11));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept_as_far_as_the_timetable_reaches() {
+        let hourly = hourly(None);
+        assert_eq!(hourly.no_sooner(at(10), at(60), at(0)), at(60));
+        assert_eq!(hourly.no_sooner(at(10), at(5), at(0)), at(10));
+        let far = hourly.no_sooner(at(10), at(10_000), at(0));
+        assert!(
+            !hourly.is_due(Some(far), at(0)),
+            "{far} is no clock set back"
+        );
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::mcp::caller::Owner;
 const IN_ALL: usize = 10_000;
 /// Sessions that are in memory at once; of more, those rest that were used the longest time ago.
 const AWAKE: usize = 1_000;
+/// How long it may take until some are put to rest when there are more: all that came meanwhile are looked at together.
+const CROWDED: Duration = Duration::from_millis(100);
 /// How long it may take until it is written down when sessions were used.
 const WRITE_DELAY: Duration = Duration::from_secs(20);
 /// How long a request of a session from before the restart waits until the book has been read.
@@ -87,6 +89,8 @@ pub struct SessionBook {
     /// What the SDK has opened and the transport has not entered yet.
     opened: Mutex<HashMap<String, SessionState>>,
     changed: Notify,
+    /// There are more sessions in memory than may be.
+    crowded: Notify,
     read: watch::Sender<bool>,
     /// Held alone while sessions are put to rest, so that none is taken into use meanwhile.
     resting: tokio::sync::RwLock<()>,
@@ -96,6 +100,8 @@ pub struct SessionBook {
 #[derive(Default)]
 struct Entries {
     of: HashMap<String, Entry>,
+    /// How many of them are awake.
+    awake: usize,
     next: u64,
 }
 
@@ -135,6 +141,7 @@ impl SessionBook {
             entries: Mutex::default(),
             opened: Mutex::default(),
             changed: Notify::new(),
+            crowded: Notify::new(),
             read: watch::Sender::new(read),
             resting: tokio::sync::RwLock::default(),
             full,
@@ -197,7 +204,7 @@ impl SessionBook {
     /// How many of them are in memory.
     #[must_use]
     pub fn awake(&self) -> usize {
-        self.with(|entries| entries.of.values().filter(|entry| entry.awake).count())
+        self.with(|entries| entries.awake)
     }
 
     /// Takes a session into use for its owner; `None`: it is somebody else's, or there is none. What an earlier process wrote is
@@ -213,11 +220,13 @@ impl SessionBook {
             entries.of.get(id).filter(|entry| entry.owner == *owner)?;
             let entry = entries.touch(id)?;
             entry.open += 1;
-            entry.awake = true;
+            let was_awake = std::mem::replace(&mut entry.awake, true);
+            entries.awake += usize::from(!was_awake);
             Some(())
         });
         is_owner?;
         self.changed.notify_one();
+        self.look_whether_it_is_crowded();
         Some(Use {
             book: Arc::clone(self),
             id: id.to_owned(),
@@ -247,10 +256,26 @@ impl SessionBook {
             entries.add(session, true);
             entries.drop_idlest(owner, || self.full.note(Table::Sessions))
         });
+        self.look_whether_it_is_crowded();
         if !ended.is_empty() {
             self.notebook.forget(&ended).await;
         }
         Ok(ended)
+    }
+
+    fn look_whether_it_is_crowded(&self) {
+        if self.awake() > AWAKE {
+            self.crowded.notify_one();
+        }
+    }
+
+    /// Waits until some should be put to rest: after so long at the latest, and soon when there are more than may be awake.
+    pub(super) async fn some_should_rest(&self, look: Duration) {
+        let crowded = async {
+            self.crowded.notified().await;
+            tokio::time::sleep(CROWDED).await;
+        };
+        _ = tokio::time::timeout(look, crowded).await;
     }
 
     /// Puts sessions to rest that nobody has used for so long, and the idlest beyond those that may be awake: `close` takes
@@ -301,6 +326,7 @@ impl SessionBook {
 impl Entries {
     fn add(&mut self, session: KnownSession, awake: bool) {
         self.next += 1;
+        self.awake += usize::from(awake);
         let entry = Entry {
             owner: Owner::new(session.owner),
             used: self.next,
@@ -309,7 +335,15 @@ impl Entries {
             open: 0,
             awake,
         };
-        self.of.insert(session.id, entry);
+        if let Some(before) = self.of.insert(session.id, entry) {
+            self.awake -= usize::from(before.awake);
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(entry) = self.of.remove(id) {
+            self.awake -= usize::from(entry.awake);
+        }
     }
 
     /// A session that is used just now.
@@ -335,7 +369,7 @@ impl Entries {
     fn restful(&mut self, now: Timestamp, after: Duration) -> Vec<String> {
         /// So many leave memory before others may be taken into use again.
         const AT_ONCE: usize = 50;
-        let awake = self.of.values().filter(|entry| entry.awake).count();
+        let too_many = self.awake.saturating_sub(AWAKE);
         let mut idle: Vec<(&String, &mut Entry)> = self
             .of
             .iter_mut()
@@ -347,8 +381,8 @@ impl Entries {
                 .to_std()
                 .is_ok_and(|idle| idle > after)
         };
-        let too_many = awake.saturating_sub(AWAKE);
-        idle.into_iter()
+        let resting: Vec<String> = idle
+            .into_iter()
             .enumerate()
             .take_while(|(n, (_, entry))| *n < too_many || is_over(entry))
             .take(AT_ONCE)
@@ -356,10 +390,13 @@ impl Entries {
                 entry.awake = false;
                 id.clone()
             })
-            .collect()
+            .collect();
+        self.awake -= resting.len();
+        resting
     }
 
-    /// Drops the sessions that were used the longest time ago, until this owner and all together have no more than they may.
+    /// Drops the sessions that were used the longest time ago, those that are in use last, until this owner and all together have no
+    /// more than they may.
     fn drop_idlest(&mut self, owner: &Owner, full: impl Fn()) -> Vec<String> {
         let mut dropped = Vec::new();
         loop {
@@ -375,10 +412,10 @@ impl Entries {
                 .of
                 .iter()
                 .filter(|(_, entry)| !is_over || entry.owner == *owner)
-                .min_by_key(|(_, entry)| entry.used)
+                .min_by_key(|(_, entry)| (entry.open > 0, entry.used))
                 .map(|(id, _)| id.clone());
             let Some(id) = idlest else { return dropped };
-            self.of.remove(&id);
+            self.remove(&id);
             dropped.push(id);
         }
     }
@@ -400,7 +437,7 @@ impl SessionStore for SessionBook {
     }
 
     async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
-        self.with(|entries| entries.of.remove(id));
+        self.with(|entries| entries.remove(id));
         self.notebook.forget(&[id.to_owned()]).await;
         Ok(())
     }
@@ -467,6 +504,25 @@ mod tests {
         assert!(admits(&book, "0", &own).await && admits(&book, "other", &other).await);
     }
 
+    /// A client that only listens uses its session all the time, though it asks for nothing.
+    #[actix_web::test]
+    async fn a_session_with_an_open_stream_outlives_those_that_are_not_in_use() {
+        let book = book();
+        let owner = Owner::new("token:1");
+        open(&book, "listening", &owner).await;
+        let stream = book.take_up("listening", &owner).await;
+        for n in 1..PER_OWNER {
+            open(&book, &n.to_string(), &owner).await;
+        }
+        assert_eq!(open(&book, "new", &owner).await, ["1"]);
+        drop(stream);
+        for n in 2..PER_OWNER {
+            assert!(admits(&book, &n.to_string(), &owner).await);
+        }
+        assert_eq!(open(&book, "newer", &owner).await, ["new"]);
+        assert_eq!(open(&book, "newest", &owner).await, ["listening"]);
+    }
+
     #[actix_web::test]
     async fn the_idlest_session_of_all_ends_when_there_are_too_many_and_it_is_told() {
         let book = book();
@@ -492,6 +548,10 @@ mod tests {
             open(&book, &n.to_string(), &owner(n)).await;
         }
         let day = Duration::from_secs(86_400);
+        tokio::time::pause();
+        let begun = tokio::time::Instant::now();
+        book.some_should_rest(day).await;
+        assert_eq!(begun.elapsed(), day, "there are no more than may be");
         let closed = Mutex::new(Vec::new());
         let close = async |id| closed.lock().unwrap().push(id);
         book.rest(day, close).await;
@@ -500,6 +560,9 @@ mod tests {
         for n in AWAKE..AWAKE + 3 {
             open(&book, &n.to_string(), &Owner::new("other")).await;
         }
+        let begun = tokio::time::Instant::now();
+        book.some_should_rest(day).await;
+        assert_eq!(begun.elapsed(), CROWDED);
         book.rest(day, close).await;
         assert_eq!(book.awake(), AWAKE);
         assert_eq!(*closed.lock().unwrap(), ["1", "2", "3"]);

@@ -1,6 +1,7 @@
 //! Streamable HTTP at `/mcp`: the SDK's own transport, mounted in actix, with our identities, limits and memory ([`book`]).
 
 pub mod book;
+mod sessions;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use actix_web::web::{Bytes, Payload, ServiceConfig};
 use actix_web::{Error, HttpResponse};
 use rmcp::ServerHandler;
 use rmcp::model::{ErrorData, JsonRpcError};
-use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp_actix_web::transport::StreamableHttpService;
 
 use self::book::Use;
+use self::sessions::Sessions;
 use super::caller::{Caller, Owner};
 use super::sse::link::parse;
 use super::sse::{later, plain};
@@ -36,7 +37,7 @@ pub struct Server<H> {
     handler: H,
     identify: Identify,
     options: Options,
-    manager: Arc<LocalSessionManager>,
+    sessions: Arc<Sessions>,
 }
 
 impl<H> Server<H>
@@ -50,7 +51,7 @@ where
         let server = Self {
             handler,
             identify,
-            manager: Arc::new(manager),
+            sessions: Arc::new(Sessions::new(manager)),
             options,
         };
         actix_web::rt::spawn(server.clone().rest());
@@ -66,11 +67,8 @@ where
             ..
         } = &self.options;
         let look = (*rest / 4).clamp(Duration::from_millis(20), Duration::from_secs(30));
-        while shutdown
-            .run_until_cancelled(tokio::time::sleep(look))
-            .await
-            .is_some()
-        {
+        let due = || book.some_should_rest(look);
+        while shutdown.run_until_cancelled(due()).await.is_some() {
             book.rest(*rest, async |id| self.close(id).await).await;
             book.measure();
         }
@@ -78,9 +76,7 @@ where
 
     /// Takes a session out of memory.
     async fn close(&self, id: String) {
-        if let Err(error) = self.manager.close_session(&id.into()).await {
-            tracing::debug!(%error, "the session had left memory already");
-        }
+        self.sessions.put_to_rest(&id.into()).await;
     }
 
     /// Registers the scope `/mcp`, after everything else below that path.
@@ -89,7 +85,7 @@ where
         let identify = self.identify.clone();
         let service = StreamableHttpService::builder()
             .service_factory(Arc::new(move || Ok(handler.clone())))
-            .session_manager(self.manager.clone())
+            .session_manager(self.sessions.clone())
             .session_store(self.options.book.clone())
             // Host and Origin are the service's own gate for all routes; the SDK's would know the one and not the other.
             .allowed_hosts(Vec::new())

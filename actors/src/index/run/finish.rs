@@ -176,20 +176,25 @@ fn end_of(
             (end.index_status, end.index_reason) = as_before(execution, state, words);
         }
         Err(failure) if execution.run.kind == RunKind::Move => {
-            let error = failure.into_error().problem();
+            let error = failure.into_error();
+            end.next_run_at = next_after_failure(shared, state, error.asks_to_wait());
+            let error = error.problem();
             (end.index_status, end.index_reason) = as_before(
                 execution,
                 state,
                 &format!("{MOVE_FAILED}: {}; the old store answers", error.detail),
             );
             end.error = Some(error);
-            end.next_run_at = next_after_failure(shared, state);
         }
         Err(failure) => {
-            let error = failure.into_error().problem();
-            end.index_reason = Some(error.detail.clone());
-            end.error = Some(error);
-            end.next_run_at = next_after_failure(shared, state);
+            let error = failure.into_error();
+            end.next_run_at = next_after_failure(shared, state, error.asks_to_wait());
+            let mut problem = error.problem();
+            if error.asks_to_wait().is_some() {
+                problem.detail.push_str("; the next run goes on then");
+            }
+            end.index_reason = Some(problem.detail.clone());
+            end.error = Some(problem);
         }
         Ok(()) if execution.run.dry_run => {
             if let Some(rehearsed) = &execution.rehearsed {
@@ -312,7 +317,7 @@ fn incomplete(findings: &Findings) -> Vec<String> {
 fn end_badly(execution: &Execution, state: &IndexState, end: &mut RunEnd) {
     end.status = RunStatus::Failed;
     end.index_reason = end.error.as_ref().map(|e| e.detail.clone());
-    end.next_run_at = next_after_failure(&execution.shared, state);
+    end.next_run_at = next_after_failure(&execution.shared, state, None);
 }
 
 fn reasons(

@@ -16,6 +16,8 @@ use domain::{DocumentId, IndexId};
 
 #[derive(Clone, Debug)]
 pub enum StoreFault {
+    /// None yet: what comes behind it strikes later requests.
+    None,
     Unavailable,
     TooLarge,
     NoCredits,
@@ -137,7 +139,7 @@ impl FakeRetrieval {
         }
         let detail = "a fault of the test".to_owned();
         match fault {
-            None => Ok(true),
+            None | Some(StoreFault::None) => Ok(true),
             Some(StoreFault::LostAnswer) => Ok(false),
             Some(StoreFault::Unavailable) => Err(BackendError::Unavailable { detail }),
             Some(StoreFault::TooLarge) => Err(BackendError::TooLarge { detail }),

@@ -1,21 +1,48 @@
 //! Every assumption about a site holds of the simulated one, and is told from one that does not.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use confluence::ConfluenceClient;
 use confluence::probe::{ASSUMPTIONS, Prober};
-use simulators::confluence::{ConfluenceSim, Switches};
+use simulators::confluence::{Account, ConfluenceSim, CqlSpaceKeys, NextLinks, Site, Switches};
 use simulators::{Fault, Matcher};
+use upstream::probe::Verdict::{Broken, Held, Unknown};
 use upstream::probe::{Finding, NO_ANSWER, Notebook, Verdict, go_through};
 
-use crate::simulated::{client, site, start};
+use crate::simulated::{SCOPES, client, site_of, start};
+use crate::support::config;
 
-/// What makes the service break an assumption.
-type Switched = fn(&mut Switches);
+/// Requests of one probe of a site that has everything.
+const REQUESTS: u32 = 27;
 
-async fn probe(sim: &ConfluenceSim) -> (Vec<Finding>, Arc<Notebook>) {
+/// So many pages and some more, and all else that is looked at; a space has another key by now.
+fn whole_site(pages: usize) -> Site {
+    let (site, _) = site_of(pages);
+    site.alias_space("ENG", "TEAM");
+    site
+}
+
+/// More than one answer holds.
+const MANY: usize = 260;
+/// Enough to see that some are left out.
+const SOME: usize = 40;
+
+fn prober(client: &ConfluenceClient) -> (Prober, Arc<Notebook>) {
     let notebook = Arc::new(Notebook::new(60));
-    let prober = Prober::new(client(sim).for_waiting(), Arc::clone(&notebook));
+    let prober = Prober::new(client.for_waiting(), Arc::clone(&notebook));
+    (prober, notebook)
+}
+
+async fn probe(client: &ConfluenceClient) -> (Vec<Finding>, Arc<Notebook>) {
+    let (prober, notebook) = prober(client);
     (go_through(ASSUMPTIONS, &prober).await, notebook)
+}
+
+/// As it is where nothing is broken.
+fn mend(sim: &ConfluenceSim) {
+    sim.clear_faults();
+    sim.switches(|s| *s = Switches::default());
 }
 
 fn verdict(findings: &[Finding], part: &str) -> Verdict {
@@ -29,23 +56,20 @@ fn verdict(findings: &[Finding], part: &str) -> Verdict {
     found.verdict
 }
 
+fn verdicts(findings: &[Finding]) -> BTreeMap<&'static str, Verdict> {
+    let verdicts = findings.iter().map(|f| (f.assumption, f.verdict));
+    verdicts.collect()
+}
+
 #[tokio::test]
 async fn all_that_can_be_seen_of_the_simulated_site_holds_within_the_budget() {
-    let (site, _) = site();
-    let sim = start(&site).await;
-    let (findings, notebook) = probe(&sim).await;
+    let sim = start(&whole_site(MANY)).await;
+    let (findings, notebook) = probe(&client(&sim)).await;
     for finding in &findings {
-        assert_ne!(finding.verdict, Verdict::Broken, "{finding:?}");
+        assert_eq!((finding.verdict, finding.remedy), (Held, ""), "{finding:?}");
     }
-    let unseen: Vec<&str> = findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::Unknown)
-        .map(|finding| finding.assumption)
-        .collect();
-    // No space of it is renamed.
-    assert_eq!(unseen, ["a renamed space is found by both of its keys"]);
-    assert!(notebook.asked() <= 40, "{}", notebook.asked());
-    assert_eq!(sim.requests().len() as u32, notebook.asked());
+    assert_eq!(notebook.asked(), REQUESTS);
+    assert_eq!(sim.request_count(), u64::from(REQUESTS));
     let shapes = notebook.shapes().to_string();
     for secret in [
         "Salaries",
@@ -63,47 +87,270 @@ async fn all_that_can_be_seen_of_the_simulated_site_holds_within_the_budget() {
 /// The words of such an error name the page and its file, or the host; what is said goes into a public report.
 #[tokio::test]
 async fn why_no_answer_came_is_not_said() {
-    let (site, _) = site();
+    let (site, _) = site_of(3);
     let sim = start(&site).await;
     sim.fail_always(Matcher::containing("/download"), Fault::Reset);
-    let (findings, _) = probe(&sim).await;
+    let (findings, _) = probe(&client(&sim)).await;
     let of_files = findings
         .iter()
         .find(|finding| finding.assumption.contains("a file is where"))
         .unwrap();
-    assert_eq!(of_files.verdict, Verdict::Unknown);
+    assert_eq!(of_files.verdict, Unknown);
     assert_eq!(of_files.said, NO_ANSWER);
 }
 
-#[tokio::test]
-async fn each_assumption_that_is_broken_is_told() {
-    let (site, _) = site();
-    let sim = start(&site).await;
-    let broken: [(&str, Switched); 5] = [
-        ("250 pages with their bodies", |s| s.missing_body = true),
-        ("CQL takes 100 ids", |s| s.cql_cap = 20),
-        ("CQL knows folder", |s| {
-            s.cql_refuses.insert("slide");
-        }),
-        ("siteSearch", |s| {
+/// An assumption, and what makes the service break it.
+type Breaking = (&'static str, fn(&ConfluenceSim));
+
+const CONTENT_SEARCH: &str = "/rest/api/content/search";
+
+/// Each breaks one assumption and leaves the others alone.
+const BREAKINGS: &[Breaking] = &[
+    ("the site says who we are", |sim| {
+        sim.fail_always("/user/current", Fault::Lacks(&["type"]));
+    }),
+    ("a list gives 250 pages with their bodies", |sim| {
+        sim.switches(|s| s.missing_body = true);
+    }),
+    ("a list goes on by the cursor of its next link", |sim| {
+        sim.switches(|s| s.next_links = NextLinks::Offset);
+    }),
+    ("a list goes on by the cursor of its next link", |sim| {
+        let second = Matcher::containing("sort=id").and_containing("cursor=");
+        sim.fail_always(second, Fault::EmptyListing);
+    }),
+    ("a search goes on by the cursor of its next link", |sim| {
+        let walk = Matcher::containing("order by created");
+        sim.fail_always(walk, Fault::Lacks(&["next"]));
+    }),
+    ("a list comes newest first by version.createdAt", |sim| {
+        sim.switches(|s| s.sort_is_ignored = true);
+    }),
+    ("250 pages can be asked for by their ids", |sim| {
+        sim.switches(|s| s.ids_answered = 20);
+    }),
+    (
+        "CQL takes 100 ids and gives labels, restrictions and ancestors with them",
+        |sim| sim.switches(|s| s.cql_cap = 10),
+    ),
+    (
+        "CQL takes 100 ids and gives labels, restrictions and ancestors with them",
+        |sim| sim.fail_always(CONTENT_SEARCH, Fault::Lacks(&["restrictions"])),
+    ),
+    (
+        "CQL knows folder, whiteboard, database, embed and slide",
+        |sim| {
+            sim.switches(|s| {
+                s.cql_refuses.insert("slide");
+            });
+        },
+    ),
+    ("what is no page tells its restrictions", |sim| {
+        let of_one = "/restriction/byOperation/{operationKey}";
+        sim.fail_always(of_one, Fault::Status(404));
+    }),
+    ("search gives expansions below `content.`", |sim| {
+        sim.fail_always("/rest/api/search", Fault::Lacks(&["version"]));
+    }),
+    ("search takes `siteSearch ~`, which ranks", |sim| {
+        sim.switches(|s| {
             s.cql_refuses.insert("sitesearch");
-        }),
-        ("times in CQL", |s| s.cql_zone_minutes = 120),
-    ];
-    for (part, breaks) in broken {
-        let sim = start(&site).await;
-        sim.switches(breaks);
-        let (findings, _) = probe(&sim).await;
-        assert_eq!(verdict(&findings, part), Verdict::Broken, "{part}");
+        });
+    }),
+    ("CQL finds a renamed space by its first key", |sim| {
+        sim.switches(|s| s.cql_space_keys = CqlSpaceKeys::Shown);
+    }),
+    ("times in CQL are read in UTC", |sim| {
+        sim.switches(|s| s.cql_zone_minutes = 120);
+    }),
+    ("the lists of comments name page and version", |sim| {
+        sim.fail_always("/v2/footer-comments", Fault::Lacks(&["version"]));
+    }),
+    (
+        "a file is where a redirect of the v1 address leads",
+        |sim| sim.fail_always("/download", Fault::Status(410)),
+    ),
+    ("people have names", |sim| {
+        sim.fail_always("/users-bulk", Fault::Lacks(&["displayName", "publicName"]));
+    }),
+    ("limits are told in headers that are known", |sim| {
+        sim.fail_always("*", Fault::Header("X-RateLimit-Cost", "3"));
+    }),
+];
+
+/// Which assumptions cannot be seen without a scope.
+const BY_SCOPE: &[(&str, &[&str])] = &[
+    (
+        "read:comment:confluence",
+        &["the lists of comments name page and version"],
+    ),
+    (
+        "read:attachment:confluence",
+        &["a file is where a redirect of the v1 address leads"],
+    ),
+    ("read:user:confluence", &["people have names"]),
+    (
+        "read:space:confluence",
+        &[
+            "search takes `siteSearch ~`, which ranks",
+            "CQL finds a renamed space by its first key",
+        ],
+    ),
+    (
+        "read:page:confluence",
+        &[
+            "a list gives 250 pages with their bodies",
+            "a list goes on by the cursor of its next link",
+            "a list comes newest first by version.createdAt",
+            "250 pages can be asked for by their ids",
+            "CQL takes 100 ids and gives labels, restrictions and ancestors with them",
+            "times in CQL are read in UTC",
+        ],
+    ),
+    (
+        "read:content-details:confluence",
+        &[
+            "the site says who we are",
+            "a search goes on by the cursor of its next link",
+            "CQL takes 100 ids and gives labels, restrictions and ancestors with them",
+            "CQL knows folder, whiteboard, database, embed and slide",
+            "what is no page tells its restrictions",
+            "search gives expansions below `content.`",
+            "search takes `siteSearch ~`, which ranks",
+            "CQL finds a renamed space by its first key",
+            "times in CQL are read in UTC",
+            "people have names",
+        ],
+    ),
+];
+
+const OF_SCOPES: &str = "the token has every scope";
+
+/// That `name` is told as broken with its remedy, that of `unseen` nothing is told, and that all else holds.
+fn assert_told(findings: &[Finding], name: &str, unseen: &[&str]) {
+    let told = verdicts(findings);
+    for (assumption, verdict) in told {
+        let expected = match assumption {
+            of if of == name => Broken,
+            of if unseen.contains(&of) => Unknown,
+            _ => Held,
+        };
+        assert_eq!(
+            verdict, expected,
+            "{assumption} beside {name}: {findings:?}"
+        );
     }
-    // Whatever refuses an endpoint as wrong: no assumption that rests on it counts as held.
+    let row = ASSUMPTIONS.iter().find(|row| row.name == name).unwrap();
+    let broken = findings.iter().find(|found| found.assumption == name);
+    let broken = broken.unwrap();
+    assert_eq!((broken.remedy, broken.rests), (row.remedy, row.rests));
+    assert!(!broken.remedy.is_empty() && !broken.said.is_empty());
+}
+
+#[tokio::test]
+async fn each_assumption_that_is_broken_is_told_with_its_remedy_and_no_other() {
+    let sim = start(&whole_site(SOME)).await;
+    let of_site = client(&sim);
+    for (name, breaks) in BREAKINGS {
+        mend(&sim);
+        breaks(&sim);
+        let (findings, notebook) = probe(&of_site).await;
+        assert_told(&findings, name, &[]);
+        let asked = notebook.asked();
+        assert!(asked <= REQUESTS + 1, "{name}: {asked}");
+    }
+    mend(&sim);
+    let through_gateway = gateway_client(&sim);
+    for (scope, unseen) in BY_SCOPE {
+        let scopes: Vec<_> = SCOPES.iter().copied().filter(|s| s != scope).collect();
+        sim.revoke_token("scoped");
+        sim.add_account(Account::scoped("s@example.com", "scoped", &scopes));
+        let (findings, _) = probe(&through_gateway).await;
+        assert_told(&findings, OF_SCOPES, unseen);
+        let of_scopes = findings.iter().find(|f| f.assumption == OF_SCOPES);
+        assert!(of_scopes.unwrap().said.ends_with(&format!(": {scope}")));
+    }
+    let tested: BTreeSet<&str> = BREAKINGS.iter().map(|(name, _)| *name).collect();
+    let tested: BTreeSet<&str> = tested.into_iter().chain([OF_SCOPES]).collect();
+    let all: BTreeSet<&str> = ASSUMPTIONS.iter().map(|row| row.name).collect();
+    assert_eq!(tested, all);
+    let of_a_scope: BTreeSet<&str> = BY_SCOPE.iter().map(|(scope, _)| *scope).collect();
+    assert_eq!(of_a_scope, SCOPES.iter().copied().collect());
+}
+
+fn gateway_client(sim: &ConfluenceSim) -> ConfluenceClient {
+    let mut config = config(&sim.gateway_url());
+    config.email = "s@example.com".to_owned();
+    config.api_token = "scoped".to_owned().into();
+    ConfluenceClient::new(&config).unwrap()
+}
+
+#[tokio::test]
+async fn all_holds_through_the_gateway_too() {
+    let sim = start(&whole_site(SOME)).await;
+    sim.add_account(Account::scoped("s@example.com", "scoped", SCOPES));
+    let (findings, _) = probe(&gateway_client(&sim)).await;
+    assert!(findings.iter().all(|f| f.verdict == Held), "{findings:?}");
+}
+
+/// Answers of another form that the client reads all the same.
+#[tokio::test]
+async fn another_form_that_is_read_breaks_nothing() {
+    let sim = start(&whole_site(SOME)).await;
+    let of_site = client(&sim);
+    let forms: [fn(&ConfluenceSim); 4] = [
+        |sim| sim.switches(|s| s.next_links = NextLinks::HeaderOnly),
+        |sim| sim.switches(|s| s.v1_names_spaces_by_alias = true),
+        |sim| sim.switches(|s| s.cql_space_keys = CqlSpaceKeys::Both),
+        |sim| {
+            sim.switches(|s| {
+                s.points_per_hour = Some(1_000_000);
+                s.quota_is_beta = true;
+            });
+        },
+    ];
+    for form in forms {
+        mend(&sim);
+        form(&sim);
+        let (findings, _) = probe(&of_site).await;
+        assert!(findings.iter().all(|f| f.verdict == Held), "{findings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_deleted_meanwhile_breaks_nothing() {
+    let site = whole_site(MANY);
+    let sim = start(&site).await;
+    let (prober, notebook) = prober(&client(&sim));
+    let check = async |name: &str| {
+        let row = ASSUMPTIONS.iter().find(|row| row.name == name).unwrap();
+        (row.check)(&prober).await
+    };
+    check("a list gives 250 pages with their bodies").await;
+    let newest = sim.truth().into_iter().max_by_key(|page| page.id).unwrap();
+    site.trash(newest.id);
+    let of_ids = "250 pages can be asked for by their ids";
+    let gone = "249 of 250 came; 0 of the rest are listed still";
+    assert_eq!(check(of_ids).await, (Held, gone.to_owned()));
+    assert_eq!(notebook.asked(), 3);
+    // Nor does one that is left out pass for one that was deleted.
+    sim.switches(|s| s.ids_answered = 248);
+    let left_out = "248 of 250 came; 1 of the rest are listed still";
+    assert_eq!(check(of_ids).await, (Broken, left_out.to_owned()));
+}
+
+/// Whatever refuses an endpoint as wrong: no assumption that rests on it counts as held.
+#[tokio::test]
+async fn what_is_refused_does_not_count_as_held() {
+    let sim = start(&whole_site(SOME)).await;
+    let of_site = client(&sim);
     for (path, parts) in [
         ("/user/current", &["who we are", "people have names"][..]),
         (
             "/api/v2/pages",
             &[
                 "250 pages with",
-                "goes on by",
+                "a list goes on by",
                 "newest first",
                 "by their ids",
                 "CQL takes",
@@ -117,12 +364,16 @@ async fn each_assumption_that_is_broken_is_told() {
         ("/users-bulk", &["people have names"]),
         ("/restriction/", &["what is no page"]),
         ("/api/v2/spaces", &["siteSearch", "renamed"]),
+        (
+            CONTENT_SEARCH,
+            &["a search goes on", "CQL takes", "renamed", "times in"],
+        ),
     ] {
-        sim.clear_faults();
+        mend(&sim);
         sim.fail_always(Matcher::containing(path), Fault::Status(400));
-        let (findings, _) = probe(&sim).await;
+        let (findings, _) = probe(&of_site).await;
         for part in parts {
-            assert_ne!(verdict(&findings, part), Verdict::Held, "{path}: {part}");
+            assert_ne!(verdict(&findings, part), Held, "{path}: {part}");
         }
     }
 }

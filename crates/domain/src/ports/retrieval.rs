@@ -271,7 +271,7 @@ pub enum BackendError {
         id: String,
     },
     /// 429 beyond what the client waits for by itself.
-    #[error("the store limits requests; go on in {} s", retry_after.as_secs())]
+    #[error("the store limits requests; it takes them again in {} s", retry_after.as_secs())]
     RateLimited {
         /// How long from now.
         retry_after: Duration,
@@ -321,6 +321,7 @@ impl BackendError {
             Self::Unauthorized { .. } => "store_unauthorized",
             Self::NoCredits { .. } => "store_credits",
             Self::NotOurs { .. } => "conflict",
+            Self::RateLimited { .. } => "store_rate_limited",
             _ => "store_unreachable",
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::errors;
 use super::model::{Content, ContentId, State};
-use super::switches::Switches;
+use super::switches::{NextLinks, Switches};
 use crate::server::{Reply, Request};
 
 /// Both arms are answers: `?` ends a handler with an error answer.
@@ -198,12 +198,17 @@ impl Call<'_> {
     /// A v2 list: envelope, `_links`, `Link` header.
     pub(crate) fn list(&self, results: Vec<Value>, next_cursor: Option<String>) -> Reply {
         let base = format!("{}/wiki", self.site_url);
-        let next = next_cursor.map(|cursor| self.next_link(&cursor));
+        let next = next_cursor.map(|cursor| match self.switches.next_links {
+            NextLinks::Offset => self.next_link("start", &results.len().to_string()),
+            _ => self.next_link("cursor", &cursor),
+        });
         let mut links = Map::new();
         let mut header = String::new();
         if let Some(next) = next {
             header = format!("<{next}>; rel=\"next\", ");
-            links.insert("next".into(), json!(next));
+            if self.switches.next_links != NextLinks::HeaderOnly {
+                links.insert("next".into(), json!(next));
+            }
         }
         links.insert("base".into(), json!(base));
         let points = u32::try_from(results.len()).unwrap_or(u32::MAX);
@@ -212,8 +217,8 @@ impl Call<'_> {
             .with_points(points)
     }
 
-    /// The request again with this cursor. As measured, the cursor stands first and its `=` are not escaped.
-    fn next_link(&self, cursor: &str) -> String {
+    /// The request again, going on from a cursor. As measured, the cursor stands first and its `=` are not escaped.
+    fn next_link(&self, from: &str, cursor: &str) -> String {
         let mut rest = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in self
             .request
@@ -225,7 +230,7 @@ impl Call<'_> {
         }
         let rest = rest.finish();
         let joint = if rest.is_empty() { "" } else { "&" };
-        format!("{}?cursor={cursor}{joint}{rest}", self.request.path)
+        format!("{}?{from}={cursor}{joint}{rest}", self.request.path)
     }
 }
 

@@ -27,5 +27,5 @@ pub use model::{ContentId, Group, Kind, Principal, SpaceId, Status, User};
 pub use service::Account;
 pub use sim::{Builder, ConfluenceSim};
 pub use site::{DEFAULT_AUTHOR, Edit, Site};
-pub use switches::{BadCredentials, Orphans, ScopedAtSite, Switches};
+pub use switches::{BadCredentials, CqlSpaceKeys, NextLinks, Orphans, ScopedAtSite, Switches};
 pub use truth::{TrueComment, TrueFile, TruePage};

@@ -215,8 +215,12 @@ impl ConfluenceService {
     ) -> Option<Reply> {
         let mut meters = locked(&self.meters);
         if let Some(limit) = &sw.rate_limit
-            && let Some(seconds) =
-                over_rate(&mut meters.buckets, limit, &format!("{method} {template}"))
+            && let Some(seconds) = over_rate(
+                &mut meters.buckets,
+                limit,
+                &format!("{method} {template}"),
+                self.site.clock().now(),
+            )
         {
             let reset = Utc::now() + chrono::Duration::seconds(i64::try_from(seconds).unwrap_or(1));
             let reply = errors::in_dialect(429, dialect)

@@ -34,6 +34,8 @@ pub struct Switches {
     pub cql_ranks_site_search_only: bool,
     /// Fields and types that this site's CQL does not know: a query with one of them is refused.
     pub cql_refuses: BTreeSet<&'static str>,
+    /// By which of its keys `space = …` finds a renamed space.
+    pub cql_space_keys: CqlSpaceKeys,
 
     /// 500-class answer to any listing whose `limit` is above the number: (limit, status).
     pub fails_above_limit: Option<(u32, u16)>,
@@ -41,6 +43,12 @@ pub struct Switches {
     pub fails_above_limit_with_body: Option<(u32, u16)>,
     /// Pages that turn any answer that would hold their body into a 500.
     pub poison_pages: BTreeSet<ContentId>,
+    /// Of the ids that a list is asked for, only so many are answered; the rest is left out without a word.
+    pub ids_answered: usize,
+    /// Lists of pages come by id, whatever `sort` asks for.
+    pub sort_is_ignored: bool,
+    /// How the links of v2 lists lead on.
+    pub next_links: NextLinks,
 
     /// What wrong credentials get at the site.
     pub bad_credentials: BadCredentials,
@@ -86,6 +94,28 @@ pub struct Switches {
     pub site_comments_without_replies: bool,
     /// Media URLs stop working after this long.
     pub media_url_lives: Duration,
+}
+
+/// By which of its keys CQL finds a renamed space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CqlSpaceKeys {
+    /// The first one, which v2 calls `key`.
+    First,
+    /// The one that people see, which v2 calls `currentActiveAlias`.
+    Shown,
+    /// Either.
+    Both,
+}
+
+/// How the link of a list leads to its next part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextLinks {
+    /// By a cursor, in the body and in the `Link` header.
+    Cursor,
+    /// By a cursor, in the `Link` header alone.
+    HeaderOnly,
+    /// By the number of items before it, as v1 had it.
+    Offset,
 }
 
 /// What wrong credentials get at the site form.
@@ -138,9 +168,13 @@ impl Default for Switches {
             cql_zone_minutes: 0,
             cql_ranks_site_search_only: false,
             cql_refuses: BTreeSet::new(),
+            cql_space_keys: CqlSpaceKeys::First,
             fails_above_limit: None,
             fails_above_limit_with_body: None,
             poison_pages: BTreeSet::new(),
+            ids_answered: usize::MAX,
+            sort_is_ignored: false,
+            next_links: NextLinks::Cursor,
             bad_credentials: BadCredentials::ForbiddenAndNotFound,
             scoped_at_site: ScopedAtSite::TomcatPage,
             token_expires_after: None,

@@ -263,6 +263,7 @@ impl LlamaCloudService {
                 &mut locked(&self.buckets),
                 limit,
                 &format!("{} {template}", request.method),
+                self.clock.now(),
             )
         {
             return Some(

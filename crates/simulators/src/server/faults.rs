@@ -49,6 +49,10 @@ pub enum Fault {
     EmptyListing,
     /// An empty page that still carries its `next`.
     EmptyPage,
+    /// The true answer without the fields of these names, wherever they stand.
+    Lacks(&'static [&'static str]),
+    /// The true answer with one header more: name and value.
+    Header(&'static str, &'static str),
 }
 
 /// Which requests a fault is for.
@@ -235,6 +239,7 @@ pub(crate) fn early(fault: &Fault, error: ErrorStyle<'_>) -> Option<Reply> {
         Fault::InvalidCursor => error(400),
         Fault::CutJson | Fault::CutBody | Fault::Slow(_) => return None,
         Fault::RepeatNext | Fault::EmptyListing | Fault::EmptyPage => return None,
+        Fault::Lacks(_) | Fault::Header(..) => return None,
     })
 }
 
@@ -284,9 +289,26 @@ pub(crate) fn spoil(fault: &Fault, request: &Request, mut reply: Reply) -> Reply
                 empty_results(value);
             }
         }
+        Fault::Lacks(names) => {
+            if let Body::Json(value) = &mut reply.body {
+                take_out(value, names);
+            }
+        }
+        Fault::Header(name, value) => reply = reply.with_header(name, *value),
         _ => {}
     }
     reply
+}
+
+fn take_out(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| take_out(field, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, names)),
+        _ => {}
+    }
 }
 
 fn empty_results(value: &mut Value) {

@@ -1,7 +1,8 @@
 //! Rate limits: a token bucket per endpoint, and the three ways a 429 may speak of waiting.
 
 use std::collections::HashMap;
-use std::time::Instant;
+
+use chrono::{DateTime, Utc};
 
 use super::reply::Reply;
 
@@ -36,7 +37,7 @@ impl RetryAfter {
     }
 }
 
-/// A burst limit: a token bucket for each endpoint (method and template), in machine time.
+/// A burst limit: a token bucket for each endpoint (method and template), in the time of the simulator's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
     /// Tokens that come back each second.
@@ -62,15 +63,20 @@ impl RateLimit {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Buckets(HashMap<String, (f64, Instant)>);
+pub(crate) struct Buckets(HashMap<String, (f64, DateTime<Utc>)>);
 
 /// Takes a token for the endpoint; otherwise the seconds until one is there.
-pub(crate) fn over_rate(buckets: &mut Buckets, limit: &RateLimit, endpoint: &str) -> Option<u64> {
+pub(crate) fn over_rate(
+    buckets: &mut Buckets,
+    limit: &RateLimit,
+    endpoint: &str,
+    now: DateTime<Utc>,
+) -> Option<u64> {
     let key = if limit.shared { "*" } else { endpoint };
     let full = f64::from(limit.burst.max(1));
-    let now = Instant::now();
     let (tokens, at) = buckets.0.entry(key.to_owned()).or_insert((full, now));
-    *tokens = (*tokens + now.duration_since(*at).as_secs_f64() * limit.per_second).min(full);
+    let passed = (now - *at).to_std().unwrap_or_default();
+    *tokens = (*tokens + passed.as_secs_f64() * limit.per_second).min(full);
     *at = now;
     if *tokens >= 1.0 {
         *tokens -= 1.0;

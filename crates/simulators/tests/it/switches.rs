@@ -5,7 +5,9 @@ use std::time::Duration;
 use chrono::{TimeZone, Utc};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use simulators::confluence::{Account, BadCredentials, ConfluenceSim, Kind, Orphans, Site, Status};
+use simulators::confluence::{
+    Account, BadCredentials, ConfluenceSim, CqlSpaceKeys, Kind, NextLinks, Orphans, Site, Status,
+};
 use simulators::llamacloud::{DuplicateId, IngestionStatus, LlamaCloudSim, Serving};
 use simulators::{Clock, Fault, FaultRule, Matcher, RateLimit, RetryAfter, Times};
 
@@ -46,6 +48,8 @@ async fn each_fault_shows() {
         (Fault::Unauthorized, 401),
         (Fault::PaymentRequired, 402),
         (Fault::EmptyPage, 200),
+        (Fault::Lacks(&["version", "next"]), 200),
+        (Fault::Header("X-Odd", "yes"), 200),
     ];
     for (fault, status) in cases {
         sim.reset_log();
@@ -68,6 +72,14 @@ async fn each_fault_shows() {
                 let body: Value = answer.json().await.unwrap();
                 assert!(body["results"] == json!([]) && body["_links"]["next"].is_string());
             }
+            Fault::Lacks(_) => {
+                let body: Value = answer.json().await.unwrap();
+                assert!(
+                    body["results"][0]["version"].is_null() && body["results"][0]["id"].is_string()
+                );
+                assert!(body["_links"]["next"].is_null() && body["_links"]["base"].is_string());
+            }
+            Fault::Header(name, value) => assert_eq!(header(&answer, name).as_deref(), Some(value)),
             _ => {}
         }
         assert_eq!(sim.requests()[0].fault, Some(format!("{fault:?}")));
@@ -328,6 +340,61 @@ async fn search_switches() {
         .await,
         200
     );
+}
+
+#[actix_rt::test]
+async fn lists_that_lead_on_otherwise_and_leave_out() {
+    let site = site();
+    site.alias_space("ENG", "TEAM");
+    let sim = confluence(site).await;
+    let newest = "/wiki/api/v2/pages?limit=3&sort=-modified-date";
+    let ids = |list: &Value| {
+        let rows = list["results"].as_array().unwrap();
+        let ids = rows
+            .iter()
+            .map(|row| row["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let usual = json(&sim, newest).await;
+    assert!(
+        usual["_links"]["next"]
+            .as_str()
+            .unwrap()
+            .contains("cursor=")
+    );
+    sim.switches(|s| {
+        s.next_links = NextLinks::Offset;
+        s.sort_is_ignored = true;
+    });
+    let odd = json(&sim, newest).await;
+    let next = odd["_links"]["next"].as_str().unwrap();
+    assert!(
+        next.contains("?start=3&") && !next.contains("cursor"),
+        "{next}"
+    );
+    assert_ne!(ids(&odd), ids(&usual));
+    sim.switches(|s| s.next_links = NextLinks::HeaderOnly);
+    let answer = get(&sim, newest).send().await.unwrap();
+    assert!(header(&answer, "link").unwrap().contains("cursor="));
+    let body: Value = answer.json().await.unwrap();
+    assert!(body["_links"]["next"].is_null());
+    sim.switches(|s| s.ids_answered = 2);
+    let these: Vec<_> = ids(&usual).iter().map(|id| format!("id={id}")).collect();
+    let list = json(&sim, &format!("/wiki/api/v2/pages?{}", these.join("&"))).await;
+    assert_eq!(ids(&list).len(), 2);
+
+    let by = async |key: &str| {
+        let path = format!("/wiki/rest/api/content/search?cql=space%3D{key}%20and%20type%3Dpage");
+        json(&sim, &path).await["size"].as_u64().unwrap()
+    };
+    for (known, found) in [
+        (CqlSpaceKeys::First, [10, 0]),
+        (CqlSpaceKeys::Shown, [0, 10]),
+        (CqlSpaceKeys::Both, [10, 10]),
+    ] {
+        sim.switches(|s| s.cql_space_keys = known);
+        assert_eq!([by("ENG").await, by("TEAM").await], found, "{known:?}");
+    }
 }
 
 #[actix_rt::test]

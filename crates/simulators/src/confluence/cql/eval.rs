@@ -7,8 +7,9 @@ use chrono::{DateTime, Datelike, Duration, Months, NaiveDate, NaiveDateTime, Tim
 
 use super::parse::{Clause, Expr, Op, Query, Term};
 use super::text::matches;
-use crate::confluence::model::{Content, ContentId, SpaceId, State, Status};
+use crate::confluence::model::{Content, ContentId, Space, SpaceId, State, Status};
 use crate::confluence::render::plain_text;
+use crate::confluence::switches::CqlSpaceKeys;
 
 /// The conditions a query runs under.
 pub(crate) struct Search<'a> {
@@ -20,6 +21,7 @@ pub(crate) struct Search<'a> {
     /// Zone of literals, minutes east.
     pub zone_minutes: i32,
     pub archived_spaces: bool,
+    pub space_keys: CqlSpaceKeys,
     pub statuses: &'a [Status],
     /// Without an order of its own, the best comes first.
     pub ranks: bool,
@@ -121,6 +123,13 @@ impl Search<'_> {
         }
     }
 
+    /// The keys by which a query may name a space.
+    fn keys_of<'s>(&self, space: &'s Space) -> impl Iterator<Item = &'s str> {
+        let first = (self.space_keys != CqlSpaceKeys::Shown).then_some(space.key.as_str());
+        let shown = (self.space_keys != CqlSpaceKeys::First).then(|| space.shown_key());
+        first.into_iter().chain(shown)
+    }
+
     /// The spaces outside of which nothing can be found, where the query names such: all else of a large site need not be
     /// looked at.
     fn spaces_of(&self, expr: &Expr) -> Option<BTreeSet<SpaceId>> {
@@ -135,7 +144,7 @@ impl Search<'_> {
                 matches!(clause.field.as_str(), "space" | "space.key").then(|| {
                     let spaces = self.state.spaces.iter();
                     spaces
-                        .filter(|(_, space)| named(&space.key))
+                        .filter(|(_, space)| self.keys_of(space).any(named))
                         .map(|(id, _)| *id)
                         .collect()
                 })
@@ -256,13 +265,9 @@ impl Search<'_> {
         let found = match clause.field.as_str() {
             "type" => any(&|t| t.eq_ignore_ascii_case(doc.kind)),
             "space" | "space.key" => {
-                let key = self
-                    .state
-                    .spaces
-                    .get(&doc.space)
-                    .map(|s| s.key.as_str())
-                    .unwrap_or_default();
-                any(&|t| t.eq_ignore_ascii_case(key))
+                let space = self.state.spaces.get(&doc.space);
+                let mut keys = space.into_iter().flat_map(|space| self.keys_of(space));
+                keys.any(|key| any(&|t| t.eq_ignore_ascii_case(key)))
             }
             "space.id" => any(&|t| t.parse() == Ok(doc.space.0)),
             "space.type" => {

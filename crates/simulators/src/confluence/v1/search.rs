@@ -55,6 +55,7 @@ fn find(call: &Call<'_>, cap: u32, archived_spaces: bool) -> Result<Found, Reply
         lag: chrono::Duration::from_std(call.switches.search_lag).unwrap_or_default(),
         zone_minutes: call.switches.cql_zone_minutes,
         archived_spaces,
+        space_keys: call.switches.cql_space_keys,
         statuses: &statuses,
         ranks: !call.switches.cql_ranks_site_search_only || query.words().contains(&"sitesearch"),
     };

@@ -49,7 +49,13 @@ fn list(call: &Call<'_>, kind: Kind, of_space: Option<SpaceId>) -> Answer {
             call.choice("status", POST_STATUSES, &["current"])?,
         ),
     };
-    let sort = call.sort(sorts, "id")?;
+    let mut sort = call.sort(sorts, "id")?;
+    if call.switches.sort_is_ignored {
+        sort = Sort {
+            by: "id".to_owned(),
+            descending: false,
+        };
+    }
     let limit = call.limit(25)?;
     let format = call.body_format(BULK_FORMATS)?;
     let ids = if of_space.is_none() {
@@ -85,6 +91,7 @@ fn list(call: &Call<'_>, kind: Kind, of_space: Option<SpaceId>) -> Answer {
             let mut ids = ids.clone();
             ids.sort_unstable();
             ids.dedup();
+            ids.truncate(call.switches.ids_answered);
             ids.iter()
                 .filter_map(|id| state.contents.get(&ContentId(*id)))
                 .filter(wanted)

@@ -1,0 +1,152 @@
+//! LlamaCloud on a small plan, and LlamaCloud that is down, as the program meets them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use simulators::llamacloud::LlamaCloudSim;
+use simulators::{Fault, LoggedRequest, RateLimit, RetryAfter};
+
+use crate::mcp_support::Client;
+use crate::support::{Service, id, site, start_program, until};
+
+const KEY: &str = "administrator-key";
+/// What a plan counts as a minute here, and what the program is told that it is. All waits that follow from it are as much shorter.
+const MINUTE: Duration = Duration::from_millis(600);
+/// Requests in that minute.
+const PLAN: u32 = 20;
+
+async fn service(store: &LlamaCloudSim, pages: usize, api: &str) -> Service {
+    let minute = MINUTE.as_millis().to_string();
+    let settings = [
+        ("API_KEY", KEY),
+        ("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY),
+        ("LLAMA_CLOUD_BASE_URL", store.base_url()),
+        ("LLAMA_CLOUD_INDEX_API", api),
+        // Sixty times as fast as a plan by the minute would need it.
+        ("LLAMA_CLOUD_MAX_REQUESTS_PER_SECOND", "1000"),
+        ("MCP_CONFLUENCE_MINUTE", &minute),
+    ];
+    start_program(site(pages), &settings).await
+}
+
+async fn asked(service: &Service) -> (u16, Value) {
+    let question = json!({"query": "which host is a zebra?", "top_k": 3});
+    let path = "/api/indexes/agent/small/query";
+    let (status, answer) = service.post(path, question).await;
+    (status.as_u16(), answer)
+}
+
+#[actix_web::test]
+async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
+    let store = LlamaCloudSim::builder().start().await.unwrap();
+    let service = service(&store, 5, "v2").await;
+    let index = service.synced_index("small", &["OPS"]).await;
+    for n in 0..300 {
+        let body = format!("<p>Host number {n} is a zebra, too.</p>");
+        let title = format!("Other host {n}");
+        service.sim.site().create_page("OPS", None, &title, &body);
+    }
+    store.reset_log();
+    store.switches(|s| {
+        s.rate_limit = Some(RateLimit {
+            per_second: f64::from(PLAN) / MINUTE.as_secs_f64(),
+            burst: PLAN,
+            shared: true,
+            retry_after: RetryAfter::Missing,
+        });
+    });
+    let path = format!("/api/indexes/{}/sync", id(&index));
+    let (status, run) = service.post(&path, json!({})).await;
+    assert_eq!(status, 202, "{run}");
+    let path = format!("/api/runs/{}", id(&run));
+    let (mut questions, mut by_index) = (0, 0);
+    let run = until("the run is over", async || {
+        let (status, answer) = asked(&service).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(
+            !answer["results"].as_array().unwrap().is_empty(),
+            "{answer}"
+        );
+        questions += 1;
+        by_index += u32::from(answer["source"] == "index");
+        tokio::time::sleep(MINUTE / 4).await;
+        let (_, run) = service.get(&path).await;
+        (!run["finished_at"].is_null()).then_some(run)
+    })
+    .await;
+    assert_eq!(
+        [
+            &run["status"],
+            &run["counts"]["uploaded"],
+            &run["counts"]["failed"]
+        ],
+        [&json!("succeeded"), &json!(300), &json!(0)],
+        "{run}"
+    );
+    assert!(questions > 10 && by_index > 0, "{by_index} of {questions}");
+    let requests = store.requests();
+    let refused = requests.iter().filter(|r| r.status == 429).count();
+    let uploads = |r: &&LoggedRequest| r.template.ends_with("/files/upload") && r.status != 429;
+    assert_eq!(requests.iter().filter(uploads).count(), 300);
+    let needed = requests.len() - refused;
+    assert!(
+        requests.len() * 10 <= needed * 11,
+        "{refused} refused beside {needed}"
+    );
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_store_that_is_down_is_not_waited_for_and_with_confluence_down_too_that_is_said_at_once()
+{
+    let store = LlamaCloudSim::builder().start().await.unwrap();
+    let service = service(&store, 5, "v1").await;
+    service.synced_index("small", &["OPS"]).await;
+    assert_eq!(asked(&service).await.1["source"], "index");
+    store.fail_always("*", Fault::Reset);
+    store.reset_log();
+    // Three questions find out; each of them is answered by Confluence.
+    for _ in 0..3 {
+        let (status, answer) = asked(&service).await;
+        assert_eq!(
+            (status, &answer["source"]),
+            (200, &json!("live")),
+            "{answer}"
+        );
+    }
+    let found_out = store.request_count();
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let (status, answer) = asked(&service).await;
+        assert_eq!(
+            (status, &answer["source"]),
+            (200, &json!("live")),
+            "{answer}"
+        );
+    }
+    // A question beside, each 2 s at most, and two tries of each.
+    let probes = 2 * (begun.elapsed().as_secs() / 2 + 1);
+    let beside = store.request_count() - found_out;
+    assert!(beside <= probes, "{beside} requests beside 20 questions");
+
+    let mut client = Client::open(&service.base, "?agent_id=small", KEY).await;
+    client.initialize().await;
+    let question = json!({"name": "search_confluence", "arguments": {"query": "zebra"}});
+    let mut tool = async |number| {
+        let begun = Instant::now();
+        let answer = client.ask(number, "tools/call", question.clone()).await["result"].clone();
+        let text = answer["content"][0]["text"].as_str().unwrap().to_owned();
+        (answer["isError"] == true, text, begun.elapsed())
+    };
+    let (failed, text, _) = tool(1).await;
+    assert!(!failed && text.contains("zebra"), "{text}");
+    service.sim.fail_always("*", Fault::Reset);
+    for number in 2..8 {
+        let (failed, text, took) = tool(number).await;
+        assert!(failed, "{text}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(!text.to_lowercase().contains("ask again"), "{text}");
+        assert!(number < 5 || text.contains("changes nothing"), "{text}");
+    }
+    service.stop().await;
+}
