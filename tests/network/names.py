@@ -26,6 +26,15 @@ def ask(address):
     sys.exit("FAIL the service does not start")
 
 
+def drain(server):
+    server.setblocking(False)
+    try:
+        while True:
+            server.recv(512)
+    except BlockingIOError:
+        server.settimeout(30)
+
+
 def main(binary, folder):
     log = open(f"{folder}/log", "w")
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -39,6 +48,8 @@ def main(binary, folder):
         "PATH": "/usr/bin:/bin",
     }
     for command, code in (("serve", 0), ("doctor", 143)):
+        # What the one before asked again meanwhile is nothing of this one's.
+        drain(server)
         program = subprocess.Popen([binary, command], cwd=folder, env=settings, stdout=log, stderr=log)
         try:
             if command == "serve":
