@@ -105,7 +105,11 @@ pub fn names() -> impl Iterator<Item = String> {
 pub(super) fn accepted_names() -> Vec<String> {
     let files = SECRETS.iter().map(|name| format!("{name}_FILE"));
     // Where the tests find documents that are not part of the project.
-    let tests = ["CONFLUENCE_SPECS_DIR", "CONFLUENCE_CORPUS_DIR", "CONFLUENCE_CASES_DIR"];
+    let tests = [
+        "CONFLUENCE_SPECS_DIR",
+        "CONFLUENCE_CORPUS_DIR",
+        "CONFLUENCE_CASES_DIR",
+    ];
     // What other programs take from the same environment.
     let others = ["HTTP_PROXY", "NO_PROXY", "ALL_PROXY"];
     let more = tests.into_iter().chain(others).map(str::to_owned);

@@ -37,7 +37,12 @@ impl EmbeddingsService {
             return Err(refusal(401, "Incorrect API key provided"));
         }
         if let Some(limit) = &switches.rate_limit
-            && let Some(seconds) = over_rate(&mut locked(&self.buckets), limit, TEMPLATE)
+            && let Some(seconds) = over_rate(
+                &mut locked(&self.buckets),
+                limit,
+                TEMPLATE,
+                chrono::Utc::now(),
+            )
         {
             return Err(limit
                 .retry_after
