@@ -259,7 +259,11 @@ async fn a_restart_signs_nobody_out_of_the_web_page_but_signing_out_and_another_
     let secret = stays.split('=').nth(1).unwrap();
     for file in std::fs::read_dir(service.folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        let holds = |text: &str| bytes.windows(text.len()).any(|some| some == text.as_bytes());
+        let holds = |text: &str| {
+            bytes
+                .windows(text.len())
+                .any(|some| some == text.as_bytes())
+        };
         assert!(!holds(secret) && !holds(KEY));
     }
     service.stop().await;

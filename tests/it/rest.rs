@@ -612,11 +612,13 @@ async fn tokens_are_shown_once_and_end_when_revoked() {
     let (_, lasting) = service.post(&path, json!({"expires_in_days": null})).await;
     assert_eq!(lasting["expires_at"], Value::Null);
     let (_, ending) = service.post(&path, json!({"expires_in_days": 90})).await;
-    let moment = |of: &Value| -> chrono::DateTime<chrono::Utc> {
-        of.as_str().unwrap().parse().unwrap()
-    };
+    let moment =
+        |of: &Value| -> chrono::DateTime<chrono::Utc> { of.as_str().unwrap().parse().unwrap() };
     let lasts = moment(&ending["expires_at"]) - moment(&ending["created_at"]);
-    assert_eq!(lasts.num_hours(), 90 * 24 - i64::from(lasts.num_hours() < 90 * 24));
+    assert_eq!(
+        lasts.num_hours(),
+        90 * 24 - i64::from(lasts.num_hours() < 90 * 24)
+    );
     service.stop().await;
 }
 
@@ -685,7 +687,7 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
     assert_eq!(summary["confluence"]["site"], service.sim.base_url());
     assert_eq!(summary["confluence"]["paused_until"], Value::Null);
     assert_eq!(summary["stores"][0]["backend"], "local");
-    assert_eq!(summary["disk"]["bodies"], 2);
+    assert_eq!(summary["disk"]["bodies"], 3);
     service
         .post("/api/indexes/agent/a/query", json!({"query": "zebra"}))
         .await;

@@ -194,7 +194,12 @@ async fn a_mass_deletion_waits_for_the_administrator() {
     );
     assert_eq!(asked["pages"].as_array().unwrap().len(), 20);
     assert_eq!(asked["pages"][0]["state"], "vanishing");
-    assert!(asked["pages"][0]["reason"].as_str().unwrap().contains("trash"));
+    assert!(
+        asked["pages"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("trash")
+    );
     assert_eq!(asked["answered_by"], Value::Null);
     let refuse = || service.post(&confirm, json!({"decision": "refuse"}));
     assert_eq!(refuse().await.0, 200);
@@ -225,7 +230,10 @@ async fn a_mass_deletion_waits_for_the_administrator() {
     let rest = format!("{removed}&cursor={}", list["next_cursor"].as_str().unwrap());
     let (_, list) = service.get(&rest).await;
     assert_eq!(
-        (list["items"].as_array().unwrap().len(), &list["next_cursor"]),
+        (
+            list["items"].as_array().unwrap().len(),
+            &list["next_cursor"]
+        ),
         (5, &Value::Null)
     );
     service.stop().await;
@@ -234,8 +242,8 @@ async fn a_mass_deletion_waits_for_the_administrator() {
 #[actix_web::test]
 async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
     let site = site(0);
-    let hosts = [0, 1, 2]
-        .map(|n| site.create_page("OPS", None, &format!("Host {n}"), "<p>zebra</p>"));
+    let hosts =
+        [0, 1, 2].map(|n| site.create_page("OPS", None, &format!("Host {n}"), "<p>zebra</p>"));
     let service = start(site.clone(), &[]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     let pages = async |run: &Value| -> Vec<(String, String, Value)> {
@@ -251,9 +259,10 @@ async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
         told.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         told
     };
-    let told = |change: &str, title: &str, state: Value| (change.to_owned(), title.to_owned(), state);
+    let told =
+        |change: &str, title: &str, state: Value| (change.to_owned(), title.to_owned(), state);
     let searchable = || json!("searchable");
-    let first: Vec<_> = ["Host 0", "Host 1", "Host 2"]
+    let first: Vec<_> = ["Host 0", "Host 1", "Host 2", "Operations Home"]
         .map(|title| told("added", title, searchable()))
         .into();
     assert_eq!(pages(&index["last_run"]).await, first);
@@ -270,7 +279,10 @@ async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
         (!run["finished_at"].is_null()).then_some(run)
     })
     .await;
-    assert_eq!((&dry["plan"]["add"], &dry["plan"]["update"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&dry["plan"]["add"], &dry["plan"]["update"]),
+        (&json!(1), &json!(1))
+    );
     let planned = [
         told("added", "Host 3", Value::Null),
         told("changed", "Host 0", searchable()),

@@ -79,7 +79,8 @@ async fn a_token_ends_by_itself() {
         .await
         .unwrap();
     assert_eq!(token.expires_at, Some(ends));
-    bed.clock.advance(TimeDelta::days(30) - TimeDelta::seconds(1));
+    bed.clock
+        .advance(TimeDelta::days(30) - TimeDelta::seconds(1));
     let found = bed.store.token_by_hash("hash").await.unwrap();
     assert_eq!(found.and_then(|token| token.expires_at), Some(ends));
     bed.clock.advance(TimeDelta::seconds(1));
