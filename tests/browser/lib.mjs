@@ -31,7 +31,9 @@ export async function open(base, { allowed = [], ...options } = {}) {
 }
 
 export async function shot(page, name) {
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png`, fullPage: true });
+  if (!process.env.SCREENSHOTS) return;
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}.png`, fullPage: true });
 }
 
 /// axe finds nothing, and nothing is wider than the window.

@@ -103,7 +103,7 @@ async function hundred(base) {
     answers: { "GET health": { json: health({ status: "degraded", confluence: { ...health().confluence, paused_until: at(7) }, stores: [{ ...health().stores[1], trouble: "the store refuses the credentials at api.cloud.llamaindex.ai: 401" }] }) } },
   });
   await state(base, "hundred", "#/", (page) => page.locator(".indexes > li").nth(99).waitFor(), made, async (page) => {
-    await page.locator(".verdict", { hasText: "32 things wait for you" }).waitFor();
+    await page.locator(".verdict", { hasText: "11 things are wrong, 21 things wait for you" }).waitFor();
     assert.match(await page.locator(".waiting > li").first().innerText(), /^Store llamacloud: the store refuses/);
     await page.getByRole("searchbox", { name: "Search indexes" }).fill("index 42");
     assert.equal(await page.locator(".indexes > li").count(), 1);

@@ -687,7 +687,7 @@ async fn spaces_health_and_metrics_tell_how_things_stand() {
     assert_eq!(summary["confluence"]["site"], service.sim.base_url());
     assert_eq!(summary["confluence"]["paused_until"], Value::Null);
     assert_eq!(summary["stores"][0]["backend"], "local");
-    assert_eq!(summary["disk"]["bodies"], 2);
+    assert_eq!(summary["disk"]["bodies"], 3);
     service
         .post("/api/indexes/agent/a/query", json!({"query": "zebra"}))
         .await;

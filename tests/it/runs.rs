@@ -262,7 +262,7 @@ async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
     let told =
         |change: &str, title: &str, state: Value| (change.to_owned(), title.to_owned(), state);
     let searchable = || json!("searchable");
-    let first: Vec<_> = ["Host 0", "Host 1", "Host 2"]
+    let first: Vec<_> = ["Host 0", "Host 1", "Host 2", "Operations Home"]
         .map(|title| told("added", title, searchable()))
         .into();
     assert_eq!(pages(&index["last_run"]).await, first);

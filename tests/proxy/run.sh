@@ -61,7 +61,7 @@ for name in $names; do
   case $name in /*|*:*) fail "the page names $name" ;; esac
   curl -fsL -o /dev/null "$base/$name" || fail "$name of the page"
 done
-for script in app create indexes search theme dom api; do
+for script in $(cd "$root/src/web/assets" && basename -s .js ./*.js); do
   text=$(curl -fs "$base/assets/$script.js") || fail "assets/$script.js"
   grep -qE "[\"'\`(]/(api|assets|docs)" <<<"$text" && fail "$script.js leaves the prefix"
 done

@@ -38,7 +38,7 @@ async function call(method, path, body) {
 }
 
 const id = encodeURIComponent;
-const index = (one) => `api/indexes/${id(one)}`;
+const indexAt = (one) => `api/indexes/${id(one)}`;
 
 /// `?name=value&…` of what is set.
 function query(values) {
@@ -54,27 +54,28 @@ export const health = () => call("GET", "health");
 export const doctor = () => call("GET", "api/doctor");
 export const spaces = () => call("GET", "api/spaces");
 
+export const index = (one) => call("GET", indexAt(one));
 export const createIndex = (fields) => call("POST", "api/indexes/", fields);
-export const changeIndex = (one, fields) => call("PATCH", index(one), fields);
-export const deleteIndex = (one) => call("DELETE", index(one));
-export const sync = (one, order) => call("POST", `${index(one)}/sync`, order);
+export const changeIndex = (one, fields) => call("PATCH", indexAt(one), fields);
+export const deleteIndex = (one) => call("DELETE", indexAt(one));
+export const sync = (one, order) => call("POST", `${indexAt(one)}/sync`, order);
 
 export const runs = (values) => call("GET", `api/runs${query(values)}`);
 export const run = (one) => call("GET", `api/runs/${id(one)}`);
 export const runPages = (one, values) => call("GET", `api/runs/${id(one)}/pages${query(values)}`);
 export const cancel = (one) => call("POST", `api/runs/${id(one)}/cancel`, {});
 export const confirm = (one, decision) => call("POST", `api/runs/${id(one)}/confirm`, { decision });
-export const question = async (one) => (await call("GET", `${index(one)}/question`)).question;
+export const question = async (one) => (await call("GET", `${indexAt(one)}/question`)).question;
 
-export const pages = (one, values) => call("GET", `${index(one)}/pages${query(values)}`);
-const page = (one, which) => `${index(one)}/pages/${id(which)}`;
+export const pages = (one, values) => call("GET", `${indexAt(one)}/pages${query(values)}`);
+const page = (one, which) => `${indexAt(one)}/pages/${id(which)}`;
 export const onePage = (one, which) => call("GET", page(one, which));
 export const markdown = (one, which) => call("GET", `${page(one, which)}/markdown`);
 export const passages = (one, which) => call("GET", `${page(one, which)}/passages`);
 export const retry = (one, which) => call("POST", `${page(one, which)}/retry`, {});
 
-export const tokens = async (one) => (await call("GET", `${index(one)}/tokens`)).items;
-export const createToken = (one, fields) => call("POST", `${index(one)}/tokens`, fields);
-export const revokeToken = (one, token) => call("DELETE", `${index(one)}/tokens/${id(token)}`);
+export const tokens = async (one) => (await call("GET", `${indexAt(one)}/tokens`)).items;
+export const createToken = (one, fields) => call("POST", `${indexAt(one)}/tokens`, fields);
+export const revokeToken = (one, token) => call("DELETE", `${indexAt(one)}/tokens/${id(token)}`);
 
 export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);

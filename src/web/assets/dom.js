@@ -187,7 +187,11 @@ export function bytes(n) {
 /// Names and values side by side.
 export function facts(...pairs) {
   return el("dl", { class: "facts" },
-    ...pairs.filter(Boolean).map(([name, ...value]) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value))));
+    ...pairs.filter(Boolean).map(([name, ...value]) => {
+      const said = el("dd", {}, ...value);
+      // What is long needs no narrow column.
+      return el("div", { class: said.textContent.length > 60 ? "broad" : null }, el("dt", {}, name), said);
+    }));
 }
 
 /// A list that is fetched part by part: `load(cursor)` answers `{items, next_cursor}`, `row` makes an item of it.

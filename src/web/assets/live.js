@@ -39,9 +39,8 @@ export function applyRun(run) {
 }
 
 function take(run) {
-  const before = runs.get(run.id);
   runs.set(run.id, run);
-  pace(run, before);
+  pace(run);
   if (runs.size > KEPT) {
     const oldest = [...runs.values()].filter((one) => one.finished_at).sort((a, b) => (a.id < b.id ? -1 : 1))[0];
     if (oldest) runs.delete(oldest.id);
@@ -52,28 +51,30 @@ function take(run) {
   if (!last || last.id <= run.id) indexes.set(index.id, { ...index, last_run: run });
 }
 
-/// Pages a second of late, by run: of the stage that moved last.
+/// What the counters of runs under way were of late.
 const paces = new Map();
-function pace(run, before) {
-  if (!before || run.finished_at) {
-    if (run.finished_at) paces.delete(run.id);
+/// As long as that.
+const LATE = 30_000;
+
+function pace(run) {
+  if (run.finished_at) {
+    paces.delete(run.id);
     return;
   }
-  const done = (one) => Math.max(one.counts.seen, 0) + one.counts.fetched + one.counts.uploaded + one.counts.searchable;
   const now = performance.now();
-  const track = paces.get(run.id) || [{ at: now, counts: before.counts }];
-  if (done(run) !== done({ counts: track.at(-1).counts })) track.push({ at: now, counts: run.counts });
-  while (track.length > 2 && now - track[0].at > 30_000) track.shift();
+  const track = paces.get(run.id) || [];
+  track.push({ at: now, counts: run.counts });
+  while (track.length > 1 && now - track[1].at > LATE) track.shift();
   paces.set(run.id, track);
 }
 
 /// Pages a second of one counter over the last half minute; 0 where it rests.
 export function paceOf(run, counter) {
   const track = paces.get(run.id);
-  if (!track || track.length < 2) return 0;
-  const [first, last] = [track[0], track.at(-1)];
-  const seconds = (last.at - first.at) / 1000;
-  return seconds > 0 ? Math.max(0, last.counts[counter] - first.counts[counter]) / seconds : 0;
+  if (!track) return 0;
+  const first = track[0];
+  const seconds = (performance.now() - first.at) / 1000;
+  return seconds > 1 ? Math.max(0, run.counts[counter] - first.counts[counter]) / seconds : 0;
 }
 
 /// Follows the events; `stands(word, text)` hears how the connection is, `closed` when the service ended it.
@@ -87,12 +88,12 @@ export function follow(stands, closed) {
     for (const index of snapshot.indexes) indexes.set(index.id, index);
     for (const one of [...snapshot.runs].reverse()) take(one);
     known = true;
-    stands("live", "Live");
+    stands("live", "Connected");
     tell();
   });
   for (const name of ["run_started", "progress", "run_finished"]) on(name, applyRun);
   on("index_changed", applyIndex);
-  events.onopen = () => stands("live", "Live");
+  events.onopen = () => stands("live", "Connected");
   events.onerror = async () => {
     stands("lost", "Reconnecting…");
     // A browser does not come back by itself after an answer that is no stream.

@@ -3,9 +3,16 @@
 
 import { el, link } from "./dom.js";
 
-/// The blocks of a text.
-export function rendered(markdown) {
-  return blocks(markdown.replace(/\r\n?/g, "\n").split("\n"));
+/// The blocks of a text. `top`: the highest level that a heading of it may have, below the headings of the view.
+export function rendered(markdown, top = 3) {
+  return blocks(markdown.replace(/\r\n?/g, "\n").split("\n"), 0, { top, last: top - 1 });
+}
+
+/// The level of a heading: as deep as it is written, and no level left out.
+function level(outline, written) {
+  const wanted = Math.min(6, outline.top - 1 + written);
+  outline.last = Math.max(outline.top, Math.min(wanted, outline.last + 1));
+  return outline.last;
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+-]*)/;
@@ -16,7 +23,7 @@ const DELIMITER = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 /// Deeper nesting is shown as text.
 const DEEPEST = 12;
 
-function blocks(lines, depth = 0) {
+function blocks(lines, depth, outline) {
   const out = [];
   let at = 0;
   while (at < lines.length) {
@@ -34,8 +41,7 @@ function blocks(lines, depth = 0) {
       out.push(el("pre", { tabindex: "0", role: "region", "aria-label": fence[2] ? `Code, ${fence[2]}` : "Code" }, lines.slice(at + 1, last).join("\n")));
       at = last + 1;
     } else if (heading) {
-      // Below the headings of the view.
-      out.push(el(`h${Math.min(6, heading[1].length + 2)}`, {}, ...inline(heading[2])));
+      out.push(el(`h${level(outline, heading[1].length)}`, {}, ...inline(heading[2])));
       at += 1;
     } else if (RULE.test(line)) {
       out.push(el("hr"));
@@ -43,10 +49,10 @@ function blocks(lines, depth = 0) {
     } else if (/^ {0,3}>/.test(line) && depth < DEEPEST) {
       let last = at;
       while (last < lines.length && /^ {0,3}>/.test(lines[last])) last += 1;
-      out.push(el("blockquote", {}, ...blocks(lines.slice(at, last).map((one) => one.replace(/^ {0,3}> ?/, "")), depth + 1)));
+      out.push(el("blockquote", {}, ...blocks(lines.slice(at, last).map((one) => one.replace(/^ {0,3}> ?/, "")), depth + 1, outline)));
       at = last;
     } else if (ITEM.test(line) && depth < DEEPEST) {
-      const [list, next] = listFrom(lines, at, depth);
+      const [list, next] = listFrom(lines, at, depth, outline);
       out.push(list);
       at = next;
     } else if (beginsTable(lines, at)) {
@@ -73,7 +79,7 @@ function interrupts(lines, at) {
   return FENCE.test(line) || HEADING.test(line) || ITEM.test(line) || RULE.test(line) || /^ {0,3}>/.test(line) || beginsTable(lines, at);
 }
 
-function listFrom(lines, from, depth) {
+function listFrom(lines, from, depth, outline) {
   const first = lines[from].match(ITEM);
   const indent = first[1].length;
   const ordered = /\d/.test(first[2]);
@@ -102,7 +108,7 @@ function listFrom(lines, from, depth) {
     }
     const task = own[0].match(/^\[([ xX])\]\s+(.*)$/);
     if (task) own[0] = `${task[1] === " " ? "☐" : "☑"} ${task[2]}`;
-    const content = blocks(own, depth + 1);
+    const content = blocks(own, depth + 1, outline);
     // A single paragraph stands without its space.
     list.append(el("li", {}, ...content.flatMap((one, n) => (n === 0 && one.tagName === "P" ? [...one.childNodes] : [one]))));
     at = last;

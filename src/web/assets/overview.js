@@ -103,7 +103,12 @@ function verdict(indexes, health, trouble, tasks) {
   ].filter(Boolean).join(", ");
   const last = synced ? [", last good sync ", time(synced)] : indexes.length ? [", no good sync yet"] : [];
   if (!health) return [el("b", {}, "Asking how it stands… "), told];
-  if (tasks.length) return [el("b", {}, `${many(tasks.length, "thing")} ${tasks.length === 1 ? "waits" : "wait"} for you. `), told, ...last];
+  if (tasks.length) {
+    const wrong = tasks.filter((task) => task.tone === "bad").length;
+    const wait = tasks.length - wrong;
+    const words = [wrong && `${many(wrong, "thing")} ${wrong === 1 ? "is" : "are"} wrong`, wait && `${many(wait, "thing")} ${wait === 1 ? "waits" : "wait"} for you`];
+    return [el("b", {}, `${words.filter(Boolean).join(", ")}. `), told, ...last];
+  }
   if (!indexes.length) return [el("b", {}, "Ready. "), "There is no index yet."];
   const never = indexes.filter((index) => !index.as_of && index.enabled).length;
   if (never) return [el("b", {}, "First syncs are on their way. "), told, ...last];

@@ -1,9 +1,11 @@
 // Where the page is: the part of the address behind `#`. It works under any prefix, and every view has an address of its own.
 
+const BETWEEN = "/";
+
 /// `#/index/1/pages?state=failed` → `{ path: ["index", "1", "pages"], query: {state: "failed"} }`.
 export function current() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const parts = path.split("/").filter(Boolean).map((part) => {
+  const parts = path.split(BETWEEN).filter(Boolean).map((part) => {
     try {
       return decodeURIComponent(part);
     } catch {
@@ -16,8 +18,7 @@ export function current() {
 /// The address of a view.
 export function to(path, query = {}) {
   const set = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const parts = path.map(encodeURIComponent).join("/");
-  return `#/${parts}${set.length ? `?${new URLSearchParams(set)}` : ""}`;
+  return `#/${path.map(encodeURIComponent).join(BETWEEN)}${set.length ? `?${new URLSearchParams(set)}` : ""}`;
 }
 
 export const go = (path, query) => (location.hash = to(path, query));

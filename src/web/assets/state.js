@@ -7,6 +7,9 @@ import { progress } from "./progress.js";
 import { go, ofIndex } from "./router.js";
 import { KIND, SPACE, STORE, isOpen, runBadge, storeOf } from "./words.js";
 
+/// How often the numbers of an index that syncs are asked for.
+const EVERY = 5_000;
+
 export function show(root, index) {
   const { id } = index;
   const why = el("div");
@@ -84,7 +87,7 @@ export function show(root, index) {
       ["Pages", el("a", { href: ofIndex(id, "pages") }, count(one.document_count))],
       ["Last good sync", one.as_of ? time(one.as_of) : "none yet"],
       ["Last run", run ? [el("a", { href: ofIndex(id, "runs", run.id) }, KIND[run.kind] || run.kind), " ", runBadge(run)] : "none yet"],
-      ["Next run", one.enabled && one.next_run_at ? time(one.next_run_at) : one.enabled ? "—" : "paused"],
+      ["Next run", busy ? "after this one" : !one.enabled ? "paused" : one.next_run_at ? time(one.next_run_at) : "not planned"],
       ["Every", `${count(one.interval_minutes)} min`, one.quiet_hours ? ` · quiet ${one.quiet_hours.from}–${one.quiet_hours.to} ${one.quiet_hours.time_zone}` : ""],
       ["Store", storeOf(one), one.remote ? [" ", el("code", {}, one.remote.name)] : ""],
     ));
@@ -100,5 +103,9 @@ export function show(root, index) {
     }));
   }
   draw(index);
-  return { live: draw, at: (rest) => rest.length === 0 };
+  // A run tells its own numbers; those of the index grow meanwhile.
+  const timer = setInterval(async () => {
+    if (isOpen(now()?.last_run)) await api.index(id).then(live.applyIndex, () => {});
+  }, EVERY);
+  return { live: draw, at: (rest) => rest.length === 0, stop: () => clearInterval(timer) };
 }

@@ -94,24 +94,35 @@ impl Heartbeat {
             return None;
         }
         let counts = self.counters.counts();
-        let open = self.shared.store.open_holdings(self.object?).await.ok()?;
-        // Pages that are still to be read have no holding that could be sent yet.
-        let unsettled = self.shared.store.unsettled_pages(self.run.index_id);
-        let pending = match self.run.kind {
-            RunKind::Move => 0,
-            _ => unsettled.await.ok()?.0,
+        let is_listed = self.run.kind == RunKind::Move || self.counters.is_listed();
+        // While nobody knows how many pages there are, what is left of those that were listed is not counted either.
+        let (to_send, to_confirm) = match is_listed || self.expected > 0 {
+            true => self.left().await?,
+            false => (0, 0),
         };
         let left = self.forecast.take(Moment {
             elapsed: self.begun.elapsed(),
-            is_listed: self.run.kind == RunKind::Move || self.counters.is_listed(),
+            is_listed,
             seen: counts.seen,
             expected: self.expected,
             sent: counts.uploaded + counts.deleted + counts.failed,
-            to_send: pending.max(open.waiting + open.claimed),
-            to_confirm: open.accepted,
+            to_send,
+            to_confirm,
         })?;
         // Under a second is one: it is not over.
         i64::try_from(left.as_secs().max(1)).ok()
+    }
+
+    /// What is still to be read or sent, and what is to be confirmed.
+    async fn left(&self) -> Option<(i64, i64)> {
+        let store = &self.shared.store;
+        let open = store.open_holdings(self.object?).await.ok()?;
+        // Pages that are still to be read have no holding that could be sent yet.
+        let pending = match self.run.kind {
+            RunKind::Move => 0,
+            _ => store.unsettled_pages(self.run.index_id).await.ok()?.0,
+        };
+        Some((pending.max(open.waiting + open.claimed), open.accepted))
     }
 
     /// The run ended well: what its store took in the end is the guess for the next one.

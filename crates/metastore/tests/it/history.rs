@@ -47,14 +47,12 @@ async fn a_page_is_kept_with_the_run_under_way_and_goes_with_it() {
         .iter()
         .map(|page| (page.page_id.as_str(), page.change, page.state))
         .collect();
-    let searchable = Some(PageState::Searchable);
-    assert_eq!(
-        told,
-        [
-            ("1", PageChange::Added, searchable),
-            ("2", PageChange::Failed, searchable)
-        ]
-    );
+    let now = Some(PageState::Pending);
+    let expected = [
+        ("1", PageChange::Added, now),
+        ("2", PageChange::Failed, now),
+    ];
+    assert_eq!(told, expected);
 
     bed.clock.advance(TimeDelta::days(10));
     let second = bed.running(index, RunKind::Sweep).await.run_id;
