@@ -149,7 +149,7 @@ async fn a_text_is_embedded_once_over_edits_rebuilds_and_indexes() {
     let mut index = Meaningful::in_memory(&sim);
     let place = index.collection("a").await;
     let text = |second: &str| format!("## One\n\nAbout leave.\n\n## Two\n\n{second}");
-    let (old, new) = (text("About vehicles."), text("About doctors."));
+    let (old, new) = (text("About vehicles."), text("About the doctor."));
     index.put(&place, &[Sample::new("1", "Page", &old)]).await;
     index.filled(2).await;
     let texts = sim.texts();
@@ -163,13 +163,13 @@ async fn a_text_is_embedded_once_over_edits_rebuilds_and_indexes() {
         version: 2,
         ..Sample::new("1", "Page", &new)
     };
-    index.put(&place, &[edited.clone()]).await;
+    index.put(&place, std::slice::from_ref(&edited)).await;
     index.filled(2).await;
     while sim.texts().len() < 3 {
         tokio::task::yield_now().await;
     }
     let other = index.collection("b").await;
-    index.put(&other, &[edited.clone()]).await;
+    index.put(&other, std::slice::from_ref(&edited)).await;
     index.filled(4).await;
     index.index.remove(&place.0, &place.1).await.unwrap();
     let again = index.index.ensure(&place.0, None).await.unwrap();
