@@ -81,7 +81,8 @@ impl EmbeddingsConfig {
                 passage_prefix: String::new(),
             },
             max_requests_per_second: 20,
-            max_concurrent_requests: 4,
+            // More would keep questions waiting at an endpoint that has one processor.
+            max_concurrent_requests: 2,
             batch: 32,
             network: Network::default(),
             connect_timeout: Duration::from_secs(5),

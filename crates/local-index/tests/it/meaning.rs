@@ -149,7 +149,7 @@ async fn a_text_is_embedded_once_over_edits_rebuilds_and_indexes() {
     let mut index = Meaningful::in_memory(&sim);
     let place = index.collection("a").await;
     let text = |second: &str| format!("## One\n\nAbout leave.\n\n## Two\n\n{second}");
-    let (old, new) = (text("About vehicles."), text("About doctors."));
+    let (old, new) = (text("About vehicles."), text("About the doctor."));
     index.put(&place, &[Sample::new("1", "Page", &old)]).await;
     index.filled(2).await;
     let texts = sim.texts();
