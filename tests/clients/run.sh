@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/../programs.sh"
 binary=$(realpath "${1:-$built/mcp-confluence}")
 cd "$root/tests/clients"
-here=$PWD work=$PWD/.work
+work=$PWD/.work
 fixtures=${FIXTURES:-$(dirname "$binary")/examples/conformance_server}
 
 say() { printf '\n-- %s\n' "$1"; }
@@ -77,6 +77,7 @@ for way in "$base/mcp/sse --transport sse" "$base/mcp --transport http"; do
 done
 
 say "LibreChat's schemas, and its models for what it stores"
+export LIBRECHAT_LOG_DIR=$scratch
 for part in librechat librechat-stored; do "$node" "$work/node/$part.mjs" "$base" "$root/config/librechat.yaml"; done
 
 say "conformance, with the official fixtures behind our transports"
@@ -86,8 +87,8 @@ until_written "$!" "$work/fixtures.log" http://
 url=$(head -1 "$work/fixtures.log")
 "$node" "$work/node_modules/conformance-01/dist/index.js" server --url "$url/mcp" | tail -40
 "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2025-11-25 | tail -50
-"$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2026-07-28 \
-  --expected-failures "$here/conformance-2026-07-28.yml" | tail -30
+# All that counts has to pass. What does not, since it is an extension, are tasks: neither the fixtures nor the product have any.
+"$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2026-07-28 | tail -80
 
 say "conformance, what needs no fixtures, on the product itself"
 for scenario in server-initialize ping tools-list server-sse-multiple-streams dns-rebinding-protection resources-list prompts-list; do

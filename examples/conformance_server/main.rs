@@ -6,6 +6,8 @@
     reason = "the suite still asks for logging, sampling and subscriptions"
 )]
 
+mod rounds;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,16 +20,29 @@ use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::{self, Options};
 use mcp_confluence::settings::{Need, Pairs, Settings};
 use rmcp::model::*;
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+
+use rounds::{Brought, Round, Rounds};
 
 /// One red pixel.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
 
+/// A list that is said to have changed.
+#[derive(Clone, Copy)]
+enum Changed {
+    Tools,
+    Prompts,
+}
+
 #[derive(Clone)]
-struct Fixtures;
+struct Fixtures {
+    rounds: Arc<Rounds>,
+    changes: broadcast::Sender<Changed>,
+}
 
 fn text(text: impl Into<String>) -> CallToolResult {
     CallToolResult::success(vec![ContentBlock::text(text)])
@@ -68,9 +83,18 @@ fn tools() -> Vec<Tool> {
             "Asks for input with choices",
         ),
         ("test_reconnection", "Takes a while"),
+        ("test_logging_tool", "Logs where the request asks for it"),
+        ("test_missing_capability", "Needs the client's model"),
+        ("test_streaming_elicitation", "Asks the client's user"),
+        ("test_trigger_tool_change", "Says that the tools changed"),
+        (
+            "test_trigger_prompt_change",
+            "Says that the prompts changed",
+        ),
     ];
     let mut tools: Vec<Tool> = with_nothing
         .into_iter()
+        .chain(rounds::TOOLS.iter().copied())
         .map(|(name, description)| Tool::new(name, description, schema(nothing())))
         .collect();
     tools.push(Tool::new(
@@ -85,13 +109,24 @@ fn tools() -> Vec<Tool> {
     ));
     let newest = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
-        "$defs": {"address": {"type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}},
-        "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}}, "additionalProperties": false
+        "$defs": {"address": {"$anchor": "address", "type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}},
+        "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}, "contact": {"type": "string"}},
+        "allOf": [{"anyOf": [{"required": ["name"]}, {"required": ["address"]}]}],
+        "if": {"required": ["contact"]}, "then": {"required": ["name"]}, "else": {},
+        "additionalProperties": false
     });
     tools.push(Tool::new(
         "json_schema_2020_12_tool",
         "Has a schema of 2020-12",
         schema(newest),
+    ));
+    let by_header = json!({"type": "object", "required": ["region"], "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"}
+    }});
+    tools.push(Tool::new(
+        "test_custom_header",
+        "Takes an argument by header too",
+        schema(by_header),
     ));
     tools
 }
@@ -181,9 +216,11 @@ impl ServerHandler for Fixtures {
             .enable_logging()
             .enable_completions()
             .enable_prompts()
+            .enable_prompts_list_changed()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_tools()
+            .enable_tool_list_changed()
             .build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("mcp-confluence-conformance", "1"))
@@ -197,11 +234,28 @@ impl ServerHandler for Fixtures {
         Ok(ListToolsResult::with_all_items(tools()))
     }
 
+    /// The SDK compares arguments with the headers that repeat them by the tool's schema.
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools().into_iter().find(|tool| tool.name == name)
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let brought = Brought {
+            answers: request.input_responses.as_ref(),
+            state: request.request_state.as_deref(),
+            client: context.client_capabilities(),
+        };
+        if let Some(round) = self.rounds.tool(&request.name, &brought) {
+            return Ok(match round? {
+                Round::Ask(asked) => asked.into(),
+                Round::Done(words) => text(words).into(),
+            });
+        }
+        let client = brought.client;
         let arguments = request.arguments.unwrap_or_default();
         let argument = |name: &str| {
             arguments
@@ -276,10 +330,36 @@ impl ServerHandler for Fixtures {
                 "Elicitation completed: {}",
                 ask_user(&context, "Please choose", choices()).await?
             )),
+            "test_logging_tool" => {
+                if context.meta.log_level().is_some() {
+                    log(&context, "Working").await;
+                }
+                text("Logged as far as was asked for.")
+            }
+            "test_missing_capability" => {
+                if client.is_none_or(|client| client.sampling.is_none()) {
+                    let needed = ClientCapabilities::builder().enable_sampling().build();
+                    return Err(ErrorData::missing_required_client_capability(needed));
+                }
+                text("The client has a model.")
+            }
+            "test_streaming_elicitation" => match rounds::user_question() {
+                Round::Ask(asked) => return Ok(asked.into()),
+                Round::Done(words) => text(words),
+            },
+            "test_trigger_tool_change" => {
+                _ = self.changes.send(Changed::Tools);
+                text("Said that the tools changed.")
+            }
+            "test_trigger_prompt_change" => {
+                _ = self.changes.send(Changed::Prompts);
+                text("Said that the prompts changed.")
+            }
             "test_reconnection" => {
                 pause().await;
                 text("Answered after a while.")
             }
+            "test_custom_header" => text(argument("region")),
             "json_schema_2020_12_tool" => text(Value::Object(arguments).to_string()),
             other => {
                 return Err(ErrorData::invalid_params(
@@ -347,6 +427,31 @@ impl ServerHandler for Fixtures {
         Ok(ReadResourceResult::new(vec![contents]).into())
     }
 
+    /// As much as is asked for: the SDK leaves what is announced.
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let changed = tokio::select! {
+                changed = changes.recv() => changed,
+                () = context.cancelled() => return Ok(()),
+            };
+            // What the client has not asked for is refused by the sink, and one that is gone is noticed by its cancellation.
+            _ = match changed {
+                Ok(Changed::Tools) => context.sink().notify_tool_list_changed().await,
+                Ok(Changed::Prompts) => context.sink().notify_prompt_list_changed().await,
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            };
+        }
+    }
+
     async fn subscribe(
         &self,
         _: SubscribeRequestParams,
@@ -409,6 +514,7 @@ impl ServerHandler for Fixtures {
                 Some(vec![argument("resourceUri")]),
             ),
             prompt("test_prompt_with_image", None),
+            prompt("test_input_required_result_prompt", None),
         ]))
     }
 
@@ -417,13 +523,10 @@ impl ServerHandler for Fixtures {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let arguments = request.arguments.unwrap_or_default();
+        let arguments = request.arguments.as_ref();
         let argument = |name: &str| {
-            arguments
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            let given = arguments.and_then(|arguments| arguments.get(name));
+            given.and_then(Value::as_str).unwrap_or_default().to_owned()
         };
         let words = |words: &str| PromptMessage::new_text(Role::User, words);
         let messages = match request.name.as_str() {
@@ -449,6 +552,17 @@ impl ServerHandler for Fixtures {
                 PromptMessage::new(Role::User, ContentBlock::image(PNG, "image/png")),
                 words("Please analyze the image above."),
             ],
+            "test_input_required_result_prompt" => {
+                let brought = Brought {
+                    answers: request.input_responses.as_ref(),
+                    state: request.request_state.as_deref(),
+                    client: None,
+                };
+                match rounds::prompt(&brought) {
+                    Round::Ask(asked) => return Ok(asked.into()),
+                    Round::Done(told) => vec![words(&told)],
+                }
+            }
             other => {
                 return Err(ErrorData::invalid_params(
                     format!("Unknown prompt: {other}"),
@@ -472,7 +586,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let owner = Owner::new("anybody");
         Some(Caller::of(owner, Reader::Everything, request))
     });
-    let transports = mcp::mount(Fixtures, anybody, Options::new(CancellationToken::new()));
+    let fixtures = Fixtures {
+        rounds: Arc::default(),
+        changes: broadcast::channel(16).0,
+    };
+    let transports = mcp::mount(fixtures, anybody, Options::new(CancellationToken::new()));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(keeper.clone())
