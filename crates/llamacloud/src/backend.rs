@@ -90,6 +90,12 @@ struct Offered {
 pub type FoundOut = Arc<dyn Fn(IndexApi) + Send + Sync>;
 
 impl LlamaCloud {
+    /// Requests that are under way now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.http.in_flight()
+    }
+
     /// A client; makes no request. A process-wide rustls provider must be installed.
     ///
     /// # Errors

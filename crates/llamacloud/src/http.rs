@@ -135,6 +135,10 @@ impl Http {
         self.0.limiter.health().requests
     }
 
+    pub(crate) fn in_flight(&self) -> usize {
+        self.0.limiter.health().in_flight
+    }
+
     pub(crate) fn trouble(&self) -> Option<String> {
         self.0.limiter.health().trouble
     }
