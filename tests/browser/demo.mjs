@@ -215,6 +215,8 @@ async function work(base) {
   await sound(page, "checks");
   await phone(page, "checks");
   await shot(page, "checks");
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.locator("dd", { hasText: "Sync Bot" }).waitFor();
 
   await button("Change colour theme").click();
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");

@@ -60,21 +60,21 @@ export async function keyed(binary, scratch) {
     await signIn.fill(KEY);
     await page.keyboard.press("Enter");
     // It goes on where it was to go.
-    await page.getByText(/checks found something wrong/).waitFor({ timeout: 40_000 });
+    await page.getByText(/checks found something wrong/).waitFor({ timeout: 60_000 });
     await page.locator(".checks > li").first().getByText("Wrong").waitFor();
     await sound(page, "checks-wrong");
     await shot(page, "checks-wrong");
     step("signing in leads to the view that was asked for");
 
     await page.goto(`${base}/#/new`);
-    await page.getByText(/The spaces cannot be listed/).waitFor({ timeout: 40_000 });
+    await page.getByText(/The spaces cannot be listed/).waitFor({ timeout: 60_000 });
     await page.getByLabel("Name", { exact: true }).fill("Handbook");
     await page.getByLabel("Further keys").fill("ENG");
     await page.getByRole("button", { name: "Create and sync" }).click();
-    await page.getByText(/Confluence cannot be reached|Confluence did not answer/).last().waitFor({ timeout: 40_000 });
+    await page.getByText(/Confluence cannot be reached|Confluence did not answer/).last().waitFor({ timeout: 60_000 });
     await sound(page, "create-unreachable");
     await page.goto(`${base}/#/`);
-    await page.locator('.verdict[data-tone="bad"]').waitFor({ timeout: 40_000 });
+    await page.locator('.verdict[data-tone="bad"]').waitFor({ timeout: 60_000 });
     await page.locator(".waiting li", { hasText: "Confluence:" }).waitFor();
     await sound(page, "overview-unreachable");
     await phone(page, "overview-unreachable");

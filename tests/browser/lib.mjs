@@ -15,7 +15,7 @@ export const step = (text) => console.log(`ok   ${text} (${((Date.now() - began)
 export async function open(base, { allowed = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(45_000);
   const trouble = [];
   page.on("pageerror", (error) => trouble.push(String(error)));
   // What a content policy refuses and what fails to load shows up here too.
@@ -53,9 +53,11 @@ export async function fits(page, where) {
   assert.deepEqual(wide, [], `${where}: wider than the window`);
 }
 
-/// Both at the width of a phone, and back.
+/// At the widths of a tablet and of a phone, and back.
 export async function phone(page, where) {
   const before = page.viewportSize();
+  await page.setViewportSize({ width: 768, height: 1024 });
+  await fits(page, `${where} at 768 px`);
   await page.setViewportSize({ width: 360, height: 780 });
   await fits(page, `${where} at 360 px`);
   await shot(page, `${where}-phone`);

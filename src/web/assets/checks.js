@@ -4,6 +4,10 @@ import * as api from "./api.js";
 import { action, el } from "./dom.js";
 import { badge } from "./words.js";
 
+let account = null;
+/// What the last check of this visit found out: asking costs requests to Confluence, so that nobody does by the way.
+export const known = () => ({ account });
+
 export function show(root) {
   const list = el("ul", { class: "rows checks", "aria-label": "Checks" });
   const told = el("p", { class: "dim", role: "status" });
@@ -20,6 +24,8 @@ export function show(root) {
     try {
       const { items } = await api.doctor();
       const bad = items.filter((item) => !item.ok);
+      const confluence = items.find((item) => item.what === "Confluence");
+      account = confluence?.ok ? confluence.said.replace(/^answers /, "") : null;
       // What is wrong stands first.
       list.replaceChildren(...[...bad, ...items.filter((item) => item.ok)].map(({ what, ok, said }) =>
         el("li", {}, el("b", {}, what), badge(ok ? ["Good", "good"] : ["Wrong", "bad"]), el("span", {}, said))));

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as live from "./live.js";
 import { bytes, count, el, facts, link, many, moment, replace, time } from "./dom.js";
+import { known } from "./checks.js";
 import { indexList } from "./indexlist.js";
 import { ofIndex } from "./router.js";
 import { SPACE, isOpen } from "./words.js";
@@ -11,13 +12,15 @@ import { SPACE, isOpen } from "./words.js";
 const EVERY = 15_000;
 
 export function show(root) {
-  const line = el("div", { class: "verdict", role: "status" });
+  const line = el("p", { class: "verdict" });
+  // The line itself holds times that go on; only what it comes to is read out.
+  const spoken = el("p", { class: "sr", role: "status" });
   const waiting = el("ul", { class: "waiting", "aria-label": "Waits for you" });
   const numbers = el("div");
   const list = indexList();
   root.append(
     el("h1", { class: "sr" }, "Overview"),
-    line,
+    line, spoken,
     waiting,
     el("section", { "aria-labelledby": "indexes-title" },
       el("div", { class: "heading" },
@@ -37,6 +40,8 @@ export function show(root) {
     const tasks = tasksOf(indexes, health);
     replace(line, ...verdict(indexes, health, trouble, tasks));
     line.dataset.tone = toneOf(health, trouble, tasks);
+    const words = line.querySelector("b").textContent;
+    if (spoken.textContent !== words) spoken.textContent = words;
     waiting.hidden = !tasks.length;
     replace(waiting, ...tasks.map((task) =>
       el("li", { "data-tone": task.tone }, el("b", {}, task.what), " ", el("span", {}, task.why), " ", task.href && el("a", { href: task.href }, task.link))));
@@ -122,6 +127,7 @@ function serviceFacts(health, indexes) {
   return facts(
     ["Version", health.version || "", health.uptime_seconds != null && ` · up ${upFor(health.uptime_seconds)}`],
     confluence?.site && ["Site", link(confluence.site.replace(/^https?:\/\//, ""), confluence.site)],
+    ["Account", known().account || el("a", { href: "#/checks" }, "not asked yet")],
     confluence && ["Confluence requests", `${count(confluence.requests)} since the start · ${confluence.in_flight} of ${confluence.concurrency_limit} in flight`],
     confluence && ["Pauses", waits ? `waits until ${moment(confluence.paused_until)}` : "none",
       quiet ? ` · ${many(quiet, "index", "indexes")} paused by you` : ""],
