@@ -153,10 +153,21 @@ async fn an_owner_has_two_hundred_sessions_and_the_idlest_ends_for_another() {
         assert_eq!(ping("admin", &own[kept], 3).await, 200, "{kept}");
     }
     assert_eq!(ping("2", &others, 4).await, 200);
-    // An ended session ends its stream.
+    // Idler than all the others by now, and yet somebody listens there.
     for _ in 0..198 {
         own.push(initialize().await);
     }
+    assert_eq!(ping("admin", &own[3], 5).await, 404);
+    assert_eq!(ping("admin", &own[2], 5).await, 200);
+    // An ended session ends its stream.
+    let ended = http()
+        .delete(format!("{}/mcp", server.base))
+        .bearer_auth("admin")
+        .header("mcp-session-id", &own[2])
+        .send()
+        .await
+        .unwrap();
+    assert!(ended.status().is_success(), "{}", ended.status());
     let mut stream = Stream::of(stream);
     while stream.next().await != Seen::End {}
 }

@@ -52,9 +52,10 @@ impl Failures {
             && self.all.check().is_ok();
         self.unlogged.fetch_add(1, Ordering::Relaxed);
         if self.lines.check().is_ok() {
+            let failures = self.unlogged.swap(0, Ordering::Relaxed);
             tracing::warn!(
                 client = client.map(tracing::field::display),
-                failures = self.unlogged.swap(0, Ordering::Relaxed),
+                failures,
                 within_budget = within,
                 not_filled_in = variable,
                 "wrong credentials were presented: so many failures since the last such line, the last from this client"
