@@ -275,7 +275,11 @@ fn a_page_that_waits_for_its_facts_is_tried_when_asked_for_whatever_stands_befor
         assert_eq!(waits.body_version, Some(1));
         waits.standing = Standing::Failed;
         waits.next_try_at = Some(bench.clock.true_now() + chrono::TimeDelta::hours(6));
-        bench.store.save_pages(&[waits], &[], &[]).await.unwrap();
+        bench
+            .store
+            .save_pages(&[waits], &[], Vec::new())
+            .await
+            .unwrap();
         let before = bench.over(index.id).await;
         let page = PageId::from(last.to_string());
         bench.store.retry_page(index.id, &page).await.unwrap();

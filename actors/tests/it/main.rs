@@ -19,6 +19,7 @@ mod first_sync;
 mod lasting;
 mod links;
 mod matrix;
+mod memory;
 mod model;
 mod moves;
 mod optional;

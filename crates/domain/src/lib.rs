@@ -42,6 +42,7 @@ pub mod run;
 pub mod schedule;
 pub mod scope;
 pub mod share;
+pub mod sizes;
 pub mod token;
 pub mod tree;
 pub mod upload;

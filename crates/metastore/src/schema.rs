@@ -173,6 +173,7 @@ table! {
         markdown -> Binary,
         storage -> Binary,
         rendered -> Nullable<Binary>,
+        text_bytes -> BigInt,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::index::{
 };
 use crate::links::{Naming, PageName};
 use crate::moving::MoveCounts;
-use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
+use crate::page::{CachedBody, CachedText, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
@@ -243,6 +243,17 @@ pub struct PageBrief {
     pub vanished_at: Option<Timestamp>,
 }
 
+/// The little of a kept body that tells what reading it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodyBrief {
+    /// The page.
+    pub page_id: PageId,
+    /// The version that is kept.
+    pub version: i32,
+    /// Bytes of all its forms together, unpacked.
+    pub bytes: usize,
+}
+
 /// A page that is to be decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DuePage {
@@ -289,8 +300,8 @@ pub trait QueryStore: Send + Sync {
         space: &SpaceKey,
         title: &str,
     ) -> StoreResult<Option<PlacedPage>>;
-    /// Bodies by page; unknown ones are left out.
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
+    /// The kept text of pages; unknown ones are left out.
+    async fn texts(&self, ids: &[PageId]) -> StoreResult<Vec<CachedText>>;
     /// Every kept comment of some pages.
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Display names that are known: for mentions.
@@ -377,12 +388,12 @@ pub trait SyncStore: QueryStore {
     /// Rows by id; unknown ids are left out.
     async fn pages_by_id(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageRecord>>;
     /// Writes rows whole (insert or replace; `holding` is left out), in one transaction with what the object that answers is to
-    /// hold of them, and with the bodies.
+    /// hold of them, and with the bodies, which are given away: they are large.
     async fn save_pages(
         &self,
         pages: &[PageRecord],
         wanted: &[Wanted],
-        bodies: &[CachedBody],
+        bodies: Vec<CachedBody>,
     ) -> StoreResult<()>;
     /// The little of every page (containers and removed ones too) of a space.
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>>;
@@ -424,8 +435,10 @@ pub trait SyncStore: QueryStore {
 
     // --- bodies (once per site, shared by indexes)
 
-    /// Which of these versions are in the cache already: `(page, version)`.
-    async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
+    /// What is kept of these pages, in little; unknown ones are left out.
+    async fn body_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<BodyBrief>>;
+    /// Kept bodies with everything that conversion needs; unknown ones are left out.
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
     /// may name them is another question.
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;

@@ -7,7 +7,7 @@ mod index;
 mod page;
 mod run;
 
-pub(crate) use body::BodyRow;
+pub(crate) use body::{BodyRow, TextRow};
 pub(crate) use comment::{CommentBriefRow, CommentRow};
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
