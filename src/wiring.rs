@@ -260,6 +260,8 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         skip_unneeded_facts: settings.sync.skip_unneeded_facts,
         failpoints: failpoints(),
         scheduled: duty == Mode::Schedule,
+        // A command ends before anybody is told.
+        notify: duty == Mode::Schedule && settings.sync.notify_webhook_url.is_some(),
         ..usual
     }
 }
@@ -366,7 +368,8 @@ impl App {
             base_url: base_url.into(),
             started: Instant::now(),
         };
-        actix_web::rt::spawn(notify::follow(state.clone()));
+        actix_web::rt::spawn(metrics::follow(state.clone()));
+        actix_web::rt::spawn(notify::deliver(state.clone()));
         let watching = state.clone();
         actix_web::rt::spawn(async move {
             let store = watching.store.as_ref();

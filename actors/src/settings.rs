@@ -61,6 +61,8 @@ pub struct EngineSettings {
     pub upload_batches: usize,
     /// Bytes of bodies and documents that are in memory at once, for all runs together; a larger one passes alone.
     pub text_memory: usize,
+    /// Whether runs that end in trouble are noted for the operator's webhook (`NOTIFY_WEBHOOK_URL`).
+    pub notify: bool,
     /// Where tests let the engine die; nowhere by default.
     pub failpoints: Failpoints,
 }
@@ -82,6 +84,7 @@ impl Default for EngineSettings {
             rendered_pages_per_run: 0,
             upload_batches: 4,
             text_memory: 16 << 20,
+            notify: false,
             failpoints: Failpoints::default(),
         }
     }

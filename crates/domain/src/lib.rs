@@ -28,6 +28,7 @@ pub mod ids;
 pub mod index;
 pub mod links;
 pub mod moving;
+pub mod notice;
 pub mod overlap;
 pub mod page;
 pub mod part;

@@ -232,6 +232,20 @@ table! {
 }
 
 table! {
+    notices (run_id) {
+        run_id -> Text,
+        run -> Text,
+        index_name -> Text,
+        agent_id -> Text,
+        at -> Timestamp,
+        attempts -> Integer,
+        next_try_at -> Nullable<Timestamp>,
+        delivered_at -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
     tokens (id) {
         id -> Text,
         index_id -> Text,

@@ -16,6 +16,7 @@ use crate::index::{
 };
 use crate::links::{Naming, PageName};
 use crate::moving::MoveCounts;
+use crate::notice::{Delivery, Notice};
 use crate::page::{CachedBody, CachedText, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
@@ -129,6 +130,8 @@ pub struct RunEnd {
     pub next_run_at: Option<Timestamp>,
     /// The run that follows at once, recorded in the same transaction; one that was ordered meanwhile goes before it.
     pub then: Option<RunKind>,
+    /// Whether the operator is told if it ended in trouble: then a notice is recorded in the same transaction.
+    pub notify: bool,
 }
 
 /// A row of a holding as an upload worker needs it.
@@ -586,7 +589,7 @@ pub trait SyncStore: QueryStore {
     /// Takes waits and observations that lie further ahead than `now` allows as `now`: they were written by a clock that was
     /// ahead and has been set back. Answers how many.
     async fn reset_future_dates(&self, now: Timestamp) -> StoreResult<usize>;
-    /// Forgets runs, events and removed pages that are older than this.
+    /// Forgets runs, events, notices and removed pages that are older than this.
     async fn prune(&self, before: Timestamp) -> StoreResult<()>;
 }
 
@@ -714,6 +717,13 @@ pub trait AdminStore: SyncStore {
     ) -> StoreResult<Vec<Event>>;
     /// The numbers of the oldest and newest event kept; `(0, 0)` without any.
     async fn event_range(&self) -> StoreResult<(i64, i64)>;
+
+    /// Notices to deliver now, the oldest first, at most `limit`.
+    async fn notices_due(&self, limit: usize) -> StoreResult<Vec<Notice>>;
+    /// When the next notice is to be delivered.
+    async fn next_notice(&self) -> StoreResult<Option<Timestamp>>;
+    /// What came of delivering the notice about a run.
+    async fn settle_notice(&self, run: RunId, delivery: &Delivery) -> StoreResult<()>;
 
     /// What the disk holds.
     async fn disk_use(&self) -> StoreResult<DiskUse>;

@@ -10,6 +10,7 @@ pub(crate) mod holdings;
 pub(crate) mod indexes;
 pub(crate) mod links;
 pub(crate) mod listing;
+pub(crate) mod notices;
 pub(crate) mod objects;
 pub(crate) mod pages;
 pub(crate) mod prune;

@@ -364,6 +364,7 @@ pub fn end(status: RunStatus, index_status: IndexStatus) -> RunEnd {
         progress: None,
         next_run_at: None,
         then: None,
+        notify: false,
     }
 }
 
