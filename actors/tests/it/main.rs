@@ -5,6 +5,7 @@
 mod bench;
 mod fakes;
 mod luck;
+mod printed;
 mod truth;
 mod untouched;
 
@@ -32,5 +33,6 @@ mod restrictions;
 mod runs;
 mod simulated;
 mod store_faults;
+mod stories;
 mod supervision;
 mod uploads;
