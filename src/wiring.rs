@@ -289,6 +289,8 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         skip_unneeded_facts: settings.sync.skip_unneeded_facts,
         failpoints: failpoints(),
         scheduled: duty == Mode::Schedule,
+        // A command ends before anybody is told.
+        notify: duty == Mode::Schedule && settings.sync.notify_webhook_url.is_some(),
         ..usual
     }
 }
@@ -413,7 +415,8 @@ impl App {
         restored.map_err(|error| {
             StartError::Other(format!("the web page's sessions cannot be read: {error}"))
         })?;
-        actix_web::rt::spawn(notify::follow(state.clone()));
+        actix_web::rt::spawn(metrics::follow(state.clone()));
+        actix_web::rt::spawn(notify::deliver(state.clone()));
         if let Some(backups) = &state.settings.backups {
             let store = running.store.clone();
             actix_web::rt::spawn(backups::follow(

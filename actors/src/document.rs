@@ -6,7 +6,7 @@ use domain::comments::{CachedComment, render_comments};
 use domain::document::{self, Document, DocumentFacts};
 use domain::index::{Index, IndexSpace};
 use domain::links::{Links, PageName};
-use domain::page::{CachedBody, PageRecord};
+use domain::page::{CachedText, PageRecord};
 use domain::ports::store::{QueryStore, StoreResult};
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey};
 use storage_markdown::{Target, close_links, linked_pages};
@@ -75,20 +75,20 @@ impl SpaceNames {
     pub(crate) fn document(
         &self,
         record: &PageRecord,
-        body: &CachedBody,
+        text: &CachedText,
         comments: Option<&str>,
         names: &Names,
     ) -> Option<Document> {
         let fits = record.body_version == Some(record.facts.version)
-            && record.markdown_hash.as_deref() == Some(body.markdown_hash.as_str());
+            && record.markdown_hash.as_deref() == Some(text.markdown_hash.as_str());
         if !fits {
             return None;
         }
         let facts = self.facts(record)?;
-        let markdown = document::join_comments(body.markdown.clone(), comments);
+        let markdown = document::join_comments(text.markdown.clone(), comments);
         let markdown = names.told(markdown, &record.links);
         let comments_hash = comments.map(document::markdown_hash);
-        let hash = document::with_comments(&body.markdown_hash, comments_hash.as_deref());
+        let hash = document::with_comments(&text.markdown_hash, comments_hash.as_deref());
         let hash = document::with_links(hash, &record.links);
         Some(document::compose(&facts, &markdown, &hash))
     }
@@ -99,7 +99,7 @@ pub(crate) fn points_at(markdown: &str) -> BTreeSet<PageId> {
     linked_pages(markdown).map(PageId::from).collect()
 }
 
-/// What a row remembers of the body that is kept of its page.
+/// What a row remembers of the text that is kept of its page.
 pub(crate) struct KeptText {
     version: i32,
     markdown_hash: String,
@@ -107,11 +107,11 @@ pub(crate) struct KeptText {
 }
 
 impl KeptText {
-    pub(crate) fn of(body: &CachedBody) -> Self {
+    pub(crate) fn of(text: &CachedText) -> Self {
         Self {
-            version: body.version,
-            markdown_hash: body.markdown_hash.clone(),
-            points_at: points_at(&body.markdown),
+            version: text.version,
+            markdown_hash: text.markdown_hash.clone(),
+            points_at: points_at(&text.markdown),
         }
     }
 
@@ -229,18 +229,18 @@ pub(crate) async fn page_texts(
         rendered_comments(store, &commented).await?
     };
     Ok(store
-        .bodies(&ids)
+        .texts(&ids)
         .await?
         .into_iter()
-        .map(|body| {
-            let comments = comments.get(&body.page_id).map(String::as_str);
-            let markdown = document::join_comments(body.markdown, comments);
-            let links = links.get(&body.page_id).copied();
-            let text = DocumentText {
-                version: body.version,
+        .map(|text| {
+            let comments = comments.get(&text.page_id).map(String::as_str);
+            let markdown = document::join_comments(text.markdown, comments);
+            let links = links.get(&text.page_id).copied();
+            let told = DocumentText {
+                version: text.version,
                 markdown: names.told(markdown, links.unwrap_or(&Links::default())),
             };
-            (body.page_id, text)
+            (text.page_id, told)
         })
         .collect())
 }

@@ -31,6 +31,7 @@ mod failpoint;
 mod fetcher;
 mod index;
 mod leaving;
+mod memory;
 mod messages;
 mod progress;
 mod scheduler;

@@ -57,8 +57,12 @@ pub struct EngineSettings {
     /// for, one request each (`SYNC_RENDERED_PAGES_PER_RUN`). 0: never; then storage format alone speaks. Rendering happens
     /// with the rights of the service's account: text of restricted pages may come in by way of an include.
     pub rendered_pages_per_run: u32,
-    /// Upload batches in flight at once for one index.
+    /// Upload batches in flight at once for one store.
     pub upload_batches: usize,
+    /// Bytes of bodies and documents that are in memory at once, for all runs together; a larger one passes alone.
+    pub text_memory: usize,
+    /// Whether runs that end in trouble are noted for the operator's webhook (`NOTIFY_WEBHOOK_URL`).
+    pub notify: bool,
     /// Where tests let the engine die; nowhere by default.
     pub failpoints: Failpoints,
 }
@@ -79,6 +83,8 @@ impl Default for EngineSettings {
             skip_unneeded_facts: false,
             rendered_pages_per_run: 0,
             upload_batches: 4,
+            text_memory: 16 << 20,
+            notify: false,
             failpoints: Failpoints::default(),
         }
     }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
 use crate::document::SpaceNames;
+use crate::memory::TextMemory;
 use crate::uploader::LlamaUploader;
 use crate::{Backends, EngineError, EngineParts, EngineSettings, ProgressHub};
 
@@ -33,17 +34,14 @@ pub(crate) type RowsLock = Arc<tokio::sync::Mutex<()>>;
 /// Held by whoever has the turn.
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-/// Files that are fetched and read at once.
-pub(crate) const FILES_AT_ONCE: usize = 2;
-
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn SyncStore>,
     pub(crate) source: Arc<dyn ContentSource>,
     pub(crate) backends: Backends,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) reader: Arc<dyn FileReader>,
-    /// Held while a file is fetched and read, by all runs together: each may take all that the limits allow.
-    pub(crate) files: Arc<tokio::sync::Semaphore>,
+    /// The memory that texts may take.
+    pub(crate) texts: Arc<TextMemory>,
     pub(crate) settings: EngineSettings,
     pub(crate) hub: ProgressHub,
     pub(crate) fetchers: Arc<FetcherPool>,
@@ -76,7 +74,7 @@ impl Shared {
             backends: parts.backends,
             clock: parts.clock,
             reader: parts.reader,
-            files: Arc::new(tokio::sync::Semaphore::new(FILES_AT_ONCE)),
+            texts: Arc::new(TextMemory::new(parts.settings.text_memory)),
             settings: parts.settings,
             draining: CancellationToken::new(),
             removals: tokio::sync::Mutex::default(),
@@ -103,7 +101,7 @@ impl Shared {
             backends,
             clock: Arc::clone(&self.clock),
             reader: Arc::clone(&self.reader),
-            files: Arc::clone(&self.files),
+            texts: Arc::clone(&self.texts),
             settings: self.settings.clone(),
             draining: self.draining.clone(),
             removals: tokio::sync::Mutex::default(),

@@ -9,10 +9,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, web};
+use domain::event::EventKind;
 use domain::index::IndexStatus;
 use domain::run::Run;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::auth::{Admin, Principal};
 use super::fairness;
@@ -62,6 +64,9 @@ const BUCKETS: &[f64] = &[
 ];
 /// The same for whole runs.
 const RUN_BUCKETS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
+
+/// How often what was counted is folded together; unread, it would pile up.
+const UPKEEP: Duration = Duration::from_secs(30);
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -172,8 +177,40 @@ pub fn searched(way: &'static str, took: Duration) {
     histogram!(SEARCH_SECONDS, "way" => way).record(took);
 }
 
+/// Counts runs as they end, and folds what was counted together, until the service stops.
+pub async fn follow(state: AppState) {
+    let mut events = state.engine.hub().subscribe();
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    loop {
+        let event = tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            _ = upkeep.tick() => {
+                state.metrics.run_upkeep();
+                continue;
+            }
+            event = events.recv() => event,
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(
+                    missed,
+                    "events were missed; counters of runs are too low by so many at most"
+                );
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if event.event.kind == EventKind::RunFinished
+            && let Ok(run) = serde_json::from_value::<Run>(event.event.data.clone())
+        {
+            run_over(&run);
+        }
+    }
+}
+
 /// Notes a run that is over.
-pub fn run_over(run: &Run) {
+fn run_over(run: &Run) {
     counter!(RUNS, "kind" => run.kind.as_str(), "status" => run.status.as_str()).increment(1);
     if let (Some(from), Some(to)) = (run.started_at, run.finished_at) {
         let took = (to - from).to_std().unwrap_or_default();

@@ -135,7 +135,8 @@ async fn a_program_that_is_killed_goes_on_with_the_passages_that_are_left() {
     let before = sim.texts();
     assert!(before.len() < PAGES, "killed amid them");
     sim.switches(|switches| switches.latency = std::time::Duration::ZERO);
-    service.restart_killed(&settings(&url)).await;
+    drop(service.program.take());
+    service.start_again(&settings(&url)).await;
     let passages = embedded(&service).await;
     let mut texts = sim.texts();
     let asked_for = texts.len();

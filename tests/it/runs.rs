@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use domain::ports::store::AdminStore;
+use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::support::{assert_problem, id, site, start, until};
+use crate::support::{assert_problem, id, site, start, start_program, until};
 
 #[actix_web::test]
 async fn a_run_asked_for_by_hand_compares_everything_and_uploads_nothing_again() {
@@ -302,21 +305,73 @@ async fn a_run_says_what_it_did_page_by_page_and_a_dry_run_what_it_would() {
     service.stop().await;
 }
 
-#[actix_web::test]
-async fn trouble_is_told_to_the_webhook_and_success_is_not() {
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
+/// A webhook: its address, and what it is told. It answers each message after `wait`.
+fn webhook(wait: Duration) -> (String, UnboundedReceiver<serde_json::Value>) {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let webhook = format!("http://{}/hook", listener.local_addr().unwrap());
     let server = actix_web::HttpServer::new(move || {
         let tell = tell.clone();
         let take = move |body: actix_web::web::Json<serde_json::Value>| {
             tell.send(body.into_inner()).unwrap();
-            async { actix_web::HttpResponse::NoContent().finish() }
+            async move {
+                tokio::time::sleep(wait).await;
+                actix_web::HttpResponse::NoContent().finish()
+            }
         };
         actix_web::App::new().route("/hook", actix_web::web::post().to(take))
     });
     actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
+    (webhook, told)
+}
 
+async fn next(told: &mut UnboundedReceiver<serde_json::Value>) -> serde_json::Value {
+    let message = tokio::time::timeout(crate::support::TIMEOUT, told.recv());
+    message.await.unwrap().unwrap()
+}
+
+#[actix_web::test]
+async fn a_notice_outlives_the_process_and_is_delivered_once() {
+    // It is asked, and has not answered when the process dies.
+    let (silent, mut asked) = webhook(crate::support::TIMEOUT);
+    let mut service = start_program(site(2), &[("NOTIFY_WEBHOOK_URL", &silent)]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    service
+        .sim
+        .fail_always(simulators::Matcher::any(), simulators::Fault::Unauthorized);
+    service.post("/api/indexes/agent/a/sync", json!({})).await;
+    let run = service.over(&index).await;
+    assert_eq!(next(&mut asked).await["run"]["id"], run["id"]);
+    let mut dead = service.program.take().unwrap();
+    dead.child.kill().unwrap();
+    dead.child.wait().unwrap();
+
+    service.sim.clear_faults();
+    let (open, mut told) = webhook(Duration::ZERO);
+    service.start_again(&[("NOTIFY_WEBHOOK_URL", &open)]).await;
+    let message = next(&mut told).await;
+    assert_eq!(
+        (message["status"].as_str(), &message["run"]["id"]),
+        (Some("failed"), &run["id"]),
+        "{message}"
+    );
+    assert_eq!(message["index"]["agent_id"], "a");
+    let database = DatabaseUrl::of_file(service.folder.path().join("sync.db"));
+    let rows = Metastore::open_existing(&database, MetastoreOptions::default()).unwrap();
+    until("the row says so", async || {
+        rows.next_notice().await.unwrap().is_none().then_some(())
+    })
+    .await;
+    // The next start has nothing to tell.
+    service.restart(&[("NOTIFY_WEBHOOK_URL", &open)]).await;
+    service.over(&index).await;
+    service.stop().await;
+    assert!(told.try_recv().is_err() && asked.try_recv().is_err());
+}
+
+#[actix_web::test]
+async fn trouble_is_told_to_the_webhook_and_success_is_not() {
+    let (webhook, mut told) = webhook(Duration::ZERO);
     let service = start(site(2), &[("NOTIFY_WEBHOOK_URL", &webhook)]).await;
     let index = service.synced_index("a", &["OPS"]).await;
     service
@@ -327,10 +382,7 @@ async fn trouble_is_told_to_the_webhook_and_success_is_not() {
     assert_eq!(run["status"], "failed", "{run}");
     assert_eq!(run["error"]["code"], "confluence_unauthorized");
 
-    let message = tokio::time::timeout(crate::support::TIMEOUT, told.recv())
-        .await
-        .unwrap()
-        .unwrap();
+    let message = next(&mut told).await;
     assert_eq!(
         (message["status"].as_str(), &message["run"]["id"]),
         (Some("failed"), &run["id"]),

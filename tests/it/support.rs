@@ -201,11 +201,7 @@ impl Service {
     pub async fn restart(&mut self, extra: &[(&str, &str)]) {
         if let Some(mut program) = self.program.take() {
             terminate(&mut program.child).await;
-            let (program, key) = run_program(&self.sim, &self.folder, extra).await;
-            program.base.clone_into(&mut self.base);
-            self.program = Some(program);
-            self.key = key;
-            return;
+            return self.start_again(extra).await;
         }
         self.app.take().unwrap().stop().await;
         let (app, key) = run(&self.sim, &self.folder, extra).await;
@@ -214,9 +210,8 @@ impl Service {
         self.key = key;
     }
 
-    /// Starts a program of its own that was killed again on the same database.
-    pub async fn restart_killed(&mut self, extra: &[(&str, &str)]) {
-        drop(self.program.take());
+    /// Starts a program in the place of one that died.
+    pub async fn start_again(&mut self, extra: &[(&str, &str)]) {
         let (program, key) = run_program(&self.sim, &self.folder, extra).await;
         program.base.clone_into(&mut self.base);
         self.program = Some(program);

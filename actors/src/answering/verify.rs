@@ -126,7 +126,7 @@ async fn there(
                 return Ok(Vec::new());
             }
             let current = [ContentStatus::Current];
-            sources.confluence.by_ids(kind, &ids, &current, false).await
+            sources.confluence.by_ids(kind, &ids, &current, None).await
         }
     });
     let found = try_join_all(batches).await?;

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::actor::Fetch;
 use crate::counters::RunCounters;
 use crate::credits::FetcherPool;
+use crate::memory::{Held, TextMemory};
 use crate::stop::{RunError, Stop};
 
 /// How often a request is sent in all to fetchers that die. Passing trouble the client has met by itself, with tries and waits
@@ -36,6 +37,7 @@ pub(crate) struct Fetchers {
     source: Arc<dyn ContentSource>,
     pool: Arc<FetcherPool>,
     own: Arc<Semaphore>,
+    texts: Arc<TextMemory>,
     counters: Arc<RunCounters>,
     stop: Stop,
 }
@@ -45,6 +47,7 @@ impl Fetchers {
         source: Arc<dyn ContentSource>,
         pool: Arc<FetcherPool>,
         own: Arc<Semaphore>,
+        texts: Arc<TextMemory>,
         counters: Arc<RunCounters>,
         stop: Stop,
     ) -> Self {
@@ -52,6 +55,7 @@ impl Fetchers {
             source,
             pool,
             own,
+            texts,
             counters,
             stop,
         }
@@ -78,16 +82,20 @@ impl Fetchers {
         .await
     }
 
+    /// One answer of a listing. Where it brings bodies, they may be in memory as long as the right to that is held.
     pub(crate) async fn list(
         &self,
         query: &ListQuery,
         cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourcePage>, RunError> {
-        self.ask(|source| {
+    ) -> Result<(Batch<SourcePage>, Held), RunError> {
+        let most = query.bodies.unwrap_or(0);
+        let listed = self.ask_times(TRIES, most, |source| {
             let (query, cursor) = (query.clone(), cursor.cloned());
             async move { source.list(&query, cursor.as_ref()).await }
-        })
-        .await
+        });
+        let (batch, mut held) = listed.await?;
+        held.shrink_to(bytes_of(&batch.items));
+        Ok((batch, held))
     }
 
     /// Items by id, without bodies.
@@ -99,23 +107,27 @@ impl Fetchers {
     ) -> Result<Vec<SourcePage>, RunError> {
         self.ask(|source| {
             let ids = ids.to_vec();
-            async move { source.by_ids(kind, &ids, statuses, false).await }
+            async move { source.by_ids(kind, &ids, statuses, None).await }
         })
         .await
     }
 
-    /// Items by id with their bodies; tried once, since a batch that fails is halved rather than repeated.
+    /// Items by id with their bodies, of at most so many bytes, and the right to have them in memory; tried once, since a batch that
+    /// fails is halved rather than repeated.
     pub(crate) async fn bodies(
         &self,
         kind: ContentKind,
         ids: &[PageId],
-        statuses: &'static [ContentStatus],
-    ) -> Result<Vec<SourcePage>, RunError> {
-        self.ask_times(1, |source| {
+        most: usize,
+    ) -> Result<(Vec<SourcePage>, Held), RunError> {
+        let asked = self.ask_times(1, most, |source| {
             let ids = ids.to_vec();
-            async move { source.by_ids(kind, &ids, statuses, true).await }
-        })
-        .await
+            let current = [ContentStatus::Current];
+            async move { source.by_ids(kind, &ids, &current, Some(most)).await }
+        });
+        let (items, mut held) = asked.await?;
+        held.shrink_to(bytes_of(&items));
+        Ok((items, held))
     }
 
     pub(crate) async fn one(
@@ -160,11 +172,11 @@ impl Fetchers {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<String>, RunError> {
-        self.ask_times(1, |source| {
+        let asked = self.ask_times(1, 0, |source| {
             let id = id.clone();
             async move { source.rendered(kind, &id).await }
-        })
-        .await
+        });
+        Ok(asked.await?.0)
     }
 
     pub(crate) async fn recent_comments(
@@ -263,31 +275,37 @@ impl Fetchers {
         T: Send + 'static,
         F: Future<Output = Result<T, SourceError>> + Send + 'static,
     {
-        self.ask_times(TRIES, request).await
+        Ok(self.ask_times(TRIES, 0, request).await?.0)
     }
 
+    /// Asks for an answer whose bodies have at most so many bytes. Room for them is taken before the credit: no fetcher waits for it.
     async fn ask_times<T, F>(
         &self,
         tries: u32,
+        most: usize,
         request: impl Fn(Arc<dyn ContentSource>) -> F,
-    ) -> Result<T, RunError>
+    ) -> Result<(T, Held), RunError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, SourceError>> + Send + 'static,
     {
         let (mut failures, mut pauses) = (0, 0);
         loop {
-            let lease = tokio::select! {
-                biased;
-                () = self.stop.asked() => return Err(RunError::Stopped),
-                lease = self.pool.lease(&self.own) => lease,
+            let room = async {
+                let held = self.texts.bodies.hold(most).await;
+                (held, self.pool.lease(&self.own).await)
             };
+            let (held, lease) = self.stop.unless_asked(room).await?;
             let mut died = false;
             let answer = match lease.fetcher() {
                 Some(fetcher) => {
                     self.counters.request_to_confluence();
                     let request = Box::pin(request(Arc::clone(&self.source)));
-                    let fetch = Fetch { request, lease };
+                    let fetch = Fetch {
+                        request,
+                        lease,
+                        held,
+                    };
                     fetcher.send(fetch).await.unwrap_or_else(|_| {
                         died = true;
                         Err(fetcher_died())
@@ -323,6 +341,11 @@ impl Fetchers {
             self.stop.sleep(wait).await?;
         }
     }
+}
+
+fn bytes_of(items: &[SourcePage]) -> usize {
+    let bodies = items.iter().filter_map(|item| item.body.as_ref());
+    bodies.map(String::len).sum()
 }
 
 fn fetcher_died() -> SourceError {

@@ -97,6 +97,7 @@ pub(crate) async fn give_up(shared: &Shared, index: IndexId) {
                 progress: None,
                 next_run_at,
                 then: None,
+                notify: shared.settings.notify,
             };
             let run = shared.store.finish_run(run.id, &end).await?;
             shared.forget_counters(run.id);

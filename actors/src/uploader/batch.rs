@@ -1,5 +1,6 @@
 //! One batch: sent, split where it is too large or one of it is bad, acknowledged row by row.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::backoff::Backoff;
@@ -11,11 +12,12 @@ use domain::{Disposition, DocumentId};
 
 use super::worker::{Worker, of_row};
 use crate::EngineError;
+use crate::memory::Held;
 use crate::stop::RunError;
 
 pub(super) enum Batch {
-    /// Rows, and their documents in the same order.
-    Upsert(Vec<OpenHolding>, Vec<Document>),
+    /// Rows, and their documents in the same order, with the right to have those in memory.
+    Upsert(Vec<OpenHolding>, Vec<Document>, Arc<Held>),
     Delete(Vec<OpenHolding>),
 }
 
@@ -36,16 +38,23 @@ pub(super) struct BatchEnd {
 impl Batch {
     fn len(&self) -> usize {
         match self {
-            Self::Upsert(rows, _) | Self::Delete(rows) => rows.len(),
+            Self::Upsert(rows, ..) | Self::Delete(rows) => rows.len(),
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     fn halves(self) -> [Self; 2] {
         let half = self.len().div_ceil(2);
         match self {
-            Self::Upsert(mut rows, mut documents) => {
+            Self::Upsert(mut rows, mut documents, held) => {
                 let (rest, others) = (rows.split_off(half), documents.split_off(half));
-                [Self::Upsert(rows, documents), Self::Upsert(rest, others)]
+                [
+                    Self::Upsert(rows, documents, Arc::clone(&held)),
+                    Self::Upsert(rest, others, held),
+                ]
             }
             Self::Delete(mut rows) => {
                 let rest = rows.split_off(half);
@@ -56,13 +65,13 @@ impl Batch {
 
     fn rows(&self) -> &[OpenHolding] {
         match self {
-            Self::Upsert(rows, _) | Self::Delete(rows) => rows,
+            Self::Upsert(rows, ..) | Self::Delete(rows) => rows,
         }
     }
 
     fn into_rows(self) -> Vec<OpenHolding> {
         match self {
-            Self::Upsert(rows, _) | Self::Delete(rows) => rows,
+            Self::Upsert(rows, ..) | Self::Delete(rows) => rows,
         }
     }
 
@@ -71,7 +80,7 @@ impl Batch {
         let mut kept = keep.iter().copied().chain(std::iter::repeat(false));
         let mut next = || kept.next().unwrap_or(false);
         match self {
-            Self::Upsert(rows, documents) => {
+            Self::Upsert(rows, documents, _) => {
                 let mut told = Vec::with_capacity(rows.len());
                 rows.retain(|_| {
                     told.push(next());
@@ -150,13 +159,13 @@ impl Worker {
             })
             .await?;
         batch.keep(&claimed);
-        if batch.len() == 0 {
+        if batch.is_empty() {
             return Ok(None);
         }
         self.job.counters.request_to_store();
         let remote = &self.job.remote;
         let answer = match batch {
-            Batch::Upsert(_, documents) => self.backend.upsert(remote, documents).await,
+            Batch::Upsert(_, documents, _) => self.backend.upsert(remote, documents).await,
             Batch::Delete(rows) => {
                 let ids: Vec<DocumentId> = rows.iter().map(id_of).collect();
                 self.backend.delete(remote, &ids).await

@@ -1,16 +1,19 @@
 //! From rows to batches: documents are made of rows at the last moment, so that the newest content goes out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use domain::PageId;
 use domain::document::{Document, markdown_hash};
 use domain::holding::Change;
-use domain::page::{CachedBody, PageRecord};
+use domain::page::{CachedText, PageRecord};
 use domain::ports::store::OpenHolding;
+use domain::sizes::{Piece, pieces};
 
 use super::batch::Batch;
 use super::worker::{Worker, of_row};
 use crate::document::{KeptText, Names, SpaceNames, points_at, rendered_comments};
+use crate::memory::Held;
 use crate::stop::RunError;
 
 /// Rows whose page has a newer version without a body yet are looked at again after this long.
@@ -18,11 +21,9 @@ const BLOCKED: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 /// Rows read in one step.
 const STEP: usize = 25;
-/// No more text than this is held at once, beyond a step: rows behind it stay due, and come with the next window.
-const MOST_BYTES: usize = 16 << 20;
 
 /// Makes batches of rows, each at most `batch_size` documents and the store's bound in bytes. Rows that are outdated are put right
-/// instead; they come again.
+/// instead; they come again, and so do those for whose documents there is no room now.
 pub(super) async fn compose(
     worker: &Worker,
     due: Vec<OpenHolding>,
@@ -33,56 +34,55 @@ pub(super) async fn compose(
         .into_iter()
         .partition(|row| row.holding.want().is_some());
     let mut batches = Vec::new();
-    if !upserts.is_empty() {
+    let mut pieces = in_pieces(worker, upserts).await?.into_iter();
+    if let Some(first) = pieces.next() {
+        let budget = &worker.shared.texts.documents;
+        // The first waits for room with nothing in hand; the others take what is left.
+        let held = worker.job.stop.unless_asked(budget.hold(first.bytes));
+        let mut step = Some((first, held.await?));
         // Held while rows are read and corrected; database only.
         let _rows = worker.rows.lock().await;
         let spaces = SpaceNames::of(&worker.store().index_state(worker.job.index).await?.index);
-        let (mut current, mut documents) = (Vec::new(), Vec::new());
-        let (mut bytes, mut in_all) = (0, 0);
+        let mut batch = Open::default();
         let (mut changes, mut records) = (Vec::new(), Vec::new());
         let blocked = Change::Postpone {
             until: worker.shared.now() + BLOCKED,
             reason: "its newest version is still to be fetched".to_owned(),
         };
-        for chunk in upserts.chunks(STEP) {
-            if in_all >= MOST_BYTES {
-                break;
-            }
-            let loaded = load(worker, chunk).await?;
-            for row in chunk {
-                match document(row, &loaded, &spaces) {
+        while let Some((Piece { items: rows, .. }, mut held)) = step {
+            let loaded = load(worker, &rows).await?;
+            for row in rows {
+                match document(&row, &loaded, &spaces) {
                     Composed::Ready(document) => {
                         let size = document.text.len();
-                        let full = current.len() >= batch_size
-                            || bytes + size > capabilities.max_batch_bytes;
-                        if full && !current.is_empty() {
-                            let documents = std::mem::take(&mut documents);
-                            batches.push(Batch::Upsert(std::mem::take(&mut current), documents));
-                            bytes = 0;
+                        if batch.rows.len() >= batch_size
+                            || batch.bytes + size > capabilities.max_batch_bytes
+                        {
+                            batches.extend(std::mem::take(&mut batch).close());
                         }
-                        bytes += size;
-                        in_all += size;
-                        current.push(row.clone());
-                        documents.push(*document);
+                        batch.push(row, *document, held.split_off(size));
                     }
-                    Composed::Outdated(change) => changes.push(of_row(row, change)),
+                    Composed::Outdated(change) => changes.push(of_row(&row, change)),
                     Composed::Rehashed(record, hash) => {
                         records.push(*record);
-                        changes.push(of_row(row, Change::Want(Some(hash))));
+                        changes.push(of_row(&row, Change::Want(Some(hash))));
                     }
                     Composed::Lost(record) => {
                         // The row waits, not its page: that is due at once.
                         records.push(*record);
-                        changes.push(of_row(row, blocked.clone()));
+                        changes.push(of_row(&row, blocked.clone()));
                     }
-                    Composed::Blocked => changes.push(of_row(row, blocked.clone())),
+                    Composed::Blocked => changes.push(of_row(&row, blocked.clone())),
                 }
             }
+            drop((loaded, held));
+            step = pieces
+                .next()
+                .and_then(|next| Some((budget.try_hold(next.bytes)?, next)))
+                .map(|(held, next)| (next, held));
         }
-        if !current.is_empty() {
-            batches.push(Batch::Upsert(current, documents));
-        }
-        worker.store().save_pages(&records, &[], &[]).await?;
+        batches.extend(batch.close());
+        worker.store().save_pages(&records, &[], Vec::new()).await?;
         worker.change(&changes).await?;
     }
     let mut most = capabilities.max_batch_deletes.max(1);
@@ -94,9 +94,51 @@ pub(super) async fn compose(
     Ok(batches)
 }
 
+/// Cuts rows into pieces, by what is kept of their pages.
+async fn in_pieces(
+    worker: &Worker,
+    rows: Vec<OpenHolding>,
+) -> Result<Vec<Piece<OpenHolding>>, RunError> {
+    let ids: Vec<PageId> = rows.iter().map(|row| row.page_id.clone()).collect();
+    let kept = worker.store().body_briefs(&ids).await?;
+    let sizes: HashMap<PageId, usize> = kept
+        .into_iter()
+        .map(|brief| (brief.page_id, brief.bytes))
+        .collect();
+    let rows = rows.into_iter().map(|row| {
+        let bytes = sizes.get(&row.page_id).copied().unwrap_or(0);
+        (row, bytes)
+    });
+    let most = worker.shared.texts.documents.piece();
+    Ok(pieces(rows, STEP, most))
+}
+
+/// A batch that documents are still added to.
+#[derive(Default)]
+struct Open {
+    rows: Vec<OpenHolding>,
+    documents: Vec<Document>,
+    bytes: usize,
+    held: Held,
+}
+
+impl Open {
+    fn push(&mut self, row: OpenHolding, document: Document, held: Held) {
+        self.bytes += document.text.len();
+        self.rows.push(row);
+        self.documents.push(document);
+        self.held.merge(held);
+    }
+
+    fn close(self) -> Option<Batch> {
+        let batch = Batch::Upsert(self.rows, self.documents, Arc::new(self.held));
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
 struct Loaded {
     records: HashMap<PageId, PageRecord>,
-    bodies: HashMap<PageId, CachedBody>,
+    texts: HashMap<PageId, CachedText>,
     /// Folded, of pages whose documents hold any.
     comments: HashMap<PageId, String>,
     /// Of the pages that these documents name.
@@ -107,7 +149,7 @@ async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, RunError>
     let (store, index) = (worker.store(), worker.job.index);
     let ids: Vec<PageId> = rows.iter().map(|row| row.page_id.clone()).collect();
     let records = store.pages_by_id(index, &ids).await?;
-    let bodies = store.bodies(&ids).await?;
+    let texts = store.texts(&ids).await?;
     let links = records.iter().map(|record| &record.links);
     let names = Names::of(store, index, links).await?;
     let commented = records.iter().filter(|r| r.comments_hash.is_some());
@@ -122,9 +164,9 @@ async fn load(worker: &Worker, rows: &[OpenHolding]) -> Result<Loaded, RunError>
             .into_iter()
             .map(|record| (record.page_id.clone(), record))
             .collect(),
-        bodies: bodies
+        texts: texts
             .into_iter()
-            .map(|body| (body.page_id.clone(), body))
+            .map(|text| (text.page_id.clone(), text))
             .collect(),
         comments,
         names,
@@ -153,10 +195,10 @@ fn document(row: &OpenHolding, loaded: &Loaded, spaces: &SpaceNames) -> Composed
         // Whether it is removed is decided elsewhere.
         return Composed::Outdated(Change::Rest);
     }
-    let body = loaded.bodies.get(&row.page_id);
+    let text = loaded.texts.get(&row.page_id);
     let comments = loaded.comments.get(&row.page_id).map(String::as_str);
-    let kept = body.map(|body| body.version);
-    let Some(body) = body.filter(|body| Some(body.version) == record.body_version) else {
+    let kept = text.map(|text| text.version);
+    let Some(text) = text.filter(|text| Some(text.version) == record.body_version) else {
         // A newer body came for another index; this one's next listing sees that version, too.
         let newer = kept > record.body_version;
         let lost = !newer && record.body_version.is_some();
@@ -172,7 +214,7 @@ fn document(row: &OpenHolding, loaded: &Loaded, spaces: &SpaceNames) -> Composed
     };
     let mut present = record.clone();
     if record.markdown_hash.is_some() {
-        KeptText::of(body).put_into(&mut present);
+        KeptText::of(text).put_into(&mut present);
     }
     present.comments_hash = comments.map(markdown_hash);
     present
@@ -185,7 +227,7 @@ fn document(row: &OpenHolding, loaded: &Loaded, spaces: &SpaceNames) -> Composed
             None => Composed::Blocked,
         };
     }
-    let Some(document) = spaces.document(record, body, comments, &loaded.names) else {
+    let Some(document) = spaces.document(record, text, comments, &loaded.names) else {
         return Composed::Blocked;
     };
     let hash = &document.metadata.hash;

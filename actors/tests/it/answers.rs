@@ -348,7 +348,7 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
                 (row.standing, row.restriction) = (standing, restriction);
                 bench
                     .store
-                    .save_pages(&[row.clone()], &[], &[])
+                    .save_pages(&[row.clone()], &[], Vec::new())
                     .await
                     .unwrap();
                 let change = HoldingChange {

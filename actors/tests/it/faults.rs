@@ -14,39 +14,6 @@ use crate::bench::{self, Bench};
 use crate::fakes::Fault;
 
 #[test]
-fn a_poison_page_is_isolated_in_a_first_sync_and_retried() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..300)
-            .map(|n| {
-                bench
-                    .site
-                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
-            })
-            .collect();
-        bench.site.with(|site| site.poison.insert(pages[100]));
-        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
-        let run = bench.over(index.id).await;
-        assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 1));
-        assert_eq!(bench.held().len(), 299);
-        let page = bench.page(index.id, pages[100]).await;
-        assert_eq!((page.state, page.attempts), (PageState::Failed, 1));
-        assert!(page.reason.unwrap().contains("body"));
-        assert!(page.next_try_at.is_some());
-        assert_eq!(bench.index(index.id).await.status, IndexStatus::Degraded);
-
-        bench.site.with(|site| site.poison.clear());
-        let run = bench.delta(index.id).await;
-        assert_eq!(run.counts.uploaded, 0, "not due yet");
-        bench.wait(120).await;
-        let run = bench.over(index.id).await;
-        assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
-        bench.assert_true(index.id).await;
-        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
-    });
-}
-
-#[test]
 fn a_poison_page_among_edits_is_isolated_by_id_and_does_not_hold_the_watermark_back() {
     bench::run(|| async {
         let bench = Bench::new().await;
@@ -275,7 +242,11 @@ fn a_page_that_waits_for_its_facts_is_tried_when_asked_for_whatever_stands_befor
         assert_eq!(waits.body_version, Some(1));
         waits.standing = Standing::Failed;
         waits.next_try_at = Some(bench.clock.true_now() + chrono::TimeDelta::hours(6));
-        bench.store.save_pages(&[waits], &[], &[]).await.unwrap();
+        bench
+            .store
+            .save_pages(&[waits], &[], Vec::new())
+            .await
+            .unwrap();
         let before = bench.over(index.id).await;
         let page = PageId::from(last.to_string());
         bench.store.retry_page(index.id, &page).await.unwrap();

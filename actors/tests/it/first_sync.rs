@@ -7,44 +7,6 @@ use domain::run::{RunKind, RunStatus};
 use crate::bench::{self, Bench};
 
 #[test]
-fn everything_enters_once_with_breadcrumbs_and_labels() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Handbook", "<p>welcome all</p>");
-        let child = bench
-            .site
-            .add("10", Some(top), "Runbook", "<p>restart it</p>");
-        bench
-            .site
-            .change(child, |page| page.labels = vec!["ops".into(), "a".into()]);
-        let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
-        let run = bench.over(index.id).await;
-        assert_eq!(
-            (run.kind, run.status),
-            (RunKind::First, RunStatus::Succeeded)
-        );
-        assert_eq!(
-            (
-                run.counts.seen,
-                run.counts.fetched,
-                run.counts.uploaded,
-                run.counts.searchable
-            ),
-            (2, 2, 2, 2)
-        );
-        bench.assert_true(index.id).await;
-        assert_eq!(bench.state(index.id, child).await, PageState::Searchable);
-        let index = bench.index(index.id).await;
-        assert_eq!(index.status, IndexStatus::Ok);
-        assert!(index.next_run_at.is_some());
-        assert_eq!(
-            bench.finds(index.id, "restart it").await,
-            [child.to_string()]
-        );
-    });
-}
-
-#[test]
 fn six_hundred_pages_in_three_spaces_cost_few_requests_and_a_second_run_uploads_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -5,6 +5,7 @@
 mod bench;
 mod fakes;
 mod luck;
+mod printed;
 mod truth;
 mod untouched;
 
@@ -19,6 +20,7 @@ mod first_sync;
 mod lasting;
 mod links;
 mod matrix;
+mod memory;
 mod model;
 mod moves;
 mod optional;
@@ -31,5 +33,6 @@ mod restrictions;
 mod runs;
 mod simulated;
 mod store_faults;
+mod stories;
 mod supervision;
 mod uploads;

@@ -3,7 +3,7 @@
 
 use domain::comments::CachedComment;
 use domain::document::markdown_hash;
-use domain::page::{CachedBody, PageRecord};
+use domain::page::PageRecord;
 use domain::ports::store::{QueryStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 use domain::{IndexId, PageId};
@@ -21,27 +21,26 @@ pub async fn made_by_an_older_one(
     markdown: Option<&str>,
 ) {
     let ids = [PageId::from(page.to_string())];
-    let body = bench.store.bodies(&ids).await.unwrap().remove(0);
+    let mut body = bench.store.bodies(&ids).await.unwrap().remove(0);
     let record = bench
         .store
         .pages_by_id(index, &ids)
         .await
         .unwrap()
         .remove(0);
-    let markdown = markdown.map_or(body.markdown.clone(), str::to_owned);
-    let body = CachedBody {
-        converter: body.converter - 1,
-        markdown_hash: markdown_hash(&markdown),
-        markdown,
-        ..body
-    };
+    let text = &mut body.text;
+    if let Some(markdown) = markdown {
+        text.markdown = markdown.to_owned();
+    }
+    text.converter -= 1;
+    text.markdown_hash = markdown_hash(&text.markdown);
     let record = PageRecord {
-        markdown_hash: Some(body.markdown_hash.clone()),
+        markdown_hash: Some(text.markdown_hash.clone()),
         ..record
     };
     bench
         .store
-        .save_pages(&[record], &[], &[body])
+        .save_pages(&[record], &[], vec![body])
         .await
         .unwrap();
 }
@@ -96,9 +95,9 @@ fn a_newer_converter_costs_no_crawl_and_uploads_only_other_text() {
             );
             bench.assert_true(index.id).await;
             let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
-            let kept = bench.store.bodies(&ids).await.unwrap();
-            let newest = kept.iter().map(|body| body.converter).max();
-            assert!(kept.iter().all(|body| Some(body.converter) == newest));
+            let kept = bench.store.texts(&ids).await.unwrap();
+            let newest = kept.iter().map(|text| text.converter).max();
+            assert!(kept.iter().all(|text| Some(text.converter) == newest));
             assert_eq!(bench.store.checkpoint(index.id, WALK).await.unwrap(), now);
 
             // Once is enough.

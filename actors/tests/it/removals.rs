@@ -21,51 +21,6 @@ async fn thirty(bench: &Bench) -> Vec<u64> {
 }
 
 #[test]
-fn a_trashed_page_is_gone_with_the_same_sweep() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let pages = thirty(&bench).await;
-        let index = bench.synced().await;
-        bench
-            .site
-            .change(pages[3], |page| page.status = ContentStatus::Trashed);
-        bench
-            .site
-            .change(pages[4], |page| page.status = ContentStatus::Archived);
-        let run = bench.sweep(index.id).await;
-        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 2));
-        bench.assert_true(index.id).await;
-        let page = bench.page(index.id, pages[3]).await;
-        assert_eq!(
-            (page.state, page.reason.as_deref()),
-            (PageState::Removed, Some("in the trash"))
-        );
-    });
-}
-
-#[test]
-fn a_purged_page_is_hidden_at_once_and_removed_by_the_next_sweep() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let pages = thirty(&bench).await;
-        let index = bench.synced().await;
-        bench.site.purge(pages[5]);
-        let run = bench.sweep(index.id).await;
-        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 0));
-        assert_eq!(bench.state(index.id, pages[5]).await, PageState::Vanishing);
-        assert!(bench.finds(index.id, "text5.").await.is_empty(), "hidden");
-        assert_eq!(bench.held().len(), 30, "not removed yet");
-        // Too early to count as a second look.
-        bench.wait(20).await;
-        assert_eq!(bench.sweep(index.id).await.counts.deleted, 0);
-        bench.wait(60).await;
-        assert_eq!(bench.sweep(index.id).await.counts.deleted, 1);
-        bench.assert_true(index.id).await;
-        assert_eq!(bench.state(index.id, pages[5]).await, PageState::Removed);
-    });
-}
-
-#[test]
 fn a_page_that_was_only_away_comes_back_without_an_upload() {
     bench::run(|| async {
         let bench = Bench::new().await;
@@ -184,90 +139,6 @@ fn a_walk_cut_in_the_middle_removes_nothing() {
         assert_ne!(run.status, RunStatus::Succeeded);
         assert_eq!(bench.held().len(), 600);
         assert_eq!(run.counts.deleted, 0);
-    });
-}
-
-#[test]
-fn too_much_at_once_waits_for_the_administrator_and_accept_removes() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let pages = thirty(&bench).await;
-        let index = bench.synced().await;
-        for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
-        }
-        let new = bench.site.add("10", None, "New", "<p>new one</p>");
-        let run = bench.sweep(index.id).await;
-        assert_eq!(run.status, RunStatus::NeedsConfirmation);
-        assert_eq!(run.error.as_ref().unwrap().code, "mass_deletion");
-        assert_eq!(
-            (run.counts.deleted, run.counts.uploaded),
-            (0, 1),
-            "additions go on"
-        );
-        assert_eq!(
-            bench.index(index.id).await.status,
-            IndexStatus::NeedsConfirmation
-        );
-        assert_eq!(bench.held().len(), 31);
-        assert!(
-            bench.finds(index.id, "text3.").await.is_empty(),
-            "hidden meanwhile"
-        );
-        assert_eq!(bench.finds(index.id, "new one").await, [new.to_string()]);
-
-        bench.store.answer_guard(run.id, true).await.unwrap();
-        let run = bench.sweep(index.id).await;
-        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 15));
-        bench.assert_true(index.id).await;
-        assert_eq!(bench.index(index.id).await.status, IndexStatus::Ok);
-        // The permission was for once.
-        for id in &pages[15..] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
-        }
-        for n in 0..20 {
-            bench.site.add("10", None, &format!("Q{n}"), "<p>q</p>");
-        }
-        bench.wait(60).await;
-        let run = bench.sweep(index.id).await;
-        assert_eq!(
-            run.status,
-            RunStatus::Succeeded,
-            "fewer than twenty are not guarded"
-        );
-    });
-}
-
-#[test]
-fn refused_removals_keep_the_pages_and_are_asked_about_again() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let pages = thirty(&bench).await;
-        let index = bench.synced().await;
-        for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
-        }
-        let run = bench.sweep(index.id).await;
-        bench.store.answer_guard(run.id, false).await.unwrap();
-        assert_eq!(bench.held().len(), 30);
-        // The pages come back: nothing is left to ask.
-        for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Current);
-        }
-        let run = bench.sweep(index.id).await;
-        assert_eq!(
-            (run.status, run.counts.uploaded, run.counts.deleted),
-            (RunStatus::Succeeded, 0, 0)
-        );
-        bench.assert_true(index.id).await;
     });
 }
 
@@ -453,30 +324,6 @@ fn show(bench: &Bench, spaces: &[&str], visible: bool) {
         for id in spaces {
             site.spaces.get_mut(*id).unwrap().visible = visible;
         }
-    });
-}
-
-#[test]
-fn a_vanished_space_removes_nothing_at_first_and_its_pages_later() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let index = two_spaces(&bench, 10, 1).await;
-        show(&bench, &["11"], false);
-        let run = bench.sweep(index).await;
-        assert_eq!(run.counts.deleted, 0);
-        let now = bench.index(index).await;
-        assert_eq!(now.spaces[1].state, SpaceState::Vanished);
-        assert_eq!(now.status, IndexStatus::Degraded);
-        assert_eq!(bench.finds(index, "ops page").await.len(), 1, "still shown");
-        // A second run hides; it is too early to remove.
-        bench.wait(20).await;
-        assert_eq!(bench.sweep(index).await.counts.deleted, 0);
-        assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
-        assert_eq!(bench.held().len(), 11);
-        bench.wait(60).await;
-        assert_eq!(bench.sweep(index).await.counts.deleted, 1);
-        assert!(bench.finds(index, "ops page").await.is_empty());
-        bench.assert_true(index).await;
     });
 }
 

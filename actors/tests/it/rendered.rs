@@ -65,8 +65,8 @@ fn requests(bench: &Bench) -> usize {
 /// How many of these pages hold these words, in what is kept and in the store alike.
 async fn holding(bench: &Bench, pages: &[u64], words: &str) -> usize {
     let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
-    let kept = bench.store.bodies(&ids).await.unwrap();
-    let kept = kept.iter().filter(|body| body.markdown.contains(words));
+    let kept = bench.store.texts(&ids).await.unwrap();
+    let kept = kept.iter().filter(|text| text.markdown.contains(words));
     let held = bench.held();
     let held = held.values().filter(|text| text.contains(words)).count();
     assert_eq!(kept.count(), held, "{words}");
@@ -173,10 +173,10 @@ fn a_listing_with_bodies_keeps_what_was_rendered() {
         assert!(log.iter().any(|l| l.contains("bodies=true")), "{log:#?}");
         assert_eq!(log.iter().filter(|l| l.starts_with("rendered ")).count(), 1);
         let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
-        let kept = bench.store.bodies(&ids).await.unwrap();
+        let kept = bench.store.texts(&ids).await.unwrap();
         let kept = kept
             .iter()
-            .filter(|body| body.markdown.contains("rendered first"));
+            .filter(|text| text.markdown.contains("rendered first"));
         assert_eq!(kept.count(), 3);
     });
 }

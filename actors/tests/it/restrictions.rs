@@ -10,38 +10,6 @@ use crate::bench::{self, Bench};
 use crate::fakes::Fault;
 
 #[test]
-fn a_restriction_counts_for_everything_below_it() {
-    bench::run(|| async {
-        let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Top", "<p>top</p>");
-        let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
-        let leaf = bench
-            .site
-            .add("10", Some(middle), "Leaf", "<p>leaf words</p>");
-        bench.site.change(middle, |page| page.restricted = true);
-        let index = bench.synced().await;
-        bench.assert_true(index.id).await;
-        assert_eq!(bench.held().len(), 1);
-        assert_eq!(bench.state(index.id, leaf).await, PageState::Skipped);
-
-        bench.site.change(middle, |page| page.restricted = false);
-        let run = bench.sweep(index.id).await;
-        assert_eq!(
-            (run.counts.uploaded, run.counts.fetched),
-            (2, 0),
-            "bodies are kept"
-        );
-        bench.assert_true(index.id).await;
-
-        bench.site.change(top, |page| page.restricted = true);
-        let run = bench.sweep(index.id).await;
-        assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 3));
-        assert!(bench.finds(index.id, "leaf words").await.is_empty());
-        bench.assert_true(index.id).await;
-    });
-}
-
-#[test]
 fn a_restriction_counts_through_any_depth() {
     bench::run(|| async {
         let bench = Bench::new().await;

@@ -349,7 +349,11 @@ fn a_failed_page_without_a_next_try_is_due() {
             record.next_try_at = None;
         }
         records[1].body_version = None;
-        bench.store.save_pages(&records, &[], &[]).await.unwrap();
+        bench
+            .store
+            .save_pages(&records, &[], Vec::new())
+            .await
+            .unwrap();
         let serving = bench.store.index_state(index.id).await.unwrap().serving;
         let lost: Vec<HoldingChange> = [Change::Want(None), Change::Lost]
             .into_iter()

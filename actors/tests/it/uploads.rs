@@ -253,7 +253,11 @@ fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
         rows[0].facts.version = 2;
         rows[0].facts.modified = bench.site.with(|site| site.pages[&page].modified);
         rows[0].standing = Standing::Undecided;
-        bench.store.save_pages(&rows, &[], &[]).await.unwrap();
+        bench
+            .store
+            .save_pages(&rows, &[], Vec::new())
+            .await
+            .unwrap();
         // The store is asked for what is staged long before the listing answers.
         bench
             .site

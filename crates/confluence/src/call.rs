@@ -17,6 +17,8 @@ pub(crate) struct Call {
     pub what: String,
     /// How many items the answer may hold: more than one can be split when the answer is too much for the site.
     pub items: usize,
+    /// How many bytes the answer may have, where that is less than of any other.
+    pub max_bytes: usize,
     /// JSON body of a POST.
     pub body: Option<Value>,
     fills: Vec<String>,
@@ -34,6 +36,7 @@ impl Call {
             endpoint,
             what,
             items: 1,
+            max_bytes: usize::MAX,
             body: None,
             fills: fills.iter().map(|&fill| fill.to_owned()).collect(),
             query: Vec::new(),

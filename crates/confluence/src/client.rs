@@ -127,7 +127,7 @@ impl ContentSource for ConfluenceClient {
         kind: ContentKind,
         ids: &[PageId],
         statuses: &[ContentStatus],
-        bodies: bool,
+        bodies: Option<usize>,
     ) -> Result<Vec<SourcePage>, SourceError> {
         self.with_ids(kind, ids, statuses, bodies).await
     }

@@ -171,8 +171,9 @@ impl ConfluenceClient {
         };
         let call = call.with("sort", sort).with_all("status", statuses);
         let limit = query.limit.clamp(1, MAX_BATCH);
-        let call = if query.bodies {
+        let call = if let Some(most) = query.bodies {
             let mut call = call.with("body-format", "storage").limit(limit);
+            call.max_bytes = most;
             // Even a single item can be asked for in less: without its body.
             call.items = limit.max(2);
             call
@@ -197,7 +198,7 @@ impl ConfluenceClient {
         kind: ContentKind,
         ids: &[PageId],
         statuses: &[ContentStatus],
-        bodies: bool,
+        bodies: Option<usize>,
     ) -> Result<Vec<SourcePage>, SourceError> {
         let endpoints = endpoints(kind)?;
         if ids.len() > MAX_BATCH {
@@ -220,8 +221,9 @@ impl ConfluenceClient {
         let mut call = Call::new(endpoints.site, &[])
             .with_all("id", asked)
             .with_all("status", wanted);
-        if bodies {
+        if let Some(most) = bodies {
             call = call.with("body-format", "storage");
+            call.max_bytes = most;
         }
         // Without a limit only 25 of them would come. Permission filtering may still cut the answer in two.
         let mut call = call.limit(MAX_BATCH);

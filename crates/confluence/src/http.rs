@@ -54,7 +54,7 @@ pub(crate) async fn send(
         request = request.json(body);
     }
     let bounds = Bounds {
-        answer: max_bytes,
+        answer: max_bytes.min(call.max_bytes),
         error: MAX_ERROR_BYTES,
     };
     upstream::send(request, bounds)

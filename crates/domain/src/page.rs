@@ -360,24 +360,41 @@ impl PageRecord {
     }
 }
 
-/// A body as it is kept, once for all indexes of the site: what conversion and upload need again without a crawl.
+/// The text of a page as it is kept, once for all indexes of the site.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CachedBody {
+pub struct CachedText {
     /// The page.
     pub page_id: PageId,
     /// What it is.
     pub kind: ContentKind,
-    /// The version that the body belongs to.
+    /// The version that the text belongs to.
     pub version: i32,
+    /// Markdown, without title line and breadcrumb; links to pages are left open (see [`crate::links`]).
+    pub markdown: String,
+    /// blake3 of `markdown`, 64 hex digits.
+    pub markdown_hash: String,
+    /// The converter's version that made the Markdown; a lower one is converted anew from the body.
+    pub converter: i32,
+}
+
+/// A text with the body that it was made of: what conversion and upload need again without a crawl.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CachedBody {
+    /// What was made of it.
+    pub text: CachedText,
     /// The body in storage format.
     pub storage: String,
     /// The rendered form (HTML) that macros which only Confluence can resolve were last taken from, if any: of this version, or
     /// of one before with the same macros.
     pub rendered: Option<String>,
-    /// Its Markdown, without title line and breadcrumb; links to pages are left open (see [`crate::links`]).
-    pub markdown: String,
-    /// blake3 of `markdown`, 64 hex digits.
-    pub markdown_hash: String,
-    /// The converter's version that made the Markdown; a lower one is converted anew from `storage`.
-    pub converter: i32,
+}
+
+impl CachedBody {
+    /// Bytes of all its forms together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.markdown.len()
+            + self.storage.len()
+            + self.rendered.as_ref().map_or(0, String::len)
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::holding::{Change, HoldingChange, Outcome, Wanted};
 use domain::index::{BackendKind, IndexSettings, RestrictedPages};
-use domain::page::{CachedBody, PageRecord, Standing};
+use domain::page::{CachedBody, CachedText, PageRecord, Standing};
 use domain::ports::store::{AdminStore, NewIndex, OpenHolding, PageFilter, QueryStore, SyncStore};
 use domain::{IndexId, PageId, SpaceId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
@@ -34,7 +34,7 @@ async fn main() -> Ended {
         let wanted: Vec<_> = batch.iter().map(wanted).collect();
         let bodies: Vec<_> = batch.iter().map(body).collect();
         let lap = Lap::now();
-        store.save_pages(batch, &wanted, &bodies).await?;
+        store.save_pages(batch, &wanted, bodies).await?;
         saving.add(lap, batch.len());
     }
     saving.report("save_pages: rows, holdings, bodies of 12 kB");
@@ -42,7 +42,7 @@ async fn main() -> Ended {
     let mut again = Laps::default();
     for batch in records.chunks(BATCH) {
         let lap = Lap::now();
-        store.save_pages(batch, &[], &[]).await?;
+        store.save_pages(batch, &[], Vec::new()).await?;
         again.add(lap, batch.len());
     }
     again.report("save_pages: rows that were there, alone");
@@ -327,14 +327,16 @@ fn body(page: &PageRecord) -> CachedBody {
         markdown.push_str(&format!("**{sentence}**\n\n"));
     }
     CachedBody {
-        page_id: page.page_id.clone(),
-        kind: page.kind,
-        version: page.facts.version,
+        text: CachedText {
+            page_id: page.page_id.clone(),
+            kind: page.kind,
+            version: page.facts.version,
+            markdown_hash: "a".repeat(64),
+            markdown,
+            converter: 1,
+        },
         storage,
         rendered: None,
-        markdown_hash: "a".repeat(64),
-        markdown,
-        converter: 1,
     }
 }
 

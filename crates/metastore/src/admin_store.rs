@@ -5,6 +5,7 @@ use domain::event::Event;
 use domain::guard::Inquiry;
 use domain::history::RunPage;
 use domain::index::{Index, IndexPatch, IndexSpace};
+use domain::notice::{Delivery, Notice};
 use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
     AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter, StoreResult,
@@ -15,7 +16,8 @@ use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    bodies, events, guard, history, indexes, listing, page_sessions, runs, sessions, small, tokens,
+    bodies, events, guard, history, indexes, listing, notices, page_sessions, runs, sessions, small,
+    tokens,
 };
 
 #[async_trait]
@@ -163,6 +165,21 @@ impl AdminStore for Metastore {
 
     async fn event_range(&self) -> StoreResult<(i64, i64)> {
         self.read(events::range).await
+    }
+
+    async fn notices_due(&self, limit: usize) -> StoreResult<Vec<Notice>> {
+        let now = self.now();
+        self.read(move |c| notices::due(c, now, limit)).await
+    }
+
+    async fn next_notice(&self) -> StoreResult<Option<Timestamp>> {
+        self.read(notices::next).await
+    }
+
+    async fn settle_notice(&self, run: RunId, delivery: &Delivery) -> StoreResult<()> {
+        let (delivery, now) = (delivery.clone(), self.now());
+        self.write(move |c| notices::settle(c, run, &delivery, now))
+            .await
     }
 
     async fn disk_use(&self) -> StoreResult<DiskUse> {

@@ -121,7 +121,7 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
             .on_conflict(bodies::page_id)
             .do_update()
             .set(take!(bodies:
-                kind, version, converter, markdown_hash, stored_bytes, markdown, storage, rendered,
+                kind, version, converter, markdown_hash, stored_bytes, text_bytes, markdown, storage, rendered,
             ))
             .filter(bodies::version.le(excluded(bodies::version)))
             .execute(connection)?;

@@ -351,9 +351,18 @@ impl Metastore {
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
     ) -> StoreResult<T> {
+        self.read_then(work, Ok).await
+    }
+
+    /// The same, and then what needs no connection any more: unpacking, say.
+    pub(crate) async fn read_then<T: 'static, U: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
+        rest: impl FnOnce(T) -> Done<U> + Send + 'static,
+    ) -> StoreResult<U> {
         self.inner
             .readers
-            .run(|connection| connection.transaction(work))
+            .run_then(|connection| connection.transaction(work), rest)
             .await
     }
 
@@ -365,7 +374,7 @@ impl Metastore {
         self.answer_then(work, Ok).await
     }
 
-    /// The same, and then what needs no connection any more: unpacking, say.
+    /// The same, and then the rest, as [`read_then`](Self::read_then).
     pub(crate) async fn answer_then<T: 'static, U: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use domain::comments::CachedComment;
 use domain::links::PageName;
-use domain::page::{CachedBody, PageRecord, PlacedPage};
+use domain::page::{CachedText, PageRecord, PlacedPage};
 use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
 use domain::query::QueryTarget;
 use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
 
 use crate::handle::Metastore;
 use crate::ops::{bodies, comments, indexes, links, listing, pages};
-use crate::rows::{BodyRow, CommentRow};
+use crate::rows::{CommentRow, TextRow};
 
 #[async_trait]
 impl QueryStore for Metastore {
@@ -60,10 +60,10 @@ impl QueryStore for Metastore {
             .await
     }
 
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
+    async fn texts(&self, ids: &[PageId]) -> StoreResult<Vec<CachedText>> {
         let ids = ids.to_vec();
-        let unpack = |rows: Vec<BodyRow>| rows.into_iter().map(CachedBody::try_from).collect();
-        self.answer_then(move |c| bodies::get(c, &ids), unpack)
+        let unpack = |rows: Vec<TextRow>| rows.into_iter().map(CachedText::try_from).collect();
+        self.answer_then(move |c| bodies::texts(c, &ids), unpack)
             .await
     }
 

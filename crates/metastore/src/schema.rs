@@ -174,6 +174,7 @@ table! {
         markdown -> Binary,
         storage -> Binary,
         rendered -> Nullable<Binary>,
+        text_bytes -> BigInt,
     }
 }
 
@@ -228,6 +229,20 @@ table! {
         index_id -> Text,
         run_id -> Nullable<Text>,
         data -> Text,
+    }
+}
+
+table! {
+    notices (run_id) {
+        run_id -> Text,
+        run -> Text,
+        index_name -> Text,
+        agent_id -> Text,
+        at -> Timestamp,
+        attempts -> Integer,
+        next_try_at -> Nullable<Timestamp>,
+        delivered_at -> Nullable<Timestamp>,
+        last_error -> Nullable<Text>,
     }
 }
 

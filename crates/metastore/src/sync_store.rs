@@ -15,8 +15,8 @@ use domain::moving::MoveCounts;
 use domain::page::{CachedBody, PageRecord, PageState};
 use domain::ports::source::Cursor;
 use domain::ports::store::{
-    DuePage, IndexState, LeavingObject, MoveBegun, OpenCounts, OpenHolding, OpenedRun, PageBrief,
-    RunEnd, StoreResult, StuckRemovals, SyncStore, TriesOf,
+    BodyBrief, DuePage, IndexState, LeavingObject, MoveBegun, OpenCounts, OpenHolding, OpenedRun,
+    PageBrief, RunEnd, StoreResult, StuckRemovals, SyncStore, TriesOf,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
 use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
@@ -149,19 +149,18 @@ impl SyncStore for Metastore {
         &self,
         pages: &[PageRecord],
         wanted: &[Wanted],
-        bodies: &[CachedBody],
+        bodies: Vec<CachedBody>,
     ) -> StoreResult<()> {
         let now = self.now();
         let (pages, wanted) = (pages.to_vec(), wanted.to_vec());
-        // Packed before the writer's gate, so that nobody waits for it.
+        // Packed before the writer's gate, so that nobody waits for it; each is dropped when it is packed.
         let packed: Vec<BodyRow> = if bodies.is_empty() {
             Vec::new()
         } else {
-            let bodies = bodies.to_vec();
             blocking(move || {
                 let mut packer = Packer::new();
-                let rows = bodies.iter().map(|body| BodyRow::pack(&mut packer, body));
-                Ok(rows.collect())
+                let rows = bodies.into_iter();
+                Ok(rows.map(|body| BodyRow::pack(&mut packer, body)).collect())
             })
             .await?
         };
@@ -229,9 +228,15 @@ impl SyncStore for Metastore {
         self.read(move |c| pages::stored(c, index)).await
     }
 
-    async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>> {
+    async fn body_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<BodyBrief>> {
         let ids = ids.to_vec();
-        self.read(move |c| bodies::versions(c, &ids)).await
+        self.read(move |c| bodies::briefs(c, &ids)).await
+    }
+
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>> {
+        let ids = ids.to_vec();
+        let unpack = |rows: Vec<BodyRow>| rows.into_iter().map(CachedBody::try_from).collect();
+        self.read_then(move |c| bodies::get(c, &ids), unpack).await
     }
 
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>> {

@@ -17,6 +17,7 @@ use domain::ports::source::{Reach, SourceError};
 use domain::ports::store::{IndexState, SyncStore};
 use domain::run::{Run, RunKind};
 use domain::scope::Scope;
+use domain::sizes::{Piece, pieces};
 use domain::tree::Unseen;
 use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use tokio::time::Instant;
@@ -26,6 +27,7 @@ use super::spaces::SpacesBefore;
 use crate::counters::RunCounters;
 use crate::document::SpaceNames;
 use crate::fetcher::Fetchers;
+use crate::memory::Held;
 use crate::shared::{RowsLock, Shared, lock};
 use crate::stop::{RunError, Stop};
 use crate::uploader::UploadSignal;
@@ -50,7 +52,7 @@ pub(crate) struct RunCtx {
     pub(super) state: IndexState,
     pub(super) names: SpaceNames,
     /// Every space that any index knows, for links: by key.
-    pub(super) link_spaces: HashMap<String, SpaceId>,
+    pub(super) link_spaces: Arc<HashMap<String, SpaceId>>,
     /// What the run before this one left over of spaces.
     pub(super) spaces_before: SpacesBefore,
     /// Spaces whose bodies are kept already for another index.
@@ -168,7 +170,7 @@ impl RunCtx {
             shared: parts.shared,
             run: parts.run,
             state: parts.state,
-            link_spaces: parts.link_spaces,
+            link_spaces: Arc::new(parts.link_spaces),
             cached_spaces: parts.cached_spaces,
             spaces_before: parts.spaces_before,
             counters: parts.counters,
@@ -201,6 +203,23 @@ impl RunCtx {
             .into_iter()
             .map(|record| (record.page_id.clone(), record))
             .collect())
+    }
+
+    /// Cuts pages into pieces of which as much is kept as there is room for at once. Those of which nothing is kept are left out.
+    pub(super) async fn kept_in_pieces(
+        &self,
+        ids: &[PageId],
+    ) -> Result<Vec<Piece<PageId>>, RunError> {
+        let kept = self.store().body_briefs(ids).await?;
+        let sizes = kept.into_iter().map(|brief| (brief.page_id, brief.bytes));
+        let most = self.shared.texts.bodies.piece();
+        Ok(pieces(sizes, ids.len().max(1), most))
+    }
+
+    /// Waits until so many bytes of bodies may be in memory.
+    pub(super) async fn hold(&self, bytes: usize) -> Result<Held, RunError> {
+        let room = self.shared.texts.bodies.hold(bytes);
+        self.stop.unless_asked(room).await
     }
 
     pub(super) const fn index(&self) -> IndexId {

@@ -163,6 +163,7 @@ fn end_of(
             state.index.settings.enabled,
         )
         .or_else(|| move_is_next(execution, state).then_some(RunKind::Move)),
+        notify: shared.settings.notify,
     };
     match outcome {
         Err(RunError::Stopped) => {

@@ -70,7 +70,7 @@ pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result
         for record in &mut records {
             fail(ctx, record, reason.to_owned());
         }
-        ctx.store().save_pages(&records, &[], &[]).await?;
+        ctx.store().save_pages(&records, &[], Vec::new()).await?;
     }
     tell(ctx, ids).await;
     Ok(())
@@ -104,6 +104,6 @@ pub(super) async fn postpone(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Resu
         record.attempts += 1;
         record.next_try_at = Some(next_try(ctx, record.attempts));
     }
-    ctx.store().save_pages(&records, &[], &[]).await?;
+    ctx.store().save_pages(&records, &[], Vec::new()).await?;
     Ok(())
 }

@@ -69,6 +69,7 @@ pub(crate) async fn execute(
         Arc::clone(&shared.source),
         Arc::clone(&shared.fetchers),
         credits,
+        Arc::clone(&shared.texts),
         Arc::clone(&counters),
         stop.clone(),
     );

@@ -14,7 +14,9 @@ use domain::ports::source::{
     AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder,
     ListQuery, Reach, SourceError, SourceHealth,
 };
+use domain::ports::store::AdminStore;
 use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
+use metastore::Metastore;
 
 use super::TestClock;
 use super::comments::{self, FakeComment};
@@ -93,6 +95,34 @@ pub struct Site {
     /// Listings name a next answer behind the last, which leads to the beginning under a cursor never seen before.
     pub endless: bool,
     turns: i64,
+    /// Counts the bodies that are in memory, where a test wants that.
+    pub in_flight: Option<InFlight>,
+}
+
+/// Bodies that were asked for or answered and are not written yet, all of one size.
+pub struct InFlight {
+    store: Arc<Metastore>,
+    body: usize,
+    /// Bodies that were there before.
+    before: i64,
+    /// What the answers to the requests under way may have.
+    promised: usize,
+    answered: usize,
+    /// The most at once.
+    pub most: usize,
+}
+
+impl InFlight {
+    pub async fn of(store: &Arc<Metastore>, body: usize) -> Self {
+        Self {
+            store: Arc::clone(store),
+            body,
+            before: store.disk_use().await.unwrap().bodies,
+            promised: 0,
+            answered: 0,
+            most: 0,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -239,6 +269,41 @@ impl FakeConfluence {
     }
 }
 
+impl FakeConfluence {
+    /// A request for bodies begins.
+    async fn promise(&self, most: Option<usize>) -> Option<Promise<'_>> {
+        let most = most?;
+        let (store, asked) = self.with(|site| {
+            let counts = site.in_flight.as_mut()?;
+            counts.promised += most;
+            Some((Arc::clone(&counts.store), counts.promised + counts.answered))
+        })?;
+        let promise = Promise { site: self, most };
+        // Read behind the others: no body is counted that is written already.
+        let written = store.disk_use().await.unwrap().bodies;
+        self.with(|site| {
+            let counts = site.in_flight.as_mut().unwrap();
+            let written = usize::try_from(written - counts.before).unwrap();
+            let now = asked.saturating_sub(written * counts.body);
+            counts.most = counts.most.max(now);
+        });
+        Some(promise)
+    }
+}
+
+/// A request for bodies under way.
+struct Promise<'a> {
+    site: &'a FakeConfluence,
+    most: usize,
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        let counted = |counts: &mut InFlight| counts.promised -= self.most;
+        self.site.with(|site| site.in_flight.as_mut().map(counted));
+    }
+}
+
 impl Fault {
     fn of(&self, what: String) -> SourceError {
         let detail = "a fault of the test".to_owned();
@@ -345,6 +410,24 @@ impl Site {
         }
     }
 
+    /// Gives these, if their bodies have no more bytes than the answer may have.
+    fn answer(
+        &mut self,
+        most: Option<usize>,
+        items: &[SourcePage],
+        what: String,
+    ) -> Result<(), SourceError> {
+        let bytes = bytes_of(items);
+        if most.is_some_and(|most| bytes > most) {
+            let detail = format!("{bytes} bytes");
+            return Err(SourceError::TooLarge { what, detail });
+        }
+        if let Some(counts) = &mut self.in_flight {
+            counts.answered += bytes;
+        }
+        Ok(())
+    }
+
     fn number(id: &PageId) -> u64 {
         id.as_str().parse().unwrap()
     }
@@ -369,6 +452,11 @@ fn cut(
         .filter(|_| more)
         .map(|last| Cursor(serde_json::to_string(&order_key(last, newest)).unwrap()));
     Batch { items, next }
+}
+
+fn bytes_of(items: &[SourcePage]) -> usize {
+    let bodies = items.iter().filter_map(|item| item.body.as_ref());
+    bodies.map(String::len).sum()
 }
 
 fn order_key(item: &SourcePage, newest: bool) -> (i64, u64) {
@@ -439,10 +527,11 @@ impl ContentSource for FakeConfluence {
             "list {} {:?} bodies={} limit={} {}",
             query.kind.as_str(),
             query.order,
-            query.bodies,
+            query.bodies.is_some(),
             query.limit,
             spaces.join(",")
         );
+        let _promise = self.promise(query.bodies).await;
         let any = self.request(words.clone()).await?;
         if !any {
             return Ok(Batch {
@@ -462,7 +551,7 @@ impl ContentSource for FakeConfluence {
                 .filter(|page| page.kind == query.kind && site.visible(page))
                 .filter(|page| query.statuses.contains(&page.status))
                 .filter(|page| spaces.contains(&page.space.as_str()))
-                .map(|page| site.source(page, query.bodies))
+                .map(|page| site.source(page, query.bodies.is_some()))
                 .collect();
             let newest = query.order == ListOrder::NewestFirst;
             all.sort_by_key(|item| order_key(item, newest));
@@ -477,12 +566,13 @@ impl ContentSource for FakeConfluence {
                 .items
                 .iter()
                 .any(|item| site.poison.contains(&Site::number(&item.id)));
-            if query.bodies && poisoned {
+            if query.bodies.is_some() && poisoned {
                 return Err(SourceError::TooLarge {
                     what: words,
                     detail: "a poison page".to_owned(),
                 });
             }
+            site.answer(query.bodies, &batch.items, words)?;
             Ok(batch)
         })
     }
@@ -492,9 +582,15 @@ impl ContentSource for FakeConfluence {
         kind: ContentKind,
         ids: &[PageId],
         statuses: &[ContentStatus],
-        bodies: bool,
+        bodies: Option<usize>,
     ) -> Result<Vec<SourcePage>, SourceError> {
-        let words = format!("by ids {} bodies={bodies} {}", kind.as_str(), ids.len());
+        let words = format!(
+            "by ids {} bodies={} {}",
+            kind.as_str(),
+            bodies.is_some(),
+            ids.len()
+        );
+        let _promise = self.promise(bodies).await;
         let any = self.request(words.clone()).await?;
         self.with(|site| {
             let refused = |id: &PageId| site.refused.get(&Site::number(id));
@@ -507,16 +603,18 @@ impl ContentSource for FakeConfluence {
                 .filter(|page| any && page.kind == kind && site.visible(page))
                 .filter(|page| statuses.contains(&page.status))
                 .collect();
-            if bodies && found.iter().any(|page| site.poison.contains(&page.id)) {
+            if bodies.is_some() && found.iter().any(|page| site.poison.contains(&page.id)) {
                 return Err(SourceError::TooLarge {
                     what: words,
                     detail: "a poison page".to_owned(),
                 });
             }
-            Ok(found
+            let found: Vec<SourcePage> = found
                 .into_iter()
-                .map(|page| site.source(page, bodies))
-                .collect())
+                .map(|page| site.source(page, bodies.is_some()))
+                .collect();
+            site.answer(bodies, &found, words)?;
+            Ok(found)
         })
     }
 

@@ -39,6 +39,9 @@ pub struct Shelf {
     pub deletes: Vec<DocumentId>,
     pub commits: usize,
     pub largest_batch: usize,
+    /// Bytes of the documents that are being sent, and the most of them at once.
+    pub text_in_flight: usize,
+    pub most_text: usize,
     pub refuse: HashMap<String, String>,
     /// Documents that it never answers about: every batch with one of them comes to nothing.
     pub unanswered: HashSet<String>,
@@ -238,7 +241,14 @@ impl RetrievalBackend for FakeRetrieval {
         remote: &Remote,
         documents: &[Document],
     ) -> Result<Vec<ItemOutcome>, BackendError> {
-        let answered = self.request().await?;
+        let bytes: usize = documents.iter().map(|document| document.text.len()).sum();
+        self.with(|shelf| {
+            shelf.text_in_flight += bytes;
+            shelf.most_text = shelf.most_text.max(shelf.text_in_flight);
+        });
+        let answered = self.request().await;
+        self.with(|shelf| shelf.text_in_flight -= bytes);
+        let answered = answered?;
         let outcomes = self.with(|shelf| {
             let mut ids = documents.iter().map(|document| document.id.as_str());
             if ids.any(|id| shelf.unanswered.contains(id)) {

@@ -91,12 +91,12 @@ async fn listings_of_pages_and_blog_posts() {
         .mount(&server)
         .await;
     let client = client(&server);
-    let query = |kind, order, spaces: &[&str], statuses: &[_], bodies| ListQuery {
+    let query = |kind, order, spaces: &[&str], statuses: &[_], bodies: bool| ListQuery {
         kind,
         order,
         spaces: spaces.iter().map(|&id| id.into()).collect(),
         statuses: statuses.to_vec(),
-        bodies,
+        bodies: bodies.then_some(usize::MAX),
         limit: 900,
     };
     let table = [
@@ -181,7 +181,12 @@ async fn bodies_by_id() {
     let client = client(&server);
     let ids: Vec<PageId> = ["1", "att2", "x y", "3"].map(PageId::from).to_vec();
     let pages = client
-        .by_ids(Page, &ids, &[Current, Archived, Trashed, Draft], true)
+        .by_ids(
+            Page,
+            &ids,
+            &[Current, Archived, Trashed, Draft],
+            Some(usize::MAX),
+        )
         .await
         .unwrap();
     assert_eq!(pages[0].body.as_deref(), Some("<p>1</p>"));
@@ -189,7 +194,7 @@ async fn bodies_by_id() {
         pages[0].url,
         "https://x.atlassian.net/wiki/spaces/ENG/pages/1"
     );
-    client.by_ids(Page, &ids, &[], false).await.unwrap();
+    client.by_ids(Page, &ids, &[], None).await.unwrap();
     assert_eq!(
         asked(&server).await,
         [
@@ -199,14 +204,19 @@ async fn bodies_by_id() {
     );
     assert_eq!(
         client
-            .by_ids(Page, &["att1".into()], &[Current], true)
+            .by_ids(Page, &["att1".into()], &[Current], Some(usize::MAX))
             .await
             .unwrap(),
         []
     );
     let many: Vec<PageId> = (0..251).map(|n| PageId::new(n.to_string())).collect();
     assert_eq!(
-        name(&client.by_ids(Page, &many, &[], true).await.unwrap_err()),
+        name(
+            &client
+                .by_ids(Page, &many, &[], Some(usize::MAX))
+                .await
+                .unwrap_err()
+        ),
         "rejected"
     );
     assert_eq!(asked(&server).await.len(), 2);
@@ -220,7 +230,7 @@ async fn the_longest_request_stays_short() {
         .map(|n| PageId::new((1_000_000_000 + n).to_string()))
         .collect();
     client(&server)
-        .by_ids(Page, &ids, &[Current, Archived, Trashed], true)
+        .by_ids(Page, &ids, &[Current, Archived, Trashed], Some(usize::MAX))
         .await
         .unwrap();
     let request = &server.received_requests().await.unwrap()[0];

@@ -137,7 +137,7 @@ async fn trouble_with_one_item_is_not_a_question_of_size() {
         ("unavailable", 4)
     );
     let error = client
-        .by_ids(Page, &["7".into()], &[Current], true)
+        .by_ids(Page, &["7".into()], &[Current], Some(usize::MAX))
         .await
         .unwrap_err();
     assert_eq!(
@@ -145,7 +145,12 @@ async fn trouble_with_one_item_is_not_a_question_of_size() {
         ("unavailable", 4)
     );
     let error = client
-        .by_ids(Page, &["7".into(), "8".into()], &[Current], true)
+        .by_ids(
+            Page,
+            &["7".into(), "8".into()],
+            &[Current],
+            Some(usize::MAX),
+        )
         .await
         .unwrap_err();
     assert_eq!(

@@ -194,7 +194,12 @@ async fn bulk_reads_by_id_are_complete_even_when_cut() {
     .await;
     step(&server, PAGES, Some("c"), vec![page(2)], None).await;
     let pages = client(&server)
-        .by_ids(Page, &["1".into(), "2".into()], &[Current], true)
+        .by_ids(
+            Page,
+            &["1".into(), "2".into()],
+            &[Current],
+            Some(usize::MAX),
+        )
         .await
         .unwrap();
     assert_eq!(

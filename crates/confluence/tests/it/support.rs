@@ -54,7 +54,7 @@ pub fn poll() -> ListQuery {
         spaces: vec!["65540".into()],
         order: ListOrder::NewestFirst,
         statuses: vec![ContentStatus::Current, ContentStatus::Archived],
-        bodies: false,
+        bodies: None,
         limit: 25,
     }
 }

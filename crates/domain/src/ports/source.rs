@@ -54,8 +54,9 @@ pub struct ListQuery {
     pub order: ListOrder,
     /// The statuses wanted.
     pub statuses: Vec<ContentStatus>,
-    /// Whether bodies in storage format shall come along.
-    pub bodies: bool,
+    /// Whether bodies in storage format shall come along, and how many bytes the answer may have then: one that has more is
+    /// [`SourceError::TooLarge`].
+    pub bodies: Option<usize>,
     /// Items wanted at most, 1 to 250.
     pub limit: usize,
 }
@@ -162,13 +163,14 @@ pub trait ContentSource: Send + Sync {
     ) -> Result<Batch<SourcePage>, SourceError>;
 
     /// Items by id, at most 250, in any of `statuses`; those that cannot be seen are left out silently.
-    /// Answers are bounded in bytes: [`Disposition::Split`] asks for smaller batches.
+    /// Answers are bounded in bytes, with `bodies` to what that says ([`ListQuery::bodies`]): [`Disposition::Split`] asks for
+    /// smaller batches.
     async fn by_ids(
         &self,
         kind: ContentKind,
         ids: &[PageId],
         statuses: &[ContentStatus],
-        bodies: bool,
+        bodies: Option<usize>,
     ) -> Result<Vec<SourcePage>, SourceError>;
 
     /// One item by id with its body, whatever its status. `Ok(None)`: 404, that is gone **or** not allowed **or** a passing

@@ -18,7 +18,8 @@ use crate::index::{
 };
 use crate::links::{Naming, PageName};
 use crate::moving::MoveCounts;
-use crate::page::{CachedBody, Page, PageRecord, PageState, PlacedPage};
+use crate::notice::{Delivery, Notice};
+use crate::page::{CachedBody, CachedText, Page, PageRecord, PageState, PlacedPage};
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
@@ -131,6 +132,8 @@ pub struct RunEnd {
     pub next_run_at: Option<Timestamp>,
     /// The run that follows at once, recorded in the same transaction; one that was ordered meanwhile goes before it.
     pub then: Option<RunKind>,
+    /// Whether the operator is told if it ended in trouble: then a notice is recorded in the same transaction.
+    pub notify: bool,
 }
 
 /// A row of a holding as an upload worker needs it.
@@ -245,6 +248,17 @@ pub struct PageBrief {
     pub vanished_at: Option<Timestamp>,
 }
 
+/// The little of a kept body that tells what reading it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BodyBrief {
+    /// The page.
+    pub page_id: PageId,
+    /// The version that is kept.
+    pub version: i32,
+    /// Bytes of all its forms together, unpacked.
+    pub bytes: usize,
+}
+
 /// A page that is to be decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DuePage {
@@ -291,8 +305,8 @@ pub trait QueryStore: Send + Sync {
         space: &SpaceKey,
         title: &str,
     ) -> StoreResult<Option<PlacedPage>>;
-    /// Bodies by page; unknown ones are left out.
-    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
+    /// The kept text of pages; unknown ones are left out.
+    async fn texts(&self, ids: &[PageId]) -> StoreResult<Vec<CachedText>>;
     /// Every kept comment of some pages.
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Display names that are known: for mentions.
@@ -382,12 +396,12 @@ pub trait SyncStore: QueryStore {
     /// Rows by id; unknown ids are left out.
     async fn pages_by_id(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageRecord>>;
     /// Writes rows whole (insert or replace; `holding` is left out), in one transaction with what the object that answers is to
-    /// hold of them, and with the bodies.
+    /// hold of them, and with the bodies, which are given away: they are large.
     async fn save_pages(
         &self,
         pages: &[PageRecord],
         wanted: &[Wanted],
-        bodies: &[CachedBody],
+        bodies: Vec<CachedBody>,
     ) -> StoreResult<()>;
     /// The little of every page (containers and removed ones too) of a space.
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>>;
@@ -429,8 +443,10 @@ pub trait SyncStore: QueryStore {
 
     // --- bodies (once per site, shared by indexes)
 
-    /// Which of these versions are in the cache already: `(page, version)`.
-    async fn cached_versions(&self, ids: &[PageId]) -> StoreResult<Vec<(PageId, i32)>>;
+    /// What is kept of these pages, in little; unknown ones are left out.
+    async fn body_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<BodyBrief>>;
+    /// Kept bodies with everything that conversion needs; unknown ones are left out.
+    async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
     /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
     /// may name them is another question.
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;
@@ -578,7 +594,7 @@ pub trait SyncStore: QueryStore {
     /// Takes waits and observations that lie further ahead than `now` allows as `now`: they were written by a clock that was
     /// ahead and has been set back. Answers how many.
     async fn reset_future_dates(&self, now: Timestamp) -> StoreResult<usize>;
-    /// Forgets runs, events and removed pages that are older than this.
+    /// Forgets runs, events, notices and removed pages that are older than this.
     async fn prune(&self, before: Timestamp) -> StoreResult<()>;
 }
 
@@ -727,6 +743,13 @@ pub trait AdminStore: SyncStore {
     ) -> StoreResult<Vec<Event>>;
     /// The numbers of the oldest and newest event kept; `(0, 0)` without any.
     async fn event_range(&self) -> StoreResult<(i64, i64)>;
+
+    /// Notices to deliver now, the oldest first, at most `limit`.
+    async fn notices_due(&self, limit: usize) -> StoreResult<Vec<Notice>>;
+    /// When the next notice is to be delivered.
+    async fn next_notice(&self) -> StoreResult<Option<Timestamp>>;
+    /// What came of delivering the notice about a run.
+    async fn settle_notice(&self, run: RunId, delivery: &Delivery) -> StoreResult<()>;
 
     /// What the disk holds.
     async fn disk_use(&self) -> StoreResult<DiskUse>;

@@ -2,36 +2,58 @@
 
 use diesel::prelude::*;
 use domain::PageId;
+use domain::ports::store::BodyBrief;
 
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
-use crate::rows::BodyRow;
+use crate::rows::{BodyRow, TextRow};
 use crate::schema::{bodies, body_totals};
+
+/// How much larger texts are than what is stored of them, at most of what was seen: for rows of which it was not noted yet.
+const PACKED: i64 = 6;
 
 pub(crate) fn get(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyRow>> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
-        found.extend(
-            bodies::table
-                .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
-                .select(BodyRow::as_select())
-                .load::<BodyRow>(conn)?,
-        );
+        let rows = bodies::table
+            .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
+            .select(BodyRow::as_select());
+        found.extend(rows.load::<BodyRow>(conn)?);
     }
     Ok(found)
 }
 
-pub(crate) fn versions(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<(PageId, i32)>> {
+pub(crate) fn texts(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<TextRow>> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
-        let part: Vec<(String, i32)> = bodies::table
+        let rows = bodies::table
             .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
-            .select((bodies::page_id, bodies::version))
+            .select(TextRow::as_select());
+        found.extend(rows.load::<TextRow>(conn)?);
+    }
+    Ok(found)
+}
+
+pub(crate) fn briefs(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyBrief>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(IDS) {
+        let rows: Vec<(String, i32, i64, i64)> = bodies::table
+            .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
+            .select((
+                bodies::page_id,
+                bodies::version,
+                bodies::stored_bytes,
+                bodies::text_bytes,
+            ))
             .load(conn)?;
-        found.extend(
-            part.into_iter()
-                .map(|(page, version)| (page.into(), version)),
-        );
+        found.extend(rows.into_iter().map(|(page, version, stored, text)| {
+            let bytes = if text > 0 { text } else { stored * PACKED };
+            BodyBrief {
+                page_id: page.into(),
+                version,
+                bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            }
+        }));
     }
     Ok(found)
 }

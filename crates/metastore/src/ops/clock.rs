@@ -7,7 +7,7 @@ use super::runs;
 use crate::convert::{db_time, opt_db_time};
 use crate::dialect::Conn;
 use crate::error::Done;
-use crate::schema::{comments, holdings, indexes, store_objects, synced_pages};
+use crate::schema::{comments, holdings, indexes, notices, store_objects, synced_pages};
 
 /// No row waits longer than this.
 const LONGEST_WAIT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
@@ -25,6 +25,9 @@ pub(crate) fn reset_future_dates(conn: &mut Conn, now: Timestamp) -> Done<usize>
         .execute(conn)?;
     rows += diesel::update(synced_pages::table.filter(synced_pages::next_try_at.gt(too_far)))
         .set(synced_pages::next_try_at.eq(present))
+        .execute(conn)?;
+    rows += diesel::update(notices::table.filter(notices::next_try_at.gt(too_far)))
+        .set(notices::next_try_at.eq(present))
         .execute(conn)?;
     rows += diesel::update(synced_pages::table.filter(synced_pages::vanished_at.gt(present)))
         .set(synced_pages::vanished_at.eq(present))

@@ -12,6 +12,7 @@ pub(crate) mod holdings;
 pub(crate) mod indexes;
 pub(crate) mod links;
 pub(crate) mod listing;
+pub(crate) mod notices;
 pub(crate) mod objects;
 pub(crate) mod page_sessions;
 pub(crate) mod pages;

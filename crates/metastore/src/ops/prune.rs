@@ -11,15 +11,16 @@ use crate::convert::db_time;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::handle::{Metastore, SLICE};
-use crate::schema::{bodies, comments, events, indexes, sync_runs, synced_pages};
+use crate::schema::{bodies, comments, events, indexes, notices, sync_runs, synced_pages};
 
-/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, removed pages (of
+/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, notices, removed pages (of
 /// which the store holds nothing any more), and bodies and comments that no page of any index needs. Objects that are to be removed
 /// stay until they are gone, however long that takes.
 pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreResult<()> {
     let before = db_time(before);
     store.write(move |conn| runs(conn, before)).await?;
     while store.write(move |conn| old_events(conn, before)).await? {}
+    store.write(move |conn| old_notices(conn, before)).await?;
     while store.write(move |conn| removed_pages(conn, before)).await? {}
     // Found by a reader, since that takes a look at every body; looked at once more where they are deleted.
     let unneeded = store.read(unneeded_bodies).await?;
@@ -42,6 +43,12 @@ fn old_events(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
         diesel::delete(events::table.filter(events::seq.eq_any(ids))).execute(conn)?;
     }
     Ok(is_slice(numbers.len()))
+}
+
+/// One a run at most: few.
+fn old_notices(conn: &mut Conn, before: NaiveDateTime) -> Done<()> {
+    diesel::delete(notices::table.filter(notices::at.lt(before))).execute(conn)?;
+    Ok(())
 }
 
 fn removed_pages(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {

@@ -7,12 +7,13 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use domain::index::IndexStatus;
+use domain::notice::is_trouble;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
 use domain::{IndexId, RunId, Timestamp};
 
-use super::indexes as index_ops;
+use super::{indexes as index_ops, notices};
 use crate::convert::{db_time, limit, opt_db_time, rows, to_json};
 use crate::cursor;
 use crate::dialect::Conn;
@@ -279,7 +280,11 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
     if let Some(kind) = row.follow_up()?.or(end.then) {
         follow(conn, &row, kind, None, now)?;
     }
-    get(conn, run)
+    let run = get(conn, run)?;
+    if end.notify && is_trouble(run.status) {
+        notices::put(conn, &run, &index, now)?;
+    }
+    Ok(run)
 }
 
 /// Records the run that takes over from one that is over, and names it there.

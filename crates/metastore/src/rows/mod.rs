@@ -8,7 +8,7 @@ mod index;
 mod page;
 mod run;
 
-pub(crate) use body::BodyRow;
+pub(crate) use body::{BodyRow, TextRow};
 pub(crate) use comment::{CommentBriefRow, CommentRow};
 pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};

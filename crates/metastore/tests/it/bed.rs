@@ -9,7 +9,7 @@ use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, RestrictedPages,
     SpaceState,
 };
-use domain::page::{CachedBody, PageRecord, PageState, Standing};
+use domain::page::{CachedBody, CachedText, PageRecord, PageState, Standing};
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, NewIndex, OpenHolding, OpenedRun, RunEnd, SyncStore};
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
@@ -90,7 +90,7 @@ impl Bed {
 
     /// Saves pages, and has the object that answers hold what they say.
     pub async fn save(&self, pages: &[PageRecord]) {
-        self.store.save_pages(pages, &[], &[]).await.unwrap();
+        self.store.save_pages(pages, &[], Vec::new()).await.unwrap();
         for page in pages.iter().filter(|page| page.holding.may_hold()) {
             let object = self.serving(page.index_id).await;
             self.change(object, page, &steps(&page.holding)).await;
@@ -339,14 +339,16 @@ pub fn container(index: IndexId, id: &str) -> PageRecord {
 pub fn body(id: &str, version: i32) -> CachedBody {
     let markdown = format!("Body of {id}, version {version}. ").repeat(10);
     CachedBody {
-        page_id: id.into(),
-        kind: ContentKind::Page,
-        version,
         storage: format!("<p>{markdown}</p>"),
         rendered: None,
-        markdown_hash: domain::document::markdown_hash(&markdown),
-        markdown,
-        converter: 1,
+        text: CachedText {
+            page_id: id.into(),
+            kind: ContentKind::Page,
+            version,
+            markdown_hash: domain::document::markdown_hash(&markdown),
+            markdown,
+            converter: 1,
+        },
     }
 }
 
@@ -362,6 +364,7 @@ pub fn end(status: RunStatus, index_status: IndexStatus) -> RunEnd {
         progress: None,
         next_run_at: None,
         then: None,
+        notify: false,
     }
 }
 

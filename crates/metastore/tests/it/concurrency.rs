@@ -22,8 +22,8 @@ async fn fifty_writers_and_their_readers_never_meet_a_busy_database() {
                     record.attempts = turn;
                     record
                 });
-                let bodies = [body(&format!("{writer}-a"), turn)];
-                store.save_pages(&pair, &[], &bodies).await.unwrap();
+                let bodies = vec![body(&format!("{writer}-a"), turn)];
+                store.save_pages(&pair, &[], bodies).await.unwrap();
             }
         });
         let store = handles[0].clone();

@@ -111,7 +111,7 @@ async fn take(bed: &Bed, index: IndexId, step: &Step) {
             let mut row = page(index, &n.to_string(), *state);
             row.facts.space_id = (*space).into();
             let body = body(&n.to_string(), *version);
-            store.save_pages(&[], &[], &[body]).await.unwrap();
+            store.save_pages(&[], &[], vec![body]).await.unwrap();
             bed.save(&[row]).await;
         }
         Step::Settle(n, upsert, how) => {

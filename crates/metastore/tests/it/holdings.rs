@@ -202,7 +202,10 @@ async fn what_one_worker_has_claimed_another_passes_over_until_it_is_released() 
         .collect();
     bed.save(&pages).await;
     bed.save(std::slice::from_ref(&foreign)).await;
-    bed.store.save_pages(&[], &wanted, &[]).await.unwrap();
+    bed.store
+        .save_pages(&[], &wanted, Vec::new())
+        .await
+        .unwrap();
     let object = bed.serving(index).await;
     for page in &pages[..3] {
         assert_eq!(bed.change(object, page, &[claim("h")]).await, [true]);
@@ -311,7 +314,7 @@ async fn what_is_wanted_goes_with_the_page_or_not_at_all() {
     };
     let wanted = [member.wanted(Some("h".into()))];
     bed.store
-        .save_pages(std::slice::from_ref(&member), &wanted, &[])
+        .save_pages(std::slice::from_ref(&member), &wanted, Vec::new())
         .await
         .unwrap();
     let saved = bed.page(index, "1").await;
@@ -321,11 +324,14 @@ async fn what_is_wanted_goes_with_the_page_or_not_at_all() {
     );
     let nowhere = page(domain::IndexId::generate(), "2", PageState::Pending);
     let removed = [member.wanted(None)];
-    let failed = bed.store.save_pages(&[nowhere], &removed, &[]).await;
+    let failed = bed.store.save_pages(&[nowhere], &removed, Vec::new()).await;
     failed.unwrap_err();
     assert_eq!(bed.page(index, "1").await, saved);
     // Saved again without a word about it, it keeps what it has.
-    bed.store.save_pages(&[member], &[], &[]).await.unwrap();
+    bed.store
+        .save_pages(&[member], &[], Vec::new())
+        .await
+        .unwrap();
     assert_eq!(bed.page(index, "1").await, saved);
 }
 
@@ -341,7 +347,7 @@ async fn many_changes_of_different_kinds_are_applied_each_in_its_way() {
         })
         .collect();
     pages[5].standing = Standing::Hidden;
-    bed.store.save_pages(&pages, &[], &[]).await.unwrap();
+    bed.store.save_pages(&pages, &[], Vec::new()).await.unwrap();
     let mut changes = Vec::new();
     for (n, page) in pages.iter().enumerate() {
         let hash = format!("h{n}");
@@ -437,7 +443,7 @@ proptest! {
                 .enumerate()
                 .map(|(n, standing)| PageRecord { standing, ..page(index, &n.to_string(), PageState::Pending) })
                 .collect();
-            bed.store.save_pages(&pages, &[], &[]).await.unwrap();
+            bed.store.save_pages(&pages, &[], Vec::new()).await.unwrap();
             let mut model: BTreeMap<PageId, Holding> = BTreeMap::new();
             for some in changes.chunks(3) {
                 let mut batch = Vec::new();

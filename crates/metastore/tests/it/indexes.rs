@@ -381,7 +381,7 @@ async fn a_deleted_index_leaves_nothing_but_its_objects_to_be_removed() {
     );
     let late = bed
         .store
-        .save_pages(&[page(index, "2", PageState::Pending)], &[], &[])
+        .save_pages(&[page(index, "2", PageState::Pending)], &[], Vec::new())
         .await;
     assert!(matches!(late, Err(StoreError::NotFound { .. })), "{late:?}");
 

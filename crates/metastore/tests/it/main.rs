@@ -12,6 +12,7 @@ mod housekeeping;
 mod indexes;
 mod lists;
 mod moves;
+mod notices;
 mod pages;
 mod runs;
 mod sessions;

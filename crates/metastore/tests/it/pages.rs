@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::links::Naming;
 use domain::page::{PageFacts, PageRecord, PageState, Standing};
-use domain::ports::store::{AdminStore, QueryStore, SyncStore, TriesOf};
+use domain::ports::store::{AdminStore, BodyBrief, QueryStore, SyncStore, TriesOf};
 use domain::{IndexId, PageId, RunId};
 
 use crate::bed::{Bed, body, claim, container, held, ids, noon, page, said, want};
@@ -94,7 +94,7 @@ async fn many_rows_go_in_one_transaction_and_all_or_nothing() {
     // The last row belongs to no index: none of the others is written.
     pages.push(page(IndexId::generate(), "x", PageState::Pending));
     bed.store
-        .save_pages(&pages, &[], &[body("0", 1)])
+        .save_pages(&pages, &[], vec![body("0", 1)])
         .await
         .unwrap_err();
     assert_eq!(bed.page(index, "0").await.attempts, 0);
@@ -218,7 +218,7 @@ async fn bodies_are_due_when_missing_old_and_not_backing_off() {
 #[tokio::test]
 async fn an_older_body_never_replaces_a_newer_one() {
     let bed = Bed::new();
-    let put = async |body| bed.store.save_pages(&[], &[], &[body]).await.unwrap();
+    let put = async |body| bed.store.save_pages(&[], &[], vec![body]).await.unwrap();
     put(body("1", 5)).await;
     put(body("1", 4)).await;
     assert_eq!(
@@ -226,13 +226,20 @@ async fn an_older_body_never_replaces_a_newer_one() {
         [body("1", 5)]
     );
     // The same version by a better converter does.
-    let better = domain::page::CachedBody {
-        converter: 2,
-        markdown: "Better.".into(),
-        rendered: Some("<p>Rendered.</p>".repeat(10)),
-        ..body("1", 5)
-    };
+    let mut better = body("1", 5);
+    better.text.converter = 2;
+    better.text.markdown = "Better.".into();
+    better.rendered = Some("<p>Rendered.</p>".repeat(10));
     put(better.clone()).await;
+    let texts = bed.store.texts(&ids(&["1", "2"])).await.unwrap();
+    assert_eq!(texts, [better.text.clone()]);
+    let brief = BodyBrief {
+        page_id: "1".into(),
+        version: 5,
+        bytes: better.bytes(),
+    };
+    let briefs = bed.store.body_briefs(&ids(&["1", "2"])).await.unwrap();
+    assert_eq!(briefs, [brief]);
     assert_eq!(bed.store.bodies(&ids(&["1"])).await.unwrap(), [better]);
     let used = bed.store.disk_use().await.unwrap();
     assert_eq!(used.bodies, 1);

@@ -54,8 +54,8 @@ async fn an_index_lives_syncs_changes_and_goes() {
         .iter()
         .map(|page| page.wanted(Some(hash(page))))
         .collect();
-    let bodies: Vec<_> = ["1", "2", "3"].map(|id| body(id, 3)).into();
-    store.save_pages(&pages, &wanted, &bodies).await.unwrap();
+    let bodies = ["1", "2", "3"].map(|id| body(id, 3)).into();
+    store.save_pages(&pages, &wanted, bodies).await.unwrap();
     let saved = store
         .pages_by_id(index.id, &ids(&["1", "2", "3", "9"]))
         .await
@@ -70,10 +70,12 @@ async fn an_index_lives_syncs_changes_and_goes() {
         store.bodies(&ids(&["2", "9"])).await.unwrap(),
         [body("2", 3)]
     );
-    assert_eq!(
-        store.cached_versions(&ids(&["1", "9"])).await.unwrap(),
-        [("1".into(), 3)]
-    );
+    let briefs = store.body_briefs(&ids(&["1", "9"])).await.unwrap();
+    let versions: Vec<_> = briefs
+        .iter()
+        .map(|b| (b.page_id.as_str(), b.version))
+        .collect();
+    assert_eq!(versions, [("1", 3)]);
     let walk = Cursor("page-2".into());
     store
         .set_checkpoint(index.id, "list", Some(&walk))
@@ -151,7 +153,7 @@ async fn an_index_lives_syncs_changes_and_goes() {
     gone.standing = Standing::Hidden;
     gone.vanished_at = Some(bed.now());
     bed.store
-        .save_pages(std::slice::from_ref(&gone), &[], &[])
+        .save_pages(std::slice::from_ref(&gone), &[], Vec::new())
         .await
         .unwrap();
     assert_eq!(store.index(index.id).await.unwrap().document_count, 2);
@@ -165,7 +167,11 @@ async fn an_index_lives_syncs_changes_and_goes() {
     );
     gone.standing = Standing::Gone;
     store
-        .save_pages(std::slice::from_ref(&gone), &[gone.wanted(None)], &[])
+        .save_pages(
+            std::slice::from_ref(&gone),
+            &[gone.wanted(None)],
+            Vec::new(),
+        )
         .await
         .unwrap();
     assert_eq!(bed.page(index.id, "3").await.state(), PageState::Vanishing);

@@ -342,7 +342,7 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
         .done
         .into_iter()
         .filter_map(|converted| {
-            let (item, page_id) = new.remove(&converted.body.page_id)?;
+            let (item, page_id) = new.remove(&converted.body.text.page_id)?;
             Some(CachedComment {
                 id: item.id,
                 page_id,
@@ -355,7 +355,7 @@ async fn take(ctx: &RunCtx, items: Vec<SourceComment>) -> Result<HashSet<PageId>
                 quoted: item.quoted,
                 url: item.url,
                 storage: converted.body.storage,
-                markdown: converted.body.markdown,
+                markdown: converted.body.text.markdown,
                 converter: CONVERTER,
             })
         })

@@ -109,7 +109,7 @@ async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
         for file in &mut files {
             file.facts.space_id = space.id.clone();
         }
-        ctx.store().save_pages(&files, &[], &[]).await?;
+        ctx.store().save_pages(&files, &[], Vec::new()).await?;
     }
 }
 
@@ -171,7 +171,7 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, RunErr
         changed.push(record);
     }
     if !changed.is_empty() {
-        ctx.store().save_pages(&changed, &[], &[]).await?;
+        ctx.store().save_pages(&changed, &[], Vec::new()).await?;
         ctx.shared.fail_point("after_files_recorded");
     }
     ctx.counters.count(|counts| counts.seen += new);

@@ -129,7 +129,7 @@ async fn keep(ctx: &RunCtx, learnt: &[PageRecord]) -> Result<(), RunError> {
         .filter(|record| !pages.contains(&record.page_id))
         .cloned()
         .collect();
-    ctx.store().save_pages(&containers, &[], &[]).await?;
+    ctx.store().save_pages(&containers, &[], Vec::new()).await?;
     Ok(())
 }
 
@@ -244,7 +244,7 @@ async fn note(
             record.vanished_at.get_or_insert(now);
         }
     }
-    ctx.store().save_pages(&records, &[], &[]).await?;
+    ctx.store().save_pages(&records, &[], Vec::new()).await?;
     Ok(())
 }
 

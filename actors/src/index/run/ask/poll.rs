@@ -50,10 +50,11 @@ async fn poll_chunk(
                 spaces: spaces.clone(),
                 order: ListOrder::NewestFirst,
                 statuses: vec![ContentStatus::Current, ContentStatus::Archived],
-                bodies: false,
+                bodies: None,
                 limit,
             };
-            ctx.source.list(&query, cursor.as_ref()).await
+            let listed = ctx.source.list(&query, cursor.as_ref()).await;
+            listed.map(|(batch, _)| batch)
         },
         async |mut window| {
             window.retain(|item| seen.insert(item.id.clone()));

@@ -7,6 +7,7 @@ use domain::change::Repeats;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::page::PageState;
 use domain::ports::source::{Batch, Cursor, ListOrder, ListQuery, MAX_BATCH, SourceError};
+use domain::sizes::BodySizes;
 use domain::{Disposition, PageId, RunId, Timestamp};
 use futures_util::future::join;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::index::run::RunCtx;
 use crate::index::run::context::SeenSpace;
 use crate::index::run::text::convert::Links;
 use crate::index::run::text::listed::record;
+use crate::memory::Held;
 use crate::stop::RunError;
 
 /// What is newest in answers of a run's first minute bounds what may have changed behind its back; the overlap of polls is
@@ -77,6 +79,7 @@ pub(crate) async fn walk(
         limit: MAX_BATCH,
         suspect_items: 0,
         limit_before_split: MAX_BATCH,
+        sizes: BodySizes::default(),
         restarts: Restarts::default(),
         repeats: Repeats::default(),
         seen: HashSet::new(),
@@ -123,6 +126,8 @@ struct Walk<'a> {
     suspect_items: usize,
     /// How many items an answer had before that.
     limit_before_split: usize,
+    /// Of the bodies that came.
+    sizes: BodySizes,
     restarts: Restarts,
     repeats: Repeats,
     /// What was named.
@@ -134,24 +139,24 @@ impl Walk<'_> {
         let mut at = from;
         let mut answer = self.next_answer(&mut at).await?;
         loop {
-            let next = answer.next.take();
-            if next.is_some() && next == at {
+            let (listed, held) = answer;
+            if listed.next.is_some() && listed.next == at {
                 return Err(RunError::Source(turns_in_a_circle(self.space)));
             }
-            at = next;
+            at = listed.next;
             if at.is_none() {
-                self.take(answer.items).await?;
+                self.take(listed.items, held).await?;
                 break;
             }
             // The next answer is on its way while this one is converted and written.
-            let items = std::mem::take(&mut answer.items);
             let request = Request::of(self);
-            let (taken, fetched) = join(self.take(items), request.get(at.as_ref())).await;
+            let taking = self.take(listed.items, held);
+            let (taken, fetched) = join(taking, request.get(at.as_ref())).await;
             taken?;
             self.remember(at.as_ref()).await?;
             answer = match fetched {
                 Ok(answer) => {
-                    self.passed(answer.items.len());
+                    self.passed(&answer.0.items);
                     answer
                 }
                 // Smaller pieces, or from the beginning: without haste.
@@ -168,11 +173,11 @@ impl Walk<'_> {
     async fn next_answer(
         &mut self,
         at: &mut Option<Cursor>,
-    ) -> Result<Batch<SourcePage>, RunError> {
+    ) -> Result<(Batch<SourcePage>, Held), RunError> {
         loop {
             match Request::of(self).get(at.as_ref()).await {
                 Ok(answer) => {
-                    self.passed(answer.items.len());
+                    self.passed(&answer.0.items);
                     return Ok(answer);
                 }
                 Err(failure) => self.adapt(failure, at)?,
@@ -181,7 +186,7 @@ impl Walk<'_> {
                 // One item cannot be had with its body: list it without; the body is tried by itself later.
                 self.limit = 1;
                 let request = Request {
-                    bodies: false,
+                    bodies: None,
                     ..Request::of(self)
                 };
                 let answer = request.get(at.as_ref()).await;
@@ -193,9 +198,24 @@ impl Walk<'_> {
         }
     }
 
+    /// How many items the next answer may have: fewer where bodies are known to be large.
+    fn most_items(&self) -> usize {
+        let limit = self.limit.max(1);
+        match self.with_bodies {
+            true => limit.min(self.sizes.fitting(self.piece())),
+            false => limit,
+        }
+    }
+
+    fn piece(&self) -> usize {
+        self.ctx.shared.texts.bodies.piece()
+    }
+
     /// Answers grow again when what made them fail lies behind.
-    fn passed(&mut self, items: usize) {
-        self.suspect_items = self.suspect_items.saturating_sub(items);
+    fn passed(&mut self, items: &[SourcePage]) {
+        let bodies = items.iter().filter_map(|item| item.body.as_ref());
+        bodies.for_each(|body| self.sizes.note(1, body.len()));
+        self.suspect_items = self.suspect_items.saturating_sub(items.len());
         self.limit = match self.suspect_items {
             0 => (self.limit * 2).min(MAX_BATCH),
             suspect_items => self.limit.min(suspect_items),
@@ -205,13 +225,14 @@ impl Walk<'_> {
     /// Decides how to go on after a failed request; the error where there is no way.
     fn adapt(&mut self, failure: RunError, at: &mut Option<Cursor>) -> Result<(), RunError> {
         let error = failure.recoverable()?;
+        let asked = self.most_items();
         match error.disposition() {
-            Disposition::Split if self.limit > 1 => {
+            Disposition::Split if asked > 1 => {
                 if self.suspect_items == 0 {
                     self.limit_before_split = self.limit;
                 }
-                self.suspect_items = self.limit;
-                self.limit /= 2;
+                self.suspect_items = asked;
+                self.limit = asked / 2;
             }
             Disposition::Split if self.with_bodies => self.limit = 0,
             _ if self.restarts.allows(&error) => {
@@ -223,7 +244,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn take(&mut self, items: Vec<SourcePage>) -> Result<(), RunError> {
+    /// Writes what was listed; until then its bodies are in memory.
+    async fn take(&mut self, items: Vec<SourcePage>, _held: Held) -> Result<(), RunError> {
         let ctx = self.ctx;
         ctx.shared.fail_point("after_listing_answer");
         let before = self.seen.len();
@@ -268,22 +290,24 @@ struct Request<'a> {
     ctx: &'a RunCtx,
     space: &'a SeenSpace,
     kind: ContentKind,
-    bodies: bool,
+    bodies: Option<usize>,
     limit: usize,
 }
 
 impl<'a> Request<'a> {
     fn of(walk: &Walk<'a>) -> Self {
+        let limit = walk.most_items();
+        let most = || walk.sizes.answer_bytes(limit, walk.piece());
         Self {
             ctx: walk.ctx,
             space: walk.space,
             kind: walk.kind,
-            bodies: walk.with_bodies,
-            limit: walk.limit.max(1),
+            bodies: walk.with_bodies.then(most),
+            limit,
         }
     }
 
-    async fn get(&self, at: Option<&Cursor>) -> Result<Batch<SourcePage>, RunError> {
+    async fn get(&self, at: Option<&Cursor>) -> Result<(Batch<SourcePage>, Held), RunError> {
         let query = ListQuery {
             kind: self.kind,
             spaces: vec![self.space.id.clone()],
@@ -315,11 +339,11 @@ pub(crate) async fn newest_before(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<
             spaces: spaces.iter().map(|space| space.id.clone()).collect(),
             order: ListOrder::NewestFirst,
             statuses: vec![ContentStatus::Current],
-            bodies: false,
+            bodies: None,
             limit: 1,
         };
         match ctx.source.list(&query, None).await {
-            Ok(answer) => note_newest(ctx, &answer.items),
+            Ok((answer, _)) => note_newest(ctx, &answer.items),
             Err(failure) => {
                 // Without it the watermark stays behind: the next poll reads more, and misses nothing.
                 let error = failure.recoverable()?;

@@ -81,7 +81,7 @@ pub(crate) async fn follow(ctx: &RunCtx) -> Result<(), RunError> {
             *file != before
         });
         if !files.is_empty() || !wanted.is_empty() {
-            ctx.store().save_pages(&files, &wanted, &[]).await?;
+            ctx.store().save_pages(&files, &wanted, Vec::new()).await?;
             ctx.shared.fail_point("after_files_followed");
         }
     }

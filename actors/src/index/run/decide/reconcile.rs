@@ -205,7 +205,7 @@ impl<'a> Reconciler<'a> {
             }
         }
         if !pages.is_empty() || !wanted.is_empty() {
-            ctx.store().save_pages(&pages, &wanted, &[]).await?;
+            ctx.store().save_pages(&pages, &wanted, Vec::new()).await?;
             ctx.shared.fail_point("after_holdings_written");
         }
         let counted = self.count_all && !matches!(which, Which::Only(_));

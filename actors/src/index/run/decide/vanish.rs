@@ -171,7 +171,9 @@ async fn apply(
                 }
             }
         }
-        ctx.store().save_pages(&changed, &wanted, &[]).await?;
+        ctx.store()
+            .save_pages(&changed, &wanted, Vec::new())
+            .await?;
     }
     all.unexplained += there.len();
     let recorded = record(ctx, there, None, Links::Resolve).await?;
@@ -254,7 +256,9 @@ pub(crate) async fn leave_removed_spaces(ctx: &RunCtx) -> Result<(), RunError> {
                 wanted.push(page.wanted(None));
             }
         }
-        ctx.store().save_pages(&outside, &wanted, &[]).await?;
+        ctx.store()
+            .save_pages(&outside, &wanted, Vec::new())
+            .await?;
     }
 }
 
@@ -332,7 +336,7 @@ pub(crate) async fn remove(ctx: &RunCtx) -> Result<(), RunError> {
             page.changed_at = now;
         }
         let wanted: Vec<Wanted> = pages.iter().map(|page| page.wanted(None)).collect();
-        ctx.store().save_pages(&pages, &wanted, &[]).await?;
+        ctx.store().save_pages(&pages, &wanted, Vec::new()).await?;
         ctx.shared.fail_point("after_removals_written");
     }
     ctx.uploads.wake();
@@ -364,7 +368,7 @@ async fn ask_anew(ctx: &RunCtx, about: &BTreeSet<PageId>) -> Result<(), RunError
         let mut pages = ctx.store().pages_by_id(ctx.index(), ids).await?;
         let now = ctx.now();
         pages.retain_mut(|page| page.withdraw_retention(now));
-        ctx.store().save_pages(&pages, &[], &[]).await?;
+        ctx.store().save_pages(&pages, &[], Vec::new()).await?;
     }
     Ok(())
 }

@@ -1,13 +1,15 @@
-//! Bodies of new and edited pages: taken from the cache where another index has them, else fetched by id in bulk; batches
-//! halve where they are too large, down to the one page that cannot be had.
+//! Bodies of new and edited pages: taken from the cache where another index has them, else fetched by id in bulk, fewer at once
+//! where those that are kept are large; batches halve where they are too large, down to the one page that cannot be had.
 
 use std::collections::{HashMap, HashSet};
 
 use domain::PageId;
 use domain::change::{WithoutBody, without_body};
-use domain::content::{ContentKind, ContentStatus};
+use domain::content::ContentKind;
 use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
+use domain::ports::store::BodyBrief;
+use domain::sizes::{self, Piece};
 use futures_util::{StreamExt, stream};
 
 use super::convert::{Links, RawBody, convert, note_failed};
@@ -20,10 +22,13 @@ use crate::stop::RunError;
 
 /// Ids looked up in one step.
 const STEP: usize = 2_000;
-/// Batches on their way at once; each may hold many megabytes.
+/// Batches on their way at once.
 const AT_ONCE: usize = 3;
 /// So many requests in a row without an answer: it is Confluence, not a page.
 const FAILURES_IN_A_ROW: u32 = 12;
+
+/// Pages that are to be fetched, with the size of the body that is kept of each.
+type Due = Vec<(PageId, ContentKind, Option<usize>)>;
 
 /// Fetches what is due.
 pub(crate) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
@@ -45,22 +50,19 @@ pub(crate) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
         let due = adopt_cached(ctx, due).await?;
         let (attached, due): (Vec<_>, Vec<_>) = due
             .into_iter()
-            .partition(|(_, kind)| *kind == ContentKind::Attachment);
-        let attached: Vec<PageId> = attached.into_iter().map(|(id, _)| id).collect();
-        let mut by_kind: HashMap<ContentKind, Vec<PageId>> = HashMap::new();
-        for (id, kind) in due {
-            by_kind.entry(kind).or_default().push(id);
+            .partition(|(_, kind, _)| *kind == ContentKind::Attachment);
+        let attached: Vec<PageId> = attached.into_iter().map(|(id, ..)| id).collect();
+        let mut by_kind: HashMap<ContentKind, Vec<_>> = HashMap::new();
+        for (id, kind, size) in due {
+            by_kind.entry(kind).or_default().push(((id, size), size));
         }
-        let batches: Vec<(ContentKind, Vec<PageId>)> = by_kind
-            .into_iter()
-            .flat_map(|(kind, ids)| {
-                ids.chunks(MAX_BATCH)
-                    .map(|chunk| (kind, chunk.to_vec()))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
+        let most = ctx.shared.texts.bodies.piece();
+        let batches = by_kind.into_iter().flat_map(|(kind, bodies)| {
+            let batches = sizes::batches(bodies, most).into_iter();
+            batches.map(move |bodies| (kind, bodies))
+        });
         let mut fetches = stream::iter(batches)
-            .map(|(kind, ids)| fetch(ctx, kind, ids))
+            .map(|(kind, bodies)| fetch(ctx, kind, bodies))
             .buffer_unordered(AT_ONCE);
         while let Some(fetched) = fetches.next().await {
             fetched?;
@@ -71,68 +73,89 @@ pub(crate) async fn fetch_due(ctx: &RunCtx) -> Result<(), RunError> {
 }
 
 /// Takes bodies that are kept already at the right version; answers the pages that remain.
-async fn adopt_cached(
-    ctx: &RunCtx,
-    due: Vec<(PageId, ContentKind)>,
-) -> Result<Vec<(PageId, ContentKind)>, RunError> {
+async fn adopt_cached(ctx: &RunCtx, due: Vec<(PageId, ContentKind)>) -> Result<Due, RunError> {
     let mut remain = Vec::new();
     for due in due.chunks(MAX_BATCH) {
         let ids: Vec<PageId> = due.iter().map(|(id, _)| id.clone()).collect();
-        let cached: HashMap<PageId, i32> = ctx
-            .store()
-            .cached_versions(&ids)
-            .await?
-            .into_iter()
-            .collect();
-        let rows = ctx.rows.lock().await;
-        let mut records = ctx.records(&ids).await?;
-        let fitting: Vec<PageId> = ids
+        let cached = ctx.store().body_briefs(&ids).await?;
+        let records = ctx.records(&ids).await?;
+        let fits = |kept: &&BodyBrief| {
+            let record = records.get(&kept.page_id);
+            record.is_some_and(|record| record.facts.version == kept.version)
+        };
+        let fitting: Vec<PageId> = cached
             .iter()
-            .filter(|id| {
-                let version = records.get(*id).map(|record| record.facts.version);
-                version.is_some() && version == cached.get(*id).copied()
-            })
-            .cloned()
+            .filter(fits)
+            .map(|kept| kept.page_id.clone())
             .collect();
-        let (mut adopted, mut old) = (Vec::new(), Vec::new());
-        if !fitting.is_empty() {
-            for body in ctx.store().bodies(&fitting).await? {
-                if let Some(mut record) = records.remove(&body.page_id) {
-                    KeptText::of(&body).put_into(&mut record);
-                    if reconvert::is_old(&body) {
-                        old.push(body.page_id);
-                    }
-                    if record.standing == Standing::Failed {
-                        record.standing = Standing::Undecided;
-                    }
-                    record.reason = None;
-                    record.attempts = 0;
-                    record.next_try_at = None;
-                    adopted.push(record);
-                }
-            }
-            ctx.store().save_pages(&adopted, &[], &[]).await?;
+        let mut adopted = HashSet::new();
+        for piece in ctx.kept_in_pieces(&fitting).await? {
+            adopted.extend(adopt(ctx, &piece).await?);
         }
-        drop(rows);
-        if !old.is_empty() {
-            reconvert::these(ctx, &old).await?;
-        }
-        let adopted: HashSet<PageId> = adopted.into_iter().map(|record| record.page_id).collect();
-        remain.extend(due.iter().filter(|(id, _)| !adopted.contains(id)).cloned());
+        let sizes: HashMap<PageId, usize> = cached
+            .into_iter()
+            .map(|kept| (kept.page_id, kept.bytes))
+            .collect();
+        let others = due.iter().filter(|(id, _)| !adopted.contains(id));
+        remain.extend(others.map(|(id, kind)| (id.clone(), *kind, sizes.get(id).copied())));
         ctx.find(|f| f.fresh_bodies.extend(adopted));
     }
     Ok(remain)
 }
 
-async fn fetch(ctx: &RunCtx, kind: ContentKind, ids: Vec<PageId>) -> Result<(), RunError> {
-    let mut pieces = Pieces::of(ids);
+/// Writes into the rows of pages what is kept of their bodies; answers those where that is of the right version.
+async fn adopt(ctx: &RunCtx, piece: &Piece<PageId>) -> Result<Vec<PageId>, RunError> {
+    let (mut texts, mut old) = (HashMap::new(), Vec::new());
+    {
+        let _held = ctx.hold(piece.bytes).await?;
+        for text in ctx.store().texts(&piece.items).await? {
+            if reconvert::is_old(&text) {
+                old.push(text.page_id.clone());
+            }
+            texts.insert(text.page_id.clone(), KeptText::of(&text));
+        }
+    }
+    let rows = ctx.rows.lock().await;
+    let mut adopted = Vec::new();
+    for (id, mut record) in ctx.records(&piece.items).await? {
+        let fits = |text: &&KeptText| text.version() == record.facts.version;
+        let Some(text) = texts.get(&id).filter(fits) else {
+            continue;
+        };
+        text.put_into(&mut record);
+        if record.standing == Standing::Failed {
+            record.standing = Standing::Undecided;
+        }
+        record.reason = None;
+        record.attempts = 0;
+        record.next_try_at = None;
+        adopted.push(record);
+    }
+    ctx.store().save_pages(&adopted, &[], Vec::new()).await?;
+    drop(rows);
+    if !old.is_empty() {
+        reconvert::these(ctx, &old).await?;
+    }
+    Ok(adopted.into_iter().map(|record| record.page_id).collect())
+}
+
+async fn fetch(
+    ctx: &RunCtx,
+    kind: ContentKind,
+    bodies: Vec<(PageId, Option<usize>)>,
+) -> Result<(), RunError> {
+    let known: HashMap<PageId, Option<usize>> = bodies.iter().cloned().collect();
+    let mut pieces = Pieces::of(bodies.into_iter().map(|(id, _)| id).collect());
     while let Some(mut ids) = pieces.next() {
-        let answer = ctx
-            .source
-            .bodies(kind, &ids, &[ContentStatus::Current])
-            .await;
+        let sizes = ids.iter().map(|id| known.get(id).copied().flatten());
+        let most = sizes::answer_bytes(sizes, ctx.shared.texts.bodies.piece());
+        let mut answer = ctx.source.bodies(kind, &ids, most).await;
+        if let (1, Err(RunError::Source(SourceError::TooLarge { .. }))) = (ids.len(), &answer) {
+            // It may be large by itself: then it passes alone.
+            answer = ctx.source.bodies(kind, &ids, usize::MAX).await;
+        }
         let error = match answer {
-            Ok(items) => {
+            Ok((items, _held)) => {
                 pieces.answered();
                 let answered: HashMap<PageId, bool> = items
                     .iter()
@@ -212,43 +235,50 @@ pub(crate) async fn resolve_links(ctx: &RunCtx) -> Result<(), RunError> {
         .into_iter()
         .collect();
     for ids in unlinked.chunks(MAX_BATCH) {
-        ctx.stop.check()?;
-        let records = ctx.records(ids).await?;
-        let raw = ctx
-            .store()
-            .bodies(ids)
-            .await?
-            .into_iter()
-            .filter_map(|body| {
-                let record = records.get(&body.page_id)?;
-                Some(RawBody::kept(body, &record.facts))
-            })
-            .collect();
-        let converted = convert(ctx, raw, Links::Resolve).await?;
-        note_failed(ctx, &converted.failed).await?;
-        let converted = converted.done;
-        let _rows = ctx.rows.lock().await;
-        let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
-        let texts: HashMap<&PageId, KeptText> = converted
-            .iter()
-            .map(|c| (&c.body.page_id, KeptText::of(&c.body)))
-            .collect();
-        records.retain_mut(|record| {
-            let fits = record.body_version == Some(record.facts.version);
-            match texts.get(&record.page_id) {
-                Some(text) if fits => {
-                    text.put_into(record);
-                    true
-                }
-                _ => false,
-            }
-        });
-        let bodies: Vec<_> = converted.into_iter().map(|c| c.body).collect();
-        ctx.store().save_pages(&records, &[], &bodies).await?;
-        ctx.find(|f| {
-            f.fresh_bodies
-                .extend(records.into_iter().map(|record| record.page_id));
-        });
+        for piece in ctx.kept_in_pieces(ids).await? {
+            let _held = ctx.hold(piece.bytes).await?;
+            resolve(ctx, &piece.items).await?;
+        }
     }
+    Ok(())
+}
+
+async fn resolve(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
+    let records = ctx.records(ids).await?;
+    let raw = ctx
+        .store()
+        .bodies(ids)
+        .await?
+        .into_iter()
+        .filter_map(|body| {
+            let record = records.get(&body.text.page_id)?;
+            Some(RawBody::kept(body, &record.facts))
+        })
+        .collect();
+    let converted = convert(ctx, raw, Links::Resolve).await?;
+    note_failed(ctx, &converted.failed).await?;
+    let converted = converted.done;
+    let _rows = ctx.rows.lock().await;
+    let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
+    let texts: HashMap<PageId, KeptText> = converted
+        .iter()
+        .map(|c| (c.body.text.page_id.clone(), KeptText::of(&c.body.text)))
+        .collect();
+    records.retain_mut(|record| {
+        let fits = record.body_version == Some(record.facts.version);
+        match texts.get(&record.page_id) {
+            Some(text) if fits => {
+                text.put_into(record);
+                true
+            }
+            _ => false,
+        }
+    });
+    let bodies = converted.into_iter().map(|c| c.body).collect();
+    ctx.store().save_pages(&records, &[], bodies).await?;
+    ctx.find(|f| {
+        f.fresh_bodies
+            .extend(records.into_iter().map(|record| record.page_id));
+    });
     Ok(())
 }

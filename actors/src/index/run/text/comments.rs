@@ -69,9 +69,9 @@ pub(crate) async fn convert_anew(ctx: &RunCtx, pages: &[PageId]) -> Result<(), R
             .into_iter()
             .filter_map(|converted| {
                 Some(CachedComment {
-                    markdown: converted.body.markdown,
+                    markdown: converted.body.text.markdown,
                     converter: CONVERTER,
-                    ..comments.remove(&converted.body.page_id)?
+                    ..comments.remove(&converted.body.text.page_id)?
                 })
             })
             .collect();
@@ -136,7 +136,7 @@ async fn write_rendered(
         true
     });
     if !records.is_empty() {
-        ctx.store().save_pages(&records, &[], &[]).await?;
+        ctx.store().save_pages(&records, &[], Vec::new()).await?;
         ctx.shared.fail_point("after_comments_folded");
     }
     Ok(records.into_iter().map(|record| record.page_id).collect())

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
-use domain::page::{CachedBody, PageFacts};
+use domain::page::{CachedBody, CachedText, PageFacts};
 use domain::part::Part;
 use domain::{AccountId, PageId, SpaceId};
 use futures_util::StreamExt;
@@ -48,9 +48,9 @@ impl RawBody {
     /// A body that is kept, at the place of its page.
     pub(crate) fn kept(body: CachedBody, page: &PageFacts) -> Self {
         Self {
-            page: body.page_id,
-            kind: body.kind,
-            version: body.version,
+            page: body.text.page_id,
+            kind: body.text.kind,
+            version: body.text.version,
             space: page.space_id.clone(),
             url: page.url.clone(),
             storage: body.storage,
@@ -95,7 +95,7 @@ pub(crate) async fn note_failed(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<
             record.body_version = None;
             retry::fail(ctx, record, reason);
         }
-        ctx.store().save_pages(&records, &[], &[]).await?;
+        ctx.store().save_pages(&records, &[], Vec::new()).await?;
     }
     retry::tell(ctx, &ids).await;
     Ok(())
@@ -121,7 +121,7 @@ pub(crate) async fn convert(
         return Ok(Conversions::default());
     }
     let bodies = Arc::new(bodies);
-    let spaces = Arc::new(ctx.link_spaces.clone());
+    let spaces = Arc::clone(&ctx.link_spaces);
     let (mut first, asked, mut dynamic) = {
         let (bodies, spaces) = (Arc::clone(&bodies), Arc::clone(&spaces));
         let shared = Arc::clone(&ctx.shared);
@@ -150,19 +150,14 @@ pub(crate) async fn convert(
             complete[*at] &= links == Links::Resolve || asked[*at].all_in(&known);
         }
         let (bodies, rendered) = (Arc::clone(&bodies), Arc::clone(&rendered));
-        let second = on_blocking_thread(move || {
-            again
-                .into_iter()
-                .map(|at| {
-                    let rendered = rendered.get(&at).map(String::as_str);
-                    (at, markdown(&bodies[at], rendered, &spaces, &known))
-                })
-                .collect::<Vec<_>>()
+        first = on_blocking_thread(move || {
+            for at in again {
+                let rendered = rendered.get(&at).map(String::as_str);
+                first[at] = markdown(&bodies[at], rendered, &spaces, &known);
+            }
+            first
         })
         .await?;
-        for (at, markdown) in second {
-            first[at] = markdown;
-        }
     }
     // Nobody else holds them any more; a copy is dear, and loses none.
     let bodies = Arc::unwrap_or_clone(bodies);
@@ -173,14 +168,16 @@ pub(crate) async fn convert(
         match markdown {
             Ok(markdown) => all.done.push(Converted {
                 body: CachedBody {
-                    page_id: raw.page,
-                    kind: raw.kind,
-                    version: raw.version,
+                    text: CachedText {
+                        page_id: raw.page,
+                        kind: raw.kind,
+                        version: raw.version,
+                        markdown_hash: markdown_hash(&markdown),
+                        markdown,
+                        converter: CONVERTER,
+                    },
                     storage: raw.storage,
                     rendered: rendered.remove(&at),
-                    markdown_hash: markdown_hash(&markdown),
-                    markdown,
-                    converter: CONVERTER,
                 },
                 complete,
             }),
@@ -307,14 +304,14 @@ async fn rendered_last(
     bodies: &[RawBody],
     dynamic: &Dynamic,
 ) -> Result<HashMap<usize, String>, RunError> {
-    if dynamic.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let at: HashMap<&PageId, usize> = dynamic.keys().map(|at| (&bodies[*at].page, *at)).collect();
-    let ids: Vec<PageId> = at.keys().map(|id| (*id).clone()).collect();
     let mut rendered = HashMap::new();
-    for kept in ctx.store().bodies(&ids).await? {
-        let (Some(html), Some(&at)) = (kept.rendered, at.get(&kept.page_id)) else {
+    for &at in dynamic.keys() {
+        // One by one: such a body has three forms.
+        let kept = ctx.store().bodies(std::slice::from_ref(&bodies[at].page));
+        let Some(kept) = kept.await?.pop() else {
+            continue;
+        };
+        let Some(html) = kept.rendered else {
             continue;
         };
         let same = kept.storage == bodies[at].storage || {

@@ -8,14 +8,14 @@ use domain::PageId;
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
 use domain::guard::Passage;
-use domain::page::{CachedBody, PageRecord, Standing};
+use domain::page::{CachedBody, CachedText, PageRecord, Standing};
 use domain::part::Part;
 use domain::ports::reader::{FetchedFile, MAX_MEMORY_BYTES, MAX_TIME, Unread};
 use domain::ports::source::SourceError;
 use futures_util::{StreamExt, stream};
 
 use crate::index::run::{RunCtx, retry};
-use crate::shared::FILES_AT_ONCE;
+use crate::memory::FILES_AT_ONCE;
 use crate::stop::RunError;
 
 /// Raised when the same file gives other Markdown, so that kept texts are made anew. That fetches the files again: their bytes
@@ -65,9 +65,10 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
         let version = record.facts.version;
         return settle(ctx, &id, version, Err(left_alone(&reason))).await;
     }
-    // Held until the file is settled. Never closed.
-    let _turn = ctx.shared.files.acquire().await;
-    ctx.stop.check()?;
+    // Held until the file is settled.
+    let announced = record.file.as_ref().and_then(|file| file.size);
+    let room = ctx.shared.texts.hold_file(announced);
+    let _held = ctx.stop.unless_asked(room).await?;
     let limits = Limits::default();
     let bytes = match ctx.source.download(&page, &id, limits.max_bytes).await {
         Ok(bytes) => {
@@ -206,7 +207,7 @@ async fn count_read(
     };
     record.lost_reads += more;
     let lost = record.lost_reads;
-    ctx.store().save_pages(&records, &[], &[]).await?;
+    ctx.store().save_pages(&records, &[], Vec::new()).await?;
     Ok(Some(lost))
 }
 
@@ -240,14 +241,16 @@ async fn settle(
             record.attempts = 0;
             record.next_try_at = None;
             kept.push(CachedBody {
-                page_id: id.clone(),
-                kind: ContentKind::Attachment,
-                version,
+                text: CachedText {
+                    page_id: id.clone(),
+                    kind: ContentKind::Attachment,
+                    version,
+                    markdown,
+                    markdown_hash: hash,
+                    converter: EXTRACTOR,
+                },
                 storage: String::new(),
                 rendered: None,
-                markdown,
-                markdown_hash: hash,
-                converter: EXTRACTOR,
             });
             ctx.find(|f| f.fresh_bodies.insert(id.clone()));
             ctx.counters.count(|counts| counts.fetched += 1);
@@ -257,7 +260,7 @@ async fn settle(
             ctx.counters.count(|counts| counts.skipped += 1);
         }
     }
-    ctx.store().save_pages(&[record], &[], &kept).await?;
+    ctx.store().save_pages(&[record], &[], kept).await?;
     ctx.shared.fail_point("after_file_settled");
     Ok(())
 }

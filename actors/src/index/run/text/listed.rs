@@ -1,10 +1,10 @@
 //! What a listing says of some items, written into their rows: one transaction an answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::change::{Change, compare, needs_body};
 use domain::content::{ContentKind, SourcePage};
-use domain::page::{CachedBody, PageFacts, PageRecord, PageState, Standing};
+use domain::page::{CachedBody, CachedText, PageFacts, PageRecord, PageState, Standing};
 use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
@@ -56,7 +56,7 @@ pub(crate) async fn record(
     let mut bodies: HashMap<PageId, Converted> = converted
         .done
         .into_iter()
-        .map(|converted| (converted.body.page_id.clone(), converted))
+        .map(|converted| (converted.body.text.page_id.clone(), converted))
         .collect();
     let mut broken: HashMap<PageId, String> = converted
         .failed
@@ -124,7 +124,7 @@ pub(crate) async fn record(
         }
     }
     if !pages.is_empty() {
-        ctx.store().save_pages(&pages, &[], &kept).await?;
+        ctx.store().save_pages(&pages, &[], kept).await?;
     }
     ctx.counters.count(|counts| counts.fetched += fetched);
     if !failed.is_empty() {
@@ -213,7 +213,7 @@ fn take_body(
     converted: Converted,
     kept: &mut Vec<CachedBody>,
 ) {
-    KeptText::of(&converted.body).put_into(record);
+    KeptText::of(&converted.body.text).put_into(record);
     if !converted.complete {
         record.markdown_hash = None;
     }
@@ -249,19 +249,15 @@ fn doubt(ctx: &RunCtx, record: &mut PageRecord) {
 async fn doubtful_bodies(
     ctx: &RunCtx,
     bodies: &HashMap<PageId, Converted>,
-) -> Result<std::collections::HashSet<PageId>, RunError> {
-    let empty: Vec<PageId> = bodies
-        .values()
-        .filter(|converted| converted.body.markdown.trim().is_empty())
-        .map(|converted| converted.body.page_id.clone())
-        .collect();
-    if empty.is_empty() {
-        return Ok(std::collections::HashSet::new());
+) -> Result<HashSet<PageId>, RunError> {
+    let is_empty = |text: &CachedText| text.markdown.trim().is_empty();
+    let empty = bodies.values().map(|converted| &converted.body.text);
+    let mut doubtful = HashSet::new();
+    for empty in empty.filter(|text| is_empty(text)) {
+        let kept = ctx.store().texts(std::slice::from_ref(&empty.page_id));
+        if kept.await?.iter().any(|text| !is_empty(text)) {
+            doubtful.insert(empty.page_id.clone());
+        }
     }
-    let kept = ctx.store().bodies(&empty).await?;
-    Ok(kept
-        .into_iter()
-        .filter(|body| !body.markdown.trim().is_empty())
-        .map(|body| body.page_id)
-        .collect())
+    Ok(doubtful)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use domain::PageId;
 use domain::content::ContentKind;
-use domain::page::{CachedBody, PageState};
+use domain::page::{CachedBody, CachedText, PageState};
 use domain::ports::source::Cursor;
 
 use super::comments;
@@ -17,7 +17,7 @@ use crate::stop::RunError;
 
 /// The checkpoint that remembers which converter the index has seen.
 const WALK: &str = "converter";
-/// Bodies in memory at once.
+/// Pages in one step.
 const CHUNK: usize = 100;
 
 /// Converts what an older converter made; what comes out otherwise is decided, and uploaded, by the run.
@@ -50,8 +50,8 @@ pub(crate) async fn all(ctx: &RunCtx) -> Result<(), RunError> {
 }
 
 /// Whether an older converter made the Markdown of a page.
-pub(crate) fn is_old(body: &CachedBody) -> bool {
-    body.kind != ContentKind::Attachment && body.converter < CONVERTER
+pub(crate) fn is_old(text: &CachedText) -> bool {
+    text.kind != ContentKind::Attachment && text.converter < CONVERTER
 }
 
 /// As [`all`], for the bodies and comments of these pages.
@@ -62,24 +62,33 @@ pub(crate) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
         let changed = comments::render(ctx, ids).await?;
         ctx.find(|f| f.fresh_bodies.extend(changed));
     }
+    for piece in ctx.kept_in_pieces(ids).await? {
+        let _held = ctx.hold(piece.bytes).await?;
+        bodies(ctx, &piece.items).await?;
+    }
+    Ok(())
+}
+
+async fn bodies(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> {
     let records = ctx.records(ids).await?;
     let mut texts: HashMap<PageId, KeptText> = HashMap::new();
     let mut old = Vec::new();
     // Their bytes are not kept: they are fetched again.
     let mut files = Vec::new();
     for body in ctx.store().bodies(ids).await? {
-        let Some(record) = records.get(&body.page_id) else {
+        let text = &body.text;
+        let Some(record) = records.get(&text.page_id) else {
             continue;
         };
-        if body.kind == ContentKind::Attachment {
-            if body.converter < EXTRACTOR {
-                files.push(body.page_id);
+        if text.kind == ContentKind::Attachment {
+            if text.converter < EXTRACTOR {
+                files.push(text.page_id.clone());
             }
             continue;
         }
-        if !is_old(&body) {
+        if !is_old(text) {
             // Converted already, for another index.
-            texts.insert(body.page_id.clone(), KeptText::of(&body));
+            texts.insert(text.page_id.clone(), KeptText::of(text));
             continue;
         }
         old.push(RawBody::kept(body, &record.facts));
@@ -93,7 +102,7 @@ pub(crate) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
         .map(|converted| converted.body)
         .collect();
     for body in &bodies {
-        texts.insert(body.page_id.clone(), KeptText::of(body));
+        texts.insert(body.text.page_id.clone(), KeptText::of(&body.text));
     }
     let _rows = ctx.rows.lock().await;
     let mut changed = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -113,7 +122,7 @@ pub(crate) async fn these(ctx: &RunCtx, ids: &[PageId]) -> Result<(), RunError> 
         }
         other
     });
-    ctx.store().save_pages(&changed, &[], &bodies).await?;
+    ctx.store().save_pages(&changed, &[], bodies).await?;
     ctx.find(|f| {
         let ids = changed.into_iter().map(|record| record.page_id);
         f.fresh_bodies.extend(ids.filter(|id| !files.contains(id)));

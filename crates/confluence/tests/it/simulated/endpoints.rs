@@ -82,7 +82,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         spaces: ids.clone(),
         order: ListOrder::NewestFirst,
         statuses: vec![Current, Archived],
-        bodies: true,
+        bodies: Some(usize::MAX),
         limit: 10,
         ..sweep_of(&ids[0], 10)
     };
@@ -117,7 +117,10 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
         .take(250)
         .map(|id| PageId::new(id.as_str()))
         .collect();
-    let bodies = client.by_ids(Page, &batch, &[Current], true).await.unwrap();
+    let bodies = client
+        .by_ids(Page, &batch, &[Current], Some(usize::MAX))
+        .await
+        .unwrap();
     assert_eq!(bodies.len(), 250);
     assert!(
         bodies
@@ -126,7 +129,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
     );
     let lost = [made.trashed, made.archived, made.labelled].map(page_id);
     let found = client
-        .by_ids(Page, &lost, &[Current, Archived, Trashed], false)
+        .by_ids(Page, &lost, &[Current, Archived, Trashed], None)
         .await
         .unwrap();
     let found: BTreeMap<_, _> = found
@@ -143,7 +146,12 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
     );
     assert_eq!(
         client
-            .by_ids(BlogPost, &[page_id(made.post)], &[Current], true)
+            .by_ids(
+                BlogPost,
+                &[page_id(made.post)],
+                &[Current],
+                Some(usize::MAX)
+            )
             .await
             .unwrap()
             .len(),
@@ -655,7 +663,7 @@ async fn odd_data_is_tolerated() {
     });
     assert_eq!(ids(sweep(&client, &space, 60).await.unwrap()), whole);
     let bodies = client
-        .by_ids(Page, &whole[..50], &[Current], true)
+        .by_ids(Page, &whole[..50], &[Current], Some(usize::MAX))
         .await
         .unwrap();
     assert!(

@@ -120,7 +120,10 @@ async fn large_answers_that_fail_are_split_down_to_the_poison_page() {
     todo[0].push(page_id(made.labelled));
     let (mut read, mut poison) = (0, Vec::new());
     while let Some(ids) = todo.pop() {
-        match client.by_ids(Page, &ids, &[Current], true).await {
+        match client
+            .by_ids(Page, &ids, &[Current], Some(usize::MAX))
+            .await
+        {
             Ok(pages) => read += pages.len(),
             Err(SourceError::TooLarge { .. }) => {
                 let (left, right) = ids.split_at(ids.len() / 2);
@@ -137,7 +140,7 @@ async fn large_answers_that_fail_are_split_down_to_the_poison_page() {
     // A listing that holds it can be asked for without bodies, even of one.
     let newest = ListQuery {
         order: ListOrder::NewestFirst,
-        bodies: true,
+        bodies: Some(usize::MAX),
         limit: 1,
         ..sweep_of(&space, 1)
     };

@@ -152,7 +152,7 @@ pub(super) fn sweep_of(space: &SpaceId, limit: usize) -> ListQuery {
         spaces: vec![space.clone()],
         order: ListOrder::Id,
         statuses: vec![Current],
-        bodies: false,
+        bodies: None,
         limit,
     }
 }
