@@ -1,7 +1,5 @@
 //! The first sync: everything in, each page once, with few requests.
 
-use domain::index::IndexStatus;
-use domain::page::PageState;
 use domain::run::{RunKind, RunStatus};
 
 use crate::bench::{self, Bench};

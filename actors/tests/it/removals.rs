@@ -2,7 +2,7 @@
 //! nothing, and the guard stops what is too much.
 
 use domain::content::{ContentKind, ContentStatus};
-use domain::index::{IndexStatus, SpaceState};
+use domain::index::IndexStatus;
 use domain::page::PageState;
 use domain::ports::store::AdminStore;
 use domain::run::RunStatus;

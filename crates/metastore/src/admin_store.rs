@@ -16,8 +16,8 @@ use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    bodies, events, guard, history, indexes, listing, notices, page_sessions, runs, sessions, small,
-    tokens,
+    bodies, events, guard, history, indexes, listing, notices, page_sessions, runs, sessions,
+    small, tokens,
 };
 
 #[async_trait]

@@ -203,6 +203,7 @@ async fn an_ending_is_recorded_whole() {
             store: 10,
         },
         error: Some(Problem::new("run_failed", "The disk is full.").with_field("a", "b")),
+        notify: false,
         plan: Some(RunPlan {
             add: 1,
             minutes: 0.5,
