@@ -20,6 +20,7 @@ use super::problem::ApiResult;
 use super::routes;
 use super::span::{known_method, shown};
 use crate::mcp::caller::Owner;
+use crate::mcp::{sse, streamable};
 use crate::state::AppState;
 
 const BUILD: &str = "mcp_confluence_build_info";
@@ -151,6 +152,12 @@ fn describe() {
         "What was refused, by what was used up and why: `own_share` or `full`"
     );
     describe_gauge!(fairness::AT_WORK, "Calls and questions at work");
+    describe_gauge!(
+        streamable::SESSIONS,
+        "Sessions of Streamable HTTP in the book"
+    );
+    describe_gauge!(streamable::AWAKE_SESSIONS, "Those that are in memory");
+    describe_gauge!(sse::SESSIONS, "Sessions of HTTP+SSE");
     describe_gauge!(
         fairness::REQUESTS,
         "Requests under way, open streams included"

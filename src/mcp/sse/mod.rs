@@ -24,6 +24,9 @@ use self::registry::{Count, Enter, Find, Registry};
 use self::session::{Incoming, Refused, Session};
 use super::{Identify, Options, long_initialize};
 
+/// Sessions, as a number.
+pub const SESSIONS: &str = "mcp_sse_sessions";
+
 /// Messages that wait in either direction of a session at most.
 const QUEUE: usize = 64;
 /// Bytes of a message at most.

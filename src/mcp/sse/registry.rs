@@ -59,7 +59,7 @@ impl Registry {
     }
 
     fn told(&self) {
-        metrics::gauge!("mcp_sse_sessions").set(self.sessions.len() as f64);
+        metrics::gauge!(super::SESSIONS).set(self.sessions.len() as f64);
     }
 }
 

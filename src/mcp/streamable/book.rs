@@ -318,8 +318,8 @@ impl SessionBook {
         reason = "gauges are floats; there are some thousand of these"
     )]
     pub(super) fn measure(&self) {
-        metrics::gauge!("mcp_streamable_sessions").set(self.len() as f64);
-        metrics::gauge!("mcp_streamable_sessions_awake").set(self.awake() as f64);
+        metrics::gauge!(super::SESSIONS).set(self.len() as f64);
+        metrics::gauge!(super::AWAKE_SESSIONS).set(self.awake() as f64);
     }
 }
 

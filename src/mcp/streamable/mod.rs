@@ -27,6 +27,11 @@ use super::sse::link::parse;
 use super::sse::{later, plain};
 use super::{Identify, Options, is_initialize, long_initialize};
 
+/// Sessions in the book, as a number.
+pub const SESSIONS: &str = "mcp_streamable_sessions";
+/// Those of them that are in memory.
+pub const AWAKE_SESSIONS: &str = "mcp_streamable_sessions_awake";
+
 /// Bytes of a message at most.
 const MAX_MESSAGE: usize = 1024 * 1024;
 const SESSION_HEADER: &str = "mcp-session-id";
