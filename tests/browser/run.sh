@@ -23,4 +23,4 @@ if ! cmp -s package-lock.json "$work/package-lock.json" || [ ! -d "$work/node_mo
 fi
 cp ./*.mjs "$work/"
 start_demo "$binary" "$scratch/demo.log"
-timeout 170 node "$work/main.mjs" "$url" "$binary" "$scratch"
+timeout 900 node "$work/main.mjs" "$url" "$binary" "$scratch"
