@@ -13,6 +13,7 @@ use crate::error::{conflict, failed};
 use crate::handle::{Metastore, blocking};
 use crate::lock;
 use crate::migrate;
+use crate::ops::sites;
 use crate::url::DatabaseUrl;
 
 /// What a backup holds, for the one who is about to restore it.
@@ -44,6 +45,15 @@ impl Metastore {
         let target = file.to_owned();
         self.alone(move |connection| dialect::copy_into(connection, &target))
             .await
+    }
+
+    /// Notes the address of the Confluence site that the rows are of; answers the one that was noted before, if it is another.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn name_site(&self, base_url: &str) -> StoreResult<Option<String>> {
+        let base_url = base_url.to_owned();
+        self.write(move |c| sites::name(c, &base_url)).await
     }
 
     /// Moves the write-ahead log into the database file: at the end of the process, so that the file is whole by itself.

@@ -204,6 +204,7 @@ mod tests {
             };
         }
         let declared = declared_tables!(
+            sites,
             indexes,
             index_spaces,
             sync_runs,
@@ -217,6 +218,7 @@ mod tests {
             people,
             checkpoints,
             events,
+            notices,
             tokens,
             remembered,
             mcp_sessions,
