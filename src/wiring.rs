@@ -295,6 +295,23 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
     }
 }
 
+/// Ids mean something within their site only.
+async fn name_site(store: &Metastore, settings: &Settings) -> Result<(), StartError> {
+    let Some(account) = &settings.confluence else {
+        return Ok(());
+    };
+    let site = account.base_url.as_str();
+    let before = store.name_site(site).await;
+    if let Some(before) = before.map_err(|error| StartError::Other(error.to_string()))? {
+        tracing::warn!(
+            before,
+            site,
+            "the database was filled from another address; if that is another site and not the same one renamed, use another DATABASE_URL"
+        );
+    }
+    Ok(())
+}
+
 /// A running engine with its database, which no other engine may use meanwhile.
 pub struct Running {
     /// The database.
@@ -330,6 +347,7 @@ impl Running {
             other => other.into(),
         })?;
         let client = confluence_client(settings)?;
+        name_site(&store, settings).await?;
         let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
         let backends = backends(settings, Some(&store)).await?;
         let mut beside = Vec::new();

@@ -118,7 +118,7 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
     for row in rows {
         diesel::insert_into(bodies::table)
             .values(row)
-            .on_conflict(bodies::page_id)
+            .on_conflict((bodies::site_id, bodies::page_id))
             .do_update()
             .set(take!(bodies:
                 kind, version, converter, markdown_hash, stored_bytes, text_bytes, markdown, storage, rendered,
@@ -135,7 +135,7 @@ pub(crate) fn put_comments(connection: &mut Conn, rows: &[CommentRow]) -> Done<(
     for row in rows {
         diesel::insert_into(comments::table)
             .values(row)
-            .on_conflict(comments::comment_id)
+            .on_conflict((comments::site_id, comments::comment_id))
             .do_update()
             .set(take!(comments:
                 page_id, parent_id, place, version, modified, author, standing, quoted, url, converter, absent_since,
@@ -167,7 +167,7 @@ pub(crate) fn put_person(connection: &mut Conn, account: &str, name: &str) -> Do
             people::account_id.eq(account),
             people::display_name.eq(name),
         ))
-        .on_conflict(people::account_id)
+        .on_conflict((people::site_id, people::account_id))
         .do_update()
         .set(take!(people: display_name))
         .execute(connection)?;

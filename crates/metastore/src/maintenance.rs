@@ -14,6 +14,7 @@ use crate::error::{Done, conflict, failed};
 use crate::handle::{Metastore, blocking};
 use crate::lock;
 use crate::migrate;
+use crate::ops::sites;
 use crate::url::DatabaseUrl;
 
 /// What a backup holds, for the one who is about to restore it.
@@ -76,6 +77,15 @@ impl Metastore {
     #[must_use]
     pub fn backed_up_at(&self) -> Option<Timestamp> {
         backups(self.path()).pop().map(|(made, _)| made)
+    }
+
+    /// Notes the address of the Confluence site that the rows are of; answers the one that was noted before, if it is another.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn name_site(&self, base_url: &str) -> StoreResult<Option<String>> {
+        let base_url = base_url.to_owned();
+        self.write(move |c| sites::name(c, &base_url)).await
     }
 
     /// Moves the write-ahead log into the database file: at the end of the process, so that the file is whole by itself.

@@ -210,6 +210,7 @@ mod tests {
             };
         }
         let declared = declared_tables!(
+            sites,
             indexes,
             index_spaces,
             sync_runs,
@@ -223,6 +224,7 @@ mod tests {
             people,
             checkpoints,
             events,
+            notices,
             tokens,
             remembered,
             mcp_sessions,

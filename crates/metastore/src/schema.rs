@@ -3,6 +3,13 @@
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
 table! {
+    sites (id) {
+        id -> Integer,
+        base_url -> Nullable<Text>,
+    }
+}
+
+table! {
     indexes (id) {
         id -> Text,
         name -> Text,
@@ -35,6 +42,7 @@ table! {
         applied_settings -> Nullable<Text>,
         quiet_hours -> Nullable<Text>,
         guard_answered_by -> Nullable<Text>,
+        site_id -> Integer,
     }
 }
 
@@ -164,30 +172,32 @@ table! {
 }
 
 table! {
-    bodies (page_id) {
+    bodies (site_id, page_id) {
+        site_id -> Integer,
         page_id -> Text,
         kind -> Text,
         version -> Integer,
         converter -> Integer,
         markdown_hash -> Text,
         stored_bytes -> BigInt,
+        text_bytes -> BigInt,
         markdown -> Binary,
         storage -> Binary,
         rendered -> Nullable<Binary>,
-        text_bytes -> BigInt,
     }
 }
 
 table! {
-    body_totals (only_row) {
+    body_totals (site_id) {
+        site_id -> Integer,
         bodies -> BigInt,
         stored_bytes -> BigInt,
-        only_row -> Bool,
     }
 }
 
 table! {
-    comments (comment_id) {
+    comments (site_id, comment_id) {
+        site_id -> Integer,
         comment_id -> Text,
         page_id -> Text,
         parent_id -> Nullable<Text>,
@@ -195,18 +205,19 @@ table! {
         version -> Integer,
         modified -> Timestamp,
         author -> Nullable<Text>,
+        standing -> Text,
         quoted -> Nullable<Text>,
         url -> Text,
         converter -> Integer,
         absent_since -> Nullable<Timestamp>,
         markdown -> Binary,
         storage -> Binary,
-        standing -> Text,
     }
 }
 
 table! {
-    people (account_id) {
+    people (site_id, account_id) {
+        site_id -> Integer,
         account_id -> Text,
         display_name -> Text,
     }

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use domain::PageId;
 use domain::ports::store::BodyBrief;
 
+use super::sites::SITE;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::rows::{BodyRow, TextRow};
@@ -16,6 +17,7 @@ pub(crate) fn get(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyRow>> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let rows = bodies::table
+            .filter(bodies::site_id.eq(SITE))
             .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
             .select(BodyRow::as_select());
         found.extend(rows.load::<BodyRow>(conn)?);
@@ -27,6 +29,7 @@ pub(crate) fn texts(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<TextRow>> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let rows = bodies::table
+            .filter(bodies::site_id.eq(SITE))
             .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
             .select(TextRow::as_select());
         found.extend(rows.load::<TextRow>(conn)?);
@@ -38,6 +41,7 @@ pub(crate) fn briefs(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyBrief>> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let rows: Vec<(String, i32, i64, i64)> = bodies::table
+            .filter(bodies::site_id.eq(SITE))
             .filter(bodies::page_id.eq_any(ids.iter().map(PageId::as_str)))
             .select((
                 bodies::page_id,
@@ -60,7 +64,10 @@ pub(crate) fn briefs(conn: &mut Conn, ids: &[PageId]) -> Done<Vec<BodyBrief>> {
 
 /// How many, and how many bytes as stored.
 pub(crate) fn totals(conn: &mut Conn) -> Done<(i64, i64)> {
-    Ok(body_totals::table
+    let sites: Vec<(i64, i64)> = body_totals::table
         .select((body_totals::bodies, body_totals::stored_bytes))
-        .first(conn)?)
+        .load(conn)?;
+    Ok(sites
+        .into_iter()
+        .fold((0, 0), |all, site| (all.0 + site.0, all.1 + site.1)))
 }

@@ -10,6 +10,7 @@ use domain::links::{Naming, PageName};
 use domain::page::PageState;
 use domain::{AccountId, IndexId, PageId, SpaceId};
 
+use super::sites::{SITE, its_indexes};
 use crate::convert::word;
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
@@ -21,6 +22,7 @@ pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Ve
         .iter()
         .map(|(space, title)| {
             let found: Option<String> = synced_pages::table
+                .filter(synced_pages::index_id.eq_any(its_indexes()))
                 .filter(synced_pages::space_id.eq(space.as_str()))
                 .filter(synced_pages::title_lower.eq(title.to_lowercase()))
                 .filter(synced_pages::status.eq(ContentStatus::Current.as_str()))
@@ -124,6 +126,7 @@ pub(crate) fn people(conn: &mut Conn, ids: &[AccountId]) -> Done<Vec<(AccountId,
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(IDS) {
         let part: Vec<(String, String)> = people::table
+            .filter(people::site_id.eq(SITE))
             .filter(people::account_id.eq_any(ids.iter().map(AccountId::as_str)))
             .select((people::account_id, people::display_name))
             .load(conn)?;

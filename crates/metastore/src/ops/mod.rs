@@ -19,6 +19,7 @@ pub(crate) mod pages;
 pub(crate) mod prune;
 pub(crate) mod runs;
 pub(crate) mod sessions;
+pub(crate) mod sites;
 pub(crate) mod small;
 pub(crate) mod spaces;
 pub(crate) mod tokens;

@@ -7,6 +7,7 @@ use domain::page::PageState;
 use domain::ports::store::StoreResult;
 use domain::run::RunStatus;
 
+use super::sites::{SITE, its_indexes};
 use crate::convert::db_time;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
@@ -71,9 +72,11 @@ fn removed_pages(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
 
 fn unneeded_bodies(conn: &mut Conn) -> Done<Vec<String>> {
     let needed = synced_pages::table
+        .filter(synced_pages::index_id.eq_any(its_indexes()))
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .select(synced_pages::page_id);
     Ok(bodies::table
+        .filter(bodies::site_id.eq(SITE))
         .filter(bodies::page_id.ne_all(needed))
         .select(bodies::page_id)
         .load(conn)?)
@@ -81,12 +84,14 @@ fn unneeded_bodies(conn: &mut Conn) -> Done<Vec<String>> {
 
 fn delete_bodies(conn: &mut Conn, ids: &[String]) -> Done<()> {
     let needed: Vec<String> = synced_pages::table
+        .filter(synced_pages::index_id.eq_any(its_indexes()))
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .filter(synced_pages::page_id.eq_any(ids))
         .select(synced_pages::page_id)
         .load(conn)?;
     let still: Vec<&String> = ids.iter().filter(|id| !needed.contains(id)).collect();
-    diesel::delete(bodies::table.filter(bodies::page_id.eq_any(still))).execute(conn)?;
+    let of_site = bodies::table.filter(bodies::site_id.eq(SITE));
+    diesel::delete(of_site.filter(bodies::page_id.eq_any(still))).execute(conn)?;
     Ok(())
 }
 
@@ -95,16 +100,18 @@ fn unwanted_comments(conn: &mut Conn) -> Done<bool> {
     let wanted = synced_pages::table
         .inner_join(indexes::table.on(indexes::id.eq(synced_pages::index_id)))
         .filter(indexes::include_comments)
+        .filter(indexes::site_id.eq(SITE))
         .filter(synced_pages::state.ne(PageState::Removed.as_str()))
         .select(synced_pages::page_id);
-    let pages: Vec<String> = comments::table
+    let of_site = comments::table.filter(comments::site_id.eq(SITE));
+    let pages: Vec<String> = of_site
         .filter(comments::page_id.ne_all(wanted))
         .select(comments::page_id)
         .distinct()
         .limit(SLICE)
         .load(conn)?;
     for ids in pages.chunks(IDS) {
-        diesel::delete(comments::table.filter(comments::page_id.eq_any(ids))).execute(conn)?;
+        diesel::delete(of_site.filter(comments::page_id.eq_any(ids))).execute(conn)?;
     }
     Ok(is_slice(pages.len()))
 }

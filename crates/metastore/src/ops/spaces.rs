@@ -7,6 +7,7 @@ use domain::content::Space;
 use domain::index::{IndexSpace, SpaceState};
 use domain::{IndexId, SpaceKey};
 
+use super::sites::its_indexes;
 use crate::dialect::{self, Conn};
 use crate::error::Done;
 use crate::rows::SpaceRow;
@@ -85,6 +86,7 @@ pub(crate) fn record(conn: &mut Conn, index: IndexId, seen: &[IndexSpace]) -> Do
 pub(crate) fn known(conn: &mut Conn) -> Done<Vec<Space>> {
     let rows: Vec<SpaceRow> = index_spaces::table
         .filter(index_spaces::space_id.is_not_null())
+        .filter(index_spaces::index_id.eq_any(its_indexes()))
         .order((index_spaces::space_id, index_spaces::last_sync_at.desc()))
         .select(SpaceRow::as_select())
         .load(conn)?;
@@ -118,6 +120,7 @@ pub(crate) fn keys(conn: &mut Conn, index: IndexId) -> Done<HashMap<String, Spac
     let index = index.to_string();
     let rows: Vec<SpaceRow> = index_spaces::table
         .filter(index_spaces::space_id.is_not_null())
+        .filter(index_spaces::index_id.eq_any(its_indexes()))
         .select(SpaceRow::as_select())
         .load(conn)?;
     let (own, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.index_id == index);

@@ -6,7 +6,7 @@ use domain::PageId;
 use domain::holding::{Flight, Have, Holding};
 use domain::index::{BackendKind, Remote};
 use domain::page::PageState;
-use domain::ports::store::{AdminStore, SyncStore};
+use domain::ports::store::{AdminStore, QueryStore, SyncStore};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 use crate::bed::Bed;
@@ -17,6 +17,59 @@ const BEFORE: &str = include_str!("../fixtures/before_holdings.sql");
 
 /// The index with all of that.
 const OPS: &str = "01a21fbd-4d70-7457-957c-57798a55961b";
+
+/// What is kept once for a site is as it was, and under its key.
+#[tokio::test]
+async fn what_an_older_version_kept_is_of_the_one_site() {
+    let bed = upgraded();
+    let mut raw = raw(&bed);
+    let texts = bed
+        .store
+        .texts(&["98344", "98346", "98348"].map(PageId::from));
+    let mut texts = texts.await.unwrap();
+    texts.sort_by(|a, b| a.page_id.cmp(&b.page_id));
+    let kept: Vec<_> = texts
+        .iter()
+        .map(|t| (t.page_id.as_str(), t.version, t.markdown.is_empty()))
+        .collect();
+    let is = [
+        ("98344", 8, false),
+        ("98346", 14, false),
+        ("98348", 11, false),
+    ];
+    assert_eq!(kept, is);
+    let used = bed.store.disk_use().await.unwrap();
+    assert_eq!((used.bodies, used.bodies_bytes), (3, 1620 + 2901 + 1950));
+    let person = ["712020:8a41c6d2-0b3e-4f97-8c15-2e7d90b6a331".into()];
+    let people = bed.store.known_people(&person).await.unwrap();
+    assert_eq!(people, [(person[0].clone(), "Jonas Weber".to_owned())]);
+
+    // Another site may have a page, a comment and a person of the same ids: nobody takes one for the other.
+    raw.batch_execute(
+        "INSERT INTO sites (id, base_url) VALUES (2, 'https://other.example');
+         INSERT INTO bodies (site_id, page_id, kind, version, converter, markdown_hash, stored_bytes, text_bytes, markdown, storage)
+         SELECT 2, page_id, kind, 77, converter, markdown_hash, 5, 9, markdown, storage FROM bodies;
+         INSERT INTO people (site_id, account_id, display_name) SELECT 2, account_id, 'Somebody else' FROM people;",
+    )
+    .unwrap();
+    let briefs = bed.store.body_briefs(&["98344".into()]).await.unwrap();
+    assert_eq!((briefs.len(), briefs[0].version), (1, 8));
+    assert_eq!(bed.store.known_people(&person).await.unwrap(), people);
+    let used = bed.store.disk_use().await.unwrap();
+    assert_eq!(used.bodies, 6, "the disk holds both");
+    let name = |site: Option<&str>| site.map(str::to_owned);
+    let named = async |url| bed.store.name_site(url).await.unwrap();
+    assert_eq!(named("https://a.example").await, None);
+    assert_eq!(named("https://a.example").await, None);
+    assert_eq!(
+        named("https://b.example").await,
+        name(Some("https://a.example"))
+    );
+}
+
+fn raw(bed: &Bed) -> SqliteConnection {
+    SqliteConnection::establish(&bed.store.path().to_string_lossy()).unwrap()
+}
 
 fn upgraded() -> Bed {
     let mut bed = Bed::new();

@@ -357,8 +357,9 @@ impl Writer {
     pub(crate) fn guard_bracket(&mut self) {
         let note = self.written().strip_suffix(']');
         let note = note.map(|text| text.trim_end_matches(|c: char| c.is_ascii_digit()));
-        if note.is_some_and(|text| text.ends_with("[^")) {
-            // A footnote of ours.
+        if note.is_some_and(|text| text.ends_with("[^") && !text.ends_with("\\[^")) {
+            // A footnote of ours: with what follows it would be a link, or the note itself.
+            self.out.push(' ');
             return;
         }
         if self.written().ends_with([']', '!']) && !self.out[..self.out.len() - 1].ends_with('\\') {
