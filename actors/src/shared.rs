@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use domain::content::ContentKind;
-use domain::event::{EventKind, NewEvent};
+use domain::event::NewEvent;
 use domain::index::{BackendKind, Index};
 use domain::overlap::Overlap;
 use domain::pace::Tail;
@@ -265,15 +265,7 @@ impl Shared {
         for record in records {
             let key = names.key(&record.facts.space_id).cloned();
             let page = record.to_page(key.unwrap_or_else(|| SpaceKey::from("")));
-            let mut data = serde_json::to_value(page).unwrap_or_default();
-            data["index_id"] = serde_json::json!(index);
-            data["run_id"] = serde_json::json!(run);
-            let event = NewEvent {
-                kind: EventKind::PageFailed,
-                index_id: index,
-                run_id: Some(run),
-                data,
-            };
+            let event = NewEvent::page_failed(&page, index, run);
             self.hub.publish(event).await;
         }
     }

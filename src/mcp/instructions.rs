@@ -5,8 +5,7 @@
 
 use super::caller::Caller;
 use super::knowledge::KnowledgeBase;
-use super::scope::Scope;
-use super::text::foreign;
+use super::scope::{Scope, ScopedSpace};
 use super::tools::missed;
 
 const HOW: &str = "\
@@ -29,11 +28,7 @@ pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
         return HOW.to_owned();
     };
     let spaces = scope.spaces();
-    let keys: Vec<String> = spaces
-        .iter()
-        .take(NAMED)
-        .map(|space| foreign(space.key.as_str()))
-        .collect();
+    let keys: Vec<String> = spaces.iter().take(NAMED).map(ScopedSpace::keys).collect();
     let others = if spaces.len() > NAMED {
         " and others"
     } else {

@@ -27,6 +27,17 @@ pub struct ScopedSpace<'a> {
     pub indexes: Vec<&'a str>,
 }
 
+impl ScopedSpace<'_> {
+    /// `ENG`, or `ENG (now PLATFORM in its addresses)` of a space that was given another key: either is understood.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        foreign(&match &self.space.alias {
+            Some(alias) => format!("{} (now {alias} in its addresses)", self.key),
+            None => self.key.to_string(),
+        })
+    }
+}
+
 impl Scope {
     /// An agent token opens its own index, always; else the agent that the request names; else everything.
     ///
@@ -130,8 +141,8 @@ impl Scope {
             .iter()
             .take(most)
             .map(|s| match &s.space.name {
-                Some(name) => format!("{} ({})", foreign(s.key.as_str()), foreign(name)),
-                None => foreign(s.key.as_str()),
+                Some(name) => format!("{} ({})", s.keys(), foreign(name)),
+                None => s.keys(),
             })
             .collect();
         if spaces.len() > most {

@@ -7,11 +7,13 @@ use simulators::llamacloud::LlamaCloudSim;
 use simulators::{Fault, LoggedRequest, RateLimit, RetryAfter};
 
 use crate::mcp_support::Client;
-use crate::support::{Service, id, site, start_program, until};
+use crate::support::{Service, id, site, start_program};
 
 const KEY: &str = "administrator-key";
 /// What a plan counts as a minute here, and what the program is told that it is. All waits that follow from it are as much shorter.
 const MINUTE: Duration = Duration::from_millis(600);
+/// No run takes longer, on a busy machine either.
+const LONGEST: Duration = Duration::from_secs(180);
 /// Requests in that minute.
 const PLAN: u32 = 20;
 
@@ -38,8 +40,34 @@ async fn asked(service: &Service) -> (u16, Value) {
 
 #[actix_web::test]
 async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
+    let (requests, refused) = synced_on_a_small_plan("v2").await;
+    let uploads = requests
+        .iter()
+        .filter(|request| request.template.ends_with("/files/upload") && request.status != 429);
+    assert_eq!(uploads.count(), 300);
+    let needed = requests.len() - refused;
+    assert!(
+        requests.len() * 10 <= needed * 11,
+        "{refused} refused beside {needed}"
+    );
+}
+
+/// Pipelines take 50 documents a request, so that most requests are questions, about the documents and of people.
+#[actix_web::test]
+async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
+    let (requests, _) = synced_on_a_small_plan("v1").await;
+    let uploads = requests.iter().filter(|request| {
+        let puts = request.method == "PUT" && request.template.ends_with("/documents");
+        puts && request.status != 429
+    });
+    assert_eq!(uploads.count(), 6);
+}
+
+/// Syncs 300 pages on a small plan while questions are asked; answers the requests that came to the store, and how many of them were
+/// refused.
+async fn synced_on_a_small_plan(api: &str) -> (Vec<LoggedRequest>, usize) {
     let store = LlamaCloudSim::builder().start().await.unwrap();
-    let service = service(&store, 5, "v2").await;
+    let service = service(&store, 5, api).await;
     let index = service.synced_index("small", &["OPS"]).await;
     for n in 0..300 {
         let body = format!("<p>Host number {n} is a zebra, too.</p>");
@@ -60,7 +88,9 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
     assert_eq!(status, 202, "{run}");
     let path = format!("/api/runs/{}", id(&run));
     let (mut questions, mut by_index) = (0, 0);
-    let run = until("the run is over", async || {
+    let began = Instant::now();
+    let run = loop {
+        assert!(began.elapsed() < LONGEST, "the run does not end");
         let (status, answer) = asked(&service).await;
         assert_eq!(status, 200, "{answer}");
         assert!(
@@ -71,9 +101,10 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
         by_index += u32::from(answer["source"] == "index");
         tokio::time::sleep(MINUTE / 4).await;
         let (_, run) = service.get(&path).await;
-        (!run["finished_at"].is_null()).then_some(run)
-    })
-    .await;
+        if !run["finished_at"].is_null() {
+            break run;
+        }
+    };
     assert_eq!(
         [
             &run["status"],
@@ -83,17 +114,12 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
         [&json!("succeeded"), &json!(300), &json!(0)],
         "{run}"
     );
-    assert!(questions > 10 && by_index > 0, "{by_index} of {questions}");
+    assert!(by_index > 0, "{by_index} of {questions}");
     let requests = store.requests();
     let refused = requests.iter().filter(|r| r.status == 429).count();
-    let uploads = |r: &&LoggedRequest| r.template.ends_with("/files/upload") && r.status != 429;
-    assert_eq!(requests.iter().filter(uploads).count(), 300);
-    let needed = requests.len() - refused;
-    assert!(
-        requests.len() * 10 <= needed * 11,
-        "{refused} refused beside {needed}"
-    );
+    assert!(refused > 0, "the plan was none");
     service.stop().await;
+    (requests, refused)
 }
 
 #[actix_web::test]

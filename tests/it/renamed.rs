@@ -56,7 +56,10 @@ async fn both_keys_of_a_renamed_space_are_understood_and_shown() {
     }
 
     let mut client = Client::open(&service.base, "?agent_id=team", KEY).await;
-    client.initialize().await;
+    let opened = client.initialize().await;
+    let instructions = opened["result"]["instructions"].as_str().unwrap();
+    let named = "Indexed spaces: ENG (now TEAM in its addresses).";
+    assert!(instructions.ends_with(named), "{instructions}");
     let mut tool = async |number, name: &str, arguments: Value| {
         let params = json!({"name": name, "arguments": arguments});
         client.ask(number, "tools/call", params).await["result"].clone()
@@ -66,6 +69,20 @@ async fn both_keys_of_a_renamed_space_are_understood_and_shown() {
     assert!(
         text.contains("| ENG (now TEAM in its addresses) |"),
         "{text}"
+    );
+    // Whoever names neither is told both.
+    let arguments = json!({"query": "falcon", "space": "NONE"});
+    let found = tool(6, "search_confluence", arguments).await;
+    let text = found["content"][0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("ENG (now TEAM in its addresses) (Engineering)"),
+        "{text}"
+    );
+    let changes = tool(7, "recent_changes", json!({"space": "team"})).await;
+    assert_eq!(
+        length(&changes["structuredContent"]["items"]),
+        4,
+        "{changes}"
     );
     for (number, named) in [(2, "ENG"), (3, "TEAM"), (4, "team")] {
         let found = tool(

@@ -7,4 +7,8 @@ set -euo pipefail
 minutes=${1:-30}
 binary=$(realpath "${2:-$built/mcp-confluence}")
 start_demo "$binary" "$scratch/demo.log"
-python3 "$root/tests/soak/soak.py" "$url" "$demo" "$minutes"
+python3 "$root/tests/soak/soak.py" "$url" "$demo" "$minutes" || {
+  kill -0 "$demo" 2>/dev/null || { wait "$demo" || echo "FAIL the service ended with status $?"; }
+  tail -50 "$scratch/demo.log"
+  exit 1
+}

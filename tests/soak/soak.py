@@ -138,8 +138,11 @@ def user(seed):
 
 
 def memory():
-    with open(f"/proc/{PID}/status") as status:
-        found = dict(line.split(":", 1) for line in status)
+    try:
+        with open(f"/proc/{PID}/status") as status:
+            found = dict(line.split(":", 1) for line in status)
+    except FileNotFoundError:
+        sys.exit("the service is gone")
     return int(found["VmRSS"].split()[0]) / 1024, int(found["Threads"]), len(__import__("os").listdir(f"/proc/{PID}/fd"))
 
 

@@ -61,27 +61,6 @@ impl Fetchers {
         }
     }
 
-    pub(crate) async fn whoami(&self) -> Result<Account, RunError> {
-        self.ask(|source| async move { source.whoami().await })
-            .await
-    }
-
-    pub(crate) async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, RunError> {
-        self.ask(|source| {
-            let ids = ids.to_vec();
-            async move { source.spaces_by_id(&ids).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, RunError> {
-        self.ask(|source| {
-            let keys = keys.to_vec();
-            async move { source.spaces_by_key(&keys).await }
-        })
-        .await
-    }
-
     /// One answer of a listing. Where it brings bodies, they may be in memory as long as the right to that is held.
     pub(crate) async fn list(
         &self,
@@ -130,42 +109,6 @@ impl Fetchers {
         Ok((items, held))
     }
 
-    pub(crate) async fn one(
-        &self,
-        kind: ContentKind,
-        id: &PageId,
-    ) -> Result<Option<SourcePage>, RunError> {
-        self.ask(|source| {
-            let id = id.clone();
-            async move { source.one(kind, &id).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn facts(
-        &self,
-        query: &FactsQuery,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<ContentFacts>, RunError> {
-        self.ask(|source| {
-            let (query, cursor) = (query.clone(), cursor.cloned());
-            async move { source.facts(&query, cursor.as_ref()).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn facts_of(
-        &self,
-        kind: ContentKind,
-        id: &PageId,
-    ) -> Result<Option<ContentFacts>, RunError> {
-        self.ask(|source| {
-            let id = id.clone();
-            async move { source.facts_of(kind, &id).await }
-        })
-        .await
-    }
-
     /// The rendered body of one page; tried once, since storage stands without it.
     pub(crate) async fn rendered(
         &self,
@@ -177,97 +120,6 @@ impl Fetchers {
             async move { source.rendered(kind, &id).await }
         });
         Ok(asked.await?.0)
-    }
-
-    pub(crate) async fn recent_comments(
-        &self,
-        place: CommentPlace,
-        limit: usize,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceComment>, RunError> {
-        self.ask(|source| {
-            let cursor = cursor.cloned();
-            async move { source.recent_comments(place, limit, cursor.as_ref()).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn comments(
-        &self,
-        query: &CommentsQuery,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceComment>, RunError> {
-        self.ask(|source| {
-            let (query, cursor) = (query.clone(), cursor.cloned());
-            async move { source.comments(&query, cursor.as_ref()).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn comment(
-        &self,
-        place: CommentPlace,
-        id: &PageId,
-    ) -> Result<Option<SourceComment>, RunError> {
-        self.ask(|source| {
-            let id = id.clone();
-            async move { source.comment(place, &id).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn recent_files(
-        &self,
-        limit: usize,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceFile>, RunError> {
-        self.ask(|source| {
-            let cursor = cursor.cloned();
-            async move { source.recent_files(limit, cursor.as_ref()).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn files(
-        &self,
-        space: &SpaceKey,
-        reach: Reach,
-        cursor: Option<&Cursor>,
-    ) -> Result<Batch<SourceFile>, RunError> {
-        self.ask(|source| {
-            let (space, cursor) = (space.clone(), cursor.cloned());
-            async move { source.files(&space, reach, cursor.as_ref()).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, RunError> {
-        self.ask(|source| {
-            let id = id.clone();
-            async move { source.file(&id).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn download(
-        &self,
-        page: &PageId,
-        file: &PageId,
-        max_bytes: usize,
-    ) -> Result<Vec<u8>, RunError> {
-        self.ask(|source| {
-            let (page, file) = (page.clone(), file.clone());
-            async move { source.download(&page, &file, max_bytes).await }
-        })
-        .await
-    }
-
-    pub(crate) async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, RunError> {
-        self.ask(|source| {
-            let ids = ids.to_vec();
-            async move { source.people(&ids).await }
-        })
-        .await
     }
 
     async fn ask<T, F>(&self, request: impl Fn(Arc<dyn ContentSource>) -> F) -> Result<T, RunError>
@@ -341,6 +193,45 @@ impl Fetchers {
             self.stop.sleep(wait).await?;
         }
     }
+}
+
+/// Questions that are passed on as they are. What they name is copied, since a fetcher may outlive who asked: what is borrowed
+/// (`ref`), what may be (`opt`), and what is copied anyway (`val`).
+macro_rules! questions {
+    ($($name:ident($($how:ident $argument:ident: $given:ty),*) -> $answer:ty;)+) => {
+        impl Fetchers {
+            $(pub(crate) async fn $name(&self $(, $argument: $given)*) -> Result<$answer, RunError> {
+                self.ask(|source| {
+                    $(let $argument = questions!(@keep $how $argument);)*
+                    async move { source.$name($(questions!(@lend $how $argument)),*).await }
+                })
+                .await
+            })+
+        }
+    };
+    (@keep ref $argument:ident) => { $argument.to_owned() };
+    (@lend ref $argument:ident) => { &$argument };
+    (@keep opt $argument:ident) => { $argument.cloned() };
+    (@lend opt $argument:ident) => { $argument.as_ref() };
+    (@keep val $argument:ident) => { $argument };
+    (@lend val $argument:ident) => { $argument };
+}
+
+questions! {
+    whoami() -> Account;
+    spaces_by_id(ref ids: &[SpaceId]) -> Vec<Space>;
+    spaces_by_key(ref keys: &[SpaceKey]) -> Vec<Space>;
+    one(val kind: ContentKind, ref id: &PageId) -> Option<SourcePage>;
+    facts(ref query: &FactsQuery, opt cursor: Option<&Cursor>) -> Batch<ContentFacts>;
+    facts_of(val kind: ContentKind, ref id: &PageId) -> Option<ContentFacts>;
+    recent_comments(val place: CommentPlace, val limit: usize, opt cursor: Option<&Cursor>) -> Batch<SourceComment>;
+    comments(ref query: &CommentsQuery, opt cursor: Option<&Cursor>) -> Batch<SourceComment>;
+    comment(val place: CommentPlace, ref id: &PageId) -> Option<SourceComment>;
+    recent_files(val limit: usize, opt cursor: Option<&Cursor>) -> Batch<SourceFile>;
+    files(ref space: &SpaceKey, val reach: Reach, opt cursor: Option<&Cursor>) -> Batch<SourceFile>;
+    file(ref id: &PageId) -> Option<SourceFile>;
+    download(ref page: &PageId, ref file: &PageId, val max_bytes: usize) -> Vec<u8>;
+    people(ref ids: &[AccountId]) -> Vec<Person>;
 }
 
 fn bytes_of(items: &[SourcePage]) -> usize {

@@ -346,10 +346,7 @@ impl Index {
         likeness: Likeness,
         wanted: usize,
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
-        let mut look = wanted * 2 + 16;
-        if !likeness.is_empty() {
-            look = look.max(fusion::NEAREST);
-        }
+        let look = wanted * 2 + 16;
         let (mut best, all_by_words) = scored(asked, ranges, &likeness, look);
         let found = places(connection, &best.chunks)?;
         if all_by_words {
@@ -372,7 +369,7 @@ impl Index {
 }
 
 /// The best `look` chunks by the lists of all words and by meaning, those among them that are gone included unless `ranges` leave them
-/// out; and whether they are all that hold a word.
+/// out; and whether they are all that there are.
 fn scored(
     asked: &[Asked],
     ranges: Option<&[(i64, i64)]>,
@@ -392,14 +389,21 @@ fn scored(
         return (best, all);
     }
     let nearest = likeness.nearest();
-    let mut best = scoring::best(walks, &weights, ranges, &nearest.chunks, look);
-    let all = best.chunks.len() < look;
+    let mut best = scoring::best(
+        walks,
+        &weights,
+        ranges,
+        &nearest.chunks,
+        look.max(fusion::NEAREST),
+    );
     let words = asked.iter().filter(|asked| asked.word.kind != Kind::Whole);
     let unknown = words.clone().filter(|asked| asked.unknown).count();
     let weight = fusion::weight(words.count(), unknown);
     let mut by_words = std::mem::take(&mut best.chunks);
     by_words.append(&mut best.also);
     best.chunks = fusion::fused(by_words, &nearest, likeness, weight);
+    // Reading where each stands takes longer than all of the above.
+    let all = best.chunks.len() < look;
     best.chunks.truncate(look);
     (best, all)
 }

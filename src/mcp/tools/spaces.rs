@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use domain::index::{IndexSpace, SpaceState};
+use domain::index::SpaceState;
 use serde_json::json;
 
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, scope, to_value, with_list};
@@ -38,7 +38,7 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
         );
         let row = format!(
             "| {} | {linked} | {} | {synced} | {} |\n",
-            text::foreign(&keys(space.space)),
+            space.keys(),
             space.space.pages,
             remark(space.space.state),
         );
@@ -76,14 +76,6 @@ pub async fn call(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<ToolAnswer,
     let about = json!({"next_cursor": null, "as_of": scope.as_of()});
     let structured = with_list(about, "items", items);
     Ok(ToolAnswer::new(out, &structured))
-}
-
-/// `ENG`, or `ENG (now PLATFORM in its addresses)` of a space that was given another key: either is understood.
-fn keys(space: &IndexSpace) -> String {
-    match &space.alias {
-        Some(alias) => format!("{} (now {alias} in its addresses)", space.present_key()),
-        None => space.present_key().to_string(),
-    }
 }
 
 const fn remark(state: SpaceState) -> &'static str {

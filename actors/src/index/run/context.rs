@@ -374,9 +374,41 @@ impl RunCtx {
         });
     }
 
+    /// What came of reading something of an optional part; `None`: it could not be read, which is noted.
+    pub(super) fn optional<T>(
+        &self,
+        part: Part,
+        what: &str,
+        outcome: Result<T, RunError>,
+    ) -> Result<Option<T>, RunError> {
+        match outcome {
+            Ok(read) => Ok(Some(read)),
+            Err(failure) => {
+                self.note_missing(part, what, &failure.recoverable_for(part)?);
+                Ok(None)
+            }
+        }
+    }
+
     /// Whether Confluence refused all of an optional part in this run.
     pub(super) fn is_refused(&self, part: Part) -> bool {
         self.find(|f| f.missing.get(&part).is_some_and(|missing| missing.refused))
+    }
+
+    /// What came of reading something of a space; `None`: it could not be read, which is noted, and the others go on.
+    pub(super) fn of_space<T>(
+        &self,
+        space: &SeenSpace,
+        what: &str,
+        outcome: Result<T, RunError>,
+    ) -> Result<Option<T>, RunError> {
+        match outcome {
+            Ok(read) => Ok(Some(read)),
+            Err(failure) => {
+                self.trouble_with(space, &format!("{what}{}", failure.recoverable()?));
+                Ok(None)
+            }
+        }
     }
 
     pub(super) fn trouble_with(&self, space: &SeenSpace, what: &str) {

@@ -76,13 +76,10 @@ fn unlisted(ctx: &RunCtx, spaces: &[SeenSpace]) -> Vec<SeenSpace> {
 /// What was said since the last time, and what is kept of pages that were touched; answers the pages whose comments are others
 /// than before.
 async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<PageId>, RunError> {
-    let (mut pages, newest) = match comments::poll(ctx).await {
-        Ok(found) => found,
-        Err(failure) => {
-            let error = failure.recoverable_for(Part::Comments)?;
-            ctx.note_missing(Part::Comments, "new ones could not be read", &error);
-            return Ok(Vec::new());
-        }
+    let polled = comments::poll(ctx).await;
+    let polled = ctx.optional(Part::Comments, "new ones could not be read", polled)?;
+    let Some((mut pages, newest)) = polled else {
+        return Ok(Vec::new());
     };
     pages.extend(touched.iter().cloned());
     pages.extend(comments::look_again(ctx).await?);
@@ -94,13 +91,10 @@ async fn poll_comments(ctx: &RunCtx, touched: &HashSet<PageId>) -> Result<Vec<Pa
 
 /// Files that were attached or replaced since the last time.
 async fn poll_files(ctx: &RunCtx) -> Result<Vec<PageId>, RunError> {
-    let (files, newest) = match files::poll(ctx).await {
-        Ok(found) => found,
-        Err(failure) => {
-            let error = failure.recoverable_for(Part::Files)?;
-            ctx.note_missing(Part::Files, "new ones could not be listed", &error);
-            return Ok(Vec::new());
-        }
+    let polled = files::poll(ctx).await;
+    let polled = ctx.optional(Part::Files, "new ones could not be listed", polled)?;
+    let Some((files, newest)) = polled else {
+        return Ok(Vec::new());
     };
     remember(ctx, files::WALK, newest).await?;
     Ok(files)

@@ -69,15 +69,10 @@ async fn poll_comments(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Time
     if !ctx.settings().include_comments || spaces.is_empty() {
         return Ok(None);
     }
-    match comments::poll(ctx).await {
-        Ok((_, newest)) => Ok(newest),
-        Err(failure) => {
-            // The walks over the spaces read all comments; the next poll reads more, and misses nothing.
-            let error = failure.recoverable_for(Part::Comments)?;
-            ctx.note_missing(Part::Comments, "the newest could not be listed", &error);
-            Ok(None)
-        }
-    }
+    // Where it fails, the walks over the spaces read all comments; the next poll reads more, and misses nothing.
+    let polled = comments::poll(ctx).await;
+    let polled = ctx.optional(Part::Comments, "the newest could not be listed", polled)?;
+    Ok(polled.and_then(|(_, newest)| newest))
 }
 
 /// As [`poll_comments`], for attached files.
@@ -85,14 +80,9 @@ async fn poll_files(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Option<Timesta
     if !ctx.settings().include_attachments || spaces.is_empty() {
         return Ok(None);
     }
-    match files::poll(ctx).await {
-        Ok((_, newest)) => Ok(newest),
-        Err(failure) => {
-            let error = failure.recoverable_for(Part::Files)?;
-            ctx.note_missing(Part::Files, "the newest could not be listed", &error);
-            Ok(None)
-        }
-    }
+    let polled = files::poll(ctx).await;
+    let polled = ctx.optional(Part::Files, "the newest could not be listed", polled)?;
+    Ok(polled.and_then(|(_, newest)| newest))
 }
 
 /// One space; what it did not list is answered. Trouble with it is noted, and no reason to stop.
@@ -103,54 +93,42 @@ async fn one_space(
     let mut seen = HashSet::new();
     let mut empty = Vec::new();
     for kind in ctx.kinds() {
-        match walk(ctx, space, *kind).await {
-            Ok(named) => {
-                if named.is_empty() {
-                    empty.push(*kind);
-                }
-                seen.extend(named);
-            }
-            Err(failure) => {
-                let error = failure.recoverable()?;
-                ctx.trouble_with(space, &error.to_string());
-                return Ok(BTreeMap::new());
-            }
+        let walked = walk(ctx, space, *kind).await;
+        let Some(named) = ctx.of_space(space, "", walked)? else {
+            return Ok(BTreeMap::new());
+        };
+        if named.is_empty() {
+            empty.push(*kind);
         }
+        seen.extend(named);
     }
     let mut absent = absent(ctx, space, &seen, &empty).await?;
-    if ctx.run.kind == RunKind::Full
-        && let Err(failure) = check_by_id(ctx, &seen).await
-    {
-        let error = failure.recoverable()?;
-        ctx.trouble_with(space, &error.to_string());
+    if ctx.run.kind == RunKind::Full {
+        let checked = check_by_id(ctx, &seen).await;
+        ctx.of_space(space, "", checked)?;
     }
     if ctx.settings().include_attachments && !ctx.is_refused(Part::Files) {
-        match files::of_space(ctx, space, &seen).await {
-            Ok(missing) => absent.extend(missing),
-            Err(failure) => {
-                let error = failure.recoverable_for(Part::Files)?;
-                let what = format!("those of {} could not be listed", space.given);
-                ctx.note_missing(Part::Files, &what, &error);
-            }
-        }
+        let missing = files::of_space(ctx, space, &seen).await;
+        let what = format!("those of {} could not be listed", space.given);
+        absent.extend(
+            ctx.optional(Part::Files, &what, missing)?
+                .into_iter()
+                .flatten(),
+        );
     }
-    if ctx.settings().include_comments
-        && !ctx.is_refused(Part::Comments)
-        && let Err(failure) = comments::of_space(ctx, space).await
-    {
-        let error = failure.recoverable_for(Part::Comments)?;
+    if ctx.settings().include_comments && !ctx.is_refused(Part::Comments) {
+        let read = comments::of_space(ctx, space).await;
         let what = format!("those in {} could not be read", space.given);
-        ctx.note_missing(Part::Comments, &what, &error);
+        ctx.optional(Part::Comments, &what, read)?;
     }
     let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
-    if ctx.needs_facts()
-        && let Err(failure) = learn(ctx, space, &seen, &mut reconciler).await
-    {
-        let error = failure.recoverable()?;
-        ctx.trouble_with(
+    if ctx.needs_facts() {
+        let learned = learn(ctx, space, &seen, &mut reconciler).await;
+        ctx.of_space(
             space,
-            &format!("labels and restrictions could not be read: {error}"),
-        );
+            "labels and restrictions could not be read: ",
+            learned,
+        )?;
     }
     reconciler.decide(Which::All).await?;
     ctx.find(|f| f.listed.insert(space.given.clone()));

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use confluence::ConfluenceClient;
 use confluence::probe::{ASSUMPTIONS, Prober};
+use confluence::{ConfluenceClient, ConfluenceConfig};
 use simulators::confluence::{Account, ConfluenceSim, CqlSpaceKeys, NextLinks, Site, Switches};
 use simulators::{Fault, Matcher};
 use upstream::probe::Verdict::{Broken, Held, Unknown};
 use upstream::probe::{Finding, NO_ANSWER, Notebook, Verdict, go_through};
 
-use crate::simulated::{SCOPES, client, site_of, start};
+use crate::simulated::{SCOPES, settings, site_of, start};
 use crate::support::config;
 
 /// Requests of one probe of a site that has everything.
@@ -20,7 +21,20 @@ const REQUESTS: u32 = 27;
 fn whole_site(pages: usize) -> Site {
     let (site, _) = site_of(pages);
     site.alias_space("ENG", "TEAM");
+    // The page with the lowest id is the oldest for sure, however fast the others were made.
+    let earlier = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    site.at(earlier).edit(site.homepage("ENG"), "<p>Home</p>");
     site
+}
+
+/// No answer comes too late for a probe, however busy the machine.
+fn patient(mut config: ConfluenceConfig) -> ConfluenceClient {
+    config.request_timeout = Duration::from_secs(60);
+    ConfluenceClient::new(&config).unwrap()
+}
+
+fn client(sim: &ConfluenceSim) -> ConfluenceClient {
+    patient(settings(sim))
 }
 
 /// More than one answer holds.
@@ -282,7 +296,7 @@ fn gateway_client(sim: &ConfluenceSim) -> ConfluenceClient {
     let mut config = config(&sim.gateway_url());
     config.email = "s@example.com".to_owned();
     config.api_token = "scoped".to_owned().into();
-    ConfluenceClient::new(&config).unwrap()
+    patient(config)
 }
 
 #[tokio::test]

@@ -23,10 +23,8 @@ const OPS: &str = "01a21fbd-4d70-7457-957c-57798a55961b";
 async fn what_an_older_version_kept_is_of_the_one_site() {
     let bed = upgraded();
     let mut raw = raw(&bed);
-    let texts = bed
-        .store
-        .texts(&["98344", "98346", "98348"].map(PageId::from));
-    let mut texts = texts.await.unwrap();
+    let pages = ["98344", "98346", "98348"].map(PageId::from);
+    let mut texts = bed.store.texts(&pages).await.unwrap();
     texts.sort_by(|a, b| a.page_id.cmp(&b.page_id));
     let kept: Vec<_> = texts
         .iter()

@@ -245,6 +245,25 @@ fn footnotes_and_tables_out_of_order_lose_nothing() {
     ]);
 }
 
+/// With a bracket right behind it a note's mark would be part of a link, or the note itself.
+#[test]
+fn footnotes_keep_off_what_follows() {
+    let note = mac("footnote", &[], &rich("n"));
+    let link = "<a href=\"https://e.com/x\">x</a>";
+    for (behind, written) in [
+        ("[App]", "[App]"),
+        ("(see)", "(see)"),
+        (": so", ": so"),
+        (link, "[x](https://e.com/x)"),
+    ] {
+        let body = format!("<p>a{note}{behind}</p>");
+        check(&[(&body, &format!("a[^1] {written}\n\n[^1]: n"))]);
+    }
+    let two = format!("<p>{note}{note}</p>");
+    check(&[(&two, "[^1][^2]\n\n[^1]: n\n\n[^2]: n")]);
+    check(&[("<p>[^1](see)</p>", "\\[^1\\](see)")]);
+}
+
 #[test]
 fn captions_and_tables_out_of_order_lose_nothing() {
     check(&[(

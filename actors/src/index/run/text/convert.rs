@@ -345,17 +345,9 @@ async fn ask_for_rendered(
     let mut answers = futures_util::stream::iter(asked).buffer_unordered(RENDERED_AT_ONCE);
     let mut rendered = HashMap::new();
     while let Some((at, answer)) = answers.next().await {
-        match answer {
-            Ok(Some(html)) => {
-                rendered.insert(at, html);
-            }
-            Ok(None) => {}
-            Err(failure) => {
-                let error = failure.recoverable_for(Part::Rendered)?;
-                let what = format!("those of {} could not be fetched", bodies[at].page);
-                ctx.note_missing(Part::Rendered, &what, &error);
-            }
-        }
+        let what = format!("those of {} could not be fetched", bodies[at].page);
+        let html = ctx.optional(Part::Rendered, &what, answer)?.flatten();
+        rendered.extend(html.map(|html| (at, html)));
     }
     Ok(rendered)
 }
