@@ -188,9 +188,11 @@ fn an_index_moves_to_another_store() {
         bench
             .cloud
             .with(|shelf| shelf.never_ingest.extend(late.map(str::to_owned)));
+        bench.site.take_log();
         let run = bench.engine.move_index(index, BackendKind::LlamaCloud);
         let run = run.await.unwrap().unwrap();
         bench.ended(run.id).await;
+        assert_eq!(bench.site.take_log(), Vec::<String>::new());
         let mut story = Story::of(&bench, index);
         story.then("two documents do not become searchable").await;
         bench.cloud.with(|shelf| shelf.never_ingest.clear());
@@ -198,7 +200,6 @@ fn an_index_moves_to_another_store() {
         bench.over(index).await;
         story.then("they do, later").await;
         assert!(bench.shelf.documents().is_empty());
-        assert_eq!(bench.site.take_log(), Vec::<String>::new());
         insta::assert_snapshot!("moved_store", story.told());
     });
 }
