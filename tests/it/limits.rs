@@ -14,9 +14,6 @@ const KEY: &str = "administrator-key";
 const MINUTE: Duration = Duration::from_millis(600);
 /// No run takes longer, on a busy machine either.
 const LONGEST: Duration = Duration::from_secs(180);
-/// Requests in that minute.
-const PLAN: u32 = 20;
-
 async fn service(store: &LlamaCloudSim, pages: usize, api: &str) -> Service {
     let minute = MINUTE.as_millis().to_string();
     let settings = [
@@ -40,7 +37,7 @@ async fn asked(service: &Service) -> (u16, Value) {
 
 #[actix_web::test]
 async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
-    let (requests, refused) = synced_on_a_small_plan("v2").await;
+    let (requests, refused) = synced_on_a_small_plan("v2", 20).await;
     let uploads = requests
         .iter()
         .filter(|request| request.template.ends_with("/files/upload") && request.status != 429);
@@ -55,7 +52,7 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
 /// Pipelines take 50 documents a request, so that most requests are questions, about the documents and of people.
 #[actix_web::test]
 async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
-    let (requests, _) = synced_on_a_small_plan("v1").await;
+    let (requests, _) = synced_on_a_small_plan("v1", 4).await;
     let uploads = requests.iter().filter(|request| {
         let puts = request.method == "PUT" && request.template.ends_with("/documents");
         puts && request.status != 429
@@ -63,9 +60,9 @@ async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
     assert_eq!(uploads.count(), 6);
 }
 
-/// Syncs 300 pages on a small plan while questions are asked; answers the requests that came to the store, and how many of them were
-/// refused.
-async fn synced_on_a_small_plan(api: &str) -> (Vec<LoggedRequest>, usize) {
+/// Syncs 300 pages on a plan of so many requests a minute while questions are asked; answers the requests that came to the store, and
+/// how many of them were refused.
+async fn synced_on_a_small_plan(api: &str, plan: u32) -> (Vec<LoggedRequest>, usize) {
     let store = LlamaCloudSim::builder().start().await.unwrap();
     let service = service(&store, 5, api).await;
     let index = service.synced_index("small", &["OPS"]).await;
@@ -77,8 +74,8 @@ async fn synced_on_a_small_plan(api: &str) -> (Vec<LoggedRequest>, usize) {
     store.reset_log();
     store.switches(|s| {
         s.rate_limit = Some(RateLimit {
-            per_second: f64::from(PLAN) / MINUTE.as_secs_f64(),
-            burst: PLAN,
+            per_second: f64::from(plan) / MINUTE.as_secs_f64(),
+            burst: plan,
             shared: true,
             retry_after: RetryAfter::Missing,
         });
