@@ -13,7 +13,7 @@ ARG COMMIT=unknown
 RUN --mount=type=cache,id=mcp-confluence-cargo-registry,target=/usr/local/cargo/registry,sharing=locked \
     export RUSTUP_TOOLCHAIN="$RUST_VERSION" RUSTFLAGS="-C target-feature=+crt-static" MCP_CONFLUENCE_COMMIT="$COMMIT" \
     && host="$(rustc -vV | sed -n 's/^host: //p')" \
-    && cargo build --profile dist --locked --target "$host" --bin mcp-confluence \
+    && cargo build --profile dist --locked --no-default-features --target "$host" --bin mcp-confluence \
     && cp "target/$host/dist/mcp-confluence" /mcp-confluence \
     && /mcp-confluence --version | grep -F "$COMMIT" \
     && mkdir /data

@@ -5,6 +5,7 @@
 
 mod backup;
 mod convert;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod engine_or_service;
@@ -53,6 +54,7 @@ enum Command {
     /// Run the service (what happens without a command).
     Serve,
     /// Run the service against a simulated Confluence with sample spaces: no account, no key, nothing kept.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Sync one index, or all, in sight; beside a running service the order is handed over and followed.
     Sync(sync::SyncArgs),
@@ -181,6 +183,7 @@ async fn run(command: Command) -> CliResult {
     let mut signals = Signals::take_over().map_err(CliError::failed)?;
     match command {
         Command::Serve => serve::run(&mut signals).await,
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &mut signals).await,
         Command::Sync(args) => sync::run(&args, &mut signals).await,
         // Neither is to be left half done, and both are over in no time, or bounded by who started them.
