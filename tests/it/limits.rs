@@ -52,7 +52,7 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
 /// Pipelines take 50 documents a request, so that most requests are questions, about the documents and of people.
 #[actix_web::test]
 async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
-    let (requests, _) = synced_on_a_small_plan("v1", 4).await;
+    let (requests, _) = synced_on_a_small_plan("v1", 8).await;
     let uploads = requests.iter().filter(|request| {
         let puts = request.method == "PUT" && request.template.ends_with("/documents");
         puts && request.status != 429

@@ -77,24 +77,25 @@ async fn printed(bench: &Bench, index: IndexId) -> String {
         runs(bench, index).await,
     );
     let mut pages = pages(bench, index).await;
-    let objects = [
-        Some(("serving", state.serving)),
-        state.filling.map(|id| ("filling", id)),
-    ];
-    for (role, object) in objects.into_iter().flatten() {
+    for (column, object) in [(8, Some(state.serving)), (9, state.filling)] {
+        let Some(object) = object else { continue };
         let held = bench.store.holdings(object, None, 10_000).await.unwrap();
         for row in held {
             let page = pages
-                .iter_mut()
-                .find(|page| page.id == row.page_id.as_str());
-            let cell = holding(&row.holding);
-            match page {
-                Some(page) => page.cells.push(format!("{role}: {cell}")),
-                None => pages.push(Line {
-                    id: row.page_id.to_string(),
-                    cells: vec![format!("no page, {role}: {cell}")],
-                }),
-            }
+                .iter()
+                .position(|page| page.id == row.page_id.as_str());
+            let at = match page {
+                Some(at) => at,
+                None => {
+                    pages.push(Line {
+                        id: row.page_id.to_string(),
+                        cells: vec!["no page".to_owned()],
+                    });
+                    pages.len() - 1
+                }
+            };
+            pages[at].cells.resize(column, String::new());
+            pages[at].cells.push(holding(&row.holding));
         }
     }
     let lines = alike(pages);
@@ -102,7 +103,7 @@ async fn printed(bench: &Bench, index: IndexId) -> String {
         &mut text,
         &[
             "pages", "version", "text", "labels", "readers", "standing", "state", "next try",
-            "reason", "store",
+            "reason", "serving", "filling",
         ],
         lines,
     );
