@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use simulators::llamacloud::LlamaCloudSim;
-use simulators::{Fault, LoggedRequest, RateLimit, RetryAfter};
+use simulators::{Fault, LoggedRequest, Matcher, RateLimit, RetryAfter};
 
 use crate::mcp_support::Client;
 use crate::support::{Service, id, site, start_program};
@@ -37,11 +37,19 @@ async fn asked(service: &Service) -> (u16, Value) {
 
 #[actix_web::test]
 async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
-    let (requests, refused) = synced_on_a_small_plan("v2", 20).await;
+    let plan = RateLimit {
+        per_second: 20.0 / MINUTE.as_secs_f64(),
+        burst: 20,
+        shared: true,
+        retry_after: RetryAfter::Missing,
+    };
+    let begin = |store: &LlamaCloudSim| store.switches(|s| s.rate_limit = Some(plan));
+    let (requests, refused) = synced_while_asked("v2", begin).await;
     let uploads = requests
         .iter()
         .filter(|request| request.template.ends_with("/files/upload") && request.status != 429);
     assert_eq!(uploads.count(), 300);
+    assert!(refused > 0, "the plan was none");
     let needed = requests.len() - refused;
     assert!(
         requests.len() * 10 <= needed * 11,
@@ -49,10 +57,16 @@ async fn a_small_plan_is_learned_uploads_wait_and_every_question_is_answered() {
     );
 }
 
-/// Pipelines take 50 documents a request, so that most requests are questions, about the documents and of people.
+/// Pipelines take 50 documents a request: of a plan that is small they see few refusals, which come in a row.
 #[actix_web::test]
 async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
-    let (requests, _) = synced_on_a_small_plan("v1", 8).await;
+    let refusals = |store: &LlamaCloudSim| {
+        let fault = Fault::RateLimited(RetryAfter::Missing);
+        let uploads = Matcher::endpoint("/pipelines/{pipeline_id}/documents").method("PUT");
+        store.fail_next(uploads, 8, fault);
+    };
+    let (requests, refused) = synced_while_asked("v1", refusals).await;
+    assert_eq!(refused, 8);
     let uploads = requests.iter().filter(|request| {
         let puts = request.method == "PUT" && request.template.ends_with("/documents");
         puts && request.status != 429
@@ -60,9 +74,12 @@ async fn pipelines_on_a_small_plan_are_filled_without_a_failed_run() {
     assert_eq!(uploads.count(), 6);
 }
 
-/// Syncs 300 pages on a plan of so many requests a minute while questions are asked; answers the requests that came to the store, and
-/// how many of them were refused.
-async fn synced_on_a_small_plan(api: &str, plan: u32) -> (Vec<LoggedRequest>, usize) {
+/// Syncs 300 pages while questions are asked, from when the store has `begun` to refuse; answers the requests that came to it, and how
+/// many of them it refused.
+async fn synced_while_asked(
+    api: &str,
+    begun: impl FnOnce(&LlamaCloudSim),
+) -> (Vec<LoggedRequest>, usize) {
     let store = LlamaCloudSim::builder().start().await.unwrap();
     let service = service(&store, 5, api).await;
     let index = service.synced_index("small", &["OPS"]).await;
@@ -72,14 +89,7 @@ async fn synced_on_a_small_plan(api: &str, plan: u32) -> (Vec<LoggedRequest>, us
         service.sim.site().create_page("OPS", None, &title, &body);
     }
     store.reset_log();
-    store.switches(|s| {
-        s.rate_limit = Some(RateLimit {
-            per_second: f64::from(plan) / MINUTE.as_secs_f64(),
-            burst: plan,
-            shared: true,
-            retry_after: RetryAfter::Missing,
-        });
-    });
+    begun(&store);
     let path = format!("/api/indexes/{}/sync", id(&index));
     let (status, run) = service.post(&path, json!({})).await;
     assert_eq!(status, 202, "{run}");
@@ -114,7 +124,6 @@ async fn synced_on_a_small_plan(api: &str, plan: u32) -> (Vec<LoggedRequest>, us
     assert!(by_index > 0, "{by_index} of {questions}");
     let requests = store.requests();
     let refused = requests.iter().filter(|r| r.status == 429).count();
-    assert!(refused > 0, "the plan was none");
     service.stop().await;
     (requests, refused)
 }

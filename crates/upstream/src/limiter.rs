@@ -3,8 +3,8 @@
 //! Five parts: a steady quota (governor), an adaptive limit of requests in flight ([`domain::adaptive`]), the pace at which the
 //! rest of the service's own quota is used up once little is left ([`domain::quota`]), the rate that was set for it or that bare
 //! refusals taught ([`domain::refusals`]), and pauses that the service asked for, of everything or of one endpoint. First come, first
-//! served, but for what somebody waits for: it goes before the queue, and what waits there goes that much later. An endpoint that is
-//! paused waits outside the queue. The limiter knows nothing of HTTP: it is told what became of each request.
+//! served, but for what somebody waits for: it goes before the queue, and what waits there goes that much later, yet never more than
+//! [`GIVES_WAY`] turns at once. An endpoint that is paused waits outside the queue. The limiter knows nothing of HTTP: it is told what became of each request.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -24,6 +24,9 @@ use tokio::time::Instant;
 
 /// A request faster than this is never slow.
 const NEVER_SLOW: Duration = Duration::from_millis(500);
+
+/// How many turns the first in the queue gives up at most to what somebody waits for; of more, those behind it give theirs.
+const GIVES_WAY: u32 = 3;
 
 /// The runtime's clock for governor, so that paused time in tests rules it too.
 #[derive(Clone, Debug)]
@@ -85,6 +88,8 @@ pub struct LimiterSettings {
 /// See the module.
 pub struct RateLimiter {
     started: Instant,
+    /// The time over which plans count requests.
+    minute: Duration,
     patience: Duration,
     slow_factor: f64,
     quota: SteadyQuota,
@@ -105,8 +110,10 @@ struct State {
     /// The time between two requests that the plan asks for.
     plan: Option<Duration>,
     refusals: Refusals,
-    /// When the last request went out, or would have, had none gone before the queue.
+    /// When the last request went out in its turn.
     last: Option<Instant>,
+    /// How many have gone before the queue whose turns it has not given yet.
+    owed: u32,
     endpoint_until: HashMap<&'static str, Instant>,
     usual: HashMap<&'static str, Duration>,
     pushed_back_at: Option<Instant>,
@@ -117,6 +124,12 @@ impl State {
     /// The time between two requests that the plan asks for, or that was learned.
     fn between(&self, started: Instant) -> Option<Duration> {
         self.plan.max(self.refusals.between(started.elapsed()))
+    }
+
+    /// When the next turn of the queue is, as far as the plan goes.
+    fn turn(&self, started: Instant) -> Option<Instant> {
+        let (last, between) = self.last.zip(self.between(started))?;
+        Some(last + between * (1 + self.owed.min(GIVES_WAY)))
     }
 }
 
@@ -134,6 +147,7 @@ impl RateLimiter {
         let clock = RuntimeClock(started);
         Arc::new(Self {
             started,
+            minute: settings.pauses.minute,
             patience: settings.patience,
             slow_factor: settings.slow_factor,
             quota: SteadyQuota::direct_with_clock(
@@ -153,6 +167,7 @@ impl RateLimiter {
                 plan: settings.per_minute.map(|n| MINUTE / n.get()),
                 refusals: Refusals::new(settings.pauses),
                 last: None,
+                owed: 0,
                 endpoint_until: HashMap::new(),
                 usual: HashMap::new(),
                 pushed_back_at: None,
@@ -355,8 +370,7 @@ impl RateLimiter {
         let quota = state
             .paced
             .map(|paced| (last + paced.between).min(paced.until));
-        let plan = state.between(self.started).map(|between| last + between);
-        ahead(quota.max(plan)?)
+        ahead(quota.max(state.turn(self.started))?)
     }
 
     fn wait_of(&self, endpoint: &'static str) -> Option<Duration> {
@@ -392,13 +406,21 @@ impl Permit {
         let began = self.began;
         let mut state = self.limiter.lock();
         state.requests += 1;
-        let due = state.last.zip(state.between(self.limiter.started));
-        // Whoever went before the queue took the turn of the next in it.
-        let due = due.map(|(last, between)| last + between);
-        state.last = Some(
-            due.filter(|_| self.urgent)
-                .map_or(began, |due| due.max(began)),
-        );
+        let started = self.limiter.started;
+        match state.turn(started).filter(|turn| *turn > began) {
+            Some(_) if self.urgent => {
+                // What is older than a minute, the service has forgotten.
+                let turns = state
+                    .between(started)
+                    .map(|between| self.limiter.minute.as_secs_f64() / between.as_secs_f64());
+                let most = turns.map_or(0, |turns| turns as u32);
+                state.owed = (state.owed + 1).min(most);
+            }
+            _ => {
+                state.last = Some(began);
+                state.owed = state.owed.saturating_sub(GIVES_WAY);
+            }
+        }
         drop(state);
         self
     }

@@ -370,6 +370,26 @@ async fn what_somebody_waits_for_goes_before_the_queue_which_goes_later() {
     assert!(wait > 29 * SECOND);
 }
 
+/// More questions than the plan allows: every fourth turn is the queue's all the same, and what it owes is bounded.
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_never_starved_by_what_goes_before_it() {
+    let limiter = of_a_plan(60);
+    let asking = Arc::clone(&limiter);
+    let questions = tokio::spawn(async move {
+        for _ in 0..2_000 {
+            let permit = asking.acquire_urgent(B, SECOND).await.unwrap();
+            permit.ended(Outcome::Answered);
+            tokio::time::sleep(SECOND / 4).await;
+        }
+    });
+    tokio::time::sleep(10 * SECOND).await;
+    let took = send(&limiter, 100, Duration::ZERO, Outcome::Answered).await;
+    assert!((394..=402).contains(&took.as_secs()), "{took:?}");
+    questions.await.unwrap();
+    let owed = limiter.lock().owed;
+    assert!(owed <= 60, "{owed}");
+}
+
 /// A service that lets so many requests through in a minute, from the first of them on, and refuses the others without a word.
 #[tokio::test(start_paused = true)]
 async fn a_rate_that_nobody_told_is_learned_from_few_refusals() {
