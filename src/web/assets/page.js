@@ -79,9 +79,9 @@ export function show(root, index, [id], query) {
     if (!known) return [el("p", { class: "dim" }, "This store does not say how it cuts a page.")];
     return [
       el("p", { class: "dim" }, `${many(items.length, "passage")}; each is found by itself.`),
-      el("ol", { class: "passages" }, ...items.map((piece) => el("li", { class: "card" },
+      el("ol", { class: "passages" }, ...items.map((piece, n) => el("li", { class: "card" },
         piece.headings.length ? el("p", { class: "dim" }, piece.headings.join(" › "), piece.anchor && [" ", el("code", {}, `#${piece.anchor}`)]) : "",
-        el("pre", { class: "raw", tabindex: "0", role: "region", "aria-label": "Passage" }, piece.text))))];
+        el("pre", { class: "raw", tabindex: "0", role: "region", "aria-label": `Passage ${n + 1} of ${items.length}` }, piece.text))))];
   }
   heading();
   draw();
