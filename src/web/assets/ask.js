@@ -84,7 +84,7 @@ export function show(root, _, query) {
 function answered(asked, model, answers, took) {
   const hits = fuse(answers).slice(0, Number(asked.k) || 8);
   const about = el("h2", { id: "model-title" }, "search_confluence");
-  const text = el("pre", { class: "raw model", tabindex: "0", role: "region", "aria-labelledby": "model-title" }, model.text);
+  const text = el("pre", { class: "raw model", tabindex: "0", role: "group", "aria-labelledby": "model-title" }, model.text);
   const size = el("span", { class: "dim" });
   const slot = errorSlot();
   const say = (name, { text: said, failed }) => {
@@ -161,7 +161,7 @@ function block({ text, page, score }, words, read, slot) {
   return el("li", { class: "card hit" },
     el("h3", {}, link(title, url)),
     el("p", { class: "dim meta" }, [page.space_key, ...page.breadcrumb].join(" › "), ` · version ${page.version} · `, time(page.last_modified), page.labels.length ? ` · ${page.labels.join(", ")}` : ""),
-    el("div", { class: "passage rendered", tabindex: "0", role: "region", "aria-label": `Passage of “${page.title}”` }, ...mark(rendered(text, 4), words)),
+    el("div", { class: "passage rendered", tabindex: "0", role: "group", "aria-label": `Passage of “${page.title}”` }, ...mark(rendered(text, 4), words)),
     el("div", { class: "toolbar" }, el("span", { class: "dim" }, `score ${count(Math.round(score * 1000) / 1000)}`), el("span", { class: "gap" }), button));
 }
 

@@ -38,7 +38,7 @@ function blocks(lines, depth, outline) {
       const end = new RegExp(`^ {0,3}${fence[1][0] === "~" ? "~" : "\x60"}{${fence[1].length},}\\s*$`);
       let last = at + 1;
       while (last < lines.length && !end.test(lines[last])) last += 1;
-      out.push(el("pre", { tabindex: "0", role: "region", "aria-label": fence[2] ? `Code, ${fence[2]}` : "Code" }, lines.slice(at + 1, last).join("\n")));
+      out.push(el("pre", { tabindex: "0", role: "group", "aria-label": fence[2] ? `Code, ${fence[2]}` : "Code" }, lines.slice(at + 1, last).join("\n")));
       at = last + 1;
     } else if (heading) {
       out.push(el(`h${level(outline, heading[1].length)}`, {}, ...inline(heading[2])));
@@ -124,7 +124,7 @@ function cells(line) {
 
 function table(head, rows) {
   const titles = cells(head);
-  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table" }, el("table", {},
+  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Table" }, el("table", {},
     el("thead", {}, el("tr", {}, ...titles.map((cell) => el("th", { scope: "col" }, ...inline(cell))))),
     el("tbody", {}, ...rows.map((row) => el("tr", {}, ...cells(row).slice(0, titles.length).map((cell) => el("td", {}, ...inline(cell))))))));
 }

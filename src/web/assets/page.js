@@ -72,7 +72,7 @@ export function show(root, index, [id], query) {
     if (view === "rendered") return [el("article", { class: "card rendered" }, ...rendered(markdown))];
     return [
       el("div", { class: "toolbar" }, copyButton(() => markdown), el("span", { class: "dim" }, many(markdown.length, "character"))),
-      el("pre", { class: "raw", tabindex: "0", role: "region", "aria-label": "Markdown" }, markdown)];
+      el("pre", { class: "raw", tabindex: "0", role: "group", "aria-label": "Markdown" }, markdown)];
   }
   async function pieces() {
     const { known, items } = await once("passages", () => api.passages(index.id, id));
@@ -81,7 +81,7 @@ export function show(root, index, [id], query) {
       el("p", { class: "dim" }, `${many(items.length, "passage")}; each is found by itself.`),
       el("ol", { class: "passages" }, ...items.map((piece, n) => el("li", { class: "card" },
         piece.headings.length ? el("p", { class: "dim" }, piece.headings.join(" › "), piece.anchor && [" ", el("code", {}, `#${piece.anchor}`)]) : "",
-        el("pre", { class: "raw", tabindex: "0", role: "region", "aria-label": `Passage ${n + 1} of ${items.length}` }, piece.text))))];
+        el("pre", { class: "raw", tabindex: "0", role: "group", "aria-label": `Passage ${n + 1} of ${items.length}` }, piece.text))))];
   }
   heading();
   draw();
