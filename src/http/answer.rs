@@ -51,7 +51,7 @@ pub async fn finish(
 
 /// Bytes of a body that its connection gets at once: the server copies what it gets into a buffer, so a reader that does not
 /// read holds such a part, and not a copy of the whole.
-const PART: usize = 16 * 1024;
+pub(super) const PART: usize = 16 * 1024;
 
 fn in_parts(body: BoxBody) -> BoxBody {
     match body.try_into_bytes() {

@@ -77,6 +77,8 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .keep_alive(KEEP_ALIVE)
             // A peer that is gone is noticed at once, not at the next write.
             .h1_allow_half_closed(false)
+            // A reader that does not read holds one part of its answer, not two.
+            .h1_write_buffer_size(answer::PART)
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let taken = peers.take_up(stream);

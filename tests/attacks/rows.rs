@@ -124,12 +124,12 @@ pub const ROWS: &[Row] = &[
     row(
         "C7",
         "300 readers of the open `/docs` bundle that do not read (1,500 in full)",
-        "under 150 MB; others are answered meanwhile",
+        "at most 70 kB each beside 100 MB; others are answered meanwhile",
     ),
     row(
         "C8",
         "500 connections that do nothing (10,000 in full)",
-        "others are answered meanwhile",
+        "at most 12 kB each beside 100 MB; others are answered meanwhile",
     ),
     row(
         "C9",

@@ -204,7 +204,7 @@ async function work(base) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "0 hits" }).waitFor();
   await page.getByText("the filter label").waitFor();
-  await page.getByLabel("Hits").fill("99");
+  await page.getByRole("spinbutton", { name: "Hits" }).fill("99");
   await page.keyboard.press("Enter");
   await page.locator('.error[data-for="top_k"]').filter({ hasText: "from 1 to 50" }).waitFor();
   assert.match(page.url(), /#\/ask\?q=roll\+back\+a\+release&agent=demo&label=no-such-label&k=99/);
