@@ -168,12 +168,17 @@ async fn confluence_asks_for_a_poll_and_many_calls_are_one() {
         (status.as_u16(), &refused["code"]),
         (403, &json!("forbidden"))
     );
-    let mut refused = BTreeMap::new();
-    for _ in 0..25 {
+    // More than the budget of one client, also on a machine on which it refills meanwhile.
+    let mut refused = Vec::new();
+    while refused.last() != Some(&429) && refused.len() < 200 {
         let (status, _) = answer(call("a-wrong-secret", hook)).await;
-        *refused.entry(status.as_u16()).or_insert(0) += 1;
+        refused.push(status.as_u16());
     }
-    assert_eq!(refused, BTreeMap::from([(401, 20), (429, 5)]));
+    assert_eq!(refused.pop(), Some(429));
+    assert!(
+        refused.len() >= 20 && refused.iter().all(|status| *status == 401),
+        "{refused:?}"
+    );
 
     let of_index = format!("/api/runs?index_id={}", id(&index));
     let runs = until("the poll is over", async || {
