@@ -4,7 +4,7 @@
 //! * [`settings`]: what the environment says, checked as a whole.
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
-//! * [`diagnosis`]: what `doctor` looks at.
+//! * [`diagnosis`]: what `doctor` looks at. [`indexes_file`]: indexes as code.
 //! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
 //!   say.
 #![warn(missing_docs)]
@@ -13,6 +13,7 @@ pub mod backups;
 pub mod cli;
 pub mod diagnosis;
 pub mod http;
+pub mod indexes_file;
 pub mod mcp;
 pub mod notify;
 pub mod outgoing;

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::auth::Authenticator;
 use crate::http::fairness::Fairness;
+use crate::http::hooks::Ahead;
+use crate::indexes_file::FileTrouble;
 use crate::settings::Settings;
 
 /// The running service, as handlers see it. Cheap to clone behind `web::Data`.
@@ -30,6 +32,10 @@ pub struct AppState {
     pub auth: Arc<Authenticator>,
     /// What each of them may take of what all share.
     pub fairness: Arc<Fairness>,
+    /// Indexes of which Confluence told a change.
+    pub polls_ahead: Ahead,
+    /// What is wrong with the file of indexes.
+    pub file_trouble: FileTrouble,
     /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.
     pub shutdown: CancellationToken,
     /// Renders `/metrics`.

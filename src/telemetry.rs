@@ -3,7 +3,11 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::{LogFormat, LogSettings, Warning};
 
@@ -11,15 +15,30 @@ use crate::settings::{LogFormat, LogSettings, Warning};
 pub fn start(settings: &LogSettings) {
     let filter = filter(&settings.filter);
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .compact()
+        .with_target(false)
         .with_span_events(FmtSpan::NONE)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Tests start several services in one process; the first has set up what the others use.
     let _ = match settings.format {
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
-        LogFormat::Text => logs.compact().with_target(false).try_init(),
+        LogFormat::Json => json(std::io::stderr).with(filter).try_init(),
+        LogFormat::Text => logs.with_env_filter(filter).finish().try_init(),
     };
+}
+
+/// Lines for collectors: the fields of the event, and those of the innermost span once.
+pub(crate) fn json<W>(writer: W) -> impl tracing::Subscriber + Send + Sync + for<'a> LookupSpan<'a>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines)
 }
 
 /// What is let through: what was asked for (`info` where that cannot be read), and of [`QUIET`] libraries only what stands there,

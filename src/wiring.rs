@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backups;
 use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
+use crate::indexes_file;
 use crate::notify;
 use crate::reading::ChildReader;
 use crate::settings::{Settings, SettingsError, Trouble};
@@ -290,7 +291,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         failpoints: failpoints(),
         scheduled: duty == Mode::Schedule,
         // A command ends before anybody is told.
-        notify: duty == Mode::Schedule && settings.sync.notify_webhook_url.is_some(),
+        notify: duty == Mode::Schedule && settings.notices.is_some(),
         ..usual
     }
 }
@@ -424,6 +425,8 @@ impl App {
             auth: Arc::new(Authenticator::new(&settings, &base_url, &local_key)),
             fairness: Arc::default(),
             settings: Arc::new(settings),
+            polls_ahead: Default::default(),
+            file_trouble: Default::default(),
             shutdown: CancellationToken::new(),
             metrics,
             base_url: base_url.into(),
@@ -435,6 +438,9 @@ impl App {
         })?;
         actix_web::rt::spawn(metrics::follow(state.clone()));
         actix_web::rt::spawn(notify::deliver(state.clone()));
+        if let Some(file) = state.settings.indexes_file.clone() {
+            actix_web::rt::spawn(indexes_file::follow(state.clone(), file));
+        }
         if let Some(backups) = &state.settings.backups {
             let store = running.store.clone();
             actix_web::rt::spawn(backups::follow(

@@ -161,6 +161,22 @@ impl Engine {
         })
     }
 
+    /// Asks for a poll of what has just changed at the source. It is recorded before this returns. A run under way may have looked
+    /// already: then one poll follows it.
+    ///
+    /// # Errors
+    /// As [`sync`](Self::sync).
+    pub async fn poll(&self, index: IndexId) -> Result<Run, EngineError> {
+        let store = &self.shared.store;
+        let state = store.index_state(index).await?;
+        let kind = schedule::manual_kind(&state.progress, Some(false));
+        let opened = store.open_run(index, kind, false, true).await?;
+        self.scheduler.do_send(ActivateIndex(index));
+        Ok(match opened {
+            OpenedRun::New(run) | OpenedRun::AlreadyOpen(run) | OpenedRun::Queued(run) => run,
+        })
+    }
+
     /// Moves an index to another store, or, with the store that it lives in, to the object that the settings ask for there
     /// now (or fills the same object anew). Recorded before this returns; the object that answers now does so until the
     /// new one is complete. Confluence is not asked for anything. `None`: there was nothing to move.

@@ -1,38 +1,59 @@
-//! `doctor`: prints what [`crate::diagnosis`] finds, as it comes.
+//! `doctor`: prints what [`crate::diagnosis`] finds, as it comes, or all of it as JSON.
 
 use domain::ports::source::AccessNeeds;
 use metastore::OpenError;
 
-use super::{CliResult, DONE, FAILED, USAGE, quiet_settings};
+use super::{CliError, CliResult, DONE, FAILED, USAGE, quiet_settings};
 use crate::diagnosis::{self, Finding};
+use crate::http::list::List;
 use crate::settings::Need;
 use crate::wiring::{StartError, backends, confluence_client, open_store};
 
-/// How many findings were bad.
-#[derive(Default)]
+/// What was found, and how many of it were bad.
 struct Told {
     bad: usize,
+    /// For one JSON object at the end; otherwise each is printed as it comes.
+    kept: Option<Vec<Finding>>,
 }
 
 impl Told {
     fn tell(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        for Finding { what, ok, said } in findings {
-            let word = if ok { "ok   " } else { "FAIL " };
-            self.bad += usize::from(!ok);
-            // One line each, whatever a server answered: else it could add findings of its own.
-            let said = said.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>();
-            super::print(&format!("{word} {what}: {}", said.join(" ")));
+        for finding in findings {
+            self.bad += usize::from(!finding.ok);
+            match &mut self.kept {
+                Some(kept) => kept.push(finding),
+                None => print(&finding),
+            }
         }
+    }
+
+    /// Ends with this exit code.
+    fn end(self, code: u8) -> CliResult {
+        if let Some(kept) = self.kept {
+            let list = serde_json::to_string_pretty(&List::whole(kept));
+            super::print_exactly(&list.map_err(CliError::failed)?);
+        }
+        Ok(code)
     }
 }
 
-pub(super) async fn run() -> CliResult {
-    let mut told = Told::default();
+fn print(Finding { what, ok, said }: &Finding) {
+    let word = if *ok { "ok   " } else { "FAIL " };
+    // One line each, whatever a server answered: else it could add findings of its own.
+    let said = said.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>();
+    super::print(&format!("{word} {what}: {}", said.join(" ")));
+}
+
+pub(super) async fn run(as_json: bool) -> CliResult {
+    let mut told = Told {
+        bad: 0,
+        kept: as_json.then(Vec::new),
+    };
     let settings = match quiet_settings(Need::Serve) {
         Ok(settings) => settings,
         Err(error) => {
             told.tell([Finding::bad("settings", error.message)]);
-            return Ok(USAGE);
+            return told.end(USAGE);
         }
     };
     told.tell([diagnosis::of_settings(&settings)]);
@@ -68,5 +89,6 @@ pub(super) async fn run() -> CliResult {
         Ok(backends) => told.tell(diagnosis::of_stores(&backends).await),
         Err(error) => told.tell([Finding::bad("store", error)]),
     }
-    Ok(if told.bad == 0 { DONE } else { FAILED })
+    let code = if told.bad == 0 { DONE } else { FAILED };
+    told.end(code)
 }

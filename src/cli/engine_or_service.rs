@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use actors::SyncOrder;
 use domain::index::Index;
+use domain::page::Page;
 use domain::ports::store::{AdminStore, QueryStore};
 use domain::problem::Problem;
-use domain::query::{Answer, RetrievalQuery};
+use domain::query::{Answer, PageQuery, RetrievalQuery};
 use domain::run::Run;
-use domain::{AgentId, IndexId, RunId};
+use domain::{AgentId, IndexId, PageId, RunId};
 use metastore::{LocalKey, LockError, LockHolder, Metastore};
+use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -18,7 +20,7 @@ use url::{Host, Url};
 
 use super::{CliError, Which};
 use crate::settings::Settings;
-use crate::wiring::{Mode, Running, StartError};
+use crate::wiring::{Mode, Running, StartError, open_store};
 
 /// Who carries out orders.
 pub(super) enum EngineOrService {
@@ -157,6 +159,34 @@ impl EngineOrService {
         }
     }
 
+    /// A page with its Markdown, if an answer may quote it.
+    pub(super) async fn markdown(
+        &self,
+        index: IndexId,
+        page: &PageId,
+    ) -> Result<Option<(Page, String)>, CliError> {
+        match self {
+            Self::Own(running) => {
+                let asked = running
+                    .engine
+                    .read_page(index, PageQuery::Id(page.clone()))
+                    .await;
+                let text = asked.map_err(CliError::failed)?;
+                Ok(text.map(|text| (text.page.into_inner(), text.markdown)))
+            }
+            Self::Service(service) => {
+                #[derive(serde::Deserialize)]
+                struct Text {
+                    page: Page,
+                    markdown: String,
+                }
+                let path = format!("/api/indexes/{index}/pages/{page}/markdown");
+                let text: Option<Text> = service.find(&path).await?;
+                Ok(text.map(|text| (text.page, text.markdown)))
+            }
+        }
+    }
+
     /// Ends an engine of our own; a service goes on.
     pub(super) async fn stop(self) {
         if let Self::Own(running) = self {
@@ -166,6 +196,22 @@ impl EngineOrService {
 }
 
 impl Service {
+    /// The service that runs on the database of these settings.
+    pub(super) fn of(settings: &Settings) -> Result<Self, CliError> {
+        let holder = open_store(settings)?.read_lock_holder();
+        match holder {
+            Some(LockHolder {
+                address: Some(address),
+                local_key,
+                ..
+            }) => Self::new(address, local_key, settings),
+            _ => Err(CliError::failed(format!(
+                "no service runs on {}: start it (`mcp-confluence serve`), and say this again",
+                settings.database
+            ))),
+        }
+    }
+
     /// The key in the lock file is this very service's; it takes it from this machine's own addresses only.
     fn new(
         address: String,
@@ -200,7 +246,30 @@ impl Service {
             .await
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, CliError> {
+        let request = self.client.patch(format!("{}{path}", self.address));
+        self.send(request.json(body)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<(), CliError> {
+        let request = self.client.delete(format!("{}{path}", self.address));
+        Ok(self.answer(request).await?.map(drop)?)
+    }
+
+    /// What is there, if it is.
+    async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, CliError> {
+        let request = self.client.get(format!("{}{path}", self.address));
+        match self.answer(request).await? {
+            Err(refused) if refused.status == StatusCode::NOT_FOUND => Ok(None),
+            answered => read(&answered?).map(Some),
+        }
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &serde_json::Value,
@@ -215,8 +284,16 @@ impl Service {
 
     async fn send<T: DeserializeOwned>(
         &self,
-        mut request: reqwest::RequestBuilder,
+        request: reqwest::RequestBuilder,
     ) -> Result<T, CliError> {
+        read(&self.answer(request).await??)
+    }
+
+    /// The text of an answer, or how the service refuses.
+    async fn answer(
+        &self,
+        mut request: reqwest::RequestBuilder,
+    ) -> Result<Result<String, Refused>, CliError> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -230,21 +307,39 @@ impl Service {
         let status = answer.status();
         let text = answer.text().await.map_err(unreachable)?;
         if status.is_success() {
-            return serde_json::from_str(&text).map_err(|error| {
-                CliError::failed(format!("the service's answer cannot be read: {error}"))
-            });
+            return Ok(Ok(text));
         }
         let said = serde_json::from_str::<Problem>(&text).map_or(text, |problem| problem.detail);
-        let hint = if status == reqwest::StatusCode::UNAUTHORIZED {
+        let hint = if status == StatusCode::UNAUTHORIZED {
             " (API_KEY must be the running service's)"
         } else {
             ""
         };
-        Err(CliError::failed(format!(
-            "the service at {} answers {status}: {said}{hint}",
-            self.address
-        )))
+        Ok(Err(Refused {
+            status,
+            said: format!(
+                "the service at {} answers {status}: {said}{hint}",
+                self.address
+            ),
+        }))
     }
+}
+
+/// An answer that is none.
+struct Refused {
+    status: StatusCode,
+    said: String,
+}
+
+impl From<Refused> for CliError {
+    fn from(refused: Refused) -> Self {
+        Self::failed(refused.said)
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, CliError> {
+    serde_json::from_str(text)
+        .map_err(|error| CliError::failed(format!("the service's answer cannot be read: {error}")))
 }
 
 /// The indexes that a command is about: the one named, or all.

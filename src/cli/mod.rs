@@ -11,6 +11,7 @@ mod doctor;
 mod engine_or_service;
 mod eval;
 mod healthcheck;
+mod index;
 mod probe;
 mod read_file;
 mod serve;
@@ -59,11 +60,18 @@ enum Command {
     /// Sync one index, or all, in sight; beside a running service the order is handed over and followed.
     Sync(sync::SyncArgs),
     /// Check settings, database, Confluence and the retrieval store, and say what is wrong.
-    Doctor,
+    Doctor {
+        /// Print one JSON object, as `GET /api/doctor` answers it, when all is looked at.
+        #[arg(long)]
+        json: bool,
+    },
     /// Convert a page body to Markdown.
     Convert(convert::ConvertArgs),
     /// Ask an index a list of questions and say how well it answers (recall@k, MRR).
     Eval(eval::EvalArgs),
+    /// List, create, change, delete and export indexes.
+    #[command(subcommand)]
+    Index(index::IndexCommand),
     /// Make, list and revoke agent tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -199,11 +207,12 @@ async fn run(command: Command) -> CliResult {
 /// The commands that a signal may end anywhere.
 async fn run_to_its_end(command: Command) -> CliResult {
     match command {
-        Command::Doctor => doctor::run().await,
+        Command::Doctor { json } => doctor::run(json).await,
         Command::Convert(args) => actix_web::rt::task::spawn_blocking(move || convert::run(&args))
             .await
             .map_err(CliError::failed)?,
         Command::Eval(args) => eval::run(&args).await,
+        Command::Index(command) => index::run(command).await,
         Command::Token(command) => token::run(command).await,
         Command::Backup { file } => backup::backup(&file).await,
         Command::Probe { out } => probe::run(&out).await,
@@ -285,6 +294,17 @@ mod tests {
         for good in [
             &["sync", "--agent", "a", "--full", "--dry-run"][..],
             &["convert", "-", "--from", "view"],
+            &[
+                "index",
+                "edit",
+                "--agent",
+                "a",
+                "--space",
+                "A,B",
+                "--enabled",
+                "false",
+            ],
+            &["index", "export", "--agent", "a", "out"],
             &["token", "create", "--agent", "a", "--name", "n"],
             &["eval", "questions.yaml", "--agent", "a"],
             &["healthcheck"],

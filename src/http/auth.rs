@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::lease::{Lease, Leases};
 use super::fairness::Requester;
+use super::hooks;
 use super::limit::client;
 use super::placeholder::unexpanded;
 use super::problem::{ApiError, ApiResult};
@@ -167,11 +168,17 @@ pub fn token_hash(secret: &str) -> String {
         .collect()
 }
 
+/// A secret that opens one path.
+struct Single {
+    secret: [u8; 32],
+    path: &'static str,
+}
+
 /// Knows credentials.
 pub struct Authenticator {
     key: Option<[u8; 32]>,
-    /// What collectors show to read `/metrics`.
-    metrics_token: Option<[u8; 32]>,
+    /// Secrets that open one path each, and nothing else: for collectors, and for Confluence.
+    single: Vec<Single>,
     /// What commands on this machine show, from its own addresses only.
     local_key: [u8; 32],
     oauth: Option<oauth::Verifier>,
@@ -191,7 +198,16 @@ impl Authenticator {
         let key = auth.api_key.as_ref().map(|key| digest(key).into());
         Self {
             key,
-            metrics_token: auth.metrics_token.as_ref().map(|key| digest(key).into()),
+            single: [
+                (&auth.metrics_token, "/metrics"),
+                (&auth.hook_secret, hooks::PATH),
+            ]
+            .into_iter()
+            .filter_map(|(secret, path)| {
+                let secret = digest(secret.as_ref()?).into();
+                Some(Single { secret, path })
+            })
+            .collect(),
             local_key: Sha256::digest(local_key.expose_secret().as_bytes()).into(),
             oauth: auth.oauth.as_ref().map(|oauth| {
                 oauth::Verifier::new(oauth, base_url, outgoing::client(&settings.network))
@@ -308,12 +324,14 @@ impl Authenticator {
         if is(self.key, secret) {
             return Ok((Principal::Admin, Lease::default()));
         }
-        if is(self.metrics_token, secret) {
-            // For this request: whoever reads the numbers needs no more than that.
-            if request.path().trim_end_matches('/') == "/metrics" {
+        let single = self.single.iter().filter(|s| is(Some(s.secret), secret));
+        let opened: Vec<&str> = single.map(|single| single.path).collect();
+        if !opened.is_empty() {
+            // For this request: it needs no more than that.
+            if opened.contains(&request.path().trim_end_matches('/')) {
                 return Ok((Principal::Admin, Lease::default()));
             }
-            let why = "This token reads /metrics and nothing else.";
+            let why = format!("This secret opens {} and nothing else.", opened.join(", "));
             return Err(ApiError::new("forbidden", why));
         }
         if let Some(variable) = unexpanded(secret) {

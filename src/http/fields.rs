@@ -60,10 +60,41 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
             Value::Null => Self::Null,
             value => match serde_json::from_value(value) {
                 Ok(value) => Self::Value(value),
-                Err(error) => Self::Bad(error.to_string()),
+                Err(error) => Self::Bad(plain(&error)),
             },
         })
     }
+}
+
+/// What is wrong with a value, in words for people: serde speaks of types of Rust. Its messages end in what was wanted, so that
+/// the value itself, which stands before that, is not repeated.
+fn plain(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if let Some(field) = said.strip_prefix("missing field ") {
+        return format!("must name {field}");
+    }
+    let Some((_, wanted)) = said.rsplit_once(", expected ") else {
+        return said;
+    };
+    if said.starts_with("unknown field ") {
+        return format!(
+            "holds a field that is not known; known are {}",
+            wanted.trim_start_matches("one of ")
+        );
+    }
+    let words = match wanted {
+        "a string" | "a borrowed string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or greater",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a map" => "an object",
+        wanted if wanted.starts_with("struct ") => "an object",
+        wanted if wanted.contains("enum") => "one of the words that the description names",
+        wanted => wanted,
+    };
+    format!("must be {words}")
 }
 
 /// Collects what is wrong with a request.
@@ -212,7 +243,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
             "The body must be a JSON object.",
         ));
     }
-    serde_json::from_value(value).map_err(|error| ApiError::new("invalid_field", error.to_string()))
+    serde_json::from_value(value).map_err(|error| ApiError::new("invalid_field", plain(&error)))
 }
 
 /// The query string of a list, read field by field.
@@ -330,6 +361,60 @@ mod tests {
         let fields: Vec<_> = said.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["name", "count", "naem"]);
         assert_eq!(said[2].1, "is not known; did you mean name?");
+    }
+
+    #[test]
+    fn nothing_of_rust_is_said() {
+        fn said<T: DeserializeOwned>(value: Value) -> String {
+            match serde_json::from_value::<Field<T>>(value).unwrap() {
+                Field::Bad(said) => said,
+                _ => String::new(),
+            }
+        }
+        use domain::index::{BackendKind, RestrictedPages};
+        use domain::quiet::QuietHours;
+        use serde_json::json;
+        for (said, plain) in [
+            (
+                said::<u32>(json!("x, expected u32")),
+                "must be a whole number, 0 or greater",
+            ),
+            (
+                said::<u32>(json!(-1)),
+                "must be a whole number, 0 or greater",
+            ),
+            (
+                said::<u32>(json!(1.5)),
+                "must be a whole number, 0 or greater",
+            ),
+            (said::<bool>(json!("yes")), "must be true or false"),
+            (said::<String>(json!({})), "must be text"),
+            (said::<Vec<String>>(json!("ENG")), "must be a list"),
+            (said::<Vec<String>>(json!([1])), "must be text"),
+            (
+                said::<BackendKind>(json!("paper")),
+                "must be `llamacloud` or `local`",
+            ),
+            (said::<RestrictedPages>(json!(1)), "must be text"),
+            (
+                said::<QuietHours>(json!(7)),
+                "must be hours such as 22:00-06:00 Europe/Berlin, or from, to and time_zone",
+            ),
+            (
+                said::<QuietHours>(json!({"to": "06:00"})),
+                "must name `from`",
+            ),
+            (
+                said::<QuietHours>(json!({"until": "06:00"})),
+                "holds a field that is not known; known are `from`, `to`, `time_zone`",
+            ),
+            (
+                said::<QuietHours>(json!("22-6")),
+                "\"22\" is no time of day: write it as 22:00",
+            ),
+        ] {
+            assert_eq!(said, plain);
+        }
     }
 
     #[test]

@@ -215,7 +215,11 @@ async fn diagnose(state: &AppState) -> Diagnosis {
     let full = state.fairness.full().reasons();
     Diagnosis {
         blocking,
-        elsewhere: full.into_iter().chain(engine.reasons.clone()).collect(),
+        elsewhere: full
+            .into_iter()
+            .chain(state.file_trouble.told())
+            .chain(engine.reasons.clone())
+            .collect(),
         engine,
     }
 }

@@ -14,8 +14,8 @@ use domain::ports::store::{NewIndex, StoreError};
 use domain::problem::FieldError;
 use domain::{AgentId, IndexId, SpaceKey};
 
-use fields::IndexChange;
 pub use fields::IndexFields;
+pub(crate) use fields::{FIELDS, IndexChange};
 
 use super::auth::{Admin, Principal};
 use super::fields::{Body, QueryString};
@@ -49,7 +49,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// What an index is when nobody says.
-fn defaults(state: &AppState) -> IndexSettings {
+pub(crate) fn defaults(state: &AppState) -> IndexSettings {
     IndexSettings {
         name: String::new(),
         agent_id: "agent"
@@ -150,7 +150,7 @@ pub(super) async fn in_time<T>(
 }
 
 /// Looks the keys up at Confluence.
-async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Vec<IndexSpace>> {
+pub(crate) async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Vec<IndexSpace>> {
     // Whom Confluence takes for anonymous sees public spaces, and no run could go on from there.
     in_time(state.source.whoami()).await?;
     let found = in_time(state.source.spaces_by_key(keys)).await?;
@@ -261,9 +261,20 @@ pub async fn create_index(
     Body(fields): Body<IndexFields>,
 ) -> ApiResult<HttpResponse> {
     let settings = fields.create(&defaults(&state))?;
-    backend_is_there(&state, settings.backend)?;
-    agent_is_free(&state, &settings.agent_id, None).await?;
-    let spaces = visible(&state, &settings.confluence_spaces).await?;
+    let index = create(&state, settings).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((
+            header::LOCATION,
+            format!("{}/api/indexes/{}", state.prefix(), index.id),
+        ))
+        .json(with_live_run(&state, index)))
+}
+
+/// Creates an index of settings that are within their bounds; its first run starts at once.
+pub(crate) async fn create(state: &AppState, settings: IndexSettings) -> ApiResult<Index> {
+    backend_is_there(state, settings.backend)?;
+    agent_is_free(state, &settings.agent_id, None).await?;
+    let spaces = visible(state, &settings.confluence_spaces).await?;
     each_space_once(&spaces)?;
     let agent_id = settings.agent_id.clone();
     let created = match state
@@ -273,28 +284,21 @@ pub async fn create_index(
     {
         Ok(index) => index,
         Err(StoreError::Conflict { what }) => {
-            return Err(conflict(&state, Some(&agent_id), what).await);
+            return Err(conflict(state, Some(&agent_id), what).await);
         }
         Err(error) => return Err(error.into()),
     };
     state.engine.index_changed(created.id);
-    let index = if created.settings.enabled {
-        if let Err(error) = state.engine.sync(created.id, SyncOrder::default()).await {
-            tracing::warn!(index = %created.id, %error, "the first run could not be ordered; the schedule will start it");
-        }
-        state.store.index(created.id).await?
-    } else {
-        created
-    };
-    Ok(HttpResponse::Created()
-        .insert_header((
-            header::LOCATION,
-            format!("{}/api/indexes/{}", state.prefix(), index.id),
-        ))
-        .json(with_live_run(&state, index)))
+    if !created.settings.enabled {
+        return Ok(created);
+    }
+    if let Err(error) = state.engine.sync(created.id, SyncOrder::default()).await {
+        tracing::warn!(index = %created.id, %error, "the first run could not be ordered; the schedule will start it");
+    }
+    Ok(state.store.index(created.id).await?)
 }
 
-fn backend_is_there(state: &AppState, backend: BackendKind) -> ApiResult<()> {
+pub(crate) fn backend_is_there(state: &AppState, backend: BackendKind) -> ApiResult<()> {
     if backend == BackendKind::LlamaCloud && state.settings.llamacloud.is_none() {
         return Err(domain::problem::Problem::new(
             "needs_settings",
@@ -370,20 +374,32 @@ pub async fn change_index(
     Body(fields): Body<IndexFields>,
 ) -> ApiResult<web::Json<Index>> {
     let id = index_id(&path)?;
+    // Of an index that is not there no field is wrong.
+    state.store.index(id).await?;
+    let wanted = fields.change(&defaults(&state))?;
+    let index = change(&state, id, wanted).await?;
+    Ok(web::Json(with_live_run(&state, index)))
+}
+
+/// Changes an index as is wanted, within its bounds.
+pub(crate) async fn change(
+    state: &AppState,
+    id: IndexId,
+    IndexChange { patch, backend }: IndexChange,
+) -> ApiResult<Index> {
     let present = state.store.index(id).await?;
-    let IndexChange { patch, backend } = fields.change(&defaults(&state))?;
     if let Some(backend) = backend {
-        backend_is_there(&state, backend)?;
+        backend_is_there(state, backend)?;
     }
     if let Some(agent) = &patch.agent_id {
-        agent_is_free(&state, agent, Some(id)).await?;
+        agent_is_free(state, agent, Some(id)).await?;
     }
     let known = |key: &&SpaceKey| present.spaces.iter().any(|space| space.key == **key);
     let named = patch.confluence_spaces.iter().flatten();
     let added: Vec<SpaceKey> = named.filter(|key| !known(key)).cloned().collect();
     let mut seen = present.spaces;
     if !added.is_empty() {
-        seen.extend(visible(&state, &added).await?);
+        seen.extend(visible(state, &added).await?);
         let kept = |space: &&IndexSpace| {
             patch
                 .confluence_spaces
@@ -397,16 +413,15 @@ pub async fn change_index(
     let index = match state.store.update_index(id, &patch, &seen).await {
         Ok(index) => index,
         Err(StoreError::Conflict { what }) => {
-            return Err(conflict(&state, patch.agent_id.as_ref(), what).await);
+            return Err(conflict(state, patch.agent_id.as_ref(), what).await);
         }
         Err(error) => return Err(error.into()),
     };
     state.engine.index_changed(id);
-    let index = match backend {
-        Some(backend) => put_into(&state, &index, backend).await?,
-        None => index,
-    };
-    Ok(web::Json(with_live_run(&state, index)))
+    match backend {
+        Some(backend) => put_into(state, &index, backend).await,
+        None => Ok(index),
+    }
 }
 
 /// Begins a move of an index to a store, or gives one up that leads away from there.
@@ -430,8 +445,13 @@ pub async fn delete_index(
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
-    let id = index_id(&path)?;
+    delete(&state, index_id(&path)?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Deletes an index; its run stops, and what stores hold of it goes.
+pub(crate) async fn delete(state: &AppState, id: IndexId) -> ApiResult<()> {
     state.store.delete_index(id).await?;
     state.engine.index_changed(id);
-    Ok(HttpResponse::NoContent().finish())
+    Ok(())
 }

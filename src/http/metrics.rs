@@ -254,10 +254,14 @@ pub async fn measure(
         .increment(1);
     histogram!(HTTP_SECONDS, "route" => route).record(took);
     let (method, path) = (shown(request.method().as_str()), shown(request.path()));
-    let millis = took.as_secs_f64() * 1000.0;
+    // To the tenth.
+    let millis = (took.as_secs_f64() * 10_000.0).round() / 10.0;
     let owner = request.extensions().get::<Principal>().map(Owner::from);
     let principal = owner.as_ref().map(|owner| shown(owner.as_str()));
-    if path.starts_with("/health") || path == "/metrics" {
+    let is_routine = path.starts_with("/health")
+        || path.starts_with("/assets/")
+        || matches!(path, "/metrics" | "/" | "/favicon.ico");
+    if is_routine {
         tracing::debug!(principal, method, path, status, millis, "request");
     } else {
         tracing::info!(principal, method, path, status, millis, "request");

@@ -13,10 +13,12 @@ pub mod fairness;
 pub mod fields;
 pub mod guard;
 pub mod health;
+pub mod hooks;
 pub mod indexes;
 pub mod limit;
-mod list;
+pub mod list;
 pub mod metrics;
+pub mod notices;
 pub mod openapi;
 pub mod pages;
 pub mod placeholder;
@@ -43,6 +45,8 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(tokens::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)
+        .configure(hooks::configure)
+        .configure(notices::configure)
         .configure(doctor::configure)
         .configure(health::configure)
         .configure(metrics::configure)

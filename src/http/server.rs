@@ -15,7 +15,7 @@ use actix_web::{App, web};
 use tracing_actix_web::TracingLogger;
 
 use super::connection::Peers;
-use super::span::RequestSpan;
+use super::span::{self, RequestSpan};
 use super::{answer, auth, bodies, guard, metrics, problem, routes};
 use crate::state::AppState;
 
@@ -55,7 +55,7 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .app_data(keeper.clone())
             .configure(move |config| super::configure(config, mcp))
             // From the inside out: who asks, how its body comes, is this method, host and origin answered, errors as problems,
-            // what every answer has, numbers, the span, one path for both spellings and a note of which it was. These two come
+            // what every answer has, numbers, the span, its name, one path for both spellings and a note of which it was. These two come
             // outermost: the path is rewritten in the request, which the span already holds on to.
             .wrap(from_fn(auth::gate))
             .wrap(from_fn(bodies::bound))
@@ -64,6 +64,7 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             .wrap(from_fn(answer::finish))
             .wrap(from_fn(metrics::measure))
             .wrap(TracingLogger::<RequestSpan>::new())
+            .wrap(from_fn(span::name_request))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(routes::note_slash));
         let app = app.into_factory().map_err(|error| error.error_response());

@@ -3,10 +3,12 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use tracing::Span;
-use tracing_actix_web::{RequestId, RootSpanBuilder};
+use tracing_actix_web::RootSpanBuilder;
 
 use super::limit;
 use crate::state::AppState;
@@ -36,8 +38,45 @@ pub(super) fn known_method(method: &Method) -> Option<&'static str> {
     })
 }
 
-/// Makes the span that every line of the log about a request stands in: who asks (behind a trusted proxy: whom it names), for
-/// what. The query is left out: it may name a session.
+/// The name of a request, in each line of the log about it and in its answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestId(String);
+
+/// The header with it.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters that one that a client or a proxy gives may have: an UUID has 36.
+const MAX_ID: usize = 64;
+
+impl RequestId {
+    /// The one that came along, if it can stand in a log as it is, or a new one.
+    fn of(request: &ServiceRequest) -> Self {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let given = request.headers().get(X_REQUEST_ID);
+        let given = given.and_then(|id| id.to_str().ok());
+        let given = given.filter(|id| (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_plain));
+        Self(given.map_or_else(|| format!("{:016x}", rand::random::<u64>()), str::to_owned))
+    }
+}
+
+/// Middleware, outside of the one that makes the span: gives the request its name, and tells whoever asks.
+///
+/// # Errors
+/// Those of the inner service.
+pub async fn name_request<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let id = RequestId::of(&request);
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.call(request).await?;
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    Ok(response)
+}
+
+/// Makes the span that every line of the log about a request stands in: its name, and who asks (behind a trusted proxy: whom it
+/// names).
 pub struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
@@ -45,17 +84,12 @@ impl RootSpanBuilder for RequestSpan {
         let state = request.app_data::<web::Data<AppState>>();
         let proxies = state.map_or(&[][..], |state| &state.settings.http.trusted_proxies);
         let client = limit::client(request.request(), proxies);
-        let agent = request.headers().get(header::USER_AGENT);
-        let agent = agent.and_then(|agent| agent.to_str().ok());
-        let id = request.extensions().get::<RequestId>().copied();
+        let id = request.extensions().get::<RequestId>().cloned();
+        // What else there is to say of a request stands in the one line about it: every line within repeats this.
         tracing::info_span!(
-            "HTTP request",
-            request_id = id.map(tracing::field::display),
+            "http",
+            id = id.as_ref().map(|id| id.0.as_str()),
             client = client.map(tracing::field::display),
-            // Texts, so that the log quotes them.
-            method = shown(request.method().as_str()),
-            path = shown(request.path()),
-            user_agent = agent.map(shown),
         )
     }
 
@@ -67,6 +101,7 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use actix_web::http::header;
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse};
@@ -126,9 +161,49 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
         for line in lines {
-            // Method and path twice, the user agent once, and what is ours.
-            assert!(line.len() < 5 * SHOWN + 300, "{}: {line}", line.len());
+            // Method and path, and what is ours.
+            assert!(line.len() < 2 * SHOWN + 200, "{}: {line}", line.len());
             assert!(!line.contains('?'), "{line}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_request_has_one_name_in_the_log_and_in_its_answer() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = crate::telemetry::json(move || writer.clone());
+        let app = init_service(
+            App::new()
+                .route("/api/indexes", web::get().to(HttpResponse::Ok))
+                .wrap(from_fn(metrics::measure))
+                .wrap(TracingLogger::<RequestSpan>::new())
+                .wrap(from_fn(name_request)),
+        )
+        .await;
+        let _logging = tracing::subscriber::set_default(subscriber);
+        let long = "x".repeat(MAX_ID + 1);
+        for (given, is_kept) in [
+            ("from-the-proxy.1", true),
+            ("", false),
+            ("a b", false),
+            (&long, false),
+        ] {
+            let request = TestRequest::with_uri("/api/indexes?secret=1")
+                .peer_addr("203.0.113.100:52000".parse().unwrap())
+                .insert_header((header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64)"))
+                .insert_header((X_REQUEST_ID, given));
+            let answer = call_service(&app, request.to_request()).await;
+            let told = answer
+                .headers()
+                .get(X_REQUEST_ID)
+                .unwrap()
+                .to_str()
+                .unwrap();
+            assert_eq!(told == given, is_kept, "{told}");
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            let line = text.lines().last().unwrap();
+            assert!(line.contains(&format!("\"id\":\"{told}\"")), "{line}");
+            assert!(line.len() < 250, "{} bytes: {line}", line.len());
         }
     }
 

@@ -167,6 +167,8 @@ pub struct AuthSettings {
     pub api_key: Option<SecretString>,
     /// What collectors read `/metrics` with, and nothing else.
     pub metrics_token: Option<SecretString>,
+    /// What Confluence tells changes with, and nothing else.
+    pub hook_secret: Option<SecretString>,
     /// The administrator takes it on himself that an open address is open.
     pub disabled: bool,
     /// OAuth, where it is on.
@@ -213,8 +215,28 @@ pub struct SyncSettings {
     pub skip_unneeded_facts: bool,
     /// Whether pages of an answer are looked up at the source.
     pub verify_on_read: VerifyOnRead,
-    /// Where failed, partial and waiting runs are told.
-    pub notify_webhook_url: Option<SecretString>,
+}
+
+/// How a notice looks on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoticeForm {
+    /// The documented payload, for programs.
+    Generic,
+    /// An incoming webhook of Slack, or of what takes the same (Mattermost, Rocket.Chat).
+    Slack,
+    /// A workflow of Teams: an adaptive card.
+    Teams,
+}
+
+/// Where failed, partial and waiting runs are told, and that it is over.
+#[derive(Clone, Debug)]
+pub struct NoticeSettings {
+    /// The address, which may hold a secret.
+    pub webhook_url: SecretString,
+    /// In which form.
+    pub form: NoticeForm,
+    /// What they are signed with.
+    pub secret: Option<SecretString>,
 }
 
 /// How logs look.
@@ -256,6 +278,10 @@ pub struct Settings {
     pub backups: Option<BackupSettings>,
     /// How syncing goes about.
     pub sync: SyncSettings,
+    /// Indexes as code.
+    pub indexes_file: Option<PathBuf>,
+    /// Whom trouble is told.
+    pub notices: Option<NoticeSettings>,
     /// Languages by whose stems the embedded index finds words.
     pub search_language: String,
     /// By whose vectors it looks for meaning.

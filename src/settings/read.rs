@@ -22,8 +22,8 @@ use super::reader::Reader;
 use super::variables::Raw;
 use super::{
     AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsSettings, HttpSettings,
-    LlamaCloudSettings, LogFormat, LogSettings, Need, OAuthSettings, Settings, SettingsError,
-    SyncSettings, Warning,
+    LlamaCloudSettings, LogFormat, LogSettings, Need, NoticeForm, NoticeSettings, OAuthSettings,
+    Settings, SettingsError, SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -86,6 +86,7 @@ pub(super) fn settings(
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
+    let notices = notices(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
     let search_language = raw
         .search_language
@@ -125,6 +126,8 @@ pub(super) fn settings(
         database,
         backups,
         sync,
+        indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
+        notices,
         search_language,
         embeddings,
         network: Network {
@@ -438,18 +441,11 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
         )),
         _ => {}
     }
-    if raw
-        .metrics_token
-        .as_ref()
-        .is_some_and(|token| token.len() < 16)
-    {
-        reader.fail(
-            "METRICS_TOKEN",
-            "must have at least 16 characters; `openssl rand -hex 32` makes a good one",
-        );
-    }
+    long_enough("METRICS_TOKEN", &raw.metrics_token, reader);
+    long_enough("HOOK_SECRET", &raw.hook_secret, reader);
     AuthSettings {
         metrics_token: raw.metrics_token.clone().map(SecretString::from),
+        hook_secret: raw.hook_secret.clone().map(SecretString::from),
         api_key: raw.api_key.clone().map(SecretString::from),
         disabled,
         oauth: issuer.map(|issuer| OAuthSettings {
@@ -482,20 +478,6 @@ fn backups(raw: &Raw, reader: &mut Reader) -> Option<BackupSettings> {
 }
 
 fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
-    let notify_webhook_url = reader
-        .parsed::<Url>(
-            "NOTIFY_WEBHOOK_URL",
-            &raw.notify_webhook_url,
-            "an http or https address",
-        )
-        .filter(|url| {
-            let usable = matches!(url.scheme(), "http" | "https");
-            if !usable {
-                reader.fail("NOTIFY_WEBHOOK_URL", "must be an http or https address");
-            }
-            usable
-        })
-        .map(|url| SecretString::from(url.to_string()));
     let verify_words = [
         ("off", VerifyOnRead::Off),
         ("hits", VerifyOnRead::Hits),
@@ -557,7 +539,57 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
         verify_on_read: reader
             .one_of("VERIFY_ON_READ", &raw.verify_on_read, &verify_words)
             .unwrap_or(VerifyOnRead::Off),
-        notify_webhook_url,
+    }
+}
+
+fn notices(raw: &Raw, reader: &mut Reader) -> Option<NoticeSettings> {
+    let webhook_url = reader
+        .parsed::<Url>(
+            "NOTIFY_WEBHOOK_URL",
+            &raw.notify_webhook_url,
+            "an http or https address",
+        )
+        .filter(|url| {
+            let usable = matches!(url.scheme(), "http" | "https");
+            if !usable {
+                reader.fail("NOTIFY_WEBHOOK_URL", "must be an http or https address");
+            }
+            usable
+        })
+        .map(|url| SecretString::from(url.to_string()));
+    let form = reader.one_of(
+        "NOTIFY_FORM",
+        &raw.notify_form,
+        &[
+            ("generic", NoticeForm::Generic),
+            ("slack", NoticeForm::Slack),
+            ("teams", NoticeForm::Teams),
+        ],
+    );
+    let others = [
+        ("NOTIFY_FORM", &raw.notify_form),
+        ("NOTIFY_SECRET", &raw.notify_secret),
+    ];
+    if raw.notify_webhook_url.is_none()
+        && let Some((name, _)) = others.iter().find(|(_, value)| value.is_some())
+    {
+        reader.fail("NOTIFY_WEBHOOK_URL", format!("is required with {name}"));
+    }
+    long_enough("NOTIFY_SECRET", &raw.notify_secret, reader);
+    Some(NoticeSettings {
+        webhook_url: webhook_url?,
+        form: form.unwrap_or(NoticeForm::Generic),
+        secret: raw.notify_secret.clone().map(SecretString::from),
+    })
+}
+
+/// A secret that machines alone write may be as long as it should be.
+fn long_enough(variable: &str, secret: &Option<String>, reader: &mut Reader) {
+    if secret.as_ref().is_some_and(|secret| secret.len() < 16) {
+        reader.fail(
+            variable,
+            "must have at least 16 characters; `openssl rand -hex 32` makes a good one",
+        );
     }
 }
 

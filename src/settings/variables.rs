@@ -42,6 +42,7 @@ variables! {
     trusted_proxies,
     api_key,
     metrics_token,
+    hook_secret,
     auth_disabled,
     oauth_issuer,
     oauth_audience,
@@ -49,6 +50,7 @@ variables! {
     database_url,
     backup_schedule,
     backup_keep,
+    indexes_file,
     default_sync_interval_minutes,
     sync_quiet_hours,
     sync_check_interval_seconds,
@@ -60,6 +62,8 @@ variables! {
     sync_skip_unneeded_facts,
     verify_on_read,
     notify_webhook_url,
+    notify_form,
+    notify_secret,
     search_language,
     embeddings_url,
     embeddings_api_key,
@@ -82,8 +86,10 @@ pub const SECRETS: &[&str] = &[
     "EMBEDDINGS_API_KEY",
     "API_KEY",
     "METRICS_TOKEN",
+    "HOOK_SECRET",
     "DATABASE_URL",
     "NOTIFY_WEBHOOK_URL",
+    "NOTIFY_SECRET",
 ];
 
 /// Prefixes under which an unknown variable is likely a mistake in writing.

@@ -293,3 +293,111 @@ async fn the_pages_of_the_documentation_need_nothing_from_elsewhere() {
     }
     service.stop().await;
 }
+
+/// Values of every type, none of which suits every field.
+fn odd_values() -> [Value; 9] {
+    use serde_json::json;
+    let huge = json!(1e300);
+    [
+        json!({"a": 1}),
+        json!([]),
+        json!([{}]),
+        json!([1, 2]),
+        json!("\u{0}"),
+        json!(-1),
+        json!(1.5),
+        json!(false),
+        huge,
+    ]
+}
+
+/// Whoever sends nonsense hears what would be right, in words that need no knowledge of the program's language.
+#[actix_web::test]
+async fn no_message_speaks_of_rust() {
+    let service = start(site(1), &[]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let (_, document) = service.get("/openapi.json").await;
+    let schemas = &document["components"]["schemas"];
+    let rust = [
+        "expected ",
+        "struct ",
+        "variant",
+        "tuple",
+        "enum",
+        "invalid type",
+        "invalid value",
+        "missing field",
+        "deserialize",
+        "u32",
+        "u64",
+        "i64",
+        "f64",
+        "usize",
+        "boolean",
+        "None",
+        "Some(",
+        "Option",
+    ];
+    let mut refused = 0;
+    let mut check = |what: &str, status: u16, answer: &Value| {
+        assert!(status < 500, "{what}: {status} {answer}");
+        if status < 400 {
+            return;
+        }
+        refused += 1;
+        let errors = answer["errors"].as_array().unwrap().iter();
+        let told = errors.map(|error| &error["message"]);
+        for text in told.chain([&answer["detail"]]) {
+            let text = text.as_str().unwrap();
+            let found: Vec<_> = rust.iter().filter(|word| text.contains(**word)).collect();
+            assert!(found.is_empty(), "{what}: {found:?} in {text}");
+        }
+    };
+    for (method, path, operation) in operations(&document) {
+        if path.ends_with("/events") || method == "DELETE" {
+            continue;
+        }
+        let method: Method = method.parse().unwrap();
+        let at = path
+            .replace("{id}", crate::support::id(&index))
+            .replace("{agent_id}", "a")
+            .replace("{page_id}", "1");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] != "query" {
+                continue;
+            }
+            let name = parameter["name"].as_str().unwrap();
+            for value in ["-1", "x", "%00", "1e9", "%7B%7D"] {
+                let at = format!("{at}?{name}={value}");
+                let (status, said) = answer(service.request(method.clone(), &at)).await;
+                if status.is_client_error() || status.is_server_error() {
+                    check(&at, status.as_u16(), &said);
+                }
+            }
+        }
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(name) = body.as_str().and_then(|body| body.rsplit('/').next()) else {
+            continue;
+        };
+        let fields = schemas[name]["properties"].as_object().unwrap();
+        assert!(!fields.is_empty(), "{path}");
+        for field in fields.keys() {
+            for value in odd_values() {
+                let body = serde_json::json!({ field: value });
+                let what = format!("{method} {path} {body}");
+                let (status, said) = answer(service.request(method.clone(), &at).json(&body)).await;
+                check(&what, status.as_u16(), &said);
+            }
+        }
+        for body in ["[1]", "\"x\"", "{\"quiet_hours\": {\"from\": 1}}"] {
+            let request = service.request(method.clone(), &at);
+            let request = request
+                .header("content-type", "application/json")
+                .body(body);
+            let (status, said) = answer(request).await;
+            check(&format!("{method} {path} {body}"), status.as_u16(), &said);
+        }
+    }
+    assert!(refused > 150, "{refused}");
+    service.stop().await;
+}

@@ -90,10 +90,12 @@ fn every_yaml_and_json_file_can_be_read() {
             "{known} in {names:?}"
         );
     }
-    let readme = fenced(&read("README.md"), "yaml");
-    assert!(!readme.is_empty());
-    for block in readme {
-        yaml(&block).unwrap_or_else(|error| panic!("README.md: {error} in {block}"));
+    for name in ["README.md", "docs/OPERATIONS.md"] {
+        let blocks = fenced(&read(name), "yaml");
+        assert!(!blocks.is_empty());
+        for block in blocks {
+            yaml(&block).unwrap_or_else(|error| panic!("{name}: {error} in {block}"));
+        }
     }
 }
 

@@ -312,8 +312,12 @@ fn webhook(wait: Duration) -> (String, UnboundedReceiver<serde_json::Value>) {
     let webhook = format!("http://{}/hook", listener.local_addr().unwrap());
     let server = actix_web::HttpServer::new(move || {
         let tell = tell.clone();
-        let take = move |body: actix_web::web::Json<serde_json::Value>| {
-            tell.send(body.into_inner()).unwrap();
+        let take = move |request: actix_web::HttpRequest,
+                         body: actix_web::web::Json<serde_json::Value>| {
+            let mut message = body.into_inner();
+            let signature = request.headers().get("x-signature-256");
+            message["signed"] = json!(signature.map(|header| header.to_str().unwrap()));
+            tell.send(message).unwrap();
             async move {
                 tokio::time::sleep(wait).await;
                 actix_web::HttpResponse::NoContent().finish()
@@ -395,6 +399,10 @@ async fn trouble_is_told_to_the_webhook_and_success_is_not() {
         ),
         (&index["id"], Some("a"))
     );
+    assert_eq!(
+        (&message["event"], &message["signed"]),
+        (&json!("trouble"), &Value::Null)
+    );
     assert!(told.try_recv().is_err(), "the good run was not told");
     let (_, after) = service.get(&format!("/api/indexes/{}", id(&index))).await;
     assert_eq!(after["status"], "failed");
@@ -405,5 +413,42 @@ async fn trouble_is_told_to_the_webhook_and_success_is_not() {
             .contains("credentials"),
         "{after}"
     );
+
+    // The same trouble is told once, and its end once, here signed.
+    let signing = [
+        ("NOTIFY_WEBHOOK_URL", webhook.as_str()),
+        ("NOTIFY_SECRET", "a-secret-of-both"),
+    ];
+    let mut service = service;
+    service.restart(&signing).await;
+    service.post("/api/indexes/agent/a/sync", json!({})).await;
+    let again = service.over(&index).await;
+    assert_eq!(again["status"], "failed", "{again}");
+    service.sim.clear_faults();
+    service.swept(&index).await;
+    let message = next(&mut told).await;
+    assert_eq!(message["event"], "recovered", "{message}");
+    let signed = message["signed"].as_str().unwrap();
+    assert!(
+        signed.starts_with("sha256=") && signed.len() == 71,
+        "{signed}"
+    );
+    assert!(
+        message["url"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("/#/index/{}", id(&index))),
+        "{message}"
+    );
+    let (status, tested) = service.post("/api/notices/test", json!({})).await;
+    assert_eq!(
+        (status.as_u16(), tested),
+        (200, json!({"delivered": true, "reason": null}))
+    );
+    assert_eq!(next(&mut told).await["event"], "test");
+    assert!(told.try_recv().is_err());
+    service.restart(&[]).await;
+    let nobody = service.post("/api/notices/test", json!({})).await;
+    assert_problem(&nobody, 422, "needs_settings");
     service.stop().await;
 }

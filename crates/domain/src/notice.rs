@@ -1,11 +1,12 @@
-//! What the operator's webhook is told: runs that ended in trouble. A notice is kept until it is delivered or given up.
+//! What the operator's webhook is told: that an index is in trouble, once, and that it is well again. A notice is kept until it is
+//! delivered or given up.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use crate::backoff::Backoff;
-use crate::run::{Run, RunStatus};
+use crate::run::{Run, RunKind, RunStatus};
 use crate::{AgentId, Timestamp};
 
 /// Between the tries of one notice: a second doubling to an hour.
@@ -58,43 +59,86 @@ pub enum Delivery {
     },
 }
 
-/// Whether the operator is told of a run that ended so.
+/// What the operator has been told of an index once a run of it has ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct After {
+    /// The trouble that he was told last, in a word; `None`: none, or that it is over.
+    pub told: Option<String>,
+    /// Whether the end of this run is to be told.
+    pub is_news: bool,
+}
+
+/// Begins the word of a trouble with a move: only a move ends it, since it asks nothing of Confluence, and the others nothing of the
+/// new store.
+const OF_A_MOVE: &str = "move ";
+
+/// What the end of a run changes in what the operator has been told: trouble is told when it is another than before, and that it is
+/// over when a run succeeds. Whoever asked for a dry run, or ended one, knows.
 #[must_use]
-pub const fn is_trouble(status: RunStatus) -> bool {
-    matches!(
-        status,
-        RunStatus::Failed | RunStatus::Partial | RunStatus::NeedsConfirmation
-    )
+pub fn after(told: Option<&str>, run: &Run) -> After {
+    let told = told.map(str::to_owned);
+    let is_move = run.kind == RunKind::Move;
+    let trouble = match run.status {
+        _ if run.dry_run => None,
+        RunStatus::Failed | RunStatus::Partial | RunStatus::NeedsConfirmation => {
+            let of = if is_move { OF_A_MOVE } else { "" };
+            let code = run.error.as_ref().map_or("", |error| error.code.as_str());
+            Some(format!("{of}{} {code}", run.status.as_str()))
+        }
+        _ => None,
+    };
+    if trouble.is_some() {
+        let is_news = trouble != told;
+        return After {
+            told: trouble,
+            is_news,
+        };
+    }
+    let ends_it = run.status == RunStatus::Succeeded
+        && !run.dry_run
+        && told
+            .as_ref()
+            .is_some_and(|told| told.starts_with(OF_A_MOVE) == is_move);
+    After {
+        told: told.filter(|_| !ends_it),
+        is_news: ends_it,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Counts, Requests, RunKind};
+    use crate::problem::Problem;
+    use crate::run::{Counts, Requests};
     use crate::{IndexId, RunId};
+
+    fn some_run() -> Run {
+        let at: Timestamp = "2026-03-01T08:00:00Z".parse().unwrap();
+        let id = RunId::generate();
+        Run {
+            run_id: id,
+            id,
+            index_id: IndexId::generate(),
+            kind: RunKind::Delta,
+            status: RunStatus::Failed,
+            dry_run: false,
+            plan: None,
+            queued: false,
+            started_at: Some(at),
+            finished_at: Some(at),
+            counts: Counts::default(),
+            requests: Requests::default(),
+            eta_seconds: None,
+            error: None,
+            follow_up_run_id: None,
+        }
+    }
 
     #[test]
     fn a_notice_is_tried_for_a_day_ever_less_often() {
         let at: Timestamp = "2026-03-01T08:00:00Z".parse().unwrap();
-        let id = RunId::generate();
         let mut notice = Notice {
-            run: Run {
-                run_id: id,
-                id,
-                index_id: IndexId::generate(),
-                kind: RunKind::Delta,
-                status: RunStatus::Failed,
-                dry_run: false,
-                plan: None,
-                queued: false,
-                started_at: Some(at),
-                finished_at: Some(at),
-                counts: Counts::default(),
-                requests: Requests::default(),
-                eta_seconds: None,
-                error: None,
-                follow_up_run_id: None,
-            },
+            run: some_run(),
             index_name: "Handbook".into(),
             agent_id: "agent".parse().unwrap(),
             at,
@@ -120,20 +164,57 @@ mod tests {
     }
 
     #[test]
-    fn only_trouble_is_told() {
+    fn only_what_is_new_is_told() {
+        use RunKind::{Delta, Move};
         use RunStatus::*;
-        for status in [Failed, Partial, NeedsConfirmation] {
-            assert!(is_trouble(status));
-        }
-        for status in [
-            Pending,
-            Running,
-            Canceling,
-            Succeeded,
-            Canceled,
-            Interrupted,
+        let run = |kind, status, code: &str| Run {
+            kind,
+            status,
+            error: (!code.is_empty()).then(|| Problem::new(code, "why")),
+            ..some_run()
+        };
+        let mut told = None;
+        for (run, is_news, now) in [
+            (run(Delta, Succeeded, ""), false, None),
+            (run(Delta, Partial, ""), true, Some("partial ")),
+            (run(Delta, Partial, ""), false, Some("partial ")),
+            (run(Delta, Interrupted, ""), false, Some("partial ")),
+            (
+                run(Delta, Failed, "store_credits"),
+                true,
+                Some("failed store_credits"),
+            ),
+            (
+                run(Delta, Failed, "internal"),
+                true,
+                Some("failed internal"),
+            ),
+            // A move says nothing of Confluence.
+            (run(Move, Succeeded, ""), false, Some("failed internal")),
+            (run(Delta, Succeeded, ""), true, None),
+            (
+                run(Move, Failed, "move_incomplete"),
+                true,
+                Some("move failed move_incomplete"),
+            ),
+            (
+                run(Delta, Succeeded, ""),
+                false,
+                Some("move failed move_incomplete"),
+            ),
+            (run(Move, Succeeded, ""), true, None),
+            (
+                Run {
+                    dry_run: true,
+                    ..run(Delta, Failed, "internal")
+                },
+                false,
+                None,
+            ),
         ] {
-            assert!(!is_trouble(status));
+            let after = after(told.as_deref(), &run);
+            assert_eq!((after.is_news, after.told.as_deref()), (is_news, now));
+            told = after.told;
         }
     }
 }

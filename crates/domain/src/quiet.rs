@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use chrono::{DurationRound, TimeDelta, Timelike};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Timestamp;
 
@@ -13,8 +15,10 @@ use crate::Timestamp;
 ///
 /// Wall clock time decides, also on the days on which clocks are changed: an hour that comes twice is quiet twice, and one
 /// that is left out shortens the quiet.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "QuietHoursText", into = "QuietHoursText")]
+///
+/// Written as an object, and read as that or as the text of the setting.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(into = "QuietHoursText")]
 pub struct QuietHours {
     /// Minutes after midnight.
     from: u32,
@@ -136,6 +140,31 @@ impl FromStr for QuietHours {
             time_zone: zone.to_owned(),
         }
         .try_into()
+    }
+}
+
+impl<'de> Deserialize<'de> for QuietHours {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = QuietHours;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("hours such as 22:00-06:00 Europe/Berlin, or from, to and time_zone")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<QuietHours, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<QuietHours, A::Error> {
+                let parts = QuietHoursText::deserialize(MapAccessDeserializer::new(map))?;
+                parts.try_into().map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(Read)
     }
 }
 

@@ -37,12 +37,17 @@ impl Timetable {
         self.put_off(from + self.interval() + self.jitter())
     }
 
+    /// Whether no run that nobody asked for by hand is to start now.
+    #[must_use]
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        self.quiet_hours.is_some_and(|quiet| quiet.contains(now))
+    }
+
     /// Whether a scheduled run is to start now. A due time further ahead than this timetable could have put it means that
     /// the clock was set back: then it is due too, rather than not for hours.
     #[must_use]
     pub fn is_due(&self, next_run_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let quiet = self.quiet_hours.is_some_and(|quiet| quiet.contains(now));
-        !quiet && next_run_at.is_some_and(|due| due <= now || due > self.latest(now))
+        !self.is_quiet(now) && next_run_at.is_some_and(|due| due <= now || due > self.latest(now))
     }
 
     /// When a run that is due at `due` really starts: then, or now if that has passed, or when the quiet around that is over.

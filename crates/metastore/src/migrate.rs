@@ -225,6 +225,7 @@ mod tests {
             checkpoints,
             events,
             notices,
+            told,
             tokens,
             remembered,
             mcp_sessions,

@@ -258,6 +258,13 @@ table! {
 }
 
 table! {
+    told (index_id) {
+        index_id -> Text,
+        state -> Text,
+    }
+}
+
+table! {
     tokens (id) {
         id -> Text,
         index_id -> Text,

@@ -40,7 +40,8 @@ pub struct IndexFields {
     #[serde(default)]
     #[schema(value_type = bool)]
     enabled: Field<bool>,
-    /// Hours in which no scheduled run starts; runs asked for by hand do. `null`: those of the service, if it has any.
+    /// Hours in which no scheduled run starts; runs asked for by hand do. The text of the setting does, too
+    /// (`22:00-06:00 Europe/Berlin`). `null`: those of the service, if it has any.
     #[serde(default)]
     #[schema(value_type = Option<QuietHoursText>)]
     quiet_hours: Field<QuietHours>,
@@ -88,7 +89,7 @@ pub struct IndexFields {
 }
 
 /// The names of all fields.
-const FIELDS: &[&str] = &[
+pub(crate) const FIELDS: &[&str] = &[
     "name",
     "agent_id",
     "confluence_spaces",
@@ -107,11 +108,11 @@ const FIELDS: &[&str] = &[
 
 /// A change of an index as a request names it.
 #[derive(Debug)]
-pub(super) struct IndexChange {
+pub(crate) struct IndexChange {
     /// The settings.
-    pub(super) patch: IndexPatch,
+    pub(crate) patch: IndexPatch,
     /// The store in which it is to be.
-    pub(super) backend: Option<BackendKind>,
+    pub(crate) backend: Option<BackendKind>,
 }
 
 /// A field that has no default.
@@ -132,7 +133,7 @@ fn chosen<T>(check: &mut Check, name: &str, field: Field<T>, default: T) -> Opti
 
 impl IndexFields {
     /// The settings of a new index.
-    pub(super) fn create(self, defaults: &IndexSettings) -> ApiResult<IndexSettings> {
+    pub(crate) fn create(self, defaults: &IndexSettings) -> ApiResult<IndexSettings> {
         let mut check = Check::default();
         for (name, is_absent) in [
             ("name", self.name == Field::Absent),
@@ -152,7 +153,7 @@ impl IndexFields {
     }
 
     /// The change that the request names.
-    pub(super) fn change(self, defaults: &IndexSettings) -> ApiResult<IndexChange> {
+    pub(crate) fn change(self, defaults: &IndexSettings) -> ApiResult<IndexChange> {
         let mut check = Check::default();
         let change = self.read(&mut check, defaults);
         check.done()?;
@@ -361,7 +362,7 @@ mod tests {
                 vec!["quiet_hours"],
             ),
             (
-                serde_json::json!({"name": "n", "agent_id": "a", "confluence_spaces": ["A"], "quiet_hours": "22:00-06:00"}),
+                serde_json::json!({"name": "n", "agent_id": "a", "confluence_spaces": ["A"], "quiet_hours": "at night"}),
                 vec!["quiet_hours"],
             ),
         ] {
@@ -396,6 +397,12 @@ mod tests {
         assert_eq!(
             quiet.patch.quiet_hours,
             Some(Some("22:00-06:00 Europe/Berlin".parse().unwrap()))
+        );
+        let as_set = change(serde_json::json!({"quiet_hours": "22:00-06:00 Europe/Berlin"}));
+        assert_eq!(
+            as_set.unwrap().patch.quiet_hours,
+            quiet.patch.quiet_hours,
+            "as the setting has it"
         );
         let loud = change(serde_json::json!({"quiet_hours": null})).unwrap();
         assert_eq!(loud.patch.quiet_hours, Some(None));

@@ -16,7 +16,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    auth, doctor, events, health, indexes, metrics, pages, query, routes, runs, spaces, tokens,
+    auth, doctor, events, health, hooks, indexes, metrics, notices, pages, query, routes, runs,
+    spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -62,6 +63,8 @@ const HARMLESS: &[&str] = &["query_index"];
         auth::session::show_session,
         auth::session::open_session,
         auth::session::close_session,
+        hooks::confluence_changed,
+        notices::test_notice,
         doctor::show_checks,
         health::health_live,
         health::health_ready,
@@ -72,8 +75,14 @@ const HARMLESS: &[&str] = &["query_index"];
 )]
 struct Described;
 
-/// Operations that mean nothing to an assistant: they belong to a browser.
-const NOT_FOR_TOOLS: &[&str] = &["get_session", "open_session", "close_session"];
+/// Operations that mean nothing to an assistant: they belong to a browser, to Confluence, or to the administrator's own set-up.
+const NOT_FOR_TOOLS: &[&str] = &[
+    "get_session",
+    "open_session",
+    "close_session",
+    "confluence_changed",
+    "test_notice",
+];
 
 /// The whole document, for a service that is reached at `server` (without a slash at the end, or relative to the document).
 #[must_use]

@@ -52,6 +52,7 @@ export const signOut = () => call("DELETE", "api/session");
 
 export const health = () => call("GET", "health");
 export const doctor = () => call("GET", "api/doctor");
+export const testNotice = () => call("POST", "api/notices/test");
 export const spaces = () => call("GET", "api/spaces");
 
 export const index = (one) => call("GET", indexAt(one));

@@ -12,11 +12,26 @@ export function show(root) {
   const list = el("ul", { class: "rows checks", "aria-label": "Checks" });
   const told = el("p", { class: "dim", role: "status" });
   const [again, slot] = action("Check again", {}, look);
+  const arrived = el("p", { class: "dim", role: "status" });
+  const [test, testSlot] = action("Send a test notice", {}, async () => {
+    arrived.textContent = "Sending…";
+    try {
+      const { delivered, reason } = await api.testNotice();
+      arrived.textContent = delivered ? "The test notice was taken." : `The test notice was not taken: ${reason}.`;
+    } catch (error) {
+      arrived.textContent = "";
+      throw error;
+    }
+  });
   root.append(
     el("h1", {}, "Checks"),
     el("p", { class: "dim" }, "Settings, database, Confluence with every scope that the indexes need, and the stores. This asks Confluence and the stores for one item of a kind, and changes nothing."),
     el("div", { class: "actions" }, again),
-    slot, told, list);
+    slot, told, list,
+    el("h2", {}, "Notices"),
+    el("p", { class: "dim" }, "Where trouble is told (NOTIFY_WEBHOOK_URL): a test says whether it arrives."),
+    el("div", { class: "actions" }, test),
+    testSlot, arrived);
 
   async function look() {
     told.textContent = "Checking…";

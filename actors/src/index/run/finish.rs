@@ -6,7 +6,7 @@ use domain::index::{IndexProgress, IndexSpace, IndexStatus, SpaceState};
 use domain::part::Part;
 use domain::ports::store::{IndexState, RunEnd, StoreError, StuckRemovals};
 use domain::problem::Problem;
-use domain::run::{RunKind, RunStatus, final_status};
+use domain::run::{Run, RunKind, RunStatus, final_status};
 use domain::{SpaceKey, Timestamp, schedule};
 
 use super::context::{Findings, RunCtx};
@@ -53,17 +53,38 @@ pub(super) async fn finish(
         }
         Err(error) => return Err(error),
     };
-    tracing::info!(
-        %index, run = %run.id, status = run.status.as_str(),
-        seen = run.counts.seen, fetched = run.counts.fetched, uploaded = run.counts.uploaded,
-        deleted = run.counts.deleted, failed = run.counts.failed,
-        confluence_requests = run.requests.confluence, store_requests = run.requests.store,
-        error = run.error.as_ref().map(|e| e.detail.as_str()), "a run is over"
-    );
+    tell(&execution, &run);
     shared.forget_counters(run.id);
     shared.hub.run_finished(&run).await;
     announce(shared, index).await;
     Ok(Ended::Over)
+}
+
+/// The one line about a run: what it was, what it did, what it cost, and what went wrong.
+fn tell(execution: &Execution, run: &Run) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                index = %run.index_id, agent = %execution.before.index.settings.agent_id, run = %run.id,
+                kind = run.kind.as_str(), status = run.status.as_str(), dry_run = run.dry_run,
+                seconds = took(run).map(|took| took.as_seconds_f64()),
+                seen = run.counts.seen, fetched = run.counts.fetched, uploaded = run.counts.uploaded,
+                searchable = run.counts.searchable, deleted = run.counts.deleted, unchanged = run.counts.unchanged,
+                skipped = run.counts.skipped, failed = run.counts.failed,
+                confluence_requests = run.requests.confluence, store_requests = run.requests.store,
+                code = run.error.as_ref().map(|error| error.code.as_str()),
+                error = run.error.as_ref().map(|error| error.detail.as_str()), "a run is over"
+            )
+        };
+    }
+    match run.status {
+        RunStatus::Failed | RunStatus::Partial | RunStatus::NeedsConfirmation => line!(warn),
+        _ => line!(info),
+    }
+}
+
+fn took(run: &Run) -> Option<chrono::TimeDelta> {
+    Some(run.finished_at? - run.started_at?)
 }
 
 /// Records how the run leaves its spaces, and says how it ends; `None` when its index is deleted.

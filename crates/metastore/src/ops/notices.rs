@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::notice::{Delivery, Notice};
+use domain::notice::{Delivery, Notice, after};
 use domain::run::Run;
 use domain::{RunId, Timestamp};
 
@@ -10,10 +10,34 @@ use crate::convert::{db_time, from_json, id, opt_time, rows, time, to_json};
 use crate::dialect::Conn;
 use crate::error::Done;
 use crate::rows::IndexRow;
-use crate::schema::notices;
+use crate::schema::{notices, told};
 
-/// A run ended in trouble.
-pub(crate) fn put(conn: &mut Conn, run: &Run, index: &IndexRow, now: Timestamp) -> Done<()> {
+/// A run ended: what is news of that is to be told.
+pub(crate) fn put_news(conn: &mut Conn, run: &Run, index: &IndexRow, now: Timestamp) -> Done<()> {
+    let before: Option<String> = told::table
+        .find(&index.id)
+        .select(told::state)
+        .first(conn)
+        .optional()?;
+    let after = after(before.as_deref(), run);
+    if after.is_news {
+        put(conn, run, index, now)?;
+    }
+    match after.told {
+        told if told == before => {}
+        Some(state) => {
+            diesel::replace_into(told::table)
+                .values((told::index_id.eq(&index.id), told::state.eq(state)))
+                .execute(conn)?;
+        }
+        None => {
+            diesel::delete(told::table.find(&index.id)).execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+fn put(conn: &mut Conn, run: &Run, index: &IndexRow, now: Timestamp) -> Done<()> {
     diesel::insert_into(notices::table)
         .values((
             notices::run_id.eq(run.id.to_string()),

@@ -7,7 +7,6 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use domain::index::IndexStatus;
-use domain::notice::is_trouble;
 use domain::ports::store::{Listed, OpenedRun, RunEnd, RunFilter};
 use domain::problem::Problem;
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
@@ -281,8 +280,8 @@ pub(crate) fn finish(conn: &mut Conn, run: RunId, end: &RunEnd, now: Timestamp) 
         follow(conn, &row, kind, None, now)?;
     }
     let run = get(conn, run)?;
-    if end.notify && is_trouble(run.status) {
-        notices::put(conn, &run, &index, now)?;
+    if end.notify {
+        notices::put_news(conn, &run, &index, now)?;
     }
     Ok(run)
 }

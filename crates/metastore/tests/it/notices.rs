@@ -80,7 +80,9 @@ async fn notices_are_forgotten_like_runs_and_wait_for_no_clock_that_was_ahead() 
     let index = bed.index("agent").await.id;
     let old = over(&bed, index, RunStatus::Failed, true).await;
     bed.clock.advance(TimeDelta::days(10));
-    let new = over(&bed, index, RunStatus::Failed, true).await;
+    // The same trouble once more is no news, also after so long.
+    over(&bed, index, RunStatus::Failed, true).await;
+    let new = over(&bed, index, RunStatus::Partial, true).await;
     let far = bed.now() + TimeDelta::days(3);
     let ahead = failed("status 503", Some(far));
     bed.store.settle_notice(new.id, &ahead).await.unwrap();
@@ -92,4 +94,31 @@ async fn notices_are_forgotten_like_runs_and_wait_for_no_clock_that_was_ahead() 
         .await
         .unwrap();
     assert_eq!(due(&bed).await, [new.id]);
+}
+
+#[tokio::test]
+async fn trouble_is_told_once_and_its_end_once() {
+    let bed = Bed::new();
+    let (index, other) = (bed.index("agent").await.id, bed.index("other").await.id);
+    let mut told = Vec::new();
+    for status in [
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+        RunStatus::Failed,
+        RunStatus::Canceled,
+        RunStatus::Failed,
+        RunStatus::Succeeded,
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+    ] {
+        bed.clock.advance(TimeDelta::seconds(1));
+        let run = over(&bed, index, status, true).await;
+        if due(&bed).await.contains(&run.id) {
+            told.push(status);
+        }
+    }
+    let (failed, good) = (RunStatus::Failed, RunStatus::Succeeded);
+    assert_eq!(told, [failed, good, failed]);
+    let run = over(&bed, other, RunStatus::Failed, true).await;
+    assert!(due(&bed).await.contains(&run.id), "each index by itself");
 }

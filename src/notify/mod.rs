@@ -1,21 +1,29 @@
-//! Tells the webhook (`NOTIFY_WEBHOOK_URL`) of runs that ended in trouble. What is to be told stands in rows, written with the end of
+//! Tells the webhook (`NOTIFY_WEBHOOK_URL`) that an index is in trouble, and that it is well again. What is to be told stands in rows, written with the end of
 //! each run, until it is delivered or given up; so it outlives the process.
 
+mod message;
+
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::event::{Event, EventKind};
-use domain::notice::{Delivery, Notice};
+use domain::notice::Delivery;
 use domain::ports::store::StoreError;
-use reqwest::Client;
+use reqwest::{Client, header};
+use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use upstream::Broken;
 
+use self::message::Message;
 use crate::outgoing;
+use crate::settings::NoticeSettings;
 use crate::state::AppState;
+
+/// The header with the signature of a notice, where `NOTIFY_SECRET` is set.
+const SIGNATURE: &str = "X-Signature-256";
 
 /// Notices read at once.
 const STEP: usize = 20;
@@ -26,7 +34,7 @@ const TROUBLED: Duration = Duration::from_secs(10);
 
 /// Delivers notices until the service stops.
 pub async fn deliver(state: AppState) {
-    let Some(webhook) = state.settings.sync.notify_webhook_url.clone() else {
+    let Some(webhook) = state.settings.notices.clone() else {
         return;
     };
     let client = match outgoing::client(&state.settings.network) {
@@ -67,7 +75,7 @@ async fn run_over(events: &mut Receiver<Arc<Event>>) {
 async fn deliver_due(
     state: &AppState,
     client: &Client,
-    webhook: &SecretString,
+    webhook: &NoticeSettings,
 ) -> Result<Duration, StoreError> {
     let store = &state.store;
     loop {
@@ -80,7 +88,8 @@ async fn deliver_due(
         for notice in due {
             let run = notice.run.id;
             // What was sent is noted also when the service stops meanwhile.
-            let sending = send(state, client, webhook, &notice);
+            let message = Message::of(&notice, &state.base_url);
+            let sending = send(client, webhook, &message);
             let delivery = match state.shutdown.run_until_cancelled(sending).await {
                 None => return Ok(IDLE),
                 Some(Ok(())) => Delivery::Delivered,
@@ -97,26 +106,58 @@ async fn deliver_due(
     }
 }
 
+/// Tries at once whether a notice arrives; `None`: no webhook is set.
+pub async fn test(state: &AppState) -> Option<Result<(), String>> {
+    let webhook = state.settings.notices.as_ref()?;
+    Some(match outgoing::client(&state.settings.network) {
+        Ok(client) => send(&client, webhook, &Message::test(&state.base_url)).await,
+        Err(error) => Err(error.to_string()),
+    })
+}
+
 /// One try; in words why it failed. The address may hold a secret: no error and no log holds it.
 async fn send(
-    state: &AppState,
     client: &Client,
-    webhook: &SecretString,
-    notice: &Notice,
+    webhook: &NoticeSettings,
+    message: &Message<'_>,
 ) -> Result<(), String> {
-    let run = &notice.run;
-    let message = json!({
-        "event": "run_finished",
-        "status": run.status,
-        "index": {"id": run.index_id, "name": notice.index_name, "agent_id": notice.agent_id},
-        "run": run,
-        "url": format!("{}/api/runs/{}", state.base_url, run.id),
-    });
-    let request = client.post(webhook.expose_secret()).json(&message);
-    let answer = request.send().await;
+    let body = message.body(webhook.form).to_string();
+    let mut request = client
+        .post(webhook.webhook_url.expose_secret())
+        .header(header::CONTENT_TYPE, "application/json");
+    if let Some(secret) = &webhook.secret {
+        request = request.header(SIGNATURE, signature(secret, &body));
+    }
+    let answer = request.body(body).send().await;
     match answer.map(|answer| answer.status()).map_err(Broken::from) {
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => Err(format!("status {status}")),
         Err(broken) => Err(broken.detail),
+    }
+}
+
+/// `sha256=` and the HMAC of the body in hex.
+fn signature(secret: &SecretString, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    let mut signature = "sha256=".to_owned();
+    for byte in hmac::sign(&key, body.as_bytes()).as_ref() {
+        // Writing into a String cannot fail.
+        let _ = write!(signature, "{byte:02x}");
+    }
+    signature
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries, whose form this is.
+    #[test]
+    fn a_signature_is_what_receivers_know() {
+        let secret = SecretString::from("It's a Secret to Everybody");
+        assert_eq!(
+            signature(&secret, "Hello, World!"),
+            "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+        );
     }
 }
