@@ -196,7 +196,7 @@ pub(crate) async fn visible(state: &AppState, keys: &[SpaceKey]) -> ApiResult<Ve
 }
 
 /// Refuses two keys of one space: an old and a new one, or one in two cases.
-fn each_space_once(spaces: &[IndexSpace]) -> ApiResult<()> {
+pub(crate) fn each_space_once(spaces: &[IndexSpace]) -> ApiResult<()> {
     for (at, space) in spaces.iter().enumerate() {
         let same = |other: &&IndexSpace| space.id.is_some() && other.id == space.id;
         if let Some(other) = spaces[..at].iter().find(same) {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::index::{Index, IndexSettings};
+use domain::index::{Index, IndexSettings, IndexSpace};
 use domain::ports::store::StoreError;
 use domain::{IndexId, SpaceKey};
 
@@ -230,10 +230,18 @@ async fn check(state: &AppState, contents: &Contents, present: &[Index]) -> Resu
         if keys.is_empty() {
             continue;
         }
-        if let Err(error) = indexes::visible(state, &keys).await {
-            if error.problem.code != "spaces_not_visible" {
-                return Err(later(error));
+        let found = match indexes::visible(state, &keys).await {
+            Ok(found) => found,
+            Err(error) if error.problem.code == "spaces_not_visible" => {
+                wrong("confluence_spaces", error.problem.detail.clone());
+                continue;
             }
+            Err(error) => return Err(later(error)),
+        };
+        let known = known.iter().flat_map(|index| &index.spaces);
+        let kept = known.filter(|space| entry.settings.confluence_spaces.contains(&space.key));
+        let all: Vec<IndexSpace> = kept.cloned().chain(found).collect();
+        if let Err(error) = indexes::each_space_once(&all) {
             wrong("confluence_spaces", error.problem.detail.clone());
         }
     }

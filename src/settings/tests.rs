@@ -440,3 +440,36 @@ fn backups_and_the_token_of_collectors_are_checked() {
         ["METRICS_TOKEN", "BACKUP_KEEP", "BACKUP_SCHEDULE"]
     );
 }
+
+#[test]
+fn whom_trouble_is_told_and_who_may_ask_for_a_poll_is_checked() {
+    let good = [
+        ("NOTIFY_WEBHOOK_URL", "https://hooks.example/a-secret"),
+        ("NOTIFY_FORM", "Slack"),
+        ("NOTIFY_SECRET", "0123456789abcdef"),
+        ("HOOK_SECRET", "0123456789abcdef"),
+    ];
+    let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &good]), Need::Serve).unwrap();
+    let notices = settings.notices.as_ref().unwrap();
+    assert_eq!(notices.form, NoticeForm::Slack);
+    assert!(notices.secret.is_some() && settings.auth.hook_secret.is_some());
+    let shown = format!("{settings:?}");
+    assert!(
+        !shown.contains("a-secret") && !shown.contains("0123"),
+        "{shown}"
+    );
+    let bad = [
+        ("HOOK_SECRET", "short"),
+        ("NOTIFY_FORM", "fax"),
+        ("NOTIFY_SECRET", "short"),
+    ];
+    assert_eq!(
+        troubles(&[FOUR, &bad], Need::Serve),
+        [
+            "HOOK_SECRET",
+            "NOTIFY_FORM",
+            "NOTIFY_WEBHOOK_URL",
+            "NOTIFY_SECRET"
+        ]
+    );
+}

@@ -81,9 +81,11 @@ async fn assistants_can_make_functions_of_it() {
         left_out,
         [
             "close_session",
+            "confluence_changed",
             "get_metrics",
             "get_session",
             "open_session",
+            "test_notice",
             "watch_events",
             "watch_index_events"
         ]
@@ -136,7 +138,15 @@ async fn what_may_be_sent_is_plain_and_closed() {
         }
         bodies.push((method, path, schema.clone()));
     }
-    assert_eq!(left_out, ["sync_agent", "sync_index", "create_token"]);
+    assert_eq!(
+        left_out,
+        [
+            "confluence_changed",
+            "sync_agent",
+            "sync_index",
+            "create_token"
+        ]
+    );
     let create = &document["components"]["schemas"]["CreateIndex"]["properties"];
     assert_eq!(
         create["restricted_pages"]["enum"],

@@ -15,7 +15,7 @@ use crate::error::{Done, conflict, failed};
 use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, RunPageRow, SpaceRow};
 use crate::schema::{
     bodies, checkpoints, comments, holdings, index_spaces, people, remembered, run_pages,
-    synced_pages,
+    synced_pages, told,
 };
 
 /// The connection.
@@ -201,6 +201,16 @@ pub(crate) fn put_remembered(connection: &mut Conn, name: &str, value: &str) -> 
         .on_conflict(remembered::name)
         .do_update()
         .set(take!(remembered: value))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<()> {
+    diesel::insert_into(told::table)
+        .values((told::index_id.eq(index), told::state.eq(state)))
+        .on_conflict(told::index_id)
+        .do_update()
+        .set(take!(told: state))
         .execute(connection)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use domain::run::Run;
 use domain::{RunId, Timestamp};
 
 use crate::convert::{db_time, from_json, id, opt_time, rows, time, to_json};
-use crate::dialect::Conn;
+use crate::dialect::{self, Conn};
 use crate::error::Done;
 use crate::rows::IndexRow;
 use crate::schema::{notices, told};
@@ -25,11 +25,7 @@ pub(crate) fn put_news(conn: &mut Conn, run: &Run, index: &IndexRow, now: Timest
     }
     match after.told {
         told if told == before => {}
-        Some(state) => {
-            diesel::replace_into(told::table)
-                .values((told::index_id.eq(&index.id), told::state.eq(state)))
-                .execute(conn)?;
-        }
+        Some(state) => dialect::put_told(conn, &index.id, &state)?,
         None => {
             diesel::delete(told::table.find(&index.id)).execute(conn)?;
         }
