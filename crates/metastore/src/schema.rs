@@ -41,8 +41,8 @@ table! {
         guarded_pages -> Text,
         applied_settings -> Nullable<Text>,
         quiet_hours -> Nullable<Text>,
-        guard_answered_by -> Nullable<Text>,
         site_id -> Integer,
+        guard_answered_by -> Nullable<Text>,
     }
 }
 
