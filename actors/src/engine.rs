@@ -12,14 +12,16 @@ use domain::ports::clock::Clock;
 use domain::ports::reader::FileReader;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{Listed, MoveBegun, OpenedRun, PageFilter, SyncStore};
-use domain::query::{Answer, ChangedPage, PageQuery, PageText, RetrievalQuery};
+use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, PageText, RetrievalQuery};
 use domain::run::{Run, RunKind};
 use domain::schedule::Timetable;
-use domain::{IndexId, RunId, SpaceKey, Timestamp, schedule};
+use domain::{IndexId, PageId, RunId, SpaceKey, Timestamp, schedule};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::answering::{AnswerPool, Fallback, ListPages, ReadPage, RecentChanges, Search, Sources};
+use crate::answering::{
+    AnswerPool, Fallback, ListPages, LookAround, ReadPage, RecentChanges, Search, Sources,
+};
 use crate::messages::{ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexChanged};
 use crate::scheduler::SchedulerActor;
 use crate::shared::Shared;
@@ -274,6 +276,14 @@ impl Engine {
         page: PageQuery,
     ) -> Result<Option<PageText>, EngineError> {
         self.answers.ask(index, ReadPage(page)).await
+    }
+
+    /// What stands around a page, as far as the index may quote it; nothing where it may not quote the page.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn around(&self, index: IndexId, page: PageId) -> Result<Neighbourhood, EngineError> {
+        self.answers.ask(index, LookAround(page)).await
     }
 
     /// Pages of a list that the index may quote now; those that it may not are left out, so that there may be fewer than asked

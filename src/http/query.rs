@@ -7,7 +7,7 @@ use actix_web::web;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::SpaceKey;
 use domain::query::{
-    Answer, DEFAULT_ROOM, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, label_filter,
+    Answer, DEFAULT_ROOM, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, Under, label_filter,
 };
 use serde::Deserialize;
 
@@ -22,6 +22,8 @@ use crate::state::AppState;
 
 /// Characters that a question may have.
 const MAX_QUERY: usize = 4_000;
+/// Characters that an id or title of a page may have.
+const MAX_UNDER: usize = 500;
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -58,6 +60,10 @@ pub struct QueryFilters {
     #[serde(default)]
     #[schema(value_type = String, example = "ENG")]
     space: Field<String>,
+    /// Only a page, by its id or whole title, and what is below it.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 500, example = "98312")]
+    under: Field<String>,
     /// Only pages with this label; case and a leading `#` do not matter.
     #[serde(default)]
     #[schema(value_type = String, example = "runbook")]
@@ -101,6 +107,16 @@ impl QueryRequest {
             }
             moment
         });
+        let under = filled(check.optional("filters.under", filters.under));
+        if under
+            .as_ref()
+            .is_some_and(|under| under.chars().count() > MAX_UNDER)
+        {
+            check.fail(
+                "filters.under",
+                format!("must have at most {MAX_UNDER} characters"),
+            );
+        }
         let read = RetrievalQuery {
             text: text.unwrap_or_default(),
             top_k,
@@ -110,13 +126,14 @@ impl QueryRequest {
                     .optional("filters.label", filters.label)
                     .and_then(|label| label_filter(&label)),
                 updated_after,
+                under: under.map(|under| Under::page(under.trim())),
             },
             room: DEFAULT_ROOM,
         };
         check.unknown(
             "filters.",
             &filters.unknown,
-            &["space", "label", "updated_after"],
+            &["space", "under", "label", "updated_after"],
         );
         check.unknown("", &self.unknown, &["query", "top_k", "filters"]);
         check.done()?;

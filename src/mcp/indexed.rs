@@ -7,8 +7,10 @@ use actors::{Backends, Engine, EngineError};
 use async_trait::async_trait;
 use domain::page::{Page, Shown};
 use domain::ports::store::{AdminStore, KnownSession, Listed, PageFilter, StoreError, StoreResult};
-use domain::query::{Answer, ChangedPage, PageQuery, PageText, QueryTarget, RetrievalQuery};
-use domain::{IndexId, SpaceKey, Timestamp};
+use domain::query::{
+    Answer, ChangedPage, Neighbourhood, PageQuery, PageText, QueryTarget, RetrievalQuery,
+};
+use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
 use super::caller::Reader;
 use super::knowledge::{FoundPage, KnowledgeBase, Trouble};
@@ -120,6 +122,10 @@ impl KnowledgeBase for Indexed {
             outline: headings(&markdown),
             markdown,
         }))
+    }
+
+    async fn around(&self, index: IndexId, page: &PageId) -> Result<Neighbourhood, Trouble> {
+        unless_deleted(self.engine.around(index, page.clone()).await)
     }
 
     async fn similar_titles(

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
-use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
-use domain::{IndexId, SpaceKey, Timestamp};
+use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, QueryTarget, RetrievalQuery};
+use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
 use super::caller::Reader;
 
@@ -52,6 +52,9 @@ pub trait KnowledgeBase: Send + Sync {
 
     /// A page with its text, if this index may quote it.
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble>;
+
+    /// What stands around a page, as far as this index may quote it.
+    async fn around(&self, index: IndexId, page: &PageId) -> Result<Neighbourhood, Trouble>;
 
     /// Pages whose title contains some words, for "did you mean".
     async fn similar_titles(

@@ -6,7 +6,7 @@ use simulators::{Fault, Matcher};
 
 use crate::attacks::all_held;
 use crate::mcp_support::{Client, http};
-use crate::support::{Service, id, start_program, until};
+use crate::support::{Service, assert_problem, id, start_program, until};
 
 const KEY: &str = "administrator-key";
 const ON: &[(&str, &str)] = &[("API_KEY", KEY), ("SYNC_CHECK_INTERVAL_SECONDS", "1")];
@@ -725,4 +725,116 @@ async fn a_restart_costs_streamable_clients_nothing() {
     });
     assert!(answer.await.text().await.unwrap().contains("Zebra host"));
     world.service.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_around_a_page_is_told_and_a_question_keeps_to_what_is_below_it() {
+    let site = Site::new();
+    site.add_space("ENG", "Engineering");
+    let falcon = |what: &str| format!("<p>The falcon of {what}.</p>");
+    let link = "<p><ac:link><ri:page ri:content-title=\"Runbooks\"/></ac:link> and a falcon.</p>";
+    let page = |parent, title: &str, body: &str| site.create_page("ENG", parent, title, body);
+    let top = page(None, "Runbooks", &falcon("the top"));
+    let folder = site.create_folder("ENG", Some(top), "Old ones");
+    let child = page(Some(folder), "Rollback", &falcon("the folder"));
+    let secret = page(Some(top), "Salaries", &falcon("the secret"));
+    page(Some(secret), "Bonuses", &falcon("what is below the secret"));
+    page(None, "Start here", link);
+    let other_secret = page(None, "Board minutes", link);
+    let service = start_program(site.clone(), ON).await;
+    for hidden in [secret, other_secret] {
+        site.restrict_to_user(hidden, &service.sim.account_id());
+    }
+    service.synced_index("eng", &["ENG"]).await;
+    let mut client = Client::open(&service.base, "?agent_id=eng", KEY).await;
+    client.initialize().await;
+
+    let read = async |client: &mut Client, page: ContentId| {
+        let arguments = json!({"page_id": page.to_string()});
+        call(client, 1, "get_page", arguments).await
+    };
+    let (_, text, answer) = read(&mut client, top).await;
+    let named = |page: ContentId, title: &str| json!({"id": page.to_string(), "title": title});
+    assert_eq!(answer["parent"], Value::Null, "{text}");
+    assert_eq!(
+        answer["children"],
+        json!({"items": [named(child, "Rollback")], "total": 1})
+    );
+    assert_eq!(answer["linked_from"]["total"], 1);
+    assert_eq!(answer["linked_from"]["items"][0]["title"], "Start here");
+    assert!(
+        text.contains(&format!(
+            "Children: Rollback (page_id {child})\nLinked from: Start here (page_id "
+        )),
+        "{text}"
+    );
+    for hidden in ["Salaries", "Bonuses", "Board minutes"] {
+        assert!(
+            !text.contains(hidden) && !answer.to_string().contains(hidden),
+            "{text}"
+        );
+    }
+    let (_, text, answer) = read(&mut client, child).await;
+    assert_eq!(answer["parent"], named(top, "Runbooks"), "{text}");
+    assert!(
+        text.contains(&format!("Parent: Runbooks (page_id {top})\n")),
+        "{text}"
+    );
+
+    let titles = |answer: &Value| -> Vec<String> {
+        let results = answer["results"].as_array().unwrap().iter();
+        let title = |result: &Value| result["page"]["title"].as_str().unwrap().to_owned();
+        let mut titles: Vec<String> = results.map(title).collect();
+        titles.sort_unstable();
+        titles
+    };
+    let address = format!("https://example.atlassian.net/wiki/spaces/ENG/pages/{top}/Runbooks");
+    let by_title = "https://example.atlassian.net/wiki/display/ENG/Runbooks".to_owned();
+    for under in [top.to_string(), "runbooks".into(), address, by_title] {
+        let arguments = json!({"query": "falcon", "under": under});
+        let (_, text, answer) = call(&mut client, 2, "search_confluence", arguments).await;
+        assert_eq!(titles(&answer), ["Rollback", "Runbooks"], "{text}");
+        assert_eq!(
+            answer["diagnostics"]["pages_under"], 2,
+            "only what may be shown counts"
+        );
+    }
+    let ask = async |under: &str| {
+        let question = json!({"query": "falcon", "filters": {"under": under}});
+        service
+            .post("/api/indexes/agent/eng/query", question)
+            .await
+            .1
+    };
+    assert_eq!(
+        titles(&ask(&top.to_string()).await),
+        ["Rollback", "Runbooks"]
+    );
+    assert_eq!(titles(&ask("ROLLBACK").await), ["Rollback"]);
+
+    // A page that is hidden is like one that is not there.
+    for under in [
+        secret.to_string(),
+        "Salaries".into(),
+        "1".into(),
+        folder.to_string(),
+    ] {
+        let arguments = json!({"query": "falcon", "under": under});
+        let (failed, text, answer) = call(&mut client, 3, "search_confluence", arguments).await;
+        assert!(
+            !failed && text.contains(&format!("no page \"{under}\" can be read here")),
+            "{text}"
+        );
+        assert_eq!(answer["diagnostics"]["pages_under"], 0);
+        let answer = ask(&under).await;
+        assert_eq!(
+            (titles(&answer).len(), &answer["diagnostics"]["pages_under"]),
+            (0, &json!(0))
+        );
+        assert_eq!(answer["diagnostics"]["emptied_by"], json!([]));
+    }
+    let long = json!({"query": "falcon", "filters": {"under": "x".repeat(501)}});
+    let refused = service.post("/api/indexes/agent/eng/query", long).await;
+    assert_problem(&refused, 422, "invalid_field");
+    service.stop().await;
 }

@@ -10,8 +10,8 @@ use actix_web::{App, HttpServer};
 use async_trait::async_trait;
 use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
-use domain::query::{Answer, ChangedPage, PageQuery, QueryTarget, RetrievalQuery};
-use domain::{IndexId, SpaceKey, Timestamp};
+use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, QueryTarget, RetrievalQuery};
+use domain::{IndexId, PageId, SpaceKey, Timestamp};
 use futures_util::StreamExt;
 use governor::Quota;
 use mcp_confluence::http::fairness::Fairness;
@@ -105,6 +105,10 @@ impl KnowledgeBase for Small {
 
     async fn page(&self, _: IndexId, _: &PageQuery) -> Result<Option<FoundPage>, Trouble> {
         Ok(None)
+    }
+
+    async fn around(&self, _: IndexId, _: &PageId) -> Result<Neighbourhood, Trouble> {
+        Ok(Neighbourhood::default())
     }
 
     async fn similar_titles(

@@ -8,7 +8,7 @@ use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restric
 use domain::index::{RestrictedPages, space_named};
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::{FactsQuery, Reach};
-use domain::query::{QueryResult, QueryTarget, ResultPage, RetrievalQuery};
+use domain::query::{Filters, QueryResult, QueryTarget, ResultPage, RetrievalQuery};
 use domain::scope::{Candidate, Place, place};
 use domain::tree::join;
 use domain::{PageId, SpaceKey};
@@ -58,12 +58,21 @@ pub(super) async fn search(
     let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
     let judged = Judge::of(sources, target, &ids).await?;
     let count = hits.len().max(1);
+    // The source knows better than the rows what is below a page.
+    let others = Filters {
+        under: None,
+        ..query.filters.clone()
+    };
+    let under = query.filters.under.as_ref();
+    let is_under = |id: &PageId| {
+        under.is_none_or(|under| under.holds(id) || judged.above(id).any(|id| under.holds(id)))
+    };
     Ok(hits
         .into_iter()
         .enumerate()
         .filter_map(|(rank, hit)| {
             let page = judged.page(&hit)?;
-            if !passes(&page, &query.filters) {
+            if !passes(&page, &others) || !is_under(&page.id) {
                 return None;
             }
             #[expect(clippy::cast_precision_loss, reason = "a rank below a hundred")]
@@ -157,6 +166,15 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// What stands above a page, as far as the source has said so.
+    fn above(&self, id: &PageId) -> impl Iterator<Item = &PageId> {
+        let facts = self.facts.get(id);
+        facts
+            .and_then(|facts| facts.ancestors.as_ref())
+            .into_iter()
+            .flatten()
     }
 
     /// Whether the source has said now, of the page and of all that stands above it, that everybody may read it.

@@ -35,7 +35,7 @@ use domain::ports::store::QueryStore;
 use crate::{Backends, EngineParts, VerifyOnRead};
 
 pub(crate) use changes::RecentChanges;
-pub(crate) use pages::{ListPages, ReadPage};
+pub(crate) use pages::{ListPages, LookAround, ReadPage};
 pub(crate) use pool::AnswerPool;
 pub(crate) use search::{Fallback, Search};
 

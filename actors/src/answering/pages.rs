@@ -1,8 +1,10 @@
 //! The text of a page, and lists of pages that an answer may quote.
 
+use std::collections::HashMap;
+
 use domain::page::{Page, Shown};
 use domain::ports::store::{Listed, PageFilter};
-use domain::query::{PageQuery, PageText};
+use domain::query::{Few, Neighbourhood, PageQuery, PageText};
 use domain::{IndexId, PageId};
 
 use super::pool::Question;
@@ -74,6 +76,48 @@ impl Question for ListPages {
         Ok(Listed {
             items,
             next_cursor: listed.next_cursor,
+        })
+    }
+}
+
+/// What stands around a page, if the index may quote it.
+pub(crate) struct LookAround(pub PageId);
+
+/// Pages of a kind that are read; what is beyond is not counted.
+const MOST: usize = 100;
+
+impl Question for LookAround {
+    type Answer = Neighbourhood;
+
+    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+        let around = sources.store.around(index, &self.0, MOST + 1).await?;
+        let all = around.children.iter().chain(&around.linked_from);
+        let ids = all.chain(&around.parent).chain([&self.0]).cloned();
+        let quotable = Quotable::read(sources, index, ids.collect()).await?;
+        let target = quotable.target.clone();
+        let mut shown: HashMap<PageId, Shown<Page>> = quotable
+            .take_all()
+            .into_iter()
+            .filter_map(|(id, placed)| Some((id, placed.shown()?)))
+            .collect();
+        let named = shown.values().map(|page| (page.kind, page.id.clone()));
+        let visible = verify::visible(sources, &target, named.collect()).await?;
+        shown.retain(|id, _| visible.contains(id));
+        if !shown.contains_key(&self.0) {
+            return Ok(Neighbourhood::default());
+        }
+        let few = |ids: &[PageId]| Few {
+            pages: ids
+                .iter()
+                .take(MOST)
+                .filter_map(|id| shown.get(id).cloned())
+                .collect(),
+            cut: ids.len() > MOST,
+        };
+        Ok(Neighbourhood {
+            children: few(&around.children),
+            linked_from: few(&around.linked_from),
+            parent: around.parent.and_then(|id| shown.get(&id).cloned()),
         })
     }
 }

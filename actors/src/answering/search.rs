@@ -2,6 +2,7 @@
 //! and on request a check at the source ([`verify`]).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::answer::{interleave, modified_since, results};
@@ -49,7 +50,7 @@ impl Question for Search {
     async fn answer(self, sources: &Sources, index: IndexId) -> Result<Answer, EngineError> {
         let Self { query, fallback } = self;
         let target = sources.store.query_target(index).await?;
-        let query = by_present_key(&target.spaces, query);
+        let mut query = by_present_key(&target.spaces, query);
         let stale = schedule::is_stale(
             target.as_of,
             target.settings.interval_minutes,
@@ -63,13 +64,27 @@ impl Question for Search {
             diagnostics: Diagnostics::default(),
         };
         let never_synced = target.as_of.is_none() && target.document_count() == 0;
-        if never_synced && fallback == Fallback::WhenDown {
+        let nothing_under = match &mut query.filters.under {
+            Some(under) => {
+                let space = query.filters.space.as_ref();
+                let pages = sources.store.pages_under(index, &under.page, space).await?;
+                answer.diagnostics.pages_under = u64::try_from(pages.len()).ok();
+                under.pages = Arc::new(pages);
+                under.pages.is_empty()
+            }
+            None => false,
+        };
+        if nothing_under || (never_synced && fallback == Fallback::WhenDown) {
             answer.diagnostics = answer.diagnostics.of_answer(answer.source, true);
             return Ok(answer);
         }
+        let pages_under = answer.diagnostics.pages_under;
         let from_index = match from_index(sources, &target, &query).await {
             Ok((found, diagnostics)) => {
-                answer.diagnostics = diagnostics;
+                answer.diagnostics = Diagnostics {
+                    pages_under,
+                    ..diagnostics
+                };
                 Ok(found)
             }
             Err(error) => Err(error),

@@ -91,6 +91,7 @@ macro_rules! suite {
             answers_keep_to_the_space,
             answers_keep_to_the_time,
             answers_keep_to_the_label_where_the_store_filters,
+            answers_keep_to_what_is_under_a_page,
             answers_are_the_best_first_and_no_more_than_asked_for,
             any_script_and_any_punctuation_can_be_searched,
             a_page_without_text_is_found_by_its_title,

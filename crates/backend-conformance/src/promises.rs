@@ -1,14 +1,15 @@
 //! The promises, one function each; a broken one panics.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use domain::document::Document;
 use domain::index::Remote;
 use domain::ports::retrieval::{
     BackendError, ItemOutcome, RetrievalBackend, StoreSpec, StoredDocument,
 };
-use domain::query::{Filters, Passage, RetrievalQuery};
-use domain::{DocumentId, IndexId, SpaceKey};
+use domain::query::{Filters, Passage, RetrievalQuery, Under};
+use domain::{DocumentId, IndexId, PageId, SpaceKey};
 
 use crate::samples::{Sample, day, question};
 use crate::{Subject, settle};
@@ -524,6 +525,23 @@ pub async fn answers_keep_to_the_label_where_the_store_filters<S: Subject>(subje
             filtered(backend, &remote, labelled("runbook")).await,
             set(&[&eng, &personal, &engine])
         );
+    }
+}
+
+/// Only the pages that are named.
+pub async fn answers_keep_to_what_is_under_a_page<S: Subject>(subject: &S) {
+    let spec = spec("under");
+    let (remote, [eng, personal, _]) = three(subject, &spec).await;
+    let under = |pages: &[&Sample<'_>]| Filters {
+        under: Some(Under {
+            page: "any".to_owned(),
+            pages: Arc::new(pages.iter().map(|sample| PageId::from(sample.id)).collect()),
+        }),
+        ..Filters::default()
+    };
+    let backend = subject.backend();
+    for pages in [&[&eng, &personal][..], &[&eng], &[]] {
+        assert_eq!(filtered(backend, &remote, under(pages)).await, set(pages));
     }
 }
 

@@ -117,6 +117,10 @@ pub fn passes(page: &Page, filters: &Filters) -> bool {
         && filters
             .updated_after
             .is_none_or(|moment| page.last_modified > moment)
+        && filters
+            .under
+            .as_ref()
+            .is_none_or(|under| under.holds(&page.id))
 }
 
 #[cfg(test)]

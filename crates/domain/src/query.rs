@@ -1,5 +1,8 @@
 //! Questions to an index and what comes back.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -15,19 +18,42 @@ pub const DEFAULT_ROOM: usize = 1_900;
 pub const MAX_TOP_K: u32 = 50;
 
 /// Which pages may answer.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filters {
     /// Only this space (its present key).
-    #[serde(default)]
     pub space: Option<SpaceKey>,
     /// Only pages with this label, as Confluence keeps it (see [`label_filter`]).
-    #[serde(default)]
     pub label: Option<String>,
     /// Only pages modified after this moment.
-    #[serde(default)]
     pub updated_after: Option<DateTime<Utc>>,
+    /// Only a page and what is below it.
+    pub under: Option<Under>,
+}
+
+/// A page, and what is below it: pages, and the files that hang on them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Under {
+    /// The page by its id, or by its title: all of that title are meant.
+    pub page: String,
+    /// What that is in the index that is asked; before somebody has looked, nothing.
+    pub pages: Arc<HashSet<PageId>>,
+}
+
+impl Under {
+    /// Below the page of this id or title, wherever it is.
+    #[must_use]
+    pub fn page(named: impl Into<String>) -> Self {
+        Self {
+            page: named.into(),
+            pages: Arc::default(),
+        }
+    }
+
+    /// Whether the page is that page, or below it.
+    #[must_use]
+    pub fn holds(&self, page: &PageId) -> bool {
+        self.pages.contains(page)
+    }
 }
 
 /// The label that somebody means who writes `#How-To`: Confluence keeps labels in lower case and without the mark. `None` for a
@@ -99,6 +125,26 @@ pub struct PageText {
     pub markdown: String,
 }
 
+/// The first of some pages.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Few {
+    /// These.
+    pub pages: Vec<Shown<Page>>,
+    /// Whether there are more, which nobody counted.
+    pub cut: bool,
+}
+
+/// What stands around a page, as far as it may be shown.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Neighbourhood {
+    /// The page above it; folders between them are passed over.
+    pub parent: Option<Shown<Page>>,
+    /// The pages right below it, or in folders there, and its files, by title.
+    pub children: Few,
+    /// The pages that point at it, by title.
+    pub linked_from: Few,
+}
+
 /// A page that was added, edited or removed.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangedPage {
@@ -163,6 +209,9 @@ pub struct Diagnostics {
     /// Whether passages were looked for by meaning too; null where that is not set up.
     #[serde(default)]
     pub meaning: Option<Meaning>,
+    /// How many pages and files the filter `under` holds; 0: no page of that id or title can be quoted. Null without it.
+    #[serde(default)]
+    pub pages_under: Option<u64>,
 }
 
 /// Whether passages were looked for by meaning beside words.
@@ -203,6 +252,10 @@ impl Diagnostics {
         surer.candidates = match (surer.candidates, less.candidates) {
             (Some(a), Some(b)) => Some(a + b),
             _ => None,
+        };
+        surer.pages_under = match (surer.pages_under, less.pages_under) {
+            (Some(a), Some(b)) => Some(a + b),
+            (one, other) => one.or(other),
         };
         surer.meaning = surer.meaning.max(less.meaning);
         for language in less.languages {

@@ -2,7 +2,7 @@
 
 use domain::content::ContentKind;
 use domain::document::keys;
-use domain::query::RetrievalQuery;
+use domain::query::{Filters, RetrievalQuery};
 use domain::{DocumentId, PageId};
 use serde_json::Value;
 
@@ -12,11 +12,26 @@ pub(crate) const MOST: u32 = 100;
 /// How many passages to ask for: more where we filter ourselves afterwards.
 pub(crate) fn wanted(query: &RetrievalQuery) -> u32 {
     let top_k = query.top_k.clamp(1, MOST);
-    if query.filters.label.is_some() {
+    if query.filters.label.is_some() || query.filters.under.is_some() {
         (top_k * 5).clamp(30, MOST)
     } else {
         top_k
     }
+}
+
+/// Pages that a question names to the store at most; of more it asks for more passages, and the rest is left out by us.
+const NAMED: usize = 200;
+
+/// Ids of the pages to which an answer is to keep, as texts and, since some stores turn digits into numbers, as numbers.
+pub(crate) fn only_pages(filters: &Filters) -> Option<(Vec<&str>, Vec<i64>)> {
+    let pages = &filters.under.as_ref()?.pages;
+    if pages.len() > NAMED {
+        return None;
+    }
+    let mut texts: Vec<&str> = pages.iter().map(PageId::as_str).collect();
+    texts.sort_unstable();
+    let numbers = texts.iter().filter_map(|id| id.parse().ok()).collect();
+    Some((texts, numbers))
 }
 
 /// The document that a passage's metadata leads back to; `None` when it is none of ours.

@@ -163,6 +163,7 @@ fn filters_named(filters: &Filters) -> Vec<String> {
         ("space", filters.space.is_some()),
         ("label", filters.label.is_some()),
         ("updated_after", filters.updated_after.is_some()),
+        ("under", filters.under.is_some()),
     ];
     named
         .into_iter()
@@ -320,18 +321,29 @@ impl Index {
         if let Some(after) = filters.updated_after {
             query = query.filter(documents::updated.gt(after.timestamp()));
         }
-        let rows: Vec<(i64, i64, String)> = query
-            .select((documents::first_chunk, documents::chunks, documents::labels))
+        let rows: Vec<(i64, i64, String, String)> = query
+            .select((
+                documents::first_chunk,
+                documents::chunks,
+                documents::labels,
+                documents::id,
+            ))
             .load(connection)?;
         let label = filters.label.as_ref().map(|label| format!("|{label}|"));
+        let is_under = |id: String| {
+            filters.under.as_ref().is_none_or(|under| {
+                let page = DocumentId::new(id).page();
+                page.is_some_and(|(_, page)| under.holds(&page))
+            })
+        };
         let mut ranges: Vec<(i64, i64)> = rows
             .into_iter()
-            .filter(|(_, _, labels)| {
+            .filter(|(_, _, labels, _)| {
                 label
                     .as_ref()
                     .is_none_or(|label| labels.contains(label.as_str()))
             })
-            .map(|(first, count, _)| (first, first + count - 1))
+            .filter_map(|(first, count, _, id)| is_under(id).then_some((first, first + count - 1)))
             .collect();
         ranges.sort_unstable();
         Ok(ranges)

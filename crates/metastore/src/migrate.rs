@@ -215,6 +215,7 @@ mod tests {
             index_spaces,
             sync_runs,
             synced_pages,
+            page_links,
             document_counts,
             store_objects,
             holdings,

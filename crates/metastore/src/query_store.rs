@@ -1,15 +1,17 @@
 //! [`QueryStore`]: thin like `sync_store`, on readers of its own.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use domain::comments::CachedComment;
 use domain::links::PageName;
 use domain::page::{CachedText, PageRecord, PlacedPage};
-use domain::ports::store::{Listed, PageFilter, QueryStore, StoreResult};
+use domain::ports::store::{Around, Listed, PageFilter, QueryStore, StoreResult};
 use domain::query::QueryTarget;
 use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
 
 use crate::handle::Metastore;
-use crate::ops::{bodies, comments, indexes, links, listing, pages};
+use crate::ops::{bodies, comments, indexes, links, listing, pages, tree};
 use crate::rows::{CommentRow, TextRow};
 
 #[async_trait]
@@ -83,5 +85,22 @@ impl QueryStore for Metastore {
     async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>> {
         let ids = ids.to_vec();
         self.answer(move |c| links::names(c, index, &ids)).await
+    }
+
+    async fn pages_under(
+        &self,
+        index: IndexId,
+        page: &str,
+        space: Option<&SpaceKey>,
+    ) -> StoreResult<HashSet<PageId>> {
+        let (page, space) = (page.to_owned(), space.cloned());
+        self.answer(move |c| tree::under(c, index, &page, space.as_ref()))
+            .await
+    }
+
+    async fn around(&self, index: IndexId, page: &PageId, most: usize) -> StoreResult<Around> {
+        let page = page.clone();
+        self.answer(move |c| tree::around(c, index, &page, most))
+            .await
     }
 }

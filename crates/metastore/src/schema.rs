@@ -312,11 +312,20 @@ table! {
     }
 }
 
+table! {
+    page_links (index_id, target_id, page_id) {
+        index_id -> Text,
+        target_id -> Text,
+        page_id -> Text,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,
     sync_runs,
     synced_pages,
+    page_links,
     store_objects,
     holdings,
     bodies,

@@ -24,6 +24,7 @@ fn make() -> Vec<Tool> {
                 "query": {"type": "string", "maxLength": 1000, "description": "Question or keywords"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 8},
                 "space": {"type": "string", "description": "Only this space (key, see list_spaces)"},
+                "under": {"type": "string", "description": "Only a page and what is below it (page_id, link or title)"},
                 "label": {"type": "string", "description": "Only pages with this label"},
                 "updated_after": {"type": "string", "description": "Only pages edited after: 2026-01-31, RFC 3339, or 30d"}
             }}),
@@ -38,7 +39,7 @@ fn make() -> Vec<Tool> {
         tool(
             "get_page",
             "Read a Confluence page",
-            "Read a page as Markdown with its outline. Name it by page_id, by url (any Confluence link), or by title and space. \
+            "Read a page as Markdown with its outline, its parent, its children and what links to it. Name it by page_id, by url (any Confluence link), or by title and space. \
              Long pages come in parts: pass the cursor to go on, or name a section.",
             json!({"type": "object", "properties": {
                 "page_id": {"type": "string"},
@@ -54,6 +55,7 @@ fn make() -> Vec<Tool> {
                 "markdown": {"type": "string"},
                 "section": {"type": ["string", "null"]},
                 "outline": {"type": "array", "items": {"type": "object"}},
+                "parent": {"type": ["object", "null"]}, "children": {"type": ["object", "null"]}, "linked_from": {"type": ["object", "null"]},
                 "next_cursor": {"type": ["string", "null"]}, "as_of": {"type": ["string", "null"]}
             }}),
         ),

@@ -112,6 +112,7 @@ pub fn told(diagnostics: &Diagnostics) -> Value {
         "emptied_by": diagnostics.emptied_by,
         "languages": diagnostics.languages,
         "meaning": diagnostics.meaning,
+        "pages_under": diagnostics.pages_under,
     })
 }
 

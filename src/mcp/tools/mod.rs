@@ -2,6 +2,7 @@
 //! transports or of the protocol's types.
 
 pub mod args;
+pub mod around;
 pub mod changes;
 pub mod cursor;
 pub mod definitions;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use domain::PageId;
-use domain::query::{PageQuery, QueryTarget};
+use domain::query::{Neighbourhood, PageQuery, QueryTarget};
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
+use super::around;
 use super::cursor::PageCursor;
 use super::target::{self, Target};
 use super::{AROUND, MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope};
@@ -48,7 +49,12 @@ pub async fn call(
     let request = request(arguments)?;
     let scope = scope(kb, caller).await?;
     let (index, found) = find(kb, &scope, &request.target).await?;
-    read(kb, &scope, index, found, &request)
+    // A reader of the first part chooses by it what to read next.
+    let around = match request.cursor {
+        None => Some(kb.around(index.id, &found.page.id).await?),
+        Some(_) => None,
+    };
+    read(kb, &scope, index, found, around.as_ref(), &request)
 }
 
 fn request(arguments: Map<String, Value>) -> Result<PageRequest, ToolError> {
@@ -210,6 +216,7 @@ fn read(
     scope: &Scope,
     index: &QueryTarget,
     found: FoundPage,
+    around: Option<&Neighbourhood>,
     request: &PageRequest,
 ) -> Result<ToolAnswer, ToolError> {
     let mut notes = Vec::new();
@@ -267,7 +274,10 @@ fn read(
         ToolError::new("`cursor` points beyond the page; leave it out to read from the beginning.")
     })?;
 
-    let head = head(&found, heading, kb.now(), index.as_of);
+    let mut head = head(&found, heading, kb.now(), index.as_of);
+    if let Some(around) = around {
+        head.push_str(&around::lines(around));
+    }
     // A reader of the first part chooses by it what to read next.
     let outlined = match cursor.is_none() && section.is_none() {
         true => outlined(&found.outline),
@@ -285,6 +295,9 @@ fn read(
         "section": heading.map(|h| text::inline(&h.title)),
         "outline": outlined.iter().map(|h| json!({"level": h.level, "title": text::inline(&h.title), "anchor": h.anchor})).collect::<Vec<_>>(),
         "as_of": index.as_of,
+        "parent": around.map(|around| around.parent.as_deref().map(around::named)),
+        "children": around.map(|around| around::told(&around.children)),
+        "linked_from": around.map(|around| around::told(&around.linked_from)),
     });
     // Fence, notes and the line about the next part.
     let spare = 900 + notes.iter().map(|n| n.len() + 1).sum::<usize>();

@@ -6,7 +6,7 @@ use domain::content::ContentKind;
 use domain::index::BackendKind;
 use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
-    ResultPage, RetrievalQuery, label_filter,
+    ResultPage, RetrievalQuery, Under, label_filter,
 };
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
@@ -15,13 +15,14 @@ use super::args::Args;
 use super::cursor::PageCursor;
 use super::fuse::{self, Scale};
 use super::missed;
+use super::target::{self, Target};
 use super::{MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope, with_list};
 use crate::mcp::caller::Caller;
 use crate::mcp::knowledge::KnowledgeBase;
 use crate::mcp::scope::Scope;
 use crate::mcp::text::{self, clean, cut, when};
 
-const KNOWN: &[&str] = &["query", "limit", "space", "label", "updated_after"];
+const KNOWN: &[&str] = &["query", "limit", "space", "under", "label", "updated_after"];
 /// Bytes that one passage may take, however few there are.
 const MAX_PASSAGE: usize = 2_400;
 /// Bytes that a passage gets at least while the budget lasts.
@@ -49,6 +50,7 @@ pub async fn call(
     }
     let limit = args.number("limit", 1, u64::from(MAX_TOP_K));
     let space = args.text("space", 255);
+    let under = args.text("under", 2_000);
     let label = args.text("label", 255);
     let updated_after = args.moment("updated_after", kb.now());
     args.finish()?;
@@ -56,12 +58,26 @@ pub async fn call(
     let limit = limit.map_or(DEFAULT_TOP_K, |n| n as u32);
 
     let scope = scope(kb, caller).await?;
+    let (under, its_space) = under.map_or((None, None), |under| below(&under));
     let filters = Filters {
-        space: space.map(|wanted| scope.find_space(&wanted)).transpose()?,
+        space: space
+            .or(its_space)
+            .map(|wanted| scope.find_space(&wanted))
+            .transpose()?,
+        under,
         label: label.and_then(|label| label_filter(&label)),
         updated_after,
     };
     search(kb, &scope, &query, limit, filters).await
+}
+
+/// The page that somebody means by an id, an address or a title, and the space that an address names beside a title.
+fn below(named: &str) -> (Option<Under>, Option<String>) {
+    match target::read(named) {
+        Ok(Target::Id { id, .. }) => (Some(Under::page(id.as_str())), None),
+        Ok(Target::Title { space, title, .. }) => (Some(Under::page(title)), Some(space)),
+        Err(_) => (Some(Under::page(named)), None),
+    }
 }
 
 /// Searches every index of a scope and tells the result.
@@ -121,6 +137,11 @@ fn holds(index: &QueryTarget, filters: &Filters) -> bool {
 
 /// One answer of several: fused by relative score; as old as the oldest of them.
 fn merge(mut answers: Vec<(BackendKind, Answer)>) -> Answer {
+    // An index without the page that `under` names has nothing to say, unless none has it.
+    let has_it = |answer: &Answer| answer.diagnostics.pages_under != Some(0);
+    if answers.iter().any(|(_, answer)| has_it(answer)) {
+        answers.retain(|(_, answer)| has_it(answer));
+    }
     if answers.len() == 1
         && let Some((_, only)) = answers.pop()
     {
@@ -253,7 +274,7 @@ fn tell(
     out.push_str(&missed::lines(&answer.diagnostics));
     let mut told = Vec::new();
     if hits.is_empty() {
-        out.push_str(&hints(scope, filters));
+        out.push_str(&hints(scope, filters, &answer.diagnostics));
     } else {
         _ = writeln!(out, "{}", text::QUOTED_NOTICE);
     }
@@ -300,6 +321,9 @@ fn result(result: &QueryResult) -> Value {
 
 fn restrictions(filters: &Filters) -> String {
     let mut out = String::new();
+    if let Some(under) = &filters.under {
+        _ = write!(out, ", under \"{}\"", text::inline(&under.page));
+    }
     if let Some(label) = &filters.label {
         _ = write!(out, ", label {}", text::foreign(label));
     }
@@ -340,9 +364,21 @@ fn freshness(answer: &Answer, now: domain::Timestamp) -> String {
     }
 }
 
-fn hints(scope: &Scope, filters: &Filters) -> String {
+fn hints(scope: &Scope, filters: &Filters, diagnostics: &Diagnostics) -> String {
     let mut out = String::from("\nWhat may help:\n");
+    if let Some(under) = &filters.under
+        && diagnostics.pages_under == Some(0)
+    {
+        _ = writeln!(
+            out,
+            "- no page \"{}\" can be read here: `under` takes a page_id, a link or a whole title",
+            text::inline(&under.page)
+        );
+    }
     let mut filtered = Vec::new();
+    if filters.under.is_some() {
+        filtered.push("`under`");
+    }
     if filters.space.is_some() {
         filtered.push("`space`");
     }

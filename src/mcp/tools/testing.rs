@@ -9,8 +9,8 @@ use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, Spa
 use domain::page::{Page, PageRecord, PlacedPage, Shown, Standing};
 use domain::ports::store::Listed;
 use domain::query::{
-    Answer, AnswerSource, ChangedPage, PageQuery, QueryResult, QueryTarget, ResultPage,
-    RetrievalQuery,
+    Answer, AnswerSource, ChangedPage, Neighbourhood, PageQuery, QueryResult, QueryTarget,
+    ResultPage, RetrievalQuery,
 };
 use domain::{IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use serde_json::{Map, Value};
@@ -28,6 +28,7 @@ pub struct FakeKnowledge {
     pub answers: HashMap<IndexId, Result<Answer, Trouble>>,
     pub pages: Vec<(IndexId, FoundPage)>,
     pub changes: Vec<(IndexId, ChangedPage)>,
+    pub around: Neighbourhood,
 }
 
 pub fn at(text: &str) -> Timestamp {
@@ -226,6 +227,10 @@ impl KnowledgeBase for FakeKnowledge {
             .iter()
             .find(|(own, p)| *own == index && is_wanted(&p.page));
         Ok(found.map(|(_, page)| page.clone()))
+    }
+
+    async fn around(&self, _: IndexId, _: &PageId) -> Result<Neighbourhood, Trouble> {
+        Ok(self.around.clone())
     }
 
     async fn similar_titles(

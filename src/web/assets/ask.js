@@ -13,6 +13,7 @@ export function show(root, _, query) {
   const words = el("input", { type: "search", value: query.q || "", maxlength: 4000, autocomplete: "off", placeholder: "Ask what your agents would ask…", "aria-label": "Question or keywords" });
   const agent = el("select", {});
   const space = el("input", { value: query.space || "", autocomplete: "off", spellcheck: "false", placeholder: "ENG" });
+  const under = el("input", { value: query.under || "", autocomplete: "off", spellcheck: "false", placeholder: "98312 or a title" });
   const label = el("input", { value: query.label || "", autocomplete: "off", spellcheck: "false", placeholder: "runbook" });
   const after = el("input", { type: "date", value: query.after || "" });
   const limit = el("input", { type: "number", min: 1, max: MOST, value: query.k || "8", inputmode: "numeric" });
@@ -27,6 +28,7 @@ export function show(root, _, query) {
     el("div", { class: "columns" },
       field("Index", agent),
       field("Space", space, { name: "filters.space" }),
+      field("Below the page", under, { name: "filters.under" }),
       field("Label", label, { name: "filters.label" }),
       field("Updated after", after, { name: "filters.updated_after" }),
       field("Hits", limit, { name: "top_k" })),
@@ -49,7 +51,7 @@ export function show(root, _, query) {
   async function ask() {
     complain(form, null);
     const text = words.value.trim();
-    const asked = { q: text, agent: agent.value, space: space.value.trim(), label: label.value.trim(), after: after.value, k: limit.value === "8" ? "" : limit.value };
+    const asked = { q: text, agent: agent.value, space: space.value.trim(), under: under.value.trim(), label: label.value.trim(), after: after.value, k: limit.value === "8" ? "" : limit.value };
     amend(asked);
     if (!text) {
       results.replaceChildren();
@@ -59,12 +61,12 @@ export function show(root, _, query) {
     const mine = ++turn;
     const hits = Number(limit.value) || undefined;
     results.setAttribute("aria-busy", "true");
-    const filters = { space: asked.space || undefined, label: asked.label || undefined, updated_after: asked.after || undefined };
+    const filters = { space: asked.space || undefined, under: asked.under || undefined, label: asked.label || undefined, updated_after: asked.after || undefined };
     const agents = asked.agent ? [asked.agent] : live.all().map((index) => index.agent_id);
     const began = performance.now();
     try {
       const [model, ...answers] = await Promise.all([
-        mcp.call(asked.agent, "search_confluence", { query: text, limit: hits && Math.min(hits, MOST), space: asked.space, label: asked.label, updated_after: asked.after }),
+        mcp.call(asked.agent, "search_confluence", { query: text, limit: hits && Math.min(hits, MOST), space: asked.space, under: asked.under, label: asked.label, updated_after: asked.after }),
         ...agents.map((one) => api.ask(one, { query: text, top_k: hits, filters })),
       ]);
       if (mine !== turn) return;

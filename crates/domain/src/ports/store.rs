@@ -316,6 +316,27 @@ pub trait QueryStore: Send + Sync {
     ) -> StoreResult<Vec<(crate::AccountId, String)>>;
     /// What is told of those of these pages that documents of an index may name ([`Naming::Named`]).
     async fn page_names(&self, index: IndexId, ids: &[PageId]) -> StoreResult<Vec<PageName>>;
+    /// The page of this id, or else every page of this title (ignoring case; also of one space only), and all that is below, files
+    /// included: those of it that may be shown, and nothing where the page itself may not.
+    async fn pages_under(
+        &self,
+        index: IndexId,
+        page: &str,
+        space: Option<&SpaceKey>,
+    ) -> StoreResult<HashSet<PageId>>;
+    /// What stands around a page, as far as it may be shown: at most so many pages of a kind, by title.
+    async fn around(&self, index: IndexId, page: &PageId, most: usize) -> StoreResult<Around>;
+}
+
+/// The pages around a page.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Around {
+    /// The page above it; folders between them are passed over.
+    pub parent: Option<PageId>,
+    /// What is right below it, or in folders there.
+    pub children: Vec<PageId>,
+    /// The pages whose text points at it.
+    pub linked_from: Vec<PageId>,
 }
 
 /// What the engine needs beyond [`QueryStore`].

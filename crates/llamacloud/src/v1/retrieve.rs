@@ -66,6 +66,12 @@ fn filters(filters: &Filters) -> Option<Value> {
     if let Some(after) = filters.updated_after {
         all.push(json!({"key": keys::UPDATED, "operator": ">", "value": after.timestamp()}));
     }
+    if let Some((texts, numbers)) = passages::only_pages(filters) {
+        let one_of = |value: Value| json!({"key": keys::PAGE_ID, "operator": "in", "value": value});
+        all.push(
+            json!({"condition": "or", "filters": [one_of(json!(texts)), one_of(json!(numbers))]}),
+        );
+    }
     (!all.is_empty()).then(|| json!({"condition": "and", "filters": all}))
 }
 
@@ -93,8 +99,11 @@ fn to_passage(scored: &Value) -> Option<Passage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use chrono::DateTime;
     use domain::SpaceKey;
+    use domain::query::Under;
 
     fn query(filters: Filters) -> RetrievalQuery {
         RetrievalQuery {
@@ -111,6 +120,10 @@ mod tests {
             space: Some(SpaceKey::from("ENG")),
             label: None,
             updated_after: DateTime::from_timestamp(1_700_000_000, 0),
+            under: Some(Under {
+                page: "12".into(),
+                pages: Arc::new(["12".into(), "att7".into()].into()),
+            }),
         };
         let body = question(&query(filters));
         assert_eq!(
@@ -118,11 +131,15 @@ mod tests {
             json!({"condition": "and", "filters": [
                 {"key": "cf_space", "operator": "==", "value": "ENG"},
                 {"key": "cf_updated", "operator": ">", "value": 1_700_000_000},
+                {"condition": "or", "filters": [
+                    {"key": "cf_page_id", "operator": "in", "value": ["12", "att7"]},
+                    {"key": "cf_page_id", "operator": "in", "value": [12]},
+                ]},
             ]})
         );
         assert_eq!(
             (&body["rerank_top_n"], &body["dense_similarity_top_k"]),
-            (&json!(8), &json!(30))
+            (&json!(40), &json!(100))
         );
         assert_eq!(
             question(&query(Filters::default())).get("search_filters"),

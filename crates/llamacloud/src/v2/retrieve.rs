@@ -73,6 +73,14 @@ fn filters(filters: &Filters) -> Map<String, Value> {
             json!({"operator": "gt", "value": after.timestamp()}),
         );
     }
+    if let Some((texts, numbers)) = passages::only_pages(filters) {
+        let both = texts.into_iter().map(Value::from);
+        let both: Vec<Value> = both.chain(numbers.into_iter().map(Value::from)).collect();
+        all.insert(
+            keys::PAGE_ID.to_owned(),
+            json!({"operator": "in", "value": both}),
+        );
+    }
     all
 }
 
@@ -93,7 +101,10 @@ fn to_passage(result: &Value) -> Option<Passage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use domain::SpaceKey;
+    use domain::query::Under;
 
     #[test]
     fn filters_speak_in_words_and_keep_their_types() {
@@ -101,6 +112,10 @@ mod tests {
             space: Some(SpaceKey::from("~me")),
             label: Some("a".into()),
             updated_after: chrono::DateTime::from_timestamp(86_400, 0),
+            under: Some(Under {
+                page: "12".into(),
+                pages: Arc::new(["12".into()].into()),
+            }),
         };
         let body = question(
             "exc-1",
@@ -118,6 +133,7 @@ mod tests {
                 "custom_filters": {
                     "cf_space": {"operator": "eq", "value": "~me"},
                     "cf_updated": {"operator": "gt", "value": 86_400},
+                    "cf_page_id": {"operator": "in", "value": ["12", 12]},
                 },
             })
         );

@@ -66,6 +66,7 @@ async fn every_request_is_in_the_official_document() {
             space: Some(SpaceKey::from("ENG")),
             label: Some("a".into()),
             updated_after: Some(day(3)),
+            under: None,
         };
         backend
             .search(

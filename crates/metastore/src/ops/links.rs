@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 use domain::content::{ContentKind, ContentStatus};
 use domain::links::{Naming, PageName};
@@ -14,8 +13,7 @@ use super::sites::{SITE, its_indexes};
 use crate::convert::word;
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
-use crate::rows::page_links;
-use crate::schema::{people, synced_pages};
+use crate::schema::{page_links, people, synced_pages};
 
 pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Vec<Option<PageId>>> {
     wanted
@@ -100,26 +98,22 @@ pub(crate) fn names(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec
     Ok(named.map(|(_, name)| name).collect())
 }
 
-/// Read row by row: only the answer is in memory.
 pub(crate) fn pointing_at(
     conn: &mut Conn,
     index: IndexId,
     targets: &BTreeSet<PageId>,
 ) -> Done<Vec<PageId>> {
-    let cursor = synced_pages::table
-        .filter(synced_pages::index_id.eq(index.to_string()))
-        .filter(synced_pages::links.is_not_null())
-        .select((synced_pages::page_id, synced_pages::links))
-        .load_iter::<(String, Option<String>), DefaultLoadingMode>(conn)?;
-    let mut found = Vec::new();
-    for row in cursor {
-        let (page, links) = row?;
-        let links = page_links(links.as_deref())?;
-        if links.pages().any(|id| targets.contains(id)) {
-            found.push(page.into());
-        }
+    let targets: Vec<&str> = targets.iter().map(PageId::as_str).collect();
+    let mut found = BTreeSet::new();
+    for targets in targets.chunks(IDS) {
+        let part: Vec<String> = page_links::table
+            .filter(page_links::index_id.eq(index.to_string()))
+            .filter(page_links::target_id.eq_any(targets))
+            .select(page_links::page_id)
+            .load(conn)?;
+        found.extend(part.into_iter().map(PageId::from));
     }
-    Ok(found)
+    Ok(found.into_iter().collect())
 }
 
 pub(crate) fn people(conn: &mut Conn, ids: &[AccountId]) -> Done<Vec<(AccountId, String)>> {

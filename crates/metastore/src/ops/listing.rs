@@ -115,7 +115,7 @@ pub(crate) fn list(
 }
 
 /// The rows to which [`PageRecord::may_be_shown`] says yes.
-fn may_be_shown(
+pub(super) fn may_be_shown(
     conn: &mut Conn,
     index: IndexId,
 ) -> Done<Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>>> {
@@ -146,7 +146,7 @@ fn placed(record: PageRecord, keys: &HashMap<String, SpaceKey>) -> PlacedPage {
 }
 
 /// Ids of the index's spaces that answer to a key: as it is now, else as people see it or as it was given; keys ignore case.
-fn ids_of_key(conn: &mut Conn, index: IndexId, key: &SpaceKey) -> Done<Vec<String>> {
+pub(super) fn ids_of_key(conn: &mut Conn, index: IndexId, key: &SpaceKey) -> Done<Vec<String>> {
     let rows = indexes::spaces_of(conn, index)?;
     let same = |text: &str| text.eq_ignore_ascii_case(key.as_str());
     let ids = |by: &dyn Fn(&crate::rows::SpaceRow) -> bool| -> Vec<String> {

@@ -23,3 +23,4 @@ pub(crate) mod sites;
 pub(crate) mod small;
 pub(crate) mod spaces;
 pub(crate) mod tokens;
+pub(crate) mod tree;

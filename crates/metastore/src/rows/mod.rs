@@ -13,5 +13,5 @@ pub(crate) use comment::{CommentBriefRow, CommentRow};
 pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
-pub(crate) use page::{Derived, PageRow, page_links};
+pub(crate) use page::{Derived, PageRow};
 pub(crate) use run::RunRow;

@@ -60,7 +60,7 @@ pub(crate) struct Derived {
 }
 
 /// Most texts point at no page.
-pub(crate) fn page_links(json: Option<&str>) -> Done<Links> {
+fn page_links(json: Option<&str>) -> Done<Links> {
     json.map_or_else(
         || Ok(Links::default()),
         |json| from_json("synced_pages.links", json),

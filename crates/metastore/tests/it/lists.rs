@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::IndexId;
 use domain::holding::{Change, Holding, Outcome};
 use domain::page::{PageRecord, PageState, Standing};
-use domain::ports::store::{AdminStore, PageFilter, QueryStore, StoreError, SyncStore};
+use domain::ports::store::{AdminStore, Around, PageFilter, QueryStore, StoreError, SyncStore};
 
 use crate::bed::{Bed, claim, container, failed, held, holding, noon, page, removal, said, want};
 
@@ -355,4 +355,93 @@ async fn only_what_an_answer_may_quote_is_found_by_title() {
             .unwrap()
             .is_none()
     );
+}
+
+#[tokio::test]
+async fn what_is_under_and_around_a_page_is_what_may_be_shown_of_it() {
+    let bed = Bed::new();
+    let index = bed.index("agent").await.id;
+    let below = |id: &str, parent: Option<&str>, state| {
+        let mut record = page(index, id, state);
+        record.facts.parent_id = parent.map(Into::into);
+        record
+    };
+    let linking = |id: &str, state| {
+        let mut record = page(index, id, state);
+        record.links.set_body(["1".into()].into());
+        record
+    };
+    let folder = |id: &str, parent: &str| {
+        let mut record = container(index, id);
+        record.facts.parent_id = Some(parent.into());
+        record
+    };
+    use PageState::{Searchable, Skipped, Vanishing};
+    let mut same_title = below("20", None, Searchable);
+    same_title.facts.title = "PAGE 1".into();
+    same_title.facts.space_id = "200".into();
+    bed.save(&[
+        below("1", None, Searchable),
+        folder("2", "1"),
+        folder("3", "2"),
+        below("4", Some("3"), Searchable),
+        // What is hidden in between hides nothing below it, and is told nowhere.
+        below("5", Some("1"), Skipped),
+        below("6", Some("5"), Searchable),
+        below("7", Some("4"), Vanishing),
+        linking("8", Searchable),
+        linking("9", Skipped),
+        linking("1", Searchable),
+        same_title,
+        // A cycle ends.
+        below("10", Some("11"), Searchable),
+        below("11", Some("10"), Searchable),
+        folder("12", "13"),
+        folder("13", "12"),
+    ])
+    .await;
+    let under = async |named: &str, space: Option<&str>| {
+        let space = space.map(Into::into);
+        let found = bed.store.pages_under(index, named, space.as_ref());
+        let mut ids: Vec<u32> = found
+            .await
+            .unwrap()
+            .iter()
+            .map(|id| id.as_str().parse().unwrap())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(under("1", None).await, [1, 4, 6]);
+    assert_eq!(under("4", None).await, [4]);
+    assert_eq!(under("page 1", None).await, [1, 4, 6, 20]);
+    assert_eq!(under("Page 1", Some("OPS")).await, [20]);
+    assert_eq!(under("10", None).await, [10, 11]);
+    for hidden in ["5", "Page 5", "2", "7", "99", "Page"] {
+        assert!(under(hidden, None).await.is_empty(), "{hidden}");
+    }
+
+    let around = async |id: &str, most| bed.store.around(index, &id.into(), most).await.unwrap();
+    let of = |parent: Option<&str>, children: &[&str], linked_from: &[&str]| Around {
+        parent: parent.map(Into::into),
+        children: children.iter().map(|&id| id.into()).collect(),
+        linked_from: linked_from.iter().map(|&id| id.into()).collect(),
+    };
+    assert_eq!(around("1", 9).await, of(None, &["4"], &["8"]));
+    assert_eq!(around("4", 9).await, of(Some("1"), &[], &[]));
+    assert_eq!(
+        around("6", 9).await,
+        of(None, &[], &[]),
+        "its parent is hidden"
+    );
+    assert_eq!(around("10", 9).await, of(Some("11"), &["11"], &[]));
+    assert_eq!(around("12", 9).await, of(None, &[], &[]));
+    assert_eq!(around("1", 0).await, of(None, &[], &[]));
+
+    // Links follow their page's text, and go with it.
+    let mut silent = linking("8", Searchable);
+    silent.links.set_body(["4".into()].into());
+    bed.save(&[silent]).await;
+    assert_eq!(around("1", 9).await, of(None, &["4"], &[]));
+    assert_eq!(around("4", 9).await, of(Some("1"), &[], &["8"]));
 }
