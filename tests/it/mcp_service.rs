@@ -764,7 +764,7 @@ async fn what_is_around_a_page_is_told_and_a_question_keeps_to_what_is_below_it(
     assert_eq!(answer["linked_from"]["items"][0]["title"], "Start here");
     assert!(
         text.contains(&format!(
-            "Children: Rollback (page_id {child})\nLinked from: Start here (page_id "
+            "Children: [Rollback] (page_id {child})\nLinked from: [Start here] (page_id "
         )),
         "{text}"
     );
@@ -777,7 +777,7 @@ async fn what_is_around_a_page_is_told_and_a_question_keeps_to_what_is_below_it(
     let (_, text, answer) = read(&mut client, child).await;
     assert_eq!(answer["parent"], named(top, "Runbooks"), "{text}");
     assert!(
-        text.contains(&format!("Parent: Runbooks (page_id {top})\n")),
+        text.contains(&format!("Parent: [Runbooks] (page_id {top})\n")),
         "{text}"
     );
 

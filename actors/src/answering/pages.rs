@@ -84,7 +84,7 @@ impl Question for ListPages {
 pub(crate) struct LookAround(pub PageId);
 
 /// Pages of a kind that are read; what is beyond is not counted.
-const MOST: usize = 100;
+const MOST: usize = 50;
 
 impl Question for LookAround {
     type Answer = Neighbourhood;

@@ -7,6 +7,8 @@ pub mod headings;
 pub mod inert;
 pub mod when;
 
+use domain::PageId;
+
 pub use clean::{Cleaned, clean, clean_json};
 pub use foreign::{crumbs, foreign, link};
 pub use inert::inert;
@@ -38,12 +40,20 @@ pub fn place(url: &str, anchor: Option<&str>) -> String {
     }
 }
 
+/// The address of a page without its title, which Confluence does not need; any other address as it is.
+#[must_use]
+pub fn nameless<'a>(url: &'a str, page: &PageId) -> &'a str {
+    let id = format!("/pages/{page}");
+    let end = url.find(&id).map(|at| at + id.len());
+    end.filter(|end| url[*end..].starts_with('/') && url.contains("/spaces/"))
+        .map_or(url, |end| &url[..end])
+}
+
 /// Every line behind `> `: no content can leave such a quotation.
 #[must_use]
-pub fn quote(text: &str, indent: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16 + 8);
     for line in text.trim_end().lines() {
-        out.push_str(indent);
         if line.trim().is_empty() {
             out.push('>');
         } else {
@@ -117,7 +127,25 @@ mod tests {
 
     #[test]
     fn quotations_keep_every_line_inside() {
-        assert_eq!(quote("a\n\n# b\n", "   "), "   > a\n   >\n   > # b\n");
+        assert_eq!(quote("a\n\n# b\n"), "> a\n>\n> # b\n");
+    }
+
+    #[test]
+    fn only_the_title_behind_an_id_is_left_out_of_an_address() {
+        let site = "https://x.atlassian.net/wiki";
+        for (url, short) in [
+            ("/spaces/ENG/pages/12/VPN+setup", "/spaces/ENG/pages/12"),
+            ("/spaces/ENG/pages/12", "/spaces/ENG/pages/12"),
+            ("/spaces/ENG/pages/123/VPN", "/spaces/ENG/pages/123/VPN"),
+            (
+                "/spaces/ENG/blog/2024/01/31/12/News",
+                "/spaces/ENG/blog/2024/01/31/12/News",
+            ),
+            ("/pages/12/VPN", "/pages/12/VPN"),
+        ] {
+            let url = format!("{site}{url}");
+            assert_eq!(nameless(&url, &"12".into()), format!("{site}{short}"));
+        }
     }
 
     #[test]

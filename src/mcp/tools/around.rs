@@ -47,7 +47,7 @@ fn line(what: &str, few: &Few) -> String {
 }
 
 fn short(page: &Page) -> String {
-    format!("{} (page_id {})", text::foreign(&page.title), page.id)
+    format!("[{}] (page_id {})", text::foreign(&page.title), page.id)
 }
 
 /// A page by name alone.
@@ -92,10 +92,10 @@ mod tests {
         let (parent, rest) = said.split_once("\nChildren: ").unwrap();
         assert_eq!(
             parent,
-            format!("Parent: {} (page_id 7)", text::foreign("Top [of] all"))
+            format!("Parent: [{}] (page_id 7)", text::foreign("Top [of] all"))
         );
         let (child, links) = rest.split_once("\nLinked from: ").unwrap();
-        assert_eq!(child, format!("{} (page_id 0)", text::foreign("Page_0")));
+        assert_eq!(child, format!("[{}] (page_id 0)", text::foreign("Page_0")));
         assert_eq!(links.matches("page_id").count(), 8);
         assert!(links.ends_with("(page_id 7) and 2 more\n\n"), "{links}");
         assert_eq!(told(&around.linked_from)["total"], 10);

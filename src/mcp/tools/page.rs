@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::around;
-use super::cursor::PageCursor;
+use super::cursor::{Mark, PageCursor};
 use super::target::{self, Target};
 use super::{AROUND, MAX_ANSWER_BYTES, ToolAnswer, ToolError, page_value, scope};
 use crate::mcp::caller::Caller;
@@ -234,12 +234,18 @@ fn read(
             }
             same
         });
-    let asked = cursor
-        .and_then(|c| c.section.clone())
-        .or_else(|| request.section.clone());
-    let section = match asked {
-        Some(wanted) => Some(section(&found, &wanted)?),
-        None => match &request.target {
+    let marked = |mark: Mark| {
+        let mut headings = found.outline.iter();
+        headings.position(|heading| Mark::of(&heading.anchor) == mark)
+    };
+    let section = match (cursor.and_then(|c| c.section), &request.section) {
+        (Some(mark), _) => Some(marked(mark).ok_or_else(|| {
+            ToolError::new(
+                "the section of `cursor` is no longer there; leave it out to read from the beginning.",
+            )
+        })?),
+        (None, Some(wanted)) => Some(section(&found, wanted)?),
+        (None, None) => match &request.target {
             // A place that the address names is a request, not a demand: old anchors are common.
             Target::Id {
                 anchor: Some(anchor),
@@ -252,9 +258,7 @@ fn read(
             _ => None,
         },
     };
-    let from = cursor
-        .and_then(|c| c.from.as_ref())
-        .and_then(|anchor| found.outline.iter().position(|h| h.anchor == *anchor));
+    let from = cursor.and_then(|c| c.from).and_then(marked);
     let range = match section {
         Some(at) => {
             let end = found.outline[at + 1..]
@@ -310,8 +314,8 @@ fn read(
         PageCursor {
             page: found.page.id.clone(),
             version: found.page.version,
-            section: heading.map(|h| h.anchor.clone()),
-            from: from.map(|at| found.outline[at].anchor.clone()),
+            section: heading.map(|h| Mark::of(&h.anchor)),
+            from: from.map(|at| Mark::of(&found.outline[at].anchor)),
             offset: offset + taken,
         }
         .encode()

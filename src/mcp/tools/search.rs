@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use domain::content::ContentKind;
 use domain::index::BackendKind;
+use domain::page::Page;
 use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
     ResultPage, RetrievalQuery, Under, label_filter,
@@ -12,7 +13,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::cursor::PageCursor;
+use super::cursor::{Mark, PageCursor};
 use super::fuse::{self, Scale};
 use super::missed;
 use super::target::{self, Target};
@@ -192,8 +193,8 @@ fn squeezed(text: &str) -> String {
 /// Bytes that each of so many passages may take.
 fn room(hits: usize) -> usize {
     let share = (MAX_ANSWER_BYTES - 2_000) / hits.max(1);
-    // Links, breadcrumb and quotation marks take about 350 bytes of a hit.
-    share.saturating_sub(350).clamp(MIN_PASSAGE, MAX_PASSAGE)
+    // Links, breadcrumb and quotation marks take about 280 bytes of a hit.
+    share.saturating_sub(280).clamp(MIN_PASSAGE, MAX_PASSAGE)
 }
 
 /// Cleans the passages, tells identical ones once, and cuts each to its share of the budget. Also answers how many
@@ -257,11 +258,11 @@ fn tell(
     let mut out = String::new();
     match hits.len() {
         0 => _ = write!(out, "No passages found for \"{shown}\"{searched}"),
-        1 => _ = write!(out, "1 passage for \"{shown}\"{searched}"),
-        n => _ = write!(out, "{n} passages for \"{shown}\"{searched}"),
+        1 => _ = write!(out, "1 passage{searched}"),
+        n => _ = write!(out, "{n} passages{searched}"),
     }
     out.push_str(&restrictions(filters));
-    out.push_str(".\n");
+    out.push_str(". ");
     out.push_str(&freshness(&answer, now));
     if !incomplete.is_empty() {
         let names: Vec<String> = incomplete.iter().map(|n| text::foreign(n)).collect();
@@ -272,7 +273,7 @@ fn tell(
         );
     }
     out.push_str(&missed::lines(&answer.diagnostics));
-    let mut told = Vec::new();
+    let mut told: Vec<QueryResult> = Vec::new();
     if hits.is_empty() {
         out.push_str(&hints(scope, filters, &answer.diagnostics));
     } else {
@@ -280,7 +281,9 @@ fn tell(
     }
     let mut left_out = 0;
     for hit in hits {
-        let block = block(told.len() + 1, &hit);
+        let of_page = |told: &QueryResult| told.page.page.id == hit.result.page.page.id;
+        let before = told.iter().position(of_page).map(|at| at + 1);
+        let block = block(told.len() + 1, &hit, before);
         if out.len() + block.len() > MAX_ANSWER_BYTES - 400 {
             left_out += 1;
             continue;
@@ -301,7 +304,7 @@ fn tell(
         );
     }
     if !told.is_empty() {
-        out.push_str("\nget_page(page_id) reads a whole page, with `cursor` from a passage on. Cite the links above.");
+        out.push_str("\nget_page reads a page, or on from a `cursor`. Cite the links.");
         if told.len() + left_out >= limit as usize && limit < MAX_TOP_K {
             out.push_str(" There may be more: raise `limit`.");
         }
@@ -408,42 +411,30 @@ fn cursor(place: &ResultPage) -> Option<String> {
         page: place.page.id.clone(),
         version: place.page.version,
         section: None,
-        from: Some(anchor.clone()),
+        from: Some(Mark::of(anchor)),
         offset: 0,
     };
-    Some(cursor.encode()).filter(|cursor| cursor.len() <= MAX_CURSOR)
+    Some(cursor.encode())
 }
 
-/// Characters of a cursor at most: one for a very long heading is left out.
-const MAX_CURSOR: usize = 240;
-
-fn block(number: usize, hit: &Hit) -> String {
+/// A hit as it is told: what was said of its page before is not said again (`before`: the number of the first hit of that page).
+fn block(number: usize, hit: &Hit, before: Option<usize>) -> String {
     let place = &hit.result.page;
     let page = &place.page;
     let section = place.section.as_deref().filter(|s| *s != page.title);
-    let titles: Vec<&str> = [Some(page.title.as_str()), section]
-        .into_iter()
-        .flatten()
-        .collect();
-    let url = text::place(&page.url, place.anchor.as_deref());
-    let mut out = format!("\n{number}. {}\n", text::link(&titles, &url));
-    out.push_str("   ");
-    if page.kind == ContentKind::Attachment {
-        out.push_str("file attached to ");
+    let title = Some(page.title.as_str()).filter(|_| before.is_none() || section.is_none());
+    let titles: Vec<&str> = [title, section].into_iter().flatten().collect();
+    let url = text::place(text::nameless(&page.url, &page.id), place.anchor.as_deref());
+    let mut out = format!("\n{number}. {}", text::link(&titles, &url));
+    match before {
+        Some(before) => _ = write!(out, " · same page as {before}"),
+        None => out.push_str(&about(page)),
     }
-    if !page.breadcrumb.is_empty() {
-        _ = write!(out, "{} · ", text::crumbs(&page.breadcrumb));
+    if let Some(cursor) = cursor(place) {
+        _ = write!(out, " · cursor {cursor}");
     }
-    _ = writeln!(
-        out,
-        "{} · {} · v{} · page_id {}{}",
-        text::foreign(page.space_key.as_str()),
-        when::day(page.last_modified),
-        page.version,
-        page.id,
-        cursor(place).map_or_else(String::new, |cursor| format!(" · cursor {cursor}"))
-    );
-    out.push_str(&text::quote(&hit.result.text, "   "));
+    out.push('\n');
+    out.push_str(&text::quote(&hit.result.text));
     if !hit.also.is_empty() {
         let links: Vec<String> = hit
             .also
@@ -451,7 +442,35 @@ fn block(number: usize, hit: &Hit) -> String {
             .take(5)
             .map(|(t, u)| text::link(&[t.as_str()], u))
             .collect();
-        _ = writeln!(out, "   The same text also stands on {}.", links.join(", "));
+        // Behind an empty line: it is none of the quotation.
+        _ = writeln!(out, "\nThe same text also stands on {}.", links.join(", "));
     }
+    out
+}
+
+/// Titles of a breadcrumb that a hit names: the nearest ones.
+const CRUMBS: usize = 2;
+
+fn about(page: &Page) -> String {
+    let mut out = String::new();
+    let nearest = page.breadcrumb.len().saturating_sub(CRUMBS);
+    if let Some(crumbs) = page.breadcrumb.get(nearest..).filter(|c| !c.is_empty()) {
+        let attached = match page.kind {
+            ContentKind::Attachment => "file attached to ",
+            _ => "",
+        };
+        _ = write!(out, " · {attached}{}", text::crumbs(crumbs));
+    }
+    // Most addresses name the space.
+    if !page.url.contains(&format!("/spaces/{}/", page.space_key)) {
+        _ = write!(out, " · {}", text::foreign(page.space_key.as_str()));
+    }
+    _ = write!(
+        out,
+        " · {} · v{} · page_id {}",
+        when::day(page.last_modified),
+        page.version,
+        page.id
+    );
     out
 }

@@ -147,7 +147,7 @@ fn by_id(id: &str, anchor: Option<String>, host: Option<String>) -> Result<Targe
 }
 
 /// `98312`, and `att98400` for a file.
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     let digits = text.strip_prefix("att").unwrap_or(text);
     number(digits) && digits.len() <= 20
 }
