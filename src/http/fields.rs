@@ -83,7 +83,7 @@ fn plain(error: &serde_json::Error) -> String {
         );
     }
     let words = match wanted {
-        "a string" | "a borrowed string" => "text",
+        "a string" | "a borrowed string" | "string or map" => "text",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "f32" | "f64" => "a number",

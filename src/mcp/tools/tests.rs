@@ -936,7 +936,7 @@ async fn images_in_page_text_are_addresses_to_read() {
         .unwrap();
     assert_eq!(found.structured["results"][0]["text"], inert);
     assert!(
-        found.markdown.contains(&format!("   > {inert}\n")),
+        found.markdown.contains(&format!("\n> {inert}\n")),
         "{}",
         found.markdown
     );
