@@ -26,6 +26,10 @@ use crate::mcp::{sse, streamable};
 use crate::state::AppState;
 
 const BUILD: &str = "mcp_confluence_build_info";
+/// Credentials that were wrong.
+pub const WRONG_CREDENTIALS: &str = "mcp_confluence_wrong_credentials_total";
+/// Tries to tell the webhook.
+pub const NOTICES: &str = "mcp_confluence_notices_total";
 /// When the database was backed up last.
 pub const BACKED_UP: &str = "mcp_confluence_last_backup_timestamp_seconds";
 /// Calls of MCP tools.
@@ -109,6 +113,19 @@ fn describe() {
     );
     describe_histogram!(TOOL_SECONDS, "Time of a call of an MCP tool, by tool");
     metrics_process::Collector::default().describe();
+    describe_counter!(
+        upstream::REQUESTS,
+        "Requests to other services, by service, endpoint and outcome"
+    );
+    describe_histogram!(
+        upstream::SECONDS,
+        "Time to the end of their answers, by service and endpoint"
+    );
+    describe_counter!(
+        WRONG_CREDENTIALS,
+        "Requests with credentials that are wrong"
+    );
+    describe_counter!(NOTICES, "Tries to tell the webhook, by outcome");
     describe_counter!(HTTP_REQUESTS, "HTTP requests, by route, method and status");
     describe_histogram!(HTTP_SECONDS, "Time to the head of an answer, by route");
     describe_histogram!(SEARCH_SECONDS, "Time of a search, by the way it was asked");
@@ -423,6 +440,7 @@ mod tests {
             include_str!("fairness.rs"),
             include_str!("../mcp/sse/mod.rs"),
             include_str!("../mcp/streamable/mod.rs"),
+            include_str!("../../crates/upstream/src/exchange.rs"),
         ];
         let told: BTreeSet<&str> = elsewhere.into_iter().flat_map(names).chain(code).collect();
         assert_eq!(documented, told);

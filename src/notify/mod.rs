@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::event::{Event, EventKind};
 use domain::notice::Delivery;
 use domain::ports::store::StoreError;
+use metrics::counter;
 use reqwest::{Client, header};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use upstream::Broken;
 
 use self::message::Message;
+use crate::http::metrics::NOTICES;
 use crate::outgoing;
 use crate::settings::NoticeSettings;
 use crate::state::AppState;
@@ -90,7 +92,14 @@ async fn deliver_due(
             // What was sent is noted also when the service stops meanwhile.
             let message = Message::of(&notice, &state.base_url);
             let sending = send(client, webhook, &message);
-            let delivery = match state.shutdown.run_until_cancelled(sending).await {
+            let sent = state.shutdown.run_until_cancelled(sending).await;
+            let outcome = match &sent {
+                None => "cut",
+                Some(Ok(())) => "delivered",
+                Some(Err(_)) => "failed",
+            };
+            counter!(NOTICES, "outcome" => outcome).increment(1);
+            let delivery = match sent {
                 None => return Ok(IDLE),
                 Some(Ok(())) => Delivery::Delivered,
                 Some(Err(why)) => {

@@ -8,7 +8,7 @@ use domain::ports::source::{Batch, Cursor, MAX_BATCH, Reach, SourceError};
 use domain::{PageId, SpaceKey, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use upstream::{Bounds, Broken, BrokenBy, is_loopback};
+use upstream::{Bounds, Broken, BrokenBy, Target, is_loopback};
 use url::Url;
 
 use crate::ConfluenceClient;
@@ -232,7 +232,8 @@ impl ConfluenceClient {
         };
         for _ in 0..MAX_HOPS {
             let url = self.file_address(&what, &target)?;
-            let answer = match upstream::send(self.media.get(url), bounds).await {
+            let media = Target::new("confluence", "download");
+            let answer = match upstream::send(self.media.get(url), bounds, media).await {
                 Ok(answer) => answer,
                 Err(broken) if broken.by == BrokenBy::Length => {
                     let detail = format!("the file has more than {max_bytes} bytes");

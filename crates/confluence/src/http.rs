@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::ports::source::{Cursor, SourceError};
 use serde::de::DeserializeOwned;
-use upstream::{Answer, Bounds, Broken, BrokenBy};
+use upstream::{Answer, Bounds, Broken, BrokenBy, Target};
 
 use crate::call::Call;
 use crate::classify::Trouble;
@@ -57,9 +57,13 @@ pub(crate) async fn send(
         answer: max_bytes.min(call.max_bytes),
         error: MAX_ERROR_BYTES,
     };
-    upstream::send(request, bounds)
-        .await
-        .map_err(|broken| failure(call, broken))
+    upstream::send(
+        request,
+        bounds,
+        Target::new("confluence", call.endpoint.name),
+    )
+    .await
+    .map_err(|broken| failure(call, broken))
 }
 
 /// What a failed exchange means.

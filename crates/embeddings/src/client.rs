@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use upstream::{
     Answer, Bounds, Broken, BrokenBy, Circuit, CircuitBreaker, LimitScope, LimiterSettings,
-    Outcome, RateLimiter, TooLong, secret_header, waits,
+    Outcome, RateLimiter, Target, TooLong, secret_header, waits,
 };
 use url::Url;
 
@@ -192,7 +192,8 @@ impl Embeddings {
             },
             error: MAX_ERROR_BYTES,
         };
-        let read = match upstream::send(request, bounds).await {
+        let read = match upstream::send(request, bounds, Target::new("embeddings", ENDPOINT)).await
+        {
             Ok(answer) => self.read(&answer, texts.len(), recipe),
             Err(broken) => Err(broken_by(broken)),
         };

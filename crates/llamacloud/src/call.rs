@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use upstream::Target;
 
 /// Whether a request may be sent again when nobody knows what became of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +57,23 @@ impl Call {
             takes_project: true,
             urgent: false,
         }
+    }
+
+    /// As the numbers name it: `POST v1/pipelines/{id}/retrieve`. Words hold no digit, and ids do.
+    pub(crate) fn target(&self) -> Target {
+        let is_id = |segment: &str| {
+            segment.contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase())
+                && !matches!(segment, "v1" | "v2")
+        };
+        let segments: Vec<&str> = self
+            .path
+            .iter()
+            .map(|segment| if is_id(segment) { "{id}" } else { segment })
+            .collect();
+        Target::new(
+            "llamacloud",
+            format!("{} {}", self.method, segments.join("/")),
+        )
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -115,4 +133,18 @@ pub(crate) fn id_segment(id: &str) -> String {
     url::form_urlencoded::byte_serialize(id.as_bytes())
         .collect::<String>()
         .replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_name_no_id() {
+        let id = "0b1f5b4e-8c1c-4e62-a7ee-5f1d3f3f1a77";
+        let call = Call::new(Method::POST, ["v1", "pipelines", id, "retrieve"]);
+        assert_eq!(call.target().endpoint, "POST v1/pipelines/{id}/retrieve");
+        let call = Call::new(Method::GET, ["v1", "files", "abcDEF"]);
+        assert_eq!(call.target().endpoint, "GET v1/files/{id}");
+    }
 }

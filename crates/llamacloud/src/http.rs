@@ -205,7 +205,7 @@ impl Http {
         let permit = permit.map_err(|TooLong(wait)| {
             format!("the service limits requests for {} s", wait.as_secs())
         })?;
-        let sent = upstream::send(request, inner.bounds).await;
+        let sent = upstream::send(request, inner.bounds, call.target()).await;
         permit.ended(match &sent {
             Ok(answer) if answer.status.as_u16() == 429 => Outcome::PushedBack,
             _ => Outcome::Answered,
@@ -239,7 +239,7 @@ impl Http {
         } else {
             inner.bounds
         };
-        let result = match upstream::send(request, bounds).await {
+        let result = match upstream::send(request, bounds, call.target()).await {
             Ok(answer) => self.read(call, &answer),
             Err(broken) => Err(miss(broken)),
         };

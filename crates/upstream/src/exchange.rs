@@ -1,10 +1,60 @@
 //! One HTTP exchange: a request goes out, an answer read within its bound comes back, or the reason why not.
 
+use std::borrow::Cow;
 use std::error::Error;
+use std::time::{Duration, Instant};
 
+use metrics::{counter, histogram};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
+
+/// Requests that went out, by `service`, `endpoint` and `outcome`.
+pub const REQUESTS: &str = "mcp_confluence_upstream_requests_total";
+/// How long each took, to the end of its answer, in seconds, by `service` and `endpoint`.
+pub const SECONDS: &str = "mcp_confluence_upstream_seconds";
+
+/// Whom a request goes to, as the numbers name it: words of ours, no address and no id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The service.
+    pub service: &'static str,
+    /// What is asked of it.
+    pub endpoint: Cow<'static, str>,
+}
+
+impl Target {
+    /// A question to a service.
+    pub fn new(service: &'static str, endpoint: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            service,
+            endpoint: endpoint.into(),
+        }
+    }
+
+    fn told(self, sent: &Result<Answer, Broken>, took: Duration) {
+        let outcome = match sent {
+            Ok(answer) => match answer.status.as_u16() {
+                429 => "limited",
+                status => ["1xx", "2xx", "3xx", "4xx", "5xx"]
+                    .get(usize::from(status / 100).wrapping_sub(1))
+                    .copied()
+                    .unwrap_or("strange"),
+            },
+            Err(broken) => match broken.by {
+                BrokenBy::Request => "not_sent",
+                BrokenBy::Connection => "no_connection",
+                BrokenBy::Time => "no_answer",
+                BrokenBy::Break => "broken_off",
+                BrokenBy::Length => "too_long",
+            },
+        };
+        let (service, endpoint) = (self.service, self.endpoint);
+        counter!(REQUESTS, "service" => service, "endpoint" => endpoint.clone(), "outcome" => outcome)
+            .increment(1);
+        histogram!(SECONDS, "service" => service, "endpoint" => endpoint).record(took);
+    }
+}
 
 /// Bytes (after decompression) that are read of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,11 +169,22 @@ impl From<reqwest::Error> for Broken {
     }
 }
 
-/// Sends a request and reads its answer, whatever its status.
+/// Sends a request and reads its answer, whatever its status; how it went is counted.
 ///
 /// # Errors
 /// [`Broken`] when no answer came, or more of it than `bounds` allow.
-pub async fn send(request: RequestBuilder, bounds: Bounds) -> Result<Answer, Broken> {
+pub async fn send(
+    request: RequestBuilder,
+    bounds: Bounds,
+    target: Target,
+) -> Result<Answer, Broken> {
+    let began = Instant::now();
+    let sent = exchange(request, bounds).await;
+    target.told(&sent, began.elapsed());
+    sent
+}
+
+async fn exchange(request: RequestBuilder, bounds: Bounds) -> Result<Answer, Broken> {
     let mut response = request.send().await?;
     let status = response.status();
     let bound = if status.is_success() {
@@ -207,7 +268,7 @@ mod tests {
                 .respond_with(ResponseTemplate::new(status).set_body_string("x".repeat(length)))
                 .mount(&server)
                 .await;
-            let sent = send(client.get(server.uri()), bounds).await;
+            let sent = send(client.get(server.uri()), bounds, Target::new("test", "x")).await;
             let got = sent
                 .map(|answer| answer.body.len())
                 .map_err(|broken| broken.by);
@@ -235,7 +296,9 @@ mod tests {
                 answer: 0,
                 error: 0,
             };
-            let broken = send(client.get(url), bounds).await.unwrap_err();
+            let broken = send(client.get(url), bounds, Target::new("test", "x"))
+                .await
+                .unwrap_err();
             assert_eq!(broken.by, by, "{broken}");
             assert!(!format!("{broken:?}").contains("hush"), "{broken:?}");
         }

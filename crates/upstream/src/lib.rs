@@ -18,7 +18,7 @@ pub mod probe;
 mod waits;
 
 pub use breaker::{Circuit, CircuitBreaker};
-pub use exchange::{Answer, Bounds, Broken, BrokenBy, is_html, send};
+pub use exchange::{Answer, Bounds, Broken, BrokenBy, REQUESTS, SECONDS, Target, is_html, send};
 pub use limiter::{LimitScope, LimiterSettings, Outcome, Permit, RateLimiter, TooLong};
 pub use network::{ConfigError, Network, check_address, is_loopback, secret_header};
 pub use waits::{retry_after, waits};

@@ -14,8 +14,10 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use metrics::counter;
 
 use crate::http::limit::{Budgets, network};
+use crate::http::metrics::WRONG_CREDENTIALS;
 
 /// Failures a minute from one client.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
@@ -50,6 +52,7 @@ impl Failures {
     pub(super) fn count(&self, client: Option<IpAddr>, variable: Option<&str>) -> bool {
         let within = client.is_none_or(|client| self.each.take(&network(client)))
             && self.all.check().is_ok();
+        counter!(WRONG_CREDENTIALS).increment(1);
         self.unlogged.fetch_add(1, Ordering::Relaxed);
         if self.lines.check().is_ok() {
             let failures = self.unlogged.swap(0, Ordering::Relaxed);

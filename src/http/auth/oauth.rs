@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use upstream::{Bounds, ConfigError};
+use upstream::{Bounds, ConfigError, Target};
 use url::Url;
 
 use super::signatures::{self, ALGORITHMS};
@@ -364,6 +364,11 @@ async fn get<T: serde::de::DeserializeOwned>(
     client: &reqwest::Client,
     address: &str,
 ) -> Result<T, String> {
-    let answer = upstream::send(client.get(address), BOUNDS).await;
+    let answer = upstream::send(
+        client.get(address),
+        BOUNDS,
+        Target::new("issuer", "documents"),
+    )
+    .await;
     answer.map_err(|broken| broken.to_string())?.good()?.json()
 }
