@@ -32,6 +32,8 @@ until_written() {
 
 # start_demo BINARY LOG: the demo on a free port, its first sync done; leaves its process in `demo` and its address in `url`.
 start_demo() {
+  # What stands there from last time is not this one's.
+  : >"$2"
   "$1" demo --port "$(free_port)" --every 3600 >"$2" 2>&1 &
   demo=$!
   started+=("$demo")
