@@ -30,22 +30,26 @@ until_written() {
   return 1
 }
 
+# start LOG COMMAND…: starts a program that writes into this log, where nothing stands from last time; leaves its process in `pid`.
+start() {
+  : >"$1"
+  "${@:2}" >>"$1" 2>&1 &
+  pid=$!
+  started+=("$pid")
+}
+
 # start_demo BINARY LOG: the demo on a free port, its first sync done; leaves its process in `demo` and its address in `url`.
 start_demo() {
-  # What stands there from last time is not this one's.
-  : >"$2"
-  "$1" demo --port "$(free_port)" --every 3600 >"$2" 2>&1 &
-  demo=$!
-  started+=("$demo")
+  start "$2" "$1" demo --port "$(free_port)" --every 3600
+  demo=$pid
   until_written "$demo" "$2" "Ctrl-C ends it"
   url=$(sed -n '/.* serves at /{s///p;q}' "$2")
 }
 
 # start_simulators SERVE LOG: the simulated Confluence and LlamaCloud; leaves the settings of their accounts in the log.
 start_simulators() {
-  "$1" >"$2" 2>&1 &
-  started+=("$!")
-  until_written "$!" "$2" LLAMA_CLOUD_API_KEY=
+  start "$2" "$1"
+  until_written "$pid" "$2" LLAMA_CLOUD_API_KEY=
 }
 
 # python_with FOLDER REQUIREMENTS: a Python environment with the pinned package of the file, made where it is not there.

@@ -81,9 +81,8 @@ export LIBRECHAT_LOG_DIR=$scratch
 for part in librechat librechat-stored; do "$node" "$work/node/$part.mjs" "$base" "$root/config/librechat.yaml"; done
 
 say "conformance, with the official fixtures behind our transports"
-"$fixtures" 0 >"$work/fixtures.log" 2>&1 &
-started+=("$!")
-until_written "$!" "$work/fixtures.log" http://
+start "$work/fixtures.log" "$fixtures" 0
+until_written "$pid" "$work/fixtures.log" http://
 url=$(head -1 "$work/fixtures.log")
 "$node" "$work/node_modules/conformance-01/dist/index.js" server --url "$url/mcp" | tail -40
 "$node" "$work/node_modules/conformance-02/dist/index.js" server --url "$url/mcp" --requirements 2025-11-25 | tail -50
