@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use domain::index::Index;
 use domain::page::{Page, PageState};
 use domain::ports::store::{PageFilter, QueryStore};
@@ -110,8 +110,8 @@ pub(super) struct More {
     #[arg(long, value_name = "HOURS")]
     quiet_hours: Option<String>,
     /// Which store holds it; of an index that is there, a change moves it.
-    #[arg(long, value_enum)]
-    backend: Option<Backend>,
+    #[arg(long, value_parser = ["llamacloud", "local"])]
+    backend: Option<String>,
     /// Blog posts too.
     #[arg(long, value_name = "true|false")]
     include_blog_posts: Option<bool>,
@@ -131,24 +131,8 @@ pub(super) struct More {
     #[arg(long, value_name = "ID,…")]
     root_page_ids: Option<String>,
     /// What becomes of pages whose reading is restricted.
-    #[arg(long, value_enum)]
-    restricted_pages: Option<Restricted>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Backend {
-    /// LlamaCloud.
-    Llamacloud,
-    /// The embedded index.
-    Local,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Restricted {
-    /// They stay out.
-    Skip,
-    /// They go in like the others.
-    Include,
+    #[arg(long, value_parser = ["skip", "include"])]
+    restricted_pages: Option<String>,
 }
 
 impl More {
@@ -159,7 +143,6 @@ impl More {
             let entries = text.split(',').map(str::trim).filter(|one| !one.is_empty());
             Some(json!(entries.collect::<Vec<_>>()))
         };
-        let word = |value: &dyn std::fmt::Debug| json!(format!("{value:?}").to_lowercase());
         [
             ("interval_minutes", self.interval_minutes.map(|n| json!(n))),
             ("enabled", self.enabled.map(|is| json!(is))),
@@ -169,7 +152,7 @@ impl More {
                     .as_ref()
                     .map(|hours| json!(Some(hours).filter(|hours| !hours.trim().is_empty()))),
             ),
-            ("backend", self.backend.map(|backend| word(&backend))),
+            ("backend", self.backend.as_ref().map(|word| json!(word))),
             (
                 "include_blog_posts",
                 self.include_blog_posts.map(|is| json!(is)),
@@ -187,7 +170,7 @@ impl More {
             ("root_page_ids", list(&self.root_page_ids)),
             (
                 "restricted_pages",
-                self.restricted_pages.map(|what| word(&what)),
+                self.restricted_pages.as_ref().map(|word| json!(word)),
             ),
         ]
         .into_iter()
@@ -551,8 +534,8 @@ mod tests {
     fn options_become_the_fields_of_rest() {
         let more = More {
             labels: Some("a, b,".to_owned()),
-            backend: Some(Backend::Llamacloud),
-            restricted_pages: Some(Restricted::Skip),
+            backend: Some("llamacloud".to_owned()),
+            restricted_pages: Some("skip".to_owned()),
             enabled: Some(false),
             ..More::default()
         };

@@ -15,6 +15,8 @@ use domain::problem::FieldError;
 use domain::{AgentId, IndexId, SpaceKey};
 
 pub use fields::IndexFields;
+#[cfg(test)]
+pub(crate) use fields::tests::some_defaults;
 pub(crate) use fields::{FIELDS, IndexChange};
 
 use super::auth::{Admin, Principal};

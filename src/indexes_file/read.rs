@@ -144,33 +144,13 @@ fn of(fields: Map<String, Value>) -> crate::http::problem::ApiResult<IndexFields
 
 #[cfg(test)]
 mod tests {
-    use domain::index::{BackendKind, RestrictedPages};
-
     use super::*;
-
-    fn defaults() -> IndexSettings {
-        IndexSettings {
-            name: String::new(),
-            agent_id: "agent".parse().unwrap(),
-            confluence_spaces: Vec::new(),
-            interval_minutes: 60,
-            enabled: true,
-            quiet_hours: None,
-            backend: BackendKind::Local,
-            include_blog_posts: false,
-            include_comments: false,
-            include_attachments: false,
-            labels: Vec::new(),
-            exclude_labels: Vec::new(),
-            root_page_ids: Vec::new(),
-            restricted_pages: RestrictedPages::default(),
-        }
-    }
+    use crate::http::indexes::some_defaults;
 
     #[test]
     fn an_entry_is_a_whole_index() {
         let text = "indexes:\n  - agent_id: ops\n    name: Runbooks\n    confluence_spaces: [OPS, ENG]\n    interval_minutes: 5\n";
-        let contents = read(text, &defaults()).unwrap();
+        let contents = read(text, &some_defaults()).unwrap();
         assert!(!contents.remove);
         let [entry] = &contents.entries[..] else {
             panic!("{contents:?}");
@@ -193,7 +173,7 @@ mod tests {
         let text = "remove: true\nindexes:\n  - agent_id: ops\n    name: Runbooks\n    confluence_spaces: [OPS]\n    intervall: 5\n  \
                     - name: No agent\n    confluence_spaces: ENG\n  - {agent_id: a, name: A, confluence_spaces: [A]}\n  \
                     - {agent_id: a, name: B, confluence_spaces: [B]}\n";
-        let complaints = read(text, &defaults()).unwrap_err();
+        let complaints = read(text, &some_defaults()).unwrap_err();
         let told: Vec<(u64, &str)> = complaints
             .iter()
             .map(|complaint| (complaint.line, complaint.message.as_str()))
@@ -212,7 +192,7 @@ mod tests {
             ("indexes:\n  a: 1\n", 2),
             ("a: &a [*a]\n", 1),
         ] {
-            let complaints = read(text, &defaults()).unwrap_err();
+            let complaints = read(text, &some_defaults()).unwrap_err();
             assert!(complaints[0].line <= line, "{text} {complaints:?}");
         }
     }

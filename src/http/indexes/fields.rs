@@ -285,10 +285,11 @@ fn space_limits(check: &mut Check, spaces: &[SpaceKey]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn some_defaults() -> IndexSettings {
+    /// What an index has that names nothing.
+    pub(crate) fn some_defaults() -> IndexSettings {
         IndexSettings {
             name: String::new(),
             agent_id: "agent".parse().unwrap(),

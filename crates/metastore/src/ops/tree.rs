@@ -99,11 +99,13 @@ fn below(conn: &mut Conn, index: IndexId, ids: &[String]) -> Done<Vec<(String, S
 pub(crate) fn around(conn: &mut Conn, index: IndexId, page: &PageId, most: usize) -> Done<Around> {
     let mut parents = vec![page.to_string()];
     let mut level = parents.clone();
+    let mut seen: HashSet<String> = HashSet::new();
     while !level.is_empty() {
         level = below(conn, index, &level)?
             .into_iter()
-            .filter(|(id, kind)| kind == ContentKind::Container.as_str() && !parents.contains(id))
+            .filter(|(_, kind)| kind == ContentKind::Container.as_str())
             .map(|(id, _)| id)
+            .filter(|id| seen.insert(id.clone()))
             .collect();
         parents.extend(level.iter().cloned());
     }
