@@ -11,7 +11,7 @@ INSERT INTO sites (id, base_url) VALUES (1, NULL);
 -- refer to it.
 ALTER TABLE indexes ADD COLUMN site_id INTEGER NOT NULL DEFAULT 1;
 
--- Keys of tables that are there cannot be changed: these are written anew, once. (100,000 bodies take some ten seconds.)
+-- Keys of tables that are there cannot be changed: these are written anew, once.
 CREATE TABLE bodies_of_sites (
     site_id       INTEGER NOT NULL DEFAULT 1 REFERENCES sites (id),
     page_id       TEXT    NOT NULL,
