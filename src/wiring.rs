@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backups;
-use crate::http::auth::{Authenticator, new_token};
+use crate::http::auth::{Authenticator, new_secret};
 use crate::http::{metrics, server};
 use crate::indexes_file;
 use crate::notify;
@@ -416,7 +416,7 @@ impl App {
         let metrics = metrics::install().map_err(|error| StartError::Other(error.to_string()))?;
         let mut running = Running::start(&settings, Mode::Schedule).await?;
         let base_url = settings.base_url(address.port());
-        let local_key = new_token().secret;
+        let local_key = new_secret().secret;
         let state = AppState {
             store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
             engine: running.engine.clone(),

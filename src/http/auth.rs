@@ -1,27 +1,29 @@
 //! Who asks, and what they may.
 //!
 //! Credentials are `Authorization: Bearer …` or `X-API-Key: …`, or the session cookie for which the web page trades the
-//! administrator's key. [`gate`] stands before every route and closes all that is not named as open; handlers take a
-//! [`Principal`] (anyone known) or [`Admin`].
+//! administrator's key, or a key with a role. [`gate`] stands before every route and closes all that is not named as open;
+//! handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
 
 mod failures;
 mod lease;
 mod oauth;
+mod principal;
 pub mod session;
 mod signatures;
 
-use std::future::{Ready, ready};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ports::store::{AdminStore, StoreResult};
-use domain::{IndexId, TokenId};
+use domain::token::Token;
+use governor::Quota;
 use ipnet::IpNet;
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
@@ -30,9 +32,10 @@ use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
 use self::lease::{Lease, Leases};
+pub use self::principal::{Admin, Bearer, Editor, Principal};
 use super::fairness::Requester;
 use super::hooks;
-use super::limit::client;
+use super::limit::{Budgets, client};
 use super::placeholder::unexpanded;
 use super::problem::{ApiError, ApiResult};
 use crate::mcp::caller::Owner;
@@ -47,97 +50,14 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(oauth::configure);
 }
 
-/// How every agent token begins, so that people and scanners know one when they see it.
+/// Refusals of one principal that are kept in an hour.
+const REFUSALS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
+/// How every token begins, so that people and scanners know one when they see it.
 const TOKEN_PREFIX: &str = "mcs_";
 
-/// Who asks.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Principal {
-    /// The administrator, or anyone where no credentials are asked for.
-    Admin,
-    /// Somebody with an OAuth access token for us: reads every index, changes nothing.
-    Reader {
-        /// `sub` of the token.
-        subject: String,
-    },
-    /// An agent: reads its one index, changes nothing.
-    Agent {
-        /// The index.
-        index: IndexId,
-        /// By which token.
-        token: TokenId,
-    },
-}
-
-impl Principal {
-    /// Whether it may change things.
-    #[must_use]
-    pub const fn is_admin(&self) -> bool {
-        matches!(self, Self::Admin)
-    }
-
-    /// The one index that it is bound to; `None`: all of them.
-    #[must_use]
-    pub const fn only_index(&self) -> Option<IndexId> {
-        match self {
-            Self::Agent { index, .. } => Some(*index),
-            Self::Admin | Self::Reader { .. } => None,
-        }
-    }
-
-    /// Whether it may read an index. Where it may not, the index does not exist for it (404).
-    #[must_use]
-    pub fn may_read(&self, index: IndexId) -> bool {
-        self.only_index().is_none_or(|own| own == index)
-    }
-
-    /// # Errors
-    /// 403 for everyone but the administrator.
-    pub fn require_admin(&self) -> ApiResult<()> {
-        if self.is_admin() {
-            return Ok(());
-        }
-        Err(ApiError::new(
-            "forbidden",
-            "These credentials only read; this needs the administrator's key.",
-        ))
-    }
-}
-
-/// The principal of a request that [`gate`] let through.
-impl FromRequest for Principal {
-    type Error = ApiError;
-    type Future = Ready<ApiResult<Self>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let known = request.extensions().get::<Self>().cloned();
-        // Only an open path has none; a handler there has no business asking.
-        ready(
-            known.ok_or_else(|| ApiError::new("unauthorized", "No credentials were checked here.")),
-        )
-    }
-}
-
-/// The administrator; everyone else is refused with 403.
-#[derive(Clone, Copy, Debug)]
-pub struct Admin;
-
-impl FromRequest for Admin {
-    type Error = ApiError;
-    type Future = Ready<ApiResult<Self>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let principal = Principal::from_request(request, payload).into_inner();
-        ready(
-            principal
-                .and_then(|principal| principal.require_admin())
-                .map(|()| Self),
-        )
-    }
-}
-
-/// A new agent token.
-pub struct NewToken {
+/// The secret of a new token.
+pub struct NewSecret {
     /// The secret; shown once.
     pub secret: SecretString,
     /// Its first characters, kept to tell tokens apart.
@@ -146,13 +66,13 @@ pub struct NewToken {
     pub hash: String,
 }
 
-/// Makes an agent token of 256 random bits.
+/// Makes the secret of a token, of 256 random bits.
 #[must_use]
-pub fn new_token() -> NewToken {
+pub fn new_secret() -> NewSecret {
     let mut random = [0_u8; 32];
     rand::rng().fill_bytes(&mut random);
     let secret = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-    NewToken {
+    NewSecret {
         prefix: secret.chars().take(TOKEN_PREFIX.len() + 6).collect(),
         hash: token_hash(&secret),
         secret: SecretString::from(secret),
@@ -185,6 +105,8 @@ pub struct Authenticator {
     sessions: session::Sessions,
     failures: failures::Failures,
     leases: Leases,
+    /// How many refusals of each are kept in the audit: whoever is refused again and again fills no disk.
+    refusals: Budgets<Owner>,
     trusted_proxies: Vec<IpNet>,
     resource_metadata: Option<String>,
 }
@@ -215,6 +137,7 @@ impl Authenticator {
             sessions: session::Sessions::of_key(key),
             failures: failures::Failures::default(),
             leases: Leases::default(),
+            refusals: Budgets::new(Quota::per_hour(REFUSALS_PER_HOUR)),
             trusted_proxies: settings.http.trusted_proxies.clone(),
             resource_metadata: auth
                 .oauth
@@ -231,18 +154,49 @@ impl Authenticator {
         self.sessions.restore(store).await
     }
 
-    /// Who acts as the administrator, for people: how and from where.
+    /// Whether one more refusal of somebody is to be kept.
     #[must_use]
-    pub fn administrator(&self, request: &HttpRequest) -> String {
+    pub fn keeps_refusal(&self, principal: &Principal) -> bool {
+        self.refusals.take(&Owner::from(principal))
+    }
+
+    /// Who asks, for people, and how that is known.
+    #[must_use]
+    pub fn actor(&self, request: &HttpRequest, principal: &Principal) -> String {
         let how = match presented(request) {
             Presented::Nothing if !self.is_on() => "no key is asked for",
             Presented::Nothing => "signed in to the web page",
-            _ => "by the API key",
+            Presented::Secret(secret) if self.is_local_key(&secret, request) => "by a command here",
+            _ => match principal {
+                Principal::Admin => "by the API key",
+                Principal::Reader { .. } => "by an access token",
+                Principal::Bearer(_) => "by a key",
+            },
         };
-        match client(request, &self.trusted_proxies) {
-            Some(address) => format!("the administrator ({how}) from {address}"),
-            None => format!("the administrator ({how})"),
+        format!("{} ({how})", principal.name())
+    }
+
+    /// The address of who asks.
+    #[must_use]
+    pub fn address(&self, request: &HttpRequest) -> Option<String> {
+        client(request, &self.trusted_proxies).map(|address| address.to_string())
+    }
+
+    /// Who asks, and from where, for people.
+    #[must_use]
+    pub fn actor_and_address(&self, request: &HttpRequest, principal: &Principal) -> String {
+        let actor = self.actor(request, principal);
+        match self.address(request) {
+            Some(address) => format!("{actor} from {address}"),
+            None => actor,
         }
+    }
+
+    /// The bearer of a living token, for as long as it lives.
+    fn bearer(&self, token: &Token) -> (Principal, Lease) {
+        let bearer = Bearer::of(token);
+        let lease = self.leases.of_token(&bearer, token.expires_at);
+        (Principal::Bearer(bearer), lease)
     }
 
     /// Whether credentials are asked for.
@@ -286,8 +240,24 @@ impl Authenticator {
                 None,
             )),
             Presented::Nothing if !self.is_on() => admin(Lease::default()),
-            Presented::Nothing => match self.sessions.lease(request) {
-                Some(lease) => admin(lease),
+            Presented::Nothing => match self.sessions.of(request) {
+                Some(session::Known { lease, token: None }) => admin(lease),
+                Some(session::Known {
+                    lease,
+                    token: Some(token),
+                }) => match store.token(token).await? {
+                    Some(token) => {
+                        let (principal, own) = self.bearer(&token);
+                        Ok((principal, own.and(lease)))
+                    }
+                    None => {
+                        self.sessions.forget(request);
+                        Err(self.unauthorized(
+                            "The key that was traded for this session has ended or was revoked; sign in again.",
+                            false,
+                        ))
+                    }
+                },
                 None => Err(self.unauthorized(
                     "Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
                     false,
@@ -307,7 +277,7 @@ impl Authenticator {
     ) -> ApiResult<Option<Principal>> {
         let says_nothing = matches!(presented(request), Presented::Nothing)
             && self.is_on()
-            && self.sessions.lease(request).is_none();
+            && self.sessions.of(request).is_none();
         if says_nothing {
             return Ok(None);
         }
@@ -343,11 +313,7 @@ impl Authenticator {
         }
         if secret.starts_with(TOKEN_PREFIX) {
             if let Some(token) = store.token_by_hash(&token_hash(secret)).await? {
-                let agent = Principal::Agent {
-                    index: token.index_id,
-                    token: token.id,
-                };
-                return Ok((agent, self.leases.of_token(token.id, token.expires_at)));
+                return Ok(self.bearer(&token));
             }
         } else if let Some(oauth) = &self.oauth {
             let refused = match oauth.access(secret).await {
@@ -573,7 +539,7 @@ mod tests {
 
     #[test]
     fn tokens_are_random_and_kept_as_a_hash() {
-        let (a, b) = (new_token(), new_token());
+        let (a, b) = (new_secret(), new_secret());
         assert_ne!(a.hash, b.hash);
         assert_eq!(a.hash, token_hash(a.secret.expose_secret()));
         assert_eq!(a.hash.len(), 64);

@@ -21,7 +21,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use super::auth::Principal;
+use super::auth::{Bearer, Principal};
 use super::indexes::{readable, with_live_run};
 use super::problem::ApiResult;
 use super::routes;
@@ -77,8 +77,7 @@ pub async fn all_events(
     request: HttpRequest,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
-    let only = principal.only_index();
-    Ok(stream(&request, state, principal, only))
+    Ok(stream(&request, state, principal, None))
 }
 
 /// The events of one index.
@@ -233,12 +232,22 @@ impl Reader {
         let store = &self.state.store;
         // The number first: what changes while the rest is read comes again as an event.
         let (_, id) = store.event_range().await?;
-        let indexes = match self.only {
-            Some(index) => vec![store.index(index).await?],
+        let own = match self.only {
+            Some(only) => Some(vec![only]),
+            None => self.principal.own_indexes().map(|own| own.to_vec()),
+        };
+        let indexes = match &own {
+            Some(own) => {
+                let mut indexes = Vec::with_capacity(own.len());
+                for id in own {
+                    indexes.push(store.index(*id).await?);
+                }
+                indexes
+            }
             None => every_index(self.state.store.as_ref()).await?,
         };
         let filter = RunFilter {
-            index: self.only,
+            indexes: own,
             limit: SNAPSHOT_RUNS,
             ..RunFilter::default()
         };
@@ -262,13 +271,12 @@ impl Reader {
     }
 
     async fn tell(&mut self, event: &Event) -> Result<(), Gone> {
-        let wanted = self.only.is_none_or(|only| only == event.event.index_id);
-        if event.seq <= self.position || !wanted {
+        if event.seq <= self.position || !self.wants(&event.event).await {
             return Ok(());
         }
         self.position = event.seq;
         match event.event.kind {
-            EventKind::PageFailed if !self.principal.is_admin() => {
+            EventKind::PageFailed if !self.principal.looks_after(event.event.index_id) => {
                 match self.shown(&event.event).await? {
                     Some(shown) => self.send_event(event.seq, &shown).await,
                     None => Ok(()),
@@ -280,6 +288,27 @@ impl Reader {
             | EventKind::RunFinished
             | EventKind::IndexChanged => self.send_event(event.seq, &event.event).await,
         }
+    }
+
+    /// Whether an event is for this client.
+    async fn wants(&mut self, event: &NewEvent) -> bool {
+        let index = event.index_id;
+        if let Some(only) = self.only {
+            return only == index;
+        }
+        if !self.principal.may_read(index)
+            && event.kind == EventKind::IndexChanged
+            && let Principal::Bearer(bearer) = &self.principal
+            && bearer.role.may_change()
+        {
+            // Perhaps its bearer has just made it.
+            match self.state.store.token(bearer.token).await {
+                Ok(Some(token)) => self.principal = Principal::Bearer(Bearer::of(&token)),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, "the indexes of an editor could not be read"),
+            }
+        }
+        self.principal.may_read(index)
     }
 
     /// The failure of a page as anyone but the administrator may hear of it: the page as it may be shown by now.

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::audit::Asked;
 use super::problem::{ApiError, ApiResult};
 use crate::mcp::text::clean;
 
@@ -176,7 +177,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let bytes = read(payload).await?;
             check_type(&request)?;
-            parse(&bytes).map(Self)
+            parse(&request, &bytes).map(Self)
         })
     }
 }
@@ -190,10 +191,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
         Box::pin(async move {
             let bytes = read(payload).await?;
             if bytes.is_empty() {
-                return parse(b"{}").map(Self);
+                return parse(&request, b"{}").map(Self);
             }
             check_type(&request)?;
-            parse(&bytes).map(Self)
+            parse(&request, &bytes).map(Self)
         })
     }
 }
@@ -233,7 +234,8 @@ fn check_type(request: &HttpRequest) -> ApiResult<()> {
     ))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
+/// Reads a body, and leaves it with its request for whoever keeps what was asked for.
+fn parse<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> ApiResult<T> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         ApiError::new("malformed_json", format!("The body is not JSON: {error}."))
     })?;
@@ -243,6 +245,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
             "The body must be a JSON object.",
         ));
     }
+    request.extensions_mut().insert(Asked(value.clone()));
     serde_json::from_value(value).map_err(|error| ApiError::new("invalid_field", plain(&error)))
 }
 
@@ -325,6 +328,8 @@ impl QueryString {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[derive(Deserialize)]
@@ -338,7 +343,8 @@ mod tests {
     }
 
     fn complaints(json: &str) -> Vec<(String, String)> {
-        let sample: Sample = parse(json.as_bytes()).unwrap();
+        let request = TestRequest::default().to_http_request();
+        let sample: Sample = parse(&request, json.as_bytes()).unwrap();
         let mut check = Check::default();
         let _ = check.required("name", sample.name);
         let _ = check.optional("count", sample.count);
@@ -424,7 +430,8 @@ mod tests {
             ("", "malformed_json"),
             ("[]", "invalid_field"),
         ] {
-            let error = parse::<Sample>(json.as_bytes()).err().unwrap();
+            let request = TestRequest::default().to_http_request();
+            let error = parse::<Sample>(&request, json.as_bytes()).err().unwrap();
             assert_eq!(error.problem.code, code, "{json}");
         }
     }

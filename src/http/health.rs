@@ -179,7 +179,7 @@ const fn is_troubled(status: IndexStatus) -> bool {
 /// Whether who asks may hear more than the status.
 async fn may_hear(request: &HttpRequest, state: &AppState) -> ApiResult<bool> {
     let visitor = state.auth.visitor(request, &state.store).await?;
-    Ok(visitor.is_some_and(|principal| principal.only_index().is_none()))
+    Ok(visitor.is_some_and(|principal| principal.own_indexes().is_none()))
 }
 
 /// Alive.

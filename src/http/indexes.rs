@@ -5,21 +5,22 @@ mod fields;
 use std::time::Duration;
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use actors::SyncOrder;
 use domain::content::Space;
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::ports::source::SourceError;
 use domain::ports::store::{NewIndex, StoreError};
 use domain::problem::FieldError;
-use domain::{AgentId, IndexId, SpaceKey};
+use domain::{AgentId, IndexId, SpaceKey, TokenId};
 
 pub use fields::IndexFields;
 #[cfg(test)]
 pub(crate) use fields::tests::some_defaults;
 pub(crate) use fields::{FIELDS, IndexChange};
 
-use super::auth::{Admin, Principal};
+use super::audit::DoneTo;
+use super::auth::{Editor, Principal};
 use super::fields::{Body, QueryString};
 use super::list::{List, at_cursor};
 use super::problem::{ApiError, ApiResult};
@@ -258,12 +259,16 @@ pub(super) fn with_live_run(state: &AppState, mut index: Index) -> Index {
         (status = 409, description = "`agent_id_taken`."), (status = 422, description = "`invalid_field`, `spaces_not_visible`."),
         (status = 503, description = "`confluence_unreachable`; nothing was stored.")))]
 pub async fn create_index(
-    _: Admin,
+    editor: Editor,
+    request: HttpRequest,
     state: web::Data<AppState>,
     Body(fields): Body<IndexFields>,
 ) -> ApiResult<HttpResponse> {
     let settings = fields.create(&defaults(&state))?;
-    let index = create(&state, settings).await?;
+    let index = create(&state, settings, editor.token()).await?;
+    request
+        .extensions_mut()
+        .insert(DoneTo(index.id.to_string()));
     Ok(HttpResponse::Created()
         .insert_header((
             header::LOCATION,
@@ -272,8 +277,12 @@ pub async fn create_index(
         .json(with_live_run(&state, index)))
 }
 
-/// Creates an index of settings that are within their bounds; its first run starts at once.
-pub(crate) async fn create(state: &AppState, settings: IndexSettings) -> ApiResult<Index> {
+/// Creates an index of settings that are within their bounds, for an editor or for the administrators; its first run starts at once.
+pub(crate) async fn create(
+    state: &AppState,
+    settings: IndexSettings,
+    editor: Option<TokenId>,
+) -> ApiResult<Index> {
     backend_is_there(state, settings.backend)?;
     agent_is_free(state, &settings.agent_id, None).await?;
     let spaces = visible(state, &settings.confluence_spaces).await?;
@@ -281,7 +290,7 @@ pub(crate) async fn create(state: &AppState, settings: IndexSettings) -> ApiResu
     let agent_id = settings.agent_id.clone();
     let created = match state
         .store
-        .create_index(&NewIndex { settings, spaces })
+        .create_index_for(&NewIndex { settings, spaces }, editor)
         .await
     {
         Ok(index) => index,
@@ -325,9 +334,13 @@ pub async fn list_indexes(
     let mut query = QueryString::of(&request)?;
     let (limit, cursor) = (query.limit(), query.text("cursor"));
     query.done()?;
-    if let Some(own) = principal.only_index() {
-        let index = state.store.index(own).await?;
-        return Ok(web::Json(List::whole(vec![with_live_run(&state, index)])));
+    if let Some(own) = principal.own_indexes() {
+        let mut indexes = Vec::with_capacity(own.len());
+        for id in own.iter() {
+            indexes.push(with_live_run(&state, state.store.index(*id).await?));
+        }
+        indexes.sort_by(|a, b| a.settings.name.cmp(&b.settings.name));
+        return Ok(web::Json(List::whole(indexes)));
     }
     let listed = at_cursor(state.store.indexes(cursor.as_deref(), limit).await)?;
     Ok(web::Json(
@@ -370,12 +383,12 @@ pub async fn get_index_by_agent(
     request_body(content = ref("#/components/schemas/ChangeIndex")),
     responses((status = 200, body = Index), (status = 404), (status = 409), (status = 422), (status = 503)))]
 pub async fn change_index(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
     Body(fields): Body<IndexFields>,
 ) -> ApiResult<web::Json<Index>> {
-    let id = index_id(&path)?;
+    let id = editor.index(&path)?;
     // Of an index that is not there no field is wrong.
     state.store.index(id).await?;
     let wanted = fields.change(&defaults(&state))?;
@@ -443,11 +456,11 @@ async fn put_into(state: &AppState, index: &Index, backend: BackendKind) -> ApiR
     summary = "Delete an index; its run stops, its documents are removed from the store, its agent id is free at once.",
     params(("id" = String, Path, description = "The index.")), responses((status = 204), (status = 404)))]
 pub async fn delete_index(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
-    delete(&state, index_id(&path)?).await?;
+    delete(&state, editor.index(&path)?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,6 +4,7 @@
 //! and answer; whatever goes wrong leaves as a problem ([`problem`]).
 
 mod answer;
+pub mod audit;
 pub mod auth;
 mod bodies;
 mod connection;
@@ -15,6 +16,7 @@ pub mod guard;
 pub mod health;
 pub mod hooks;
 pub mod indexes;
+pub mod keys;
 pub mod limit;
 pub mod list;
 pub mod metrics;
@@ -43,6 +45,8 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(query::configure)
         .configure(pages::configure)
         .configure(tokens::configure)
+        .configure(keys::configure)
+        .configure(audit::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)
         .configure(hooks::configure)

@@ -8,9 +8,9 @@ use domain::query::{PageQuery, PageText};
 use domain::{DocumentId, IndexId, PageId, SpaceKey};
 use serde::Serialize;
 
-use super::auth::{Admin, Principal};
+use super::auth::{Editor, Principal};
 use super::fields::QueryString;
-use super::indexes::{index_id, readable};
+use super::indexes::readable;
 use super::list::{List, at_cursor};
 use super::problem::ApiResult;
 use super::routes;
@@ -153,7 +153,7 @@ pub async fn list_pages(
         states: states.unwrap_or_default(),
         space: query.text("space").map(SpaceKey::from),
         title: query.text("title"),
-        shown: !principal.is_admin(),
+        shown: !principal.looks_after(id),
         changed_after: None,
         limit: query.limit(),
         cursor: query.text("cursor"),
@@ -164,7 +164,7 @@ pub async fn list_pages(
     let pages = listed.items.iter();
     Ok(web::Json(List {
         items: pages
-            .filter_map(|page| for_reader(&principal, page))
+            .filter_map(|page| for_reader(&principal, id, page))
             .collect(),
         next_cursor: listed.next_cursor,
     }))
@@ -189,13 +189,13 @@ pub async fn get_page(
         what: format!("page {page} in index {id}"),
     };
     Ok(web::Json(
-        for_reader(&principal, &placed).ok_or_else(hidden)?,
+        for_reader(&principal, id, &placed).ok_or_else(hidden)?,
     ))
 }
 
-/// The page for whoever asks: the administrator sees all of it and why it stands so, everyone else what may be shown.
-fn for_reader(principal: &Principal, placed: &PlacedPage) -> Option<Page> {
-    if principal.is_admin() {
+/// The page for whoever asks: who looks after the index sees all of it and why it stands so, everyone else what may be shown.
+fn for_reader(principal: &Principal, index: IndexId, placed: &PlacedPage) -> Option<Page> {
+    if principal.looks_after(index) {
         Some(placed.page())
     } else {
         placed.shown().map(Shown::into_inner)
@@ -208,12 +208,12 @@ fn for_reader(principal: &Principal, placed: &PlacedPage) -> Option<Page> {
     params(("id" = String, Path, description = "The index."), ("page_id" = String, Path, description = "The page.")),
     responses((status = 202, body = Page), (status = 404), (status = 409)))]
 pub async fn retry_page(
-    _: Admin,
+    editor: Editor,
     path: web::Path<(String, String)>,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
     let (index, page) = path.into_inner();
-    let id = index_id(&index)?;
+    let id = editor.index(&index)?;
     let page = state.store.retry_page(id, &PageId::from(page)).await?;
     state.engine.index_changed(id);
     Ok(HttpResponse::Accepted().json(page))

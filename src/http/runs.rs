@@ -10,9 +10,9 @@ use domain::run::{Run, RunStatus};
 use domain::{IndexId, RunId};
 use serde::{Deserialize, Serialize};
 
-use super::auth::{Admin, Principal};
+use super::auth::{Editor, Principal};
 use super::fields::{Body, Check, Field, OptionalBody, QueryString, Unknown};
-use super::indexes::{id_of_agent, index_id};
+use super::indexes::id_of_agent;
 use super::list::{List, at_cursor};
 use super::problem::{ApiError, ApiResult};
 use super::routes;
@@ -142,13 +142,13 @@ async fn order(state: &AppState, index: Index, order: Order) -> ApiResult<HttpRe
     request_body = Option<SyncRequest>,
     responses((status = 202, body = Run, description = "The run; the one under way where there is one."), (status = 404)))]
 pub async fn sync_agent(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
     OptionalBody(body): OptionalBody<SyncRequest>,
 ) -> ApiResult<HttpResponse> {
     let wanted = body.order()?;
-    let id = id_of_agent(&state, &Principal::Admin, &path).await?;
+    let id = id_of_agent(&state, editor.principal(), &path).await?;
     let index = state.store.index(id).await?;
     order(&state, index, wanted).await
 }
@@ -159,13 +159,13 @@ pub async fn sync_agent(
     request_body = Option<SyncRequest>,
     responses((status = 202, body = Run, description = "The run; the one under way where there is one."), (status = 404)))]
 pub async fn sync_index(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
     OptionalBody(body): OptionalBody<SyncRequest>,
 ) -> ApiResult<HttpResponse> {
     let wanted = body.order()?;
-    let id = index_id(&path)?;
+    let id = editor.index(&path)?;
     let index = state.store.index(id).await?;
     order(&state, index, wanted).await
 }
@@ -209,8 +209,9 @@ pub async fn list_runs(
     if index.is_some_and(|index| !principal.may_read(index)) {
         return Ok(web::Json(List::whole(Vec::new())));
     }
+    let named = index.map(|index| vec![index]);
     let filter = RunFilter {
-        index: principal.only_index().or(index),
+        indexes: named.or_else(|| principal.own_indexes().map(|own| own.to_vec())),
         status,
         cursor,
         limit,
@@ -244,6 +245,16 @@ pub async fn get_run(
     Ok(web::Json(live(&state, run)))
 }
 
+/// A run of an index that they may change; every other does not exist for them.
+async fn changeable(state: &AppState, editor: &Editor, id: RunId) -> ApiResult<Run> {
+    let run = state.store.run(id).await?;
+    if editor.principal().may_read(run.index_id) {
+        Ok(run)
+    } else {
+        Err(ApiError::not_found("run", id))
+    }
+}
+
 /// What a run did page by page.
 #[utoipa::path(get, path = "/api/runs/{id}/pages", operation_id = "list_run_pages", tag = "runs",
     summary = "List what a sync added, changed, removed and could not do, page by page; of a dry run what it would.",
@@ -253,7 +264,7 @@ pub async fn get_run(
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the list before.")),
     responses((status = 200, body = List<RunPage>, description = "At most 1,000 pages for each change are kept."), (status = 404)))]
 pub async fn run_pages(
-    _: Admin,
+    editor: Editor,
     request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
@@ -270,7 +281,7 @@ pub async fn run_pages(
         cursor: query.text("cursor"),
     };
     query.done()?;
-    state.store.run(run).await?;
+    changeable(&state, &editor, run).await?;
     let listed = at_cursor(state.store.run_pages(run, &filter).await)?;
     Ok(web::Json(List::from(listed)))
 }
@@ -289,11 +300,11 @@ pub struct QuestionView {
     params(("id" = String, Path, description = "The index.")),
     responses((status = 200, body = QuestionView), (status = 404)))]
 pub async fn show_question(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<QuestionView>> {
-    let question = state.store.inquiry(index_id(&path)?).await?;
+    let question = state.store.inquiry(editor.index(&path)?).await?;
     Ok(web::Json(QuestionView { question }))
 }
 
@@ -302,11 +313,13 @@ pub async fn show_question(
     summary = "Cancel a sync; work in flight settles.", params(("id" = String, Path, description = "The run.")),
     responses((status = 202, body = Run), (status = 404), (status = 409, description = "It is over already.")))]
 pub async fn cancel_run(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
-    let run = state.store.request_cancel(run_id(&path)?).await?;
+    let run = run_id(&path)?;
+    changeable(&state, &editor, run).await?;
+    let run = state.store.request_cancel(run).await?;
     state.engine.cancel(run.id).await?;
     Ok(HttpResponse::Accepted().json(live(&state, run)))
 }
@@ -319,7 +332,7 @@ pub async fn cancel_run(
         (status = 202, body = Run, description = "Accepted: the new run that removes them."),
         (status = 404), (status = 409, description = "It does not wait for this answer.")))]
 pub async fn confirm_run(
-    _: Admin,
+    editor: Editor,
     request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
@@ -330,11 +343,10 @@ pub async fn confirm_run(
     check.unknown("", &body.unknown, &["decision"]);
     check.done()?;
     let accept = decision == Some(Decision::Accept);
-    let by = state.auth.administrator(&request);
-    let answered = state
-        .store
-        .answer_guard_by(run_id(&path)?, accept, Some(&by))
-        .await?;
+    let run = run_id(&path)?;
+    changeable(&state, &editor, run).await?;
+    let by = state.auth.actor_and_address(&request, editor.principal());
+    let answered = state.store.answer_guard_by(run, accept, Some(&by)).await?;
     state.engine.index_changed(answered.index_id);
     if accept {
         let index = state.store.index(answered.index_id).await?;

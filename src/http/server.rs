@@ -16,7 +16,7 @@ use tracing_actix_web::TracingLogger;
 
 use super::connection::Peers;
 use super::span::{self, RequestSpan};
-use super::{answer, auth, bodies, guard, metrics, problem, routes};
+use super::{answer, audit, auth, bodies, guard, metrics, problem, routes};
 use crate::state::AppState;
 
 /// Connections get this long to finish once the server stops; streams have ended before.
@@ -57,6 +57,7 @@ pub fn start(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
             // From the inside out: who asks, how its body comes, is this method, host and origin answered, errors as problems,
             // what every answer has, numbers, the span, its name, one path for both spellings and a note of which it was. These two come
             // outermost: the path is rewritten in the request, which the span already holds on to.
+            .wrap(from_fn(audit::record))
             .wrap(from_fn(auth::gate))
             .wrap(from_fn(bodies::bound))
             .wrap(from_fn(guard::check))

@@ -3,7 +3,7 @@
 use actix_web::web;
 use domain::content::Space;
 
-use super::auth::Admin;
+use super::auth::Editor;
 use super::indexes::in_time;
 use super::list::List;
 use super::problem::ApiResult;
@@ -23,7 +23,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     summary = "List the Confluence spaces that an index could be made of.",
     responses((status = 200, body = List<Space>), (status = 503)))]
 pub async fn list_spaces(
-    _: Admin,
+    _: Editor,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<List<Space>>> {
     let mut spaces = in_time(state.source.visible_spaces()).await?;

@@ -1,17 +1,17 @@
-//! `/api/indexes/{id}/tokens`: agent tokens, shown once and kept as a hash.
+//! `/api/indexes/{id}/tokens`: the agents' tokens of an index, shown once and kept as a hash.
 
 use std::ops::RangeInclusive;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{TimeDelta, Utc};
-use domain::token::Token;
+use domain::token::{NewToken, Role, Token};
 use domain::{Timestamp, TokenId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::auth::{Admin, new_token};
+use super::audit::DoneTo;
+use super::auth::{Editor, NewSecret, new_secret};
 use super::fields::{Check, Field, OptionalBody, Unknown, wrong_name};
-use super::indexes::index_id;
 use super::list::List;
 use super::problem::{ApiError, ApiResult};
 use super::routes;
@@ -27,6 +27,28 @@ pub const EXPIRES_IN_DAYS: RangeInclusive<u32> = 1..=3650;
 #[must_use]
 pub fn ends_in(days: Option<u32>) -> Option<Timestamp> {
     days.map(|days| Utc::now() + TimeDelta::days(i64::from(days)))
+}
+
+/// The name of a token as it is kept, if it may be one.
+pub(super) fn check_name(check: &mut Check, name: Option<String>) -> Option<String> {
+    let name = name?.trim().to_owned();
+    if let Some(wrong) = wrong_name(&name, MAX_NAME) {
+        check.fail("name", wrong);
+        return None;
+    }
+    Some(name)
+}
+
+/// After how many days a token is to end; `None`: never.
+pub(super) fn check_expiry(check: &mut Check, field: Field<u32>) -> Option<u32> {
+    let days = match field {
+        Field::Null => None,
+        field => check.optional("expires_in_days", field),
+    };
+    if days.is_some_and(|days| !EXPIRES_IN_DAYS.contains(&days)) {
+        check.fail("expires_in_days", "must be a whole number from 1 to 3650");
+    }
+    days
 }
 
 /// Registers the routes.
@@ -77,39 +99,44 @@ pub struct CreatedToken {
     params(("id" = String, Path, description = "The index.")), request_body = Option<TokenRequest>,
     responses((status = 201, body = CreatedToken), (status = 404)))]
 pub async fn create_token(
-    _: Admin,
+    editor: Editor,
+    request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
     OptionalBody(body): OptionalBody<TokenRequest>,
 ) -> ApiResult<HttpResponse> {
-    let id = index_id(&path)?;
+    let id = editor.index(&path)?;
     let mut check = Check::default();
     let name = check
         .optional("name", body.name)
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.trim().is_empty())
         .unwrap_or_else(|| "agent".to_owned());
-    if let Some(wrong) = wrong_name(&name, MAX_NAME) {
-        check.fail("name", wrong);
-    }
-    let days = match body.expires_in_days {
-        Field::Null => None,
-        field => check.optional("expires_in_days", field),
-    };
-    if days.is_some_and(|days| !EXPIRES_IN_DAYS.contains(&days)) {
-        check.fail("expires_in_days", "must be a whole number from 1 to 3650");
-    }
+    let name = check_name(&mut check, Some(name));
+    let days = check_expiry(&mut check, body.expires_in_days);
     check.unknown("", &body.unknown, &["name", "expires_in_days"]);
     check.done()?;
     state.store.index(id).await?;
-    let token = new_token();
-    let record = state
-        .store
-        .create_token(id, &name, (&token.prefix, &token.hash), ends_in(days))
-        .await?;
+    let NewSecret {
+        secret,
+        prefix,
+        hash,
+    } = new_secret();
+    let new = NewToken {
+        role: Role::Agent,
+        indexes: vec![id],
+        name: name.unwrap_or_default(),
+        prefix,
+        secret_hash: hash,
+        created_by: Some(state.auth.actor(&request, editor.principal())),
+        expires_at: ends_in(days),
+    };
+    let record = state.store.create_token(&new).await?;
+    request
+        .extensions_mut()
+        .insert(DoneTo(record.id.to_string()));
     Ok(HttpResponse::Created().json(CreatedToken {
         record,
-        token: token.secret.expose_secret().to_owned(),
+        token: secret.expose_secret().to_owned(),
     }))
 }
 
@@ -119,30 +146,30 @@ pub async fn create_token(
     params(("id" = String, Path, description = "The index.")),
     responses((status = 200, body = List<Token>), (status = 404)))]
 pub async fn list_tokens(
-    _: Admin,
+    editor: Editor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<List<Token>>> {
-    let id = index_id(&path)?;
-    state.store.index(id).await?;
-    Ok(web::Json(List::whole(state.store.tokens(id).await?)))
+    let id = editor.index(&path)?;
+    let tokens = state.store.tokens_of_index(id).await?;
+    Ok(web::Json(List::whole(tokens)))
 }
 
 /// Revokes a token.
 #[utoipa::path(delete, path = "/api/indexes/{id}/tokens/{token_id}", operation_id = "revoke_token", tag = "tokens",
-    summary = "Revoke a token.",
+    summary = "Take an index away from an agent's token; one that reads no other is revoked.",
     params(("id" = String, Path, description = "The index."), ("token_id" = String, Path, description = "The token.")),
     responses((status = 204), (status = 404)))]
 pub async fn revoke_token(
-    _: Admin,
+    editor: Editor,
     path: web::Path<(String, String)>,
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
     let (index, token) = path.into_inner();
-    let id = index_id(&index)?;
+    let id = editor.index(&index)?;
     let token_id: TokenId = token
         .parse()
         .map_err(|_| ApiError::not_found("token", &token))?;
-    state.store.revoke_token(id, token_id).await?;
+    state.store.revoke_token_of_index(id, token_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::audit::NewEntry;
 use domain::index::{Index, IndexSettings, IndexSpace};
 use domain::ports::store::StoreError;
 use domain::{IndexId, SpaceKey};
@@ -154,6 +155,14 @@ struct Plan {
     unchanged: usize,
 }
 
+/// Keeps who did it: the file.
+async fn note(state: &AppState, action: &str, index: IndexId) {
+    let entry = NewEntry::done("the file of indexes", action).of_index(index);
+    if let Err(error) = state.store.note(&entry).await {
+        tracing::error!(%error, action, "what the file of indexes did could not be kept in the audit");
+    }
+}
+
 async fn carry_out(state: &AppState, text: &str) -> Result<Done, NotDone> {
     let defaults = indexes::defaults(state);
     let contents = read::read(text, &defaults).map_err(NotDone::Wrong)?;
@@ -168,7 +177,10 @@ async fn carry_out(state: &AppState, text: &str) -> Result<Done, NotDone> {
         ..Done::default()
     };
     for settings in plan.create {
-        let index = indexes::create(state, settings).await.map_err(later)?;
+        let index = indexes::create(state, settings, None)
+            .await
+            .map_err(later)?;
+        note(state, "create_index", index.id).await;
         managed.insert(index.id);
         // Each at once: after a kill it is still known who brought it.
         remember(state, &managed).await?;
@@ -176,10 +188,12 @@ async fn carry_out(state: &AppState, text: &str) -> Result<Done, NotDone> {
     }
     for (id, change) in plan.change {
         indexes::change(state, id, change).await.map_err(later)?;
+        note(state, "change_index", id).await;
         done.changed += 1;
     }
     for index in plan.delete {
         indexes::delete(state, index.id).await.map_err(later)?;
+        note(state, "delete_index", index.id).await;
         managed.remove(&index.id);
         tracing::warn!(index = %index.id, agent = %index.settings.agent_id, "the file of indexes no longer names this index: it is deleted");
         done.deleted += 1;

@@ -1,5 +1,7 @@
 //! Who asks, and for which agent: what a request or a session is bound to.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use domain::IndexId;
 
@@ -38,18 +40,29 @@ impl From<&Principal> for Owner {
         Self(match principal {
             Principal::Admin => ADMIN.to_owned(),
             Principal::Reader { subject } => format!("subject:{subject}"),
-            Principal::Agent { token, .. } => format!("token:{token}"),
+            Principal::Bearer(bearer) => format!("token:{}", bearer.token),
         })
     }
 }
 
 /// Which indexes the credentials of a request open.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reader {
-    /// The administrator, or anybody on an open loopback service: every index.
+    /// The administrator, a reader, or anybody on an open loopback service: every index.
     Everything,
-    /// The bearer of an agent token: that one index, whatever else the request says.
-    Index(IndexId),
+    /// An agent or an editor: their own indexes, whatever else the request says.
+    Own(Arc<[IndexId]>),
+}
+
+impl Reader {
+    /// Whether it may read an index.
+    #[must_use]
+    pub fn may_read(&self, index: IndexId) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Own(own) => own.contains(&index),
+        }
+    }
 }
 
 /// The identity of one request: its rights, and the agent it names.
@@ -90,7 +103,9 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::auth::Bearer;
     use actix_web::test::TestRequest;
+    use domain::token::Role;
 
     #[test]
     fn the_query_names_the_agent_before_the_header() {
@@ -114,9 +129,13 @@ mod tests {
     #[test]
     fn two_tokens_of_one_index_are_two_owners() {
         let index = IndexId::generate();
-        let token = |id| Principal::Agent {
-            index,
-            token: domain::TokenId(uuid::Uuid::from_u128(id)),
+        let token = |id| {
+            Principal::Bearer(Bearer {
+                token: domain::TokenId(uuid::Uuid::from_u128(id)),
+                name: "agent".into(),
+                role: Role::Agent,
+                indexes: [index].into(),
+            })
         };
         let subject = |name: &str| Principal::Reader {
             subject: name.to_owned(),

@@ -89,12 +89,10 @@ fn store(error: StoreError) -> Trouble {
 
 #[async_trait]
 impl KnowledgeBase for Indexed {
-    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble> {
+    async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble> {
         let all = self.all().await?;
-        Ok(match reader {
-            Reader::Everything => all.to_vec(),
-            Reader::Index(own) => all.iter().filter(|i| i.id == own).cloned().collect(),
-        })
+        let readable = all.iter().filter(|index| reader.may_read(index.id));
+        Ok(readable.cloned().collect())
     }
 
     async fn languages(&self, index: &QueryTarget) -> Vec<String> {

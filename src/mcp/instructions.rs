@@ -21,7 +21,7 @@ const NAMED: usize = 30;
 /// The instructions for a caller: how to use the tools, and the keys of the indexed spaces (their names are text of others).
 /// Never fails, since a connection must not depend on the store.
 pub async fn text(kb: &dyn KnowledgeBase, caller: &Caller) -> String {
-    let Ok(readable) = kb.indexes(caller.reader).await else {
+    let Ok(readable) = kb.indexes(&caller.reader).await else {
         return HOW.to_owned();
     };
     let Ok(scope) = Scope::choose(caller, readable) else {

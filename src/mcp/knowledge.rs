@@ -42,7 +42,7 @@ pub struct FoundPage {
 #[async_trait]
 pub trait KnowledgeBase: Send + Sync {
     /// The indexes that these credentials may read, by name.
-    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble>;
+    async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble>;
 
     /// The main languages of an index's pages by their English names, the most frequent first; none where nobody knows.
     async fn languages(&self, index: &QueryTarget) -> Vec<String>;

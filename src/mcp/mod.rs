@@ -142,9 +142,8 @@ where
 fn by_principal() -> Identify {
     Arc::new(|request| {
         let principal = request.extensions().get::<Principal>().cloned()?;
-        let reader = principal
-            .only_index()
-            .map_or(Reader::Everything, Reader::Index);
+        let own = principal.own_indexes().cloned();
+        let reader = own.map_or(Reader::Everything, Reader::Own);
         Some(Caller::of(Owner::from(&principal), reader, request))
     })
 }

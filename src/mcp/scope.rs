@@ -39,13 +39,24 @@ impl ScopedSpace<'_> {
 }
 
 impl Scope {
-    /// An agent token opens its own index, always; else the agent that the request names; else everything.
+    /// A token opens its own indexes, always (of several, the one of the agent that the request names); else the agent that the
+    /// request names; else everything.
     ///
     /// # Errors
     /// When there is no such index: in words that the agent can act on.
     pub fn choose(caller: &Caller, readable: Vec<QueryTarget>) -> Result<Self, ToolError> {
-        let indexes: Vec<QueryTarget> = match (caller.reader, &caller.agent) {
-            (Reader::Index(own), _) => readable.into_iter().filter(|i| i.id == own).collect(),
+        let indexes: Vec<QueryTarget> = match (&caller.reader, &caller.agent) {
+            (Reader::Own(own), agent) => {
+                let is_named = |i: &QueryTarget| {
+                    agent.as_deref() == Some(i.settings.agent_id.as_str()) && own.contains(&i.id)
+                };
+                let named = readable.iter().find(|i| is_named(i)).map(|i| i.id);
+                let chosen = |i: &QueryTarget| match named {
+                    Some(named) => i.id == named,
+                    None => own.contains(&i.id),
+                };
+                readable.into_iter().filter(chosen).collect()
+            }
             (Reader::Everything, Some(agent)) => {
                 let known = agents(&readable);
                 let found: Vec<QueryTarget> = readable

@@ -81,6 +81,38 @@ export async function keyed(binary, scratch) {
     await shot(page, "overview-unreachable");
     step("an unreachable Confluence is told, in the overview first");
 
+    await page.goto(`${base}/#/people`);
+    await page.getByText("No key yet").waitFor();
+    await sound(page, "people-none");
+    await page.getByLabel("Whose key").fill("Rae with a name that is long enough to need more than one line on a phone");
+    await page.getByLabel("Role").selectOption("reader");
+    await page.getByRole("button", { name: "Make a key" }).click();
+    const secret = await page.locator(".secret code").textContent();
+    assert.match(secret, /^mcs_/);
+    await page.locator(".audit > li", { hasText: "create key" }).waitFor();
+    await sound(page, "people");
+    await phone(page, "people");
+    await shot(page, "people");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn.fill(secret);
+    await page.keyboard.press("Enter");
+    await page.locator("#live[data-state=live]").waitFor();
+    await page.goto(`${base}/#/`);
+    await page.locator("#indexes-title").waitFor();
+    for (const hidden of ["New index", "Check everything", "People", "Checks"]) {
+      assert.equal(await page.getByRole("link", { name: hidden, exact: true }).isVisible(), false, hidden);
+    }
+    await sound(page, "overview-reader");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn.fill(KEY);
+    await page.keyboard.press("Enter");
+    await page.goto(`${base}/#/people`);
+    await page.getByRole("button", { name: /^Revoke the key of Rae/ }).click();
+    await page.locator("#sure-yes").click();
+    await page.locator(".audit > li", { hasText: "revoke key" }).waitFor();
+    await page.getByText("No key yet").waitFor();
+    step("people get keys of their own, and what a role may not do is not offered");
+
     await service.stop();
     await page.locator("#live[data-state=lost]").waitFor();
     service = await start(binary, folder, port, KEY);

@@ -37,7 +37,7 @@ const list = (items, next_cursor = null) => ({ json: { items, next_cursor } });
 async function over(base, { indexes = [index()], runs = [], answers = {}, ...options }) {
   const opened = await open(base, { allowed: [404, 409, 422, 503], ...options });
   const all = {
-    "GET session": { json: { required: false, signed_in: true } },
+    "GET session": { json: { required: false, signed_in: true, role: "administrator", name: null } },
     "GET health": { json: health() },
     [`GET indexes/${ID}/question`]: { json: { question: null } },
     ...answers,
@@ -75,7 +75,7 @@ async function state(base, name, hash, ready, made, more = async () => {}) {
 
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, questions, runsOf, pagesOf, hostile, tokensOf, picker, refusals];
+  const all = [hundred, underWay, trouble, questions, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };
@@ -256,7 +256,7 @@ async function hostile(base) {
 }
 
 async function tokensOf(base) {
-  const token = (values) => ({ id: String(Math.random()), index_id: ID, name: "librechat", prefix: "mcs_AbCdEf", created_at: at(-90_000), last_used_at: at(-2), expires_at: null, ...values });
+  const token = (values) => ({ id: String(Math.random()), role: "agent", indexes: [ID], created_by: null, name: "librechat", prefix: "mcs_AbCdEf", created_at: at(-90_000), last_used_at: at(-2), expires_at: null, ...values });
   const made = () => ({
     answers: {
       [`GET indexes/${ID}/tokens`]: list([token({ name: LONG }), token({ expires_at: at(-5), last_used_at: null }), token({ expires_at: at(9000) }), token({ expires_at: at(90_000) })]),
@@ -270,6 +270,30 @@ async function tokensOf(base) {
     await one.locator('.error[data-for="name"]', { hasText: "1 to 100 characters" }).waitFor();
   });
   step("tokens say when they end");
+}
+
+async function people(base) {
+  const key = (role, values) => ({ id: String(Math.random()), role, indexes: [], created_by: "the administrator (by the API key)", name: `A ${role}`, prefix: "mcs_AbCdEf", created_at: at(-90_000), last_used_at: at(-2), expires_at: null, ...values });
+  const entry = (values) => ({ id: Math.random(), at: at(-3), actor: "Ann, editor (by a key)", token_id: null, address: "192.0.2.7", action: "change_index", outcome: "done", index_id: ID, subject: null, detail: { name: LONG }, ...values });
+  const made = () => ({ answers: {
+    "GET keys": list([key("administrator"), key("editor", { indexes: [ID], name: LONG }), key("reader", { expires_at: at(-5), last_used_at: null }), key("agent", { indexes: [ID, "gone"] })]),
+    "GET audit": ({ query }) => (query.get("cursor") ? list([entry({ action: "create_key", index_id: null, subject: "k1", detail: null })]) : list([entry(), entry({ outcome: "refused", action: "delete_index", actor: LONG })], "next")),
+    "POST keys": problem(422, "invalid_field", "A field is wrong.", [{ field: "name", message: "must have 1 to 100 characters" }]),
+  } });
+  await state(base, "people", "#/people", (one) => one.locator(".audit > li").nth(1).waitFor(), made, async (one) => {
+    await one.locator(".keys .badge", { hasText: "Expired" }).waitFor();
+    await one.locator(".audit .badge", { hasText: "Refused" }).waitFor();
+    await one.getByRole("button", { name: "Show more" }).click();
+    await one.locator(".audit > li").nth(2).waitFor();
+    await one.getByRole("button", { name: "Make a key" }).click();
+    await one.locator('.error[data-for="name"]', { hasText: "1 to 100 characters" }).waitFor();
+  });
+  const reader = () => ({ answers: { "GET session": { json: { required: true, signed_in: true, role: "reader", name: "Rae" } } } });
+  await state(base, "reader", `#/index/${ID}`, (one) => one.getByRole("link", { name: "Runs" }).waitFor(), reader, async (one) => {
+    for (const hidden of ["Settings", "Connect", "Question", "People"]) assert.equal(await one.getByRole("link", { name: hidden }).count(), 0, hidden);
+    assert.equal(await one.getByRole("button", { name: "Sync now" }).count(), 0);
+  });
+  step("keys, who did what, and what a reader sees");
 }
 
 async function picker(base) {
@@ -316,10 +340,10 @@ async function refusals(base) {
   const down = problem(503, "engine_busy", "The database is busy: it is locked by another program.");
   const made = () => ({
     indexes: [index({ backend: "local", remote: { kind: "local", id: "1", name: "confluence-handbook" } })],
-    answers: { "GET health": down, [`GET indexes/${ID}/pages`]: down, "GET runs": down, [`GET indexes/${ID}/tokens`]: down, "GET spaces": down, "GET doctor": down, [`GET indexes/${ID}/question`]: down, [`POST indexes/${ID}/sync`]: problem(409, "conflict", "the index has no store object yet: sync it first") },
+    answers: { "GET health": down, [`GET indexes/${ID}/pages`]: down, "GET runs": down, [`GET indexes/${ID}/tokens`]: down, "GET spaces": down, "GET doctor": down, "GET keys": down, "GET audit": down, [`GET indexes/${ID}/question`]: down, [`POST indexes/${ID}/sync`]: problem(409, "conflict", "the index has no store object yet: sync it first") },
   });
   const words = (one) => one.getByText("locked by another program").first().waitFor();
-  for (const [name, hash] of [["overview", "#/"], ["pages", `#/index/${ID}/pages`], ["runs", `#/index/${ID}/runs`], ["connect", `#/index/${ID}/connect`], ["question", `#/index/${ID}/question`], ["settings", `#/index/${ID}/settings`], ["checks", "#/checks"]]) {
+  for (const [name, hash] of [["overview", "#/"], ["pages", `#/index/${ID}/pages`], ["runs", `#/index/${ID}/runs`], ["connect", `#/index/${ID}/connect`], ["question", `#/index/${ID}/question`], ["settings", `#/index/${ID}/settings`], ["checks", "#/checks"], ["people", "#/people"]]) {
     const opened = await over(base, made());
     await opened.page.goto(`${base}/${hash}`);
     await words(opened.page);

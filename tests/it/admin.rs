@@ -259,6 +259,19 @@ async fn indexes_are_as_their_file_says() {
     .await;
     assert_eq!(id(&of(&service, "ops").await.unwrap()), id(&ops_index));
     assert!(of(&service, "by-hand").await.is_some());
+    let its = until("who did it is kept", async || {
+        let (_, audit) = service.get("/api/audit").await;
+        let entries = audit["items"].as_array().unwrap();
+        let its = entries
+            .iter()
+            .filter(|entry| entry["actor"] == "the file of indexes");
+        let actions: Vec<&str> = its.map(|entry| entry["action"].as_str().unwrap()).collect();
+        (actions.first() == Some(&"delete_index")).then(|| actions.join(" "))
+    });
+    assert_eq!(
+        its.await,
+        "delete_index change_index create_index create_index"
+    );
     service.stop().await;
 }
 

@@ -191,7 +191,10 @@ async fn the_web_page_trades_the_key_for_a_cookie() {
     let service = start(site(0), &[("API_KEY", KEY)]).await;
     let session = || service.http.post(format!("{}/api/session", service.base));
     let (_, view) = answer(with(&service, Method::GET, "/api/session", "")).await;
-    assert_eq!(view, json!({"required": true, "signed_in": false}));
+    assert_eq!(
+        view,
+        json!({"required": true, "signed_in": false, "role": null, "name": null})
+    );
     assert_problem(
         &answer(session().json(&json!({"key": "wrong"}))).await,
         401,

@@ -23,6 +23,7 @@ mod meaning;
 mod moves;
 mod oauth;
 mod openapi;
+mod people;
 mod probe;
 mod process;
 mod readme;

@@ -72,12 +72,9 @@ impl Drop for Count {
 
 #[async_trait]
 impl KnowledgeBase for Small {
-    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble> {
+    async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble> {
         let all = [index(1, "support"), index(2, "hr")];
-        let readable = |i: &QueryTarget| match reader {
-            Reader::Everything => true,
-            Reader::Index(own) => i.id == own,
-        };
+        let readable = |i: &QueryTarget| reader.may_read(i.id);
         Ok(all.into_iter().filter(readable).collect())
     }
 
@@ -156,7 +153,7 @@ fn identify() -> Identify {
         let token = header.strip_prefix("Bearer ")?;
         let reader = match token.split('/').next()? {
             "admin" => Reader::Everything,
-            number => Reader::Index(index_id(number.parse().ok()?)),
+            number => Reader::Own([index_id(number.parse().ok()?)].into()),
         };
         Some(Caller::of(Owner::new(token), reader, request))
     })

@@ -82,9 +82,15 @@ async fn assistants_can_make_functions_of_it() {
         [
             "close_session",
             "confluence_changed",
+            "create_key",
+            "export_audit",
             "get_metrics",
             "get_session",
+            "list_audit",
+            "list_keys",
             "open_session",
+            "replace_key",
+            "revoke_key",
             "test_notice",
             "watch_events",
             "watch_index_events"
@@ -144,7 +150,8 @@ async fn what_may_be_sent_is_plain_and_closed() {
             "confluence_changed",
             "sync_agent",
             "sync_index",
-            "create_token"
+            "create_token",
+            "replace_key"
         ]
     );
     let create = &document["components"]["schemas"]["CreateIndex"]["properties"];

@@ -339,6 +339,24 @@ async fn alone_sync_works_tokens_are_made_and_a_backup_is_restored() {
         Some(1)
     );
 
+    // Keys of people: a role for all indexes names none, and a replaced one goes on beside the new one.
+    for wrong in [
+        &["token", "create", "--role", "reader", "--agent", "a"][..],
+        &["token", "create", "--role", "root"],
+        &["token", "create"],
+    ] {
+        assert_eq!(run(wrong).await.status.code(), Some(2), "{wrong:?}");
+    }
+    let ended = run(&["token", "create", "--role", "editor", "--name", "Ann"]).await;
+    assert!(text(&ended.stdout).starts_with("mcs_"));
+    let said = text(&ended.stderr);
+    assert!(said.contains("(Ann) lets in as editor"), "{said}");
+    let key = said.split_whitespace().nth(1).unwrap();
+    let replaced = run(&["token", "replace", key]).await;
+    assert!(text(&replaced.stdout).starts_with("mcs_"));
+    let listed = text(&run(&["token", "list"]).await.stdout);
+    assert_eq!(listed.matches("Ann").count(), 2, "{listed}");
+
     let backup = folder.path().join("backup.db");
     let backup = backup.to_str().unwrap();
     assert_eq!(run(&["backup", backup]).await.status.code(), Some(0));

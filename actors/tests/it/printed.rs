@@ -112,7 +112,7 @@ async fn printed(bench: &Bench, index: IndexId) -> String {
 
 async fn runs(bench: &Bench, index: IndexId) -> Vec<Vec<String>> {
     let filter = RunFilter {
-        index: Some(index),
+        indexes: Some(vec![index]),
         limit: 100,
         ..RunFilter::default()
     };

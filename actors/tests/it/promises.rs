@@ -235,7 +235,7 @@ fn every_run_ends_in_a_final_state_whatever_dies_again_and_again() {
             bench.over(index).await;
             bench.sweep(index).await;
             let filter = RunFilter {
-                index: Some(index),
+                indexes: Some(vec![index]),
                 limit: 200,
                 ..RunFilter::default()
             };

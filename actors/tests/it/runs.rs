@@ -61,7 +61,7 @@ fn an_order_during_a_run_is_that_run_and_a_full_one_follows_it() {
         let all = bench
             .store
             .runs(&RunFilter {
-                index: Some(index.id),
+                indexes: Some(vec![index.id]),
                 limit: 50,
                 ..RunFilter::default()
             })
@@ -227,7 +227,7 @@ fn scheduled_runs_poll_between_sweeps_and_never_overlap() {
         bench.over(index.id).await;
         bench.wait(3 * 3600).await;
         let filter = RunFilter {
-            index: Some(index.id),
+            indexes: Some(vec![index.id]),
             limit: 50,
             ..RunFilter::default()
         };
@@ -451,7 +451,7 @@ fn scheduled_runs_keep_out_of_quiet_hours_and_orders_do_not() {
         let runs = bench
             .store
             .runs(&RunFilter {
-                index: Some(index.id),
+                indexes: Some(vec![index.id]),
                 limit: 50,
                 ..RunFilter::default()
             })

@@ -61,7 +61,7 @@ pub async fn keep_house(store: &Metastore, now: Timestamp) {
 /// The last two runs of an index, the newest first.
 pub async fn newest_runs(store: &Metastore, index: IndexId) -> Vec<RunId> {
     let filter = RunFilter {
-        index: Some(index),
+        indexes: Some(vec![index]),
         limit: 2,
         ..RunFilter::default()
     };

@@ -12,6 +12,7 @@
 
 pub mod adaptive;
 pub mod answer;
+pub mod audit;
 pub mod backoff;
 pub mod blocked;
 pub mod change;

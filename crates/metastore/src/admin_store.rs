@@ -1,6 +1,8 @@
 //! [`AdminStore`]: thin like `sync_store`.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
+use domain::audit::{Entry, EntryFilter, NewEntry};
 use domain::event::Event;
 use domain::guard::Inquiry;
 use domain::history::RunPage;
@@ -8,23 +10,49 @@ use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::notice::{Delivery, Notice};
 use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
-    AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter, StoreResult,
+    AdminStore, DiskUse, KnownSession, Listed, NewIndex, PageSession, RunFilter, RunPageFilter,
+    StoreResult,
 };
 use domain::run::Run;
-use domain::token::Token;
+use domain::token::{NewToken, Token};
 use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    bodies, events, guard, history, indexes, listing, notices, page_sessions, runs, sessions,
-    small, tokens,
+    audit, bodies, events, guard, history, indexes, listing, notices, page_sessions, runs,
+    sessions, small, tokens,
 };
+
+impl Metastore {
+    /// A token that is let in now, unless it has expired; its use is noted.
+    fn in_use(&self, mut token: Token) -> Option<Token> {
+        if token.has_expired(self.now()) {
+            return None;
+        }
+        if let Some(minute) = tokens::use_to_note(&token, self.now()) {
+            token.last_used_at = Some(minute);
+            // Whoever presents a token does not wait for the writer.
+            let (store, id) = (self.clone(), token.id);
+            tokio::spawn(async move {
+                if let Err(error) = store.write(move |c| tokens::note_use(c, id, minute)).await {
+                    tracing::warn!(%error, token = %id, "the use of a token could not be noted");
+                }
+            });
+        }
+        Some(token)
+    }
+}
 
 #[async_trait]
 impl AdminStore for Metastore {
-    async fn create_index(&self, new: &NewIndex) -> StoreResult<Index> {
+    async fn create_index_for(
+        &self,
+        new: &NewIndex,
+        editor: Option<TokenId>,
+    ) -> StoreResult<Index> {
         let (new, now) = (new.clone(), self.now());
-        self.write(move |c| indexes::create(c, &new, now)).await
+        self.write(move |c| indexes::create(c, &new, editor, now))
+            .await
     }
 
     async fn update_index(
@@ -105,52 +133,66 @@ impl AdminStore for Metastore {
             .await
     }
 
-    async fn create_token(
-        &self,
-        index: IndexId,
-        name: &str,
-        (prefix, secret_hash): (&str, &str),
-        expires_at: Option<Timestamp>,
-    ) -> StoreResult<Token> {
-        let (name, prefix, hash) = (name.to_owned(), prefix.to_owned(), secret_hash.to_owned());
-        let now = self.now();
-        self.write(move |c| tokens::create(c, index, &name, (&prefix, &hash), expires_at, now))
+    async fn create_token(&self, new: &NewToken) -> StoreResult<Token> {
+        let (new, now) = (new.clone(), self.now());
+        self.write(move |c| tokens::create(c, &new, now)).await
+    }
+
+    async fn tokens(&self) -> StoreResult<Vec<Token>> {
+        self.read(tokens::all).await
+    }
+
+    async fn tokens_of_index(&self, index: IndexId) -> StoreResult<Vec<Token>> {
+        self.read(move |c| tokens::of_index(c, index)).await
+    }
+
+    async fn revoke_token_of_index(&self, index: IndexId, token: TokenId) -> StoreResult<()> {
+        self.write(move |c| tokens::revoke_of_index(c, index, token))
             .await
     }
 
-    async fn tokens(&self, index: IndexId) -> StoreResult<Vec<Token>> {
-        self.read(move |c| tokens::list(c, index)).await
+    async fn revoke_token(&self, token: TokenId) -> StoreResult<()> {
+        self.write(move |c| tokens::revoke(c, token)).await
     }
 
-    async fn revoke_token(&self, index: IndexId, token: TokenId) -> StoreResult<()> {
-        self.write(move |c| tokens::revoke(c, index, token)).await
+    async fn replace_token(
+        &self,
+        token: TokenId,
+        (prefix, secret_hash): (&str, &str),
+        by: &str,
+        after: TimeDelta,
+    ) -> StoreResult<Token> {
+        let (prefix, hash, by) = (prefix.to_owned(), secret_hash.to_owned(), by.to_owned());
+        let now = self.now();
+        self.write(move |c| tokens::replace(c, token, (&prefix, &hash), &by, after, now))
+            .await
     }
 
-    async fn revoked_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>> {
-        let tokens = tokens.to_vec();
-        self.read(move |c| tokens::revoked(c, &tokens)).await
+    async fn living_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<(TokenId, Vec<IndexId>)>> {
+        let (tokens, now) = (tokens.to_vec(), self.now());
+        self.read(move |c| tokens::living(c, &tokens, now)).await
     }
 
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>> {
         let hash = secret_hash.to_owned();
         // On the way of every question.
-        let Some(mut token) = self.answer(move |c| tokens::by_hash(c, &hash)).await? else {
-            return Ok(None);
-        };
-        if token.has_expired(self.now()) {
-            return Ok(None);
-        }
-        if let Some(minute) = tokens::use_to_note(&token, self.now()) {
-            token.last_used_at = Some(minute);
-            // Whoever presents a token does not wait for the writer.
-            let (store, id) = (self.clone(), token.id);
-            tokio::spawn(async move {
-                if let Err(error) = store.write(move |c| tokens::note_use(c, id, minute)).await {
-                    tracing::warn!(%error, token = %id, "the use of a token could not be noted");
-                }
-            });
-        }
-        Ok(Some(token))
+        let token = self.answer(move |c| tokens::by_hash(c, &hash)).await?;
+        Ok(token.and_then(|token| self.in_use(token)))
+    }
+
+    async fn token(&self, id: TokenId) -> StoreResult<Option<Token>> {
+        let token = self.answer(move |c| tokens::by_id(c, id)).await?;
+        Ok(token.and_then(|token| self.in_use(token)))
+    }
+
+    async fn note(&self, entry: &NewEntry) -> StoreResult<()> {
+        let (entry, now) = (entry.clone(), self.now());
+        self.write(move |c| audit::note(c, &entry, now)).await
+    }
+
+    async fn audit(&self, filter: &EntryFilter) -> StoreResult<Listed<Entry>> {
+        let filter = filter.clone();
+        self.read(move |c| audit::list(c, &filter)).await
     }
 
     async fn events_after(
@@ -231,14 +273,13 @@ impl AdminStore for Metastore {
         self.write(move |c| sessions::forget(c, &ids)).await
     }
 
-    async fn page_sessions(&self) -> StoreResult<Vec<(String, Timestamp)>> {
+    async fn page_sessions(&self) -> StoreResult<Vec<PageSession>> {
         self.read(page_sessions::all).await
     }
 
-    async fn keep_page_session(&self, hash: &str, until: Timestamp) -> StoreResult<()> {
-        let hash = hash.to_owned();
-        self.write(move |c| page_sessions::keep(c, &hash, until))
-            .await
+    async fn keep_page_session(&self, session: &PageSession) -> StoreResult<()> {
+        let session = session.clone();
+        self.write(move |c| page_sessions::keep(c, &session)).await
     }
 
     async fn end_page_sessions(&self, hashes: &[String]) -> StoreResult<()> {

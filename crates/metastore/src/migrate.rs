@@ -228,6 +228,8 @@ mod tests {
             notices,
             told,
             tokens,
+            token_indexes,
+            audit,
             remembered,
             mcp_sessions,
             page_sessions,

@@ -267,13 +267,36 @@ table! {
 table! {
     tokens (id) {
         id -> Text,
-        index_id -> Text,
+        role -> Text,
         name -> Text,
         prefix -> Text,
         secret_hash -> Text,
         created_at -> Timestamp,
+        created_by -> Nullable<Text>,
         last_used_at -> Nullable<Timestamp>,
         expires_at -> Nullable<Timestamp>,
+    }
+}
+
+table! {
+    token_indexes (token_id, index_id) {
+        token_id -> Text,
+        index_id -> Text,
+    }
+}
+
+table! {
+    audit (id) {
+        id -> BigInt,
+        at -> Timestamp,
+        actor -> Text,
+        token_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+        action -> Text,
+        outcome -> Text,
+        index_id -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        detail -> Nullable<Text>,
     }
 }
 
@@ -297,6 +320,7 @@ table! {
     page_sessions (hash) {
         hash -> Text,
         ends_at -> Timestamp,
+        token_id -> Nullable<Text>,
     }
 }
 
@@ -320,6 +344,7 @@ table! {
     }
 }
 
+allow_tables_to_appear_in_same_query!(tokens, token_indexes);
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

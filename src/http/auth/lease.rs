@@ -1,7 +1,7 @@
 //! For how long credentials are good: whatever is open or under way when they end, ends with them. One watcher asks the database
-//! for all agent tokens in use at once; everything else is known here.
+//! for all tokens in use at once; everything else is known here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -11,9 +11,11 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 use domain::ports::store::AdminStore;
 use domain::share::Share;
-use domain::{Timestamp, TokenId};
+use domain::{IndexId, Timestamp, TokenId};
+use futures_util::future::select_all;
 use tokio_util::sync::CancellationToken;
 
+use super::principal::Bearer;
 use crate::http::fairness::Requester;
 
 /// How often the tokens in use are looked up: a revoked one ends everything within about so long.
@@ -22,8 +24,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long credentials are good.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Lease {
-    /// Fires when they are taken back.
-    taken_back: Option<Arc<CancellationToken>>,
+    /// Each fires when what they rest on is taken back.
+    taken_back: Vec<Arc<CancellationToken>>,
     /// When they are over by themselves.
     ends: Option<SystemTime>,
 }
@@ -31,30 +33,38 @@ pub(super) struct Lease {
 impl Lease {
     pub(super) fn until(ends: SystemTime) -> Self {
         Self {
-            taken_back: None,
+            taken_back: Vec::new(),
             ends: Some(ends),
         }
     }
 
     pub(super) fn of(taken_back: CancellationToken, ends: SystemTime) -> Self {
         Self {
-            taken_back: Some(Arc::new(taken_back)),
+            taken_back: vec![Arc::new(taken_back)],
             ends: Some(ends),
         }
     }
 
+    /// Good for as long as both are.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.taken_back.extend(other.taken_back);
+        self.ends = self.ends.into_iter().chain(other.ends).min();
+        self
+    }
+
     /// Whether it never ends: the administrator's key is good for as long as the process lives.
     pub(super) const fn is_endless(&self) -> bool {
-        self.taken_back.is_none() && self.ends.is_none()
+        self.taken_back.is_empty() && self.ends.is_none()
     }
 
     /// Resolves when the credentials are no longer good.
     pub(super) async fn ended(self) {
         let taken_back = async {
-            match &self.taken_back {
-                Some(token) => token.cancelled().await,
-                None => std::future::pending().await,
+            if self.taken_back.is_empty() {
+                return std::future::pending().await;
             }
+            let each = self.taken_back.iter().map(|one| Box::pin(one.cancelled()));
+            select_all(each).await;
         };
         let over = async {
             match self.ends {
@@ -74,24 +84,28 @@ impl Lease {
     }
 }
 
-/// The agent tokens in use.
+/// A token with the indexes that it had when it was presented.
+type Known = (TokenId, Arc<[IndexId]>);
+
+/// The tokens in use.
 #[derive(Default)]
 pub(super) struct Leases {
-    used: Mutex<HashMap<TokenId, Weak<CancellationToken>>>,
+    used: Mutex<HashMap<Known, Weak<CancellationToken>>>,
 }
 
 impl Leases {
-    /// For as long as the token is not revoked, nor its index deleted, and has not expired.
-    pub(super) fn of_token(&self, id: TokenId, expires_at: Option<Timestamp>) -> Lease {
+    /// For as long as the token is not revoked, has lost none of its indexes, and has not expired.
+    pub(super) fn of_token(&self, bearer: &Bearer, expires_at: Option<Timestamp>) -> Lease {
         let mut used = self.used();
-        let known = used.get(&id).and_then(Weak::upgrade);
-        let taken_back = known.unwrap_or_else(|| {
+        let known = (bearer.token, Arc::clone(&bearer.indexes));
+        let lease = used.get(&known).and_then(Weak::upgrade);
+        let taken_back = lease.unwrap_or_else(|| {
             let new = Arc::new(CancellationToken::new());
-            used.insert(id, Arc::downgrade(&new));
+            used.insert(known, Arc::downgrade(&new));
             new
         });
         Lease {
-            taken_back: Some(taken_back),
+            taken_back: vec![taken_back],
             ends: expires_at.map(SystemTime::from),
         }
     }
@@ -103,20 +117,26 @@ impl Leases {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let used: Vec<TokenId> = {
+            let used: Vec<Known> = {
                 let mut used = self.used();
                 used.retain(|_, lease| lease.strong_count() > 0);
-                used.keys().copied().collect()
+                used.keys().cloned().collect()
             };
             if used.is_empty() {
                 continue;
             }
-            match store.revoked_tokens(&used).await {
-                Ok(revoked) => {
-                    for id in revoked {
-                        let lease = self.used().remove(&id);
+            let ids: HashSet<TokenId> = used.iter().map(|(id, _)| *id).collect();
+            match store.living_tokens(&Vec::from_iter(ids)).await {
+                Ok(living) => {
+                    let living: HashMap<TokenId, Vec<IndexId>> = living.into_iter().collect();
+                    let has_all = |(id, indexes): &Known| {
+                        let has = living.get(id);
+                        has.is_some_and(|has| indexes.iter().all(|index| has.contains(index)))
+                    };
+                    for known in used.into_iter().filter(|known| !has_all(known)) {
+                        let lease = self.used().remove(&known);
                         if let Some(lease) = lease.and_then(|lease| lease.upgrade()) {
-                            tracing::info!(token = %id, "a token was revoked; what it had open ends");
+                            tracing::info!(token = %known.0, "a token or one of its indexes was taken back; what it had open ends");
                             lease.cancel();
                         }
                     }
@@ -127,7 +147,7 @@ impl Leases {
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, HashMap<TokenId, Weak<CancellationToken>>> {
+    fn used(&self) -> MutexGuard<'_, HashMap<Known, Weak<CancellationToken>>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

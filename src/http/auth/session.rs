@@ -1,4 +1,4 @@
-//! The web page's session: it trades the administrator's key for a cookie that scripts cannot read.
+//! The web page's session: it trades the administrator's key, or a key with a role, for a cookie that scripts cannot read.
 //!
 //! Sessions are rows, so that a restart signs nobody out. What is kept of one is a hash of its cookie and of the key that it was
 //! traded for: it opens nothing, and another key knows none of them.
@@ -11,16 +11,18 @@ use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::Timestamp;
-use domain::ports::store::{AdminStore, StoreResult};
+use domain::ports::store::{AdminStore, PageSession, StoreResult};
+use domain::token::{Role, Token};
+use domain::{Timestamp, TokenId};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::lease::Lease;
+use super::{TOKEN_PREFIX, token_hash};
 use crate::http::fields::{Body, Check, Field, Unknown};
-use crate::http::problem::ApiResult;
+use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
 use crate::state::AppState;
 
@@ -33,7 +35,7 @@ const MAX_SESSIONS: usize = 256;
 
 /// The open sessions, by what is kept of their cookie.
 pub(super) struct Sessions {
-    /// The digest of the key; `None`: there is none that could be traded.
+    /// The digest of the first key, where there is one: with another, no session is known.
     key: Option<[u8; 32]>,
     open: Mutex<HashMap<String, Open>>,
 }
@@ -41,17 +43,28 @@ pub(super) struct Sessions {
 /// An open session.
 struct Open {
     until: SystemTime,
+    /// The token that was traded for it; `None`: the first key.
+    token: Option<TokenId>,
     /// Fires when this is dropped: whatever the browser has open ends with its session.
     over: DropGuard,
 }
 
 impl Open {
-    fn new(until: SystemTime) -> Self {
+    fn new(until: SystemTime, token: Option<TokenId>) -> Self {
         Self {
             until,
+            token,
             over: CancellationToken::new().drop_guard(),
         }
     }
+}
+
+/// The session of a request.
+pub(super) struct Known {
+    /// How long it is open.
+    pub(super) lease: Lease,
+    /// The token that was traded for it, which is to be good by itself; `None`: the first key.
+    pub(super) token: Option<TokenId>,
 }
 
 impl Sessions {
@@ -68,26 +81,31 @@ impl Sessions {
     pub(super) async fn restore(&self, store: &dyn AdminStore) -> StoreResult<()> {
         let now = SystemTime::now();
         let mut over = Vec::new();
-        for (hash, until) in store.page_sessions().await? {
-            let until = SystemTime::from(until);
+        for session in store.page_sessions().await? {
+            let until = SystemTime::from(session.until);
             if until > now {
-                self.open().insert(hash, Open::new(until));
+                let open = Open::new(until, session.token);
+                self.open().insert(session.hash, open);
             } else {
-                over.push(hash);
+                over.push(session.hash);
             }
         }
         store.end_page_sessions(&over).await
     }
 
     /// Opens a session: it is kept before its cookie is answered.
-    async fn begin(&self, store: &dyn AdminStore) -> StoreResult<String> {
+    async fn begin(&self, store: &dyn AdminStore, token: Option<TokenId>) -> StoreResult<String> {
         let mut random = [0_u8; 32];
         rand::rng().fill_bytes(&mut random);
         let secret = URL_SAFE_NO_PAD.encode(random);
         let hash = self.hash(&secret);
         let until = SystemTime::now() + LIFETIME;
         store
-            .keep_page_session(&hash, Timestamp::from(until))
+            .keep_page_session(&PageSession {
+                hash: hash.clone(),
+                until: Timestamp::from(until),
+                token,
+            })
             .await?;
         let over = {
             let mut open = self.open();
@@ -103,7 +121,7 @@ impl Sessions {
                 open.retain(|hash, _| Some(hash) != oldest.as_ref());
                 over.extend(oldest);
             }
-            open.insert(hash, Open::new(until));
+            open.insert(hash, Open::new(until, token));
             over
         };
         if let Err(error) = store.end_page_sessions(&over).await {
@@ -112,13 +130,22 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// How long the session is open of which the request carries the cookie; `None`: of none.
-    pub(super) fn lease(&self, request: &HttpRequest) -> Option<Lease> {
+    /// The open session of which the request carries the cookie.
+    pub(super) fn of(&self, request: &HttpRequest) -> Option<Known> {
         let hash = self.hash_of(request)?;
         let open = self.open();
         let session = open.get(&hash)?;
-        (session.until > SystemTime::now())
-            .then(|| Lease::of(session.over.token().clone(), session.until))
+        (session.until > SystemTime::now()).then(|| Known {
+            lease: Lease::of(session.over.token().clone(), session.until),
+            token: session.token,
+        })
+    }
+
+    /// Knows the session of the request no longer: its token is gone, and its row went with that.
+    pub(super) fn forget(&self, request: &HttpRequest) {
+        if let Some(hash) = self.hash_of(request) {
+            self.open().remove(&hash);
+        }
     }
 
     /// Ends the session of the request: at once here, and for the next process when its row is gone.
@@ -131,7 +158,6 @@ impl Sessions {
     }
 
     fn hash_of(&self, request: &HttpRequest) -> Option<String> {
-        self.key?;
         Some(self.hash(request.cookie(COOKIE)?.value()))
     }
 
@@ -152,7 +178,7 @@ impl Sessions {
 /// Signing in.
 #[derive(Deserialize, utoipa::ToSchema)]
 pub struct SignIn {
-    /// The administrator's key.
+    /// The administrator's key, or a key of a reader, an editor or an administrator.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     key: Field<String>,
@@ -166,8 +192,28 @@ pub struct SignIn {
 pub struct SessionView {
     /// Whether credentials are asked for at all.
     required: bool,
-    /// Whether this browser may act as the administrator now.
+    /// Whether this browser is let in now.
     signed_in: bool,
+    /// What it may do; null when it is not let in.
+    role: Option<Role>,
+    /// The name of the key; null of the first one, and when it is not let in.
+    name: Option<String>,
+}
+
+impl SessionView {
+    /// Of a browser that is let in: by a token, or by the first key, or because nobody is asked.
+    fn of(required: bool, token: Option<Token>) -> Self {
+        Self {
+            required,
+            signed_in: true,
+            role: Some(
+                token
+                    .as_ref()
+                    .map_or(Role::Administrator, |token| token.role),
+            ),
+            name: token.map(|token| token.name),
+        }
+    }
 }
 
 /// Registers the routes.
@@ -186,18 +232,36 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[utoipa::path(get, path = "/api/session", operation_id = "get_session", tag = "session",
     summary = "Whether credentials are asked for, and whether this browser has a session.",
     responses((status = 200, body = SessionView)))]
-pub async fn show_session(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
-    let required = state.auth.is_on();
-    HttpResponse::Ok().json(SessionView {
-        required,
-        signed_in: !required || state.auth.sessions.lease(&request).is_some(),
-    })
+pub async fn show_session(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<SessionView>> {
+    let auth = &state.auth;
+    if !auth.is_on() {
+        return Ok(web::Json(SessionView::of(false, None)));
+    }
+    let signed_in = match auth.sessions.of(&request) {
+        None => None,
+        Some(Known { token: None, .. }) => Some(None),
+        Some(Known {
+            token: Some(id), ..
+        }) => state.store.token(id).await?.map(Some),
+    };
+    Ok(web::Json(match signed_in {
+        Some(token) => SessionView::of(true, token),
+        None => SessionView {
+            required: true,
+            signed_in: false,
+            role: None,
+            name: None,
+        },
+    }))
 }
 
 /// Trades the key for a cookie.
 #[utoipa::path(post, path = "/api/session", operation_id = "open_session", tag = "session",
-    summary = "Trade the administrator's key for a session cookie.",
-    request_body = SignIn, responses((status = 200, body = SessionView), (status = 401), (status = 429)))]
+    summary = "Trade the administrator's key, or a key with a role, for a session cookie.",
+    request_body = SignIn, responses((status = 200, body = SessionView), (status = 401), (status = 403), (status = 429)))]
 pub async fn open_session(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -209,19 +273,33 @@ pub async fn open_session(
     check.done()?;
     let (key, auth) = (key.unwrap_or_default(), &state.auth);
     if !auth.is_on() {
-        return Ok(show_session(request, state).await);
+        return Ok(HttpResponse::Ok().json(SessionView::of(false, None)));
     }
-    if !super::is(auth.key, key.trim()) {
-        return Err(auth.wrong(&request, "That key is not correct.", None));
-    }
-    let secret = auth.sessions.begin(state.store.as_ref()).await?;
-    let view = SessionView {
-        required: true,
-        signed_in: true,
+    let key = key.trim();
+    let token = if super::is(auth.key, key) {
+        None
+    } else {
+        let known = if key.starts_with(TOKEN_PREFIX) {
+            state.store.token_by_hash(&token_hash(key)).await?
+        } else {
+            None
+        };
+        match known {
+            Some(token) if token.role == Role::Agent => {
+                return Err(ApiError::new(
+                    "forbidden",
+                    "This is an agent's token; the web page takes a key of a reader, an editor or an administrator.",
+                ));
+            }
+            Some(token) => Some(token),
+            None => return Err(auth.wrong(&request, "That key is not correct.", None)),
+        }
     };
+    let id = token.as_ref().map(|token| token.id);
+    let secret = auth.sessions.begin(state.store.as_ref(), id).await?;
     Ok(HttpResponse::Ok()
         .cookie(cookie(&state, secret, LIFETIME))
-        .json(view))
+        .json(SessionView::of(true, token)))
 }
 
 /// Ends the session.

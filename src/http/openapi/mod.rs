@@ -5,10 +5,11 @@
 
 mod requests;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::problem::{CODES, FieldError, Problem};
 use serde_json::{Value, json};
@@ -16,8 +17,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    auth, doctor, events, health, hooks, indexes, metrics, notices, pages, query, routes, runs,
-    spaces, tokens,
+    audit, auth, doctor, events, health, hooks, indexes, keys, metrics, notices, pages, query,
+    routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -60,6 +61,12 @@ const HARMLESS: &[&str] = &["query_index"];
         tokens::create_token,
         tokens::list_tokens,
         tokens::revoke_token,
+        keys::list_keys,
+        keys::create_key,
+        keys::replace_key,
+        keys::revoke_key,
+        audit::list_audit,
+        audit::export_audit,
         auth::session::show_session,
         auth::session::open_session,
         auth::session::close_session,
@@ -82,6 +89,11 @@ const NOT_FOR_TOOLS: &[&str] = &[
     "close_session",
     "confluence_changed",
     "test_notice",
+    "list_keys",
+    "create_key",
+    "replace_key",
+    "revoke_key",
+    "list_audit",
 ];
 
 /// The whole document, for a service that is reached at `server` (without a slash at the end, or relative to the document).
@@ -91,6 +103,26 @@ pub fn document(server: &str) -> Value {
     let mut document = MADE.clone();
     document["servers"] = json!([{ "url": server }]);
     document
+}
+
+/// What the document calls the operation behind a route: by its method and the pattern of its path.
+#[must_use]
+pub fn operation(method: &Method, pattern: &str) -> Option<String> {
+    static KNOWN: LazyLock<HashMap<(String, String), String>> = LazyLock::new(|| {
+        let document = document(".");
+        let paths = document["paths"].as_object().cloned().unwrap_or_default();
+        let operations = paths.into_iter().flat_map(|(path, methods)| {
+            let path = path.trim_end_matches('/').to_owned();
+            let methods = methods.as_object().cloned().unwrap_or_default();
+            methods.into_iter().filter_map(move |(method, operation)| {
+                let id = operation["operationId"].as_str()?.to_owned();
+                Some(((method.to_ascii_uppercase(), path.clone()), id))
+            })
+        });
+        operations.collect()
+    });
+    let pattern = pattern.trim_end_matches('/').to_owned();
+    KNOWN.get(&(method.as_str().to_owned(), pattern)).cloned()
 }
 
 /// The document for readers that turn every operation into a function: without streams, which would never return, without what

@@ -161,7 +161,7 @@ pub async fn call(
 /// # Errors
 /// When there is none, or the store is down.
 pub async fn scope(kb: &dyn KnowledgeBase, caller: &Caller) -> Result<Scope, ToolError> {
-    Scope::choose(caller, kb.indexes(caller.reader).await?)
+    Scope::choose(caller, kb.indexes(&caller.reader).await?)
 }
 
 pub(crate) fn to_value<T: serde::Serialize>(shape: &T) -> Value {

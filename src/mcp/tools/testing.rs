@@ -193,11 +193,8 @@ impl FakeKnowledge {
 
 #[async_trait]
 impl KnowledgeBase for FakeKnowledge {
-    async fn indexes(&self, reader: Reader) -> Result<Vec<QueryTarget>, Trouble> {
-        let readable = |i: &&QueryTarget| match reader {
-            Reader::Everything => true,
-            Reader::Index(own) => i.id == own,
-        };
+    async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble> {
+        let readable = |i: &&QueryTarget| reader.may_read(i.id);
         Ok(self.indexes.iter().filter(readable).cloned().collect())
     }
 

@@ -427,7 +427,11 @@ async fn an_agent_gets_its_own_index() {
     );
     // A token's own index, whatever the request names.
     assert_eq!(
-        spaces(as_agent(Reader::Index(kb.indexes[1].id), Some("support"))).await,
+        spaces(as_agent(
+            Reader::Own([kb.indexes[1].id].into()),
+            Some("support")
+        ))
+        .await,
         ["HR"]
     );
     let told = text(
@@ -442,7 +446,7 @@ async fn an_agent_gets_its_own_index() {
         told.contains("no index for the agent id \"ghost\"") && told.contains("support, hr"),
         "{told}"
     );
-    let gone = as_agent(Reader::Index(domain::IndexId::generate()), None);
+    let gone = as_agent(Reader::Own([domain::IndexId::generate()].into()), None);
     assert!(
         text(kb.call_as(&gone, "list_spaces", json!({})).await)
             .contains("no index has been created")

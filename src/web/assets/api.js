@@ -79,4 +79,10 @@ export const tokens = async (one) => (await call("GET", `${indexAt(one)}/tokens`
 export const createToken = (one, fields) => call("POST", `${indexAt(one)}/tokens`, fields);
 export const revokeToken = (one, token) => call("DELETE", `${indexAt(one)}/tokens/${id(token)}`);
 
+export const keys = async () => (await call("GET", "api/keys")).items;
+export const createKey = (fields) => call("POST", "api/keys", fields);
+export const replaceKey = (one) => call("POST", `api/keys/${id(one)}/replace`, {});
+export const revokeKey = (one) => call("DELETE", `api/keys/${id(one)}`);
+export const audit = (values) => call("GET", `api/audit${query(values)}`);
+
 export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);

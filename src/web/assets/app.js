@@ -7,10 +7,11 @@ import * as checks from "./checks.js";
 import * as create from "./create.js";
 import * as index from "./index.js";
 import * as overview from "./overview.js";
+import * as people from "./people.js";
 import { $, el, refreshTimes, toast } from "./dom.js";
 import { current } from "./router.js";
 
-const VIEWS = { "": overview, ask, checks, new: create, index };
+const VIEWS = { "": overview, ask, checks, people, new: create, index };
 const NAME = "Confluence Sync";
 
 let shown = null;
@@ -68,6 +69,8 @@ async function enter() {
     return;
   }
   inside = !session.required || session.signed_in;
+  // What may not be done is not offered; the service refuses it whatever is shown.
+  document.body.dataset.role = session.role || "";
   $("#sign-in").hidden = inside;
   $("#view").hidden = !inside;
   $("#nav").hidden = !inside;

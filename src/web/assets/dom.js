@@ -56,10 +56,10 @@ export async function attempt(button, slot, work) {
   }
 }
 
-/// A button with a slot for its errors: `[button, slot]`.
+/// A button that changes something, with a slot for its errors: `[button, slot]`. Who only reads is not shown it.
 export function action(words, attributes, work) {
   const slot = errorSlot();
-  const button = el("button", { type: "button", ...attributes, onclick: () => attempt(button, slot, work) }, words);
+  const button = el("button", { type: "button", "data-for": "editor", ...attributes, onclick: () => attempt(button, slot, work) }, words);
   return [button, slot];
 }
 

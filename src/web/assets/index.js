@@ -16,9 +16,9 @@ const TABS = {
   "": ["State", state],
   pages: ["Pages", pages],
   runs: ["Runs", runs],
-  question: ["Question", question],
-  connect: ["Connect", connect],
-  settings: ["Settings", edit],
+  question: ["Question", question, "editor"],
+  connect: ["Connect", connect, "editor"],
+  settings: ["Settings", edit, "editor"],
 };
 
 export function show(root, [id, tab = "", ...rest], query) {
@@ -46,8 +46,8 @@ export function show(root, [id, tab = "", ...rest], query) {
     if (name.textContent !== now.name) name.textContent = now.name;
     replace(mark, indexBadge(now));
     const asks = now.status === "needs_confirmation";
-    const tabs = Object.entries(TABS).map(([key, [words]]) =>
-      el("a", { href: key ? ofIndex(id, key) : ofIndex(id), "aria-current": key === tab ? "page" : null },
+    const tabs = Object.entries(TABS).map(([key, [words, , role]]) =>
+      el("a", { href: key ? ofIndex(id, key) : ofIndex(id), "data-for": role, "aria-current": key === tab ? "page" : null },
         words, key === "question" && asks && el("span", { class: "mark" }, "1", el("span", { class: "sr" }, " waits"))));
     replace(nav, ...tabs);
     return now;

@@ -26,11 +26,11 @@ export function show(root) {
       el("div", { class: "heading" },
         el("h2", { id: "indexes-title" }, "Indexes"),
         el("span", { class: "gap" }),
-        el("a", { class: "button primary", href: "#/new" }, "New index")),
+        el("a", { class: "button primary", href: "#/new", "data-for": "editor" }, "New index")),
       list.root),
     el("section", { "aria-labelledby": "service-title" },
       el("div", { class: "heading" }, el("h2", { id: "service-title" }, "Service"), el("span", { class: "gap" }),
-        el("a", { href: "#/checks" }, "Check everything")),
+        el("a", { href: "#/checks", "data-for": "administrator" }, "Check everything")),
       numbers),
   );
   let health = null;

@@ -59,7 +59,7 @@ export function show(root, index) {
     why, moving, giveUpSlot,
     under.root,
     el("div", { class: "actions" }, syncNow, cancel, pause,
-      el("details", { class: "more" }, el("summary", { class: "button" }, "More"),
+      el("details", { class: "more", "data-for": "editor" }, el("summary", { class: "button" }, "More"),
         el("ul", {}, ...more.map(([, words, [button, slot]]) => el("li", {}, button, el("span", { class: "dim" }, words), slot))))),
     syncSlot, cancelSlot, pauseSlot,
     numbers,

@@ -6,7 +6,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
+use crate::audit::{Entry, EntryFilter, NewEntry};
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::event::{Event, NewEvent};
@@ -24,7 +26,7 @@ use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
-use crate::token::Token;
+use crate::token::{NewToken, Token};
 use crate::{
     AgentId, Disposition, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId,
     WorkerId,
@@ -631,8 +633,8 @@ pub struct NewIndex {
 /// Which runs to list, newest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RunFilter {
-    /// Only of this index.
-    pub index: Option<IndexId>,
+    /// Only of these indexes.
+    pub indexes: Option<Vec<IndexId>>,
     /// Only in this state.
     pub status: Option<RunStatus>,
     /// After this place.
@@ -691,11 +693,27 @@ pub struct DiskUse {
     pub bodies: i64,
 }
 
+/// A session of the web page, as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageSession {
+    /// What is kept of its cookie.
+    pub hash: String,
+    /// When it ends.
+    pub until: Timestamp,
+    /// The token that was traded for it; `None`: the first key.
+    pub token: Option<TokenId>,
+}
+
 /// What the service (REST, MCP, command line) needs beyond [`SyncStore`].
 #[async_trait]
 pub trait AdminStore: SyncStore {
-    /// Creates an index; [`StoreError::Conflict`] when the agent id is taken.
-    async fn create_index(&self, new: &NewIndex) -> StoreResult<Index>;
+    /// Creates an index, which the bearer of that token is to look after; [`StoreError::Conflict`] when the agent id is taken.
+    async fn create_index_for(&self, new: &NewIndex, editor: Option<TokenId>)
+    -> StoreResult<Index>;
+    /// As [`create_index_for`](Self::create_index_for) the administrators.
+    async fn create_index(&self, new: &NewIndex) -> StoreResult<Index> {
+        self.create_index_for(new, None).await
+    }
     /// Changes the named settings of the index as it is when they are written; the store only changes by a move
     /// ([`SyncStore::begin_move`]). `seen` tells of named spaces what is known of them; what the index's own rows know of a
     /// space holds, since it is newer. A change of `confluence_spaces`, labels, roots, restriction rule or include flags
@@ -738,22 +756,35 @@ pub trait AdminStore: SyncStore {
     /// Makes a failed page due now.
     async fn retry_page(&self, index: IndexId, page: &PageId) -> StoreResult<Page>;
 
-    /// Makes a token for an index from its secret's hash and prefix; it ends by itself then, if ever.
-    async fn create_token(
+    /// Keeps a token. [`StoreError::NotFound`] when one of its indexes is not there.
+    async fn create_token(&self, new: &NewToken) -> StoreResult<Token>;
+    /// Every token, by its id.
+    async fn tokens(&self) -> StoreResult<Vec<Token>>;
+    /// The agents' tokens that read an index.
+    async fn tokens_of_index(&self, index: IndexId) -> StoreResult<Vec<Token>>;
+    /// Takes an index away from an agent's token; one that has no other is revoked.
+    async fn revoke_token_of_index(&self, index: IndexId, token: TokenId) -> StoreResult<()>;
+    /// Revokes a token, whatever its role; its sessions of the web page end.
+    async fn revoke_token(&self, token: TokenId) -> StoreResult<()>;
+    /// Keeps another token with the rights of this one, which ends after that time: the secret is new (prefix and hash).
+    async fn replace_token(
         &self,
-        index: IndexId,
-        name: &str,
-        (prefix, secret_hash): (&str, &str),
-        expires_at: Option<Timestamp>,
+        token: TokenId,
+        secret: (&str, &str),
+        by: &str,
+        after: TimeDelta,
     ) -> StoreResult<Token>;
-    /// Tokens of an index.
-    async fn tokens(&self, index: IndexId) -> StoreResult<Vec<Token>>;
-    /// Revokes a token.
-    async fn revoke_token(&self, index: IndexId, token: TokenId) -> StoreResult<()>;
-    /// Which of these tokens are there no more: revoked, or gone with their index.
-    async fn revoked_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<TokenId>>;
+    /// Which of these tokens are good, and with which indexes: the others were revoked, are gone with their index, or have expired.
+    async fn living_tokens(&self, tokens: &[TokenId]) -> StoreResult<Vec<(TokenId, Vec<IndexId>)>>;
     /// The living token with this hash, unless it has expired; notes its use (to the minute).
     async fn token_by_hash(&self, secret_hash: &str) -> StoreResult<Option<Token>>;
+    /// The living token with this id, unless it has expired; notes its use (to the minute).
+    async fn token(&self, id: TokenId) -> StoreResult<Option<Token>>;
+
+    /// Keeps an entry of who did what.
+    async fn note(&self, entry: &NewEntry) -> StoreResult<()>;
+    /// Entries of who did what, newest first.
+    async fn audit(&self, filter: &EntryFilter) -> StoreResult<Listed<Entry>>;
 
     /// Events after a number, oldest first, of one index or all; at most `limit`.
     async fn events_after(
@@ -792,10 +823,10 @@ pub trait AdminStore: SyncStore {
     /// Keeps sessions no longer.
     async fn forget_sessions(&self, ids: &[String]) -> StoreResult<()>;
 
-    /// The sessions of the web page that are kept: by what is kept of each, when it ends.
-    async fn page_sessions(&self) -> StoreResult<Vec<(String, Timestamp)>>;
-    /// Keeps a session of the web page until then.
-    async fn keep_page_session(&self, hash: &str, until: Timestamp) -> StoreResult<()>;
+    /// The sessions of the web page that are kept.
+    async fn page_sessions(&self) -> StoreResult<Vec<PageSession>>;
+    /// Keeps a session of the web page.
+    async fn keep_page_session(&self, session: &PageSession) -> StoreResult<()>;
     /// Keeps these sessions of the web page no longer.
     async fn end_page_sessions(&self, hashes: &[String]) -> StoreResult<()>;
 }

@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use domain::index::{Index, IndexPatch, IndexSettings, IndexSpace, IndexStatus, Moving};
 use domain::ports::store::{IndexState, Listed, NewIndex, ObjectRole};
 use domain::query::QueryTarget;
-use domain::{AgentId, IndexId, ObjectId, Timestamp};
+use domain::{AgentId, IndexId, ObjectId, Timestamp, TokenId};
 
-use super::{objects, runs, spaces};
+use super::{objects, runs, spaces, tokens};
 use crate::convert::{db_time, id, limit, opt_db_time, opt_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
@@ -213,7 +213,12 @@ fn spaces_with_counts(conn: &mut Conn, ids: &[&str]) -> Done<HashMap<String, Cou
         .collect()
 }
 
-pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<Index> {
+pub(crate) fn create(
+    conn: &mut Conn,
+    new: &NewIndex,
+    editor: Option<TokenId>,
+    now: Timestamp,
+) -> Done<Index> {
     let id = IndexId::generate();
     agent_is_free(conn, id, &new.settings.agent_id)?;
     let row = IndexRow::new(id, &new.settings, now);
@@ -223,6 +228,9 @@ pub(crate) fn create(conn: &mut Conn, new: &NewIndex, now: Timestamp) -> Done<In
     let backend = new.settings.backend.as_str();
     objects::create(conn, &row.id, backend, ObjectRole::Serving, now)?;
     spaces::replace(conn, &row.id, &new.settings.confluence_spaces, &new.spaces)?;
+    if let Some(editor) = editor {
+        tokens::give(conn, editor, &row.id)?;
+    }
     Ok(compose_one(conn, row, now)?.index)
 }
 
@@ -374,7 +382,7 @@ pub(crate) fn delete(conn: &mut Conn, index: IndexId, now: Timestamp) -> Done<()
     let row = row(conn, index)?;
     objects::leave_all(conn, &row, now)?;
     diesel::delete(indexes::table.find(&row.id)).execute(conn)?;
-    Ok(())
+    tokens::revoke_agents_without_index(conn)
 }
 
 pub(crate) fn set_status(

@@ -1,6 +1,7 @@
 //! The statements by subject: functions over a connection, inside a transaction that the handle has begun.
 
 pub(crate) mod attachments;
+pub(crate) mod audit;
 pub(crate) mod bodies;
 pub(crate) mod clock;
 pub(crate) mod comments;

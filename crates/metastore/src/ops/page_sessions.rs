@@ -1,27 +1,35 @@
 //! Sessions of the web page: hashes only.
 
 use diesel::prelude::*;
-use domain::Timestamp;
+use domain::ports::store::PageSession;
 
-use crate::convert::{db_time, time};
+use crate::convert::{db_time, id, time};
 use crate::dialect::{self, Conn};
 use crate::error::Done;
 use crate::schema::page_sessions;
 
-pub(crate) fn all(conn: &mut Conn) -> Done<Vec<(String, Timestamp)>> {
-    let rows: Vec<(String, chrono::NaiveDateTime)> =
+pub(crate) fn all(conn: &mut Conn) -> Done<Vec<PageSession>> {
+    let rows: Vec<(String, chrono::NaiveDateTime, Option<String>)> =
         page_sessions::table.order(page_sessions::hash).load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|(hash, ends)| (hash, time(ends)))
-        .collect())
+    rows.into_iter()
+        .map(|(hash, ends, token)| {
+            Ok(PageSession {
+                hash,
+                until: time(ends),
+                token: token
+                    .map(|text| id("page_sessions.token_id", &text))
+                    .transpose()?,
+            })
+        })
+        .collect()
 }
 
-pub(crate) fn keep(conn: &mut Conn, hash: &str, ends: Timestamp) -> Done<()> {
+pub(crate) fn keep(conn: &mut Conn, session: &PageSession) -> Done<()> {
     diesel::insert_into(page_sessions::table)
         .values((
-            page_sessions::hash.eq(hash),
-            page_sessions::ends_at.eq(db_time(ends)),
+            page_sessions::hash.eq(&session.hash),
+            page_sessions::ends_at.eq(db_time(session.until)),
+            page_sessions::token_id.eq(session.token.map(|token| token.to_string())),
         ))
         .execute(conn)?;
     Ok(())

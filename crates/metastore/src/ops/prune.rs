@@ -12,9 +12,9 @@ use crate::convert::db_time;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::handle::{Metastore, SLICE};
-use crate::schema::{bodies, comments, events, indexes, notices, sync_runs, synced_pages};
+use crate::schema::{audit, bodies, comments, events, indexes, notices, sync_runs, synced_pages};
 
-/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, notices, removed pages (of
+/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, notices, who did what, removed pages (of
 /// which the store holds nothing any more), and bodies and comments that no page of any index needs. Objects that are to be removed
 /// stay until they are gone, however long that takes.
 pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreResult<()> {
@@ -22,6 +22,7 @@ pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreRes
     store.write(move |conn| runs(conn, before)).await?;
     while store.write(move |conn| old_events(conn, before)).await? {}
     store.write(move |conn| old_notices(conn, before)).await?;
+    while store.write(move |conn| old_audit(conn, before)).await? {}
     while store.write(move |conn| removed_pages(conn, before)).await? {}
     // Found by a reader, since that takes a look at every body; looked at once more where they are deleted.
     let unneeded = store.read(unneeded_bodies).await?;
@@ -42,6 +43,19 @@ fn old_events(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
         .load(conn)?;
     for ids in numbers.chunks(IDS) {
         diesel::delete(events::table.filter(events::seq.eq_any(ids))).execute(conn)?;
+    }
+    Ok(is_slice(numbers.len()))
+}
+
+fn old_audit(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
+    let numbers: Vec<i64> = audit::table
+        .filter(audit::at.lt(before))
+        .select(audit::id)
+        .order(audit::at)
+        .limit(SLICE)
+        .load(conn)?;
+    for ids in numbers.chunks(IDS) {
+        diesel::delete(audit::table.filter(audit::id.eq_any(ids))).execute(conn)?;
     }
     Ok(is_slice(numbers.len()))
 }

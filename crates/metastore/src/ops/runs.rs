@@ -415,8 +415,9 @@ pub(crate) fn list(conn: &mut Conn, filter: &RunFilter) -> Done<Listed<Run>> {
         .select(RunRow::as_select())
         .limit(rows(limit + 1))
         .into_boxed();
-    if let Some(index) = filter.index {
-        query = query.filter(sync_runs::index_id.eq(index.to_string()));
+    if let Some(indexes) = &filter.indexes {
+        let ids: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+        query = query.filter(sync_runs::index_id.eq_any(ids));
     }
     if let Some(status) = filter.status {
         query = query.filter(sync_runs::status.eq(status.as_str()));

@@ -1,133 +1,237 @@
-//! Agent tokens: hashes only.
+//! Tokens: hashes only, and the indexes of those who have their own.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use chrono::{SubsecRound, TimeDelta};
+use chrono::{NaiveDateTime, SubsecRound, TimeDelta};
 use diesel::prelude::*;
-use domain::token::Token;
+use domain::token::{NewToken, Role, Token};
 use domain::{IndexId, Timestamp, TokenId};
 
 use super::indexes;
-use crate::convert::{db_time, id, opt_db_time, opt_time, time};
-use crate::dialect::Conn;
+use crate::convert::{db_time, id, opt_db_time, opt_time, time, word};
+use crate::dialect::{Conn, IDS};
 use crate::error::{Done, not_found};
-use crate::schema::tokens;
+use crate::schema::{page_sessions, token_indexes, tokens};
 
-type Row = (
-    String,
-    String,
-    String,
-    String,
-    chrono::NaiveDateTime,
-    Option<chrono::NaiveDateTime>,
-    Option<chrono::NaiveDateTime>,
-);
-
-const COLUMNS: (
-    tokens::id,
-    tokens::index_id,
-    tokens::name,
-    tokens::prefix,
-    tokens::created_at,
-    tokens::last_used_at,
-    tokens::expires_at,
-) = (
-    tokens::id,
-    tokens::index_id,
-    tokens::name,
-    tokens::prefix,
-    tokens::created_at,
-    tokens::last_used_at,
-    tokens::expires_at,
-);
-
-fn token((token, index, name, prefix, created, used, expires): Row) -> Done<Token> {
-    Ok(Token {
-        id: id("tokens.id", &token)?,
-        index_id: id("tokens.index_id", &index)?,
-        name,
-        prefix,
-        created_at: time(created),
-        last_used_at: opt_time(used),
-        expires_at: opt_time(expires),
-    })
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = tokens)]
+struct Row {
+    id: String,
+    role: String,
+    name: String,
+    prefix: String,
+    created_at: NaiveDateTime,
+    created_by: Option<String>,
+    last_used_at: Option<NaiveDateTime>,
+    expires_at: Option<NaiveDateTime>,
 }
 
-pub(crate) fn create(
+/// Gives rows their indexes.
+fn compose(conn: &mut Conn, rows: Vec<Row>) -> Done<Vec<Token>> {
+    let mut indexes = of_tokens(conn, rows.iter().map(|row| row.id.as_str()))?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Token {
+                id: id("tokens.id", &row.id)?,
+                role: word("tokens.role", &row.role, Role::parse)?,
+                indexes: indexes.remove(&row.id).unwrap_or_default(),
+                name: row.name,
+                prefix: row.prefix,
+                created_at: time(row.created_at),
+                created_by: row.created_by,
+                last_used_at: opt_time(row.last_used_at),
+                expires_at: opt_time(row.expires_at),
+            })
+        })
+        .collect()
+}
+
+/// The indexes of tokens, by the token's id.
+fn of_tokens<'a>(
     conn: &mut Conn,
-    index: IndexId,
-    name: &str,
-    (prefix, secret_hash): (&str, &str),
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Done<Token> {
-    indexes::row(conn, index)?;
+    ids: impl Iterator<Item = &'a str>,
+) -> Done<HashMap<String, Vec<IndexId>>> {
+    let ids: Vec<&str> = ids.collect();
+    let mut found: HashMap<String, Vec<IndexId>> = HashMap::new();
+    for ids in ids.chunks(IDS) {
+        let rows: Vec<(String, String)> = token_indexes::table
+            .filter(token_indexes::token_id.eq_any(ids))
+            .order((token_indexes::token_id, token_indexes::index_id))
+            .load(conn)?;
+        for (token, index) in rows {
+            let index = id("token_indexes.index_id", &index)?;
+            found.entry(token).or_default().push(index);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn create(conn: &mut Conn, new: &NewToken, now: Timestamp) -> Done<Token> {
+    for index in &new.indexes {
+        indexes::row(conn, *index)?;
+    }
     let token = Token {
         id: TokenId::generate(),
-        index_id: index,
-        name: name.to_owned(),
-        prefix: prefix.to_owned(),
+        role: new.role,
+        indexes: new.indexes.clone(),
+        name: new.name.clone(),
+        prefix: new.prefix.clone(),
         created_at: now,
+        created_by: new.created_by.clone(),
         last_used_at: None,
-        expires_at,
+        expires_at: new.expires_at,
     };
     diesel::insert_into(tokens::table)
         .values((
             tokens::id.eq(token.id.to_string()),
-            tokens::index_id.eq(index.to_string()),
-            tokens::name.eq(name),
-            tokens::prefix.eq(prefix),
-            tokens::secret_hash.eq(secret_hash),
+            tokens::role.eq(new.role.as_str()),
+            tokens::name.eq(&new.name),
+            tokens::prefix.eq(&new.prefix),
+            tokens::secret_hash.eq(&new.secret_hash),
             tokens::created_at.eq(db_time(now)),
-            tokens::expires_at.eq(opt_db_time(expires_at)),
+            tokens::created_by.eq(&new.created_by),
+            tokens::expires_at.eq(opt_db_time(new.expires_at)),
         ))
         .execute(conn)?;
+    for index in &new.indexes {
+        give(conn, token.id, &index.to_string())?;
+    }
     Ok(token)
 }
 
-pub(crate) fn list(conn: &mut Conn, index: IndexId) -> Done<Vec<Token>> {
-    indexes::row(conn, index)?;
-    let found: Vec<Row> = tokens::table
-        .filter(tokens::index_id.eq(index.to_string()))
-        .order(tokens::id)
-        .select(COLUMNS)
-        .load(conn)?;
-    found.into_iter().map(token).collect()
+/// Adds an index to those of a token.
+pub(crate) fn give(conn: &mut Conn, token: TokenId, index: &str) -> Done<()> {
+    diesel::insert_into(token_indexes::table)
+        .values((
+            token_indexes::token_id.eq(token.to_string()),
+            token_indexes::index_id.eq(index),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
-pub(crate) fn revoke(conn: &mut Conn, index: IndexId, id: TokenId) -> Done<()> {
-    let gone = diesel::delete(tokens::table.find(id.to_string()))
-        .filter(tokens::index_id.eq(index.to_string()))
+pub(crate) fn all(conn: &mut Conn) -> Done<Vec<Token>> {
+    let rows = tokens::table
+        .order(tokens::id)
+        .select(Row::as_select())
+        .load(conn)?;
+    compose(conn, rows)
+}
+
+pub(crate) fn of_index(conn: &mut Conn, index: IndexId) -> Done<Vec<Token>> {
+    indexes::row(conn, index)?;
+    let its = token_indexes::table
+        .filter(token_indexes::index_id.eq(index.to_string()))
+        .select(token_indexes::token_id);
+    let rows = tokens::table
+        .filter(tokens::id.eq_any(its))
+        .filter(tokens::role.eq(Role::Agent.as_str()))
+        .order(tokens::id)
+        .select(Row::as_select())
+        .load(conn)?;
+    compose(conn, rows)
+}
+
+pub(crate) fn revoke_of_index(conn: &mut Conn, index: IndexId, id: TokenId) -> Done<()> {
+    let agents = tokens::table
+        .filter(tokens::role.eq(Role::Agent.as_str()))
+        .select(tokens::id);
+    let gone = diesel::delete(token_indexes::table.find((id.to_string(), index.to_string())))
+        .filter(token_indexes::token_id.eq_any(agents))
         .execute(conn)?;
     if gone == 0 {
         return Err(not_found(format!("token {id} of index {index}")).into());
     }
+    revoke_agents_without_index(conn)
+}
+
+/// An agent that has no index to read is let in no longer.
+pub(crate) fn revoke_agents_without_index(conn: &mut Conn) -> Done<()> {
+    let with_index = token_indexes::table.select(token_indexes::token_id);
+    diesel::delete(tokens::table)
+        .filter(tokens::role.eq(Role::Agent.as_str()))
+        .filter(tokens::id.ne_all(with_index))
+        .execute(conn)?;
     Ok(())
 }
 
-pub(crate) fn revoked(conn: &mut Conn, ids: &[TokenId]) -> Done<Vec<TokenId>> {
-    let mut living = HashSet::new();
-    // One statement has room for so many values.
-    for ids in ids.chunks(500) {
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+pub(crate) fn revoke(conn: &mut Conn, id: TokenId) -> Done<()> {
+    let id = id.to_string();
+    if diesel::delete(tokens::table.find(&id)).execute(conn)? == 0 {
+        return Err(not_found(format!("key {id}")).into());
+    }
+    diesel::delete(page_sessions::table.filter(page_sessions::token_id.eq(&id))).execute(conn)?;
+    Ok(())
+}
+
+pub(crate) fn replace(
+    conn: &mut Conn,
+    id: TokenId,
+    (prefix, secret_hash): (&str, &str),
+    by: &str,
+    after: TimeDelta,
+    now: Timestamp,
+) -> Done<Token> {
+    let Some(old) = by_id(conn, id)? else {
+        return Err(not_found(format!("key {id}")).into());
+    };
+    let ends = old.ends_when_replaced(now, after);
+    diesel::update(tokens::table.find(id.to_string()))
+        .set(tokens::expires_at.eq(db_time(ends)))
+        .execute(conn)?;
+    let new = NewToken {
+        role: old.role,
+        indexes: old.indexes,
+        name: old.name,
+        prefix: prefix.to_owned(),
+        secret_hash: secret_hash.to_owned(),
+        created_by: Some(by.to_owned()),
+        expires_at: old.expires_at,
+    };
+    create(conn, &new, now)
+}
+
+pub(crate) fn living(
+    conn: &mut Conn,
+    ids: &[TokenId],
+    now: Timestamp,
+) -> Done<Vec<(TokenId, Vec<IndexId>)>> {
+    let lasts = tokens::expires_at.gt(db_time(now));
+    let mut living = Vec::new();
+    for some in ids.chunks(IDS) {
+        let ids: Vec<String> = some.iter().map(ToString::to_string).collect();
         let found: Vec<String> = tokens::table
-            .filter(tokens::id.eq_any(ids))
+            .filter(tokens::id.eq_any(&ids))
+            .filter(tokens::expires_at.is_null().or(lasts.nullable()))
             .select(tokens::id)
             .load(conn)?;
-        living.extend(found);
+        let mut indexes = of_tokens(conn, found.iter().map(String::as_str))?;
+        for token in found {
+            living.push((
+                id("tokens.id", &token)?,
+                indexes.remove(&token).unwrap_or_default(),
+            ));
+        }
     }
-    let gone = ids.iter().filter(|id| !living.contains(&id.to_string()));
-    Ok(gone.copied().collect())
+    Ok(living)
 }
 
 pub(crate) fn by_hash(conn: &mut Conn, secret_hash: &str) -> Done<Option<Token>> {
-    tokens::table
+    let row = tokens::table
         .filter(tokens::secret_hash.eq(secret_hash))
-        .select(COLUMNS)
-        .first::<Row>(conn)
-        .optional()?
-        .map(token)
-        .transpose()
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?;
+    Ok(compose(conn, row.into_iter().collect())?.pop())
+}
+
+pub(crate) fn by_id(conn: &mut Conn, id: TokenId) -> Done<Option<Token>> {
+    let row = tokens::table
+        .find(id.to_string())
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?;
+    Ok(compose(conn, row.into_iter().collect())?.pop())
 }
 
 /// The use to note now; `None` when this minute is noted already.

@@ -13,7 +13,7 @@ use domain::page::{CachedBody, CachedText, PageRecord, PageState, Standing};
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, NewIndex, OpenHolding, OpenedRun, RunEnd, SyncStore};
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
-use domain::{IndexId, ObjectId, PageId, WorkerId};
+use domain::{IndexId, ObjectId, PageId, TokenId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
 
 /// A clock that stands until it is moved.
@@ -69,11 +69,15 @@ impl Bed {
     }
 
     pub async fn index(&self, agent: &str) -> Index {
+        self.index_for(agent, None).await
+    }
+
+    pub async fn index_for(&self, agent: &str, editor: Option<TokenId>) -> Index {
         let new = NewIndex {
             settings: settings(agent, &["ENG", "OPS"]),
             spaces: vec![space("ENG", "100"), space("OPS", "200")],
         };
-        self.store.create_index(&new).await.unwrap()
+        self.store.create_index_for(&new, editor).await.unwrap()
     }
 
     pub async fn running(&self, index: IndexId, kind: RunKind) -> Run {

@@ -9,6 +9,8 @@ use domain::page::PageState;
 use domain::ports::store::{AdminStore, NewIndex, QueryStore, StoreError, SyncStore};
 use domain::run::RunKind;
 
+use crate::tokens::agent;
+
 use crate::bed::{Bed, claim, failed, held, holding, noon, page, said, settings, space, want};
 
 #[tokio::test]
@@ -347,12 +349,8 @@ async fn a_deleted_index_leaves_nothing_but_its_objects_to_be_removed() {
     let index = bed.index("agent").await.id;
     bed.save(&[page(index, "1", PageState::Searchable)]).await;
     let run = bed.running(index, RunKind::First).await;
-    let token = bed
-        .store
-        .create_token(index, "t", ("cfs_1", "hash"), None)
-        .await
-        .unwrap();
-    assert_eq!(token.index_id, index);
+    let token = bed.store.create_token(&agent(index, "hash")).await.unwrap();
+    assert_eq!(token.indexes, [index]);
     let remote = Remote {
         kind: "pipeline".into(),
         id: "p1".into(),

@@ -472,7 +472,7 @@ async fn runs_are_listed_newest_first_in_pages() {
     }
     assert_eq!(seen, made);
     let of_a = RunFilter {
-        index: Some(a),
+        indexes: Some(vec![a]),
         status: Some(RunStatus::Failed),
         ..RunFilter::default()
     };

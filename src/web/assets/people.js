@@ -1,0 +1,112 @@
+// Keys with a role, and who did what.
+
+import * as api from "./api.js";
+import * as live from "./live.js";
+import { action, attempt, complain, copyButton, el, errorSlot, field, moment, paged, sure, time } from "./dom.js";
+import { badge } from "./words.js";
+
+const ROLES = {
+  reader: ["Reader", "sees every index, changes nothing"],
+  editor: ["Editor", "makes indexes, and looks after those"],
+  administrator: ["Administrator", "does everything"],
+  agent: ["Agent", "reads the indexes it was made for; no sign-in here"],
+};
+const LIVES = { 30: "30 days", 90: "90 days", 365: "a year", "": "never" };
+
+export function show(root) {
+  const shown = el("div", { class: "secret", role: "status" });
+  const list = el("ul", { class: "rows keys", "aria-label": "Keys" });
+  const slot = errorSlot();
+  const told = (made) => {
+    shown.replaceChildren(el("p", {}, `The key of “${made.name}”, shown only now:`), el("div", { class: "row" }, el("code", {}, made.token), copyButton(() => made.token)));
+    return look();
+  };
+  const audit = paged((cursor) => api.audit({ limit: 50, cursor }), entry, { empty: "Nobody has changed anything yet.", label: "Who did what", className: "rows audit" });
+  root.append(
+    el("h1", {}, "People"),
+    el("section", { "aria-labelledby": "keys-title" },
+      el("h2", { id: "keys-title" }, "Keys"),
+      el("p", { class: "dim" }, "Give everyone a key of their own: it signs in to this page and to REST, and what is done with it stands below. What is kept is a hash. Tokens of agents are listed here too; make them where the index is connected."),
+      form(told), shown, list, slot),
+    el("section", { "aria-labelledby": "audit-title" },
+      el("div", { class: "heading" }, el("h2", { id: "audit-title" }, "Who did what"), el("span", { class: "gap" }),
+        el("a", { href: "api/audit/export", download: "audit.jsonl" }, "Export as JSON lines")),
+      audit.root));
+
+  async function look() {
+    slot.textContent = "";
+    try {
+      const keys = await api.keys();
+      list.replaceChildren(...keys.map((key) => row(key, look, told)));
+      if (!keys.length) list.append(el("li", { class: "dim" }, "No key yet: everyone comes in by the first one (API_KEY)."));
+    } catch (error) {
+      slot.textContent = error.message;
+    }
+    await audit.restart();
+  }
+  look();
+  return { at: () => true };
+}
+
+function chooser(choices, value) {
+  const select = el("select", {}, ...Object.entries(choices).map(([key, words]) => el("option", { value: key }, words)));
+  select.value = value;
+  return select;
+}
+
+function form(made) {
+  const name = el("input", { maxlength: 100, autocomplete: "off" });
+  const people = Object.entries(ROLES).filter(([role]) => role !== "agent");
+  const role = chooser(Object.fromEntries(people.map(([key, [word, what]]) => [key, `${word}: ${what}`])), "reader");
+  const life = chooser(LIVES, "365");
+  const slot = errorSlot();
+  const submit = el("button", { class: "primary", type: "submit" }, "Make a key");
+  const root = el("form", { class: "columns inline", novalidate: true, "aria-label": "New key", onsubmit: (event) => {
+    event.preventDefault();
+    attempt(submit, slot, async () => {
+      complain(root, null);
+      try {
+        await made(await api.createKey({ name: name.value.trim(), role: role.value, expires_in_days: life.value ? Number(life.value) : null }));
+        name.value = "";
+      } catch (error) {
+        if (!complain(root, error)) throw error;
+      }
+    });
+  } }, field("Whose key", name, { name: "name" }), field("Role", role, { name: "role" }), field("Expires after", life, { name: "expires_in_days" }), submit, slot);
+  return root;
+}
+
+function row(key, look, told) {
+  const over = key.expires_at && new Date(key.expires_at) <= Date.now();
+  const [word, what] = ROLES[key.role] || [key.role, ""];
+  const its = key.indexes.map((id) => live.get(id)?.name || id).join(", ");
+  const [revoke, revokeSlot] = action(over ? "Remove" : "Revoke", { class: "small danger", "aria-label": `${over ? "Remove" : "Revoke"} the key of ${key.name}` }, async () => {
+    const text = "Whoever uses it is refused within seconds, sessions of this page included.";
+    if (!over && !(await sure(`Revoke the key of “${key.name}”?`, text, "Revoke"))) return;
+    await api.revokeKey(key.id);
+    await look();
+  });
+  const [replace, replaceSlot] = action("Replace", { class: "small", "aria-label": `Replace the key of ${key.name}`, title: "Makes a new one with the same rights; this one ends after a day" }, async () => {
+    await told(await api.replaceKey(key.id));
+  });
+  return el("li", {},
+    el("div", {}, el("b", {}, key.name), " ", el("code", {}, `${key.prefix}…`)),
+    el("div", {}, badge([word, "idle"]), " ", el("span", { class: "dim" }, its || what)),
+    el("div", { class: "dim" }, "made ", time(key.created_at), key.created_by ? ` by ${key.created_by}` : "", " · ",
+      ...(key.last_used_at ? ["last used ", time(key.last_used_at)] : ["never used"])),
+    el("div", {}, over ? badge(["Expired", "bad"]) : "", " ", el("span", { class: "dim" }, key.expires_at ? `expires ${moment(key.expires_at)}` : "does not expire")),
+    el("div", { class: "actions" }, !over && replace, revoke, replaceSlot, revokeSlot));
+}
+
+/// `change_index` as people read it.
+const plain = (action) => action.replaceAll("_", " ");
+
+function entry(one) {
+  const index = one.index_id && (live.get(one.index_id)?.name || one.index_id);
+  const detail = one.detail && Object.keys(one.detail).length ? JSON.stringify(one.detail) : "";
+  return el("li", {},
+    el("div", {}, el("b", {}, plain(one.action)), " ", one.outcome === "refused" ? badge(["Refused", "warn"]) : ""),
+    el("div", {}, [index, one.subject].filter(Boolean).join(" · ")),
+    el("div", { class: "dim" }, one.actor, one.address ? ` from ${one.address}` : "", " · ", time(one.at)),
+    detail && el("div", { class: "dim" }, el("code", {}, detail)));
+}
