@@ -63,7 +63,7 @@ async fn no_index_is_made_for_nobody() {
 }
 
 /// What `doctor` prints, its exit code, and how long it takes.
-async fn doctor(service: &Service, extra: &[(&str, &str)]) -> (Option<i32>, String, Duration) {
+pub async fn doctor(service: &Service, extra: &[(&str, &str)]) -> (Option<i32>, String, Duration) {
     let settings: Vec<_> = pairs(&service.sim, &service.folder, extra)
         .into_iter()
         .collect();
@@ -100,7 +100,7 @@ async fn doctor_names_all_missing_scopes_at_once() {
     assert_eq!(
         access,
         [
-            &json!({"what": "access", "ok": true, "said": "spaces, pages, search, labels and restrictions, comments, \
+            &json!({"what": "access", "outcome": "ok", "said": "spaces, pages, search, labels and restrictions, comments, \
             inline comments, files, download of a file, names of people can be read"})
         ]
     );

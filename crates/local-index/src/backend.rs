@@ -1,6 +1,7 @@
 //! The port: async calls onto the blocking store.
 
 use std::collections::{HashSet, VecDeque};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -70,7 +71,25 @@ impl LocalIndex {
         let place = place.into();
         let languages = Languages::of(&options.language);
         let store = Store::open(&place, &options, &languages)?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::over(store, place, options, languages))
+    }
+
+    /// Opens an index that is there for somebody who only looks: nothing is made or changed, and whatever would write fails.
+    ///
+    /// # Errors
+    /// [`LocalIndexError::Missing`] without such a file, [`LocalIndexError::Older`] and [`LocalIndexError::Newer`] for one of another
+    /// format; when it cannot be read.
+    pub fn open_existing(
+        path: &Path,
+        options: LocalIndexOptions,
+    ) -> Result<Self, LocalIndexError> {
+        let languages = Languages::of(&options.language);
+        let store = Store::open_existing(path, &options)?;
+        Ok(Self::over(store, path.into(), options, languages))
+    }
+
+    fn over(store: Store, place: Place, options: LocalIndexOptions, languages: Languages) -> Self {
+        Self(Arc::new(Inner {
             store,
             place,
             options,
@@ -83,7 +102,7 @@ impl LocalIndex {
             progress: Mutex::default(),
             unanswered: AtomicU64::new(0),
             questions: Mutex::default(),
-        })))
+        }))
     }
 
     /// Looks for meaning too, by the vectors of this embedder; the first one counts. They are made by

@@ -252,14 +252,17 @@ struct UserVersion {
     user_version: i64,
 }
 
+/// The format of a file; 0 of one that has no tables yet.
+pub(crate) fn format(connection: &mut SqliteConnection) -> QueryResult<i64> {
+    let found = diesel::sql_query("PRAGMA user_version").get_result::<UserVersion>(connection)?;
+    Ok(found.user_version)
+}
+
 /// Makes the tables of a new file, and those of this format of an earlier one; refuses a file of a newer release
 /// (`Ok(Err(found))`).
 pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(), i64>> {
     connection.immediate_transaction(|connection| {
-        let found = diesel::sql_query("PRAGMA user_version")
-            .get_result::<UserVersion>(connection)?
-            .user_version;
-        match found {
+        match format(connection)? {
             0 => {
                 connection.batch_execute(CREATE)?;
                 connection.batch_execute(CREATE_LISTS)?;

@@ -1,50 +1,146 @@
 //! Looks at everything that a run needs, and says what is wrong and what would help: what `doctor` prints and `GET /api/doctor`
-//! answers. It changes nothing, and asks for no more than one item of a kind.
+//! answers. It changes nothing, asks for no more than one item of a kind, and waits for nobody longer than [`LONGEST`].
 
+mod machine;
+
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Backends;
-use domain::index::{BackendKind, Index};
+use domain::index::{BackendKind, Index, IndexStatus};
 use domain::part::Part;
 use domain::ports::embedding::Embedder;
 use domain::ports::retrieval::{RetrievalBackend, VectorsHealth};
 use domain::ports::source::{AccessCheck, AccessNeeds, ContentSource, SourceError};
 use domain::ports::store::{AdminStore, StoreResult};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::settings::Settings;
+
+/// How what was looked at stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// Everything works; something needs a look.
+    Warning,
+    /// Something does not work.
+    Failed,
+}
 
 /// One thing that was looked at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 pub struct Finding {
     /// What was looked at: `Confluence`, `scopes`, `store llamacloud`, …
     pub what: String,
-    /// Whether it is as it should be.
-    pub ok: bool,
-    /// What was found; where something is wrong, the cause and the remedy.
+    /// How it stands.
+    pub outcome: Outcome,
+    /// What was found; where it is not `ok`, the cause and the remedy.
     pub said: String,
 }
 
 impl Finding {
     /// As it should be.
     pub fn good(what: impl Into<String>, said: impl ToString) -> Self {
-        Self {
-            what: what.into(),
-            ok: true,
-            said: said.to_string(),
-        }
+        Self::new(what, Outcome::Ok, said)
+    }
+
+    /// To be looked at; nothing stands still for it.
+    pub fn warning(what: impl Into<String>, said: impl ToString) -> Self {
+        Self::new(what, Outcome::Warning, said)
     }
 
     /// Not as it should be.
     pub fn bad(what: impl Into<String>, said: impl ToString) -> Self {
+        Self::new(what, Outcome::Failed, said)
+    }
+
+    fn new(what: impl Into<String>, outcome: Outcome, said: impl ToString) -> Self {
         Self {
-            ok: false,
-            ..Self::good(what, said)
+            what: what.into(),
+            outcome,
+            said: said.to_string(),
         }
     }
 }
 
-/// The settings: whoever comes here has complete ones.
+/// What is looked at: the parts of a running service, or those that a command has made to look with.
+pub struct Subject<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The database; `None` where it cannot be opened, which stands in `beforehand` then, as with the other parts.
+    pub store: Option<&'a dyn AdminStore>,
+    /// Confluence.
+    pub source: Option<&'a dyn ContentSource>,
+    /// The retrieval stores.
+    pub backends: &'a Backends,
+    /// Where the embedded index gets vectors from, if it looks for meaning.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// What was found while the parts were made.
+    pub beforehand: Vec<Finding>,
+}
+
+/// Nothing is waited for longer.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
+type Check<'a> = Pin<Box<dyn Future<Output = Vec<Finding>> + 'a>>;
+
+/// Looks at everything but the settings at once, and gives what is found in a fixed order, each as soon as all before it is known.
+pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a {
+    let Subject {
+        settings,
+        store,
+        source,
+        backends,
+        embedder,
+        beforehand,
+    } = subject;
+    let mut checks: FuturesOrdered<Check<'a>> = FuturesOrdered::new();
+    checks.push_back(Box::pin(async move { machine::of_service(settings) }));
+    checks.push_back(Box::pin(machine::of_disk(settings)));
+    if let Some(store) = store {
+        let looked = of_database(settings, *store);
+        checks.push_back(Box::pin(within("database", looked)));
+    }
+    checks.push_back(Box::pin(machine::of_names(settings)));
+    checks.push_back(Box::pin(machine::of_network(settings)));
+    if let Some(source) = source {
+        checks.push_back(Box::pin(async move {
+            let needs = match store {
+                Some(store) => timeout(LONGEST, needs(*store)).await.unwrap_or_default(),
+                None => AccessNeeds::default(),
+            };
+            of_confluence(*source, needs).await
+        }));
+    }
+    for (kind, backend) in *backends {
+        let asked = async move { vec![of_store(*kind, backend.as_ref()).await] };
+        checks.push_back(Box::pin(asked));
+    }
+    if let Some(embedder) = embedder {
+        let local = backends.get(&BackendKind::Local);
+        let vectors = local.and_then(|local| local.health().vectors);
+        let asked = async move { vec![of_embeddings(embedder.as_ref(), vectors).await] };
+        checks.push_back(Box::pin(asked));
+    }
+    checks.push_back(Box::pin(machine::of_webhook(settings)));
+    stream::iter(beforehand.clone()).chain(checks.flat_map(stream::iter))
+}
+
+/// What a check finds, or that it found nothing in time.
+async fn within(what: &'static str, check: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+    timeout(LONGEST, check).await.unwrap_or_else(|_| {
+        let said = format!("no answer within {} s: it is busy, or its disk hangs; look at the machine's load and disk", LONGEST.as_secs());
+        vec![Finding::bad(what, said)]
+    })
+}
+
+/// The settings: whoever comes here has complete ones. Known before anything else is looked at.
 #[must_use]
 pub fn of_settings(settings: &Settings) -> Finding {
     let said = format!(
@@ -55,7 +151,7 @@ pub fn of_settings(settings: &Settings) -> Finding {
 }
 
 /// The database and the indexes in it.
-pub async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Finding> {
+async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Finding> {
     let disk = store.disk_use().await.unwrap_or_default();
     let mut findings = vec![match store.check().await {
         Ok(()) => Finding::good(
@@ -91,12 +187,15 @@ pub async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Fin
             findings.push(Finding::good(&what, said));
         }
         let status = index.status.as_str();
-        findings.push(match index.status_reason {
-            None => Finding::good(
+        findings.push(match (index.status_reason, index.status) {
+            (None, _) => Finding::good(
                 what,
                 format!("{status}, {} documents", index.document_count),
             ),
-            Some(reason) => Finding::bad(what, format!("{status}: {reason}")),
+            (Some(reason), IndexStatus::Failed) => {
+                Finding::bad(what, format!("{status}: {reason}"))
+            }
+            (Some(reason), _) => Finding::warning(what, format!("{status}: {reason}")),
         });
     }
     findings
@@ -123,7 +222,7 @@ pub async fn every_index(store: &dyn AdminStore) -> StoreResult<Vec<Index>> {
 }
 
 /// What the indexes of a database need of Confluence beside the pages.
-pub async fn needs(store: &dyn AdminStore) -> AccessNeeds {
+async fn needs(store: &dyn AdminStore) -> AccessNeeds {
     // That the database does not answer stands among its own findings.
     let indexes = every_index(store).await.unwrap_or_default();
     AccessNeeds {
@@ -133,10 +232,24 @@ pub async fn needs(store: &dyn AdminStore) -> AccessNeeds {
 }
 
 /// The account, what it may read, and how many spaces it sees.
-pub async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Vec<Finding> {
+async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Vec<Finding> {
+    let deadline = Instant::now() + LONGEST;
+    let slow = || {
+        format!(
+            "not known: Confluence did not answer all questions within {} s; it is slow or limits requests, so look again later",
+            LONGEST.as_secs()
+        )
+    };
     let mut findings = Vec::new();
     let mut missing = Vec::new();
-    let me = match source.whoami().await {
+    let Ok(me) = timeout_at(deadline, source.whoami()).await else {
+        let said = format!(
+            "does not answer within {} s; look at CONFLUENCE_BASE_URL, and at what stands between here and there (proxy, firewall)",
+            LONGEST.as_secs()
+        );
+        return vec![Finding::bad("Confluence", said)];
+    };
+    let me = match me {
         Ok(account) => {
             let said = format!("answers {} ({})", account.display_name, account.id);
             findings.push(Finding::good("Confluence", said));
@@ -147,9 +260,17 @@ pub async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Ve
             missing.push((scope, "the account itself"));
             None
         }
-        Err(error) => return vec![Finding::bad("Confluence", error)],
+        Err(error) => {
+            let clock = machine::of_clock(&source.health());
+            return [vec![Finding::bad("Confluence", error)], clock].concat();
+        }
     };
-    let checks = source.access(needs, me.as_ref()).await;
+    findings.extend(machine::of_clock(&source.health()));
+    let checks = timeout_at(deadline, source.access(needs, me.as_ref())).await;
+    let Ok(checks) = checks else {
+        findings.push(Finding::bad("access", slow()));
+        return findings;
+    };
     let mut readable = Vec::new();
     for AccessCheck {
         what,
@@ -164,9 +285,8 @@ pub async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Ve
             Err(SourceError::Forbidden { .. } | SourceError::NotFound { .. })
                 if part == Some(Part::Names) =>
             {
-                let said =
-                    "the account may not see names of people; mentions and comments will show none";
-                findings.push(Finding::good(what, said));
+                let said = "the account may not see names of people; mentions and comments will show none unless it is given the permission to";
+                findings.push(Finding::warning(what, said));
             }
             Err(error) => {
                 let cost = part.map(|part| format!(" Without it, {}.", part.in_words()));
@@ -187,15 +307,17 @@ pub async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Ve
         findings.push(Finding::bad("scopes", lacks(&missing)));
     }
     if readable.contains(&"spaces") {
-        findings.push(match source.visible_spaces().await {
-            Ok(spaces) if spaces.is_empty() => Finding::bad(
+        findings.push(match timeout_at(deadline, source.visible_spaces()).await {
+            Ok(Ok(spaces)) if spaces.is_empty() => Finding::bad(
                 "spaces",
                 "the account sees none; give it access to the spaces to be indexed",
             ),
-            Ok(spaces) => Finding::good("spaces", format!("{} can be seen", spaces.len())),
-            Err(error) => Finding::bad("spaces", error),
+            Ok(Ok(spaces)) => Finding::good("spaces", format!("{} can be seen", spaces.len())),
+            Ok(Err(error)) => Finding::bad("spaces", error),
+            Err(_) => Finding::warning("spaces", slow()),
         });
     }
+    findings.extend(machine::of_quota(&source.health()));
     findings
 }
 
@@ -218,21 +340,9 @@ fn lacks(missing: &[(&'static str, &'static str)]) -> String {
     )
 }
 
-/// Every retrieval store that the engine has, or would have.
-pub async fn of_stores(backends: &Backends) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (kind, backend) in backends {
-        findings.push(of_store(*kind, backend.as_ref()).await);
-        if let Some(embedder) = backend.embedder() {
-            let vectors = backend.health().vectors.unwrap_or_default();
-            findings.push(of_embeddings(embedder.as_ref(), vectors).await);
-        }
-    }
-    findings
-}
-
 /// Asks the endpoint for one vector.
-async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Finding {
+async fn of_embeddings(embedder: &dyn Embedder, vectors: Option<VectorsHealth>) -> Finding {
+    let vectors = vectors.unwrap_or_default();
     let what = "embeddings";
     let progress = match vectors.embedded + vectors.waiting + vectors.refused {
         // Only the service counts them.
@@ -242,7 +352,7 @@ async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Findi
             vectors.embedded, vectors.refused
         ),
     };
-    match tokio::time::timeout(LONGEST, embedder.probe()).await {
+    match timeout(LONGEST, embedder.probe()).await {
         Ok(Ok(said)) => Finding::good(what, format!("{said}{progress}")),
         Ok(Err(error)) => Finding::bad(
             what,
@@ -258,19 +368,16 @@ async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Findi
     }
 }
 
-/// A store that has not answered by then is not waited for: it may be one that limits requests.
-const LONGEST: Duration = Duration::from_secs(30);
-
 /// Asks the store for something that changes nothing.
 async fn of_store(kind: BackendKind, backend: &dyn RetrievalBackend) -> Finding {
     let what = format!("store {kind}");
-    match tokio::time::timeout(LONGEST, backend.probe()).await {
+    match timeout(LONGEST, backend.probe()).await {
         Ok(Ok(said)) => Finding::good(what, said),
         Ok(Err(error)) => Finding::bad(what, error),
         Err(_) => Finding::bad(
             what,
             format!(
-                "did not answer within {} s: it is down, or limits requests",
+                "did not answer within {} s: it is down, or limits requests; look again later",
                 LONGEST.as_secs()
             ),
         ),
