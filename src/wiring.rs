@@ -316,6 +316,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         scheduled: duty == Mode::Schedule,
         // A command ends before anybody is told.
         notify: duty == Mode::Schedule && settings.notices.is_some(),
+        on_change: settings.on_change,
         ..usual
     }
 }

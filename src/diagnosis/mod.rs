@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actors::Backends;
 use domain::index::{BackendKind, Index, IndexStatus};
+use domain::moving::{self, PendingRebuild};
 use domain::part::Part;
 use domain::ports::embedding::Embedder;
 use domain::ports::retrieval::{RetrievalBackend, VectorsHealth};
@@ -104,7 +105,7 @@ pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a 
     checks.push_back(Box::pin(async move { machine::of_service(settings) }));
     checks.push_back(Box::pin(machine::of_disk(settings)));
     if let Some(store) = store {
-        let looked = of_database(settings, *store);
+        let looked = of_database(settings, *store, backends);
         checks.push_back(Box::pin(within("database", looked)));
     }
     checks.push_back(Box::pin(machine::of_names(settings)));
@@ -150,8 +151,23 @@ pub fn of_settings(settings: &Settings) -> Finding {
     Finding::good("settings", said)
 }
 
+/// The indexes that a changed setting asks to rebuild, each with what that takes.
+pub fn pending_rebuilds<'a>(
+    backends: &'a Backends,
+    indexes: &'a [Index],
+) -> impl Iterator<Item = (&'a Index, PendingRebuild)> {
+    indexes.iter().filter_map(|index| {
+        let backend = backends.get(&index.settings.backend)?;
+        Some((index, moving::pending_rebuild(index, backend.as_ref())?))
+    })
+}
+
 /// The database and the indexes in it.
-async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Finding> {
+async fn of_database(
+    settings: &Settings,
+    store: &dyn AdminStore,
+    backends: &Backends,
+) -> Vec<Finding> {
     let disk = store.disk_use().await.unwrap_or_default();
     let mut findings = vec![match store.check().await {
         Ok(()) => Finding::good(
@@ -173,6 +189,11 @@ async fn of_database(settings: &Settings, store: &dyn AdminStore) -> Vec<Finding
             Vec::new()
         }
     };
+    for (index, pending) in pending_rebuilds(backends, &indexes) {
+        let how = moving::how_to_agree(index, &pending);
+        let what = format!("index of {}", index.settings.agent_id);
+        findings.push(Finding::warning(what, format!("{pending}; {how}")));
+    }
     for index in indexes {
         let what = format!("index of {}", index.settings.agent_id);
         if let Some(moving) = &index.moving {

@@ -8,13 +8,15 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{BackendStatus, EngineStatus};
 use chrono::{DateTime, Utc};
+use domain::IndexId;
 use domain::index::{BackendKind, Index, IndexStatus};
+use domain::moving::{self, PendingRebuild};
 use domain::ports::source::SourceHealth;
 use serde::Serialize;
 
 use super::problem::ApiResult;
 use super::routes;
-use crate::diagnosis::every_index;
+use crate::diagnosis::{self, every_index};
 use crate::state::AppState;
 
 /// A part that does not answer within this is not there.
@@ -79,6 +81,37 @@ pub struct Summary {
     /// What the database takes on disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskView>,
+    /// Rebuilds that a changed setting asks for, which wait for the administrator's word; none makes the service degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_rebuilds: Option<Vec<PendingView>>,
+}
+
+/// A rebuild of an index that waits for the administrator's word.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PendingView {
+    /// The index.
+    index_id: IndexId,
+    /// Its name.
+    name: String,
+    /// What is asked and what it takes.
+    #[serde(flatten)]
+    rebuild: PendingRebuild,
+    /// The same in words.
+    said: String,
+    /// How one agrees, and how one keeps all as it is.
+    remedy: String,
+}
+
+impl PendingView {
+    fn of((index, rebuild): (&Index, PendingRebuild)) -> Self {
+        Self {
+            index_id: index.id,
+            name: index.settings.name.clone(),
+            said: rebuild.to_string(),
+            remedy: moving::how_to_agree(index, &rebuild),
+            rebuild,
+        }
+    }
 }
 
 /// How the service stands with Confluence.
@@ -299,6 +332,8 @@ pub async fn health_summary(
         true => state.store.disk_use().await.ok(),
         false => None,
     };
+    let pending = diagnosis::pending_rebuilds(&state.backends, &indexes);
+    let pending = may_hear.then(|| pending.map(PendingView::of).collect());
     let documents = indexes.iter().map(|index| index.document_count).sum();
     Ok(web::Json(Summary {
         status,
@@ -315,5 +350,6 @@ pub async fn health_summary(
             bodies: disk.bodies,
             bodies_bytes: disk.bodies_bytes,
         }),
+        pending_rebuilds: pending,
     }))
 }

@@ -65,7 +65,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes or checks its tables, and follows a change of language.
+    /// Opens the file, makes or checks its tables, and reads anew what an older release read otherwise.
     pub(crate) fn open(
         place: &Place,
         options: &LocalIndexOptions,
@@ -97,7 +97,7 @@ impl Store {
             // Only now: a file that is no index of ours is left as it is.
             private_files::make_database_private(path).map_err(|error| fail(error.to_string()))?;
         }
-        schema::follow(&mut connection, languages)?;
+        schema::follow_release(&mut connection, languages)?;
         drop(connection);
         // A database in memory belongs to its one connection.
         let readers = match place {

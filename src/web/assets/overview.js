@@ -76,6 +76,7 @@ function tasksOf(indexes, health) {
       add(4, "warn", "Confluence limits requests:", `everything waits until ${moment(confluence.paused_until)}.`);
     }
   }
+  for (const { index_id, name, said } of health?.pending_rebuilds || []) add(6, "warn", `“${name}” asks:`, `${said}.`, ofIndex(index_id), "Look");
   for (const index of indexes) {
     const reason = index.status_reason || index.last_run?.error?.detail || "";
     const href = ofIndex(index.id);
