@@ -20,6 +20,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::machine::free_bytes;
 use crate::settings::Settings;
 
 /// How what was looked at stands.

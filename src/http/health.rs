@@ -127,8 +127,19 @@ pub struct SiteView {
     concurrency_limit: usize,
     /// Until when every request waits: a limit or a quota of Confluence is used up.
     paused_until: Option<DateTime<Utc>>,
+    /// What its last answer told of the quota; null where it told nothing.
+    quota: Option<QuotaView>,
     /// The last trouble, in words; null after a success.
     trouble: Option<String>,
+}
+
+/// What is left of a quota.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct QuotaView {
+    /// Points or requests.
+    remaining: u64,
+    /// When all of it is there again.
+    refilled_at: DateTime<Utc>,
 }
 
 /// How the service stands with a retrieval store.
@@ -153,6 +164,8 @@ pub struct DiskView {
     bodies: i64,
     /// The same, bytes.
     bodies_bytes: i64,
+    /// What is free beside the database, bytes; null where the system does not say.
+    free_bytes: Option<u64>,
 }
 
 fn site(state: &AppState, source: &SourceHealth) -> SiteView {
@@ -164,6 +177,10 @@ fn site(state: &AppState, source: &SourceHealth) -> SiteView {
         in_flight: source.in_flight,
         concurrency_limit: source.concurrency_limit,
         paused_until: source.paused_until,
+        quota: source.quota.map(|left| QuotaView {
+            remaining: left.remaining,
+            refilled_at: left.refilled_at,
+        }),
         trouble: source.trouble.clone(),
     }
 }
@@ -349,6 +366,7 @@ pub async fn health_summary(
             database_bytes: disk.database_bytes,
             bodies: disk.bodies,
             bodies_bytes: disk.bodies_bytes,
+            free_bytes: diagnosis::free_bytes(state.settings.database.path()).1.ok(),
         }),
         pending_rebuilds: pending,
     }))

@@ -132,8 +132,9 @@ function serviceFacts(health, indexes) {
     confluence && ["Confluence requests", `${count(confluence.requests)} since the start · ${confluence.in_flight} of ${confluence.concurrency_limit} in flight`],
     confluence && ["Pauses", waits ? `waits until ${moment(confluence.paused_until)}` : "none",
       quiet ? ` · ${many(quiet, "index", "indexes")} paused by you` : ""],
+    confluence?.quota && ["Quota", `${count(confluence.quota.remaining)} points or requests left until ${moment(confluence.quota.refilled_at)}`],
     ...stores.map((store) => [`Store ${store.backend}`, store.description, store.requests ? ` · ${many(store.requests, "request")}` : ""]),
-    disk && ["Disk", `database ${bytes(disk.database_bytes)}, of that ${many(disk.bodies, "kept text")} in ${bytes(disk.bodies_bytes)}`],
+    disk && ["Disk", `database ${bytes(disk.database_bytes)}, of that ${many(disk.bodies, "kept text")} in ${bytes(disk.bodies_bytes)}${disk.free_bytes == null ? "" : `; ${bytes(disk.free_bytes)} free`}`],
   );
 }
 
