@@ -11,6 +11,7 @@ use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, Failpoi
 use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
+use domain::ports::embedding::Embedder;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
 use domain::refusals::Pauses;
@@ -105,41 +106,57 @@ pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartE
 ///
 /// # Errors
 /// When a setting or the file of the embedded index cannot be used.
-pub async fn backends(
-    settings: &Settings,
-    store: Option<&Metastore>,
-) -> Result<Backends, StartError> {
+async fn backends(settings: &Settings, store: &Metastore) -> Result<Backends, StartError> {
     let mut backends = Backends::new();
-    let options = LocalIndexOptions {
-        language: settings.search_language.clone(),
-        ..LocalIndexOptions::default()
-    };
-    let mut local = LocalIndex::open(local_index_file(settings.database.path()), options)?;
-    if let Some(endpoint) = &settings.embeddings {
-        let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
-        let config = EmbeddingsConfig {
-            api_key: endpoint.api_key.clone(),
-            recipe: endpoint.recipe.clone(),
-            network: settings.network.clone(),
-            ..usual
-        };
-        let client =
-            Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
-        local = local.with_embedder(Arc::new(client));
+    let file = local_index_file(settings.database.path());
+    let mut local = LocalIndex::open(file, local_index_options(settings))?;
+    if let Some(embedder) = embedder(settings)? {
+        local = local.with_embedder(embedder);
     }
     backends.insert(BackendKind::Local, Arc::new(local));
     if let Some(config) = llamacloud_config(settings)? {
-        let name = format!(
-            "llamacloud_api {} {}",
-            config.base_url.as_str(),
-            config.project_id.as_deref().unwrap_or("")
-        );
+        let name = offered_name(&config);
         let client =
             LlamaCloud::new(config).map_err(|error| unusable(error.setting, &error.cause))?;
         let client = remembering(client, store, name).await;
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
     Ok(backends)
+}
+
+/// The embedded index of the settings, for a command that only looks: it is not made, and nothing in it changes.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub fn local_index_to_look_at(settings: &Settings) -> Result<LocalIndex, LocalIndexError> {
+    let file = local_index_file(settings.database.path());
+    LocalIndex::open_existing(&file, local_index_options(settings))
+}
+
+fn local_index_options(settings: &Settings) -> LocalIndexOptions {
+    LocalIndexOptions {
+        language: settings.search_language.clone(),
+        ..LocalIndexOptions::default()
+    }
+}
+
+/// What gives the embedded index its vectors, where the settings name an endpoint.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn embedder(settings: &Settings) -> Result<Option<Arc<dyn Embedder>>, StartError> {
+    let Some(endpoint) = &settings.embeddings else {
+        return Ok(None);
+    };
+    let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
+    let config = EmbeddingsConfig {
+        api_key: endpoint.api_key.clone(),
+        recipe: endpoint.recipe.clone(),
+        network: settings.network.clone(),
+        ..usual
+    };
+    let client = Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
+    Ok(Some(Arc::new(client)))
 }
 
 /// How LlamaCloud is asked; `None` without a key.
@@ -185,11 +202,18 @@ pub fn llamacloud_client(settings: &Settings) -> Result<Option<LlamaCloud>, Star
     client.map_err(|error| unusable(error.setting, &error.cause))
 }
 
+/// Under which name it is remembered what an account offers.
+fn offered_name(config: &LlamaCloudConfig) -> String {
+    format!(
+        "llamacloud_api {} {}",
+        config.base_url.as_str(),
+        config.project_id.as_deref().unwrap_or("")
+    )
+}
+
 /// What the account offers is found out once for a host and project, and remembered over restarts.
-async fn remembering(client: LlamaCloud, store: Option<&Metastore>, name: String) -> LlamaCloud {
-    let Some(store) = store.cloned() else {
-        return client;
-    };
+async fn remembering(client: LlamaCloud, store: &Metastore, name: String) -> LlamaCloud {
+    let store = store.clone();
     let found = match store.remembered(&name).await.ok().flatten().as_deref() {
         Some("v1") => Some(IndexApi::V1),
         Some("v2") => Some(IndexApi::V2),
@@ -292,6 +316,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         scheduled: duty == Mode::Schedule,
         // A command ends before anybody is told.
         notify: duty == Mode::Schedule && settings.notices.is_some(),
+        on_change: settings.on_change,
         ..usual
     }
 }
@@ -350,7 +375,7 @@ impl Running {
         let client = confluence_client(settings)?;
         name_site(&store, settings).await?;
         let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
-        let backends = backends(settings, Some(&store)).await?;
+        let backends = backends(settings, &store).await?;
         let mut beside = Vec::new();
         if duty == Mode::Schedule {
             say_what_is_offered(&backends);

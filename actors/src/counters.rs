@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use domain::event::to_be_named;
+use domain::failure::FailureCause;
 use domain::holding::{Change, HoldingChange, Outcome};
 use domain::run::{Counts, Requests};
 
@@ -98,8 +99,20 @@ impl RunCounters {
                 counts.uploaded += i64::from(immediate);
             }
             (Outcome::Settled, None) => counts.deleted += 1,
-            (Outcome::Failed { .. }, _) => counts.failed += 1,
+            (Outcome::Failed { cause, .. }, _) => {
+                counts.failed += 1;
+                failed_by(*cause, 1);
+            }
             (Outcome::Accepted, None) | (Outcome::Retry { .. }, _) => {}
         });
     }
+}
+
+/// Pages and documents that failed, by `reason`.
+pub const PAGE_FAILURES: &str = "mcp_confluence_page_failures_total";
+
+/// Counts failures of a cause, beside those of their run.
+pub(crate) fn failed_by(cause: FailureCause, pages: usize) {
+    let pages = u64::try_from(pages).unwrap_or(u64::MAX);
+    metrics::counter!(PAGE_FAILURES, "reason" => cause.as_str()).increment(pages);
 }

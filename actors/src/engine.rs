@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
 use domain::index::{BackendKind, Index};
-use domain::moving;
+use domain::moving::{self, OnChange};
 use domain::page::{Page, Shown};
 use domain::ports::clock::Clock;
 use domain::ports::reader::FileReader;
@@ -371,8 +371,8 @@ async fn take_up_open_runs(shared: &Shared) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Moves that were recorded go on, and an index that lives in another kind of object than the settings ask for by name begins
-/// to move: whoever changes `LLAMA_CLOUD_INDEX_API` from one generation to the other wants that.
+/// Moves that were recorded go on. An index that a changed setting asks to rebuild moves too where the administrator has agreed to
+/// that beforehand; else it stays as it is, and the log says what a rebuild takes.
 async fn take_up_moves(shared: &Shared) -> Result<(), EngineError> {
     let store = &shared.store;
     for state in store.index_states().await? {
@@ -381,12 +381,21 @@ async fn take_up_moves(shared: &Shared) -> Result<(), EngineError> {
         let Some(backend) = shared.backend(kind) else {
             continue;
         };
-        let outgrown = moving::is_outgrown(index.remote.as_ref(), backend.wanted_object());
-        if index.moving.is_none() && outgrown && index.settings.enabled {
-            tracing::warn!(index = %index.id, name = %index.settings.name, wanted = backend.wanted_object(), "the settings ask for another kind of store object than the index lives in: it moves there, and the present object answers until that is done");
-            store.begin_move(index.id, kind).await?;
-        } else if index.moving.is_none() {
-            continue;
+        match (
+            moving::pending_rebuild(index, backend.as_ref()),
+            shared.settings.on_change,
+        ) {
+            (Some(pending), OnChange::Ask) => {
+                let how = moving::how_to_agree(index, &pending);
+                tracing::warn!(index = %index.id, name = %index.settings.name, "index {:?}: {pending}; {how}", index.settings.name);
+                continue;
+            }
+            (Some(pending), OnChange::Rebuild) => {
+                tracing::warn!(index = %index.id, name = %index.settings.name, setting = pending.outgrown.setting, wanted = pending.outgrown.wanted, "a changed setting asks for another store object than the index has: it is rebuilt, and the present object answers until that is done");
+                store.begin_move(index.id, kind).await?;
+            }
+            (None, _) if index.moving.is_none() => continue,
+            (None, _) => {}
         }
         store
             .open_run(index.id, RunKind::Move, false, false)

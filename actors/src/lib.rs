@@ -43,6 +43,7 @@ mod stop;
 mod supervise;
 mod uploader;
 
+pub use counters::PAGE_FAILURES;
 pub use engine::{Engine, EngineParts, SyncOrder};
 pub use error::EngineError;
 pub use failpoint::{FAILPOINTS, FailAction, Failpoints, MOVE_FAILPOINTS};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::index::BackendKind;
+use domain::moving::OnChange;
 use domain::ports::retrieval::RetrievalBackend;
 use domain::quiet::QuietHours;
 
@@ -63,6 +64,8 @@ pub struct EngineSettings {
     pub text_memory: usize,
     /// Whether runs that end in trouble are noted for the operator's webhook (`NOTIFY_WEBHOOK_URL`).
     pub notify: bool,
+    /// Whether an index is rebuilt when a setting asks for another store object than it has (`REBUILD_ON_CHANGE`).
+    pub on_change: OnChange,
     /// Where tests let the engine die; nowhere by default.
     pub failpoints: Failpoints,
 }
@@ -85,6 +88,7 @@ impl Default for EngineSettings {
             upload_batches: 4,
             text_memory: 16 << 20,
             notify: false,
+            on_change: OnChange::Ask,
             failpoints: Failpoints::default(),
         }
     }

@@ -1,13 +1,21 @@
 //! `doctor`: prints what [`crate::diagnosis`] finds, as it comes, or all of it as JSON.
 
-use domain::ports::source::AccessNeeds;
+use std::pin::pin;
+use std::sync::Arc;
+
+use actors::Backends;
+use domain::index::BackendKind;
+use domain::ports::source::ContentSource;
+use domain::ports::store::AdminStore;
+use futures_util::StreamExt as _;
+use local_index::LocalIndexError;
 use metastore::OpenError;
 
 use super::{CliError, CliResult, DONE, FAILED, USAGE, quiet_settings};
-use crate::diagnosis::{self, Finding};
+use crate::diagnosis::{self, Finding, Outcome, Subject};
 use crate::http::list::List;
-use crate::settings::Need;
-use crate::wiring::{StartError, backends, confluence_client, open_store};
+use crate::settings::{Need, Settings};
+use crate::wiring::{self, StartError, confluence_client, llamacloud_client, open_store};
 
 /// What was found, and how many of it were bad.
 struct Told {
@@ -17,13 +25,11 @@ struct Told {
 }
 
 impl Told {
-    fn tell(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        for finding in findings {
-            self.bad += usize::from(!finding.ok);
-            match &mut self.kept {
-                Some(kept) => kept.push(finding),
-                None => print(&finding),
-            }
+    fn tell(&mut self, finding: Finding) {
+        self.bad += usize::from(finding.outcome == Outcome::Failed);
+        match &mut self.kept {
+            Some(kept) => kept.push(finding),
+            None => print(&finding),
         }
     }
 
@@ -37,8 +43,18 @@ impl Told {
     }
 }
 
-fn print(Finding { what, ok, said }: &Finding) {
-    let word = if *ok { "ok   " } else { "FAIL " };
+fn print(
+    Finding {
+        what,
+        outcome,
+        said,
+    }: &Finding,
+) {
+    let word = match outcome {
+        Outcome::Ok => "ok   ",
+        Outcome::Warning => "warn ",
+        Outcome::Failed => "FAIL ",
+    };
     // One line each, whatever a server answered: else it could add findings of its own.
     let said = said.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>();
     super::print(&format!("{word} {what}: {}", said.join(" ")));
@@ -52,43 +68,80 @@ pub(super) async fn run(as_json: bool) -> CliResult {
     let settings = match quiet_settings(Need::Serve) {
         Ok(settings) => settings,
         Err(error) => {
-            told.tell([Finding::bad("settings", error.message)]);
+            told.tell(Finding::bad("settings", error.message));
             return told.end(USAGE);
         }
     };
-    told.tell([diagnosis::of_settings(&settings)]);
+    told.tell(diagnosis::of_settings(&settings));
 
-    let mut needs = AccessNeeds::default();
-    let mut known = None;
-    match open_store(&settings) {
-        Ok(store) => {
-            let said = match store.read_lock_holder() {
-                Some(holder) => format!("runs: {holder}"),
-                None => "does not run on this database".to_owned(),
-            };
-            told.tell([Finding::good("service", said)]);
-            told.tell(diagnosis::of_database(&settings, &store).await);
-            needs = diagnosis::needs(&store).await;
-            known = Some(store);
-        }
-        Err(StartError::Database(OpenError::Missing { path })) => {
+    let mut beforehand = Vec::new();
+    let store = open_store(&settings)
+        .map_err(|error| beforehand.push(unopened(error)))
+        .ok();
+    let client = confluence_client(&settings)
+        .map_err(|error| beforehand.push(Finding::bad("Confluence", error)))
+        .ok();
+    let source = client.map(|client| client.for_waiting());
+    let embedder = wiring::embedder(&settings)
+        .map_err(|error| beforehand.push(Finding::bad("embeddings", error)))
+        .ok();
+    let backends = backends(&settings, &mut beforehand);
+    let subject = Subject {
+        settings: &settings,
+        store: store.as_ref().map(|store| store as &dyn AdminStore),
+        source: source.as_ref().map(|source| source as &dyn ContentSource),
+        backends: &backends,
+        embedder: embedder.flatten(),
+        beforehand,
+    };
+    let mut checks = pin!(diagnosis::checks(&subject));
+    while let Some(finding) = checks.next().await {
+        told.tell(finding);
+    }
+    let code = if told.bad == 0 { DONE } else { FAILED };
+    told.end(code)
+}
+
+/// A database that is not there yet is no fault, nor is one of an earlier version.
+fn unopened(error: StartError) -> Finding {
+    match error {
+        StartError::Database(OpenError::Missing { path }) => {
             let said = format!(
                 "there is none yet; the first start makes {}",
                 path.display()
             );
-            told.tell([Finding::good("database", said)]);
+            Finding::good("database", said)
         }
-        Err(error) => told.tell([Finding::bad("database", error)]),
+        // The next start brings it up to date.
+        StartError::Database(error @ OpenError::Outdated { .. }) => {
+            Finding::warning("database", error)
+        }
+        error => Finding::bad("database", error),
     }
-    match confluence_client(&settings) {
-        Ok(client) => told.tell(diagnosis::of_confluence(&client.for_waiting(), needs).await),
-        Err(error) => told.tell([Finding::bad("Confluence", error)]),
+}
+
+/// The stores, to look at: nothing is made, brought up to date or remembered.
+fn backends(settings: &Settings, beforehand: &mut Vec<Finding>) -> Backends {
+    let mut backends = Backends::new();
+    let what = format!("store {}", BackendKind::Local);
+    match wiring::local_index_to_look_at(settings) {
+        Ok(local) => {
+            backends.insert(BackendKind::Local, Arc::new(local));
+        }
+        Err(error @ LocalIndexError::Missing { .. }) => {
+            beforehand.push(Finding::good(what, error));
+        }
+        Err(error @ LocalIndexError::Older { .. }) => {
+            beforehand.push(Finding::warning(what, error));
+        }
+        Err(error) => beforehand.push(Finding::bad(what, error)),
     }
-    // As the engine makes them: with what it found out about the account.
-    match backends(&settings, known.as_ref()).await {
-        Ok(backends) => told.tell(diagnosis::of_stores(&backends).await),
-        Err(error) => told.tell([Finding::bad("store", error)]),
+    match llamacloud_client(settings) {
+        Ok(client) => backends.extend(client.map(|client| {
+            let client: Arc<dyn domain::ports::retrieval::RetrievalBackend> = Arc::new(client);
+            (BackendKind::LlamaCloud, client)
+        })),
+        Err(error) => beforehand.push(Finding::bad("store llamacloud", error)),
     }
-    let code = if told.bad == 0 { DONE } else { FAILED };
-    told.end(code)
+    backends
 }

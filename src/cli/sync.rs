@@ -33,7 +33,7 @@ pub(super) struct SyncArgs {
     /// Only look, and say what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Fill the store anew from what is kept, without asking Confluence: after LLAMA_CLOUD_INDEX_API was changed, or to
+    /// Fill the store anew from what is kept, without asking Confluence: to follow a changed LLAMA_CLOUD_INDEX_API or SEARCH_LANGUAGE, or to
     /// make good what was lost. What answers now does so until that is done.
     #[arg(long, conflicts_with_all = ["full", "dry_run"])]
     rebuild: bool,

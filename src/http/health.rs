@@ -8,13 +8,15 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{BackendStatus, EngineStatus};
 use chrono::{DateTime, Utc};
+use domain::IndexId;
 use domain::index::{BackendKind, Index, IndexStatus};
+use domain::moving::{self, PendingRebuild};
 use domain::ports::source::SourceHealth;
 use serde::Serialize;
 
 use super::problem::ApiResult;
 use super::routes;
-use crate::diagnosis::every_index;
+use crate::diagnosis::{self, every_index};
 use crate::state::AppState;
 
 /// A part that does not answer within this is not there.
@@ -79,6 +81,37 @@ pub struct Summary {
     /// What the database takes on disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskView>,
+    /// Rebuilds that a changed setting asks for, which wait for the administrator's word; none makes the service degraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_rebuilds: Option<Vec<PendingView>>,
+}
+
+/// A rebuild of an index that waits for the administrator's word.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PendingView {
+    /// The index.
+    index_id: IndexId,
+    /// Its name.
+    name: String,
+    /// What is asked and what it takes.
+    #[serde(flatten)]
+    rebuild: PendingRebuild,
+    /// The same in words.
+    said: String,
+    /// How one agrees, and how one keeps all as it is.
+    remedy: String,
+}
+
+impl PendingView {
+    fn of((index, rebuild): (&Index, PendingRebuild)) -> Self {
+        Self {
+            index_id: index.id,
+            name: index.settings.name.clone(),
+            said: rebuild.to_string(),
+            remedy: moving::how_to_agree(index, &rebuild),
+            rebuild,
+        }
+    }
 }
 
 /// How the service stands with Confluence.
@@ -94,8 +127,19 @@ pub struct SiteView {
     concurrency_limit: usize,
     /// Until when every request waits: a limit or a quota of Confluence is used up.
     paused_until: Option<DateTime<Utc>>,
+    /// What its last answer told of the quota; null where it told nothing.
+    quota: Option<QuotaView>,
     /// The last trouble, in words; null after a success.
     trouble: Option<String>,
+}
+
+/// What is left of a quota.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct QuotaView {
+    /// Points or requests.
+    remaining: u64,
+    /// When all of it is there again.
+    refilled_at: DateTime<Utc>,
 }
 
 /// How the service stands with a retrieval store.
@@ -120,6 +164,8 @@ pub struct DiskView {
     bodies: i64,
     /// The same, bytes.
     bodies_bytes: i64,
+    /// What is free beside the database, bytes; null where the system does not say.
+    free_bytes: Option<u64>,
 }
 
 fn site(state: &AppState, source: &SourceHealth) -> SiteView {
@@ -131,6 +177,10 @@ fn site(state: &AppState, source: &SourceHealth) -> SiteView {
         in_flight: source.in_flight,
         concurrency_limit: source.concurrency_limit,
         paused_until: source.paused_until,
+        quota: source.quota.map(|left| QuotaView {
+            remaining: left.remaining,
+            refilled_at: left.refilled_at,
+        }),
         trouble: source.trouble.clone(),
     }
 }
@@ -299,6 +349,8 @@ pub async fn health_summary(
         true => state.store.disk_use().await.ok(),
         false => None,
     };
+    let pending = diagnosis::pending_rebuilds(&state.backends, &indexes);
+    let pending = may_hear.then(|| pending.map(PendingView::of).collect());
     let documents = indexes.iter().map(|index| index.document_count).sum();
     Ok(web::Json(Summary {
         status,
@@ -314,6 +366,8 @@ pub async fn health_summary(
             database_bytes: disk.database_bytes,
             bodies: disk.bodies,
             bodies_bytes: disk.bodies_bytes,
+            free_bytes: diagnosis::free_bytes(state.settings.database.path()).1.ok(),
         }),
+        pending_rebuilds: pending,
     }))
 }

@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, web};
 use domain::event::EventKind;
+use domain::failure::FailureCause;
 use domain::index::IndexStatus;
 use domain::run::Run;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -132,6 +133,14 @@ fn describe() {
     describe_counter!(RUNS, "Runs that are over, by kind and status");
     describe_histogram!(RUN_SECONDS, "Time of a run, by kind");
     describe_counter!(RUN_PAGES, "Pages that runs dealt with, by what was done");
+    describe_counter!(
+        actors::PAGE_FAILURES,
+        "Pages and documents that failed, by reason"
+    );
+    for cause in FailureCause::ALL {
+        // From the start, so that the first failure is a rise.
+        counter!(actors::PAGE_FAILURES, "reason" => cause.as_str()).increment(0);
+    }
     describe_gauge!(INDEXES, "Indexes, by status");
     describe_gauge!(RUNNING, "Runs under way");
     describe_counter!(
@@ -441,6 +450,7 @@ mod tests {
             include_str!("../mcp/sse/mod.rs"),
             include_str!("../mcp/streamable/mod.rs"),
             include_str!("../../crates/upstream/src/exchange.rs"),
+            include_str!("../../actors/src/counters.rs"),
         ];
         let told: BTreeSet<&str> = elsewhere.into_iter().flat_map(names).chain(code).collect();
         assert_eq!(documented, told);

@@ -21,6 +21,7 @@ use std::time::Duration;
 use actors::VerifyOnRead;
 use domain::daily::DailyAt;
 use domain::index::BackendKind;
+use domain::moving::OnChange;
 use domain::ports::embedding::Recipe;
 use domain::quiet::QuietHours;
 use ipnet::IpNet;
@@ -284,6 +285,8 @@ pub struct Settings {
     pub notices: Option<NoticeSettings>,
     /// Languages by whose stems the embedded index finds words.
     pub search_language: String,
+    /// Whether an index is rebuilt when a setting asks for another store object than it has.
+    pub on_change: OnChange,
     /// By whose vectors it looks for meaning.
     pub embeddings: Option<EmbeddingsSettings>,
     /// Proxy and certificate authority for everything that goes out.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::index::BackendKind;
+use domain::moving::OnChange;
 use domain::ports::embedding::Recipe;
 use domain::quiet::{QuietHours, QuietHoursError};
 use embeddings::config::check_url;
@@ -100,6 +101,13 @@ pub(super) fn settings(
             "must be auto, or languages by their English names, joined by commas (english,german), or none (words as they stand)",
         );
     }
+    let on_change = reader
+        .one_of(
+            "REBUILD_ON_CHANGE",
+            &raw.rebuild_on_change,
+            &[("ask", OnChange::Ask), ("yes", OnChange::Rebuild)],
+        )
+        .unwrap_or_default();
     let embeddings = embeddings(&raw, &mut reader);
     let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
@@ -129,6 +137,7 @@ pub(super) fn settings(
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
         notices,
         search_language,
+        on_change,
         embeddings,
         network: Network {
             proxy,

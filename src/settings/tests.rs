@@ -473,3 +473,21 @@ fn whom_trouble_is_told_and_who_may_ask_for_a_poll_is_checked() {
         ]
     );
 }
+
+#[test]
+fn a_changed_setting_asks_unless_the_administrator_has_agreed() {
+    for (word, on_change) in [
+        (None, OnChange::Ask),
+        (Some("ask"), OnChange::Ask),
+        (Some("yes"), OnChange::Rebuild),
+    ] {
+        let set: Vec<_> = word
+            .into_iter()
+            .map(|word| ("REBUILD_ON_CHANGE", word))
+            .collect();
+        let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &set]), Need::Serve).unwrap();
+        assert_eq!(settings.on_change, on_change, "{word:?}");
+    }
+    let bad = [("REBUILD_ON_CHANGE", "maybe")];
+    assert_eq!(troubles(&[FOUR, &bad], Need::Serve), ["REBUILD_ON_CHANGE"]);
+}

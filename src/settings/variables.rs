@@ -65,6 +65,7 @@ variables! {
     notify_form,
     notify_secret,
     search_language,
+    rebuild_on_change,
     embeddings_url,
     embeddings_api_key,
     embeddings_model,

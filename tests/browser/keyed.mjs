@@ -60,7 +60,7 @@ export async function keyed(binary, scratch) {
     await signIn.fill(KEY);
     await page.keyboard.press("Enter");
     // It goes on where it was to go.
-    await page.getByText(/checks found something wrong/).waitFor({ timeout: 60_000 });
+    await page.getByText(/found something wrong/).waitFor({ timeout: 60_000 });
     await page.locator(".checks > li").first().getByText("Wrong").waitFor();
     await sound(page, "checks-wrong");
     await shot(page, "checks-wrong");

@@ -73,9 +73,47 @@ async function state(base, name, hash, ready, made, more = async () => {}) {
   await close();
 }
 
+/// A changed setting that waits for a word: told on the overview and at the index, where one agrees.
+async function asks(base) {
+  const pending = {
+    index_id: ID, name: "Handbook", setting: "LLAMA_CLOUD_INDEX_API", present: "v1", wanted: "v2", documents: 1204, store_requests: 25, cost: null,
+    said: "LLAMA_CLOUD_INDEX_API asks for v2, and the index was made with v1: it goes on with that until you rebuild it, which stores 1204 documents anew",
+    remedy: "to agree, rebuild it",
+  };
+  const made = () => ({
+    answers: {
+      "GET health": { json: health({ pending_rebuilds: [pending] }) },
+      [`POST indexes/${ID}/sync`]: { status: 202, json: run({ kind: "move", status: "pending", finished_at: null }) },
+    },
+  });
+  await state(base, "asks", "#/", (page) => page.locator(".waiting > li", { hasText: "asks for v2" }).waitFor(), made, async (page) => {
+    await page.locator(".verdict", { hasText: "1 thing waits for you" }).waitFor();
+  });
+  await state(base, "asks-index", `#/index/${ID}`, (page) => page.getByText("stores 1204 documents anew").waitFor(), made, async (page, asked) => {
+    await page.getByRole("button", { name: "Rebuild…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Rebuild" }).click();
+    await page.getByText("stores 1204 documents anew").waitFor({ state: "detached" });
+    assert.deepEqual(asked.find((one) => one.method === "POST")?.body, { rebuild: true });
+  });
+  step("a changed setting says what it takes, and waits for the word");
+}
+
+async function checks(base) {
+  const items = [
+    { what: "settings", outcome: "ok", said: "complete" },
+    { what: "clock", outcome: "warning", said: `this machine's clock is 300 s behind Confluence's ${LONG}` },
+    { what: "webhook", outcome: "failed", said: "hooks.example cannot be reached" },
+  ];
+  const made = () => ({ answers: { "GET doctor": list(items) } });
+  await state(base, "checks", "#/checks", (page) => page.getByText("Of 3 checks 1 found something wrong, 1 found something to look at.").waitFor(), made, async (page) => {
+    assert.match(await page.locator(".checks > li").first().innerText(), /^webhook\s+Wrong/);
+  });
+  step("checks that are good, odd and bad are told apart");
+}
+
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, questions, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
+  const all = [hundred, underWay, trouble, asks, checks, questions, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };

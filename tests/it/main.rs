@@ -9,6 +9,7 @@ mod attacks;
 mod auth;
 mod comments;
 mod deletion;
+mod doctor;
 mod events;
 mod kills;
 mod leases;

@@ -79,7 +79,7 @@ async fn a_paraphrase_is_found_and_without_the_endpoint_words_answer() {
     let finding = of_endpoint(&findings);
     let said = finding["said"].as_str().unwrap();
     assert!(
-        finding["ok"] == true && said.contains("answers with sim-embedding in 96 dimensions"),
+        finding["outcome"] == "ok" && said.contains("answers with sim-embedding in 96 dimensions"),
         "{finding}"
     );
     assert!(
@@ -111,7 +111,7 @@ async fn a_paraphrase_is_found_and_without_the_endpoint_words_answer() {
     assert_eq!(first(&answer), "none");
     let (_, findings) = service.get("/api/doctor").await;
     let finding = of_endpoint(&findings);
-    assert_eq!(finding["ok"], false, "{finding}");
+    assert_eq!(finding["outcome"], "failed", "{finding}");
     assert!(!findings.to_string().contains("4711"));
     service.stop().await;
 }

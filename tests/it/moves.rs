@@ -1,5 +1,5 @@
 //! An index moves between stores over real HTTP: from the embedded one into LlamaCloud, from one generation of its API to the
-//! other, without a request to Confluence, answering all the while, and over a `kill -9`.
+//! other, without a request to Confluence, answering all the while, and over a `kill -9`. A setting that asks for it waits for the word.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -77,9 +77,11 @@ async fn from_store_to_store_without_a_request_to_confluence() {
         "{run}"
     );
 
-    // The other generation, as soon as the settings name it.
+    // The other generation, as soon as the settings name it and agree to a rebuild.
     service.sim.reset_log();
-    service.restart(&as_pairs(&account(&llama, "v2"))).await;
+    let mut v2 = account(&llama, "v2");
+    v2.push(("REBUILD_ON_CHANGE", "yes".to_owned()));
+    service.restart(&as_pairs(&v2)).await;
     answers_until_it_lives_in(&service, &index, "directory_index").await;
     until("the old pipeline is removed", async || {
         llama.pipelines().is_empty().then_some(())
@@ -93,6 +95,166 @@ async fn from_store_to_store_without_a_request_to_confluence() {
         )
         .await;
     assert_eq!(bad["errors"][0]["field"], "rebuild", "{bad}");
+    service.stop().await;
+}
+
+/// The rebuilds that wait for the administrator's word, as the page shows them.
+async fn pending(service: &Service) -> Vec<Value> {
+    let (_, health) = service.get("/health").await;
+    assert_eq!(health["status"], "ok", "asking degrades nothing: {health}");
+    health["pending_rebuilds"].as_array().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn another_generation_says_what_it_costs_and_waits_for_the_word() {
+    let llama = LlamaCloudSim::builder().start().await.unwrap();
+    let mut v1 = account(&llama, "v1");
+    v1.retain(|(name, _)| *name != "RETRIEVAL_BACKEND");
+    let mut service = support::start(site(PAGES), &as_pairs(&v1)).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let other = service.synced_index("b", &["ENG"]).await;
+    assert_eq!(index["remote"]["kind"], "pipeline", "{index}");
+    assert!(pending(&service).await.is_empty());
+
+    v1.retain(|(name, _)| *name != "LLAMA_CLOUD_INDEX_API");
+    let v2 = [v1, vec![("LLAMA_CLOUD_INDEX_API", "v2".to_owned())]].concat();
+    service.restart(&as_pairs(&v2)).await;
+    service.sim.reset_log();
+    let asked = pending(&service).await;
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    let of_a = asked.iter().find(|one| one["index_id"] == index["id"]);
+    let of_a = of_a.unwrap();
+    // 121 documents, 50 a batch, at the price of the built-in table.
+    let (credits, requests) = (of_a["cost"]["credits"].as_f64().unwrap(), 3);
+    assert_eq!(
+        json!([
+            of_a["setting"],
+            of_a["present"],
+            of_a["wanted"],
+            of_a["documents"],
+            of_a["store_requests"]
+        ]),
+        json!(["LLAMA_CLOUD_INDEX_API", "v1", "v2", DOCUMENTS, requests]),
+        "{of_a}"
+    );
+    assert!(credits >= DOCUMENTS as f64, "{of_a}");
+    let said = format!("{}; {}", of_a["said"], of_a["remedy"]);
+    for told in [
+        "121 documents",
+        &credits.to_string(),
+        "sync --rebuild --agent a",
+        "REBUILD_ON_CHANGE=yes",
+        "LLAMA_CLOUD_INDEX_API=v1",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let (_, checks) = service.get("/api/doctor").await;
+    let told = checks["items"].as_array().unwrap().iter();
+    let told = told.filter(|item| item["outcome"] == "warning" && item["what"] == "index of a");
+    assert_eq!(told.count(), 1, "{checks}");
+
+    // It goes on where it is: answers, and takes what is new.
+    service
+        .sim
+        .site()
+        .create_page("OPS", None, "Host new", "<p>A zebra too.</p>");
+    let run = service.swept(&index).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["uploaded"]),
+        (&json!("succeeded"), &json!(1)),
+        "{run}"
+    );
+    let (_, shown) = service.get(&format!("/api/indexes/{}", id(&index))).await;
+    assert_eq!(
+        (&shown["remote"], &shown["moving"]),
+        (&index["remote"], &Value::Null)
+    );
+    let sent = llama.documents("confluence-a").len();
+    assert_eq!(sent, DOCUMENTS + 1, "in the object that it has");
+
+    // One index agrees, the other waits.
+    service.sim.reset_log();
+    let path = format!("/api/indexes/{}/sync", id(&index));
+    let (status, run) = service.post(&path, json!({"rebuild": true})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{run}");
+    until("the index has moved", async || {
+        let (_, shown) = service.get(&format!("/api/indexes/{}", id(&index))).await;
+        (shown["remote"]["kind"] == "directory_index" && shown["moving"].is_null()).then_some(())
+    })
+    .await;
+    assert_eq!(service.sim.request_count(), 0, "{:?}", service.sim.counts());
+    let asked = pending(&service).await;
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0]["index_id"], other["id"], "{asked:?}");
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn another_language_waits_for_the_word_and_is_followed_index_by_index() {
+    let mut service = support::start(site(2), &[("SEARCH_LANGUAGE", "none")]).await;
+    let index = service.synced_index("a", &["OPS"]).await;
+    let other = service.synced_index("b", &["OPS"]).await;
+    let found = async |service: &Service, agent: &str| {
+        let question = json!({"query": "numbering", "top_k": 5});
+        let path = format!("/api/indexes/agent/{agent}/query");
+        let (status, answer) = service.post(&path, question).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["results"].as_array().unwrap().len()
+    };
+    assert_eq!(
+        (found(&service, "a").await, found(&service, "b").await),
+        (0, 0)
+    );
+
+    let english = [("SEARCH_LANGUAGE", "english")];
+    service.restart(&english).await;
+    let asked = pending(&service).await;
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for one in &asked {
+        assert_eq!(
+            json!([
+                one["setting"],
+                one["present"],
+                one["wanted"],
+                one["documents"],
+                one["store_requests"],
+                one["cost"]
+            ]),
+            json!(["SEARCH_LANGUAGE", "none", "english", 3, 0, null]),
+            "{one}"
+        );
+    }
+    assert_eq!(
+        (found(&service, "a").await, found(&service, "b").await),
+        (0, 0)
+    );
+
+    let path = format!("/api/indexes/{}/sync", id(&index));
+    let (status, run) = service.post(&path, json!({"rebuild": true})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{run}");
+    until("it is found by the stem", async || {
+        (found(&service, "a").await == 2).then_some(())
+    })
+    .await;
+    assert_eq!(found(&service, "b").await, 0);
+    until("the move is over", async || {
+        let (_, shown) = service.get(&format!("/api/indexes/{}", id(&index))).await;
+        shown["moving"].is_null().then_some(())
+    })
+    .await;
+    let asked = pending(&service).await;
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0]["index_id"], other["id"], "{asked:?}");
+
+    // Agreed to for all.
+    let yes = [english[0], ("REBUILD_ON_CHANGE", "yes")];
+    service.restart(&yes).await;
+    until("it is found by the stem", async || {
+        (found(&service, "b").await == 2).then_some(())
+    })
+    .await;
+    assert_eq!(found(&service, "a").await, 2);
+    assert!(pending(&service).await.is_empty());
     service.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! The commands of the README's section for a real site, in its order, against a simulated site. The reader's shell is the
+//! The commands of the README: those of its demo, and those of its section for a real site, in its order, against a simulated site. The reader's shell is the
 //! real one; the program that was built stands in for `cargo run --release`, this test sends what `curl` would send.
 
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ impl Reader {
         let (mut url, mut headers, mut body) = (None, Vec::new(), None);
         while let Some(word) = words.next() {
             match word.as_str() {
-                "-s" => {}
+                "-s" | "-sN" => {}
                 "-H" => headers.push(self.expanded(&words.next().unwrap())),
                 "-d" => body = words.next(),
                 option if option.starts_with('-') => panic!("{option} in {command}"),
@@ -151,6 +151,25 @@ impl Reader {
         expanded
     }
 
+    /// Starts the demo, and waits until it says what to try.
+    async fn start_demo(&mut self, command: &str) {
+        let file = self.at("demo.log");
+        let log = std::fs::File::create(&file).unwrap();
+        let demo = self.shell(&format!("exec {command}")).stdout(log).spawn();
+        let mut program = Program {
+            child: demo.unwrap(),
+            base: String::new(),
+        };
+        program.base = until("the first sync of the demo is over", async || {
+            let said = read(&file);
+            let (_, address) = said.split_once(" serves at ")?;
+            let address = address.lines().next().map(str::to_owned);
+            address.filter(|_| said.contains("Ctrl-C ends it"))
+        })
+        .await;
+        self.service = Some(program);
+    }
+
     async fn start(&mut self, command: &str) {
         let log = std::fs::File::create(self.at("log")).unwrap();
         let service = self
@@ -171,13 +190,13 @@ impl Reader {
     }
 }
 
-/// The commands of a block, each on one line.
+/// The commands of a block, each on one line; what explains them is left out.
 fn commands(block: &str) -> Vec<String> {
     let lines = block.replace("\\\n", " ");
     lines
         .lines()
         .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .collect()
 }
 
@@ -253,6 +272,46 @@ async fn the_way_to_a_real_site_ends_with_an_answer_for_an_agent() {
         "{}",
         read(reader.at("log"))
     );
+}
+
+#[actix_web::test]
+async fn the_demo_answers_what_the_readme_asks_of_it() {
+    let readme = read("README.md");
+    let blocks = fenced(section(&readme, "Try it"), "sh");
+    let [demo, asking, suite] = &blocks[..] else {
+        panic!("the demo, what to ask of it, the suite: {blocks:#?}");
+    };
+    assert_eq!(commands(suite), ["cargo test --workspace"]);
+    let mut reader = Reader::new();
+    reader.start_demo(demo.trim()).await;
+    let mut answers = 0;
+    for command in commands(asking) {
+        let request = || reader.curl(&command);
+        if command.contains("-sN") {
+            let mut stream = request().send().await.unwrap();
+            let mut said = String::new();
+            while !said.contains("event: snapshot") {
+                let chunk = stream.chunk().await.unwrap();
+                said.push_str(&String::from_utf8_lossy(
+                    &chunk.unwrap_or_else(|| panic!("{said}")),
+                ));
+            }
+        } else if command.contains("/query") {
+            until("the new index answers", async || {
+                let (status, found) = answer(request()).await;
+                assert!(status.is_success(), "{command}: {status} {found}");
+                (found["results"].as_array().unwrap().len() == 3).then_some(())
+            })
+            .await;
+        } else {
+            let (status, said) = answer(request()).await;
+            assert!(status.is_success(), "{command}: {status} {said}");
+        }
+        answers += 1;
+    }
+    assert_eq!(answers, 4);
+    let demo = &mut reader.service.as_mut().unwrap().child;
+    assert!(terminate(demo).await.success());
 }
 
 #[test]

@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use domain::failure::FailureCause;
 use serde_json::{Value, json};
 use simulators::confluence::{Account, BadCredentials, ConfluenceSim};
+use simulators::llamacloud::LlamaCloudSim;
 use simulators::{Fault, Matcher, RetryAfter};
 
 use crate::process::{borrowed, program, text};
-use crate::support::{Service, assert_problem, pairs, site, start};
+use crate::support::{Service, assert_problem, pairs, site, start, start_program};
 
 /// Nobody waits longer for what is known at once: one more try, half a second later, on a slow machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -63,7 +65,7 @@ async fn no_index_is_made_for_nobody() {
 }
 
 /// What `doctor` prints, its exit code, and how long it takes.
-async fn doctor(service: &Service, extra: &[(&str, &str)]) -> (Option<i32>, String, Duration) {
+pub async fn doctor(service: &Service, extra: &[(&str, &str)]) -> (Option<i32>, String, Duration) {
     let settings: Vec<_> = pairs(&service.sim, &service.folder, extra)
         .into_iter()
         .collect();
@@ -100,7 +102,7 @@ async fn doctor_names_all_missing_scopes_at_once() {
     assert_eq!(
         access,
         [
-            &json!({"what": "access", "ok": true, "said": "spaces, pages, search, labels and restrictions, comments, \
+            &json!({"what": "access", "outcome": "ok", "said": "spaces, pages, search, labels and restrictions, comments, \
             inline comments, files, download of a file, names of people can be read"})
         ]
     );
@@ -140,6 +142,64 @@ async fn doctor_names_all_missing_scopes_at_once() {
     scopes.push("read:user:confluence");
     let (code, said, _) = scoped(&scopes).await;
     assert_eq!(code, Some(0), "{said}");
+}
+
+/// Failures of pages that the numbers tell, by reason; those that never happened are told as 0.
+async fn failures(service: &Service) -> Vec<(String, u64)> {
+    let (_, metrics) = service.get("/metrics").await;
+    let lines = metrics.as_str().unwrap().lines();
+    let prefix = "mcp_confluence_page_failures_total{reason=\"";
+    let told = lines.filter_map(|line| line.strip_prefix(prefix)?.split_once("\"} "));
+    told.map(|(reason, count)| (reason.to_owned(), count.parse().unwrap()))
+        .collect()
+}
+
+#[actix_web::test]
+async fn failures_are_counted_by_their_reason() {
+    let llama = LlamaCloudSim::builder().start().await.unwrap();
+    let account = [
+        ("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY),
+        ("LLAMA_CLOUD_BASE_URL", llama.base_url()),
+        ("LLAMA_CLOUD_INDEX_API", "v1"),
+    ];
+    let service = start_program(site(10), &account).await;
+    let before = failures(&service).await;
+    assert!(
+        before.len() == FailureCause::ALL.len() && before.iter().all(|(_, count)| *count == 0),
+        "{before:?}"
+    );
+    let truth = service.sim.truth();
+    let host = |n: usize| {
+        let title = format!("Host {n}");
+        truth.iter().find(|page| page.title == title).unwrap().id
+    };
+    let site = service.sim.site();
+    site.attach(host(1), "plan.txt", "text/plain", b"the plan");
+    let download = "/content/{id}/child/attachment/{attachmentId}/download";
+    service.sim.fail_always(download, Fault::Unauthorized);
+    llama.switches(|switches| {
+        for n in [2, 3] {
+            let id = format!("confluence-page-{}", host(n).0);
+            switches.failing_documents.insert(id);
+        }
+    });
+    let body = json!({"name": "N", "agent_id": "n", "confluence_spaces": ["OPS"], "include_attachments": true});
+    let (_, index) = service.post("/api/indexes/", body).await;
+    let run = service.over(&index).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["failed"]),
+        (&json!("partial"), &json!(3)),
+        "{run}"
+    );
+    let mut counted = failures(&service).await;
+    counted.retain(|(_, count)| *count > 0);
+    counted.sort_unstable();
+    let expected = [("confluence_refused", 1), ("store_failed", 2)];
+    assert_eq!(
+        counted,
+        expected.map(|(reason, count)| (reason.to_owned(), count))
+    );
+    service.stop().await;
 }
 
 #[actix_web::test]

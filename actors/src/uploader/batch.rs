@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::backoff::Backoff;
 use domain::document::Document;
+use domain::failure::FailureCause;
 use domain::holding::{Change, HoldingChange, Outcome};
 use domain::ports::retrieval::{BackendError, ItemOutcome};
 use domain::ports::store::OpenHolding;
@@ -188,7 +189,9 @@ impl Worker {
                 let outcome = match outcomes.next() {
                     Some(ItemOutcome::Accepted) if immediate => Outcome::Settled,
                     Some(ItemOutcome::Accepted) => Outcome::Accepted,
-                    Some(ItemOutcome::Refused(reason)) => self.failed(&row, reason),
+                    Some(ItemOutcome::Refused(reason)) => {
+                        self.failed(&row, FailureCause::StoreRefused, reason)
+                    }
                     // A short answer says nothing about the rest: those rows are sent again.
                     None => return of_row(&row, Change::Release),
                 };
@@ -228,10 +231,11 @@ impl Worker {
     }
 
     /// A row that failed is tried again by a later run.
-    pub(super) fn failed(&self, row: &OpenHolding, reason: String) -> Outcome {
+    pub(super) fn failed(&self, row: &OpenHolding, cause: FailureCause, reason: String) -> Outcome {
         let failures = u32::try_from(row.holding.attempts() + 1).unwrap_or(1);
         let wait = Backoff::PAGE.wait(failures, rand::random(), Duration::ZERO);
         Outcome::Failed {
+            cause,
             reason,
             next_try: self.shared.now() + wait,
         }

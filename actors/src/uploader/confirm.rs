@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::backoff::Backoff;
+use domain::failure::FailureCause;
 use domain::holding::{Flight, Outcome};
 use domain::ports::retrieval::BackendError;
 use domain::ports::store::OpenHolding;
@@ -83,7 +84,7 @@ impl Confirmation {
                 let outcome = if done.contains(&id) {
                     Outcome::Settled
                 } else if let Some(reason) = failed.remove(&id) {
-                    worker.failed(&row, reason)
+                    worker.failed(&row, FailureCause::StoreFailed, reason)
                 } else if is_overdue(&row, now, deadline) {
                     let what = match row.holding.want() {
                         Some(_) => "it was not searchable",
@@ -91,7 +92,7 @@ impl Confirmation {
                     };
                     let deadline = deadline.num_seconds();
                     let reason = format!("the store accepted it, but {what} after {deadline} s");
-                    worker.failed(&row, reason)
+                    worker.failed(&row, FailureCause::StoreLate, reason)
                 } else {
                     return None;
                 };

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::backoff::Backoff;
+use domain::failure::FailureCause;
 use domain::holding::Outcome;
 use domain::ports::retrieval::BackendError;
 use domain::ports::store::OpenHolding;
@@ -154,7 +155,7 @@ impl FailureTracker {
             .into_iter()
             .map(|(row, reason)| {
                 self.tries.remove(&row.page_id);
-                let failed = worker.failed(&row, reason);
+                let failed = worker.failed(&row, FailureCause::StoreUnavailable, reason);
                 worker.outcome(&row, failed)
             })
             .collect();

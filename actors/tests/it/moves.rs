@@ -6,6 +6,7 @@ use std::time::Duration;
 use actors::{FailAction, Failpoints, MOVE_FAILPOINTS};
 use domain::IndexId;
 use domain::index::{BackendKind, Index, IndexStatus};
+use domain::moving::OnChange;
 use domain::page::PageState;
 use domain::ports::store::SyncStore;
 use domain::run::{RunKind, RunStatus};
@@ -248,9 +249,19 @@ fn the_settings_ask_for_another_kind_of_object() {
         let mut bench = Bench::new().await;
         pages(&bench, 30).await;
         let index = bench.synced().await.id;
+        let first = bench.index(index).await.remote.unwrap().kind;
         bench
             .shelf
             .with(|shelf| shelf.object = Some("second_generation"));
+        // Nobody has agreed yet: it stays where it is.
+        bench.restart().await;
+        bench.wait(400).await;
+        let asks = bench.index(index).await;
+        assert_eq!((asks.moving, asks.remote.unwrap().kind), (None, first));
+        assert_eq!(bench.shelf.with(|shelf| shelf.documents.len()), 1);
+
+        bench.site.take_log();
+        bench.settings.on_change = OnChange::Rebuild;
         bench.restart().await;
         let now = settled(&bench, index).await;
         assert_eq!(now.remote.unwrap().kind, "second_generation");

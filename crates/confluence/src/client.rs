@@ -229,6 +229,6 @@ impl ContentSource for ConfluenceClient {
     }
 
     fn health(&self) -> SourceHealth {
-        self.transport.limiter.health()
+        self.transport.health()
     }
 }

@@ -11,7 +11,8 @@ use upstream::{ConfigError, Network, check_address, is_loopback};
 use url::Url;
 
 /// The gateway that scoped tokens need.
-const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
+/// Where Atlassian's gateway is, unless a setting says otherwise.
+pub const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
 
 /// Where Confluence is and how to behave towards it.
 #[derive(Clone)]

@@ -34,6 +34,6 @@ mod transport;
 mod wire;
 
 pub use client::ConfluenceClient;
-pub use config::ConfluenceConfig;
+pub use config::{ConfluenceConfig, GATEWAY};
 pub use retry::RetryPolicy;
 pub use upstream::ConfigError;

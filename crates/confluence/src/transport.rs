@@ -10,10 +10,11 @@ use std::time::Duration;
 use backon::Retryable as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::ports::source::{Cursor, SourceError};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use domain::ports::source::{Cursor, SourceError, SourceHealth};
 use domain::refusals::Pauses;
 use reqwest::ClientBuilder;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
+use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use upstream::probe::NO_ANSWER;
@@ -44,6 +45,8 @@ pub(crate) struct Transport {
     policy: RetryPolicy,
     max_bytes: usize,
     trails: Mutex<Trails>,
+    /// How far this machine's clock is ahead of the site's, by its last answer; one for all clients of the site.
+    clock_ahead: Arc<Mutex<Option<TimeDelta>>>,
 }
 
 /// One answer of a walk.
@@ -105,6 +108,7 @@ impl Transport {
             policy: config.retry,
             max_bytes: config.max_answer_bytes,
             trails: Mutex::default(),
+            clock_ahead: Arc::default(),
         })
     }
 
@@ -118,7 +122,31 @@ impl Transport {
             policy: self.policy.for_waiting(),
             max_bytes: self.max_bytes,
             trails: Mutex::default(),
+            clock_ahead: Arc::clone(&self.clock_ahead),
         }
+    }
+
+    /// How the site is doing, as far as its answers told.
+    pub fn health(&self) -> SourceHealth {
+        let ahead = self.clock_ahead.lock();
+        SourceHealth {
+            clock_ahead: *ahead.unwrap_or_else(PoisonError::into_inner),
+            ..self.limiter.health()
+        }
+    }
+
+    /// Compares the clocks, where an answer tells the time.
+    fn compare_clocks(&self, headers: &HeaderMap, now: DateTime<Utc>) {
+        let date = headers.get(DATE).and_then(|value| value.to_str().ok());
+        let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) else {
+            return;
+        };
+        let ahead = now.trunc_subsecs(0) - date.to_utc();
+        let mut known = self
+            .clock_ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Some(ahead);
     }
 
     /// The base of addresses for people: what the answer says, if that is an address.
@@ -360,7 +388,9 @@ impl Transport {
                 (outcome, Err(failure))
             }
             Ok(answer) => {
-                let limits = LimitHeaders::read(&answer.headers, chrono::Utc::now());
+                let now = Utc::now();
+                self.compare_clocks(&answer.headers, now);
+                let limits = LimitHeaders::read(&answer.headers, now);
                 let asked = Asked {
                     endpoint: call.endpoint,
                     what: &call.what,

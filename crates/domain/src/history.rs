@@ -98,6 +98,7 @@ pub fn noted(before: &Holding, change: &Change) -> Option<(PageChange, Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureCause;
     use crate::{Timestamp, WorkerId};
 
     #[test]
@@ -129,6 +130,7 @@ mod tests {
         // A store that finds at once what it accepts.
         send(&mut holding, Some("b"), &[Outcome::Settled]);
         let refused = Outcome::Failed {
+            cause: FailureCause::StoreRefused,
             reason: "too large".to_owned(),
             next_try: now,
         };

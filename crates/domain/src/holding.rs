@@ -5,6 +5,7 @@
 //! until the store says that it is done.
 
 use crate::content::ContentKind;
+use crate::failure::FailureCause;
 use crate::ids::{PageId, WorkerId};
 use crate::page::{PageState, Standing};
 use crate::{IndexId, Timestamp};
@@ -49,6 +50,8 @@ pub enum Outcome {
     },
     /// It failed in this run.
     Failed {
+        /// As numbers tell it.
+        cause: FailureCause,
         /// In words.
         reason: String,
         /// When a later run tries again.
@@ -415,7 +418,9 @@ impl Holding {
                 self.last_error = Some(reason.clone());
                 self.next_try_at = Some(*at);
             }
-            Outcome::Failed { reason, next_try } => {
+            Outcome::Failed {
+                reason, next_try, ..
+            } => {
                 self.attempts += 1;
                 self.failed_at = Some(now);
                 self.last_error = Some(reason.clone());
@@ -486,6 +491,7 @@ mod tests {
 
     fn failed() -> Outcome {
         Outcome::Failed {
+            cause: FailureCause::StoreRefused,
             reason: "refused".to_owned(),
             next_try: at(60),
         }

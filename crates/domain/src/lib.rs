@@ -4,7 +4,7 @@
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
 //!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`desired`] (what becomes of a page), [`holding`] (what a store object
 //!   is to hold and holds), [`vanish`] and [`guard`] (who may be removed),
-//!   [`links`] (which pages a document may name), [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave), [`share`] (who gets how much of what all share).
+//!   [`links`] (which pages a document may name), [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`failure`] (by which causes numbers tell of it), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave), [`share`] (who gets how much of what all share).
 //! * **Ports**, the traits that adapters implement: [`ports`].
 //!
 //! This crate must not know actix, HTTP, a database or the network; everything here is tested with plain values.
@@ -24,6 +24,7 @@ pub mod desired;
 pub mod disposition;
 pub mod document;
 pub mod event;
+pub mod failure;
 pub mod guard;
 pub mod history;
 pub mod holding;

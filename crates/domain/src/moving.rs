@@ -1,12 +1,18 @@
-//! Moving an index to another store object: which documents go there, and when it may take over.
+//! Moving an index to another store object: which documents go there, when it may take over, and whether a changed setting moves it.
 //!
 //! The object that answers now keeps answering until the new one finds everything that it could quote. The new one has
 //! holdings of its own, so that a move goes on where it stopped.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::content::ContentKind;
+use crate::cost::{self, CostEstimate, Price};
 use crate::holding::Have;
-use crate::index::{BackendKind, Remote};
+use crate::index::{BackendKind, Index, Remote};
 use crate::page::{PageRecord, Standing};
+use crate::ports::retrieval::RetrievalBackend;
 
 /// What the new object is to hold of a page: the hash of its document, or nothing. `hash` is that of its newest document, if
 /// what makes it is kept.
@@ -92,10 +98,119 @@ pub fn is_another(one: (BackendKind, &Remote), other: (BackendKind, &Remote)) ->
     one.0 != other.0 || one.1.kind != other.1.kind || one.1.id != other.1.id
 }
 
-/// Whether an index lives in another kind of object than the settings ask for by name.
+/// A setting that asks for another store object than the one an index lives in. Following it stores every document anew.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Outgrown {
+    /// The setting: `LLAMA_CLOUD_INDEX_API`, `SEARCH_LANGUAGE`.
+    pub setting: &'static str,
+    /// The value by which the object was made.
+    pub present: String,
+    /// The value that is set now.
+    pub wanted: String,
+}
+
+/// What is done at a start about an index that a changed setting asks to rebuild (`REBUILD_ON_CHANGE`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnChange {
+    /// It stays as it is, and the administrator is told what a rebuild would take.
+    #[default]
+    Ask,
+    /// It is rebuilt.
+    Rebuild,
+}
+
+/// A rebuild that waits for the administrator's word, and what it would take. Confluence is not asked for anything.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PendingRebuild {
+    /// Why.
+    #[serde(flatten)]
+    pub outgrown: Outgrown,
+    /// Documents that would be stored anew.
+    pub documents: i64,
+    /// Requests to the store, at least; 0 for the embedded one.
+    pub store_requests: i64,
+    /// What the store would bill, where that is known; null for one that bills nothing.
+    pub cost: Option<CostEstimate>,
+}
+
+impl PendingRebuild {
+    /// What storing so many documents would take, in a store with this price and so many documents a request (0: it needs none).
+    #[must_use]
+    pub fn new(outgrown: Outgrown, documents: i64, price: Option<&Price>, batch: i64) -> Self {
+        Self {
+            outgrown,
+            documents,
+            store_requests: match batch {
+                0 => 0,
+                batch => (documents + batch - 1) / batch,
+            },
+            cost: price.map(|price| cost::estimate(price, documents, 0)),
+        }
+    }
+}
+
+impl fmt::Display for PendingRebuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outgrown {
+            setting,
+            present,
+            wanted,
+        } = &self.outgrown;
+        write!(
+            f,
+            "{setting} asks for {wanted}, and the index was made with {present}: it goes on with that until you rebuild it, which stores \
+             {} documents anew",
+            self.documents
+        )?;
+        if self.store_requests > 0 {
+            let s = if self.store_requests == 1 { "" } else { "s" };
+            write!(f, " with {} request{s} to the store", self.store_requests)?;
+        }
+        if let Some(cost) = &self.cost {
+            write!(
+                f,
+                " for about {} credits (${}, {}, prices of {})",
+                cost.credits, cost.dollars, cost.product, cost.prices_as_of
+            )?;
+        }
+        f.write_str(" and asks Confluence for nothing")
+    }
+}
+
+/// How one agrees to a [`PendingRebuild`], and how one does not.
 #[must_use]
-pub fn is_outgrown(remote: Option<&Remote>, wanted: Option<&str>) -> bool {
-    matches!((remote, wanted), (Some(remote), Some(wanted)) if remote.kind != wanted)
+pub fn how_to_agree(index: &Index, pending: &PendingRebuild) -> String {
+    format!(
+        "to agree, rebuild it on the page, by `mcp-confluence sync --rebuild --agent {}` or by POST /api/indexes/{}/sync {{\"rebuild\": true}}; \
+         REBUILD_ON_CHANGE=yes agrees for all indexes. {}={} keeps all as it is",
+        index.settings.agent_id, index.id, pending.outgrown.setting, pending.outgrown.present
+    )
+}
+
+/// The rebuild that the settings of its store ask for of an index; none of one that moves already, or is paused.
+#[must_use]
+pub fn pending_rebuild(index: &Index, backend: &dyn RetrievalBackend) -> Option<PendingRebuild> {
+    if index.moving.is_some() || !index.settings.enabled {
+        return None;
+    }
+    let outgrown = backend.outgrown(index.remote.as_ref()?)?;
+    let capabilities = backend.capabilities();
+    // An embedded store is at hand: what it takes is searchable at once, and nothing is sent.
+    let batch = if capabilities.immediate {
+        0
+    } else {
+        i64::try_from(capabilities.max_batch_documents).unwrap_or(i64::MAX)
+    };
+    let price = backend.price(None);
+    let documents = index.document_count;
+    Some(PendingRebuild::new(
+        outgrown,
+        documents,
+        price.as_ref(),
+        batch,
+    ))
 }
 
 #[cfg(test)]
@@ -202,7 +317,37 @@ mod tests {
         assert!(!is_another((cloud, &old), (cloud, &same)));
         assert!(is_another((cloud, &old), (cloud, &other)));
         assert!(is_another((cloud, &old), (BackendKind::Local, &same)));
-        assert!(is_outgrown(Some(&old), Some("directory_index")));
-        assert!(!is_outgrown(Some(&old), None) && !is_outgrown(None, Some("pipeline")));
+    }
+
+    #[test]
+    fn a_rebuild_tells_what_it_takes() {
+        let outgrown = |setting, present: &str, wanted: &str| Outgrown {
+            setting,
+            present: present.to_owned(),
+            wanted: wanted.to_owned(),
+        };
+        let price = Price {
+            product: "directories".to_owned(),
+            credits_per_document: 3.0,
+            dollars_per_credit: 0.00125,
+            as_of: "2026-11-01".to_owned(),
+            basis: String::new(),
+        };
+        let cloud = outgrown("LLAMA_CLOUD_INDEX_API", "v1", "v2");
+        let told = PendingRebuild::new(cloud, 101, Some(&price), 50);
+        assert_eq!(
+            told.to_string(),
+            "LLAMA_CLOUD_INDEX_API asks for v2, and the index was made with v1: it goes on with that until you rebuild it, which stores \
+             101 documents anew with 3 requests to the store for about 303 credits ($0.3788, directories, prices of 2026-11-01) and asks \
+             Confluence for nothing"
+        );
+        let local = outgrown("SEARCH_LANGUAGE", "auto", "german");
+        let told = PendingRebuild::new(local, 7, None, 0);
+        assert_eq!((told.store_requests, &told.cost), (0, &None));
+        assert!(
+            told.to_string()
+                .ends_with("stores 7 documents anew and asks Confluence for nothing"),
+            "{told}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use domain::DocumentId;
 use domain::cost::Price;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
+use domain::moving::Outgrown;
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
@@ -19,8 +20,8 @@ use crate::config::{ConfigError, IndexApi, LlamaCloudConfig};
 use crate::http::Http;
 use crate::offers::{self, Generation, Offer};
 use crate::prices::Prices;
-use crate::v1::{self, Pipelines};
-use crate::v2::{self, Directories};
+use crate::v1::Pipelines;
+use crate::v2::Directories;
 
 /// A LlamaCloud account as a retrieval backend.
 pub struct LlamaCloud {
@@ -241,13 +242,19 @@ impl RetrievalBackend for LlamaCloud {
         BackendKind::LlamaCloud
     }
 
-    fn wanted_object(&self) -> Option<&'static str> {
-        match self.index_api {
-            IndexApi::V1 => Some(v1::KIND),
-            IndexApi::V2 => Some(v2::KIND),
+    fn outgrown(&self, remote: &Remote) -> Option<Outgrown> {
+        let wanted = match self.index_api {
+            IndexApi::V1 => Generation::Pipelines,
+            IndexApi::V2 => Generation::Directories,
             // Indexes stay where they are; only new ones follow what the account offers.
-            IndexApi::Auto => None,
-        }
+            IndexApi::Auto => return None,
+        };
+        let present = Generation::of(remote).filter(|present| *present != wanted)?;
+        Some(Outgrown {
+            setting: "LLAMA_CLOUD_INDEX_API",
+            present: present.setting().to_owned(),
+            wanted: wanted.setting().to_owned(),
+        })
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -26,6 +26,14 @@ impl Generation {
         }
     }
 
+    /// The value of the setting that asks for it.
+    pub(crate) const fn setting(self) -> &'static str {
+        match self {
+            Self::Pipelines => "v1",
+            Self::Directories => "v2",
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Pipelines => "pipelines (v1)",

@@ -1,6 +1,7 @@
 //! The port: async calls onto the blocking store.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -9,6 +10,7 @@ use diesel::sqlite::SqliteConnection;
 use domain::DocumentId;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
+use domain::moving::Outgrown;
 use domain::ports::embedding::Embedder;
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Background, Capabilities, IngestionReport, ItemOutcome,
@@ -23,6 +25,7 @@ use crate::filling;
 use crate::language::Languages;
 use crate::options::{LocalIndexOptions, Place};
 use crate::quantised::Quantised;
+use crate::schema;
 use crate::search::{self, Meant};
 use crate::spelling::Vocabularies;
 use crate::store::Store;
@@ -45,6 +48,8 @@ struct Inner {
     place: Place,
     options: LocalIndexOptions,
     languages: Languages,
+    /// The languages of collections that have others than the settings ask for.
+    otherwise: Mutex<HashMap<i64, Languages>>,
     vocabularies: Vocabularies,
     /// One writer at a time; the rest wait here without a thread.
     gate: tokio::sync::Mutex<()>,
@@ -58,8 +63,8 @@ struct Inner {
 }
 
 impl LocalIndex {
-    /// Opens or makes the index. Blocks: the first opening after a change of language, or of a file of the first format, reads
-    /// all text anew, which takes about as long as storing it did (`docs/benchmarks/search.md`).
+    /// Opens or makes the index. Blocks: the first opening of a file of the first format reads all text anew, which takes about as
+    /// long as storing it did (`docs/benchmarks/search.md`).
     ///
     /// # Errors
     /// When the file cannot be made, opened or read, or is of a newer release.
@@ -70,11 +75,33 @@ impl LocalIndex {
         let place = place.into();
         let languages = Languages::of(&options.language);
         let store = Store::open(&place, &options, &languages)?;
+        Self::over(store, place, options, languages)
+    }
+
+    /// Opens an index that is there for somebody who only looks: nothing is made or changed, and whatever would write fails.
+    ///
+    /// # Errors
+    /// [`LocalIndexError::Missing`] without such a file, [`LocalIndexError::Older`] and [`LocalIndexError::Newer`] for one of another
+    /// format; when it cannot be read.
+    pub fn open_existing(path: &Path, options: LocalIndexOptions) -> Result<Self, LocalIndexError> {
+        let languages = Languages::of(&options.language);
+        let store = Store::open_existing(path, &options)?;
+        Self::over(store, path.into(), options, languages)
+    }
+
+    fn over(
+        store: Store,
+        place: Place,
+        options: LocalIndexOptions,
+        languages: Languages,
+    ) -> Result<Self, LocalIndexError> {
+        let otherwise = schema::read_otherwise(&mut *store.reader()?, &languages)?;
         Ok(Self(Arc::new(Inner {
             store,
             place,
             options,
             languages,
+            otherwise: Mutex::new(otherwise),
             vocabularies: Vocabularies::default(),
             gate: tokio::sync::Mutex::new(()),
             trouble: Mutex::new(None),
@@ -217,6 +244,13 @@ impl LocalIndex {
     }
 }
 
+impl Inner {
+    /// The languages of a collection, where it has others than the settings ask for.
+    fn otherwise(&self, remote_id: &str) -> Option<Languages> {
+        lock(&self.otherwise).get(&remote_id.parse().ok()?).cloned()
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -234,6 +268,18 @@ fn remote(collection: &Collection) -> Remote {
 impl RetrievalBackend for LocalIndex {
     fn kind(&self) -> BackendKind {
         BackendKind::Local
+    }
+
+    fn outgrown(&self, remote: &Remote) -> Option<Outgrown> {
+        let present = self
+            .0
+            .otherwise(&remote.id)
+            .filter(|_| remote.kind == KIND)?;
+        Some(Outgrown {
+            setting: "SEARCH_LANGUAGE",
+            present: present.signature,
+            wanted: self.0.languages.signature.clone(),
+        })
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -291,13 +337,14 @@ impl RetrievalBackend for LocalIndex {
             .filter(|remote| remote.kind == KIND)
             .map(|remote| remote.id.clone());
         self.writing(move |inner| {
-            write::ensure(
-                &mut *inner.store.writer()?,
-                &spec,
-                known.as_deref(),
-                &inner.languages,
-            )
-            .map(|found| remote(&found))
+            let (connection, languages) = (&mut *inner.store.writer()?, &inner.languages);
+            let found = write::ensure(connection, &spec, known.as_deref(), languages)?;
+            let otherwise = || lock(&inner.otherwise);
+            if known.is_none() && otherwise().contains_key(&found.id) {
+                schema::read_anew(connection, found.id, languages)?;
+                otherwise().remove(&found.id);
+            }
+            Ok(remote(&found))
         })
         .await
     }
@@ -316,12 +363,9 @@ impl RetrievalBackend for LocalIndex {
         let (id, documents) = (remote.id.clone(), documents.to_vec());
         let outcomes = self
             .writing(move |inner| {
-                write::upsert(
-                    &mut *inner.store.writer()?,
-                    &id,
-                    &documents,
-                    &inner.languages,
-                )
+                let otherwise = inner.otherwise(&id);
+                let languages = otherwise.as_ref().unwrap_or(&inner.languages);
+                write::upsert(&mut *inner.store.writer()?, &id, &documents, languages)
             })
             .await;
         self.0.changed.notify_one();

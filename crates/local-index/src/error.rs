@@ -15,6 +15,24 @@ pub enum LocalIndexError {
         /// The cause.
         detail: String,
     },
+    /// There is no file, and whoever only looks makes none.
+    #[error("there is no embedded index {path}; the service makes it at its first start")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An older release wrote the file, and whoever only looks does not change it.
+    #[error(
+        "the embedded index at {path} has format {found}; the next start of the service brings it to format {known}"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The format found.
+        found: i64,
+        /// The format of this release.
+        known: i64,
+    },
     /// A newer release of this service wrote the file.
     #[error(
         "the embedded index at {path} has format {found}, this release knows up to {known}: use the newer release, or remove the file and sync again"

@@ -22,7 +22,8 @@ impl<P: AsRef<std::path::Path>> From<P> for Place {
 pub struct LocalIndexOptions {
     /// Languages whose words are also found by their stems: `auto` for all there are rules for, told apart passage by passage,
     /// or some by name (`english,german`). With any other, words are found as they stand. Chinese, Japanese, Korean and Thai are
-    /// found by neighbouring characters in any case. A change reads the stored chunks anew at the next opening.
+    /// found by neighbouring characters in any case. Objects that are there keep the languages that they were made with, until
+    /// they are made anew ([`RetrievalBackend::outgrown`](domain::ports::retrieval::RetrievalBackend::outgrown)).
     pub language: String,
     /// Searches that may run at once, each with a connection of its own.
     pub readers: u32,

@@ -1,5 +1,7 @@
 //! The tables, and the format number of the file.
 
+use std::collections::HashMap;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -252,35 +254,36 @@ struct UserVersion {
     user_version: i64,
 }
 
+/// The format of a file; 0 of one that has no tables yet.
+pub(crate) fn format(connection: &mut SqliteConnection) -> QueryResult<i64> {
+    let found = diesel::sql_query("PRAGMA user_version").get_result::<UserVersion>(connection)?;
+    Ok(found.user_version)
+}
+
 /// Makes the tables of a new file, and those of this format of an earlier one; refuses a file of a newer release
 /// (`Ok(Err(found))`).
 pub(crate) fn prepare(connection: &mut SqliteConnection) -> QueryResult<Result<(), i64>> {
-    connection.immediate_transaction(|connection| {
-        let found = diesel::sql_query("PRAGMA user_version")
-            .get_result::<UserVersion>(connection)?
-            .user_version;
-        match found {
-            0 => {
-                connection.batch_execute(CREATE)?;
-                connection.batch_execute(CREATE_LISTS)?;
-                connection.batch_execute(CREATE_VECTORS).map(Ok)
-            }
-            1 => {
-                let all: Vec<i64> = collections::table
-                    .select(collections::id)
-                    .load(connection)?;
-                for collection in all {
-                    connection
-                        .batch_execute(&format!("DROP TABLE IF EXISTS chunks_fts_{collection}"))?;
-                }
-                connection.batch_execute(FROM_1)?;
-                connection.batch_execute(CREATE_LISTS)?;
-                connection.batch_execute(CREATE_VECTORS).map(Ok)
-            }
-            2 => connection.batch_execute(CREATE_VECTORS).map(Ok),
-            FORMAT => Ok(Ok(())),
-            newer => Ok(Err(newer)),
+    connection.immediate_transaction(|connection| match format(connection)? {
+        0 => {
+            connection.batch_execute(CREATE)?;
+            connection.batch_execute(CREATE_LISTS)?;
+            connection.batch_execute(CREATE_VECTORS).map(Ok)
         }
+        1 => {
+            let all: Vec<i64> = collections::table
+                .select(collections::id)
+                .load(connection)?;
+            for collection in all {
+                connection
+                    .batch_execute(&format!("DROP TABLE IF EXISTS chunks_fts_{collection}"))?;
+            }
+            connection.batch_execute(FROM_1)?;
+            connection.batch_execute(CREATE_LISTS)?;
+            connection.batch_execute(CREATE_VECTORS).map(Ok)
+        }
+        2 => connection.batch_execute(CREATE_VECTORS).map(Ok),
+        FORMAT => Ok(Ok(())),
+        newer => Ok(Err(newer)),
     })
 }
 
@@ -295,29 +298,65 @@ const READING: i64 = 1;
 /// Documents that are read into one segment at most while lists are built anew.
 const READ_AT_ONCE: i64 = 200;
 
-/// Builds the lists anew of collections whose text was read otherwise; one transaction each, so that a stop in between is taken
-/// up at the next opening.
-pub(crate) fn follow(
+/// The languages by which the text of a collection was read, by its signature; `None` when it was read into other terms than this
+/// release reads, or by a release that did not note them.
+fn read_by(signature: &str) -> Option<&str> {
+    let (reading, languages) = signature.split_once(' ')?;
+    (reading.parse() == Ok(READING)).then_some(languages)
+}
+
+/// The collections whose text was read by other languages than these, each with its own.
+pub(crate) fn read_otherwise(
+    connection: &mut SqliteConnection,
+    languages: &Languages,
+) -> QueryResult<HashMap<i64, Languages>> {
+    let all: Vec<(i64, String)> = collections::table
+        .filter(collections::tokenizer.ne(signature(languages)))
+        .select((collections::id, collections::tokenizer))
+        .load(connection)?;
+    let own = |(id, signature): (i64, String)| Some((id, Languages::of(read_by(&signature)?)));
+    Ok(all.into_iter().filter_map(own).collect())
+}
+
+/// Builds the lists anew of collections that a release before this one read: by the languages by which it did, or by these where it did
+/// not note them. One transaction each, so that a stop in between is taken up at the next opening.
+pub(crate) fn follow_release(
     connection: &mut SqliteConnection,
     languages: &Languages,
 ) -> Result<(), LocalIndexError> {
-    let wanted = signature(languages);
-    let stale: Vec<i64> = collections::table
-        .filter(collections::tokenizer.ne(&wanted))
-        .select(collections::id)
+    let all: Vec<(i64, String)> = collections::table
+        .select((collections::id, collections::tokenizer))
         .load(connection)?;
-    for collection in stale {
-        tracing::info!(collection, languages = %languages.signature, "text is read anew into the embedded index");
-        connection.immediate_transaction(|connection| {
-            crate::segments::drop_all(connection, collection)?;
-            fill(connection, collection, languages)?;
-            crate::segments::merge_all(connection, collection)?;
-            diesel::update(collections::table.find(collection))
-                .set(collections::tokenizer.eq(&wanted))
-                .execute(connection)
-        })?;
+    for (collection, signature) in all {
+        if read_by(&signature).is_some() {
+            continue;
+        }
+        match signature.split_once(' ') {
+            Some((reading, own)) if reading.parse::<i64>().is_ok() => {
+                read_anew(connection, collection, &Languages::of(own))?;
+            }
+            _ => read_anew(connection, collection, languages)?,
+        }
     }
     Ok(())
+}
+
+/// Builds the lists of a collection anew from its chunks, by these languages; searchers find by the old ones until that is done.
+pub(crate) fn read_anew(
+    connection: &mut SqliteConnection,
+    collection: i64,
+    languages: &Languages,
+) -> Result<(), LocalIndexError> {
+    tracing::info!(collection, languages = %languages.signature, "text is read anew into the embedded index");
+    connection.immediate_transaction(|connection| {
+        crate::segments::drop_all(connection, collection)?;
+        fill(connection, collection, languages)?;
+        crate::segments::merge_all(connection, collection)?;
+        diesel::update(collections::table.find(collection))
+            .set(collections::tokenizer.eq(signature(languages)))
+            .execute(connection)?;
+        Ok(())
+    })
 }
 
 type Row = (i64, i64, String, String, String, String);

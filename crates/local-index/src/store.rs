@@ -44,6 +44,20 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Settings {
     }
 }
 
+/// Connections to one file, of which the first is tried when it is asked for.
+fn pool(url: &str, size: u32, settings: &'static str) -> Pool<Manager> {
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(1))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A file does not hang up.
+        .test_on_check_out(false)
+        .connection_timeout(BUSY)
+        .connection_customizer(Box::new(Settings(settings)))
+        .build_unchecked(Manager::new(url))
+}
+
 /// Connections to one file.
 pub(crate) struct Store {
     readers: Pool<Manager>,
@@ -51,7 +65,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes or checks its tables, and follows a change of language.
+    /// Opens the file, makes or checks its tables, and reads anew what an older release read otherwise.
     pub(crate) fn open(
         place: &Place,
         options: &LocalIndexOptions,
@@ -68,21 +82,9 @@ impl Store {
         if let Place::File(path) = place {
             private_files::create_database(path).map_err(|error| fail(error.to_string()))?;
         }
-        let pool = |size: u32, settings: &'static str| {
-            Pool::builder()
-                .max_size(size)
-                .min_idle(Some(1))
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A file does not hang up.
-                .test_on_check_out(false)
-                .connection_timeout(BUSY)
-                .connection_customizer(Box::new(Settings(settings)))
-                // The first connection is tried here, so that the true cause is told at once.
-                .build_unchecked(Manager::new(&url))
-        };
+        // The first connection is tried here, so that the true cause is told at once.
         Self::probe(&url).map_err(fail)?;
-        let writer = pool(1, WRITER);
+        let writer = pool(&url, 1, WRITER);
         let mut connection = writer.get().map_err(|error| fail(error.to_string()))?;
         schema::prepare(&mut connection)
             .map_err(|error| fail(error.to_string()))?
@@ -95,14 +97,50 @@ impl Store {
             // Only now: a file that is no index of ours is left as it is.
             private_files::make_database_private(path).map_err(|error| fail(error.to_string()))?;
         }
-        schema::follow(&mut connection, languages)?;
+        schema::follow_release(&mut connection, languages)?;
         drop(connection);
         // A database in memory belongs to its one connection.
         let readers = match place {
-            Place::File(_) => pool(options.readers.max(1), READER),
+            Place::File(_) => pool(&url, options.readers.max(1), READER),
             Place::Memory => writer.clone(),
         };
         Ok(Self { readers, writer })
+    }
+
+    /// Opens a file that is there, to read from it alone: nothing is made, checked or brought up to date.
+    pub(crate) fn open_existing(
+        path: &Path,
+        options: &LocalIndexOptions,
+    ) -> Result<Self, LocalIndexError> {
+        let path_of = || path.to_owned();
+        if !path.is_file() {
+            return Err(LocalIndexError::Missing { path: path_of() });
+        }
+        let fail = |detail: String| LocalIndexError::Open {
+            path: path_of(),
+            detail,
+        };
+        let url = path.to_string_lossy();
+        Self::probe(&url).map_err(fail)?;
+        let readers = pool(&url, options.readers.max(1), READER);
+        let mut connection = readers.get().map_err(|error| fail(error.to_string()))?;
+        let known = schema::FORMAT;
+        match schema::format(&mut connection).map_err(|error| fail(error.to_string()))? {
+            found if found < known => Err(LocalIndexError::Older {
+                path: path_of(),
+                found,
+                known,
+            }),
+            found if found > known => Err(LocalIndexError::Newer {
+                path: path_of(),
+                found,
+                known,
+            }),
+            _ => Ok(Self {
+                writer: readers.clone(),
+                readers,
+            }),
+        }
     }
 
     /// One connection outside the pools: r2d2 hides the reason for which it cannot connect.

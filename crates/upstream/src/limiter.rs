@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::adaptive::{AdaptiveLimit, LimitSettings, Signal};
-use domain::ports::source::SourceHealth;
+use domain::ports::source::{QuotaLeft, SourceHealth};
 use domain::quota::{QuotaPace, QuotaSeen};
 use domain::refusals::{MINUTE, Pauses, Refusals};
 use governor::Quota;
@@ -118,6 +118,8 @@ struct State {
     usual: HashMap<&'static str, Duration>,
     pushed_back_at: Option<Instant>,
     trouble: Option<String>,
+    /// What an answer told last of what is left of the quota, and when it is refilled.
+    left: Option<(u64, Instant)>,
 }
 
 impl State {
@@ -172,6 +174,7 @@ impl RateLimiter {
                 usual: HashMap::new(),
                 pushed_back_at: None,
                 trouble: None,
+                left: None,
             }),
         })
     }
@@ -320,6 +323,7 @@ impl RateLimiter {
     pub fn observe_quota(&self, seen: QuotaSeen) {
         let now = Instant::now();
         let mut state = self.lock();
+        state.left = Some((seen.remaining, now + seen.refill_in));
         let requests = state.requests;
         let between = state.pace.seen(seen, requests);
         if state.paced.is_none() {
@@ -348,15 +352,20 @@ impl RateLimiter {
     pub fn health(&self) -> SourceHealth {
         let state = self.lock();
         let now = Instant::now();
+        let at = |until: Instant| (until > now).then(|| chrono::Utc::now() + (until - now));
         SourceHealth {
             requests: state.requests,
             concurrency_limit: state.adaptive.limit(),
             in_flight: state.in_flight,
-            paused_until: state
-                .everything_until
-                .filter(|until| *until > now)
-                .map(|until| chrono::Utc::now() + (until - now)),
+            paused_until: state.everything_until.and_then(at),
             trouble: state.trouble.clone(),
+            quota: state.left.and_then(|(remaining, until)| {
+                Some(QuotaLeft {
+                    remaining,
+                    refilled_at: at(until)?,
+                })
+            }),
+            clock_ahead: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { action, el } from "./dom.js";
-import { badge } from "./words.js";
+import { CHECK, badge } from "./words.js";
 
 let account = null;
 /// What the last check of this visit found out: asking costs requests to Confluence, so that nobody does by the way.
@@ -25,7 +25,7 @@ export function show(root) {
   });
   root.append(
     el("h1", {}, "Checks"),
-    el("p", { class: "dim" }, "Settings, database, Confluence with every scope that the indexes need, and the stores. This asks Confluence and the stores for one item of a kind, and changes nothing."),
+    el("p", { class: "dim" }, "Settings, disk, network, database, Confluence with every scope that the indexes need, and the stores. This asks Confluence and the stores for one item of a kind, and changes nothing."),
     el("div", { class: "actions" }, again),
     slot, told, list,
     el("h2", {}, "Notices"),
@@ -38,13 +38,15 @@ export function show(root) {
     list.setAttribute("aria-busy", "true");
     try {
       const { items } = await api.doctor();
-      const bad = items.filter((item) => !item.ok);
+      const of = (outcome) => items.filter((item) => item.outcome === outcome);
+      const [bad, odd, good] = [of("failed"), of("warning"), of("ok")];
       const confluence = items.find((item) => item.what === "Confluence");
-      account = confluence?.ok ? confluence.said.replace(/^answers /, "") : null;
+      account = confluence?.outcome === "ok" ? confluence.said.replace(/^answers /, "") : null;
       // What is wrong stands first.
-      list.replaceChildren(...[...bad, ...items.filter((item) => item.ok)].map(({ what, ok, said }) =>
-        el("li", {}, el("b", {}, what), badge(ok ? ["Good", "good"] : ["Wrong", "bad"]), el("span", {}, said))));
-      told.textContent = bad.length ? `${bad.length} of ${items.length} checks found something wrong.` : `All ${items.length} checks are good.`;
+      list.replaceChildren(...[...bad, ...odd, ...good].map(({ what, outcome, said }) =>
+        el("li", {}, el("b", {}, what), badge(CHECK[outcome] || [outcome, "idle"]), el("span", {}, said))));
+      const found = [bad.length && `${bad.length} found something wrong`, odd.length && `${odd.length} found something to look at`].filter(Boolean);
+      told.textContent = found.length ? `Of ${items.length} checks ${found.join(", ")}.` : `All ${items.length} checks are good.`;
     } catch (error) {
       told.textContent = "";
       throw error;

@@ -76,6 +76,7 @@ function tasksOf(indexes, health) {
       add(4, "warn", "Confluence limits requests:", `everything waits until ${moment(confluence.paused_until)}.`);
     }
   }
+  for (const { index_id, name, said } of health?.pending_rebuilds || []) add(6, "warn", `“${name}” asks:`, `${said}.`, ofIndex(index_id), "Look");
   for (const index of indexes) {
     const reason = index.status_reason || index.last_run?.error?.detail || "";
     const href = ofIndex(index.id);
@@ -131,8 +132,9 @@ function serviceFacts(health, indexes) {
     confluence && ["Confluence requests", `${count(confluence.requests)} since the start · ${confluence.in_flight} of ${confluence.concurrency_limit} in flight`],
     confluence && ["Pauses", waits ? `waits until ${moment(confluence.paused_until)}` : "none",
       quiet ? ` · ${many(quiet, "index", "indexes")} paused by you` : ""],
+    confluence?.quota && ["Quota", `${count(confluence.quota.remaining)} points or requests left until ${moment(confluence.quota.refilled_at)}`],
     ...stores.map((store) => [`Store ${store.backend}`, store.description, store.requests ? ` · ${many(store.requests, "request")}` : ""]),
-    disk && ["Disk", `database ${bytes(disk.database_bytes)}, of that ${many(disk.bodies, "kept text")} in ${bytes(disk.bodies_bytes)}`],
+    disk && ["Disk", `database ${bytes(disk.database_bytes)}, of that ${many(disk.bodies, "kept text")} in ${bytes(disk.bodies_bytes)}${disk.free_bytes == null ? "" : `; ${bytes(disk.free_bytes)} free`}`],
   );
 }
 

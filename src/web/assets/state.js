@@ -14,6 +14,7 @@ export function show(root, index) {
   const { id } = index;
   const why = el("div");
   const moving = el("div");
+  const asks = el("div");
   const under = progress();
   const numbers = el("div");
   const spaces = el("ul", { class: "rows spaces-of", "aria-label": "Spaces" });
@@ -34,12 +35,23 @@ export function show(root, index) {
     ["Poll", "only what changed since the last run; the cheapest", action("Poll", {}, order({ full: false }))],
     ["Full check", "also re-checks every version and label by id, and asks again about removals that you refused", action("Full check", {}, order({ full: true }))],
     ["Dry run", "looks and says what would change, page by page, and what it would cost; changes nothing", action("Dry run", {}, order({ dry_run: true }))],
-    ["Rebuild", "fills the store anew from what is kept here; Confluence is asked for nothing, and the present one answers meanwhile", action("Rebuild", {}, async () => {
-      if (await sure("Rebuild this index?", "Every page is sent to the store once more, which may cost credits there. Answers go on meanwhile.", "Rebuild")) await order({ rebuild: true })();
-    })],
+    ["Rebuild", "fills the store anew from what is kept here; Confluence is asked for nothing, and the present one answers meanwhile", action("Rebuild", {}, rebuild)],
     ["Move", "to the other store, from what is kept here; the present one answers until the other is complete", action("Move…", {}, move)],
     ["Delete", "the pages leave the store; Confluence is not touched", action("Delete…", { class: "danger" }, remove)],
   ];
+  async function rebuild() {
+    const text = "Every page is sent to the store once more, which may cost credits there. Answers go on meanwhile.";
+    if (!(await sure("Rebuild this index?", text, "Rebuild"))) return;
+    await order({ rebuild: true })();
+    asks.replaceChildren();
+  }
+  // A changed setting waits for a word; what it takes is told where one gives it.
+  async function look() {
+    const { pending_rebuilds: all = [] } = await api.health();
+    const mine = all.find((one) => one.index_id === id);
+    const [button, slot] = action("Rebuild…", {}, rebuild);
+    asks.replaceChildren(...(mine ? [el("p", { class: "reason calm" }, `${mine.said}.`), el("div", { class: "actions" }, button), slot] : []));
+  }
   async function move() {
     const target = now().backend === "local" ? "llamacloud" : "local";
     const text = `Every page is sent to ${STORE[target]} from what is kept here. ${STORE[now().backend]} answers until that is complete.`;
@@ -56,7 +68,7 @@ export function show(root, index) {
   const [giveUp, giveUpSlot] = action("Give the move up", {}, async () => live.applyIndex(await api.changeIndex(id, { backend: now().backend })));
 
   root.append(
-    why, moving, giveUpSlot,
+    why, asks, moving, giveUpSlot,
     under.root,
     el("div", { class: "actions" }, syncNow, cancel, pause,
       el("details", { class: "more", "data-for": "editor" }, el("summary", { class: "button" }, "More"),
@@ -103,6 +115,7 @@ export function show(root, index) {
     }));
   }
   draw(index);
+  look().catch(() => {});
   // A run tells its own numbers; those of the index grow meanwhile.
   const timer = setInterval(async () => {
     if (isOpen(now()?.last_run)) await api.index(id).then(live.applyIndex, () => {});

@@ -44,6 +44,8 @@ export const CHANGE = {
   failed: ["Failed", "bad"],
 };
 
+export const CHECK = { ok: ["Good", "good"], warning: ["Look", "warn"], failed: ["Wrong", "bad"] };
+
 export const SPACE = { archived: "archived", vanished: "not visible any more", failing: "cannot be read", new: "not read yet" };
 
 export const STORE = { local: "embedded index", llamacloud: "LlamaCloud" };

@@ -286,10 +286,6 @@ impl RetrievalBackend for CountingBackend {
         self.real.kind()
     }
 
-    fn wanted_object(&self) -> Option<&'static str> {
-        self.real.wanted_object()
-    }
-
     fn capabilities(&self) -> Capabilities {
         self.real.capabilities()
     }
@@ -300,7 +296,7 @@ impl RetrievalBackend for CountingBackend {
         known: Option<&Remote>,
     ) -> Result<Remote, BackendError> {
         Ok(known.cloned().unwrap_or_else(|| Remote {
-            kind: self.real.wanted_object().unwrap_or("dry_run").to_owned(),
+            kind: "dry_run".to_owned(),
             id: "dry-run".to_owned(),
             name: format!("the store of {}", spec.agent),
             extra: None,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use domain::backoff::Backoff;
+use domain::failure::FailureCause;
 use domain::page::{PageRecord, Standing};
 use domain::ports::store::{DuePage, IndexState, StoreError};
 use domain::{PageId, Timestamp};
 
 use super::RunCtx;
+use crate::counters::failed_by;
 use crate::shared::Shared;
 use crate::stop::RunError;
 
@@ -63,7 +65,12 @@ pub(super) async fn unsettled(ctx: &RunCtx) -> Result<Vec<DuePage>, RunError> {
 }
 
 /// Records that pages could not be had, counts and names them.
-pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result<(), RunError> {
+pub(super) async fn failed(
+    ctx: &RunCtx,
+    ids: &[PageId],
+    cause: FailureCause,
+    reason: &str,
+) -> Result<(), RunError> {
     {
         let _rows = ctx.rows.lock().await;
         let mut records = ctx.store().pages_by_id(ctx.index(), ids).await?;
@@ -72,7 +79,7 @@ pub(super) async fn failed(ctx: &RunCtx, ids: &[PageId], reason: &str) -> Result
         }
         ctx.store().save_pages(&records, &[], Vec::new()).await?;
     }
-    tell(ctx, ids).await;
+    tell(ctx, ids, cause).await;
     Ok(())
 }
 
@@ -87,9 +94,13 @@ pub(super) fn fail(ctx: &RunCtx, record: &mut PageRecord, reason: String) {
 }
 
 /// Counts and names pages whose failure is recorded.
-pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId]) {
+pub(super) async fn tell(ctx: &RunCtx, ids: &[PageId], cause: FailureCause) {
     let count = i64::try_from(ids.len()).unwrap_or(0);
     ctx.counters.count(|counts| counts.failed += count);
+    // A dry run leaves no trace.
+    if !ctx.run.dry_run {
+        failed_by(cause, ids.len());
+    }
     ctx.shared
         .publish_failed((ctx.index(), ctx.run.id), &ctx.counters, ids)
         .await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
+use domain::moving::Outgrown;
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Capabilities, IngestionReport, ItemOutcome, RetrievalBackend,
     StoreSpec, StoredDocument,
@@ -161,8 +162,13 @@ impl RetrievalBackend for FakeRetrieval {
         self.kind
     }
 
-    fn wanted_object(&self) -> Option<&'static str> {
-        self.with(|shelf| shelf.object)
+    fn outgrown(&self, remote: &Remote) -> Option<Outgrown> {
+        let wanted = self.with(|shelf| shelf.object)?;
+        (remote.kind != wanted).then(|| Outgrown {
+            setting: "GENERATION",
+            present: remote.kind.clone(),
+            wanted: wanted.to_owned(),
+        })
     }
 
     fn capabilities(&self) -> Capabilities {

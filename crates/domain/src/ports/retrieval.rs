@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use crate::cost::Price;
 use crate::document::Document;
 use crate::index::{BackendKind, Remote};
+use crate::moving::Outgrown;
 use crate::ports::embedding::Embedder;
 use crate::query::{Found, RetrievalQuery};
 use crate::{AgentId, Disposition, DocumentId, IndexId};
@@ -132,9 +133,10 @@ pub trait RetrievalBackend: Send + Sync {
     /// Which one it is.
     fn kind(&self) -> BackendKind;
 
-    /// The kind of store object (`Remote::kind`) that the settings ask for by name; an index that lives in another kind is
-    /// to be moved. `None` where any kind will do.
-    fn wanted_object(&self) -> Option<&'static str> {
+    /// The setting, if there is one, that asks for another object than this one. The object serves and takes documents all the same,
+    /// as it was made; [`ensure`](Self::ensure) without a known object makes what the settings ask for. Makes no request.
+    fn outgrown(&self, remote: &Remote) -> Option<Outgrown> {
+        let _ = remote;
         None
     }
 
@@ -179,7 +181,8 @@ pub trait RetrievalBackend: Send + Sync {
     }
 
     /// Makes the store object of an index, or finds the one we made before. An object of that name that does not bear
-    /// our mark is not adopted: [`BackendError::NotOurs`].
+    /// our mark is not adopted: [`BackendError::NotOurs`]. A known object stays as it was made; without one, what is answered is as
+    /// the settings ask for now.
     async fn ensure(
         &self,
         spec: &StoreSpec,

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 use crate::comments::{CommentPlace, SourceComment};
 use crate::content::{
@@ -112,6 +113,19 @@ pub struct SourceHealth {
     pub paused_until: Option<Timestamp>,
     /// The last trouble, in words; cleared by a success.
     pub trouble: Option<String>,
+    /// What the last answer told of the quota; `None` as long as none told anything.
+    pub quota: Option<QuotaLeft>,
+    /// How far this machine's clock is ahead of the source's, by the date of its last answer (to the second); negative: behind.
+    pub clock_ahead: Option<TimeDelta>,
+}
+
+/// What is left of a quota that is refilled at a known time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuotaLeft {
+    /// Points or requests.
+    pub remaining: u64,
+    /// When all of it is there again.
+    pub refilled_at: Timestamp,
 }
 
 /// The optional parts whose access is to be checked beside what every index needs.

@@ -2,6 +2,7 @@
 
 use backend_conformance::samples::{Sample, question};
 use domain::IndexId;
+use domain::index::Remote;
 use domain::ports::retrieval::{ItemOutcome, RetrievalBackend, StoreSpec};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions, Place};
 
@@ -41,7 +42,7 @@ async fn what_was_stored_is_there_after_reopening() {
 }
 
 #[tokio::test]
-async fn a_change_of_language_rebuilds_from_the_stored_chunks() {
+async fn another_language_is_followed_by_what_is_made_anew_and_asked_for_by_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let (path, spec) = (folder.path().join("index.db"), spec());
     let sample = Sample::new(
@@ -53,19 +54,46 @@ async fn a_change_of_language_rebuilds_from_the_stored_chunks() {
     let mut by_setting = Vec::new();
     for name in ["english", "none", "auto", "english,german"] {
         let index = LocalIndex::open(&path, language(name)).unwrap();
-        let there = index.ensure(&spec, remote.as_ref()).await.unwrap();
-        if remote.is_none() {
-            index
-                .upsert(&there, &[sample.document(spec.index)])
-                .await
-                .unwrap();
+        let asked = async |there: &Remote| {
+            let mut found = Vec::new();
+            for text in ["hang", "hanging", "回滚手", "手册"] {
+                found.push(hits(&index, there, text).await);
+            }
+            found
+        };
+        match &remote {
+            None => {
+                let there = index.ensure(&spec, None).await.unwrap();
+                let document = sample.document(spec.index);
+                index.upsert(&there, &[document]).await.unwrap();
+                assert_eq!(index.outgrown(&there), None);
+                remote = Some(there);
+            }
+            Some(there) => {
+                // A known object stays as it was made, and so does what is stored in it.
+                assert_eq!(index.ensure(&spec, Some(there)).await.unwrap(), *there);
+                let (before, found) = by_setting.last().unwrap();
+                let outgrown = index.outgrown(there).unwrap();
+                assert_eq!(
+                    (outgrown.setting, &*outgrown.present, &*outgrown.wanted),
+                    ("SEARCH_LANGUAGE", *before, name)
+                );
+                assert_eq!(asked(there).await, *found);
+                let lamps = Sample::new("2", "Lamps", "Lamps are shining.");
+                let document = lamps.document(spec.index);
+                index.upsert(there, &[document]).await.unwrap();
+                let by_stem = hits(&index, there, "shine").await;
+                assert_eq!(by_stem, usize::from(*before != "none"), "{before}");
+                let id = lamps.document(spec.index).id;
+                index.delete(there, &[id]).await.unwrap();
+
+                // One that is made anew follows.
+                assert_eq!(index.ensure(&spec, None).await.unwrap(), *there);
+                assert_eq!(index.outgrown(there), None);
+            }
         }
-        let mut found = Vec::new();
-        for text in ["hang", "hanging", "回滚手", "手册"] {
-            found.push(hits(&index, &there, text).await);
-        }
+        let found = asked(remote.as_ref().unwrap()).await;
         by_setting.push((name, found));
-        remote = Some(there);
     }
     let expected = [
         ("english", [1, 1, 1, 1]),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
+use domain::failure::FailureCause;
 use domain::holding::{Change, Flight, Have, Holding, HoldingChange, Outcome};
 use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, RestrictedPages,
@@ -294,6 +295,7 @@ pub fn removal(outcome: Outcome) -> [Change; 2] {
 
 pub fn failed(reason: &str, next_try: DateTime<Utc>) -> Outcome {
     Outcome::Failed {
+        cause: FailureCause::StoreRefused,
         reason: reason.to_owned(),
         next_try,
     }

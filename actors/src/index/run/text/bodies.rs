@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use domain::PageId;
 use domain::change::{WithoutBody, without_body};
 use domain::content::ContentKind;
+use domain::failure::FailureCause;
 use domain::page::Standing;
 use domain::ports::source::{MAX_BATCH, SourceError};
 use domain::ports::store::BodyBrief;
@@ -178,7 +179,8 @@ async fn fetch(
             return Err(RunError::Source(error));
         }
         if !alone.is_empty() {
-            retry::failed(ctx, &alone, &format!("its body cannot be had: {error}")).await?;
+            let reason = format!("its body cannot be had: {error}");
+            retry::failed(ctx, &alone, (&error).into(), &reason).await?;
         }
     }
     Ok(())
@@ -213,6 +215,7 @@ async fn still_without(ctx: &RunCtx, answered: &HashMap<PageId, bool>) -> Result
         retry::failed(
             ctx,
             &left_out,
+            FailureCause::SourceMissing,
             "Confluence named it without its body; it is asked for again",
         )
         .await?;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
+use domain::failure::FailureCause;
 use domain::page::{CachedBody, CachedText, PageFacts};
 use domain::part::Part;
 use domain::{AccountId, PageId, SpaceId};
@@ -97,7 +98,7 @@ pub(crate) async fn note_failed(ctx: &RunCtx, bodies: &[Unconverted]) -> Result<
         }
         ctx.store().save_pages(&records, &[], Vec::new()).await?;
     }
-    retry::tell(ctx, &ids).await;
+    retry::tell(ctx, &ids, FailureCause::Unconverted).await;
     Ok(())
 }
 

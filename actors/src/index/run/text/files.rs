@@ -7,6 +7,7 @@ use attachment_text::{Limits, supports};
 use domain::PageId;
 use domain::content::ContentKind;
 use domain::document::markdown_hash;
+use domain::failure::FailureCause;
 use domain::guard::Passage;
 use domain::page::{CachedBody, CachedText, PageRecord, Standing};
 use domain::part::Part;
@@ -53,7 +54,7 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
     if refusals.load(Ordering::Relaxed) >= REFUSALS_IN_A_ROW {
         let reason =
             "Confluence refuses downloads, as others of this run showed; it is asked for again";
-        return retry::failed(ctx, &[id], reason).await;
+        return retry::failed(ctx, &[id], FailureCause::SourceRefused, reason).await;
     }
     if record.lost_reads >= MAX_LOST_READS && !ctx.shared.dropped_read(ctx.index(), &id) {
         // It took the process with it, or the process was ended meanwhile: nobody came back to say which.
@@ -86,7 +87,7 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
                     let reason = format!(
                         "Confluence or a proxy before it calls the file too large, although its announced size is within the limit: {detail}"
                     );
-                    retry::failed(ctx, &[id], &reason).await
+                    retry::failed(ctx, &[id], FailureCause::SourceTooLarge, &reason).await
                 }
                 SourceError::TooLarge { .. } => {
                     let reason = format!(
@@ -100,7 +101,10 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
                         "Confluence listed it and then did not give it; it is asked for again";
                     retry::postpone(ctx, &[id], reason).await
                 }
-                error => retry::failed(ctx, &[id], &format!("it cannot be fetched: {error}")).await,
+                error => {
+                    let reason = format!("it cannot be fetched: {error}");
+                    retry::failed(ctx, &[id], (&error).into(), &reason).await
+                }
             };
         }
     };
@@ -125,12 +129,12 @@ async fn one(ctx: &RunCtx, record: PageRecord, refusals: &AtomicU32) -> Result<(
             tracing::warn!(index = %ctx.index(), file = %id, reason, "a file could not be read; the others go on");
             let reason =
                 format!("version {version} of {id} could not be read: {reason}; it is tried again");
-            retry::failed(ctx, &[id], &reason).await
+            retry::failed(ctx, &[id], FailureCause::FileUnread, &reason).await
         }
         Ok(Err(Unread::Lost(reason))) => settle(ctx, &id, version, Err(left_alone(&reason))).await,
         Ok(Err(Unread::NotTried(reason))) => {
             count_read(ctx, &id, version, -1).await?;
-            retry::failed(ctx, &[id], &reason).await
+            retry::failed(ctx, &[id], FailureCause::FileUnread, &reason).await
         }
         Err(stopped) => {
             count_read(ctx, &id, version, -1).await?;

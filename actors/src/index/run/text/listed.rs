@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::change::{Change, compare, needs_body};
 use domain::content::{ContentKind, SourcePage};
+use domain::failure::FailureCause;
 use domain::page::{CachedBody, CachedText, PageFacts, PageRecord, PageState, Standing};
 use domain::{PageId, RunId};
 
@@ -128,7 +129,7 @@ pub(crate) async fn record(
     }
     ctx.counters.count(|counts| counts.fetched += fetched);
     if !failed.is_empty() {
-        retry::tell(ctx, &failed).await;
+        retry::tell(ctx, &failed, FailureCause::Unconverted).await;
     }
     ctx.shared.fail_point("after_page_saved");
     Ok(recorded)
