@@ -6,6 +6,7 @@
 mod answer;
 pub mod auth;
 mod bodies;
+pub mod changes;
 mod connection;
 pub mod doctor;
 pub mod events;
@@ -42,6 +43,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(runs::configure)
         .configure(query::configure)
         .configure(pages::configure)
+        .configure(changes::configure)
         .configure(tokens::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)

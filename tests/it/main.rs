@@ -7,6 +7,7 @@ mod attachments;
 #[path = "../attacks/mod.rs"]
 mod attacks;
 mod auth;
+mod changed;
 mod comments;
 mod deletion;
 mod events;

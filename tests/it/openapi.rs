@@ -235,6 +235,7 @@ async fn every_described_operation_is_there_and_every_route_of_the_contract_is_d
         "GET /api/indexes/{id}/pages/{page_id}/markdown",
         "GET /api/indexes/{id}/pages/{page_id}/passages",
         "POST /api/indexes/{id}/pages/{page_id}/retry",
+        "GET /api/indexes/{id}/changes",
         "GET /api/events",
         "GET /api/indexes/{id}/events",
         "GET /api/spaces",

@@ -45,6 +45,7 @@ pub mod refusals;
 pub mod run;
 pub mod schedule;
 pub mod scope;
+pub mod sections;
 pub mod share;
 pub mod sizes;
 pub mod token;

@@ -15,7 +15,7 @@ use crate::error::{Done, conflict, failed};
 use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, RunPageRow, SpaceRow};
 use crate::schema::{
     bodies, checkpoints, comments, holdings, index_spaces, people, remembered, run_pages,
-    synced_pages, told,
+    section_edits, synced_pages, told,
 };
 
 /// The connection.
@@ -211,6 +211,32 @@ pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<
         .on_conflict(told::index_id)
         .do_update()
         .set(take!(told: state))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_section_edit(
+    connection: &mut Conn,
+    (site, page): (i32, &str),
+    version: i32,
+    changes: &str,
+    now: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(section_edits::table)
+        .values((
+            section_edits::site_id.eq(site),
+            section_edits::page_id.eq(page),
+            section_edits::version.eq(version),
+            section_edits::at.eq(now),
+            section_edits::changes.eq(changes),
+        ))
+        .on_conflict((
+            section_edits::site_id,
+            section_edits::page_id,
+            section_edits::version,
+        ))
+        .do_update()
+        .set(take!(section_edits: at, changes))
         .execute(connection)?;
     Ok(())
 }

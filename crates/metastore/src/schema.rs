@@ -320,6 +320,16 @@ table! {
     }
 }
 
+table! {
+    section_edits (site_id, page_id, version) {
+        site_id -> Integer,
+        page_id -> Text,
+        version -> Integer,
+        at -> Timestamp,
+        changes -> Text,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

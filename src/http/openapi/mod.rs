@@ -16,8 +16,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    auth, doctor, events, health, hooks, indexes, metrics, notices, pages, query, routes, runs,
-    spaces, tokens,
+    auth, changes, doctor, events, health, hooks, indexes, metrics, notices, pages, query, routes,
+    runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -49,6 +49,7 @@ const HARMLESS: &[&str] = &["query_index"];
         runs::show_question,
         runs::cancel_run,
         runs::confirm_run,
+        changes::list_changes,
         pages::list_pages,
         pages::get_page,
         pages::retry_page,

@@ -24,6 +24,7 @@ use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
+use crate::sections::SectionEdit;
 use crate::token::Token;
 use crate::{
     AgentId, Disposition, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId,
@@ -307,6 +308,12 @@ pub trait QueryStore: Send + Sync {
     ) -> StoreResult<Option<PlacedPage>>;
     /// The kept text of pages; unknown ones are left out.
     async fn texts(&self, ids: &[PageId]) -> StoreResult<Vec<CachedText>>;
+    /// What versions of these pages that were taken in after a moment changed by heading, of each page by version.
+    async fn section_edits(
+        &self,
+        ids: &[PageId],
+        after: Timestamp,
+    ) -> StoreResult<Vec<SectionEdit>>;
     /// Every kept comment of some pages.
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Display names that are known: for mentions.
@@ -424,6 +431,9 @@ pub trait SyncStore: QueryStore {
         wanted: &[Wanted],
         bodies: Vec<CachedBody>,
     ) -> StoreResult<()>;
+    /// Keeps what versions of pages changed by heading; of each page the newest
+    /// [`KEPT_VERSIONS`](crate::sections::KEPT_VERSIONS) stay. They go with the page's body.
+    async fn note_section_edits(&self, edits: &[SectionEdit]) -> StoreResult<()>;
     /// The little of every page (containers and removed ones too) of a space.
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>>;
     /// Ids of pages in some states, in id order after `after`, at most `limit`.

@@ -18,6 +18,7 @@ pub(crate) mod page_sessions;
 pub(crate) mod pages;
 pub(crate) mod prune;
 pub(crate) mod runs;
+pub(crate) mod sections;
 pub(crate) mod sessions;
 pub(crate) mod sites;
 pub(crate) mod small;

@@ -15,6 +15,7 @@ mod moves;
 mod notices;
 mod pages;
 mod runs;
+mod sections;
 mod sessions;
 mod story;
 mod tokens;
