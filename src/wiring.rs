@@ -27,6 +27,7 @@ use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
 use crate::indexes_file;
 use crate::notify;
+use crate::questions::Questions;
 use crate::reading::ChildReader;
 use crate::settings::{Settings, SettingsError, Trouble};
 use crate::state::AppState;
@@ -417,8 +418,10 @@ impl App {
         let mut running = Running::start(&settings, Mode::Schedule).await?;
         let base_url = settings.base_url(address.port());
         let local_key = new_token().secret;
+        let store: Arc<dyn AdminStore> = Arc::new(running.store.clone());
+        let questions = Questions::new(store.clone(), settings.questions_kept_days);
         let state = AppState {
-            store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
+            store,
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
             backends: running.backends.clone(),
@@ -426,6 +429,7 @@ impl App {
             fairness: Arc::default(),
             settings: Arc::new(settings),
             polls_ahead: Default::default(),
+            questions: Arc::new(questions),
             file_trouble: Default::default(),
             shutdown: CancellationToken::new(),
             metrics,
@@ -438,6 +442,8 @@ impl App {
         })?;
         actix_web::rt::spawn(metrics::follow(state.clone()));
         actix_web::rt::spawn(notify::deliver(state.clone()));
+        let (questions, shutdown) = (state.questions.clone(), state.shutdown.clone());
+        actix_web::rt::spawn(async move { questions.follow(shutdown).await });
         if let Some(file) = state.settings.indexes_file.clone() {
             actix_web::rt::spawn(indexes_file::follow(state.clone(), file));
         }
@@ -492,6 +498,9 @@ impl App {
         let stopped = tokio::time::timeout(TIMEOUT, self.server.stop(true)).await;
         if stopped.is_err() {
             tracing::warn!("some requests did not finish in time");
+        }
+        if let Err(error) = self.state.questions.write().await {
+            tracing::warn!(%error, "the questions that found little were not written");
         }
         self.running.close().await;
     }

@@ -25,6 +25,7 @@ pub mod pages;
 pub mod placeholder;
 pub mod problem;
 pub mod query;
+pub mod questions;
 pub mod routes;
 pub mod runs;
 pub mod server;
@@ -42,6 +43,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(events::configure)
         .configure(runs::configure)
         .configure(query::configure)
+        .configure(questions::configure)
         .configure(pages::configure)
         .configure(changes::configure)
         .configure(tokens::configure)

@@ -278,6 +278,8 @@ pub struct Settings {
     pub backups: Option<BackupSettings>,
     /// How syncing goes about.
     pub sync: SyncSettings,
+    /// For how many days questions that found little are kept; `None`: none are.
+    pub questions_kept_days: Option<u32>,
     /// Indexes as code.
     pub indexes_file: Option<PathBuf>,
     /// Whom trouble is told.

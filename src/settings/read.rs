@@ -86,6 +86,7 @@ pub(super) fn settings(
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
+    let kept = reader.number("QUESTIONS_KEPT_DAYS", &raw.questions_kept_days, 0, 0..=365);
     let notices = notices(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
     let search_language = raw
@@ -126,6 +127,7 @@ pub(super) fn settings(
         database,
         backups,
         sync,
+        questions_kept_days: (kept > 0).then_some(kept),
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
         notices,
         search_language,

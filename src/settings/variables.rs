@@ -60,6 +60,7 @@ variables! {
     sync_retention_days,
     sync_rendered_pages_per_run,
     sync_skip_unneeded_facts,
+    questions_kept_days,
     verify_on_read,
     notify_webhook_url,
     notify_form,

@@ -75,7 +75,7 @@ async function state(base, name, hash, ready, made, more = async () => {}) {
 
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, questions, runsOf, pagesOf, hostile, tokensOf, picker, refusals];
+  const all = [hundred, underWay, trouble, questions, missed, runsOf, pagesOf, hostile, tokensOf, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };
@@ -174,6 +174,32 @@ async function questions(base) {
     assert.deepEqual(decisions, ["refuse", "accept", "refuse"]);
   });
   step("the guard's question has its pages, and both answers a way back");
+}
+
+async function missed(base) {
+  const one = (values) => ({ id: "a".repeat(32), question: "vacation days?", times: 12, first_asked_at: at(-9000), last_asked_at: at(-20), found: "unknown_words", unknown_words: ["vacation"], ...values });
+  let items = [one(), one({ id: "b".repeat(32), question: LONG, found: "nothing", unknown_words: [], times: 1 })];
+  const made = () => ({
+    answers: {
+      [`GET indexes/${ID}/questions`]: () => ({ json: { items, next_cursor: null, kept_days: 30 } }),
+      [`DELETE indexes/${ID}/questions/${"a".repeat(32)}`]: { status: 204 },
+      [`DELETE indexes/${ID}/questions`]: () => {
+        items = [];
+        return { status: 204 };
+      },
+    },
+  });
+  await state(base, "questions", "#/ask", (page) => page.getByText("Kept for 30 days").waitFor(), made, async (page) => {
+    assert.equal(await page.locator(".asked > li").count(), 2);
+    await page.getByRole("button", { name: "Forget: vacation days?" }).click();
+    await page.locator(".asked > li").nth(1).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Forget all questions" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Forget all" }).click();
+    await page.getByText("No question that found little is kept.").waitFor();
+  });
+  const off = () => ({ answers: { [`GET indexes/${ID}/questions`]: { json: { items: [], next_cursor: null, kept_days: null } } } });
+  await state(base, "questions-off", "#/ask", (page) => page.getByText("QUESTIONS_KEPT_DAYS").waitFor(), off);
+  step("questions that found little are listed and forgotten");
 }
 
 async function runsOf(base) {

@@ -26,6 +26,7 @@ mod oauth;
 mod openapi;
 mod probe;
 mod process;
+mod questions;
 mod readme;
 mod renamed;
 mod rendered;

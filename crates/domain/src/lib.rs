@@ -38,6 +38,7 @@ pub mod part;
 pub mod ports;
 pub mod problem;
 pub mod query;
+pub mod questions;
 pub mod quiet;
 pub mod quota;
 pub mod rank;

@@ -10,14 +10,15 @@ use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
     AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter, StoreResult,
 };
+use domain::questions::{Asked, Question};
 use domain::run::Run;
 use domain::token::Token;
 use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    bodies, events, guard, history, indexes, listing, notices, page_sessions, runs, sessions,
-    small, tokens,
+    bodies, events, guard, history, indexes, listing, notices, page_sessions, questions, runs,
+    sessions, small, tokens,
 };
 
 #[async_trait]
@@ -92,6 +93,32 @@ impl AdminStore for Metastore {
     async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>> {
         let filter = filter.clone();
         self.read(move |c| history::list(c, run, &filter)).await
+    }
+
+    async fn note_questions(&self, asked: &[Asked]) -> StoreResult<()> {
+        let asked = asked.to_vec();
+        self.write(move |c| questions::put(c, &asked)).await
+    }
+
+    async fn questions(
+        &self,
+        index: IndexId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Listed<Question>> {
+        let cursor = cursor.map(str::to_owned);
+        self.read(move |c| questions::of_index(c, index, cursor.as_deref(), limit))
+            .await
+    }
+
+    async fn delete_questions(&self, index: IndexId, id: Option<&str>) -> StoreResult<()> {
+        let id = id.map(str::to_owned);
+        self.write(move |c| questions::delete(c, index, id.as_deref()))
+            .await
+    }
+
+    async fn prune_questions(&self, before: Timestamp) -> StoreResult<()> {
+        self.write(move |c| questions::prune(c, before)).await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {

@@ -12,10 +12,10 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::{Done, conflict, failed};
-use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, RunPageRow, SpaceRow};
+use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow};
 use crate::schema::{
-    bodies, checkpoints, comments, holdings, index_spaces, people, remembered, run_pages,
-    section_edits, synced_pages, told,
+    bodies, checkpoints, comments, holdings, index_spaces, people, questions, remembered,
+    run_pages, section_edits, synced_pages, told,
 };
 
 /// The connection.
@@ -212,6 +212,22 @@ pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<
         .do_update()
         .set(take!(told: state))
         .execute(connection)?;
+    Ok(())
+}
+
+/// Times are added up; the wording stays that of the first time.
+pub(crate) fn put_questions(connection: &mut Conn, rows: &[QuestionRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(questions::table)
+            .values(batch)
+            .on_conflict((questions::index_id, questions::id))
+            .do_update()
+            .set((
+                questions::times.eq(questions::times + excluded(questions::times)),
+                take!(questions: last_asked_at, found, unknown_words),
+            ))
+            .execute(connection)?;
+    }
     Ok(())
 }
 

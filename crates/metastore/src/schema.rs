@@ -330,6 +330,19 @@ table! {
     }
 }
 
+table! {
+    questions (index_id, id) {
+        index_id -> Text,
+        id -> Text,
+        question -> Text,
+        times -> BigInt,
+        first_asked_at -> Timestamp,
+        last_asked_at -> Timestamp,
+        found -> Text,
+        unknown_words -> Text,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

@@ -16,8 +16,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    auth, changes, doctor, events, health, hooks, indexes, metrics, notices, pages, query, routes,
-    runs, spaces, tokens,
+    auth, changes, doctor, events, health, hooks, indexes, metrics, notices, pages, query,
+    questions, routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -49,6 +49,9 @@ const HARMLESS: &[&str] = &["query_index"];
         runs::show_question,
         runs::cancel_run,
         runs::confirm_run,
+        questions::list_questions,
+        questions::delete_questions,
+        questions::delete_question,
         changes::list_changes,
         pages::list_pages,
         pages::get_page,

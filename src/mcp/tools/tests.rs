@@ -745,6 +745,28 @@ async fn changes_are_grouped_and_dated() {
 }
 
 #[actix_web::test]
+async fn a_question_is_noted_of_the_indexes_that_answered_it_together() {
+    let mut kb = FakeKnowledge::small();
+    kb.indexes.push(index(2, "hr", &[("HR2", "People", 2)]));
+    let own: Vec<domain::IndexId> = kb.indexes.iter().map(|index| index.id).collect();
+    let ask = async |kb: &FakeKnowledge| {
+        kb.call("search_confluence", json!({"query": "vacation"}))
+            .await
+            .unwrap();
+        std::mem::take(&mut *kb.answered.lock().unwrap())
+    };
+    let together = vec![(own.clone(), "vacation".to_owned())];
+    assert_eq!(ask(&kb).await, together);
+    // One that Confluence itself answered, or did not answer, says nothing of the others.
+    let mut live = answer(vec![result("1", "Title", "text")]);
+    live.source = AnswerSource::Live;
+    kb.answers.insert(own[1], Ok(live));
+    assert_eq!(ask(&kb).await, []);
+    kb.answers.insert(own[1], Err(Trouble("down".into())));
+    assert_eq!(ask(&kb).await, []);
+}
+
+#[actix_web::test]
 async fn a_move_or_other_labels_are_an_edit_of_the_day_they_were_noticed() {
     let mut kb = FakeKnowledge::small();
     let mut moved = placed("1", "Moved one");

@@ -79,4 +79,8 @@ export const tokens = async (one) => (await call("GET", `${indexAt(one)}/tokens`
 export const createToken = (one, fields) => call("POST", `${indexAt(one)}/tokens`, fields);
 export const revokeToken = (one, token) => call("DELETE", `${indexAt(one)}/tokens/${id(token)}`);
 
+export const questions = (one, values) => call("GET", `${indexAt(one)}/questions${query(values)}`);
+export const forgetQuestion = (one, which) => call("DELETE", `${indexAt(one)}/questions/${id(which)}`);
+export const forgetQuestions = (one) => call("DELETE", `${indexAt(one)}/questions`);
+
 export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);

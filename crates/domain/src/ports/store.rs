@@ -23,6 +23,7 @@ use crate::page::{CachedBody, CachedText, Page, PageRecord, PageState, PlacedPag
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
+use crate::questions::{Asked, Question};
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::sections::SectionEdit;
 use crate::token::Token;
@@ -742,6 +743,21 @@ pub trait AdminStore: SyncStore {
     async fn inquiry(&self, index: IndexId) -> StoreResult<Option<Inquiry>>;
     /// What a run did page by page, by page id; at most [`KEPT_IN_A_RUN`](crate::history::KEPT_IN_A_RUN) for each change are kept.
     async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>>;
+
+    /// Counts questions that found little into the lists of their indexes; of each index the
+    /// [`KEPT`](crate::questions::KEPT) that were asked last stay. Indexes that are gone are passed over.
+    async fn note_questions(&self, asked: &[Asked]) -> StoreResult<()>;
+    /// Questions of an index that found little, asked last first.
+    async fn questions(
+        &self,
+        index: IndexId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Listed<Question>>;
+    /// Forgets one question of an index, or all of them.
+    async fn delete_questions(&self, index: IndexId, id: Option<&str>) -> StoreResult<()>;
+    /// Forgets questions that were asked last before this moment, of all indexes.
+    async fn prune_questions(&self, before: Timestamp) -> StoreResult<()>;
 
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;

@@ -17,6 +17,7 @@ pub(crate) mod objects;
 pub(crate) mod page_sessions;
 pub(crate) mod pages;
 pub(crate) mod prune;
+pub(crate) mod questions;
 pub(crate) mod runs;
 pub(crate) mod sections;
 pub(crate) mod sessions;

@@ -6,6 +6,7 @@ mod history;
 mod holding;
 mod index;
 mod page;
+mod question;
 mod run;
 
 pub(crate) use body::{BodyRow, TextRow};
@@ -14,4 +15,5 @@ pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
 pub(crate) use page::{Derived, PageRow};
+pub(crate) use question::QuestionRow;
 pub(crate) use run::RunRow;

@@ -14,6 +14,7 @@ mod lists;
 mod moves;
 mod notices;
 mod pages;
+mod questions;
 mod runs;
 mod sections;
 mod sessions;
