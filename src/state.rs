@@ -9,6 +9,7 @@ use domain::ports::store::AdminStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::evaluations::Due;
 use crate::http::auth::Authenticator;
 use crate::http::fairness::Fairness;
 use crate::http::hooks::Ahead;
@@ -37,6 +38,8 @@ pub struct AppState {
     pub polls_ahead: Ahead,
     /// Questions that found little.
     pub questions: Arc<Questions>,
+    /// Says that an evaluation may be due.
+    pub evaluation_due: Due,
     /// What is wrong with the file of indexes.
     pub file_trouble: FileTrouble,
     /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backups;
+use crate::evaluations;
 use crate::http::auth::{Authenticator, new_token};
 use crate::http::{metrics, server};
 use crate::indexes_file;
@@ -430,6 +431,7 @@ impl App {
             settings: Arc::new(settings),
             polls_ahead: Default::default(),
             questions: Arc::new(questions),
+            evaluation_due: Default::default(),
             file_trouble: Default::default(),
             shutdown: CancellationToken::new(),
             metrics,
@@ -442,6 +444,7 @@ impl App {
         })?;
         actix_web::rt::spawn(metrics::follow(state.clone()));
         actix_web::rt::spawn(notify::deliver(state.clone()));
+        actix_web::rt::spawn(evaluations::follow(state.clone()));
         let (questions, shutdown) = (state.questions.clone(), state.shutdown.clone());
         actix_web::rt::spawn(async move { questions.follow(shutdown).await });
         if let Some(file) = state.settings.indexes_file.clone() {

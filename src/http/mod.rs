@@ -9,6 +9,7 @@ mod bodies;
 pub mod changes;
 mod connection;
 pub mod doctor;
+pub mod evaluation;
 pub mod events;
 pub mod fairness;
 pub mod fields;
@@ -44,6 +45,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(runs::configure)
         .configure(query::configure)
         .configure(questions::configure)
+        .configure(evaluation::configure)
         .configure(pages::configure)
         .configure(changes::configure)
         .configure(tokens::configure)

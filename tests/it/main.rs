@@ -10,6 +10,7 @@ mod auth;
 mod changed;
 mod comments;
 mod deletion;
+mod evaluations;
 mod events;
 mod kills;
 mod leases;

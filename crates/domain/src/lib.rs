@@ -22,6 +22,7 @@ pub mod daily;
 pub mod desired;
 pub mod disposition;
 pub mod document;
+pub mod evaluation;
 pub mod event;
 pub mod guard;
 pub mod history;

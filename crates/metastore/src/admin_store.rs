@@ -1,6 +1,8 @@
 //! [`AdminStore`]: thin like `sync_store`.
 
 use async_trait::async_trait;
+use domain::daily::DailyAt;
+use domain::evaluation::{Evaluation, EvaluationResult};
 use domain::event::Event;
 use domain::guard::Inquiry;
 use domain::history::RunPage;
@@ -8,7 +10,8 @@ use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::notice::{Delivery, Notice};
 use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
-    AdminStore, DiskUse, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter, StoreResult,
+    AdminStore, DiskUse, EvaluationEnd, KnownSession, Listed, NewIndex, RunFilter, RunPageFilter,
+    StoreResult,
 };
 use domain::questions::{Asked, Question};
 use domain::run::Run;
@@ -17,8 +20,8 @@ use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    bodies, events, guard, history, indexes, listing, notices, page_sessions, questions, runs,
-    sessions, small, tokens,
+    bodies, evaluations, events, guard, history, indexes, listing, notices, page_sessions,
+    questions, runs, sessions, small, tokens,
 };
 
 #[async_trait]
@@ -119,6 +122,54 @@ impl AdminStore for Metastore {
 
     async fn prune_questions(&self, before: Timestamp) -> StoreResult<()> {
         self.write(move |c| questions::prune(c, before)).await
+    }
+
+    async fn evaluations(&self) -> StoreResult<Vec<Evaluation>> {
+        self.read(evaluations::all).await
+    }
+
+    async fn evaluation(&self, index: IndexId) -> StoreResult<Option<Evaluation>> {
+        self.read(move |c| evaluations::of_index(c, index)).await
+    }
+
+    async fn set_evaluation(
+        &self,
+        index: IndexId,
+        questions: &str,
+        schedule: Option<DailyAt>,
+    ) -> StoreResult<()> {
+        let (questions, now) = (questions.to_owned(), self.now());
+        self.write(move |c| evaluations::set(c, index, &questions, schedule, now))
+            .await
+    }
+
+    async fn want_evaluation(&self, index: IndexId) -> StoreResult<()> {
+        let now = self.now();
+        self.write(move |c| evaluations::want(c, index, now)).await
+    }
+
+    async fn delete_evaluation(&self, index: IndexId) -> StoreResult<()> {
+        self.write(move |c| evaluations::delete(c, index)).await
+    }
+
+    async fn end_evaluation(
+        &self,
+        index: IndexId,
+        set_at: Timestamp,
+        end: &EvaluationEnd,
+    ) -> StoreResult<()> {
+        let (end, now) = (end.clone(), self.now());
+        self.write(move |c| evaluations::end(c, (index, set_at), &end, now))
+            .await
+    }
+
+    async fn evaluation_results(
+        &self,
+        index: IndexId,
+        limit: usize,
+    ) -> StoreResult<Vec<EvaluationResult>> {
+        self.read(move |c| evaluations::results(c, index, limit))
+            .await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {

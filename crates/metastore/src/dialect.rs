@@ -12,10 +12,12 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::{Done, conflict, failed};
-use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow};
+use crate::rows::{
+    BodyRow, CommentRow, EvaluationRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow,
+};
 use crate::schema::{
-    bodies, checkpoints, comments, holdings, index_spaces, people, questions, remembered,
-    run_pages, section_edits, synced_pages, told,
+    bodies, checkpoints, comments, evaluations, holdings, index_spaces, people, questions,
+    remembered, run_pages, section_edits, synced_pages, told,
 };
 
 /// The connection.
@@ -211,6 +213,19 @@ pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<
         .on_conflict(told::index_id)
         .do_update()
         .set(take!(told: state))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What came of the questions before stays in the history; what is told of the last time goes.
+pub(crate) fn put_evaluation(connection: &mut Conn, row: &EvaluationRow) -> Done<()> {
+    diesel::insert_into(evaluations::table)
+        .values(row)
+        .on_conflict(evaluations::index_id)
+        .do_update()
+        .set(take!(evaluations:
+            questions, schedule, set_at, wanted_at, ran_at, error, unknown_pages, missed,
+        ))
         .execute(connection)?;
     Ok(())
 }

@@ -343,6 +343,29 @@ table! {
     }
 }
 
+table! {
+    evaluations (index_id) {
+        index_id -> Text,
+        questions -> Text,
+        schedule -> Nullable<Text>,
+        set_at -> Timestamp,
+        wanted_at -> Nullable<Timestamp>,
+        ran_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+        unknown_pages -> Text,
+        missed -> Text,
+    }
+}
+
+table! {
+    evaluation_results (index_id, at, kind) {
+        index_id -> Text,
+        at -> Timestamp,
+        kind -> Text,
+        figures -> Text,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

@@ -16,8 +16,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    auth, changes, doctor, events, health, hooks, indexes, metrics, notices, pages, query,
-    questions, routes, runs, spaces, tokens,
+    auth, changes, doctor, evaluation, events, health, hooks, indexes, metrics, notices, pages,
+    query, questions, routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -52,6 +52,11 @@ const HARMLESS: &[&str] = &["query_index"];
         questions::list_questions,
         questions::delete_questions,
         questions::delete_question,
+        evaluation::get_evaluation,
+        evaluation::set_evaluation,
+        evaluation::delete_evaluation,
+        evaluation::run_evaluation,
+        evaluation::list_evaluation_results,
         changes::list_changes,
         pages::list_pages,
         pages::get_page,

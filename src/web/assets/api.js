@@ -79,6 +79,12 @@ export const tokens = async (one) => (await call("GET", `${indexAt(one)}/tokens`
 export const createToken = (one, fields) => call("POST", `${indexAt(one)}/tokens`, fields);
 export const revokeToken = (one, token) => call("DELETE", `${indexAt(one)}/tokens/${id(token)}`);
 
+export const evaluation = async (one) => (await call("GET", `${indexAt(one)}/evaluation`)).evaluation;
+export const setEvaluation = (one, fields) => call("POST", `${indexAt(one)}/evaluation`, fields);
+export const runEvaluation = (one) => call("POST", `${indexAt(one)}/evaluation/run`);
+export const deleteEvaluation = (one) => call("DELETE", `${indexAt(one)}/evaluation`);
+export const evaluationResults = async (one) => (await call("GET", `${indexAt(one)}/evaluation/results`)).items;
+
 export const questions = (one, values) => call("GET", `${indexAt(one)}/questions${query(values)}`);
 export const forgetQuestion = (one, which) => call("DELETE", `${indexAt(one)}/questions/${id(which)}`);
 export const forgetQuestions = (one) => call("DELETE", `${indexAt(one)}/questions`);

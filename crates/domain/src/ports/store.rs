@@ -3,12 +3,14 @@
 //! **Rows first, messages second**: whatever must survive the process is written here before anybody is told. Each method is
 //! one transaction. Methods never wait for the network. The closure of a write finishes even when its caller is dropped.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
+use crate::daily::DailyAt;
+use crate::evaluation::{Evaluation, EvaluationResult, Figures};
 use crate::event::{Event, NewEvent};
 use crate::guard::Inquiry;
 use crate::history::{PageChange, RunPage};
@@ -691,6 +693,24 @@ pub struct Listed<T> {
     pub next_cursor: Option<String>,
 }
 
+/// What came of asking the questions of an evaluation.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EvaluationEnd {
+    /// No figures: why, in words.
+    Failed(String),
+    /// Figures.
+    Told {
+        /// Of all questions.
+        all: Figures,
+        /// Of each kind.
+        kinds: BTreeMap<String, Figures>,
+        /// Pages that questions name and the index does not hold.
+        unknown_pages: Vec<String>,
+        /// Questions that found no right page.
+        missed: Vec<String>,
+    },
+}
+
 /// What the disk holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DiskUse {
@@ -758,6 +778,36 @@ pub trait AdminStore: SyncStore {
     async fn delete_questions(&self, index: IndexId, id: Option<&str>) -> StoreResult<()>;
     /// Forgets questions that were asked last before this moment, of all indexes.
     async fn prune_questions(&self, before: Timestamp) -> StoreResult<()>;
+
+    /// What indexes are asked to see how well they answer: one an index at most.
+    async fn evaluations(&self) -> StoreResult<Vec<Evaluation>>;
+    /// That of one index.
+    async fn evaluation(&self, index: IndexId) -> StoreResult<Option<Evaluation>>;
+    /// Sets what an index is asked, in the place of what it was, and that it is asked now. The history stays.
+    async fn set_evaluation(
+        &self,
+        index: IndexId,
+        questions: &str,
+        schedule: Option<DailyAt>,
+    ) -> StoreResult<()>;
+    /// Notes that somebody wants an index asked now.
+    async fn want_evaluation(&self, index: IndexId) -> StoreResult<()>;
+    /// Forgets what an index is asked, and the history.
+    async fn delete_evaluation(&self, index: IndexId) -> StoreResult<()>;
+    /// Notes what came of asking the questions that were set at `set_at`; nothing where others were set meanwhile.
+    async fn end_evaluation(
+        &self,
+        index: IndexId,
+        set_at: Timestamp,
+        end: &EvaluationEnd,
+    ) -> StoreResult<()>;
+    /// What came of evaluations of an index, the newest first, at most `limit`; the newest
+    /// [`KEPT_RESULTS`](crate::evaluation::KEPT_RESULTS) are kept.
+    async fn evaluation_results(
+        &self,
+        index: IndexId,
+        limit: usize,
+    ) -> StoreResult<Vec<EvaluationResult>>;
 
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;

@@ -4,6 +4,7 @@ pub(crate) mod attachments;
 pub(crate) mod bodies;
 pub(crate) mod clock;
 pub(crate) mod comments;
+pub(crate) mod evaluations;
 pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod guard;

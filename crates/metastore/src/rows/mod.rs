@@ -2,6 +2,7 @@
 
 mod body;
 mod comment;
+mod evaluation;
 mod history;
 mod holding;
 mod index;
@@ -11,6 +12,7 @@ mod run;
 
 pub(crate) use body::{BodyRow, TextRow};
 pub(crate) use comment::{CommentBriefRow, CommentRow};
+pub(crate) use evaluation::EvaluationRow;
 pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};

@@ -5,6 +5,7 @@ mod bed;
 mod comments;
 mod concurrency;
 mod counts;
+mod evaluations;
 mod files;
 mod history;
 mod holdings;
