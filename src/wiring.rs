@@ -114,6 +114,7 @@ pub async fn backends(
     let mut backends = Backends::new();
     let options = LocalIndexOptions {
         language: settings.search_language.clone(),
+        decay_years: settings.rank_decay_years,
         ..LocalIndexOptions::default()
     };
     let mut local = LocalIndex::open(local_index_file(settings.database.path()), options)?;

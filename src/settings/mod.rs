@@ -286,6 +286,8 @@ pub struct Settings {
     pub notices: Option<NoticeSettings>,
     /// Languages by whose stems the embedded index finds words.
     pub search_language: String,
+    /// From how many years on without an edit a page counts less in the embedded index; `None`: age does not count.
+    pub rank_decay_years: Option<u32>,
     /// By whose vectors it looks for meaning.
     pub embeddings: Option<EmbeddingsSettings>,
     /// Proxy and certificate authority for everything that goes out.

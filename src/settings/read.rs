@@ -101,6 +101,7 @@ pub(super) fn settings(
             "must be auto, or languages by their English names, joined by commas (english,german), or none (words as they stand)",
         );
     }
+    let decay = reader.number("RANK_DECAY_YEARS", &raw.rank_decay_years, 0, 0..=50);
     let embeddings = embeddings(&raw, &mut reader);
     let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
@@ -131,6 +132,7 @@ pub(super) fn settings(
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
         notices,
         search_language,
+        rank_decay_years: (decay > 0).then_some(decay),
         embeddings,
         network: Network {
             proxy,

@@ -66,6 +66,7 @@ variables! {
     notify_form,
     notify_secret,
     search_language,
+    rank_decay_years,
     embeddings_url,
     embeddings_api_key,
     embeddings_model,

@@ -24,6 +24,9 @@ pub struct LocalIndexOptions {
     /// or some by name (`english,german`). With any other, words are found as they stand. Chinese, Japanese, Korean and Thai are
     /// found by neighbouring characters in any case. A change reads the stored chunks anew at the next opening.
     pub language: String,
+    /// Passages of pages that nobody modified for so many years count a little less, and never less than four fifths; `None`: age
+    /// does not count.
+    pub decay_years: Option<u32>,
     /// Searches that may run at once, each with a connection of its own.
     pub readers: u32,
 }
@@ -32,6 +35,7 @@ impl Default for LocalIndexOptions {
     fn default() -> Self {
         Self {
             language: "auto".to_owned(),
+            decay_years: None,
             readers: 4,
         }
     }
