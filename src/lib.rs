@@ -5,18 +5,20 @@
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
 //! * [`diagnosis`]: what `doctor` looks at. [`indexes_file`]: indexes as code.
-//! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`]: what their names
-//!   say.
+//! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`], [`questions`],
+//!   [`evaluations`]: what their names say.
 #![warn(missing_docs)]
 
 pub mod backups;
 pub mod cli;
 pub mod diagnosis;
+pub mod evaluations;
 pub mod http;
 pub mod indexes_file;
 pub mod mcp;
 pub mod notify;
 pub mod outgoing;
+pub mod questions;
 pub mod reading;
 pub mod settings;
 pub mod shutdown;

@@ -9,10 +9,12 @@ use domain::ports::store::AdminStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::evaluations::Due;
 use crate::http::auth::Authenticator;
 use crate::http::fairness::Fairness;
 use crate::http::hooks::Ahead;
 use crate::indexes_file::FileTrouble;
+use crate::questions::Questions;
 use crate::settings::Settings;
 
 /// The running service, as handlers see it. Cheap to clone behind `web::Data`.
@@ -34,6 +36,10 @@ pub struct AppState {
     pub fairness: Arc<Fairness>,
     /// Indexes of which Confluence told a change.
     pub polls_ahead: Ahead,
+    /// Questions that found little.
+    pub questions: Arc<Questions>,
+    /// Says that an evaluation may be due.
+    pub evaluation_due: Due,
     /// What is wrong with the file of indexes.
     pub file_trouble: FileTrouble,
     /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.

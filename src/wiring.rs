@@ -24,10 +24,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backups;
+use crate::evaluations;
 use crate::http::auth::{Authenticator, new_secret};
 use crate::http::{metrics, server};
 use crate::indexes_file;
 use crate::notify;
+use crate::questions::Questions;
 use crate::reading::ChildReader;
 use crate::settings::{Settings, SettingsError, Trouble};
 use crate::state::AppState;
@@ -136,6 +138,7 @@ pub fn local_index_to_look_at(settings: &Settings) -> Result<LocalIndex, LocalIn
 fn local_index_options(settings: &Settings) -> LocalIndexOptions {
     LocalIndexOptions {
         language: settings.search_language.clone(),
+        decay_years: settings.rank_decay_years,
         ..LocalIndexOptions::default()
     }
 }
@@ -442,8 +445,10 @@ impl App {
         let mut running = Running::start(&settings, Mode::Schedule).await?;
         let base_url = settings.base_url(address.port());
         let local_key = new_secret().secret;
+        let store: Arc<dyn AdminStore> = Arc::new(running.store.clone());
+        let questions = Questions::new(store.clone(), settings.questions_kept_days);
         let state = AppState {
-            store: Arc::new(running.store.clone()) as Arc<dyn AdminStore>,
+            store,
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
             backends: running.backends.clone(),
@@ -451,6 +456,8 @@ impl App {
             fairness: Arc::default(),
             settings: Arc::new(settings),
             polls_ahead: Default::default(),
+            questions: Arc::new(questions),
+            evaluation_due: Default::default(),
             file_trouble: Default::default(),
             shutdown: CancellationToken::new(),
             metrics,
@@ -463,6 +470,9 @@ impl App {
         })?;
         actix_web::rt::spawn(metrics::follow(state.clone()));
         actix_web::rt::spawn(notify::deliver(state.clone()));
+        actix_web::rt::spawn(evaluations::follow(state.clone()));
+        let (questions, shutdown) = (state.questions.clone(), state.shutdown.clone());
+        actix_web::rt::spawn(async move { questions.follow(shutdown).await });
         if let Some(file) = state.settings.indexes_file.clone() {
             actix_web::rt::spawn(indexes_file::follow(state.clone(), file));
         }
@@ -517,6 +527,9 @@ impl App {
         let stopped = tokio::time::timeout(TIMEOUT, self.server.stop(true)).await;
         if stopped.is_err() {
             tracing::warn!("some requests did not finish in time");
+        }
+        if let Err(error) = self.state.questions.write().await {
+            tracing::warn!(%error, "the questions that found little were not written");
         }
         self.running.close().await;
     }

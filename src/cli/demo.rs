@@ -124,6 +124,8 @@ fn settings(sim: &ConfluenceSim, folder: &Folder) -> Result<Settings, CliError> 
         ("DEFAULT_SYNC_INTERVAL_MINUTES", "1"),
         ("SYNC_SWEEP_INTERVAL_MINUTES", "1"),
         ("SYNC_CHECK_INTERVAL_SECONDS", "15"),
+        // Nobody's but whoever tries it, and gone with the folder.
+        ("QUESTIONS_KEPT_DAYS", "1"),
         ("RUST_LOG", log.as_str()),
     ]
     .into_iter()

@@ -7,18 +7,16 @@
 //!   answer: ["helm rollback"]              # words of which a passage of a right page is to hold any
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use clap::Args;
-use domain::ports::store::{PageFilter, QueryStore};
-use domain::query::{Answer, DEFAULT_ROOM, Filters, MAX_TOP_K, RetrievalQuery};
-use serde::{Deserialize, Serialize};
+use domain::evaluation::{Figures, Report, report};
+use domain::query::MAX_TOP_K;
 
 use super::engine_or_service::{EngineOrService, indexes};
 use super::table::table;
 use super::{CliError, CliResult, DONE, FAILED, Which, quiet_settings};
+use crate::evaluations;
 use crate::settings::Need;
 use crate::wiring::open_store;
 
@@ -53,58 +51,10 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-#[derive(Deserialize, Debug)]
-#[serde(deny_unknown_fields)]
-struct Question {
-    question: String,
-    pages: Vec<String>,
-    #[serde(default)]
-    kind: Option<String>,
-    #[serde(default)]
-    answer: Vec<String>,
-}
-
-/// How one question went.
-#[derive(Serialize, Debug)]
-struct Went {
-    question: String,
-    kind: Option<String>,
-    /// Place of the first right page, from 1.
-    rank: Option<usize>,
-    /// Place of the first passage that holds the answer; null also where none was given.
-    answer: Option<usize>,
-    #[serde(skip)]
-    answerable: bool,
-    first_page: Option<String>,
-    milliseconds: f64,
-}
-
-/// How some questions went.
-#[derive(Serialize, Debug, PartialEq)]
-struct Figures {
-    questions: usize,
-    recall: f64,
-    mrr: f64,
-    /// Of the questions that give an answer; null where none does.
-    answer: Option<f64>,
-    p50_milliseconds: f64,
-    p95_milliseconds: f64,
-}
-
-#[derive(Serialize, Debug)]
-struct Report {
-    k: u32,
-    all: Figures,
-    kinds: BTreeMap<String, Figures>,
-    /// Pages of the questions that the index does not hold: such a question cannot succeed by them.
-    unknown_pages: Vec<String>,
-    questions: Vec<Went>,
-}
-
 pub(super) async fn run(args: &EvalArgs) -> CliResult {
     let text = std::fs::read_to_string(&args.questions)
         .map_err(|error| CliError::usage(format!("{}: {error}", args.questions.display())))?;
-    let questions: Vec<Question> = serde_saphyr::from_str(&text)
+    let questions = evaluations::read(&text)
         .map_err(|error| CliError::usage(format!("{}: {error}", args.questions.display())))?;
     if questions.is_empty() {
         return Err(CliError::usage(format!(
@@ -119,10 +69,11 @@ pub(super) async fn run(args: &EvalArgs) -> CliResult {
         index: None,
     };
     let index = indexes(&store, &which).await?.remove(0);
-    let unknown_pages = unknown_pages(&store, index.id, &questions).await?;
+    let unknown_pages = evaluations::unknown_pages(&store, index.id, &questions).await?;
     drop(store);
     let through = EngineOrService::find(&settings).await?;
-    let went = ask_all(&through, &index, &questions, args.k).await;
+    let ask = async |query| through.query(&index, query).await;
+    let went = evaluations::ask_all(&questions, args.k, ask).await;
     through.stop().await;
     let report = report(args.k, went?, unknown_pages);
     if args.json {
@@ -156,125 +107,6 @@ fn missed(args: &EvalArgs, all: &Figures) -> Vec<String> {
         }
     };
     thresholds.into_iter().filter_map(below).collect()
-}
-
-/// The pages of the questions that no page of the index is, by id or title.
-async fn unknown_pages(
-    store: &impl QueryStore,
-    index: domain::IndexId,
-    questions: &[Question],
-) -> Result<Vec<String>, CliError> {
-    let mut wanted: BTreeSet<String> = questions
-        .iter()
-        .flat_map(|question| question.pages.iter().cloned())
-        .collect();
-    let mut filter = PageFilter {
-        shown: true,
-        limit: 500,
-        ..PageFilter::default()
-    };
-    loop {
-        let listed = store
-            .pages(index, &filter)
-            .await
-            .map_err(|error| CliError::failed(error.to_string()))?;
-        for page in &listed.items {
-            let record = &page.record;
-            wanted.retain(|name| !is_page(name, record.page_id.as_str(), &record.facts.title));
-        }
-        filter.cursor = listed.next_cursor;
-        if filter.cursor.is_none() || wanted.is_empty() {
-            return Ok(wanted.into_iter().collect());
-        }
-    }
-}
-
-fn is_page(name: &str, id: &str, title: &str) -> bool {
-    name == id || name.to_lowercase() == title.to_lowercase()
-}
-
-async fn ask_all(
-    through: &EngineOrService,
-    index: &domain::index::Index,
-    questions: &[Question],
-    k: u32,
-) -> Result<Vec<Went>, CliError> {
-    let mut all = Vec::with_capacity(questions.len());
-    for question in questions {
-        let query = RetrievalQuery {
-            text: question.question.clone(),
-            top_k: k,
-            filters: Filters::default(),
-            room: DEFAULT_ROOM,
-        };
-        let began = Instant::now();
-        let answer = through.query(index, query).await?;
-        all.push(went(
-            question,
-            &answer,
-            began.elapsed().as_secs_f64() * 1000.0,
-        ));
-    }
-    Ok(all)
-}
-
-fn went(question: &Question, answer: &Answer, milliseconds: f64) -> Went {
-    let mut pages: Vec<(&str, &str)> = Vec::new();
-    let mut place = None;
-    for (at, result) in answer.results.iter().enumerate() {
-        let page = (
-            result.page.page.id.as_str(),
-            result.page.page.title.as_str(),
-        );
-        if !pages.contains(&page) {
-            pages.push(page);
-        }
-        let text = result.text.to_lowercase();
-        let holds = question
-            .answer
-            .iter()
-            .any(|words| text.contains(&words.to_lowercase()));
-        if place.is_none() && holds && is_right(question, page) {
-            place = Some(at + 1);
-        }
-    }
-    Went {
-        question: question.question.clone(),
-        kind: question.kind.clone(),
-        rank: pages
-            .iter()
-            .position(|page| is_right(question, *page))
-            .map(|at| at + 1),
-        answer: place,
-        answerable: !question.answer.is_empty(),
-        first_page: pages.first().map(|(_, title)| (*title).to_owned()),
-        milliseconds,
-    }
-}
-
-fn is_right(question: &Question, (id, title): (&str, &str)) -> bool {
-    question.pages.iter().any(|name| is_page(name, id, title))
-}
-
-fn report(k: u32, questions: Vec<Went>, unknown_pages: Vec<String>) -> Report {
-    let mut kinds: BTreeMap<String, Vec<&Went>> = BTreeMap::new();
-    for went in &questions {
-        if let Some(kind) = &went.kind {
-            kinds.entry(kind.clone()).or_default().push(went);
-        }
-    }
-    let kinds = kinds
-        .into_iter()
-        .map(|(kind, some)| (kind, figures(&some)))
-        .collect();
-    let all = figures(&questions.iter().collect::<Vec<_>>());
-    Report {
-        k,
-        all,
-        kinds,
-        unknown_pages,
-        questions,
-    }
 }
 
 /// The report as a table, and what it comes to.
@@ -314,10 +146,12 @@ fn told(report: &Report) -> String {
 fn line(figures: &Figures, k: u32) -> String {
     let answer = figures
         .answer
-        .map_or_else(String::new, |share| format!(", answer in {k} {share:.3}"));
+        .map_or_else(String::new, |share| format!(", answer {share:.3}"));
     format!(
-        "{} questions, recall@{k} {:.3}, MRR {:.3}{answer}, p50 {:.1} ms, p95 {:.1} ms",
+        "{} questions, hit@1 {:.3}, hit@3 {:.3}, recall@{k} {:.3}, MRR {:.3}{answer}, p50 {:.1} ms, p95 {:.1} ms",
         figures.questions,
+        figures.hit_1,
+        figures.hit_3,
         figures.recall,
         figures.mrr,
         figures.p50_milliseconds,
@@ -325,44 +159,10 @@ fn line(figures: &Figures, k: u32) -> String {
     )
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "numbers of questions and places are small"
-)]
-fn figures(some: &[&Went]) -> Figures {
-    let count = some.len().max(1) as f64;
-    let answerable = some.iter().filter(|went| went.answerable).count();
-    let answered = some.iter().filter(|went| went.answer.is_some()).count();
-    let mut millis: Vec<f64> = some.iter().map(|went| went.milliseconds).collect();
-    millis.sort_by(f64::total_cmp);
-    Figures {
-        questions: some.len(),
-        recall: some.iter().filter(|went| went.rank.is_some()).count() as f64 / count,
-        // Not `sum`: of nothing that is -0.
-        mrr: some
-            .iter()
-            .filter_map(|went| went.rank)
-            .fold(0.0, |sum, rank| sum + 1.0 / rank as f64)
-            / count,
-        answer: (answerable > 0).then(|| answered as f64 / answerable as f64),
-        p50_milliseconds: percentile(&millis, 0.50),
-        p95_milliseconds: percentile(&millis, 0.95),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an index into a short list"
-)]
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let place = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use domain::evaluation::Went;
+
     use super::*;
 
     fn went(rank: Option<usize>, kind: Option<&str>, answer: Option<Option<usize>>) -> Went {
@@ -378,23 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn figures_count_finds_their_places_and_answers() {
+    fn a_report_tells_each_kind_and_what_no_question_can_find() {
         let all = [
             went(Some(1), Some("a"), Some(Some(1))),
             went(Some(2), Some("a"), Some(None)),
             went(None, Some("b"), None),
-            went(Some(4), None, None),
         ];
-        let report = report(8, all.into(), vec!["Gone".to_owned()]);
-        assert!((report.all.recall - 0.75).abs() < 1e-9);
-        assert!((report.all.mrr - (1.0 + 0.5 + 0.25) / 4.0).abs() < 1e-9);
-        assert_eq!(report.all.answer, Some(0.5));
-        let missing = &report.kinds["b"];
-        assert_eq!((missing.questions, missing.answer), (1, None));
-        assert_eq!(format!("{:.3}", missing.mrr), "0.000");
-        let told = told(&report);
+        let told = told(&report(8, all.into(), vec!["Gone".to_owned()]));
         assert!(
-            told.contains("a: 2 questions, recall@8 1.000, MRR 0.750, answer in 8 0.500"),
+            told.contains(
+                "a: 2 questions, hit@1 0.500, hit@3 1.000, recall@8 1.000, MRR 0.750, answer 0.500"
+            ),
             "{told}"
         );
         assert!(told.ends_with("no question can find them: Gone"), "{told}");
@@ -411,7 +205,7 @@ mod tests {
             min_mrr: Some(0.9),
             min_answer: Some(0.1),
         };
-        let all = figures(&[&went(Some(2), None, None)]);
+        let all = Figures::of(&[&went(Some(2), None, None)]);
         assert_eq!(
             missed(&args, &all),
             [

@@ -2,7 +2,7 @@
 //!
 //! `create`, `edit` and `delete` are orders to the running service, over REST: it asks Confluence for the spaces, knows what a change
 //! means for a run under way, and begins the next one; rows that another process wrote would be noticed late. So these need a
-//! service on this database. `list` and `pages` only read, and read the database, whether a service runs or not. `export` lists by
+//! service on this database. `list`, `pages` and `questions` only read, and read the database, whether a service runs or not. `export` lists by
 //! the database what may be shown, and takes each text from whoever answers questions (the service, or an engine of its own where
 //! none runs), so that each passes the same gate as an answer. None of them migrates a database.
 
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use domain::index::Index;
 use domain::page::{Page, PageState};
-use domain::ports::store::{PageFilter, QueryStore};
+use domain::ports::store::{AdminStore, PageFilter, QueryStore};
 use serde_json::{Map, Value, json};
 
 use super::engine_or_service::{EngineOrService, Service, indexes};
@@ -84,6 +84,14 @@ pub(super) enum IndexCommand {
         /// Only pages that stand so; one such option each, or separated by commas.
         #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
         states: Vec<String>,
+        /// Print JSON, as REST has it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the questions that found little in an index, asked last first (`QUESTIONS_KEPT_DAYS`).
+    Questions {
+        #[command(flatten)]
+        which: Which,
         /// Print JSON, as REST has it.
         #[arg(long)]
         json: bool,
@@ -234,6 +242,7 @@ pub(super) async fn run(command: IndexCommand) -> CliResult {
             states,
             json,
         } => pages(&which, &states, json).await,
+        IndexCommand::Questions { which, json } => questions(&which, json).await,
         IndexCommand::Export { which, folder } => export(&which, &folder).await,
     }
 }
@@ -318,6 +327,36 @@ async fn delete(which: &Which, yes: bool) -> CliResult {
         .delete(&format!("/api/indexes/{}", index.id))
         .await?;
     eprintln!("The index of {} is deleted.", index.settings.agent_id);
+    Ok(DONE)
+}
+
+async fn questions(which: &Which, as_json: bool) -> CliResult {
+    let settings = quiet_settings(Need::Local)?;
+    let index = one(&settings, which).await?;
+    let store = open_store(&settings)?;
+    // No index keeps more than one read takes.
+    let all = store.questions(index.id, None, BATCH).await?.items;
+    if as_json {
+        print_json(&all)?;
+        return Ok(DONE);
+    }
+    let rows: Vec<Vec<String>> = all
+        .into_iter()
+        .map(|one| {
+            vec![
+                one.times.to_string(),
+                one.last_asked_at.format("%Y-%m-%d").to_string(),
+                one.found.as_str().replace('_', " "),
+                one.question,
+                one.unknown_words.join(", "),
+            ]
+        })
+        .collect();
+    let head = ["times", "last", "found", "question", "in no page"];
+    super::print(&table(&head, &rows));
+    if settings.questions_kept_days.is_none() {
+        eprintln!("No question is kept: QUESTIONS_KEPT_DAYS says for how many days they are.");
+    }
     Ok(DONE)
 }
 

@@ -109,7 +109,7 @@ fn entry(
     // A new index is known by what was made of the request.
     let made = done_to.as_deref().filter(|_| action == "create_index");
     let index = id.filter(|_| of_index).or(made);
-    let subject = ["token_id", "page_id", "agent_id"]
+    let subject = ["token_id", "page_id", "question_id", "agent_id"]
         .iter()
         .find_map(|name| path.get(name))
         .or(id.filter(|_| !of_index))

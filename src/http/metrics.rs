@@ -2,6 +2,7 @@
 //! like are read when somebody asks.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, web};
+use domain::Timestamp;
+use domain::evaluation::EvaluationResult;
 use domain::event::EventKind;
 use domain::failure::FailureCause;
 use domain::index::IndexStatus;
@@ -47,6 +50,11 @@ const INDEXES: &str = "mcp_confluence_indexes";
 const DOCUMENTS: &str = "mcp_confluence_documents";
 const UNSETTLED: &str = "mcp_confluence_pages_unsettled";
 const SYNC_AGE: &str = "mcp_confluence_index_sync_age_seconds";
+const EVALUATION_HITS: &str = "mcp_confluence_evaluation_hit_ratio";
+const EVALUATION_RANK: &str = "mcp_confluence_evaluation_reciprocal_rank";
+const EVALUATION_ANSWERS: &str = "mcp_confluence_evaluation_answer_ratio";
+const EVALUATION_SLOW: &str = "mcp_confluence_evaluation_slowest_seconds";
+const EVALUATION_AGE: &str = "mcp_confluence_evaluation_age_seconds";
 const OUTBOX: &str = "mcp_confluence_outbox_rows";
 const OUTBOX_AGE: &str = "mcp_confluence_outbox_oldest_age_seconds";
 const RUNNING: &str = "mcp_confluence_runs_under_way";
@@ -350,6 +358,10 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
             now.timestamp() - open.oldest
         };
         of_indexes.put(OUTBOX_AGE, &agent, age);
+        let evaluated = state.store.evaluation_results(index.id, 1).await?;
+        if let Some(result) = evaluated.first() {
+            of_indexes.put_evaluation(&agent, result, now);
+        }
     }
     let engine = state.engine.status().await;
     let running = engine
@@ -396,7 +408,7 @@ async fn gather(state: &AppState) -> ApiResult<OfIndexes> {
 struct OfIndexes(BTreeMap<&'static str, String>);
 
 impl OfIndexes {
-    const HELP: [(&'static str, &'static str); 5] = [
+    const HELP: [(&'static str, &'static str); 10] = [
         (DOCUMENTS, "Documents, by index"),
         (
             UNSETTLED,
@@ -408,9 +420,47 @@ impl OfIndexes {
         ),
         (OUTBOX, "Pending changes of the store, by index and state"),
         (OUTBOX_AGE, "Age of the oldest pending change, by index"),
+        (
+            EVALUATION_HITS,
+            "Share of the questions of the last evaluation that found a right page within so many, by index",
+        ),
+        (
+            EVALUATION_RANK,
+            "Mean of one over the place of the first right page in the last evaluation, by index",
+        ),
+        (
+            EVALUATION_ANSWERS,
+            "Share of the questions of the last evaluation that found their answer in the first eight passages, by index",
+        ),
+        (
+            EVALUATION_SLOW,
+            "Time within which 95 of 100 answers of the last evaluation came, by index",
+        ),
+        (
+            EVALUATION_AGE,
+            "Seconds since the last evaluation, by index",
+        ),
     ];
 
-    fn put(&mut self, name: &'static str, labels: &str, value: i64) {
+    fn put_evaluation(&mut self, agent: &str, result: &EvaluationResult, now: Timestamp) {
+        let all = &result.all;
+        for (within, share) in [("1", all.hit_1), ("3", all.hit_3), ("10", all.hit_10)] {
+            let labels = format!("{agent},within=\"{within}\"");
+            self.put(EVALUATION_HITS, &labels, share);
+        }
+        self.put(EVALUATION_RANK, agent, all.mrr);
+        if let Some(share) = all.answer {
+            self.put(EVALUATION_ANSWERS, agent, share);
+        }
+        self.put(EVALUATION_SLOW, agent, all.p95_milliseconds / 1000.0);
+        self.put(
+            EVALUATION_AGE,
+            agent,
+            (now - result.at).num_seconds().max(0),
+        );
+    }
+
+    fn put(&mut self, name: &'static str, labels: &str, value: impl Display) {
         let lines = self.0.entry(name).or_default();
         lines.push_str(&format!("{name}{{{labels}}} {value}\n"));
     }

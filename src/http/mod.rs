@@ -7,8 +7,10 @@ mod answer;
 pub mod audit;
 pub mod auth;
 mod bodies;
+pub mod changes;
 mod connection;
 pub mod doctor;
+pub mod evaluation;
 pub mod events;
 pub mod fairness;
 pub mod fields;
@@ -26,6 +28,7 @@ pub mod pages;
 pub mod placeholder;
 pub mod problem;
 pub mod query;
+pub mod questions;
 pub mod routes;
 pub mod runs;
 pub mod server;
@@ -43,7 +46,10 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(events::configure)
         .configure(runs::configure)
         .configure(query::configure)
+        .configure(questions::configure)
+        .configure(evaluation::configure)
         .configure(pages::configure)
+        .configure(changes::configure)
         .configure(tokens::configure)
         .configure(keys::configure)
         .configure(audit::configure)

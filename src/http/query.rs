@@ -185,8 +185,12 @@ pub async fn query_index(
         )
         .with_header(header::RETRY_AFTER, "5")
     })?;
+    let text = query.text.clone();
     let answer = state.engine.search(index, query).await?;
     metrics::searched("rest", began.elapsed());
+    if !principal.is_admin() {
+        state.questions.note(&[index], &text, &answer);
+    }
     Ok(web::Json(answer))
 }
 

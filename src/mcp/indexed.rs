@@ -16,6 +16,7 @@ use super::caller::Reader;
 use super::knowledge::{FoundPage, KnowledgeBase, Trouble};
 use super::streamable::book::Notebook;
 use super::text::headings::headings;
+use crate::questions::Questions;
 use crate::state::AppState;
 
 /// How long the list of indexes may be used again. Pages are looked up anew each time, so nothing hidden gets out by this.
@@ -26,6 +27,7 @@ pub struct Indexed {
     store: Arc<dyn AdminStore>,
     engine: Engine,
     backends: Backends,
+    questions: Arc<Questions>,
     known: Mutex<Option<(Instant, Arc<[QueryTarget]>)>>,
 }
 
@@ -37,6 +39,7 @@ impl Indexed {
             store: state.store.clone(),
             engine: state.engine.clone(),
             backends: state.backends.clone(),
+            questions: state.questions.clone(),
             known: Mutex::new(None),
         }
     }
@@ -111,6 +114,10 @@ impl KnowledgeBase for Indexed {
             .search_or_live(index, query)
             .await
             .map_err(engine)
+    }
+
+    fn answered(&self, indexes: &[IndexId], question: &str, answer: &Answer) {
+        self.questions.note(indexes, question, answer);
     }
 
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble> {

@@ -50,6 +50,9 @@ pub trait KnowledgeBase: Send + Sync {
     /// The best passages of one index (or, where the index cannot answer, of Confluence itself).
     async fn search(&self, index: IndexId, query: RetrievalQuery) -> Result<Answer, Trouble>;
 
+    /// Takes note of a question that was answered from these indexes together, for those who look after the pages. Nobody waits.
+    fn answered(&self, indexes: &[IndexId], question: &str, answer: &Answer);
+
     /// A page with its text, if this index may quote it.
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble>;
 

@@ -279,6 +279,8 @@ pub struct Settings {
     pub backups: Option<BackupSettings>,
     /// How syncing goes about.
     pub sync: SyncSettings,
+    /// For how many days questions that found little are kept; `None`: none are.
+    pub questions_kept_days: Option<u32>,
     /// Indexes as code.
     pub indexes_file: Option<PathBuf>,
     /// Whom trouble is told.
@@ -287,6 +289,8 @@ pub struct Settings {
     pub search_language: String,
     /// Whether an index is rebuilt when a setting asks for another store object than it has.
     pub on_change: OnChange,
+    /// From how many years on without an edit a page counts less in the embedded index; `None`: age does not count.
+    pub rank_decay_years: Option<u32>,
     /// By whose vectors it looks for meaning.
     pub embeddings: Option<EmbeddingsSettings>,
     /// Proxy and certificate authority for everything that goes out.

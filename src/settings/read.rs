@@ -87,6 +87,7 @@ pub(super) fn settings(
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
+    let kept = reader.number("QUESTIONS_KEPT_DAYS", &raw.questions_kept_days, 0, 0..=365);
     let notices = notices(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
     let search_language = raw
@@ -108,6 +109,7 @@ pub(super) fn settings(
             &[("ask", OnChange::Ask), ("yes", OnChange::Rebuild)],
         )
         .unwrap_or_default();
+    let decay = reader.number("RANK_DECAY_YEARS", &raw.rank_decay_years, 0, 0..=50);
     let embeddings = embeddings(&raw, &mut reader);
     let proxy = reader.parsed::<Url>(
         "HTTPS_PROXY",
@@ -134,10 +136,12 @@ pub(super) fn settings(
         database,
         backups,
         sync,
+        questions_kept_days: (kept > 0).then_some(kept),
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
         notices,
         search_language,
         on_change,
+        rank_decay_years: (decay > 0).then_some(decay),
         embeddings,
         network: Network {
             proxy,

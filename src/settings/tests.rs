@@ -418,6 +418,36 @@ fn what_is_probably_miswritten_is_told_whatever_it_begins_with() {
 }
 
 #[test]
+fn age_counts_only_where_somebody_says_from_when_on() {
+    let (unset, _) = Settings::from_pairs(&pairs(&[FOUR]), Need::Serve).unwrap();
+    assert_eq!(unset.rank_decay_years, None);
+    let set = [("RANK_DECAY_YEARS", "3")];
+    let (set, _) = Settings::from_pairs(&pairs(&[FOUR, &set]), Need::Serve).unwrap();
+    assert_eq!(set.rank_decay_years, Some(3));
+    let bad = [("RANK_DECAY_YEARS", "-1")];
+    assert_eq!(troubles(&[FOUR, &bad], Need::Serve), ["RANK_DECAY_YEARS"]);
+}
+
+#[test]
+fn questions_are_kept_only_where_somebody_says_for_how_long() {
+    let kept = |days: &str| {
+        let pairs = pairs(&[FOUR, &[("QUESTIONS_KEPT_DAYS", days)]]);
+        Settings::from_pairs(&pairs, Need::Serve)
+            .unwrap()
+            .0
+            .questions_kept_days
+    };
+    let (unset, _) = Settings::from_pairs(&pairs(&[FOUR]), Need::Serve).unwrap();
+    assert_eq!(unset.questions_kept_days, None);
+    assert_eq!((kept("0"), kept("30")), (None, Some(30)));
+    let bad = [("QUESTIONS_KEPT_DAYS", "366")];
+    assert_eq!(
+        troubles(&[FOUR, &bad], Need::Serve),
+        ["QUESTIONS_KEPT_DAYS"]
+    );
+}
+
+#[test]
 fn backups_and_the_token_of_collectors_are_checked() {
     let good = [
         ("BACKUP_SCHEDULE", "03:00 Europe/Berlin"),

@@ -113,7 +113,7 @@ async function checks(base) {
 
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, asks, checks, questions, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
+  const all = [hundred, underWay, trouble, asks, checks, questions, evaluations, missed, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };
@@ -212,6 +212,62 @@ async function questions(base) {
     assert.deepEqual(decisions, ["refuse", "accept", "refuse"]);
   });
   step("the guard's question has its pages, and both answers a way back");
+}
+
+async function evaluations(base) {
+  const figures = (mrr) => ({ questions: 81, hit_1: mrr - 0.1, hit_3: mrr, hit_10: mrr + 0.1, recall: mrr + 0.2, mrr, answer: null, p50_milliseconds: 1.2, p95_milliseconds: 14 });
+  const results = Array.from({ length: 30 }, (_, n) => ({ at: at(-1440 * n), all: figures(0.7 - n / 100), kinds: { runbooks: figures(0.5), [LONG.slice(0, 60)]: figures(0.4) } }));
+  const set = { questions: "- question: q\n  pages: [x]\n", schedule: "03:00 Europe/Berlin", set_at: at(-9000), waiting: false, next_at: at(600), ran_at: at(-1), error: null, unknown_pages: [LONG], missed: ["vacation days", LONG] };
+  const made = (evaluation, items) => () => ({
+    answers: {
+      [`GET indexes/${ID}/evaluation`]: { json: { evaluation } },
+      [`GET indexes/${ID}/evaluation/results`]: list(items),
+      [`POST indexes/${ID}/evaluation`]: problem(422, "invalid_field", "A field is bad.", [{ field: "questions", message: "line 2: it is a list" }]),
+      [`POST indexes/${ID}/evaluation/run`]: { status: 202, json: { ...set, waiting: true } },
+    },
+  });
+  await state(base, "evaluation", `#/index/${ID}/evaluation`, (one) => one.getByRole("img", { name: /^MRR of 30 evaluations, from 0\.410 to 0\.700$/ }).waitFor(), made(set, results), async (one, asked) => {
+    assert.equal(await one.locator("tbody tr").count(), 30);
+    await one.getByText("Found no right page last time: 2").click();
+    await one.getByText("vacation days").waitFor();
+    await one.getByRole("button", { name: "Evaluate now", exact: true }).click();
+    await one.getByText("Questions and time").click();
+    await one.getByRole("button", { name: "Replace and evaluate now" }).click();
+    await one.locator('.error[data-for="questions"]').filter({ hasText: "line 2" }).waitFor();
+    await sound(one, "evaluation-open");
+    const posted = asked.filter(({ method }) => method === "POST");
+    assert.deepEqual(posted.map(({ path }) => path), [`indexes/${ID}/evaluation/run`, `indexes/${ID}/evaluation`]);
+    assert.equal(posted[1].body.schedule, "03:00 Europe/Berlin");
+  });
+  await state(base, "evaluation-none", `#/index/${ID}/evaluation`, (one) => one.getByRole("button", { name: "Set and evaluate now" }).waitFor(), made(null, []));
+  await state(base, "evaluation-failed", `#/index/${ID}/evaluation`, (one) => one.getByText("the store is down").waitFor(), made({ ...set, error: "the store is down" }, results.slice(0, 1)));
+  step("an evaluation has its history, its misses and a way to change it");
+}
+
+async function missed(base) {
+  const one = (values) => ({ id: "a".repeat(32), question: "vacation days?", times: 12, first_asked_at: at(-9000), last_asked_at: at(-20), found: "unknown_words", unknown_words: ["vacation"], ...values });
+  let items = [one(), one({ id: "b".repeat(32), question: LONG, found: "nothing", unknown_words: [], times: 1 })];
+  const made = () => ({
+    answers: {
+      [`GET indexes/${ID}/questions`]: () => ({ json: { items, next_cursor: null, kept_days: 30 } }),
+      [`DELETE indexes/${ID}/questions/${"a".repeat(32)}`]: { status: 204 },
+      [`DELETE indexes/${ID}/questions`]: () => {
+        items = [];
+        return { status: 204 };
+      },
+    },
+  });
+  await state(base, "questions", "#/ask", (page) => page.getByText("Kept for 30 days").waitFor(), made, async (page) => {
+    assert.equal(await page.locator(".asked > li").count(), 2);
+    await page.getByRole("button", { name: "Forget: vacation days?" }).click();
+    await page.locator(".asked > li").nth(1).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Forget all questions" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Forget all" }).click();
+    await page.getByText("No question that found little is kept.").waitFor();
+  });
+  const off = () => ({ answers: { [`GET indexes/${ID}/questions`]: { json: { items: [], next_cursor: null, kept_days: null } } } });
+  await state(base, "questions-off", "#/ask", (page) => page.getByText("QUESTIONS_KEPT_DAYS").waitFor(), off);
+  step("questions that found little are listed and forgotten");
 }
 
 async function runsOf(base) {

@@ -100,6 +100,8 @@ impl KnowledgeBase for Small {
         serde_json::from_value(answer).map_err(|e| Trouble(e.to_string()))
     }
 
+    fn answered(&self, _: &[IndexId], _: &str, _: &Answer) {}
+
     async fn page(&self, _: IndexId, _: &PageQuery) -> Result<Option<FoundPage>, Trouble> {
         Ok(None)
     }

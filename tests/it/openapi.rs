@@ -242,6 +242,15 @@ async fn every_described_operation_is_there_and_every_route_of_the_contract_is_d
         "GET /api/indexes/{id}/pages/{page_id}/markdown",
         "GET /api/indexes/{id}/pages/{page_id}/passages",
         "POST /api/indexes/{id}/pages/{page_id}/retry",
+        "GET /api/indexes/{id}/changes",
+        "GET /api/indexes/{id}/questions",
+        "DELETE /api/indexes/{id}/questions",
+        "DELETE /api/indexes/{id}/questions/{question_id}",
+        "GET /api/indexes/{id}/evaluation",
+        "POST /api/indexes/{id}/evaluation",
+        "DELETE /api/indexes/{id}/evaluation",
+        "POST /api/indexes/{id}/evaluation/run",
+        "GET /api/indexes/{id}/evaluation/results",
         "GET /api/events",
         "GET /api/indexes/{id}/events",
         "GET /api/spaces",
@@ -263,6 +272,7 @@ async fn every_described_operation_is_there_and_every_route_of_the_contract_is_d
             .replace("{agent_id}", "nobody")
             .replace("{page_id}", "1")
             .replace("{token_id}", "1")
+            .replace("{question_id}", "1")
             .replace("{id}", "1");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (status, body) = answer(service.request(method.clone(), &path)).await;

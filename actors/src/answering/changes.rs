@@ -1,8 +1,11 @@
 //! What was added, edited or removed lately.
 
+use std::collections::HashMap;
+
 use domain::page::{PageState, PlacedPage};
 use domain::ports::store::PageFilter;
 use domain::query::ChangedPage;
+use domain::sections::SectionChanges;
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
 use super::pool::Question;
@@ -51,6 +54,8 @@ impl Question for RecentChanges {
             }
         }
         changes.truncate(self.limit);
+        let since = filter.changed_after.unwrap_or_default();
+        name_sections(sources, &mut changes, since).await?;
         Ok(changes)
     }
 }
@@ -71,6 +76,7 @@ async fn noticeable(
             Some(ChangedPage {
                 page: placed.shown_as_changed(restricted)?,
                 changed_at: placed.record.changed_at,
+                sections: SectionChanges::default(),
             })
         })
         .collect();
@@ -83,4 +89,26 @@ async fn noticeable(
         change.page.state == PageState::Removed || visible.contains(&change.page.id)
     });
     Ok(changes)
+}
+
+/// Says of pages that are there what changed by heading since a moment, up to the version that is shown.
+async fn name_sections(
+    sources: &Sources,
+    changes: &mut [ChangedPage],
+    since: Timestamp,
+) -> Result<(), EngineError> {
+    let mut there: HashMap<PageId, &mut ChangedPage> = changes
+        .iter_mut()
+        .filter(|change| change.page.state != PageState::Removed)
+        .map(|change| (change.page.id.clone(), change))
+        .collect();
+    let ids: Vec<PageId> = there.keys().cloned().collect();
+    for edit in sources.store.section_edits(&ids, since).await? {
+        if let Some(change) = there.get_mut(&edit.page_id)
+            && edit.version <= change.page.version
+        {
+            change.sections = std::mem::take(&mut change.sections).then(edit.changes);
+        }
+    }
+    Ok(())
 }

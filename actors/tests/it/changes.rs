@@ -1,10 +1,13 @@
 //! New and edited pages enter with the next run of any kind; renames, moves, labels and scope with the next sweep at the latest.
 
+use std::collections::HashMap;
+
 use domain::content::{ContentKind, ContentStatus};
 use domain::index::SpaceState;
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
+use domain::sections::SectionChanges;
 
 use crate::bench::{self, Bench};
 
@@ -398,5 +401,61 @@ fn quiet_polls_after_a_bulk_import_read_little() {
         let seen = seen(1).await;
         assert!(seen <= 600 / 10, "{seen}");
         bench.assert_true(index.id).await;
+    });
+}
+
+#[test]
+fn an_edit_is_told_by_heading_for_the_time_that_was_asked_about() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let body = |limits: &str, faq: &str| {
+            format!("<p>intro</p><h1>Limits</h1><p>{limits}</p><h2>Rollback</h2><p>same</p>{faq}")
+        };
+        let page = bench
+            .site
+            .add("10", None, "Runbook", &body("10", "<h1>Old</h1><p>x</p>"));
+        let quiet = bench.site.add("10", None, "Quiet", &body("10", ""));
+        let index = bench.synced().await;
+        let began = bench.clock.true_now();
+        let told = async |since| {
+            let changes = bench
+                .engine
+                .recent_changes(index.id, since, None, 9)
+                .await
+                .unwrap();
+            let sections = changes
+                .into_iter()
+                .map(|change| (change.page.id.to_string(), change.sections));
+            sections.collect::<HashMap<_, _>>()
+        };
+        let named = |added: &[&str], edited: &[&str], removed: &[&str]| {
+            let owned = |headings: &[&str]| headings.iter().map(|h| (*h).to_owned()).collect();
+            SectionChanges {
+                added: owned(added),
+                edited: owned(edited),
+                removed: owned(removed),
+                ..SectionChanges::default()
+            }
+        };
+        bench.wait(3600).await;
+        bench.site.edit(page, &body("20", ""));
+        bench.delta(index.id).await;
+        let first = named(&[], &["Limits"], &["Old"]);
+        assert_eq!(told(began).await[&page.to_string()], first);
+
+        let between = bench.clock.true_now();
+        bench.wait(3600).await;
+        bench.site.edit(page, &body("20", "<h1>FAQ</h1><p>q</p>"));
+        bench.delta(index.id).await;
+        assert_eq!(
+            told(between).await[&page.to_string()],
+            named(&["FAQ"], &[], &[])
+        );
+        let both = named(&["FAQ"], &["Limits"], &["Old"]);
+        assert_eq!(told(began).await[&page.to_string()], both);
+        // A page of which one version is known has changed nothing.
+        let ever = told(domain::Timestamp::UNIX_EPOCH).await;
+        assert_eq!(ever[&quiet.to_string()], SectionChanges::default());
+        assert_eq!(ever.len(), 2);
     });
 }

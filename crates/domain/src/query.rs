@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::index::{IndexSettings, IndexSpace, Remote};
-use crate::page::{Page, Shown};
+use crate::page::{Page, PageState, Shown};
+use crate::sections::SectionChanges;
 use crate::{DocumentId, IndexId, PageId, SpaceKey, Timestamp};
 
 /// How many results are given when nobody says.
@@ -152,6 +153,60 @@ pub struct ChangedPage {
     pub page: Shown<Page>,
     /// When the index took notice.
     pub changed_at: Timestamp,
+    /// What changed by heading, as far as versions of it were kept since the moment that was asked about; of a page that is gone
+    /// nothing.
+    pub sections: SectionChanges,
+}
+
+/// Changes of an index that are counted at most; where there are more, no total is told.
+pub const COUNTED_CHANGES: usize = 1_000;
+
+/// What became of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// Its text, place, title or labels are others.
+    Edited,
+    /// It is gone.
+    Removed,
+}
+
+impl ChangeKind {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Edited => "edited",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+impl ChangedPage {
+    /// What became of it since a moment: also a move or other labels are an edit, though they make no version.
+    #[must_use]
+    pub fn kind(&self, since: Timestamp) -> ChangeKind {
+        match self.page.state {
+            PageState::Removed => ChangeKind::Removed,
+            _ if self.page.version == 1 && self.page.last_modified > since => ChangeKind::Added,
+            _ => ChangeKind::Edited,
+        }
+    }
+
+    /// When that was: an edit happened when its author made it; a removal, a move, other labels when we took notice.
+    #[must_use]
+    pub fn moment(&self, since: Timestamp) -> Timestamp {
+        let edited = self.page.last_modified;
+        match self.page.state {
+            PageState::Removed => self.changed_at,
+            _ if edited > since => edited,
+            _ => self.changed_at,
+        }
+    }
 }
 
 /// A passage as a store returns it.

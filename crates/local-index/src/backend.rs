@@ -11,6 +11,7 @@ use domain::DocumentId;
 use domain::document::Document;
 use domain::index::{BackendKind, Remote};
 use domain::moving::Outgrown;
+use domain::ports::clock::{Clock, SystemClock};
 use domain::ports::embedding::Embedder;
 use domain::ports::retrieval::{
     BackendError, BackendHealth, Background, Capabilities, IngestionReport, ItemOutcome,
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use crate::chunking;
 use crate::error::LocalIndexError;
 use crate::filling;
+use crate::freshness::Decay;
 use crate::language::Languages;
 use crate::options::{LocalIndexOptions, Place};
 use crate::quantised::Quantised;
@@ -428,7 +430,17 @@ impl RetrievalBackend for LocalIndex {
         let (id, query) = (remote.id.clone(), query.clone());
         self.blocking(move |inner| {
             let mut connection = inner.store.reader()?;
-            search::search(&mut connection, &inner.vocabularies, &id, &query, &meant)
+            let decay = inner.options.decay_years.map(|years| Decay {
+                now: SystemClock.now().timestamp(),
+                years,
+            });
+            search::search(
+                &mut connection,
+                &inner.vocabularies,
+                &id,
+                &query,
+                (&meant, decay),
+            )
         })
         .await
     }

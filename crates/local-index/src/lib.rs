@@ -8,7 +8,8 @@
 //! Layout: [`options`]; `store` (connections), `schema` (tables, and files of earlier formats), `backend` (the port). Writing: `write`
 //! (documents in and out), `chunking`, `analysis` (text to terms), `language` (which one, and its stems), `postings` (a term's chunks),
 //! `segments` (lists in rows, and their merging). Meaning: `filling` (asks for vectors, beside all else), `vectors` (in rows), `quantised`,
-//! `fusion` (with what words find). Asking: `question` (words), `spelling`, `scoring`, `surroundings`, `search` (all of it).
+//! `fusion` (with what words find). Asking: `question` (words), `spelling`, `scoring`, `surroundings`, `freshness` (what age
+//! takes, where it counts), `search` (all of it).
 //!
 //! It must not know Confluence, HTTP or the sync engine's tables.
 
@@ -17,6 +18,7 @@ mod backend;
 mod chunking;
 mod error;
 mod filling;
+mod freshness;
 mod fusion;
 mod language;
 pub mod options;

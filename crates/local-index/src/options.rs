@@ -25,6 +25,9 @@ pub struct LocalIndexOptions {
     /// found by neighbouring characters in any case. Objects that are there keep the languages that they were made with, until
     /// they are made anew ([`RetrievalBackend::outgrown`](domain::ports::retrieval::RetrievalBackend::outgrown)).
     pub language: String,
+    /// Passages of pages that nobody modified for so many years count a little less, and never less than four fifths; `None`: age
+    /// does not count.
+    pub decay_years: Option<u32>,
     /// Searches that may run at once, each with a connection of its own.
     pub readers: u32,
 }
@@ -33,6 +36,7 @@ impl Default for LocalIndexOptions {
     fn default() -> Self {
         Self {
             language: "auto".to_owned(),
+            decay_years: None,
             readers: 4,
         }
     }

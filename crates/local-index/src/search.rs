@@ -14,6 +14,7 @@ use domain::query::{
 
 use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
+use crate::freshness::Decay;
 use crate::fusion::{self, Likeness};
 use crate::language::Language;
 use crate::quantised::Quantised;
@@ -64,12 +65,13 @@ pub(crate) fn search(
     vocabularies: &Vocabularies,
     remote_id: &str,
     query: &RetrievalQuery,
-    meant: &Meant,
+    (meant, decay): (&Meant, Option<Decay>),
 ) -> Result<Found, LocalIndexError> {
     // One snapshot for counting, ranking and reading.
     connection.transaction(|connection| {
         let collection = write::collection(connection, remote_id)?.id;
-        let index = Index::of(connection, collection)?;
+        let mut index = Index::of(connection, collection)?;
+        index.decay = decay;
         let languages = index.languages(connection, SPOKEN)?;
         let mut diagnostics = Diagnostics {
             confidence: Confidence::None,
@@ -177,6 +179,8 @@ struct Index {
     collection: i64,
     segments: Vec<Segment>,
     chunks: i64,
+    /// Whether and how age counts.
+    decay: Option<Decay>,
 }
 
 /// A list of a segment, and the number of the segment's first chunk.
@@ -189,6 +193,7 @@ impl Index {
             collection,
             chunks: segments.iter().map(Segment::left).sum::<i64>().max(1),
             segments,
+            decay: None,
         })
     }
 
@@ -360,7 +365,7 @@ impl Index {
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
         let look = wanted * 2 + 16;
         let (mut best, all_by_words) = scored(asked, ranges, &likeness, look);
-        let found = places(connection, &best.chunks)?;
+        let found = places(connection, &best.chunks, self.decay)?;
         if all_by_words {
             // All of them were looked at, so those that are gone are not counted.
             let by_words = found.iter().filter(|(scored, _)| scored.words != 0);
@@ -375,7 +380,7 @@ impl Index {
             None => self.ranges(connection, &Filters::default())?,
         };
         let (best, _) = scored(asked, Some(&there), &likeness.within(&there), look);
-        let found = places(connection, &best.chunks)?;
+        let found = places(connection, &best.chunks, self.decay)?;
         Ok((best, found))
     }
 }
@@ -428,8 +433,13 @@ struct Place {
     count: i64,
 }
 
-fn places(connection: &mut SqliteConnection, best: &[Scored]) -> QueryResult<Vec<(Scored, Place)>> {
-    let rows: Vec<(i64, i64, i64, i64)> = chunks::table
+/// Where the best chunks stand that are still there, the best first; where age counts, by what it leaves of their scores.
+fn places(
+    connection: &mut SqliteConnection,
+    best: &[Scored],
+    decay: Option<Decay>,
+) -> QueryResult<Vec<(Scored, Place)>> {
+    let rows: Vec<(i64, i64, i64, i64, i64)> = chunks::table
         .inner_join(documents::table)
         .filter(chunks::id.eq_any(best.iter().map(|scored| scored.chunk)))
         .select((
@@ -437,25 +447,33 @@ fn places(connection: &mut SqliteConnection, best: &[Scored]) -> QueryResult<Vec
             documents::key,
             documents::first_chunk,
             documents::chunks,
+            documents::updated,
         ))
         .load(connection)?;
-    let rows: HashMap<i64, Place> = rows
+    let rows: HashMap<i64, (Place, i64)> = rows
         .into_iter()
-        .map(|(id, document, first, count)| {
-            (
-                id,
-                Place {
-                    document,
-                    first,
-                    count,
-                },
-            )
+        .map(|(id, document, first, count, updated)| {
+            let place = Place {
+                document,
+                first,
+                count,
+            };
+            (id, (place, updated))
         })
         .collect();
-    Ok(best
+    let mut found: Vec<(Scored, Place)> = best
         .iter()
-        .filter_map(|scored| Some((*scored, *rows.get(&scored.chunk)?)))
-        .collect())
+        .filter_map(|scored| {
+            let (place, updated) = rows.get(&scored.chunk)?;
+            let weight = decay.map_or(1.0, |decay| decay.weight(*updated));
+            let score = scored.score * weight;
+            Some((Scored { score, ..*scored }, *place))
+        })
+        .collect();
+    if decay.is_some() {
+        found.sort_by(|(a, _), (b, _)| b.score.total_cmp(&a.score));
+    }
+    Ok(found)
 }
 
 /// The order in which passages are told: by score, but a page's third and later ones behind the first ones of others.

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::audit::{Entry, EntryFilter, NewEntry};
+use domain::daily::DailyAt;
+use domain::evaluation::{Evaluation, EvaluationResult};
 use domain::event::Event;
 use domain::guard::Inquiry;
 use domain::history::RunPage;
@@ -10,17 +12,18 @@ use domain::index::{Index, IndexPatch, IndexSpace};
 use domain::notice::{Delivery, Notice};
 use domain::page::{Page, PlacedPage};
 use domain::ports::store::{
-    AdminStore, DiskUse, KnownSession, Listed, NewIndex, PageSession, RunFilter, RunPageFilter,
-    StoreResult,
+    AdminStore, DiskUse, EvaluationEnd, KnownSession, Listed, NewIndex, PageSession, RunFilter,
+    RunPageFilter, StoreResult,
 };
+use domain::questions::{Asked, Question};
 use domain::run::Run;
 use domain::token::{NewToken, Token};
 use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    audit, bodies, events, guard, history, indexes, listing, notices, page_sessions, runs,
-    sessions, small, tokens,
+    audit, bodies, evaluations, events, guard, history, indexes, listing, notices, page_sessions,
+    questions, runs, sessions, small, tokens,
 };
 
 impl Metastore {
@@ -120,6 +123,80 @@ impl AdminStore for Metastore {
     async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>> {
         let filter = filter.clone();
         self.read(move |c| history::list(c, run, &filter)).await
+    }
+
+    async fn note_questions(&self, asked: &[Asked]) -> StoreResult<()> {
+        let asked = asked.to_vec();
+        self.write(move |c| questions::put(c, &asked)).await
+    }
+
+    async fn questions(
+        &self,
+        index: IndexId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Listed<Question>> {
+        let cursor = cursor.map(str::to_owned);
+        self.read(move |c| questions::of_index(c, index, cursor.as_deref(), limit))
+            .await
+    }
+
+    async fn delete_questions(&self, index: IndexId, id: Option<&str>) -> StoreResult<()> {
+        let id = id.map(str::to_owned);
+        self.write(move |c| questions::delete(c, index, id.as_deref()))
+            .await
+    }
+
+    async fn prune_questions(&self, before: Timestamp) -> StoreResult<()> {
+        self.write(move |c| questions::prune(c, before)).await
+    }
+
+    async fn evaluations(&self) -> StoreResult<Vec<Evaluation>> {
+        self.read(evaluations::all).await
+    }
+
+    async fn evaluation(&self, index: IndexId) -> StoreResult<Option<Evaluation>> {
+        self.read(move |c| evaluations::of_index(c, index)).await
+    }
+
+    async fn set_evaluation(
+        &self,
+        index: IndexId,
+        questions: &str,
+        schedule: Option<DailyAt>,
+    ) -> StoreResult<()> {
+        let (questions, now) = (questions.to_owned(), self.now());
+        self.write(move |c| evaluations::set(c, index, &questions, schedule, now))
+            .await
+    }
+
+    async fn want_evaluation(&self, index: IndexId) -> StoreResult<()> {
+        let now = self.now();
+        self.write(move |c| evaluations::want(c, index, now)).await
+    }
+
+    async fn delete_evaluation(&self, index: IndexId) -> StoreResult<()> {
+        self.write(move |c| evaluations::delete(c, index)).await
+    }
+
+    async fn end_evaluation(
+        &self,
+        index: IndexId,
+        set_at: Timestamp,
+        end: &EvaluationEnd,
+    ) -> StoreResult<()> {
+        let (end, now) = (end.clone(), self.now());
+        self.write(move |c| evaluations::end(c, (index, set_at), &end, now))
+            .await
+    }
+
+    async fn evaluation_results(
+        &self,
+        index: IndexId,
+        limit: usize,
+    ) -> StoreResult<Vec<EvaluationResult>> {
+        self.read(move |c| evaluations::results(c, index, limit))
+            .await
     }
 
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage> {

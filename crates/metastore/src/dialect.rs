@@ -12,10 +12,12 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::{Done, conflict, failed};
-use crate::rows::{BodyRow, CommentRow, HoldingRow, PageRow, RunPageRow, SpaceRow};
+use crate::rows::{
+    BodyRow, CommentRow, EvaluationRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow,
+};
 use crate::schema::{
-    bodies, checkpoints, comments, holdings, index_spaces, people, remembered, run_pages,
-    synced_pages, told,
+    bodies, checkpoints, comments, evaluations, holdings, index_spaces, people, questions,
+    remembered, run_pages, section_edits, synced_pages, told,
 };
 
 /// The connection.
@@ -211,6 +213,61 @@ pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<
         .on_conflict(told::index_id)
         .do_update()
         .set(take!(told: state))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// What came of the questions before stays in the history; what is told of the last time goes.
+pub(crate) fn put_evaluation(connection: &mut Conn, row: &EvaluationRow) -> Done<()> {
+    diesel::insert_into(evaluations::table)
+        .values(row)
+        .on_conflict(evaluations::index_id)
+        .do_update()
+        .set(take!(evaluations:
+            questions, schedule, set_at, wanted_at, ran_at, error, unknown_pages, missed,
+        ))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Times are added up; the wording stays that of the first time.
+pub(crate) fn put_questions(connection: &mut Conn, rows: &[QuestionRow]) -> Done<()> {
+    for batch in rows.chunks(BATCH) {
+        diesel::insert_into(questions::table)
+            .values(batch)
+            .on_conflict((questions::index_id, questions::id))
+            .do_update()
+            .set((
+                questions::times.eq(questions::times + excluded(questions::times)),
+                take!(questions: last_asked_at, found, unknown_words),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn put_section_edit(
+    connection: &mut Conn,
+    (site, page): (i32, &str),
+    version: i32,
+    changes: &str,
+    now: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(section_edits::table)
+        .values((
+            section_edits::site_id.eq(site),
+            section_edits::page_id.eq(page),
+            section_edits::version.eq(version),
+            section_edits::at.eq(now),
+            section_edits::changes.eq(changes),
+        ))
+        .on_conflict((
+            section_edits::site_id,
+            section_edits::page_id,
+            section_edits::version,
+        ))
+        .do_update()
+        .set(take!(section_edits: at, changes))
         .execute(connection)?;
     Ok(())
 }

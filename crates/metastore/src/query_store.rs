@@ -8,10 +8,11 @@ use domain::links::PageName;
 use domain::page::{CachedText, PageRecord, PlacedPage};
 use domain::ports::store::{Around, Listed, PageFilter, QueryStore, StoreResult};
 use domain::query::QueryTarget;
-use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey};
+use domain::sections::SectionEdit;
+use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey, Timestamp};
 
 use crate::handle::Metastore;
-use crate::ops::{bodies, comments, indexes, links, listing, pages, tree};
+use crate::ops::{bodies, comments, indexes, links, listing, pages, sections, tree};
 use crate::rows::{CommentRow, TextRow};
 
 #[async_trait]
@@ -67,6 +68,15 @@ impl QueryStore for Metastore {
         let unpack = |rows: Vec<TextRow>| rows.into_iter().map(CachedText::try_from).collect();
         self.answer_then(move |c| bodies::texts(c, &ids), unpack)
             .await
+    }
+
+    async fn section_edits(
+        &self,
+        ids: &[PageId],
+        after: Timestamp,
+    ) -> StoreResult<Vec<SectionEdit>> {
+        let ids = ids.to_vec();
+        self.answer(move |c| sections::since(c, &ids, after)).await
     }
 
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>> {

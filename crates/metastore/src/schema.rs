@@ -345,6 +345,52 @@ table! {
 }
 
 allow_tables_to_appear_in_same_query!(tokens, token_indexes);
+table! {
+    section_edits (site_id, page_id, version) {
+        site_id -> Integer,
+        page_id -> Text,
+        version -> Integer,
+        at -> Timestamp,
+        changes -> Text,
+    }
+}
+
+table! {
+    questions (index_id, id) {
+        index_id -> Text,
+        id -> Text,
+        question -> Text,
+        times -> BigInt,
+        first_asked_at -> Timestamp,
+        last_asked_at -> Timestamp,
+        found -> Text,
+        unknown_words -> Text,
+    }
+}
+
+table! {
+    evaluations (index_id) {
+        index_id -> Text,
+        questions -> Text,
+        schedule -> Nullable<Text>,
+        set_at -> Timestamp,
+        wanted_at -> Nullable<Timestamp>,
+        ran_at -> Nullable<Timestamp>,
+        error -> Nullable<Text>,
+        unknown_pages -> Text,
+        missed -> Text,
+    }
+}
+
+table! {
+    evaluation_results (index_id, at, kind) {
+        index_id -> Text,
+        at -> Timestamp,
+        kind -> Text,
+        figures -> Text,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

@@ -19,13 +19,14 @@ use domain::ports::store::{
     PageBrief, RunEnd, StoreResult, StuckRemovals, SyncStore, TriesOf,
 };
 use domain::run::{Counts, Requests, Run, RunKind};
+use domain::sections::SectionEdit;
 use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
 
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
     attachments, bodies, clock, comments, events, facts, history, holdings, indexes, links,
-    listing, objects, pages, prune, runs, small, spaces,
+    listing, objects, pages, prune, runs, sections, small, spaces,
 };
 use crate::rows::{BodyRow, CommentRow};
 
@@ -169,6 +170,11 @@ impl SyncStore for Metastore {
         }
         self.write(move |c| pages::save(c, &pages, &wanted, &packed, now))
             .await
+    }
+
+    async fn note_section_edits(&self, edits: &[SectionEdit]) -> StoreResult<()> {
+        let (edits, now) = (edits.to_vec(), self.now());
+        self.write(move |c| sections::note(c, &edits, now)).await
     }
 
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>> {

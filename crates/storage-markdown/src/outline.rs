@@ -106,6 +106,21 @@ pub fn section<'a>(markdown: &'a str, anchor_or_title: &str) -> Option<&'a str> 
     Some(markdown[found.line.start..end].trim_end())
 }
 
+/// The page cut at its headings: what stands above the first (no heading), then each heading with the text down to the next.
+pub fn sections(markdown: &str) -> impl Iterator<Item = (Option<Heading>, &str)> {
+    let headings = located(markdown);
+    let ends: Vec<usize> = headings
+        .iter()
+        .map(|located| located.line.start)
+        .chain([markdown.len()])
+        .collect();
+    let opening = (None, &markdown[..ends[0]]);
+    let under = headings.into_iter().zip(ends.into_iter().skip(1));
+    std::iter::once(opening).chain(
+        under.map(|(located, end)| (Some(located.heading), &markdown[located.line.end..end])),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +144,27 @@ mod tests {
             found,
             expected.map(|(l, t, a)| (l, t.to_string(), a.to_string()))
         );
+    }
+
+    #[test]
+    fn sections_hold_their_own_text_and_all_of_it() {
+        let page = format!("above\n\n{PAGE}");
+        let found: Vec<_> = sections(&page)
+            .map(|(heading, text)| (heading.map(|h| h.text), text.trim().to_owned()))
+            .collect();
+        let expected = [
+            (None, "above"),
+            (Some("One"), "intro"),
+            (Some("Set up"), "```\n# not a heading\n```"),
+            (Some("Deep"), "x"),
+            (Some("Set up"), "y"),
+            (Some("Two"), "z"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(heading, text)| (heading.map(str::to_owned), text.to_owned()))
+        );
+        assert_eq!(sections("").count(), 1);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    audit, auth, doctor, events, health, hooks, indexes, keys, metrics, notices, pages, query,
-    routes, runs, spaces, tokens,
+    audit, auth, changes, doctor, evaluation, events, health, hooks, indexes, keys, metrics,
+    notices, pages, query, questions, routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -50,6 +50,15 @@ const HARMLESS: &[&str] = &["query_index"];
         runs::show_question,
         runs::cancel_run,
         runs::confirm_run,
+        questions::list_questions,
+        questions::delete_questions,
+        questions::delete_question,
+        evaluation::get_evaluation,
+        evaluation::set_evaluation,
+        evaluation::delete_evaluation,
+        evaluation::run_evaluation,
+        evaluation::list_evaluation_results,
+        changes::list_changes,
         pages::list_pages,
         pages::get_page,
         pages::retry_page,

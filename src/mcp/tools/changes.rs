@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use domain::page::PageState;
-use domain::query::ChangedPage;
-use domain::{PageId, Timestamp};
+use domain::PageId;
+use domain::Timestamp;
+use domain::query::{COUNTED_CHANGES, ChangeKind, ChangedPage};
+use domain::sections::SectionChanges;
 use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
 
@@ -19,36 +20,8 @@ const KNOWN: &[&str] = &["since", "space", "limit"];
 const DEFAULT_DAYS: i64 = 7;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LIMIT: u64 = 100;
-/// Changes of an index that are counted at most; where there are more, no total is told.
-const COUNTED: usize = 1_000;
-
-/// What became of a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum What {
-    Added,
-    Edited,
-    Removed,
-}
-
-impl What {
-    /// What happened since a moment: also a move or other labels are an edit, though they make no version.
-    fn of(change: &ChangedPage, since: Timestamp) -> Self {
-        let page = &change.page;
-        match page.state {
-            PageState::Removed => Self::Removed,
-            _ if page.version == 1 && page.last_modified > since => Self::Added,
-            _ => Self::Edited,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Edited => "edited",
-            Self::Removed => "removed",
-        }
-    }
-}
+/// Sections of a page that a line names at most.
+const SECTIONS: usize = 8;
 
 /// Runs the tool.
 pub async fn call(
@@ -70,10 +43,10 @@ pub async fn call(
         scope
             .indexes
             .iter()
-            .map(|index| kb.changes(index.id, since, space.as_ref(), COUNTED + 1)),
+            .map(|index| kb.changes(index.id, since, space.as_ref(), COUNTED_CHANGES + 1)),
     )
     .await?;
-    let cut = lists.iter().any(|list| list.len() > COUNTED);
+    let cut = lists.iter().any(|list| list.len() > COUNTED_CHANGES);
     let mut changes: Vec<ChangedPage> = Vec::new();
     let mut places: HashMap<PageId, usize> = HashMap::new();
     for change in lists.into_iter().flatten() {
@@ -83,18 +56,18 @@ pub async fn call(
             .or_insert(changes.len());
         match changes.get_mut(place) {
             Some(known) => {
-                let (old, new) = (What::of(known, since), What::of(&change, since));
-                if old == What::Removed && new != What::Removed {
+                let (old, new) = (known.kind(since), change.kind(since));
+                if old == ChangeKind::Removed && new != ChangeKind::Removed {
                     *known = change;
                 }
             }
             None => changes.push(change),
         }
     }
-    changes.sort_by_key(|c| std::cmp::Reverse(moment(c, since)));
+    changes.sort_by_key(|c| std::cmp::Reverse(c.moment(since)));
     let all = changes.len();
-    let counted = [What::Added, What::Edited, What::Removed].map(|what| {
-        let of_it = changes.iter().filter(|c| What::of(c, since) == what);
+    let counted = [ChangeKind::Added, ChangeKind::Edited, ChangeKind::Removed].map(|what| {
+        let of_it = changes.iter().filter(|c| c.kind(since) == what);
         (what, of_it.count())
     });
     changes.truncate(limit);
@@ -108,12 +81,12 @@ pub async fn call(
     let mut out = match all {
         0 => format!("Nothing changed {since_then}.\n"),
         1 => format!("1 page changed {since_then}.\n"),
-        _ if cut => format!("More than {COUNTED} pages changed {since_then}.\n"),
+        _ if cut => format!("More than {COUNTED_CHANGES} pages changed {since_then}.\n"),
         _ => {
             let parts: Vec<String> = counted
                 .iter()
                 .filter(|(_, count)| *count > 0)
-                .map(|(what, count)| format!("{count} {}", what.word()))
+                .map(|(what, count)| format!("{count} {}", what.as_str()))
                 .collect();
             format!("{all} pages changed {since_then}: {}.\n", parts.join(", "))
         }
@@ -131,7 +104,7 @@ pub async fn call(
     }
     let mut told = 0;
     for change in &changes {
-        let line = line(change, What::of(change, since), moment(change, since));
+        let line = line(change, change.kind(since), change.moment(since));
         if told == 0 {
             out.push_str("\nNewest first:\n");
         }
@@ -147,53 +120,80 @@ pub async fn call(
             "\nThe newest {told} are told. There are more: raise `limit` (at most 100), or give a later `since` or a `space`.\n"
         );
     }
-    let items = changes.iter().map(|c| item(c, What::of(c, since)));
+    let items = changes.iter().map(|c| item(c, c.kind(since)));
     let about = json!({"next_cursor": null, "since": since, "as_of": as_of, "total": (!cut).then_some(all)});
     let structured = with_list(about, "items", items.collect());
     Ok(ToolAnswer::new(out, &structured))
 }
 
-/// An edit happened when its author made it; a removal, a move, other labels when we took notice.
-fn moment(change: &ChangedPage, since: Timestamp) -> Timestamp {
-    let edited = change.page.last_modified;
-    match change.page.state {
-        PageState::Removed => change.changed_at,
-        _ if edited > since => edited,
-        _ => change.changed_at,
-    }
-}
-
 /// A page in the shape of REST; of one that is gone only what names it, nothing that it said or where it stood.
-fn item(change: &ChangedPage, what: What) -> Value {
+fn item(change: &ChangedPage, what: ChangeKind) -> Value {
     let page = &change.page;
     let mut item = match what {
-        What::Removed => page_value(&json!({
+        ChangeKind::Removed => page_value(&json!({
             "id": page.id, "kind": page.kind, "title": page.title, "space_key": page.space_key, "state": page.state,
         })),
         _ => page_value(page),
     };
     if let Some(fields) = item.as_object_mut() {
-        fields.insert("change".into(), json!(what.word()));
+        fields.insert("change".into(), json!(what.as_str()));
         fields.insert("changed_at".into(), json!(change.changed_at));
+        if !change.sections.is_empty() {
+            fields.insert("sections".into(), json!(change.sections));
+        }
     }
     item
 }
 
-fn line(change: &ChangedPage, what: What, moment: Timestamp) -> String {
+fn line(change: &ChangedPage, what: ChangeKind, moment: Timestamp) -> String {
     let page = &change.page;
     let day = when::minute(moment);
     let space = text::foreign(page.space_key.as_str());
     match what {
-        What::Removed => format!(
+        ChangeKind::Removed => format!(
             "- removed: {} · space {space} · noticed {day}\n",
             text::foreign(&page.title),
         ),
         _ => format!(
-            "- {}: {} · space {space} · {day} · version {} · page_id {}\n",
-            what.word(),
+            "- {}: {} · space {space} · {day} · version {} · page_id {}\n{}",
+            what.as_str(),
             text::link(&[page.title.as_str()], &page.url),
             page.version,
-            page.id
+            page.id,
+            sections(&change.sections),
         ),
     }
+}
+
+/// A line that names the first of the sections that changed, or nothing. Headings stand in quotes that they cannot close.
+fn sections(changes: &SectionChanges) -> String {
+    let mut left = SECTIONS;
+    let mut parts = Vec::new();
+    for (word, headings) in [
+        ("edited", &changes.edited),
+        ("added", &changes.added),
+        ("removed", &changes.removed),
+    ] {
+        let named: Vec<String> = headings.iter().take(left).map(|h| quoted(h)).collect();
+        left -= named.len();
+        if !named.is_empty() {
+            parts.push(format!("{word}: {}", named.join(", ")));
+        }
+    }
+    let named = changes.edited.len() + changes.added.len() + changes.removed.len();
+    let more = named + changes.more - (SECTIONS - left);
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    if changes.opening {
+        parts.insert(0, "edited above the first heading".to_owned());
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("  {}\n", parts.join("; "))
+}
+
+fn quoted(heading: &str) -> String {
+    format!("“{}”", text::foreign(heading).replace(['“', '”'], "'"))
 }

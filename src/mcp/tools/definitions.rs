@@ -71,7 +71,7 @@ fn make() -> Vec<Tool> {
         tool(
             "recent_changes",
             "Recent changes",
-            "List pages that were added, edited or removed lately, newest first.",
+            "List pages that were added, edited or removed lately, newest first, with the headings of sections that changed.",
             json!({"type": "object", "properties": {
                 "since": {"type": "string", "description": "2026-01-31, RFC 3339, or a span such as 24h, 7d (default)"},
                 "space": {"type": "string", "description": "Only this space (key)"},
@@ -79,7 +79,7 @@ fn make() -> Vec<Tool> {
             }}),
             items_schema(
                 json!({"id": {"type": "string"}, "title": {"type": "string"}, "url": {"type": "string"},
-                "change": {"enum": ["added", "edited", "removed"]}, "changed_at": {"type": "string"}}),
+                "change": {"enum": ["added", "edited", "removed"]}, "changed_at": {"type": "string"}, "sections": {"type": "object"}}),
             ),
         ),
     ]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use domain::IndexId;
 use domain::content::ContentKind;
 use domain::index::BackendKind;
 use domain::page::Page;
@@ -114,7 +115,12 @@ pub async fn search(
         return Err(troubles.swap_remove(0).1.into());
     }
     let incomplete: Vec<&str> = troubles.iter().map(|(name, _)| *name).collect();
+    let all_by_index = given.iter().all(|(_, a)| a.source == AnswerSource::Index);
     let mut answer = merge(given);
+    if incomplete.is_empty() && all_by_index {
+        let indexes: Vec<IndexId> = asked.iter().map(|index| index.id).collect();
+        kb.answered(&indexes, query, &answer);
+    }
     let (hits, removed) = tidy(std::mem::take(&mut answer.results), limit as usize);
     Ok(tell(
         kb,

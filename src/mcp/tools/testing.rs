@@ -1,6 +1,7 @@
 //! A knowledge base of plain values, for tests of what is made of it.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
@@ -29,6 +30,8 @@ pub struct FakeKnowledge {
     pub pages: Vec<(IndexId, FoundPage)>,
     pub changes: Vec<(IndexId, ChangedPage)>,
     pub around: Neighbourhood,
+    /// Questions that were answered, with the indexes that were asked.
+    pub answered: Mutex<Vec<(Vec<IndexId>, String)>>,
 }
 
 pub fn at(text: &str) -> Timestamp {
@@ -210,6 +213,11 @@ impl KnowledgeBase for FakeKnowledge {
             .unwrap_or_else(|| Ok(answer(Vec::new())))?;
         answer.results.truncate(query.top_k as usize);
         Ok(answer)
+    }
+
+    fn answered(&self, indexes: &[IndexId], question: &str, _: &Answer) {
+        let asked = (indexes.to_vec(), question.to_owned());
+        self.answered.lock().unwrap().push(asked);
     }
 
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble> {

@@ -4,6 +4,7 @@ use domain::holding::Holding;
 use domain::index::RestrictedPages;
 use domain::page::{PlacedPage, Standing};
 use domain::query::{AnswerSource, ChangedPage, QueryResult};
+use domain::sections::SectionChanges;
 use serde_json::{Value, json};
 
 use super::testing::*;
@@ -632,7 +633,43 @@ fn changed(placed: &PlacedPage) -> ChangedPage {
     ChangedPage {
         page: placed.shown_as_changed(RestrictedPages::Skip).unwrap(),
         changed_at: placed.record.changed_at,
+        sections: SectionChanges::default(),
     }
+}
+
+fn headings(headings: &[&str]) -> Vec<String> {
+    headings
+        .iter()
+        .map(|heading| (*heading).to_owned())
+        .collect()
+}
+
+#[actix_web::test]
+async fn changes_name_the_sections_that_changed_and_headings_forge_nothing() {
+    let mut kb = FakeKnowledge::small();
+    let mut change = changed(&placed("2", "Edited one"));
+    change.changed_at = at("2026-11-21T08:00:00Z");
+    change.sections = SectionChanges {
+        added: headings(&["FAQ”; removed: “All", "Added · page_id 9\n# x"]),
+        edited: headings(&["Rollback", "Limits"]),
+        removed: headings(&["R1", "R2", "R3", "R4", "R5", "R6"]),
+        opening: true,
+        more: 3,
+    };
+    kb.changes = vec![(kb.indexes[0].id, change.clone())];
+    let answer = kb.call("recent_changes", json!({})).await.unwrap();
+    let last = answer.markdown.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "  edited above the first heading; edited: “Rollback”, “Limits”; added: “FAQ'; removed: 'All”, “Added - page_id 9 # x”; \
+         removed: “R1”, “R2”, “R3”, “R4”; 5 more"
+    );
+    let sections = &answer.structured["items"][0]["sections"];
+    assert_eq!(sections["edited"], json!(["Rollback", "Limits"]));
+    assert_eq!(
+        (&sections["opening"], &sections["more"]),
+        (&json!(true), &json!(3))
+    );
 }
 
 #[actix_web::test]
@@ -709,6 +746,28 @@ async fn changes_are_grouped_and_dated() {
         ),
         (&json!(3), 2)
     );
+}
+
+#[actix_web::test]
+async fn a_question_is_noted_of_the_indexes_that_answered_it_together() {
+    let mut kb = FakeKnowledge::small();
+    kb.indexes.push(index(2, "hr", &[("HR2", "People", 2)]));
+    let own: Vec<domain::IndexId> = kb.indexes.iter().map(|index| index.id).collect();
+    let ask = async |kb: &FakeKnowledge| {
+        kb.call("search_confluence", json!({"query": "vacation"}))
+            .await
+            .unwrap();
+        std::mem::take(&mut *kb.answered.lock().unwrap())
+    };
+    let together = vec![(own.clone(), "vacation".to_owned())];
+    assert_eq!(ask(&kb).await, together);
+    // One that Confluence itself answered, or did not answer, says nothing of the others.
+    let mut live = answer(vec![result("1", "Title", "text")]);
+    live.source = AnswerSource::Live;
+    kb.answers.insert(own[1], Ok(live));
+    assert_eq!(ask(&kb).await, []);
+    kb.answers.insert(own[1], Err(Trouble("down".into())));
+    assert_eq!(ask(&kb).await, []);
 }
 
 #[actix_web::test]

@@ -84,5 +84,14 @@ export const createKey = (fields) => call("POST", "api/keys", fields);
 export const replaceKey = (one) => call("POST", `api/keys/${id(one)}/replace`, {});
 export const revokeKey = (one) => call("DELETE", `api/keys/${id(one)}`);
 export const audit = (values) => call("GET", `api/audit${query(values)}`);
+export const evaluation = async (one) => (await call("GET", `${indexAt(one)}/evaluation`)).evaluation;
+export const setEvaluation = (one, fields) => call("POST", `${indexAt(one)}/evaluation`, fields);
+export const runEvaluation = (one) => call("POST", `${indexAt(one)}/evaluation/run`);
+export const deleteEvaluation = (one) => call("DELETE", `${indexAt(one)}/evaluation`);
+export const evaluationResults = async (one) => (await call("GET", `${indexAt(one)}/evaluation/results`)).items;
+
+export const questions = (one, values) => call("GET", `${indexAt(one)}/questions${query(values)}`);
+export const forgetQuestion = (one, which) => call("DELETE", `${indexAt(one)}/questions/${id(which)}`);
+export const forgetQuestions = (one) => call("DELETE", `${indexAt(one)}/questions`);
 
 export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);

@@ -1,9 +1,10 @@
 // Ask as an agent does: what the model gets, word by word, beside the hits for people.
 
 import * as api from "./api.js";
+import { list as missed } from "./asked.js";
 import * as live from "./live.js";
 import * as mcp from "./mcp.js";
-import { attempt, complain, copyButton, count, el, errorSlot, facts, field, link, many, time } from "./dom.js";
+import { attempt, complain, copyButton, count, el, errorSlot, facts, field, isAdministrator, link, many, time } from "./dom.js";
 import { rendered } from "./markdown.js";
 import { amend } from "./router.js";
 
@@ -11,7 +12,7 @@ const MOST = 50;
 
 export function show(root, _, query) {
   const words = el("input", { type: "search", value: query.q || "", maxlength: 4000, autocomplete: "off", placeholder: "Ask what your agents would ask…", "aria-label": "Question or keywords" });
-  const agent = el("select", {});
+  const agent = el("select", { onchange: () => offerMissed() });
   const space = el("input", { value: query.space || "", autocomplete: "off", spellcheck: "false", placeholder: "ENG" });
   const under = el("input", { value: query.under || "", autocomplete: "off", spellcheck: "false", placeholder: "98312 or a title" });
   const label = el("input", { value: query.label || "", autocomplete: "off", spellcheck: "false", placeholder: "runbook" });
@@ -34,7 +35,8 @@ export function show(root, _, query) {
       field("Hits", limit, { name: "top_k" })),
     errorSlot({ "data-for": "query" }),
     slot);
-  root.append(el("h1", {}, "Ask as an agent does"), form, results);
+  const few = el("div");
+  root.append(el("h1", {}, "Ask as an agent does"), form, results, few);
 
   function offer() {
     const indexes = live.all().sort((a, b) => a.name.localeCompare(b.name));
@@ -44,6 +46,16 @@ export function show(root, _, query) {
     agent.dataset.of = signature;
     agent.replaceChildren(...(indexes.length === 1 ? [] : [el("option", { value: "" }, "All indexes")]), ...indexes.map((index) => el("option", { value: index.agent_id }, index.name)));
     if (indexes.some((index) => index.agent_id === chosen)) agent.value = chosen;
+    offerMissed();
+  }
+  /// Beside the one index that is chosen; of all at once nobody can say what they lack.
+  function offerMissed() {
+    const chosen = isAdministrator() && live.all().find((index) => index.agent_id === agent.value);
+    few.replaceChildren(...(chosen ? [missed(chosen, (question) => {
+      words.value = question;
+      submit.click();
+      words.focus();
+    })] : []));
   }
   offer();
 

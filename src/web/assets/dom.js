@@ -42,6 +42,9 @@ export function toast(text, kind = "info") {
 /// A place beside a control for what the service says against it.
 export const errorSlot = (attributes = {}) => el("p", { class: "error", role: "alert", ...attributes });
 
+/// Whether what administrators alone are told is asked for at all.
+export const isAdministrator = () => !["reader", "editor"].includes(document.body.dataset.role);
+
 /// Does the work of a button; what goes wrong stands beside it, in the words of the service.
 export async function attempt(button, slot, work) {
   button.disabled = true;

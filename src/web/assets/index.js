@@ -3,6 +3,7 @@
 import * as live from "./live.js";
 import * as connect from "./connect.js";
 import * as edit from "./edit.js";
+import * as evaluation from "./evaluation.js";
 import * as page from "./page.js";
 import * as pages from "./pages.js";
 import * as question from "./question.js";
@@ -17,6 +18,7 @@ const TABS = {
   pages: ["Pages", pages],
   runs: ["Runs", runs],
   question: ["Question", question, "editor"],
+  evaluation: ["Quality", evaluation, "editor"],
   connect: ["Connect", connect, "editor"],
   settings: ["Settings", edit, "editor"],
 };

@@ -3,7 +3,7 @@
 //! **Rows first, messages second**: whatever must survive the process is written here before anybody is told. Each method is
 //! one transaction. Methods never wait for the network. The closure of a write finishes even when its caller is dropped.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -11,6 +11,8 @@ use chrono::TimeDelta;
 use crate::audit::{Entry, EntryFilter, NewEntry};
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
+use crate::daily::DailyAt;
+use crate::evaluation::{Evaluation, EvaluationResult, Figures};
 use crate::event::{Event, NewEvent};
 use crate::guard::Inquiry;
 use crate::history::{PageChange, RunPage};
@@ -25,7 +27,9 @@ use crate::page::{CachedBody, CachedText, Page, PageRecord, PageState, PlacedPag
 use crate::ports::source::Cursor;
 use crate::problem::Problem;
 use crate::query::QueryTarget;
+use crate::questions::{Asked, Question};
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
+use crate::sections::SectionEdit;
 use crate::token::{NewToken, Token};
 use crate::{
     AgentId, Disposition, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId,
@@ -309,6 +313,12 @@ pub trait QueryStore: Send + Sync {
     ) -> StoreResult<Option<PlacedPage>>;
     /// The kept text of pages; unknown ones are left out.
     async fn texts(&self, ids: &[PageId]) -> StoreResult<Vec<CachedText>>;
+    /// What versions of these pages that were taken in after a moment changed by heading, of each page by version.
+    async fn section_edits(
+        &self,
+        ids: &[PageId],
+        after: Timestamp,
+    ) -> StoreResult<Vec<SectionEdit>>;
     /// Every kept comment of some pages.
     async fn comments_of(&self, pages: &[PageId]) -> StoreResult<Vec<CachedComment>>;
     /// Display names that are known: for mentions.
@@ -426,6 +436,9 @@ pub trait SyncStore: QueryStore {
         wanted: &[Wanted],
         bodies: Vec<CachedBody>,
     ) -> StoreResult<()>;
+    /// Keeps what versions of pages changed by heading; of each page the newest
+    /// [`KEPT_VERSIONS`](crate::sections::KEPT_VERSIONS) stay. They go with the page's body.
+    async fn note_section_edits(&self, edits: &[SectionEdit]) -> StoreResult<()>;
     /// The little of every page (containers and removed ones too) of a space.
     async fn briefs(&self, index: IndexId, space: &SpaceId) -> StoreResult<Vec<PageBrief>>;
     /// Ids of pages in some states, in id order after `after`, at most `limit`.
@@ -682,6 +695,24 @@ pub struct Listed<T> {
     pub next_cursor: Option<String>,
 }
 
+/// What came of asking the questions of an evaluation.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EvaluationEnd {
+    /// No figures: why, in words.
+    Failed(String),
+    /// Figures.
+    Told {
+        /// Of all questions.
+        all: Figures,
+        /// Of each kind.
+        kinds: BTreeMap<String, Figures>,
+        /// Pages that questions name and the index does not hold.
+        unknown_pages: Vec<String>,
+        /// Questions that found no right page.
+        missed: Vec<String>,
+    },
+}
+
 /// What the disk holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DiskUse {
@@ -750,6 +781,51 @@ pub trait AdminStore: SyncStore {
     async fn inquiry(&self, index: IndexId) -> StoreResult<Option<Inquiry>>;
     /// What a run did page by page, by page id; at most [`KEPT_IN_A_RUN`](crate::history::KEPT_IN_A_RUN) for each change are kept.
     async fn run_pages(&self, run: RunId, filter: &RunPageFilter) -> StoreResult<Listed<RunPage>>;
+
+    /// Counts questions that found little into the lists of their indexes; of each index the
+    /// [`KEPT`](crate::questions::KEPT) that were asked last stay. Indexes that are gone are passed over.
+    async fn note_questions(&self, asked: &[Asked]) -> StoreResult<()>;
+    /// Questions of an index that found little, asked last first.
+    async fn questions(
+        &self,
+        index: IndexId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<Listed<Question>>;
+    /// Forgets one question of an index, or all of them.
+    async fn delete_questions(&self, index: IndexId, id: Option<&str>) -> StoreResult<()>;
+    /// Forgets questions that were asked last before this moment, of all indexes.
+    async fn prune_questions(&self, before: Timestamp) -> StoreResult<()>;
+
+    /// What indexes are asked to see how well they answer: one an index at most.
+    async fn evaluations(&self) -> StoreResult<Vec<Evaluation>>;
+    /// That of one index.
+    async fn evaluation(&self, index: IndexId) -> StoreResult<Option<Evaluation>>;
+    /// Sets what an index is asked, in the place of what it was, and that it is asked now. The history stays.
+    async fn set_evaluation(
+        &self,
+        index: IndexId,
+        questions: &str,
+        schedule: Option<DailyAt>,
+    ) -> StoreResult<()>;
+    /// Notes that somebody wants an index asked now.
+    async fn want_evaluation(&self, index: IndexId) -> StoreResult<()>;
+    /// Forgets what an index is asked, and the history.
+    async fn delete_evaluation(&self, index: IndexId) -> StoreResult<()>;
+    /// Notes what came of asking the questions that were set at `set_at`; nothing where others were set meanwhile.
+    async fn end_evaluation(
+        &self,
+        index: IndexId,
+        set_at: Timestamp,
+        end: &EvaluationEnd,
+    ) -> StoreResult<()>;
+    /// What came of evaluations of an index, the newest first, at most `limit`; the newest
+    /// [`KEPT_RESULTS`](crate::evaluation::KEPT_RESULTS) are kept.
+    async fn evaluation_results(
+        &self,
+        index: IndexId,
+        limit: usize,
+    ) -> StoreResult<Vec<EvaluationResult>>;
 
     /// One page of an index.
     async fn page(&self, index: IndexId, page: &PageId) -> StoreResult<PlacedPage>;

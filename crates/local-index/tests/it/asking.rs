@@ -235,3 +235,53 @@ async fn a_page_has_two_passages_before_others_had_theirs() {
         .collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
 }
+
+#[tokio::test]
+async fn age_counts_where_it_is_wanted_and_not_much() {
+    let today = chrono::Utc::now().timestamp() / 86_400;
+    let old = Sample::new(
+        "1",
+        "Backups",
+        "Backups are made by the tape robot at night.",
+    );
+    let new = Sample {
+        day: today - 30,
+        ..Sample::new(
+            "2",
+            "Backups",
+            "Backups are made by the tape robot at night.",
+        )
+    };
+    let elsewhere = Sample {
+        day: today,
+        ..Sample::new("3", "Robots", "A robot cleans the cellar.")
+    };
+    for (decay_years, first) in [(None, "1"), (Some(2), "2")] {
+        let options = LocalIndexOptions {
+            decay_years,
+            ..LocalIndexOptions::default()
+        };
+        let index = LocalIndex::open(Place::Memory, options).unwrap();
+        let spec = StoreSpec {
+            index: IndexId::generate(),
+            agent: "asking".parse().unwrap(),
+        };
+        let remote = index.ensure(&spec, None).await.unwrap();
+        let documents = [&old, &new, &elsewhere].map(|sample| sample.document(spec.index));
+        index.upsert(&remote, &documents).await.unwrap();
+        let found = index
+            .search(&remote, &question("tape robot backups"))
+            .await
+            .unwrap();
+        let pages: Vec<String> = found
+            .passages
+            .iter()
+            .map(|passage| passage.document.page().unwrap().1.to_string())
+            .collect();
+        assert_eq!(pages[0], first);
+        // An old page that answers stands before a new one that does not.
+        assert_eq!((pages.len(), pages[2].as_str()), (3, "3"));
+        assert!(found.passages.is_sorted_by(|a, b| a.score >= b.score));
+        assert_eq!(found.diagnostics.confidence, Confidence::High);
+    }
+}

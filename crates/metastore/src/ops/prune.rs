@@ -12,10 +12,13 @@ use crate::convert::db_time;
 use crate::dialect::{Conn, IDS};
 use crate::error::Done;
 use crate::handle::{Metastore, SLICE};
-use crate::schema::{audit, bodies, comments, events, indexes, notices, sync_runs, synced_pages};
+use crate::schema::{
+    audit, bodies, comments, events, indexes, notices, section_edits, sync_runs, synced_pages,
+};
 
-/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, notices, who did what, removed pages (of
-/// which the store holds nothing any more), and bodies and comments that no page of any index needs. Objects that are to be removed
+/// Runs that are over (each index keeps its newest, and the one whose confirmation it awaits), events, notices, who did what, what
+/// changed by heading, removed pages (of which the store holds nothing any more), and bodies and comments that no page of any index
+/// needs. Objects that are to be removed
 /// stay until they are gone, however long that takes.
 pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreResult<()> {
     let before = db_time(before);
@@ -24,6 +27,10 @@ pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreRes
     store.write(move |conn| old_notices(conn, before)).await?;
     while store.write(move |conn| old_audit(conn, before)).await? {}
     while store.write(move |conn| removed_pages(conn, before)).await? {}
+    while store
+        .write(move |conn| old_section_edits(conn, before))
+        .await?
+    {}
     // Found by a reader, since that takes a look at every body; looked at once more where they are deleted.
     let unneeded = store.read(unneeded_bodies).await?;
     for ids in unneeded.chunks(IDS) {
@@ -64,6 +71,20 @@ fn old_audit(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
 fn old_notices(conn: &mut Conn, before: NaiveDateTime) -> Done<()> {
     diesel::delete(notices::table.filter(notices::at.lt(before))).execute(conn)?;
     Ok(())
+}
+
+fn old_section_edits(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
+    // Those of one moment were written together, a few at a time.
+    let moments: Vec<NaiveDateTime> = section_edits::table
+        .filter(section_edits::at.lt(before))
+        .select(section_edits::at)
+        .order(section_edits::at)
+        .limit(SLICE)
+        .load(conn)?;
+    if let Some(last) = moments.last() {
+        diesel::delete(section_edits::table.filter(section_edits::at.le(last))).execute(conn)?;
+    }
+    Ok(is_slice(moments.len()))
 }
 
 fn removed_pages(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {

@@ -9,6 +9,7 @@ use domain::page::{CachedBody, CachedText, PageFacts, PageRecord, PageState, Sta
 use domain::{PageId, RunId};
 
 use super::convert::{Converted, Links, RawBody, convert};
+use super::sections;
 use crate::document::KeptText;
 use crate::index::run::{RunCtx, retry};
 use crate::stop::RunError;
@@ -65,6 +66,11 @@ pub(crate) async fn record(
         .map(|body| (body.page, body.reason))
         .collect();
     let doubtful = doubtful_bodies(ctx, &bodies).await?;
+    let believed = bodies
+        .values()
+        .map(|converted| &converted.body.text)
+        .filter(|text| !doubtful.contains(&text.page_id));
+    sections::note_edits(ctx, &believed.collect::<Vec<_>>()).await?;
 
     let _rows = ctx.rows.lock().await;
     let ids: Vec<PageId> = items.iter().map(|item| item.id.clone()).collect();

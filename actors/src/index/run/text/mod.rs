@@ -7,3 +7,4 @@ pub(super) mod convert;
 pub(super) mod files;
 pub(super) mod listed;
 pub(super) mod reconvert;
+mod sections;

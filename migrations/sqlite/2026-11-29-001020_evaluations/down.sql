@@ -1,0 +1,2 @@
+DROP TABLE evaluation_results;
+DROP TABLE evaluations;
