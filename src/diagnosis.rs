@@ -231,7 +231,7 @@ pub async fn of_stores(backends: &Backends) -> Vec<Finding> {
     findings
 }
 
-/// Asks the endpoint for one vector.
+/// Asks for one vector.
 async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Finding {
     let what = "embeddings";
     let progress = match vectors.embedded + vectors.waiting + vectors.refused {
@@ -251,7 +251,7 @@ async fn of_embeddings(embedder: &dyn Embedder, vectors: VectorsHealth) -> Findi
         Err(_) => Finding::bad(
             what,
             format!(
-                "the endpoint did not answer within {} s. Until then words alone find passages",
+                "no vector came within {} s. Until then words alone find passages",
                 LONGEST.as_secs()
             ),
         ),

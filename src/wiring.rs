@@ -11,12 +11,15 @@ use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, Failpoi
 use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
+use domain::ports::embedding::Embedder;
 use domain::ports::source::ContentSource;
 use domain::ports::store::AdminStore;
 use domain::refusals::Pauses;
 use embeddings::{Embeddings, EmbeddingsConfig};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
+#[cfg(feature = "local-model")]
+use local_model::{LocalModel, LocalModelConfig};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
@@ -28,7 +31,7 @@ use crate::http::{metrics, server};
 use crate::indexes_file;
 use crate::notify;
 use crate::reading::ChildReader;
-use crate::settings::{Settings, SettingsError, Trouble};
+use crate::settings::{EmbeddingsFolder, EmbeddingsSettings, Settings, SettingsError, Trouble};
 use crate::state::AppState;
 
 /// Why the service does not start.
@@ -115,17 +118,8 @@ pub async fn backends(
         ..LocalIndexOptions::default()
     };
     let mut local = LocalIndex::open(local_index_file(settings.database.path()), options)?;
-    if let Some(endpoint) = &settings.embeddings {
-        let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
-        let config = EmbeddingsConfig {
-            api_key: endpoint.api_key.clone(),
-            recipe: endpoint.recipe.clone(),
-            network: settings.network.clone(),
-            ..usual
-        };
-        let client =
-            Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
-        local = local.with_embedder(Arc::new(client));
+    if let Some(embeddings) = &settings.embeddings {
+        local = local.with_embedder(embedder(embeddings, settings)?);
     }
     backends.insert(BackendKind::Local, Arc::new(local));
     if let Some(config) = llamacloud_config(settings)? {
@@ -140,6 +134,50 @@ pub async fn backends(
         backends.insert(BackendKind::LlamaCloud, Arc::new(client));
     }
     Ok(backends)
+}
+
+/// What gives the embedded index its vectors.
+fn embedder(
+    embeddings: &EmbeddingsSettings,
+    settings: &Settings,
+) -> Result<Arc<dyn Embedder>, StartError> {
+    match embeddings {
+        EmbeddingsSettings::Endpoint(endpoint) => {
+            let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
+            let config = EmbeddingsConfig {
+                api_key: endpoint.api_key.clone(),
+                recipe: endpoint.recipe.clone(),
+                network: settings.network.clone(),
+                ..usual
+            };
+            let client =
+                Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
+            Ok(Arc::new(client))
+        }
+        EmbeddingsSettings::Folder(folder) => local_model(folder),
+    }
+}
+
+#[cfg(feature = "local-model")]
+fn local_model(folder: &EmbeddingsFolder) -> Result<Arc<dyn Embedder>, StartError> {
+    let config = LocalModelConfig {
+        folder: folder.folder.clone(),
+        dimensions: folder.dimensions,
+        question_prefix: folder.question_prefix.clone(),
+        passage_prefix: folder.passage_prefix.clone(),
+    };
+    let model = LocalModel::open(&config)
+        .map_err(|error| unusable("EMBEDDINGS_MODEL_DIR", &error.to_string()))?;
+    Ok(Arc::new(model))
+}
+
+/// The settings refuse a folder before this.
+#[cfg(not(feature = "local-model"))]
+fn local_model(_: &EmbeddingsFolder) -> Result<Arc<dyn Embedder>, StartError> {
+    Err(unusable(
+        "EMBEDDINGS_MODEL_DIR",
+        "needs a program that was built with --features local-model",
+    ))
 }
 
 /// How LlamaCloud is asked; `None` without a key.
