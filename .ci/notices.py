@@ -47,7 +47,7 @@ def held():
     crates = set()
     for target in TARGETS:
         edges = ["-e", "normal,no-proc-macro", "--target", target, "--prefix", "none", "--format", "{p}"]
-        for line in cargo("tree", "--locked", "--package", "mcp-confluence", *edges).splitlines():
+        for line in cargo("tree", "--locked", "--package", "mcp-confluence", "--features", "local-model", *edges).splitlines():
             name, version, *rest = line.removesuffix(" (*)").split()
             if not any(part.startswith("(/") for part in rest):
                 crates.add((name, version.removeprefix("v")))

@@ -18,6 +18,8 @@ use domain::refusals::Pauses;
 use embeddings::{Embeddings, EmbeddingsConfig};
 use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
+#[cfg(feature = "local-model")]
+use local_model::{LocalModel, LocalModelConfig};
 use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
@@ -31,7 +33,7 @@ use crate::indexes_file;
 use crate::notify;
 use crate::questions::Questions;
 use crate::reading::ChildReader;
-use crate::settings::{Settings, SettingsError, Trouble};
+use crate::settings::{EmbeddingsFolder, EmbeddingsSettings, Settings, SettingsError, Trouble};
 use crate::state::AppState;
 
 /// Why the service does not start.
@@ -143,23 +145,52 @@ fn local_index_options(settings: &Settings) -> LocalIndexOptions {
     }
 }
 
-/// What gives the embedded index its vectors, where the settings name an endpoint.
+/// What gives the embedded index its vectors, where the settings name an endpoint or a folder.
 ///
 /// # Errors
 /// When a setting cannot be used.
 pub fn embedder(settings: &Settings) -> Result<Option<Arc<dyn Embedder>>, StartError> {
-    let Some(endpoint) = &settings.embeddings else {
+    let Some(embeddings) = &settings.embeddings else {
         return Ok(None);
     };
-    let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
-    let config = EmbeddingsConfig {
-        api_key: endpoint.api_key.clone(),
-        recipe: endpoint.recipe.clone(),
-        network: settings.network.clone(),
-        ..usual
+    let embedder: Arc<dyn Embedder> = match embeddings {
+        EmbeddingsSettings::Endpoint(endpoint) => {
+            let usual = EmbeddingsConfig::new(endpoint.url.clone(), endpoint.recipe.model.clone());
+            let config = EmbeddingsConfig {
+                api_key: endpoint.api_key.clone(),
+                recipe: endpoint.recipe.clone(),
+                network: settings.network.clone(),
+                ..usual
+            };
+            let client =
+                Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
+            Arc::new(client)
+        }
+        EmbeddingsSettings::Folder(folder) => local_model(folder)?,
     };
-    let client = Embeddings::new(&config).map_err(|error| unusable(error.setting, &error.cause))?;
-    Ok(Some(Arc::new(client)))
+    Ok(Some(embedder))
+}
+
+#[cfg(feature = "local-model")]
+fn local_model(folder: &EmbeddingsFolder) -> Result<Arc<dyn Embedder>, StartError> {
+    let config = LocalModelConfig {
+        folder: folder.folder.clone(),
+        dimensions: folder.dimensions,
+        question_prefix: folder.question_prefix.clone(),
+        passage_prefix: folder.passage_prefix.clone(),
+    };
+    let model = LocalModel::open(&config)
+        .map_err(|error| unusable("EMBEDDINGS_MODEL_DIR", &error.to_string()))?;
+    Ok(Arc::new(model))
+}
+
+/// The settings refuse a folder before this.
+#[cfg(not(feature = "local-model"))]
+fn local_model(_: &EmbeddingsFolder) -> Result<Arc<dyn Embedder>, StartError> {
+    Err(unusable(
+        "EMBEDDINGS_MODEL_DIR",
+        "needs a program that was built with --features local-model",
+    ))
 }
 
 /// How LlamaCloud is asked; `None` without a key.

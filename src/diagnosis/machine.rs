@@ -19,7 +19,7 @@ use url::{Host, Url};
 
 use super::{Finding, LONGEST, Outcome, within};
 use crate::outgoing;
-use crate::settings::Settings;
+use crate::settings::{EmbeddingsSettings, Settings};
 
 /// Whether the service runs, and whether its address is free or its own.
 pub(super) fn of_service(settings: &Settings) -> Vec<Finding> {
@@ -124,7 +124,7 @@ fn addresses(settings: &Settings) -> Vec<(&'static str, Url)> {
         let host = host.or_else(|| llamacloud::config::US_HOST.parse().ok());
         all.extend(host.map(|url| ("LLAMA_CLOUD_BASE_URL", url)));
     }
-    if let Some(endpoint) = &settings.embeddings {
+    if let Some(EmbeddingsSettings::Endpoint(endpoint)) = &settings.embeddings {
         all.push(("EMBEDDINGS_URL", endpoint.url.clone()));
     }
     if let Some(oauth) = &settings.auth.oauth {

@@ -362,7 +362,7 @@ fn lacks(missing: &[(&'static str, &'static str)]) -> String {
     )
 }
 
-/// Asks the endpoint for one vector.
+/// Asks for one vector.
 async fn of_embeddings(embedder: &dyn Embedder, vectors: Option<VectorsHealth>) -> Finding {
     let vectors = vectors.unwrap_or_default();
     let what = "embeddings";
@@ -383,7 +383,7 @@ async fn of_embeddings(embedder: &dyn Embedder, vectors: Option<VectorsHealth>) 
         Err(_) => Finding::bad(
             what,
             format!(
-                "the endpoint did not answer within {} s. Until then words alone find passages",
+                "no vector came within {} s. Until then words alone find passages",
                 LONGEST.as_secs()
             ),
         ),

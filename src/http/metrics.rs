@@ -171,7 +171,7 @@ fn describe() {
     describe_gauge!(STORE_IN_FLIGHT, "Batches on their way to a retrieval store");
     describe_counter!(
         EMBEDDING_REQUESTS,
-        "Requests to the embeddings endpoint since the start"
+        "Requests to the embeddings endpoint, or to the model in a folder, since the start"
     );
     describe_gauge!(
         EMBEDDING_PASSAGES,
@@ -179,7 +179,7 @@ fn describe() {
     );
     describe_counter!(
         WORDS_ALONE,
-        "Questions that were answered by words alone, since the embeddings endpoint gave no vector"
+        "Questions that were answered by words alone, since there was no vector in time"
     );
     describe_gauge!(
         TOMBSTONES,

@@ -122,15 +122,37 @@ pub struct LlamaCloudSettings {
     pub prices_file: Option<PathBuf>,
 }
 
-/// The endpoint that gives the embedded index its vectors.
+/// What gives the embedded index its vectors.
 #[derive(Clone, Debug)]
-pub struct EmbeddingsSettings {
+pub enum EmbeddingsSettings {
+    /// An endpoint of OpenAI's form.
+    Endpoint(EmbeddingsEndpoint),
+    /// A model in a folder.
+    Folder(EmbeddingsFolder),
+}
+
+/// An endpoint that gives vectors.
+#[derive(Clone, Debug)]
+pub struct EmbeddingsEndpoint {
     /// The address below which `/embeddings` is, or that one itself.
     pub url: Url,
     /// Its key, where it wants one.
     pub api_key: Option<SecretString>,
     /// Model, dimensions, prefixes.
     pub recipe: Recipe,
+}
+
+/// A folder with a model that gives vectors.
+#[derive(Clone, Debug)]
+pub struct EmbeddingsFolder {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Numbers that a vector must have, where that is said.
+    pub dimensions: Option<u32>,
+    /// What is put before a question.
+    pub question_prefix: String,
+    /// What is put before a passage.
+    pub passage_prefix: String,
 }
 
 /// Where the service listens and what it answers to.

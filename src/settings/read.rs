@@ -22,9 +22,9 @@ use super::pairs::{Pairs, resolve, unknown};
 use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsSettings, HttpSettings,
-    LlamaCloudSettings, LogFormat, LogSettings, Need, NoticeForm, NoticeSettings, OAuthSettings,
-    Settings, SettingsError, SyncSettings, Warning,
+    AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsEndpoint, EmbeddingsFolder,
+    EmbeddingsSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings, Need, NoticeForm,
+    NoticeSettings, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -287,14 +287,20 @@ fn embeddings(raw: &Raw, reader: &mut Reader) -> Option<EmbeddingsSettings> {
         0,
         8..=8_192,
     );
-    let example = "an address such as https://api.openai.com/v1";
-    let url = reader.parsed::<Url>("EMBEDDINGS_URL", &raw.embeddings_url, example);
-    if let Some(Err(error)) = url.as_ref().map(check_url) {
-        reader.fail("EMBEDDINGS_URL", error.cause);
-    }
-    let others = [
+    let dimensions = Some(dimensions).filter(|dimensions| *dimensions > 0);
+    // Values lose their blanks at the end.
+    let prefix = |prefix: &Option<String>| {
+        prefix
+            .as_ref()
+            .map_or_else(String::new, |prefix| format!("{prefix} "))
+    };
+    let question_prefix = prefix(&raw.embeddings_question_prefix);
+    let passage_prefix = prefix(&raw.embeddings_passage_prefix);
+    let of_endpoint = [
         ("EMBEDDINGS_API_KEY", &raw.embeddings_api_key),
         ("EMBEDDINGS_MODEL", &raw.embeddings_model),
+    ];
+    let of_both = [
         ("EMBEDDINGS_DIMENSIONS", &raw.embeddings_dimensions),
         (
             "EMBEDDINGS_QUESTION_PREFIX",
@@ -302,31 +308,66 @@ fn embeddings(raw: &Raw, reader: &mut Reader) -> Option<EmbeddingsSettings> {
         ),
         ("EMBEDDINGS_PASSAGE_PREFIX", &raw.embeddings_passage_prefix),
     ];
-    if raw.embeddings_url.is_none() {
-        if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
-            reader.fail("EMBEDDINGS_URL", format!("is required with {name}"));
-        }
-        return None;
-    }
-    if raw.embeddings_model.is_none() {
-        reader.fail("EMBEDDINGS_MODEL", "is required with EMBEDDINGS_URL");
-    }
-    // Values lose their blanks at the end.
-    let prefix = |prefix: &Option<String>| {
-        prefix
-            .as_ref()
-            .map_or_else(String::new, |prefix| format!("{prefix} "))
+    let first_set = |some: &[(&'static str, &Option<String>)]| {
+        let set = some.iter().find(|(_, value)| value.is_some());
+        set.map(|(name, _)| *name)
     };
-    Some(EmbeddingsSettings {
-        url: url?,
-        api_key: raw.embeddings_api_key.clone().map(SecretString::from),
-        recipe: Recipe {
-            model: raw.embeddings_model.clone()?,
-            dimensions: Some(dimensions).filter(|dimensions| *dimensions > 0),
-            question_prefix: prefix(&raw.embeddings_question_prefix),
-            passage_prefix: prefix(&raw.embeddings_passage_prefix),
-        },
-    })
+    let example = "an address such as https://api.openai.com/v1";
+    let url = reader.parsed::<Url>("EMBEDDINGS_URL", &raw.embeddings_url, example);
+    if let Some(Err(error)) = url.as_ref().map(check_url) {
+        reader.fail("EMBEDDINGS_URL", error.cause);
+    }
+    match (&raw.embeddings_url, &raw.embeddings_model_dir) {
+        (None, None) => {
+            let set = first_set(&of_endpoint).or_else(|| first_set(&of_both));
+            if let Some(name) = set {
+                reader.fail("EMBEDDINGS_URL", format!("is required with {name}"));
+            }
+            None
+        }
+        (Some(_), Some(_)) => {
+            reader.fail(
+                "EMBEDDINGS_MODEL_DIR",
+                "cannot stand beside EMBEDDINGS_URL: vectors come from one of the two, so remove the other",
+            );
+            None
+        }
+        (Some(_), None) => {
+            if raw.embeddings_model.is_none() {
+                reader.fail("EMBEDDINGS_MODEL", "is required with EMBEDDINGS_URL");
+            }
+            Some(EmbeddingsSettings::Endpoint(EmbeddingsEndpoint {
+                url: url?,
+                api_key: raw.embeddings_api_key.clone().map(SecretString::from),
+                recipe: Recipe {
+                    model: raw.embeddings_model.clone()?,
+                    dimensions,
+                    question_prefix,
+                    passage_prefix,
+                },
+            }))
+        }
+        (None, Some(folder)) => {
+            if !cfg!(feature = "local-model") {
+                reader.fail(
+                    "EMBEDDINGS_MODEL_DIR",
+                    "needs a program that was built with --features local-model; or name an endpoint with EMBEDDINGS_URL",
+                );
+            }
+            if let Some(name) = first_set(&of_endpoint) {
+                reader.fail(
+                    name,
+                    "belongs to EMBEDDINGS_URL; the folder of EMBEDDINGS_MODEL_DIR says which model it holds",
+                );
+            }
+            Some(EmbeddingsSettings::Folder(EmbeddingsFolder {
+                folder: PathBuf::from(folder),
+                dimensions,
+                question_prefix,
+                passage_prefix,
+            }))
+        }
+    }
 }
 
 fn default_backend(raw: &Raw, has_key: bool, reader: &mut Reader) -> BackendKind {

@@ -280,7 +280,7 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn embeddings_need_an_address_and_a_model_and_are_off_without() {
+fn embeddings_need_an_endpoint_or_a_folder_and_are_off_without() {
     let read = |more: &[(&str, &str)]| {
         let (settings, warnings) =
             Settings::from_pairs(&pairs(&[FOUR, more]), Need::Serve).unwrap();
@@ -295,7 +295,9 @@ fn embeddings_need_an_address_and_a_model_and_are_off_without() {
         ("EMBEDDINGS_QUESTION_PREFIX", "query: "),
     ])
     .unwrap();
-    let recipe = settings.recipe;
+    let EmbeddingsSettings::Endpoint(EmbeddingsEndpoint { recipe, .. }) = settings else {
+        panic!("{settings:?}");
+    };
     assert_eq!(
         (recipe.model.as_str(), recipe.dimensions),
         ("e5-small", Some(384))
@@ -328,8 +330,44 @@ fn embeddings_need_an_address_and_a_model_and_are_off_without() {
             ],
             "EMBEDDINGS_DIMENSIONS",
         ),
+        (
+            &[
+                ("EMBEDDINGS_URL", "https://api.openai.com/v1"),
+                ("EMBEDDINGS_MODEL", "m"),
+                ("EMBEDDINGS_MODEL_DIR", "/models/m"),
+            ],
+            "EMBEDDINGS_MODEL_DIR",
+        ),
     ] {
         assert_eq!(troubles(&[FOUR, more], Need::Serve), [wrong]);
+    }
+}
+
+#[test]
+fn a_models_folder_needs_a_program_that_can_use_it_and_no_name_of_a_model() {
+    const FOLDER: &[(&str, &str)] = &[
+        ("EMBEDDINGS_MODEL_DIR", "/models/m"),
+        ("EMBEDDINGS_PASSAGE_PREFIX", "passage:"),
+    ];
+    let read = Settings::from_pairs(&pairs(&[FOUR, FOLDER]), Need::Serve);
+    if cfg!(feature = "local-model") {
+        let settings = read.unwrap().0.embeddings.unwrap();
+        let EmbeddingsSettings::Folder(folder) = settings else {
+            panic!("{settings:?}");
+        };
+        assert_eq!(folder.folder.to_str(), Some("/models/m"));
+        assert_eq!(folder.passage_prefix, "passage: ");
+        let more = &[("EMBEDDINGS_MODEL", "m")][..];
+        assert_eq!(
+            troubles(&[FOUR, FOLDER, more], Need::Serve),
+            ["EMBEDDINGS_MODEL"]
+        );
+    } else {
+        let error = read.unwrap_err().to_string();
+        assert!(
+            error.contains("EMBEDDINGS_MODEL_DIR") && error.contains("--features local-model"),
+            "{error}"
+        );
     }
 }
 

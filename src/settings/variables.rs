@@ -71,6 +71,7 @@ variables! {
     embeddings_url,
     embeddings_api_key,
     embeddings_model,
+    embeddings_model_dir,
     embeddings_dimensions,
     embeddings_question_prefix,
     embeddings_passage_prefix,

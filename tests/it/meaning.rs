@@ -151,3 +151,38 @@ async fn a_program_that_is_killed_goes_on_with_the_passages_that_are_left() {
     assert_eq!(first(&answer), "Host 399");
     service.stop().await;
 }
+
+/// Needs a program with local models and the folder that `crates/local-model/tests/models/fetch.py` makes.
+#[cfg(feature = "local-model")]
+#[actix_web::test]
+async fn a_model_in_a_folder_finds_a_paraphrase() {
+    let Some(models) = std::env::var_os("LOCAL_MODELS_DIR") else {
+        println!("skipped: LOCAL_MODELS_DIR names no folder of models");
+        return;
+    };
+    let folder = std::path::Path::new(&models).join("minilm");
+    let site = site(3);
+    site.create_page(
+        "ENG",
+        None,
+        "Annual leave",
+        "<p>Everybody has 28 days of leave.</p>",
+    );
+    let set = [("EMBEDDINGS_MODEL_DIR", folder.to_str().unwrap())];
+    let service = start_program(site, &set).await;
+    service.synced_index("mean", &["ENG"]).await;
+    let passages = embedded(&service).await;
+    let answer = asked(&service, "vacation").await;
+    assert_eq!(first(&answer), "Annual leave", "{answer}");
+    assert_eq!(answer["diagnostics"]["meaning"], "used");
+    let (_, findings) = service.get("/api/doctor").await;
+    let all = findings["items"].as_array().unwrap();
+    let finding = all.iter().find(|one| one["what"] == "embeddings").unwrap();
+    let said = finding["said"].as_str().unwrap();
+    assert!(
+        said.contains("answers in 384 dimensions")
+            && said.contains(&format!("{passages} of {passages} passages")),
+        "{said}"
+    );
+    service.stop().await;
+}

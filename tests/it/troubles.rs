@@ -78,6 +78,31 @@ pub async fn doctor(service: &Service, extra: &[(&str, &str)]) -> (Option<i32>, 
 }
 
 #[actix_web::test]
+async fn doctor_names_what_is_wrong_with_a_models_folder() {
+    let service = start(site(0), &[]).await;
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().to_str().unwrap();
+    let (code, said, _) = doctor(&service, &[("EMBEDDINGS_MODEL_DIR", folder)]).await;
+    let (expected, cause) = if cfg!(feature = "local-model") {
+        (
+            1,
+            "config.json: cannot be read: No such file or directory (os error 2); copy the model's folder again",
+        )
+    } else {
+        (
+            2,
+            "needs a program that was built with --features local-model",
+        )
+    };
+    assert_eq!(code, Some(expected), "{said}");
+    assert!(
+        said.contains("EMBEDDINGS_MODEL_DIR") && said.contains(cause),
+        "{said}"
+    );
+    service.stop().await;
+}
+
+#[actix_web::test]
 async fn doctor_names_all_missing_scopes_at_once() {
     let mut service = start(site(0), &[]).await;
     let runbook = service

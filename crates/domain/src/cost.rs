@@ -37,7 +37,7 @@ pub struct CostEstimate {
     pub basis: String,
 }
 
-/// What of a run's documents would have to be embedded by an endpoint, beyond what has its vectors already.
+/// What of a run's documents would have to be embedded, beyond what has its vectors already.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EmbeddingEstimate {
@@ -45,7 +45,7 @@ pub struct EmbeddingEstimate {
     pub model: String,
     /// Passages without a vector; a text that stands in documents of several batches counts in each.
     pub passages: u64,
-    /// Requests to the endpoint, at least.
+    /// Requests to the endpoint, or batches for the model in a folder, at least.
     pub requests: u64,
 }
 

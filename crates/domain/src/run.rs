@@ -222,7 +222,7 @@ pub struct RunPlan {
     /// What it would cost in the store; null where storing costs nothing.
     #[serde(default)]
     pub cost: Option<CostEstimate>,
-    /// What would have to be embedded by an endpoint (`EMBEDDINGS_URL`); null where none is asked.
+    /// What would have to be embedded, by an endpoint (`EMBEDDINGS_URL`) or a model of the service (`EMBEDDINGS_MODEL_DIR`); null without one.
     #[serde(default)]
     pub embeddings: Option<EmbeddingEstimate>,
 }

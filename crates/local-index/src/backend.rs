@@ -153,18 +153,20 @@ impl LocalIndex {
         let Some(model) = serving else {
             return Ok(Meant {
                 meaning: Some(Meaning::Filling),
-                vector: None,
+                ..Meant::default()
             });
         };
+        let weights = self.0.options.meaning;
         Ok(
             match self.vector_of(embedder.as_ref(), text, &model).await {
                 Some(vector) => Meant {
                     meaning: Some(Meaning::Used),
                     vector: Some((model, vector)),
+                    weights,
                 },
                 None => Meant {
                     meaning: Some(Meaning::Unavailable),
-                    vector: None,
+                    ..Meant::default()
                 },
             },
         )

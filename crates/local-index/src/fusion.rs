@@ -3,12 +3,9 @@
 //! Both are measured by their best: a passage that is half as good as the best by words counts half. Ranks would forget how far apart
 //! passages are, and a ticket's number, which one passage holds and no other, would count no more than a likeness of tones.
 
+use crate::options::MeaningWeights;
 use crate::scoring::Scored;
 
-/// What meaning counts beside words.
-const BESIDE_WORDS: f32 = 0.5;
-/// What it counts where the index does not know much of the question: in another language than the pages, above all.
-const BEYOND_WORDS: f32 = 3.0;
 /// Passages that are looked at by meaning; the last of them is where meaning begins to say something.
 pub(crate) const NEAREST: usize = 200;
 
@@ -73,11 +70,11 @@ pub(crate) struct Nearest {
 }
 
 /// What meaning counts, by how many of the words of a question the index does not know.
-pub(crate) fn weight(words: usize, unknown: usize) -> f32 {
+pub(crate) fn weight(weights: MeaningWeights, words: usize, unknown: usize) -> f32 {
     if unknown * 3 >= words {
-        BEYOND_WORDS
+        weights.beyond_words
     } else {
-        BESIDE_WORDS
+        weights.beside_words
     }
 }
 
@@ -153,7 +150,8 @@ mod tests {
     #[test]
     fn meaning_counts_more_where_a_third_of_the_words_is_unknown() {
         for (words, unknown, expected) in [(3, 0, 0.5), (4, 1, 0.5), (3, 1, 3.0), (0, 0, 3.0)] {
-            assert!((weight(words, unknown) - expected).abs() < 1e-6);
+            let weights = MeaningWeights::default();
+            assert!((weight(weights, words, unknown) - expected).abs() < 1e-6);
         }
     }
 

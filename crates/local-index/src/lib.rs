@@ -37,4 +37,4 @@ mod write;
 
 pub use backend::LocalIndex;
 pub use error::LocalIndexError;
-pub use options::{LocalIndexOptions, Place};
+pub use options::{LocalIndexOptions, MeaningWeights, Place};

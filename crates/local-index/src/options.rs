@@ -17,8 +17,26 @@ impl<P: AsRef<std::path::Path>> From<P> for Place {
     }
 }
 
+/// What meaning counts beside words: the best passage by meaning as so many of the best by words.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct MeaningWeights {
+    /// Where the index knows the question's words.
+    pub beside_words: f32,
+    /// Where it does not know a third of them: in another language than the pages, above all.
+    pub beyond_words: f32,
+}
+
+impl Default for MeaningWeights {
+    fn default() -> Self {
+        Self {
+            beside_words: 0.5,
+            beyond_words: 3.0,
+        }
+    }
+}
+
 /// The choices of an embedded index.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct LocalIndexOptions {
     /// Languages whose words are also found by their stems: `auto` for all there are rules for, told apart passage by passage,
     /// or some by name (`english,german`). With any other, words are found as they stand. Chinese, Japanese, Korean and Thai are
@@ -30,6 +48,8 @@ pub struct LocalIndexOptions {
     pub decay_years: Option<u32>,
     /// Searches that may run at once, each with a connection of its own.
     pub readers: u32,
+    /// What meaning counts, where an embedder gives vectors.
+    pub meaning: MeaningWeights,
 }
 
 impl Default for LocalIndexOptions {
@@ -38,6 +58,7 @@ impl Default for LocalIndexOptions {
             language: "auto".to_owned(),
             decay_years: None,
             readers: 4,
+            meaning: MeaningWeights::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::error::LocalIndexError;
 use crate::freshness::Decay;
 use crate::fusion::{self, Likeness};
 use crate::language::Language;
+use crate::options::MeaningWeights;
 use crate::quantised::Quantised;
 use crate::question::{self, Word};
 use crate::schema::{chunks, documents, heading_path, postings};
@@ -57,6 +58,8 @@ pub(crate) struct Meant {
     pub meaning: Option<Meaning>,
     /// Where the question points, by a model.
     pub vector: Option<(Model, Quantised)>,
+    /// What it counts.
+    pub weights: MeaningWeights,
 }
 
 /// Answers a question from one collection.
@@ -104,10 +107,12 @@ pub(crate) fn search(
             }
             None => Likeness::default(),
         };
+        let likeness = (likeness, meant.weights);
         let (best, places) = index.best(connection, &asked, ranges.as_deref(), likeness, wanted)?;
         diagnostics.candidates = Some(best.candidates);
         if places.is_empty() && ranges.is_some() {
-            let (_, unfiltered) = index.best(connection, &asked, None, Likeness::default(), 1)?;
+            let by_words = (Likeness::default(), meant.weights);
+            let (_, unfiltered) = index.best(connection, &asked, None, by_words, 1)?;
             if !unfiltered.is_empty() {
                 diagnostics.emptied_by = filters;
             }
@@ -360,11 +365,11 @@ impl Index {
         connection: &mut SqliteConnection,
         asked: &[Asked],
         ranges: Option<&[(i64, i64)]>,
-        likeness: Likeness,
+        (likeness, weights): (Likeness, MeaningWeights),
         wanted: usize,
     ) -> QueryResult<(Best, Vec<(Scored, Place)>)> {
         let look = wanted * 2 + 16;
-        let (mut best, all_by_words) = scored(asked, ranges, &likeness, look);
+        let (mut best, all_by_words) = scored(asked, ranges, &likeness, weights, look);
         let found = places(connection, &best.chunks, self.decay)?;
         if all_by_words {
             // All of them were looked at, so those that are gone are not counted.
@@ -379,7 +384,8 @@ impl Index {
             Some(ranges) => ranges.to_vec(),
             None => self.ranges(connection, &Filters::default())?,
         };
-        let (best, _) = scored(asked, Some(&there), &likeness.within(&there), look);
+        let within = likeness.within(&there);
+        let (best, _) = scored(asked, Some(&there), &within, weights, look);
         let found = places(connection, &best.chunks, self.decay)?;
         Ok((best, found))
     }
@@ -391,6 +397,7 @@ fn scored(
     asked: &[Asked],
     ranges: Option<&[(i64, i64)]>,
     likeness: &Likeness,
+    of_meaning: MeaningWeights,
     look: usize,
 ) -> (Best, bool) {
     let weights: Vec<f32> = asked.iter().map(|asked| asked.weight).collect();
@@ -415,7 +422,7 @@ fn scored(
     );
     let words = asked.iter().filter(|asked| asked.word.kind != Kind::Whole);
     let unknown = words.clone().filter(|asked| asked.unknown).count();
-    let weight = fusion::weight(words.count(), unknown);
+    let weight = fusion::weight(of_meaning, words.count(), unknown);
     let mut by_words = std::mem::take(&mut best.chunks);
     by_words.append(&mut best.also);
     best.chunks = fusion::fused(by_words, &nearest, likeness, weight);

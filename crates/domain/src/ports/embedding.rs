@@ -7,7 +7,7 @@ use async_trait::async_trait;
 /// What vectors are made by. Only vectors of one recipe can be compared.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Recipe {
-    /// The model, as its endpoint names it.
+    /// The model, as its endpoint names it, or the name of the numbers in a folder.
     pub model: String,
     /// How many numbers a vector is asked to have; `None`: as many as the model gives.
     pub dimensions: Option<u32>,
@@ -23,7 +23,7 @@ pub type Embedded = Result<Vec<f32>, String>;
 /// The state of an embedder, for metrics and `doctor`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EmbedderHealth {
-    /// Requests made since the start.
+    /// Requests made since the start, to an endpoint or to a model here.
     pub requests: u64,
     /// The last trouble, in words; cleared by a success.
     pub trouble: Option<String>,
@@ -35,7 +35,7 @@ pub trait Embedder: Send + Sync {
     /// What vectors are made by now.
     fn recipe(&self) -> &Recipe;
 
-    /// Passages that one request holds at most.
+    /// Passages that are given to an endpoint, or to a model here, at a time.
     fn batch(&self) -> u64;
 
     /// The vectors of passages, one for each text in order. Takes its time: nobody waits.
@@ -47,7 +47,7 @@ pub trait Embedder: Send + Sync {
     /// Asks for one vector; in words what answered, with how many dimensions.
     async fn probe(&self) -> Result<String, EmbeddingError>;
 
-    /// The state of the client; makes no request.
+    /// The state; computes nothing and makes no request.
     fn health(&self) -> EmbedderHealth;
 }
 
@@ -90,6 +90,14 @@ pub enum EmbeddingError {
         /// The host that was asked.
         host: String,
         /// Cause and remedy.
+        detail: String,
+    },
+    /// The model of this machine gave no vector.
+    #[error("the model in {folder} gives no vector: {detail}")]
+    Model {
+        /// The model's folder.
+        folder: String,
+        /// The cause, and what would help where something would.
         detail: String,
     },
 }

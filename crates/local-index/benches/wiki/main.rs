@@ -3,12 +3,13 @@
 //! `WIKI_CORPUS=FOLDER/pages.json WIKI_QUESTIONS=questions.json cargo bench -p local-index --bench wiki`; results in
 //! `docs/benchmarks/search.md`. The wiki: `{space: [{key, title, parent, body, labels}]}`, bodies in storage format. The questions:
 //! `[{id, cls, question, pages: ["SPACE:key"], answer: ["regular expression", "this && that"]}]`. Without them it says so and ends.
-//! `WIKI_EMBEDDINGS_URL` and `WIKI_EMBEDDINGS_MODEL` name an endpoint of OpenAI's form, which is then asked for a vector of each passage, and all
-//! is measured by words alone and by both.
-//! `WIKI_MISSES=1` names the questions that were missed, `WIKI_ROUNDS` says how often all are asked for the times.
+//! `WIKI_EMBEDDERS=FILE` names what gives vectors, each of which is measured beside words alone: `[{name, url, model}, {name, folder}]`, an
+//! endpoint of OpenAI's form or the folder of a model, with `question_prefix` and `passage_prefix` where it wants them. `WIKI_EVERY=n` keeps every nth page and all
+//! right ones, where there is no time for all. `WIKI_INDEX=FILE` keeps the index, so that another run asks for no vector twice.
+//! `WIKI_TUNE=1` shows other weights of meaning, and what links to a page would change, by each half of the questions.
+//! `WIKI_MISSES=1` names the questions that were missed, `WIKI_ROUNDS` says how often all are asked for the times; 0 leaves the times out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
@@ -19,10 +20,15 @@ use domain::index::Remote;
 use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
 use domain::query::{DEFAULT_ROOM, Filters, Passage, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey};
-use local_index::{LocalIndex, LocalIndexOptions};
+use local_index::{LocalIndex, LocalIndexOptions, MeaningWeights};
 use regex::Regex;
 use serde::Deserialize;
 use storage_markdown::{NoResolver, Options, convert_storage};
+
+mod embedders;
+mod links;
+
+use links::Links;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -36,7 +42,7 @@ struct WikiPage {
     labels: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Question {
     id: String,
     cls: String,
@@ -58,9 +64,8 @@ struct Hit {
 }
 
 impl Fts5 {
-    fn over(index: &std::path::Path) -> Outcome<Self> {
-        let mut connection =
-            SqliteConnection::establish(&index.with_extension("fts5").to_string_lossy())?;
+    fn over(index: &std::path::Path, folder: &std::path::Path) -> Outcome<Self> {
+        let mut connection = SqliteConnection::establish(&folder.join("fts5").to_string_lossy())?;
         connection.batch_execute(&format!(
             "ATTACH '{}' AS ours;
              CREATE VIRTUAL TABLE words USING fts5(title, headings, breadcrumb, text,
@@ -107,6 +112,61 @@ struct Went {
     answer: Option<usize>,
 }
 
+/// A number of the environment.
+fn number(name: &str, usual: usize) -> usize {
+    let value = std::env::var(name).ok();
+    value.and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
+
+/// The wiki in one index, with its questions.
+struct Bench {
+    questions: Vec<Question>,
+    keys: HashMap<String, String>,
+    remote: Remote,
+    path: std::path::PathBuf,
+}
+
+impl Bench {
+    fn open(&self, meaning: MeaningWeights) -> Outcome<LocalIndex> {
+        let options = LocalIndexOptions {
+            meaning,
+            ..LocalIndexOptions::default()
+        };
+        Ok(LocalIndex::open(&self.path, options)?)
+    }
+
+    /// Asks every question, for eight passages and for fifty.
+    async fn asked(&self, local: &LocalIndex) -> Outcome<Vec<Answers>> {
+        let mut all = Vec::new();
+        for question in &self.questions {
+            let eight = search(local, &self.remote, &question.question, 8).await?;
+            let fifty = search(local, &self.remote, &question.question, 50).await?;
+            all.push(Answers { eight, fifty });
+        }
+        Ok(all)
+    }
+
+    fn judged(&self, answers: &[Answers]) -> Outcome<Vec<Went>> {
+        let all = self.questions.iter().zip(answers);
+        all.map(|(question, answers)| judged(question, &answers.eight, &answers.fifty, &self.keys))
+            .collect()
+    }
+
+    fn table(&self, name: &str, went: &[Went]) {
+        let all: Vec<(&Question, &Went)> = self.questions.iter().zip(went).collect();
+        table(name, &all);
+        if std::env::var_os("WIKI_MISSES").is_some() {
+            misses(&all);
+        }
+    }
+}
+
+/// What came for one question.
+struct Answers {
+    eight: Vec<Passage>,
+    fifty: Vec<Passage>,
+}
+
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let (Ok(corpus), Ok(questions)) = (
@@ -116,27 +176,19 @@ async fn main() -> Outcome<()> {
         println!("skipped: WIKI_CORPUS and WIKI_QUESTIONS name no wiki and no questions");
         return Ok(());
     };
-    let rounds: usize = std::env::var("WIKI_ROUNDS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(20);
     let index = IndexId::generate();
-    let (documents, keys) = documents(index, &corpus)?;
     let questions: Vec<Question> = serde_json::from_str(&std::fs::read_to_string(questions)?)?;
+    let spaces = wiki(&corpus, &questions)?;
+    let (documents, keys) = documents(index, &spaces, |_| Vec::new());
 
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("index.db");
-    let local = LocalIndex::open(&path, LocalIndexOptions::default())?;
-    let spec = StoreSpec {
-        index,
-        agent: "wiki".parse()?,
+    let path = match std::env::var("WIKI_INDEX") {
+        Ok(path) => path.into(),
+        Err(_) => folder.path().join("index.db"),
     };
-    let remote = local.ensure(&spec, None).await?;
+    let local = LocalIndex::open(&path, LocalIndexOptions::default())?;
     let (begun, spent) = (Instant::now(), cpu());
-    for batch in documents.chunks(local.capabilities().max_batch_documents) {
-        local.upsert(&remote, batch).await?;
-    }
-    local.commit(&remote).await?;
+    let remote = filled(&local, index, &documents).await?;
     let (took, spent) = (begun.elapsed(), cpu() - spent);
     println!(
         "{} pages stored in {:.1} s ({:.1} s of processor time); file {:.1} MB; {}",
@@ -146,6 +198,84 @@ async fn main() -> Outcome<()> {
         std::fs::metadata(&path)?.len() as f64 / 1e6,
         load(),
     );
+    let bench = Bench {
+        questions,
+        keys,
+        remote,
+        path,
+    };
+
+    table("", &[]);
+    let mut fts5 = Fts5::over(&bench.path, folder.path())?;
+    let mut theirs = Vec::new();
+    for question in &bench.questions {
+        let eight = fts5.search(&question.question, 8)?;
+        let fifty = fts5.search(&question.question, 50)?;
+        theirs.push(Answers { eight, fifty });
+    }
+    let theirs = bench.judged(&theirs)?;
+    row(
+        "all, plain FTS5",
+        &bench.questions.iter().zip(&theirs).collect::<Vec<_>>(),
+    );
+    let words = bench.asked(&local).await?;
+    bench.table("words alone", &bench.judged(&words)?);
+
+    let tune = std::env::var_os("WIKI_TUNE").is_some();
+    let mut with_meaning = Vec::new();
+    for named in embedders::named()? {
+        let embedder = named.embedder()?;
+        let local = bench
+            .open(MeaningWeights::default())?
+            .with_embedder(embedder.clone());
+        embedders::fill(&local, &named.name).await?;
+        let answers = bench.asked(&local).await?;
+        bench.table(
+            &format!("words and {}", named.name),
+            &bench.judged(&answers)?,
+        );
+        if tune {
+            println!(
+                "\n| {}: beside words, beyond words | hit@1 | hit@3 | hit@10 | MRR@10 | answer in 8 | other half: hit@1 | hit@3 | hit@10 | MRR@10 | answer in 8 |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+                named.name
+            );
+            for beside_words in [0.25, 0.5, 0.75, 1.0, 1.5] {
+                for beyond_words in [1.0, 2.0, 3.0, 5.0] {
+                    let weights = MeaningWeights {
+                        beside_words,
+                        beyond_words,
+                    };
+                    let local = bench.open(weights)?.with_embedder(embedder.clone());
+                    let went = bench.judged(&bench.asked(&local).await?)?;
+                    println!(
+                        "| {beside_words}, {beyond_words} | {} | {} |",
+                        links::summary(&went, 0),
+                        links::summary(&went, 1)
+                    );
+                }
+            }
+        }
+        with_meaning.push((named.name, local, answers));
+    }
+    if tune {
+        let mut all = vec![("words alone", &words)];
+        all.extend(
+            with_meaning
+                .iter()
+                .map(|(name, _, answers)| (name.as_str(), answers)),
+        );
+        with_links(&bench, &spaces, &local, &all).await?;
+    }
+
+    let rounds = number("WIKI_ROUNDS", 20);
+    if rounds > 0 {
+        times(&bench, &local, &mut fts5, &with_meaning, rounds).await?;
+    }
+    drop(with_meaning);
+    if std::env::var_os("WIKI_INDEX").is_some() {
+        local.remove(&spec(index)?, &bench.remote).await?;
+        return Ok(());
+    }
 
     const EDITS: usize = 300;
     let pages = documents.len();
@@ -153,63 +283,140 @@ async fn main() -> Outcome<()> {
         .into_iter()
         .step_by(pages.div_ceil(EDITS))
         .collect();
+    edits(&local, &bench.remote, &edited).await?;
+    drop(local);
+    // As the first start does with a file of format 1, or after a change of `SEARCH_LANGUAGE`.
+    for language in ["none", "auto"] {
+        let (begun, spent) = (Instant::now(), cpu());
+        let language = language.to_owned();
+        let options = LocalIndexOptions {
+            language,
+            ..LocalIndexOptions::default()
+        };
+        drop(LocalIndex::open(&bench.path, options)?);
+        println!(
+            "all text read anew in {:.1} s ({:.1} s of processor time)",
+            begun.elapsed().as_secs_f64(),
+            (cpu() - spent).as_secs_f64(),
+        );
+    }
+    Ok(())
+}
 
-    let with_meaning = meaning(&local).await?;
-    let alone = if with_meaning.is_some() {
-        Some(LocalIndex::open(&path, LocalIndexOptions::default())?)
-    } else {
-        None
-    };
+/// The wiki, or so much of it as `WIKI_EVERY` keeps.
+fn wiki(corpus: &str, questions: &[Question]) -> Outcome<BTreeMap<String, Vec<WikiPage>>> {
+    let mut spaces: BTreeMap<String, Vec<WikiPage>> =
+        serde_json::from_str(&std::fs::read_to_string(corpus)?)?;
+    let every = number("WIKI_EVERY", 1);
+    let mut at = 0;
+    for (space, pages) in &mut spaces {
+        pages.retain(|page| {
+            at += 1;
+            let key = format!("{space}:{}", page.key);
+            at % every == 0
+                || questions
+                    .iter()
+                    .any(|question| question.pages.contains(&key))
+        });
+    }
+    Ok(spaces)
+}
 
-    let mut went = Vec::new();
-    let mut theirs = Vec::new();
-    let mut words_alone = Vec::new();
-    let mut fts5 = Fts5::over(&path)?;
-    for question in &questions {
-        let text = &question.question;
-        let eight = search(&local, &remote, text, 8).await?;
-        let fifty = search(&local, &remote, text, 50).await?;
-        went.push(judged(question, &eight, &fifty, &keys)?);
-        if let Some(alone) = &alone {
-            let eight = search(alone, &remote, text, 8).await?;
-            let fifty = search(alone, &remote, text, 50).await?;
-            words_alone.push(judged(question, &eight, &fifty, &keys)?);
+fn spec(index: IndexId) -> Outcome<StoreSpec> {
+    Ok(StoreSpec {
+        index,
+        // One for each: the store knows its objects by their names.
+        agent: format!("wiki-{}", index.to_string().to_lowercase()).parse()?,
+    })
+}
+
+async fn filled(local: &LocalIndex, index: IndexId, documents: &[Document]) -> Outcome<Remote> {
+    let remote = local.ensure(&spec(index)?, None).await?;
+    for batch in documents.chunks(local.capabilities().max_batch_documents) {
+        local.upsert(&remote, batch).await?;
+    }
+    local.commit(&remote).await?;
+    Ok(remote)
+}
+
+fn misses(all: &[(&Question, &Went)]) {
+    for (question, went) in all {
+        if went.rank.is_none_or(|rank| rank > 3) || went.answer.is_none() {
+            println!(
+                "{} {} rank {:?} answer {:?}: {} {:?}",
+                question.id,
+                question.cls,
+                went.rank,
+                went.answer,
+                question.question,
+                question.pages
+            );
         }
-        let (eight, fifty) = (fts5.search(text, 8)?, fts5.search(text, 50)?);
-        theirs.push(judged(question, &eight, &fifty, &keys)?);
     }
-    let of_theirs: Vec<(&Question, &Went)> = questions.iter().zip(&theirs).collect();
-    table("", &[]);
-    row("all, plain FTS5", &of_theirs);
-    if alone.is_some() {
-        let of_words: Vec<(&Question, &Went)> = questions.iter().zip(&words_alone).collect();
-        table("words alone", &of_words);
-    }
-    let all: Vec<(&Question, &Went)> = questions.iter().zip(&went).collect();
-    table(
-        if alone.is_some() {
-            "words and meaning"
-        } else {
-            "words"
-        },
-        &all,
+}
+
+/// What links to a page would change, by each half of the questions: their number as a prior over what was found, and their words as
+/// a part of the page's place in the wiki (which counts half of what text does).
+async fn with_links(
+    bench: &Bench,
+    spaces: &BTreeMap<String, Vec<WikiPage>>,
+    local: &LocalIndex,
+    all: &[(&str, &Vec<Answers>)],
+) -> Outcome<()> {
+    let links = Links::of(spaces)?;
+    println!(
+        "\n| links | hit@1 | hit@3 | hit@10 | MRR@10 | answer in 8 | other half: hit@1 | hit@3 | hit@10 | MRR@10 | answer in 8 |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
-    if std::env::var_os("WIKI_MISSES").is_some() {
-        for (question, went) in &all {
-            if went.rank.is_none_or(|rank| rank > 3) || went.answer.is_none() {
-                println!(
-                    "{} {} rank {:?} answer {:?}: {} {:?}",
-                    question.id,
-                    question.cls,
-                    went.rank,
-                    went.answer,
-                    question.question,
-                    question.pages
-                );
-            }
+    let show = |name: &str, went: &[Went]| {
+        println!(
+            "| {name} | {} | {} |",
+            links::summary(went, 0),
+            links::summary(went, 1)
+        );
+    };
+    for (name, answers) in all {
+        for weight in [0.0, 0.01, 0.02, 0.05, 0.1, 0.2] {
+            let ranked: Vec<Answers> = answers
+                .iter()
+                .map(|one| {
+                    let fifty =
+                        links.ranked(&one.fifty, weight, |passage| key_of(passage, &bench.keys));
+                    let eight = fifty.iter().take(8).cloned().collect();
+                    Answers { eight, fifty }
+                })
+                .collect();
+            show(
+                &format!("{name}, number by {weight}"),
+                &bench.judged(&ranked)?,
+            );
         }
     }
+    for most in [3, 10] {
+        let index = IndexId::generate();
+        let (documents, keys) = documents(index, spaces, |key| links.words(key, most).to_vec());
+        let other = Bench {
+            questions: bench.questions.clone(),
+            keys,
+            remote: filled(local, index, &documents).await?,
+            path: bench.path.clone(),
+        };
+        show(
+            &format!("words alone, {most} words of links"),
+            &other.judged(&other.asked(local).await?)?,
+        );
+        local.remove(&spec(index)?, &other.remote).await?;
+    }
+    Ok(())
+}
 
+/// How long questions take, by words alone and by each that gives vectors.
+async fn times(
+    bench: &Bench,
+    local: &LocalIndex,
+    fts5: &mut Fts5,
+    with_meaning: &[(String, LocalIndex, Vec<Answers>)],
+    rounds: usize,
+) -> Outcome<()> {
     println!(
         "\n| asking at once | questions | p50 ms | p95 ms | p99 ms | processor ms a question | questions/s |"
     );
@@ -217,7 +424,7 @@ async fn main() -> Outcome<()> {
     let spent = cpu();
     let mut times = Vec::new();
     for _ in 0..rounds.div_ceil(5) {
-        for question in &questions {
+        for question in &bench.questions {
             let begun = Instant::now();
             fts5.search(&question.question, 8)?;
             times.push(begun.elapsed());
@@ -233,25 +440,35 @@ async fn main() -> Outcome<()> {
         at(0.95),
         at(0.99)
     );
-    if let Some(alone) = &alone {
-        println!("words alone:");
-        for clients in [1, 8, 64] {
-            timed(alone, &remote, &questions, rounds, clients).await?;
-        }
-        println!("words and meaning, the vectors of the questions known:");
-    }
     for clients in [1, 8, 64] {
-        timed(&local, &remote, &questions, rounds, clients).await?;
+        timed(local, &bench.remote, &bench.questions, rounds, clients, "").await?;
     }
+    for (name, local, _) in with_meaning {
+        let name = format!(", {name}, the vectors of the questions known");
+        for clients in [1, 8, 64] {
+            timed(
+                local,
+                &bench.remote,
+                &bench.questions,
+                rounds,
+                clients,
+                &name,
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
 
-    // One page of one passage at a time, as an edit comes in.
+/// One page of one passage at a time, as an edit comes in.
+async fn edits(local: &LocalIndex, remote: &Remote, edited: &[Document]) -> Outcome<()> {
     let (begun, spent) = (Instant::now(), cpu());
     for (number, document) in edited.iter().enumerate() {
         let markdown = format!("Edit {number} of {}.", document.metadata.title);
         let mut edited = document.clone();
         edited.text = markdown.clone();
         edited.metadata.hash = markdown_hash(&markdown);
-        local.upsert(&remote, &[edited]).await?;
+        local.upsert(remote, &[edited]).await?;
     }
     println!(
         "\none page of one passage stored in {:.2} ms, {:.2} ms of processor time (mean of {}); memory {:.0} MB, peak {:.0} MB (of which a part is left from making the wiki)",
@@ -261,37 +478,22 @@ async fn main() -> Outcome<()> {
         memory("VmRSS"),
         memory("VmHWM"),
     );
-
-    drop((local, alone));
-    // As the first start does with a file of format 1, or after a change of `SEARCH_LANGUAGE`.
-    for language in ["none", "auto"] {
-        let (begun, spent) = (Instant::now(), cpu());
-        let language = language.to_owned();
-        let options = LocalIndexOptions {
-            language,
-            ..LocalIndexOptions::default()
-        };
-        drop(LocalIndex::open(&path, options)?);
-        println!(
-            "all text read anew in {:.1} s ({:.1} s of processor time)",
-            begun.elapsed().as_secs_f64(),
-            (cpu() - spent).as_secs_f64(),
-        );
-    }
     Ok(())
 }
 
-/// The wiki as documents, and the `SPACE:key` of each page id.
-fn documents(index: IndexId, corpus: &str) -> Outcome<(Vec<Document>, HashMap<String, String>)> {
-    let spaces: BTreeMap<String, Vec<WikiPage>> =
-        serde_json::from_str(&std::fs::read_to_string(corpus)?)?;
+/// The wiki as documents, with more words in front of their place, and the `SPACE:key` of each page id.
+fn documents(
+    index: IndexId,
+    spaces: &BTreeMap<String, Vec<WikiPage>>,
+    more: impl Fn(&str) -> Vec<String>,
+) -> (Vec<Document>, HashMap<String, String>) {
     let mut documents = Vec::new();
     let mut keys = HashMap::new();
-    for (space, pages) in &spaces {
+    for (space, pages) in spaces {
         let by_key: HashMap<&str, &WikiPage> = pages.iter().map(|p| (p.key.as_str(), p)).collect();
         for page in pages {
             let id = PageId::from((100_000 + keys.len()).to_string());
-            keys.insert(id.to_string(), format!("{space}:{}", page.key));
+            let key = format!("{space}:{}", page.key);
             let mut breadcrumb = Vec::new();
             let mut above = page.parent.as_deref();
             while let Some(parent) = above.and_then(|key| by_key.get(key))
@@ -300,6 +502,8 @@ fn documents(index: IndexId, corpus: &str) -> Outcome<(Vec<Document>, HashMap<St
                 breadcrumb.insert(0, parent.title.clone());
                 above = parent.parent.as_deref();
             }
+            breadcrumb.extend(more(&key));
+            keys.insert(id.to_string(), key);
             let markdown = convert_storage(&page.body, &Options::default(), &NoResolver).markdown;
             let facts = DocumentFacts {
                 index,
@@ -317,7 +521,7 @@ fn documents(index: IndexId, corpus: &str) -> Outcome<(Vec<Document>, HashMap<St
             documents.push(compose(&facts, &markdown, &markdown_hash(&markdown)));
         }
     }
-    Ok((documents, keys))
+    (documents, keys)
 }
 
 async fn search(
@@ -335,6 +539,14 @@ async fn search(
     Ok(local.search(remote, &query).await?.passages)
 }
 
+/// The `SPACE:key` of a passage's page.
+fn key_of(passage: &Passage, keys: &HashMap<String, String>) -> String {
+    let page = passage.document.page().map(|(_, id)| id.to_string());
+    page.and_then(|id| keys.get(&id))
+        .cloned()
+        .unwrap_or_default()
+}
+
 /// Judges the answers of eight and of fifty passages.
 fn judged(
     question: &Question,
@@ -342,12 +554,7 @@ fn judged(
     fifty: &[Passage],
     keys: &HashMap<String, String>,
 ) -> Outcome<Went> {
-    let key = |passage: &Passage| {
-        let page = passage.document.page().map(|(_, id)| id.to_string());
-        page.and_then(|id| keys.get(&id))
-            .cloned()
-            .unwrap_or_default()
-    };
+    let key = |passage: &Passage| key_of(passage, keys);
     let mut pages: Vec<String> = Vec::new();
     for passage in fifty {
         let page = key(passage);
@@ -401,49 +608,6 @@ fn table(by: &str, all: &[(&Question, &Went)]) {
     }
 }
 
-/// Gives every passage its vector, where an endpoint is named.
-async fn meaning(local: &LocalIndex) -> Outcome<Option<()>> {
-    let Ok(url) = std::env::var("WIKI_EMBEDDINGS_URL") else {
-        return Ok(None);
-    };
-    let model = std::env::var("WIKI_EMBEDDINGS_MODEL")?;
-    _ = rustls::crypto::ring::default_provider().install_default();
-    let usual = embeddings::EmbeddingsConfig::new(url.parse()?, model);
-    let config = embeddings::EmbeddingsConfig {
-        max_requests_per_second: 1_000,
-        request_timeout: Duration::from_secs(600),
-        timeouts: embeddings::Timeouts {
-            // How well it answers is measured here, not how fast the endpoint is.
-            question: Duration::from_secs(60),
-            ..usual.timeouts
-        },
-        ..usual
-    };
-    let client = embeddings::Embeddings::new(&config)?;
-    _ = local.clone().with_embedder(Arc::new(client));
-    let filling = local.background().map(tokio::spawn);
-    let (begun, spent) = (Instant::now(), cpu());
-    loop {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let vectors = local.health().vectors.unwrap_or_default();
-        if vectors.waiting == 0 && vectors.embedded > 0 {
-            println!(
-                "{} passages embedded in {} requests, {:.1} s ({:.1} s of processor time here); {} refused",
-                vectors.embedded,
-                vectors.requests,
-                begun.elapsed().as_secs_f64(),
-                (cpu() - spent).as_secs_f64(),
-                vectors.refused
-            );
-            break;
-        }
-    }
-    if let Some(filling) = filling {
-        filling.abort();
-    }
-    Ok(Some(()))
-}
-
 fn row(name: &str, some: &[(&Question, &Went)]) {
     let share = |test: &dyn Fn(&Went) -> f64| {
         some.iter().map(|(_, went)| test(went)).sum::<f64>() / some.len().max(1) as f64
@@ -468,6 +632,7 @@ async fn timed(
     questions: &[Question],
     rounds: usize,
     clients: usize,
+    name: &str,
 ) -> Outcome<()> {
     let work: Vec<String> = (0..rounds)
         .flat_map(|_| questions.iter().map(|question| question.question.clone()))
@@ -497,7 +662,7 @@ async fn timed(
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
-        "| {clients} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
+        "| {clients}{name} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} |",
         times.len(),
         at(0.5),
         at(0.95),
