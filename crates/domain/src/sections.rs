@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Headings that one change names at most; of more only the number is kept.
 pub const NAMED: usize = 40;
+/// Sections of a version that are compared one by one, the first; the rest counts as one that is not named. A page may have as many
+/// headings as its author likes, and each is looked for among those of the version before.
+const COMPARED: usize = 2_000;
 /// Characters that are kept of a heading at most.
 const HEADING_CHARS: usize = 120;
 /// Versions of a page whose changes are kept at most, the newest.
@@ -68,6 +71,8 @@ impl SectionChanges {
             let above = sections.iter().find(|section| section.heading.is_none());
             above.map_or(String::new(), |section| section.text.trim().to_owned())
         };
+        let (old, old_rest) = old.split_at(old.len().min(COMPARED));
+        let (new, new_rest) = new.split_at(new.len().min(COMPARED));
         let (mut left, mut changed) = (by_heading(old), Vec::new());
         for (heading, texts) in by_heading(new) {
             let before = left.iter().position(|(known, _)| *known == heading);
@@ -93,6 +98,7 @@ impl SectionChanges {
         }
         let mut all = Self {
             opening: opening(old) != opening(new),
+            more: usize::from(old_rest != new_rest),
             ..Self::default()
         };
         for (heading, became) in changed {
@@ -301,5 +307,22 @@ mod tests {
         );
         let twice = told.clone().then(between(&[], &[("Other", "x")]));
         assert_eq!((twice.added.len(), twice.more), (NAMED, 61));
+    }
+
+    #[test]
+    fn a_page_of_headings_costs_no_more_than_its_first_ones() {
+        let section = |n: usize, text| Section {
+            heading: Some(if n == 0 { "A" } else { "B" }),
+            text,
+        };
+        let old: Vec<Section<'_>> = (0..100_000).map(|n| section(n, "x")).collect();
+        let mut new = old.clone();
+        assert!(SectionChanges::between(&old, &new).is_empty());
+        new[COMPARED] = section(1, "y");
+        let changes = SectionChanges::between(&old, &new);
+        assert_eq!((changes.edited.len(), changes.more), (0, 1));
+        new[0] = section(0, "y");
+        let changes = SectionChanges::between(&old, &new);
+        assert_eq!((changes.edited, changes.more), (vec!["A".to_owned()], 1));
     }
 }

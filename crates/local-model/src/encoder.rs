@@ -28,7 +28,7 @@ struct Layer {
 }
 
 struct Linear {
-    /// A row for each input, while files have one for each output: multiplying reads along rows, in two thirds of the time.
+    /// A row for each input, while files have one for each output: multiplying reads along rows.
     weight: Array2<f32>,
     bias: Array1<f32>,
 }

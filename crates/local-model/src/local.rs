@@ -67,7 +67,7 @@ struct Job {
 }
 
 impl LocalModel {
-    /// Reads the model and starts its threads. Blocking: a tenth of a second for a small model.
+    /// Reads the model and starts its threads. Blocking: the file is read whole but for its table of words.
     ///
     /// # Errors
     /// When the folder cannot be used.
