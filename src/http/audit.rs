@@ -30,11 +30,36 @@ const NOT_KEPT: &[&str] = &[
     "confluence_changed",
 ];
 
-/// Bytes of JSON that are kept of what was asked for.
+/// Bytes of a body that are kept of what was asked for.
 const MAX_DETAIL: usize = 4 * 1024;
 
-/// The body of a request as it was read.
-pub(super) struct Asked(pub Value);
+/// The body of a request, as far as it is kept.
+pub(super) enum Asked {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// Its bytes, which are too many.
+    TooLong(usize),
+}
+
+impl Asked {
+    /// Of a body that is JSON.
+    pub(super) fn of(body: &[u8]) -> Self {
+        if body.len() <= MAX_DETAIL {
+            Self::Whole(body.to_vec())
+        } else {
+            Self::TooLong(body.len())
+        }
+    }
+
+    fn detail(&self) -> Option<Value> {
+        match self {
+            Self::Whole(body) => serde_json::from_slice(body).ok(),
+            Self::TooLong(bytes) => Some(json!({
+                "too_long": format!("{bytes} bytes; at most {MAX_DETAIL} are kept")
+            })),
+        }
+    }
+}
 
 /// What a request did it to, where its path does not say.
 pub(super) struct DoneTo(pub String);
@@ -87,17 +112,17 @@ pub async fn record<B: MessageBody>(
 }
 
 /// What the API calls a request that is to be kept.
-fn action(method: &Method, request: &HttpRequest) -> Option<String> {
+fn action(method: &Method, request: &HttpRequest) -> Option<&'static str> {
     let pattern = request.match_pattern()?;
     let action = openapi::operation(method, &pattern)?;
-    (!NOT_KEPT.contains(&action.as_str())).then_some(action)
+    (!NOT_KEPT.contains(&action)).then_some(action)
 }
 
 fn entry(
     state: &AppState,
     request: &HttpRequest,
     principal: &Principal,
-    action: String,
+    action: &str,
     outcome: Outcome,
 ) -> NewEntry {
     let path = request.match_info();
@@ -119,21 +144,11 @@ fn entry(
         actor: state.auth.actor(request, principal),
         token: principal.token(),
         address: state.auth.address(request),
-        action,
+        action: action.to_owned(),
         outcome,
         index: index.and_then(|text| text.parse().ok()),
         subject,
-        detail: extensions.get::<Asked>().map(|asked| short(&asked.0)),
-    }
-}
-
-/// What is kept of a body: all of it, if it is not long.
-fn short(body: &Value) -> Value {
-    let length = body.to_string().len();
-    if length <= MAX_DETAIL {
-        body.clone()
-    } else {
-        json!({ "too_long": format!("{length} bytes of JSON; at most {MAX_DETAIL} are kept") })
+        detail: extensions.get::<Asked>().and_then(Asked::detail),
     }
 }
 
@@ -225,14 +240,11 @@ mod tests {
 
     #[test]
     fn of_a_long_body_its_length_is_kept() {
+        let detail = |body: &Value| Asked::of(body.to_string().as_bytes()).detail().unwrap();
         let body = json!({"name": "x"});
-        assert_eq!(short(&body), body);
+        assert_eq!(detail(&body), body);
         let long = json!({"name": "x".repeat(MAX_DETAIL)});
-        assert!(
-            short(&long)["too_long"]
-                .as_str()
-                .unwrap()
-                .starts_with("4107 bytes")
-        );
+        let said = detail(&long);
+        assert_eq!(said["too_long"], "4107 bytes; at most 4096 are kept");
     }
 }

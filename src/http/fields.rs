@@ -245,7 +245,7 @@ fn parse<T: DeserializeOwned>(request: &HttpRequest, bytes: &[u8]) -> ApiResult<
             "The body must be a JSON object.",
         ));
     }
-    request.extensions_mut().insert(Asked(value.clone()));
+    request.extensions_mut().insert(Asked::of(bytes));
     serde_json::from_value(value).map_err(|error| ApiError::new("invalid_field", plain(&error)))
 }
 

@@ -116,22 +116,28 @@ pub fn document(server: &str) -> Value {
 
 /// What the document calls the operation behind a route: by its method and the pattern of its path.
 #[must_use]
-pub fn operation(method: &Method, pattern: &str) -> Option<String> {
-    static KNOWN: LazyLock<HashMap<(String, String), String>> = LazyLock::new(|| {
-        let document = document(".");
-        let paths = document["paths"].as_object().cloned().unwrap_or_default();
-        let operations = paths.into_iter().flat_map(|(path, methods)| {
+pub fn operation(method: &Method, pattern: &str) -> Option<&'static str> {
+    static KNOWN: LazyLock<HashMap<(&'static str, String), String>> = LazyLock::new(|| {
+        let paths = Described::openapi().paths.paths;
+        let each = paths.into_iter().flat_map(|(path, item)| {
             let path = path.trim_end_matches('/').to_owned();
-            let methods = methods.as_object().cloned().unwrap_or_default();
+            let methods = [
+                (routes::GET, item.get),
+                (routes::POST, item.post),
+                (routes::PATCH, item.patch),
+                (routes::DELETE, item.delete),
+            ];
             methods.into_iter().filter_map(move |(method, operation)| {
-                let id = operation["operationId"].as_str()?.to_owned();
-                Some(((method.to_ascii_uppercase(), path.clone()), id))
+                Some(((method, path.clone()), operation?.operation_id?))
             })
         });
-        operations.collect()
+        each.collect()
     });
+    let method = [routes::GET, routes::POST, routes::PATCH, routes::DELETE]
+        .into_iter()
+        .find(|known| method == *known)?;
     let pattern = pattern.trim_end_matches('/').to_owned();
-    KNOWN.get(&(method.as_str().to_owned(), pattern)).cloned()
+    KNOWN.get(&(method, pattern)).map(String::as_str)
 }
 
 /// The document for readers that turn every operation into a function: without streams, which would never return, without what
