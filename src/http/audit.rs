@@ -10,7 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use domain::Timestamp;
-use domain::audit::{Entry, EntryFilter, NewEntry, Outcome};
+use domain::audit::{Entry, EntryFilter, EntryOutcome, NewEntry};
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -87,8 +87,8 @@ pub async fn record<B: MessageBody>(
     let answer = next.call(request).await?;
     let asked = answer.request();
     let outcome = match answer.status() {
-        status if status.is_success() => Outcome::Done,
-        StatusCode::FORBIDDEN => Outcome::Refused,
+        status if status.is_success() => EntryOutcome::Done,
+        StatusCode::FORBIDDEN => EntryOutcome::Refused,
         _ => return Ok(answer),
     };
     let (Some(state), Some(action)) = (
@@ -101,7 +101,7 @@ pub async fn record<B: MessageBody>(
     let Some(principal) = principal else {
         return Ok(answer);
     };
-    if outcome == Outcome::Refused && !state.auth.keeps_refusal(&principal) {
+    if outcome == EntryOutcome::Refused && !state.auth.keeps_refusal(&principal) {
         return Ok(answer);
     }
     let entry = entry(state, asked, &principal, action, outcome);
@@ -123,7 +123,7 @@ fn entry(
     request: &HttpRequest,
     principal: &Principal,
     action: &str,
-    outcome: Outcome,
+    outcome: EntryOutcome,
 ) -> NewEntry {
     let path = request.match_info();
     let pattern = request.match_pattern().unwrap_or_default();

@@ -97,7 +97,8 @@ export async function keyed(binary, scratch) {
     await signIn.fill(secret);
     await page.keyboard.press("Enter");
     await page.locator("#live[data-state=live]").waitFor();
-    await page.goto(`${base}/#/`);
+    await page.getByRole("heading", { name: "For administrators" }).waitFor();
+    await page.getByRole("link", { name: "To the overview" }).click();
     await page.locator("#indexes-title").waitFor();
     for (const hidden of ["New index", "Check everything", "People", "Checks"]) {
       assert.equal(await page.getByRole("link", { name: hidden, exact: true }).isVisible(), false, hidden);

@@ -10,14 +10,14 @@ use crate::{IndexId, Timestamp, TokenId};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum Outcome {
+pub enum EntryOutcome {
     /// It was done, or begun.
     Done,
     /// Who asked may not.
     Refused,
 }
 
-impl Outcome {
+impl EntryOutcome {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Done, Self::Refused];
 
@@ -49,7 +49,7 @@ pub struct NewEntry {
     /// What was done, as the API names it (`change_index`).
     pub action: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: EntryOutcome,
     /// Of which index.
     pub index: Option<IndexId>,
     /// What it was done to, where that is no index: a run, a page, a token.
@@ -67,7 +67,7 @@ impl NewEntry {
             token: None,
             address: None,
             action: action.to_owned(),
-            outcome: Outcome::Done,
+            outcome: EntryOutcome::Done,
             index: None,
             subject: None,
             detail: None,
@@ -106,7 +106,7 @@ pub struct Entry {
     /// What was done, as the API names it (`change_index`).
     pub action: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: EntryOutcome,
     /// Of which index.
     pub index_id: Option<IndexId>,
     /// What it was done to, where that is no index: a run, a page, a token.

@@ -8,10 +8,11 @@ import * as create from "./create.js";
 import * as index from "./index.js";
 import * as overview from "./overview.js";
 import * as people from "./people.js";
-import { $, el, refreshTimes, toast } from "./dom.js";
+import { $, el, isAdministrator, refreshTimes, toast } from "./dom.js";
 import { current } from "./router.js";
 
 const VIEWS = { "": overview, ask, checks, people, new: create, index };
+const FOR_ADMINISTRATORS = ["checks", "people"];
 const NAME = "Confluence Sync";
 
 let shown = null;
@@ -38,7 +39,8 @@ function show(moved) {
   shown?.stop?.();
   const root = $("#view");
   root.replaceChildren();
-  shown = { ...(VIEWS[name]?.show(root, rest, query) || nowhere(root)), view: VIEWS[name] };
+  const view = FOR_ADMINISTRATORS.includes(name) && !isAdministrator() ? { show: refused } : VIEWS[name];
+  shown = { ...(view?.show(root, rest, query) || nowhere(root)), view };
   title();
   if (moved) {
     scrollTo(0, 0);
@@ -51,6 +53,12 @@ function show(moved) {
 function title() {
   const heading = $("#view h1");
   document.title = heading ? `${heading.textContent} · ${NAME}` : NAME;
+}
+
+/// Without asking for what would be refused.
+function refused(root) {
+  root.append(el("h1", {}, "For administrators"), el("p", {}, "Your key does not open this view. ", el("a", { href: "#/" }, "To the overview")));
+  return {};
 }
 
 function nowhere(root) {

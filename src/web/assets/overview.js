@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as live from "./live.js";
-import { bytes, count, el, facts, link, many, moment, replace, time } from "./dom.js";
+import { bytes, count, el, facts, isAdministrator, link, many, moment, replace, time } from "./dom.js";
 import { known } from "./checks.js";
 import { indexList } from "./indexlist.js";
 import { ofIndex } from "./router.js";
@@ -44,7 +44,7 @@ export function show(root) {
     if (spoken.textContent !== words) spoken.textContent = words;
     waiting.hidden = !tasks.length;
     replace(waiting, ...tasks.map((task) =>
-      el("li", { "data-tone": task.tone }, el("b", {}, task.what), " ", el("span", {}, task.why), " ", task.href && el("a", { href: task.href }, task.link))));
+      el("li", { "data-tone": task.tone }, el("b", {}, task.what), " ", el("span", {}, task.why), " ", task.href && el("a", { href: task.href, "data-for": task.href === "#/checks" && "administrator" }, task.link))));
     list.draw(indexes);
     replace(numbers, health ? serviceFacts(health, indexes) : el("p", { class: "dim" }, trouble || "Asking…"));
   };
@@ -128,7 +128,7 @@ function serviceFacts(health, indexes) {
   return facts(
     ["Version", health.version || "", health.uptime_seconds != null && ` · up ${upFor(health.uptime_seconds)}`],
     confluence?.site && ["Site", link(confluence.site.replace(/^https?:\/\//, ""), confluence.site)],
-    ["Account", known().account || el("a", { href: "#/checks" }, "not asked yet")],
+    ["Account", known().account || (isAdministrator() ? el("a", { href: "#/checks" }, "not asked yet") : "not asked")],
     confluence && ["Confluence requests", `${count(confluence.requests)} since the start · ${confluence.in_flight} of ${confluence.concurrency_limit} in flight`],
     confluence && ["Pauses", waits ? `waits until ${moment(confluence.paused_until)}` : "none",
       quiet ? ` · ${many(quiet, "index", "indexes")} paused by you` : ""],

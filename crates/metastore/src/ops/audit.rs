@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::Timestamp;
-use domain::audit::{Entry, EntryFilter, NewEntry, Outcome};
+use domain::audit::{Entry, EntryFilter, EntryOutcome, NewEntry};
 use domain::ports::store::Listed;
 
 use crate::convert::{db_time, from_json, id, limit, rows, time, to_json, word};
@@ -42,7 +42,7 @@ impl Row {
                 .transpose()?,
             address: self.address,
             action: self.action,
-            outcome: word("audit.outcome", &self.outcome, Outcome::parse)?,
+            outcome: word("audit.outcome", &self.outcome, EntryOutcome::parse)?,
             index_id: self
                 .index_id
                 .map(|text| id("audit.index_id", &text))

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::TokenId;
-use domain::audit::{EntryFilter, NewEntry, Outcome};
+use domain::audit::{EntryFilter, EntryOutcome, NewEntry};
 use domain::ports::store::{AdminStore, SyncStore};
 use serde_json::json;
 
@@ -22,11 +22,11 @@ async fn entries_are_listed_newest_first_and_go_with_time() {
         subject: Some("s".to_owned()),
         detail: Some(json!({"name": "x"})),
     };
-    let changed = entry("change_index", Outcome::Done);
+    let changed = entry("change_index", EntryOutcome::Done);
     for new in [
-        entry("create_key", Outcome::Done),
+        entry("create_key", EntryOutcome::Done),
         changed.clone(),
-        entry("delete_index", Outcome::Refused),
+        entry("delete_index", EntryOutcome::Refused),
     ] {
         bed.store.note(&new).await.unwrap();
         bed.clock.advance(TimeDelta::hours(1));
@@ -71,7 +71,7 @@ async fn entries_are_listed_newest_first_and_go_with_time() {
             "Ann (by a key)",
             changed.token,
             changed.detail,
-            Outcome::Done
+            EntryOutcome::Done
         )
     );
     let (refused, _) = actions(EntryFilter {
