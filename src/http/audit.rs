@@ -1,7 +1,7 @@
 //! Who did what: every change that was asked for over REST, done or refused for want of rights, is kept as an entry.
 //!
 //! [`record`] stands behind the gate and looks at all of them, so that no handler can forget it; an action is called what the API's
-//! description calls it. What only reads, or is no change of the service, is named in [`NOT_KEPT`].
+//! description calls it. What only reads, or is no change of the service, is named in `NOT_KEPT`.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
