@@ -23,9 +23,11 @@ mod v2;
 mod web;
 
 pub use life::{COVERED, Life, Wish};
-pub use model::{ContentId, Group, Kind, Principal, SpaceId, Status, User};
+pub use model::{ContentId, EVERYONE_GROUP, Group, Kind, Principal, SpaceId, Status, User};
 pub use service::Account;
 pub use sim::{Builder, ConfluenceSim};
 pub use site::{DEFAULT_AUTHOR, Edit, Site};
-pub use switches::{BadCredentials, CqlSpaceKeys, NextLinks, Orphans, ScopedAtSite, Switches};
+pub use switches::{
+    BadCredentials, CqlSpaceKeys, NextLinks, Orphans, RoleMode, ScopedAtSite, Switches,
+};
 pub use truth::{TrueComment, TrueFile, TruePage};

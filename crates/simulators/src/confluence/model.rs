@@ -120,6 +120,9 @@ pub struct Group {
     pub members: BTreeSet<String>,
 }
 
+/// The group of everybody who may use the site: a space that names nobody is open to it.
+pub const EVERYONE_GROUP: &str = "6d1c40b1-0000-4000-8000-0000000a11ed";
+
 #[derive(Clone, Debug)]
 pub(crate) struct Space {
     pub id: SpaceId,
@@ -342,6 +345,14 @@ impl State {
             at = parent.parent;
         }
         true
+    }
+
+    /// What the check of permissions says: may use the site, and may view content that is not in the trash.
+    pub(crate) fn may_read(&self, account: &str, content: &Content) -> bool {
+        let user = self.users.get(account);
+        user.is_some_and(|user| user.account_status == "active")
+            && content.status != Status::Trashed
+            && self.may_view(account, content)
     }
 
     /// Whether the content or an ancestor carries a view restriction.

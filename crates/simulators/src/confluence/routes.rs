@@ -56,6 +56,8 @@ const fn open(template: &'static str, run: Handler) -> Route<Endpoint> {
 }
 
 const SPACE: &[&str] = &["read:space:confluence"];
+const SPACE_PERMISSION: &[&str] = &["read:space.permission:confluence"];
+const CONFIGURATION: &[&str] = &["read:configuration:confluence"];
 const PAGE: &[&str] = &["read:page:confluence"];
 const COMMENT: &[&str] = &["read:comment:confluence"];
 const ATTACHMENT: &[&str] = &["read:attachment:confluence"];
@@ -99,8 +101,23 @@ pub(crate) static ROUTES: &[Route<Endpoint>] = &[
     get("/wiki/api/v2/spaces/{id}/labels", v2::spaces::labels, SPACE),
     get(
         "/wiki/api/v2/spaces/{id}/permissions",
-        v2::spaces::permissions,
+        v2::permissions::permissions,
         SPACE,
+    ),
+    get(
+        "/wiki/api/v2/spaces/{id}/role-assignments",
+        v2::permissions::role_assignments,
+        SPACE_PERMISSION,
+    ),
+    get(
+        "/wiki/api/v2/space-roles",
+        v2::permissions::roles,
+        SPACE_PERMISSION,
+    ),
+    get(
+        "/wiki/api/v2/space-role-mode",
+        v2::permissions::role_mode,
+        CONFIGURATION,
     ),
     get("/wiki/api/v2/pages", v2::content::pages, PAGE),
     get("/wiki/api/v2/pages/{id}", v2::content::page, PAGE),

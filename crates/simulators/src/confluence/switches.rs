@@ -84,6 +84,12 @@ pub struct Switches {
     pub null_parents: bool,
     /// Pages come without `body` although a format was asked for.
     pub missing_body: bool,
+    /// How the site says who may use its spaces.
+    pub role_mode: RoleMode,
+    /// Most users, and most groups, that one answer about a restriction names, whatever `limit` asks for.
+    pub restriction_cap: usize,
+    /// Most members of a group in one answer, which repeats the `limit` that was asked for all the same.
+    pub members_cap: usize,
     /// Users' emails are empty, as on sites that hide them.
     pub hide_emails: bool,
     /// `/spaces` and the page listings are silently empty: an account that suddenly sees nothing.
@@ -140,6 +146,19 @@ pub enum ScopedAtSite {
     AuthMismatch,
 }
 
+/// How the site says who may use its spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleMode {
+    /// By rows of permissions, and of roles it says nothing: 404.
+    Untold,
+    /// By rows of permissions.
+    PreRoles,
+    /// By roles for groups, and by rows of permissions for people, and for spaces that are open to all, who have no role yet.
+    Transition,
+    /// By roles.
+    Roles,
+}
+
 /// What becomes of children when their parent goes to the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orphans {
@@ -190,6 +209,9 @@ impl Default for Switches {
             unknown_enums: false,
             null_parents: false,
             missing_body: false,
+            role_mode: RoleMode::PreRoles,
+            restriction_cap: 200,
+            members_cap: 200,
             hide_emails: false,
             sees_nothing: false,
             child_position_bug: true,

@@ -156,6 +156,13 @@ impl Site {
             .collect()
     }
 
+    /// Whether this account may read content, as the check of permissions says it: site, space and restrictions.
+    pub fn may_read(&self, account_id: &str, id: ContentId) -> bool {
+        let state = self.read();
+        let content = state.contents.get(&id);
+        content.is_some_and(|content| state.may_read(account_id, content))
+    }
+
     /// Every page and blog post of any status, whoever may view it, by id.
     pub fn every_page(&self) -> Vec<TruePage> {
         let state = self.read();

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use simulators::LoggedRequest;
-use simulators::confluence::{ConfluenceSim, Kind, Site};
+use simulators::confluence::{ConfluenceSim, EVERYONE_GROUP, Kind, Principal, RoleMode, Site};
 use simulators::llamacloud::LlamaCloudSim;
-use simulators::spec_check::Specs;
+use simulators::spec_check::{Specs, Violation};
 
-use crate::support::{client, confluence, get, llama};
+use crate::support::{self, client, confluence, get, llama};
 
 fn specs(what: &str) -> Option<Specs> {
     Specs::from_env(what).map(|specs| specs.unwrap_or_else(|error| panic!("{error}")))
@@ -246,7 +246,37 @@ async fn confluence_answers_as_the_documents_say() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+    problems.extend(of_roles(&specs, &sim).await);
+    assert!(problems.is_empty(), "{problems:#?}");
     covers(&sim.requests(), ConfluenceSim::endpoints());
+}
+
+/// The answers of a site in each of the forms in which it says who may use its spaces.
+async fn of_roles(specs: &Specs, sim: &ConfluenceSim) -> Vec<Violation> {
+    let space = sim.site().space_id("ENG");
+    let person = Principal::User(sim.account_id());
+    let group = Principal::Group(EVERYONE_GROUP.to_owned());
+    sim.site().limit_space_to("ENG", &[person, group]);
+    let mut problems = Vec::new();
+    for mode in [RoleMode::PreRoles, RoleMode::Transition, RoleMode::Roles] {
+        sim.switches(|s| s.role_mode = mode);
+        let everywhere = [
+            "/wiki/api/v2/space-role-mode".to_owned(),
+            format!("/wiki/api/v2/spaces/{space}/permissions?limit=250"),
+        ];
+        let with_roles = [
+            "/wiki/api/v2/space-roles?limit=250".to_owned(),
+            format!("/wiki/api/v2/spaces/{space}/role-assignments?limit=2"),
+        ];
+        let with_roles = with_roles.iter().filter(|_| mode != RoleMode::PreRoles);
+        for path in everywhere.iter().chain(with_roles) {
+            let answer = support::json(sim, path).await;
+            assert_ne!(answer["results"], json!([]), "{path} shows nothing");
+            problems.extend(specs.check_answer("GET", path, 200, Some(&answer)));
+        }
+    }
+    problems.extend(specs.check_requests(&sim.requests()));
+    problems
 }
 
 struct Llama<'a> {

@@ -8,5 +8,6 @@ mod conformance;
 mod demo;
 mod llamacloud;
 mod model;
+mod permissions;
 mod support;
 mod switches;

@@ -1,8 +1,12 @@
 //! People, groups and spaces.
 
+use std::collections::BTreeSet;
+
 use super::content::purge_one;
 use super::{Site, escape};
-use crate::confluence::model::{ContentId, Group, Kind, Principal, Space, SpaceId, Status, User};
+use crate::confluence::model::{
+    ContentId, EVERYONE_GROUP, Group, Kind, Principal, Space, SpaceId, Status, User,
+};
 
 impl Site {
     /// Adds an active user.
@@ -19,15 +23,41 @@ impl Site {
 
     /// Adds or replaces a user.
     pub fn put_user(&self, user: User) {
-        self.write().users.insert(user.account_id.clone(), user);
+        let mut state = self.write();
+        let everyone = state
+            .groups
+            .entry(EVERYONE_GROUP.to_owned())
+            .or_insert_with(|| Group {
+                id: EVERYONE_GROUP.to_owned(),
+                name: "confluence-users".into(),
+                members: BTreeSet::new(),
+            });
+        if user.account_status == "active" {
+            everyone.members.insert(user.account_id.clone());
+        } else {
+            everyone.members.remove(&user.account_id);
+        }
+        state.users.insert(user.account_id.clone(), user);
+    }
+
+    /// Shows another address with a user; `None` hides it.
+    pub fn set_email(&self, account_id: &str, email: Option<&str>) {
+        let mut state = self.write();
+        let user = state.users.get_mut(account_id);
+        let user = user.unwrap_or_else(|| panic!("no user {account_id}"));
+        user.email = email.unwrap_or_default().to_owned();
     }
 
     /// Closes an account: the name and email go, the account id stays in versions and restrictions.
     pub fn close_user(&self, account_id: &str) {
-        if let Some(user) = self.write().users.get_mut(account_id) {
+        let mut state = self.write();
+        if let Some(user) = state.users.get_mut(account_id) {
             user.display_name = "Former user".into();
             user.email = String::new();
             user.account_status = "closed".into();
+        }
+        if let Some(everyone) = state.groups.get_mut(EVERYONE_GROUP) {
+            everyone.members.remove(account_id);
         }
     }
 
@@ -45,6 +75,14 @@ impl Site {
             },
         );
         id
+    }
+
+    /// Puts these people into a group, and everybody else out of it.
+    pub fn set_members(&self, id: &str, members: &[&str]) {
+        let mut state = self.write();
+        let group = state.groups.get_mut(id);
+        let group = group.unwrap_or_else(|| panic!("no group {id}"));
+        group.members = members.iter().map(|m| (*m).to_owned()).collect();
     }
 
     /// Deletes a group; restrictions go on naming it.

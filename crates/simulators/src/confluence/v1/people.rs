@@ -115,7 +115,7 @@ pub(crate) fn members(call: &Call<'_>) -> Answer {
         .members
         .iter()
         .skip(start)
-        .take(limit)
+        .take(limit.min(call.switches.members_cap))
         .map(|m| user_json(call, m))
         .collect();
     let size = members.len();

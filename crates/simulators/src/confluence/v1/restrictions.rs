@@ -41,7 +41,7 @@ fn operation_json(
     operation: &str,
     window: (usize, usize),
 ) -> Value {
-    let (start, limit) = window;
+    let (start, limit) = (window.0, window.1.min(call.switches.restriction_cap));
     let all = named(content, operation);
     let users: Vec<Value> = all
         .iter()
@@ -209,11 +209,6 @@ pub(crate) fn check(call: &Call<'_>) -> Answer {
     }
     let allowed = match kind {
         "user" => {
-            let active = call
-                .state
-                .users
-                .get(who)
-                .is_some_and(|u| u.account_status == "active");
             let may_edit = operation == "read"
                 || content.restriction.update.is_empty()
                 || content
@@ -221,7 +216,7 @@ pub(crate) fn check(call: &Call<'_>) -> Answer {
                     .update
                     .iter()
                     .any(|p| call.state.user_is(who, p));
-            active && call.state.may_view(who, content) && may_edit
+            call.state.may_read(who, content) && may_edit
         }
         _ => {
             let group = Principal::Group(who.to_owned());

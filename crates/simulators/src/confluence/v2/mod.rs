@@ -4,5 +4,6 @@ pub(crate) mod attachments;
 pub(crate) mod comments;
 pub(crate) mod content;
 pub(crate) mod people;
+pub(crate) mod permissions;
 pub(crate) mod spaces;
 pub(crate) mod tree;

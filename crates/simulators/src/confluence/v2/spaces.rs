@@ -1,10 +1,10 @@
 //! `/spaces` and what hangs below one space.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::confluence::call::{Answer, Call, SortValue};
 use crate::confluence::errors;
-use crate::confluence::model::{Principal, Space, SpaceId};
+use crate::confluence::model::{Space, SpaceId};
 use crate::server::Reply;
 
 pub(crate) fn list(call: &Call<'_>) -> Answer {
@@ -72,39 +72,4 @@ pub(crate) fn labels(call: &Call<'_>) -> Answer {
     space_of(call)?;
     call.limit(25)?;
     Ok(call.list(Vec::new(), None))
-}
-
-pub(crate) fn permissions(call: &Call<'_>) -> Answer {
-    let space = space_of(call)?;
-    let limit = call.limit(25)?;
-    let everyone = Principal::Group("confluence-users".into());
-    let readers: Vec<&Principal> = match &space.readers {
-        Some(readers) => readers.iter().collect(),
-        None => vec![&everyone],
-    };
-    let rows: Vec<Value> = readers
-        .iter()
-        .enumerate()
-        .map(|(at, principal)| {
-            let (kind, id) = match principal {
-                Principal::User(id) => ("user", id),
-                Principal::Group(id) => ("group", id),
-            };
-            json!({
-                "id": (at + 1).to_string(), "principal": {"type": kind, "id": id},
-                "operation": {"key": "read", "targetType": "space"},
-            })
-        })
-        .collect();
-    let sort = call.sort(&["id"], "id")?;
-    let items = (0..rows.len())
-        .map(|at| (SortValue::Number(at as i64), at as u64))
-        .collect();
-    let (page, next) = call.page(items, &sort, limit)?;
-    let points = u32::try_from(page.len() * 2).unwrap_or(u32::MAX);
-    let results = page
-        .iter()
-        .filter_map(|at| rows.get(*at as usize).cloned())
-        .collect();
-    Ok(call.list(results, next).with_points(points))
 }
