@@ -344,6 +344,10 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         requests_per_second: confluence
             .map_or(usual.requests_per_second, |c| c.max_requests_per_second),
         verify_on_read: settings.sync.verify_on_read,
+        permissions_max_age: Duration::from_secs(
+            u64::from(settings.sync.permissions_max_age_hours) * 60 * 60,
+        ),
+        unknown_people: settings.sync.unknown_people,
         rendered_pages_per_run: settings.sync.rendered_pages_per_run,
         skip_unneeded_facts: settings.sync.skip_unneeded_facts,
         failpoints: failpoints(),

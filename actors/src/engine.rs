@@ -1,10 +1,11 @@
 //! The handle by which the service talks to the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr, MailboxError};
 use actix_rt::ArbiterHandle;
+use domain::access::{Asker, Explanation, Strangers, UnknownPerson};
 use domain::index::{BackendKind, Index};
 use domain::moving::{self, OnChange};
 use domain::page::{Page, Shown};
@@ -12,7 +13,9 @@ use domain::ports::clock::Clock;
 use domain::ports::reader::FileReader;
 use domain::ports::source::ContentSource;
 use domain::ports::store::{Listed, MoveBegun, OpenedRun, PageFilter, SyncStore};
-use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, PageText, RetrievalQuery};
+use domain::query::{
+    Answer, ChangedPage, Neighbourhood, PageQuery, PageText, QueryTarget, RetrievalQuery,
+};
 use domain::run::{Run, RunKind};
 use domain::schedule::Timetable;
 use domain::{IndexId, PageId, RunId, SpaceKey, Timestamp, schedule};
@@ -20,7 +23,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::answering::{
-    AnswerPool, Fallback, ListPages, LookAround, ReadPage, RecentChanges, Search, Sources,
+    AnswerPool, Explain, Fallback, ListPages, Look, LookAround, MayRead, ReadPage, RecentChanges,
+    Search, Sources,
 };
 use crate::messages::{ActivateIndex, BeginDrain, CancelRun, GetStatus, IndexChanged};
 use crate::scheduler::SchedulerActor;
@@ -67,6 +71,9 @@ pub struct Engine {
     shared: Arc<Shared>,
     /// Ends the engine's threads.
     end: CancellationToken,
+    /// For whom its questions are.
+    asker: Asker,
+    strangers: Arc<Mutex<Strangers>>,
 }
 
 impl Engine {
@@ -120,7 +127,8 @@ impl Engine {
         workers: ArbiterHandle,
         answerers: &[ArbiterHandle],
     ) -> Result<Self, EngineError> {
-        let sources = Sources::of(&parts);
+        let strangers = Arc::default();
+        let sources = Sources::of(&parts, &strangers);
         let shared = Shared::new(parts);
         // What workers of an earlier process had claimed; none of this one lives yet.
         shared.release_claims().await?;
@@ -134,6 +142,8 @@ impl Engine {
             answers: Arc::new(AnswerPool::start(sources, answerers)),
             shared,
             end: CancellationToken::new(),
+            asker: Asker::Unnamed,
+            strangers,
         })
     }
 
@@ -249,7 +259,9 @@ impl Engine {
         query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
         let fallback = Fallback::WhenDown;
-        self.answers.ask(index, Search { query, fallback }).await
+        self.answers
+            .ask(index, &self.asker, Search { query, fallback })
+            .await
     }
 
     /// As [`search`](Self::search), and where that finds nothing (also before the first sync) from Confluence's own search.
@@ -262,7 +274,9 @@ impl Engine {
         query: RetrievalQuery,
     ) -> Result<Answer, EngineError> {
         let fallback = Fallback::WhenEmpty;
-        self.answers.ask(index, Search { query, fallback }).await
+        self.answers
+            .ask(index, &self.asker, Search { query, fallback })
+            .await
     }
 
     /// A page with its text, if the index may quote it now.
@@ -275,7 +289,7 @@ impl Engine {
         index: IndexId,
         page: PageQuery,
     ) -> Result<Option<PageText>, EngineError> {
-        self.answers.ask(index, ReadPage(page)).await
+        self.answers.ask(index, &self.asker, ReadPage(page)).await
     }
 
     /// What stands around a page, as far as the index may quote it; nothing where it may not quote the page.
@@ -283,7 +297,7 @@ impl Engine {
     /// # Errors
     /// As [`read_page`](Self::read_page).
     pub async fn around(&self, index: IndexId, page: PageId) -> Result<Neighbourhood, EngineError> {
-        self.answers.ask(index, LookAround(page)).await
+        self.answers.ask(index, &self.asker, LookAround(page)).await
     }
 
     /// Pages of a list that the index may quote now; those that it may not are left out, so that there may be fewer than asked
@@ -296,7 +310,9 @@ impl Engine {
         index: IndexId,
         filter: PageFilter,
     ) -> Result<Listed<Shown<Page>>, EngineError> {
-        self.answers.ask(index, ListPages(filter)).await
+        self.answers
+            .ask(index, &self.asker, ListPages(filter))
+            .await
     }
 
     /// Pages, also of one space only, that were added, edited or removed after a moment, newest first.
@@ -315,7 +331,53 @@ impl Engine {
             space,
             limit,
         };
-        self.answers.ask(index, changes).await
+        self.answers.ask(index, &self.asker, changes).await
+    }
+
+    /// The same engine, of which everything is asked for this person: what an index answers that is `per_user` differs by that.
+    #[must_use]
+    pub fn asked_for(&self, asker: Asker) -> Self {
+        Self {
+            asker,
+            ..self.clone()
+        }
+    }
+
+    /// The addresses that named nobody when somebody asked with them, since the start, newest first.
+    #[must_use]
+    pub fn strangers(&self) -> Vec<UnknownPerson> {
+        let strangers = self.strangers.lock();
+        strangers.unwrap_or_else(PoisonError::into_inner).list()
+    }
+
+    /// Whether the person for whom it is asked may read a page of an index, as far as restrictions and permissions go; of a page that the
+    /// index does not have: no.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn may_read(&self, index: IndexId, page: PageId) -> Result<bool, EngineError> {
+        self.answers.ask(index, &self.asker, MayRead(page)).await
+    }
+
+    /// An index as the person for whom it is asked sees it: of one that is `per_user` the spaces that the person may use, with the
+    /// number of documents that the person may read.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn look(&self, index: IndexId) -> Result<QueryTarget, EngineError> {
+        self.answers.ask(index, &self.asker, Look).await
+    }
+
+    /// Whether the person for whom it is asked may read a page of an index, and why; `None`: the index has no such page.
+    ///
+    /// # Errors
+    /// As [`read_page`](Self::read_page).
+    pub async fn explain(
+        &self,
+        index: IndexId,
+        page: PageId,
+    ) -> Result<Option<Explanation>, EngineError> {
+        self.answers.ask(index, &self.asker, Explain(page)).await
     }
 
     /// How the engine stands; makes no request to anybody.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::UnknownPeople;
 use domain::index::BackendKind;
 use domain::moving::OnChange;
 use domain::ports::retrieval::RetrievalBackend;
@@ -66,6 +67,10 @@ pub struct EngineSettings {
     pub notify: bool,
     /// Whether an index is rebuilt when a setting asks for another store object than it has (`REBUILD_ON_CHANGE`).
     pub on_change: OnChange,
+    /// What was read of permissions longer ago counts no more, and lets nobody in (`PERMISSIONS_MAX_AGE_HOURS`).
+    pub permissions_max_age: Duration,
+    /// What people are shown of whom nothing is known (`UNKNOWN_PEOPLE`).
+    pub unknown_people: UnknownPeople,
     /// Where tests let the engine die; nowhere by default.
     pub failpoints: Failpoints,
 }
@@ -89,6 +94,8 @@ impl Default for EngineSettings {
             text_memory: 16 << 20,
             notify: false,
             on_change: OnChange::Ask,
+            permissions_max_age: Duration::from_secs(24 * 60 * 60),
+            unknown_people: UnknownPeople::Nothing,
             failpoints: Failpoints::default(),
         }
     }

@@ -15,6 +15,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::access::Asker;
 use mcp_confluence::http::guard::{self, Gatekeeper};
 use mcp_confluence::mcp::caller::{Caller, Owner, Reader};
 use mcp_confluence::mcp::{self, Options};
@@ -584,7 +585,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keeper = web::Data::new(Gatekeeper::new(&settings));
     let anybody: mcp::Identify = Arc::new(|request| {
         let owner = Owner::new("anybody");
-        Some(Caller::of(owner, Reader::Everything, request))
+        Some(Caller::of(
+            owner,
+            Reader::Everything,
+            Asker::Unnamed,
+            request,
+        ))
     });
     let fixtures = Fixtures {
         rounds: Arc::default(),

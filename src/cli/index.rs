@@ -141,6 +141,9 @@ pub(super) struct More {
     /// What becomes of pages whose reading is restricted.
     #[arg(long, value_parser = ["skip", "include"])]
     restricted_pages: Option<String>,
+    /// Whom it answers: everyone alike, or each person with what that person may read.
+    #[arg(long, value_parser = ["everyone", "per_user", "per_user_checked"])]
+    access: Option<String>,
 }
 
 impl More {
@@ -180,6 +183,7 @@ impl More {
                 "restricted_pages",
                 self.restricted_pages.as_ref().map(|word| json!(word)),
             ),
+            ("access", self.access.as_ref().map(|word| json!(word))),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)))

@@ -36,6 +36,9 @@ pub(super) enum TokenCommand {
         /// Days after which it ends by itself; without this it does not.
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
         expires_in_days: Option<u32>,
+        /// Its bearer may say for whom it asks (`X-User-Email`), so that each person is shown what that person may read. Agents only.
+        #[arg(long)]
+        speaks_for_others: bool,
     },
     /// List tokens and keys: those of one index, or all.
     List {
@@ -74,6 +77,7 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
             role,
             name,
             expires_in_days,
+            speaks_for_others,
         } => {
             let names_index = which.agent.is_some() || which.index.is_some();
             match role {
@@ -87,6 +91,9 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
                     )));
                 }
                 _ => {}
+            }
+            if speaks_for_others && role != Role::Agent {
+                return Err(CliError::usage("--speaks-for-others is for agents"));
             }
             let name = name.trim();
             if let Some(wrong) = wrong_name(name, MAX_NAME) {
@@ -106,6 +113,7 @@ pub(super) async fn run(command: TokenCommand) -> CliResult {
                 .create_token(&NewToken {
                     role,
                     indexes: its.iter().map(|index| index.id).collect(),
+                    speaks_for_others,
                     name: name.to_owned(),
                     prefix,
                     secret_hash: hash,

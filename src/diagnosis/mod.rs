@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Backends;
+use domain::access::Access;
 use domain::index::{BackendKind, Index, IndexStatus};
 use domain::moving::{self, PendingRebuild};
 use domain::part::Part;
@@ -250,6 +251,10 @@ async fn needs(store: &dyn AdminStore) -> AccessNeeds {
     AccessNeeds {
         comments: indexes.iter().any(|i| i.settings.include_comments),
         files: indexes.iter().any(|i| i.settings.include_attachments),
+        permissions: indexes.iter().any(|i| i.settings.access.is_per_user()),
+        checks: indexes
+            .iter()
+            .any(|i| i.settings.access == Access::PerUserChecked),
     }
 }
 

@@ -4,6 +4,7 @@
 //! administrator's key, or a key with a role. [`gate`] stands before every route and closes all that is not named as open;
 //! handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
 
+mod asker;
 mod failures;
 mod lease;
 mod oauth;
@@ -21,6 +22,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::access::Asker;
 use domain::ports::store::{AdminStore, StoreResult};
 use domain::token::Token;
 use governor::Quota;
@@ -31,6 +33,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 
+use self::asker::Named;
+pub use self::asker::{AskedFor, HEADER as USER_EMAIL};
 use self::lease::{Lease, Leases};
 pub use self::principal::{Admin, Bearer, Editor, Principal};
 use super::fairness::Requester;
@@ -52,6 +56,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
 
 /// Refusals of one principal that are kept in an hour.
 const REFUSALS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
+/// Lines in a minute that tell of one principal that the person whom it names is ignored.
+const IGNORED_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN;
 
 /// How every token begins, so that people and scanners know one when they see it.
 const TOKEN_PREFIX: &str = "mcs_";
@@ -107,6 +114,8 @@ pub struct Authenticator {
     leases: Leases,
     /// How many refusals of each are kept in the audit: whoever is refused again and again fills no disk.
     refusals: Budgets<Owner>,
+    /// How often the log tells of each that a person it names is ignored.
+    ignored: Budgets<Owner>,
     trusted_proxies: Vec<IpNet>,
     resource_metadata: Option<String>,
 }
@@ -138,6 +147,7 @@ impl Authenticator {
             failures: failures::Failures::default(),
             leases: Leases::default(),
             refusals: Budgets::new(Quota::per_hour(REFUSALS_PER_HOUR)),
+            ignored: Budgets::new(Quota::per_minute(IGNORED_PER_MINUTE)),
             trusted_proxies: settings.http.trusted_proxies.clone(),
             resource_metadata: auth
                 .oauth
@@ -266,6 +276,26 @@ impl Authenticator {
         }
     }
 
+    /// For whom somebody asks who is known.
+    ///
+    /// # Errors
+    /// 400 for a person named twice.
+    fn asked_for(&self, principal: &Principal, request: &HttpRequest) -> ApiResult<AskedFor> {
+        Ok(AskedFor(match asker::asker(principal, request)? {
+            Named::Asker(asker) => asker,
+            Named::Ignored(why) => {
+                if self.ignored.take(&Owner::from(principal)) {
+                    tracing::warn!(
+                        principal = principal.name(),
+                        why,
+                        "the header X-User-Email is ignored: the answer is for nobody in particular"
+                    );
+                }
+                Asker::Unnamed
+            }
+        }))
+    }
+
     /// Who asks where nobody has to say so; `None`: somebody who did not.
     ///
     /// # Errors
@@ -317,8 +347,12 @@ impl Authenticator {
             }
         } else if let Some(oauth) = &self.oauth {
             let refused = match oauth.access(secret).await {
-                Ok(oauth::Access { subject, ends }) => {
-                    return Ok((Principal::Reader { subject }, Lease::until(ends)));
+                Ok(oauth::Access {
+                    subject,
+                    email,
+                    ends,
+                }) => {
+                    return Ok((Principal::Reader { subject, email }, Lease::until(ends)));
                 }
                 Err(refused) => refused,
             };
@@ -457,15 +491,25 @@ pub async fn gate(
     let mut lease = Lease::default();
     let mut who = None;
     if !is_open(request.method(), request.path()) {
-        let principal = match &state {
+        let known = match &state {
             Some(state) => state.auth.principal(request.request(), &state.store).await,
             None => Err(ApiError::new("internal", "The service is not set up.")),
         };
-        match principal {
-            Ok((principal, until)) => {
+        let known = known.and_then(|(principal, until)| {
+            let asked_for = state
+                .as_ref()
+                .map(|state| state.auth.asked_for(&principal, request.request()));
+            Ok((principal, asked_for.transpose()?, until))
+        });
+        match known {
+            Ok((principal, asked_for, until)) => {
                 lease = until;
                 who = Some(Requester::Owner(Owner::from(&principal)));
-                request.extensions_mut().insert(principal)
+                let mut extensions = request.extensions_mut();
+                extensions.insert(principal);
+                if let Some(asked_for) = asked_for {
+                    extensions.insert(asked_for);
+                }
             }
             Err(refusal) => {
                 return Ok(request

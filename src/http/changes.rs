@@ -9,7 +9,7 @@ use domain::sections::SectionChanges;
 use domain::{PageId, SpaceKey, Timestamp};
 use serde::Serialize;
 
-use super::auth::Principal;
+use super::auth::{AskedFor, Principal};
 use super::fields::QueryString;
 use super::indexes::readable;
 use super::problem::ApiResult;
@@ -96,6 +96,7 @@ impl PageOfChange {
     responses((status = 200, body = ChangeList), (status = 404), (status = 422)))]
 pub async fn list_changes(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<String>,
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -113,6 +114,7 @@ pub async fn list_changes(
     let since = since.unwrap_or_else(|| SystemClock.now() - TimeDelta::days(DEFAULT_DAYS));
     let mut changes = state
         .engine
+        .asked_for(asker)
         .recent_changes(id, since, space, COUNTED_CHANGES + 1)
         .await?;
     changes.sort_by_key(|changed| std::cmp::Reverse(changed.moment(since)));

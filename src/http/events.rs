@@ -12,6 +12,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use actix_web_lab::sse;
 use domain::IndexId;
+use domain::access::Access;
 use domain::event::{Event, EventKind, NewEvent};
 use domain::index::Index;
 use domain::ports::store::{RunFilter, StoreError, StoreResult};
@@ -246,12 +247,17 @@ impl Reader {
             }
             None => every_index(self.state.store.as_ref()).await?,
         };
+        let indexes: Vec<Index> = indexes
+            .into_iter()
+            .filter(|index| !self.is_only_per_person(index.id, index.settings.access))
+            .collect();
         let filter = RunFilter {
             indexes: own,
             limit: SNAPSHOT_RUNS,
             ..RunFilter::default()
         };
         let mut runs = store.runs(&filter).await?.items;
+        runs.retain(|run| indexes.iter().any(|index| index.id == run.index_id));
         for run in &mut runs {
             if let Some(live) = self.state.engine.hub().live_run(run.index_id)
                 && live.id == run.id
@@ -270,8 +276,29 @@ impl Reader {
         })
     }
 
+    /// Whether an index answers per person, and these credentials do not look after it: what runs count there is not for them.
+    fn is_only_per_person(&self, index: IndexId, access: Access) -> bool {
+        access.is_per_user() && !self.principal.looks_after(index)
+    }
+
+    async fn may_hear_of(&self, event: &NewEvent) -> bool {
+        let index = event.index_id;
+        if self.principal.looks_after(index) {
+            return true;
+        }
+        match self.state.store.query_target(index).await {
+            Ok(target) => !self.is_only_per_person(index, target.settings.access),
+            // That it is gone is no secret.
+            Err(StoreError::NotFound { .. }) => event.kind == EventKind::IndexChanged,
+            Err(_) => false,
+        }
+    }
+
     async fn tell(&mut self, event: &Event) -> Result<(), Gone> {
-        if event.seq <= self.position || !self.wants(&event.event).await {
+        if event.seq <= self.position
+            || !self.wants(&event.event).await
+            || !self.may_hear_of(&event.event).await
+        {
             return Ok(());
         }
         self.position = event.seq;

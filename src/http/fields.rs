@@ -283,6 +283,19 @@ impl QueryString {
         self.values.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// A parameter that has to be there, as [`read`](Self::read).
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if self.values.get(name).is_none_or(String::is_empty) {
+            self.check.fail(name, "is required");
+        }
+        self.read(name, wanted, read)
+    }
+
     /// A parameter read by `read`; `wanted` says what it must be.
     pub fn read<T>(
         &mut self,

@@ -2,11 +2,13 @@
 
 mod fields;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use actors::SyncOrder;
+use domain::access::{Access, Asker};
 use domain::content::Space;
 use domain::index::{BackendKind, Index, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::ports::source::SourceError;
@@ -20,7 +22,7 @@ pub(crate) use fields::tests::some_defaults;
 pub(crate) use fields::{FIELDS, IndexChange};
 
 use super::audit::DoneTo;
-use super::auth::{Editor, Principal};
+use super::auth::{AskedFor, Editor, Principal};
 use super::fields::{Body, QueryString};
 use super::list::{List, at_cursor};
 use super::problem::{ApiError, ApiResult};
@@ -70,6 +72,7 @@ pub(crate) fn defaults(state: &AppState) -> IndexSettings {
         exclude_labels: Vec::new(),
         root_page_ids: Vec::new(),
         restricted_pages: RestrictedPages::default(),
+        access: Access::default(),
     }
 }
 
@@ -234,6 +237,41 @@ fn seen(key: &SpaceKey, space: &Space) -> IndexSpace {
     }
 }
 
+/// The indexes that answer per person and that this principal does not look after: it learns of them what the person may read for whom
+/// it asks, and nothing that counts what others may.
+pub(super) async fn only_per_person(
+    state: &AppState,
+    principal: &Principal,
+) -> ApiResult<HashSet<IndexId>> {
+    let all = state.store.query_targets().await?;
+    let per_user = all
+        .into_iter()
+        .filter(|target| target.settings.access.is_per_user());
+    let others = per_user.filter(|target| !principal.looks_after(target.id));
+    Ok(others.map(|target| target.id).collect())
+}
+
+/// An index as whoever asks may see it: with its runs, or, where it answers per person, as that person sees it.
+async fn for_reader(
+    state: &AppState,
+    principal: &Principal,
+    asker: &Asker,
+    index: Index,
+) -> ApiResult<Index> {
+    if !index.settings.access.is_per_user() || principal.looks_after(index.id) {
+        return Ok(with_live_run(state, index));
+    }
+    let seen = state.engine.asked_for(asker.clone()).look(index.id).await?;
+    Ok(Index {
+        document_count: seen.document_count(),
+        spaces: seen.spaces,
+        moving: None,
+        status_reason: None,
+        last_run: None,
+        ..index
+    })
+}
+
 /// The index as it stands, with the newest counters of a run under way, and the time at which its next one really starts.
 pub(super) fn with_live_run(state: &AppState, mut index: Index) -> Index {
     if let Some(live) = state.engine.hub().live_run(index.id)
@@ -277,6 +315,18 @@ pub async fn create_index(
         .json(with_live_run(&state, index)))
 }
 
+/// Whether an index can answer so: what a macro includes comes with the rights of the service's account, whoever may read it.
+fn answers_per_person(state: &AppState, access: Access) -> ApiResult<()> {
+    if !access.is_per_user() || state.settings.sync.rendered_pages_per_run == 0 {
+        return Ok(());
+    }
+    let message = "cannot be per_user while SYNC_RENDERED_PAGES_PER_RUN lets texts of other pages in: set that to 0 first";
+    Err(ApiError::fields(vec![FieldError {
+        field: "access".to_owned(),
+        message: message.to_owned(),
+    }]))
+}
+
 /// Creates an index of settings that are within their bounds, for an editor or for the administrators; its first run starts at once.
 pub(crate) async fn create(
     state: &AppState,
@@ -284,6 +334,7 @@ pub(crate) async fn create(
     editor: Option<TokenId>,
 ) -> ApiResult<Index> {
     backend_is_there(state, settings.backend)?;
+    answers_per_person(state, settings.access)?;
     agent_is_free(state, &settings.agent_id, None).await?;
     let spaces = visible(state, &settings.confluence_spaces).await?;
     each_space_once(&spaces)?;
@@ -328,6 +379,7 @@ pub(crate) fn backend_is_there(state: &AppState, backend: BackendKind) -> ApiRes
     responses((status = 200, body = List<Index>)))]
 pub async fn list_indexes(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     request: HttpRequest,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<List<Index>>> {
@@ -337,15 +389,21 @@ pub async fn list_indexes(
     if let Some(own) = principal.own_indexes() {
         let mut indexes = Vec::with_capacity(own.len());
         for id in own.iter() {
-            indexes.push(with_live_run(&state, state.store.index(*id).await?));
+            let index = state.store.index(*id).await?;
+            indexes.push(for_reader(&state, &principal, &asker, index).await?);
         }
         indexes.sort_by(|a, b| a.settings.name.cmp(&b.settings.name));
         return Ok(web::Json(List::whole(indexes)));
     }
     let listed = at_cursor(state.store.indexes(cursor.as_deref(), limit).await)?;
-    Ok(web::Json(
-        List::from(listed).map(|index| with_live_run(&state, index)),
-    ))
+    let mut items = Vec::with_capacity(listed.items.len());
+    for index in listed.items {
+        items.push(for_reader(&state, &principal, &asker, index).await?);
+    }
+    Ok(web::Json(List {
+        items,
+        next_cursor: listed.next_cursor,
+    }))
 }
 
 /// One index.
@@ -354,12 +412,14 @@ pub async fn list_indexes(
     responses((status = 200, body = Index), (status = 404)))]
 pub async fn get_index(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Index>> {
     let id = readable(&principal, &path)?;
     let index = state.store.index(id).await?;
-    Ok(web::Json(with_live_run(&state, index)))
+    let seen = for_reader(&state, &principal, &asker, index).await?;
+    Ok(web::Json(seen))
 }
 
 /// The index of an agent.
@@ -368,12 +428,14 @@ pub async fn get_index(
     responses((status = 200, body = Index), (status = 404)))]
 pub async fn get_index_by_agent(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<String>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Index>> {
     let id = id_of_agent(&state, &principal, &path).await?;
     let index = state.store.index(id).await?;
-    Ok(web::Json(with_live_run(&state, index)))
+    let seen = for_reader(&state, &principal, &asker, index).await?;
+    Ok(web::Json(seen))
 }
 
 /// Changes an index.
@@ -406,6 +468,7 @@ pub(crate) async fn change(
     if let Some(backend) = backend {
         backend_is_there(state, backend)?;
     }
+    answers_per_person(state, patch.access.unwrap_or_default())?;
     if let Some(agent) = &patch.agent_id {
         agent_is_free(state, agent, Some(id)).await?;
     }

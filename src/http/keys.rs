@@ -6,7 +6,6 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::TimeDelta;
 use domain::token::{NewToken, Role, Token};
 use domain::{IndexId, TokenId};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::audit::DoneTo;
@@ -16,7 +15,7 @@ use super::list::List;
 use super::problem::{ApiError, ApiResult};
 use super::routes;
 use super::runs::words;
-use super::tokens::{CreatedToken, check_expiry, check_name, ends_in};
+use super::tokens::{CreatedToken, check_expiry, check_name, ends_in, shown_once};
 use crate::state::AppState;
 
 /// Indexes that one token may have of its own.
@@ -154,6 +153,8 @@ pub async fn create_key(
     let new = NewToken {
         role,
         indexes,
+        // Only an agent's own form of making a token offers that.
+        speaks_for_others: false,
         name,
         prefix,
         secret_hash: hash,
@@ -161,13 +162,9 @@ pub async fn create_key(
         expires_at: ends_in(days),
     };
     let record = state.store.create_token(&new).await?;
-    request
-        .extensions_mut()
-        .insert(DoneTo(record.id.to_string()));
-    Ok(HttpResponse::Created().json(CreatedToken {
-        record,
-        token: secret.expose_secret().to_owned(),
-    }))
+    let made = DoneTo(record.id.to_string());
+    request.extensions_mut().insert(made);
+    Ok(shown_once(record, &secret))
 }
 
 /// Replaces a key.
@@ -204,10 +201,7 @@ pub async fn replace_key(
             TimeDelta::hours(hours.into()),
         )
         .await?;
-    Ok(HttpResponse::Created().json(CreatedToken {
-        record,
-        token: new.secret.expose_secret().to_owned(),
-    }))
+    Ok(shown_once(record, &new.secret))
 }
 
 /// Revokes a key.

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod notices;
 pub mod openapi;
 pub mod pages;
+pub mod people;
 pub mod placeholder;
 pub mod problem;
 pub mod query;
@@ -52,6 +53,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(changes::configure)
         .configure(tokens::configure)
         .configure(keys::configure)
+        .configure(people::configure)
         .configure(audit::configure)
         .configure(indexes::configure)
         .configure(spaces::configure)

@@ -1,6 +1,7 @@
 //! `/api/indexes/{id}/pages`: what is indexed and what is not, and why.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use domain::access::Asker;
 use domain::page::{Page, PageState, PlacedPage, Shown};
 use domain::ports::retrieval::StoredPassage;
 use domain::ports::store::{PageFilter, StoreError};
@@ -8,7 +9,7 @@ use domain::query::{PageQuery, PageText};
 use domain::{DocumentId, IndexId, PageId, SpaceKey};
 use serde::Serialize;
 
-use super::auth::{Editor, Principal};
+use super::auth::{AskedFor, Editor, Principal};
 use super::fields::QueryString;
 use super::indexes::readable;
 use super::list::{List, at_cursor};
@@ -61,16 +62,22 @@ pub struct PagePassages {
     pub items: Vec<StoredPassage>,
 }
 
-/// The text of a page, if it may be shown; in the words of a page that is not there otherwise.
+/// The text of a page, if it may be shown; in the words of a page that is not there otherwise. Who looks after the index sees it
+/// whoever may read it, unless the request names a person.
 async fn text_of(
     state: &AppState,
     principal: &Principal,
+    asker: Asker,
     path: (String, String),
 ) -> ApiResult<(IndexId, PageText)> {
     let (index, page) = path;
     let id = readable(principal, &index)?;
     let query = PageQuery::Id(PageId::from(page.clone()));
-    let text = state.engine.read_page(id, query).await?;
+    let asker = match asker {
+        Asker::Unnamed if principal.looks_after(id) => Asker::Operator,
+        asker => asker,
+    };
+    let text = state.engine.asked_for(asker).read_page(id, query).await?;
     let text = text.ok_or_else(|| StoreError::NotFound {
         what: format!("page {page} in index {id} that an answer may quote"),
     })?;
@@ -84,10 +91,11 @@ async fn text_of(
     responses((status = 200, body = PageMarkdown), (status = 404, description = "No such page, or none that an answer may quote.")))]
 pub async fn page_markdown(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<(String, String)>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<PageMarkdown>> {
-    let (_, text) = text_of(&state, &principal, path.into_inner()).await?;
+    let (_, text) = text_of(&state, &principal, asker, path.into_inner()).await?;
     Ok(web::Json(PageMarkdown {
         page: text.page.into_inner(),
         markdown: text.markdown,
@@ -102,10 +110,11 @@ pub async fn page_markdown(
         (status = 503, description = "`store_unreachable`.")))]
 pub async fn page_passages(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<(String, String)>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<PagePassages>> {
-    let (id, text) = text_of(&state, &principal, path.into_inner()).await?;
+    let (id, text) = text_of(&state, &principal, asker, path.into_inner()).await?;
     let target = state.store.query_target(id).await?;
     let backend = state.backends.get(&target.settings.backend);
     let document = DocumentId::of(text.page.kind, &text.page.id);
@@ -134,6 +143,7 @@ pub async fn page_passages(
     responses((status = 200, body = List<Page>), (status = 404)))]
 pub async fn list_pages(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
@@ -159,7 +169,11 @@ pub async fn list_pages(
         cursor: query.text("cursor"),
     };
     query.done()?;
-    state.store.index(id).await?;
+    let index = state.store.index(id).await?;
+    if index.settings.access.is_per_user() && !principal.looks_after(id) {
+        let listed = state.engine.asked_for(asker).list_pages(id, filter).await?;
+        return Ok(web::Json(List::from(listed).map(Shown::into_inner)));
+    }
     let listed = at_cursor(state.store.pages(id, &filter).await)?;
     let pages = listed.items.iter();
     Ok(web::Json(List {
@@ -177,17 +191,24 @@ pub async fn list_pages(
     responses((status = 200, body = Page), (status = 404)))]
 pub async fn get_page(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<(String, String)>,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Page>> {
     let (index, page) = path.into_inner();
     let id = readable(&principal, &index)?;
     let page = PageId::from(page);
-    let placed = state.store.page(id, &page).await?;
     // In the same words as of a page that is not there.
     let hidden = || StoreError::NotFound {
         what: format!("page {page} in index {id}"),
     };
+    if !principal.looks_after(id) {
+        let engine = state.engine.asked_for(asker);
+        if !engine.may_read(id, page.clone()).await? {
+            return Err(hidden().into());
+        }
+    }
+    let placed = state.store.page(id, &page).await?;
     Ok(web::Json(
         for_reader(&principal, id, &placed).ok_or_else(hidden)?,
     ))

@@ -11,7 +11,7 @@ use domain::query::{
 };
 use serde::Deserialize;
 
-use super::auth::Principal;
+use super::auth::{AskedFor, Principal};
 use super::fields::{Body, Check, Field, Unknown};
 use super::indexes::id_of_agent;
 use super::metrics;
@@ -127,6 +127,7 @@ impl QueryRequest {
                     .and_then(|label| label_filter(&label)),
                 updated_after,
                 under: under.map(|under| Under::page(under.trim())),
+                readable: None,
             },
             room: DEFAULT_ROOM,
         };
@@ -164,6 +165,7 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     responses((status = 200, body = Answer), (status = 404), (status = 422), (status = 503)))]
 pub async fn query_index(
     principal: Principal,
+    AskedFor(asker): AskedFor,
     path: web::Path<String>,
     state: web::Data<AppState>,
     Body(body): Body<QueryRequest>,
@@ -186,7 +188,7 @@ pub async fn query_index(
         .with_header(header::RETRY_AFTER, "5")
     })?;
     let text = query.text.clone();
-    let answer = state.engine.search(index, query).await?;
+    let answer = state.engine.asked_for(asker).search(index, query).await?;
     metrics::searched("rest", began.elapsed());
     if !principal.is_admin() {
         state.questions.note(&[index], &text, &answer);

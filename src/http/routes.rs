@@ -33,6 +33,8 @@ pub(super) fn ended_in_slash(request: &HttpRequest) -> bool {
 pub const GET: &str = "GET";
 /// `POST`.
 pub const POST: &str = "POST";
+/// `PUT`.
+pub const PUT: &str = "PUT";
 /// `PATCH`.
 pub const PATCH: &str = "PATCH";
 /// `DELETE`.

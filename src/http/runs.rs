@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::{Editor, Principal};
 use super::fields::{Body, Check, Field, OptionalBody, QueryString, Unknown};
-use super::indexes::id_of_agent;
+use super::indexes::{id_of_agent, only_per_person};
 use super::list::{List, at_cursor};
 use super::problem::{ApiError, ApiResult};
 use super::routes;
@@ -216,7 +216,9 @@ pub async fn list_runs(
         cursor,
         limit,
     };
-    let listed = at_cursor(state.store.runs(&filter).await)?;
+    let mut listed = at_cursor(state.store.runs(&filter).await)?;
+    let hidden = only_per_person(&state, &principal).await?;
+    listed.items.retain(|run| !hidden.contains(&run.index_id));
     Ok(web::Json(List::from(listed).map(|run| live(&state, run))))
 }
 
@@ -239,7 +241,8 @@ pub async fn get_run(
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Run>> {
     let run = state.store.run(run_id(&path)?).await?;
-    if !principal.may_read(run.index_id) {
+    let hidden = only_per_person(&state, &principal).await?;
+    if !principal.may_read(run.index_id) || hidden.contains(&run.index_id) {
         return Err(ApiError::not_found("run", path));
     }
     Ok(web::Json(live(&state, run)))

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{TimeDelta, Utc};
 use domain::token::{NewToken, Role, Token};
 use domain::{Timestamp, TokenId};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::audit::DoneTo;
@@ -78,6 +78,11 @@ pub struct TokenRequest {
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 3650, example = 90)]
     expires_in_days: Field<u32>,
+    /// Whether its bearer may say for whom it asks (`X-User-Email`): of an index that is `per_user`, each person is then shown what that
+    /// person may read. Only for a chat that knows who its users are.
+    #[serde(default)]
+    #[schema(value_type = bool, default = false)]
+    speaks_for_others: Field<bool>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
@@ -113,7 +118,12 @@ pub async fn create_token(
         .unwrap_or_else(|| "agent".to_owned());
     let name = check_name(&mut check, Some(name));
     let days = check_expiry(&mut check, body.expires_in_days);
-    check.unknown("", &body.unknown, &["name", "expires_in_days"]);
+    let speaks_for_others = check.optional("speaks_for_others", body.speaks_for_others);
+    check.unknown(
+        "",
+        &body.unknown,
+        &["name", "expires_in_days", "speaks_for_others"],
+    );
     check.done()?;
     state.store.index(id).await?;
     let NewSecret {
@@ -124,6 +134,7 @@ pub async fn create_token(
     let new = NewToken {
         role: Role::Agent,
         indexes: vec![id],
+        speaks_for_others: speaks_for_others.unwrap_or_default(),
         name: name.unwrap_or_default(),
         prefix,
         secret_hash: hash,
@@ -131,13 +142,17 @@ pub async fn create_token(
         expires_at: ends_in(days),
     };
     let record = state.store.create_token(&new).await?;
-    request
-        .extensions_mut()
-        .insert(DoneTo(record.id.to_string()));
-    Ok(HttpResponse::Created().json(CreatedToken {
+    let made = DoneTo(record.id.to_string());
+    request.extensions_mut().insert(made);
+    Ok(shown_once(record, &secret))
+}
+
+/// The answer that shows the secret of a new token.
+pub(super) fn shown_once(record: Token, secret: &SecretString) -> HttpResponse {
+    HttpResponse::Created().json(CreatedToken {
         record,
         token: secret.expose_secret().to_owned(),
-    }))
+    })
 }
 
 /// Lists tokens.

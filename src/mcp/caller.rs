@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use domain::IndexId;
+use domain::access::Asker;
 
 use crate::http::auth::Principal;
 
@@ -39,7 +40,7 @@ impl From<&Principal> for Owner {
     fn from(principal: &Principal) -> Self {
         Self(match principal {
             Principal::Admin => ADMIN.to_owned(),
-            Principal::Reader { subject } => format!("subject:{subject}"),
+            Principal::Reader { subject, .. } => format!("subject:{subject}"),
             Principal::Bearer(bearer) => format!("token:{}", bearer.token),
         })
     }
@@ -74,13 +75,15 @@ pub struct Caller {
     pub reader: Reader,
     /// The agent id as the request names it; not checked, since an unknown one is a tool error and no refused connection.
     pub agent: Option<String>,
+    /// For whom it asks.
+    pub asker: Asker,
 }
 
 impl Caller {
     /// The caller of a request whose credentials have been checked: `?agent_id=` wins over `X-Agent-Id`; empty values
     /// (a placeholder of LibreChat that resolved to nothing) name no agent.
     #[must_use]
-    pub fn of(owner: Owner, reader: Reader, request: &HttpRequest) -> Self {
+    pub fn of(owner: Owner, reader: Reader, asker: Asker, request: &HttpRequest) -> Self {
         let from_query = url::form_urlencoded::parse(request.query_string().as_bytes())
             .find(|(name, _)| name == "agent_id")
             .map(|(_, value)| value.into_owned());
@@ -96,6 +99,7 @@ impl Caller {
             owner,
             reader,
             agent,
+            asker,
         }
     }
 }
@@ -115,7 +119,8 @@ mod tests {
                 request = request.insert_header(("X-Agent-Id", value));
             }
             let owner = Owner::from(&Principal::Admin);
-            Caller::of(owner, Reader::Everything, &request.to_http_request()).agent
+            let request = request.to_http_request();
+            Caller::of(owner, Reader::Everything, Asker::Unnamed, &request).agent
         };
         assert_eq!(named("/mcp/sse", None), None);
         assert_eq!(
@@ -135,10 +140,12 @@ mod tests {
                 name: "agent".into(),
                 role: Role::Agent,
                 indexes: [index].into(),
+                speaks_for_others: false,
             })
         };
         let subject = |name: &str| Principal::Reader {
             subject: name.to_owned(),
+            email: None,
         };
         let all = [
             token(1),

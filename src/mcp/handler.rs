@@ -167,7 +167,8 @@ impl ServerHandler for ConfluenceHandler {
         if context.extensions.get::<SessionRestoreMarker>().is_none() {
             self.admit(&caller.owner).map_err(refusal)?;
         }
-        let text = instructions::text(self.kb.as_ref(), &caller).await;
+        let text =
+            instructions::text(self.kb.clone().asked_for(&caller.asker).as_ref(), &caller).await;
         Ok(self.negotiate_initialize(&request)?.with_instructions(text))
     }
 
@@ -177,7 +178,8 @@ impl ServerHandler for ConfluenceHandler {
     ) -> Result<DiscoverResult, ErrorData> {
         let caller = caller(&context)?;
         self.admit(&caller.owner).map_err(refusal)?;
-        let text = instructions::text(self.kb.as_ref(), &caller).await;
+        let text =
+            instructions::text(self.kb.clone().asked_for(&caller.asker).as_ref(), &caller).await;
         let versions = self.supported_protocol_versions().into_owned();
         Ok(DiscoverResult::from_server_info(
             versions,
@@ -208,7 +210,8 @@ impl ServerHandler for ConfluenceHandler {
             ));
         }
         let started = Instant::now();
-        let kb = self.kb.as_ref();
+        let kb = self.kb.clone().asked_for(&caller.asker);
+        let kb = kb.as_ref();
         let work = async {
             let arguments = request.arguments.unwrap_or_default();
             tools::call(kb, &caller, name, arguments)
@@ -265,7 +268,8 @@ impl ServerHandler for ConfluenceHandler {
         let caller = caller(&context)?;
         self.admit(&caller.owner).map_err(refusal)?;
         let cursor = request.and_then(|r| r.cursor);
-        resources::list(self.kb.as_ref(), &caller, cursor.as_deref()).await
+        let kb = self.kb.clone().asked_for(&caller.asker);
+        resources::list(kb.as_ref(), &caller, cursor.as_deref()).await
     }
 
     async fn list_resource_templates(
@@ -284,7 +288,8 @@ impl ServerHandler for ConfluenceHandler {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = caller(&context)?;
-        let work = async { Ok(resources::read(self.kb.as_ref(), &caller, &request.uri).await) };
+        let kb = self.kb.clone().asked_for(&caller.asker);
+        let work = async { Ok(resources::read(kb.as_ref(), &caller, &request.uri).await) };
         let read = self
             .within_limits(&context, &caller.owner, "reading the page", work)
             .await;
@@ -306,7 +311,8 @@ impl ServerHandler for ConfluenceHandler {
     ) -> Result<GetPromptResponse, ErrorData> {
         let caller = caller(&context)?;
         let arguments = request.arguments.unwrap_or_default();
-        let work = prompts::get(self.kb.as_ref(), &caller, &request.name, arguments);
+        let kb = self.kb.clone().asked_for(&caller.asker);
+        let work = prompts::get(kb.as_ref(), &caller, &request.name, arguments);
         let result = self
             .within_limits(&context, &caller.owner, &request.name, work)
             .await;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actors::{Backends, Engine, EngineError};
 use async_trait::async_trait;
+use domain::access::Asker;
 use domain::page::{Page, Shown};
 use domain::ports::store::{AdminStore, KnownSession, Listed, PageFilter, StoreError, StoreResult};
 use domain::query::{
@@ -22,13 +23,17 @@ use crate::state::AppState;
 /// How long the list of indexes may be used again. Pages are looked up anew each time, so nothing hidden gets out by this.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// The list of indexes, and when it was read.
+type Known = (Instant, Arc<[QueryTarget]>);
+
 /// Over the service's state.
+#[derive(Clone)]
 pub struct Indexed {
     store: Arc<dyn AdminStore>,
     engine: Engine,
     backends: Backends,
     questions: Arc<Questions>,
-    known: Mutex<Option<(Instant, Arc<[QueryTarget]>)>>,
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 impl Indexed {
@@ -40,7 +45,7 @@ impl Indexed {
             engine: state.engine.clone(),
             backends: state.backends.clone(),
             questions: state.questions.clone(),
-            known: Mutex::new(None),
+            known: Arc::default(),
         }
     }
 
@@ -92,13 +97,35 @@ fn store(error: StoreError) -> Trouble {
 
 #[async_trait]
 impl KnowledgeBase for Indexed {
+    fn asked_for(self: Arc<Self>, asker: &Asker) -> Arc<dyn KnowledgeBase> {
+        Arc::new(Self {
+            engine: self.engine.asked_for(asker.clone()),
+            ..(*self).clone()
+        })
+    }
+
     async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble> {
         let all = self.all().await?;
-        let readable = all.iter().filter(|index| reader.may_read(index.id));
-        Ok(readable.cloned().collect())
+        let mut readable = Vec::new();
+        for index in all.iter().filter(|index| reader.may_read(index.id)) {
+            if !index.settings.access.is_per_user() {
+                readable.push(index.clone());
+                continue;
+            }
+            match self.engine.look(index.id).await {
+                Ok(seen) => readable.push(seen),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(engine(error)),
+            }
+        }
+        Ok(readable)
     }
 
     async fn languages(&self, index: &QueryTarget) -> Vec<String> {
+        if index.settings.access.is_per_user() {
+            // They tell of pages that others may read.
+            return Vec::new();
+        }
         let backend = self.backends.get(&index.settings.backend);
         let (Some(backend), Some(remote)) = (backend, &index.remote) else {
             return Vec::new();

@@ -1,7 +1,10 @@
 //! The port through which tools reach what is indexed. The service implements it over its store and engine; tests over
 //! plain values. It knows no MCP.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use domain::access::Asker;
 use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, QueryTarget, RetrievalQuery};
@@ -41,6 +44,9 @@ pub struct FoundPage {
 /// What is indexed. Pages that are known to be gone, vanishing or kept out by a restriction are in no answer of it.
 #[async_trait]
 pub trait KnowledgeBase: Send + Sync {
+    /// The same, of which everything is asked for this person.
+    fn asked_for(self: Arc<Self>, asker: &Asker) -> Arc<dyn KnowledgeBase>;
+
     /// The indexes that these credentials may read, by name.
     async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble>;
 

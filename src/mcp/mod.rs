@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpMessage, HttpRequest};
+use domain::access::Asker;
 use rmcp::ServerHandler;
 use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::caller::{Caller, Owner, Reader};
 use self::sse::link::Inbound;
 use self::streamable::book::SessionBook;
-use crate::http::auth::Principal;
+use crate::http::auth::{AskedFor, Principal};
 use crate::http::fairness::Full;
 use crate::state::AppState;
 
@@ -144,6 +145,8 @@ fn by_principal() -> Identify {
         let principal = request.extensions().get::<Principal>().cloned()?;
         let own = principal.own_indexes().cloned();
         let reader = own.map_or(Reader::Everything, Reader::Own);
-        Some(Caller::of(Owner::from(&principal), reader, request))
+        let asked_for = request.extensions().get::<AskedFor>().cloned();
+        let asker = asked_for.map_or(Asker::Unnamed, |AskedFor(asker)| asker);
+        Some(Caller::of(Owner::from(&principal), reader, asker, request))
     })
 }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::VerifyOnRead;
+use domain::access::UnknownPeople;
 use domain::daily::DailyAt;
 use domain::index::BackendKind;
 use domain::moving::OnChange;
@@ -238,6 +239,10 @@ pub struct SyncSettings {
     pub skip_unneeded_facts: bool,
     /// Whether pages of an answer are looked up at the source.
     pub verify_on_read: VerifyOnRead,
+    /// For how many hours what was read of permissions counts, for indexes that answer per person.
+    pub permissions_max_age_hours: u32,
+    /// What such an index shows to people of whom nothing is known.
+    pub unknown_people: UnknownPeople,
 }
 
 /// How a notice looks on its way.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::VerifyOnRead;
+use domain::access::UnknownPeople;
 use domain::index::BackendKind;
 use domain::moving::OnChange;
 use domain::ports::embedding::Recipe;
@@ -593,6 +594,22 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
         verify_on_read: reader
             .one_of("VERIFY_ON_READ", &raw.verify_on_read, &verify_words)
             .unwrap_or(VerifyOnRead::Off),
+        permissions_max_age_hours: reader.number(
+            "PERMISSIONS_MAX_AGE_HOURS",
+            &raw.permissions_max_age_hours,
+            24,
+            1..=720,
+        ),
+        unknown_people: reader
+            .one_of(
+                "UNKNOWN_PEOPLE",
+                &raw.unknown_people,
+                &[
+                    ("nothing", UnknownPeople::Nothing),
+                    ("open", UnknownPeople::Open),
+                ],
+            )
+            .unwrap_or_default(),
     }
 }
 

@@ -62,6 +62,8 @@ variables! {
     sync_skip_unneeded_facts,
     questions_kept_days,
     verify_on_read,
+    permissions_max_age_hours,
+    unknown_people,
     notify_webhook_url,
     notify_form,
     notify_secret,

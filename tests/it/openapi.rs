@@ -85,9 +85,11 @@ async fn assistants_can_make_functions_of_it() {
             "create_key",
             "export_audit",
             "get_metrics",
+            "get_people",
             "get_session",
             "list_audit",
             "list_keys",
+            "map_people",
             "open_session",
             "replace_key",
             "revoke_key",
@@ -209,7 +211,7 @@ async fn the_defaults_of_a_new_index_are_those_of_the_document() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 8);
+    assert_eq!(checked, 9);
     service.stop().await;
 }
 

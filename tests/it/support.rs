@@ -101,8 +101,16 @@ pub async fn prepared(
 }
 
 pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
+    start_over(
+        ConfluenceSim::builder().site(site).start().await.unwrap(),
+        extra,
+    )
+    .await
+}
+
+/// Over a Confluence that is simulated already.
+pub async fn start_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> Service {
     let http = client();
-    let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (app, key) = run(&sim, &folder, extra).await;
     Service {

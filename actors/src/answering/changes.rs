@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::access::Asker;
 use domain::page::{PageState, PlacedPage};
 use domain::ports::store::PageFilter;
 use domain::query::ChangedPage;
@@ -35,7 +36,12 @@ pub(crate) struct RecentChanges {
 impl Question for RecentChanges {
     type Answer = Vec<ChangedPage>;
 
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Self::Answer, EngineError> {
         let mut filter = PageFilter {
             states: CHANGED.to_vec(),
             space: self.space,
@@ -47,7 +53,7 @@ impl Question for RecentChanges {
         // While a first sync goes on, most of what is newest is not in the index yet.
         for _ in 0..MAX_READS {
             let listed = sources.store.pages(index, &filter).await?;
-            changes.extend(noticeable(sources, index, listed.items).await?);
+            changes.extend(noticeable(sources, (index, asker), listed.items).await?);
             filter.cursor = listed.next_cursor;
             if changes.len() >= self.limit || filter.cursor.is_none() {
                 break;
@@ -63,11 +69,11 @@ impl Question for RecentChanges {
 /// Which of the changed pages a reader may hear of.
 async fn noticeable(
     sources: &Sources,
-    index: IndexId,
+    whose: (IndexId, &Asker),
     pages: Vec<PlacedPage>,
 ) -> Result<Vec<ChangedPage>, EngineError> {
     let ids: Vec<PageId> = pages.into_iter().map(|p| p.record.page_id).collect();
-    let mut quotable = Quotable::read(sources, index, ids.clone()).await?;
+    let mut quotable = Quotable::read(sources, whose, ids.clone()).await?;
     let restricted = quotable.target.settings.restricted_pages;
     let mut changes: Vec<ChangedPage> = ids
         .iter()
@@ -84,7 +90,7 @@ async fn noticeable(
         .iter()
         .filter(|change| change.page.state != PageState::Removed)
         .map(|change| (change.page.kind, change.page.id.clone()));
-    let visible = verify::visible(sources, &quotable.target, there.collect()).await?;
+    let visible = verify::visible(sources, (&quotable.target, whose.1), there.collect()).await?;
     changes.retain(|change| {
         change.page.state == PageState::Removed || visible.contains(&change.page.id)
     });

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use domain::access::{Asker, View, Viewer};
 use domain::answer::passes;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, LiveHit, Restriction};
-use domain::index::{RestrictedPages, space_named};
+use domain::index::space_named;
 use domain::page::{Page, PageRecord, PageState};
 use domain::ports::source::{FactsQuery, Reach};
 use domain::query::{Filters, QueryResult, QueryTarget, ResultPage, RetrievalQuery};
@@ -27,7 +28,7 @@ const SINGLY: usize = 32;
 /// Searches the index's spaces live, for so many hits at most.
 pub(super) async fn search(
     sources: &Sources,
-    target: &QueryTarget,
+    (target, asker): (&QueryTarget, &Asker),
     query: &RetrievalQuery,
     limit: usize,
 ) -> Result<Vec<QueryResult>, EngineError> {
@@ -56,11 +57,12 @@ pub(super) async fn search(
         })
         .collect();
     let ids: Vec<PageId> = hits.iter().map(|hit| hit.id.clone()).collect();
-    let judged = Judge::of(sources, target, &ids).await?;
+    let judged = Judge::of(sources, (target, asker), &ids).await?;
     let count = hits.len().max(1);
     // The source knows better than the rows what is below a page.
     let others = Filters {
         under: None,
+        readable: None,
         ..query.filters.clone()
     };
     let under = query.filters.under.as_ref();
@@ -100,10 +102,10 @@ impl Judge {
     /// Asks the source for the pages, and for what stands above them as far as the rows do not know it.
     async fn of(
         sources: &Sources,
-        target: &QueryTarget,
+        whose: (&QueryTarget, &Asker),
         ids: &[PageId],
     ) -> Result<Self, EngineError> {
-        Self::asking(sources, target, ids, |record| {
+        Self::asking(sources, whose, ids, |record| {
             record.is_none_or(|record| record.restriction == Restriction::Unknown)
         })
         .await
@@ -112,18 +114,19 @@ impl Judge {
     /// Asks the source for the pages and for all that stands above them; the rows tell only what search does not name.
     pub(super) async fn afresh(
         sources: &Sources,
-        target: &QueryTarget,
+        whose: (&QueryTarget, &Asker),
         ids: &[PageId],
     ) -> Result<Self, EngineError> {
-        Self::asking(sources, target, ids, |_| true).await
+        Self::asking(sources, whose, ids, |_| true).await
     }
 
     async fn asking(
         sources: &Sources,
-        target: &QueryTarget,
+        whose: (&QueryTarget, &Asker),
         ids: &[PageId],
         wanted: impl Fn(Option<&PageRecord>) -> bool,
     ) -> Result<Self, EngineError> {
+        let (target, asker) = whose;
         let reach = reach_of(&target.spaces);
         let mut facts = ask(sources, ids, reach).await?;
         let above: HashSet<PageId> = facts
@@ -135,7 +138,7 @@ impl Judge {
         let above: Vec<PageId> = above.into_iter().collect();
         let mut rows: Vec<PageId> = ids.to_vec();
         rows.extend(above.iter().cloned());
-        let rows = Quotable::read(sources, target.id, rows).await?;
+        let rows = Quotable::read(sources, (target.id, asker), rows).await?;
         let unknown: Vec<PageId> = above
             .into_iter()
             .filter(|id| wanted(rows.record(id)))
@@ -177,11 +180,11 @@ impl Judge {
             .flatten()
     }
 
-    /// Whether the source has said now, of the page and of all that stands above it, that everybody may read it.
+    /// Whether the source has said now, of the page and of all that stands above it, that the reader may read it.
     pub(super) fn is_open(&self, id: &PageId) -> bool {
         let is_open = |id: &PageId| {
             let facts = self.facts.get(id);
-            facts.filter(|facts| facts.restriction == Restriction::Open)
+            facts.filter(|facts| self.rows.viewer.meets(id, facts.restriction) == Restriction::Open)
         };
         is_open(id).is_some_and(|facts| match &facts.ancestors {
             Some(above) => above.iter().all(|id| is_open(id).is_some()),
@@ -189,13 +192,16 @@ impl Judge {
         })
     }
 
+    /// What stands in the way of the reader at one item.
     fn restriction_of(&self, id: &PageId) -> Restriction {
-        if let Some(facts) = self.facts.get(id) {
-            return facts.restriction;
-        }
-        self.rows
-            .record(id)
-            .map_or(Restriction::Unknown, |record| record.restriction)
+        let own = match self.facts.get(id) {
+            Some(facts) => facts.restriction,
+            None => {
+                let record = self.rows.record(id);
+                record.map_or(Restriction::Unknown, |record| record.restriction)
+            }
+        };
+        self.rows.viewer.meets(id, own)
     }
 
     /// Who may read a page: its own restriction joined with those of all that stands above it. What stands above a page that
@@ -212,12 +218,20 @@ impl Judge {
         }
     }
 
-    /// The hit as a page, if the index would hold it.
+    /// Whether restrictions do not count, since the administrator vouches for everyone who asks.
+    fn vouched_for(&self) -> bool {
+        matches!(self.rows.viewer, Viewer::Everyone { guarded: true })
+    }
+
+    /// The hit as a page, if the index would hold it and the reader may read it.
     fn page(&self, hit: &LiveHit) -> Option<Page> {
         let settings = &self.rows.target.settings;
         let record = self.rows.record(&hit.id);
         let mut spaces = self.rows.target.spaces.iter();
-        if !spaces.any(|space| *space.present_key() == hit.space_key) {
+        let space = spaces.find(|space| *space.present_key() == hit.space_key)?;
+        let view = self.rows.viewer.view();
+        let sees = |view: &View| space.id.as_ref().is_some_and(|id| view.sees_space(id));
+        if !view.is_none_or(sees) {
             return None;
         }
         let hidden = record.is_some_and(|record| {
@@ -239,14 +253,17 @@ impl Judge {
             ContentKind::BlogPost => Some(&[]),
             _ => facts.and_then(|facts| facts.ancestors.as_deref()),
         };
-        let restriction = match (settings.restricted_pages, ancestors) {
-            (RestrictedPages::Include, _) => Restriction::Open,
-            (RestrictedPages::Skip, None) => Restriction::Unknown,
-            (RestrictedPages::Skip, Some(above)) => above
+        let restriction = match (self.vouched_for(), ancestors) {
+            (true, _) => Restriction::Open,
+            (false, None) => Restriction::Unknown,
+            (false, Some(above)) => above
                 .iter()
                 .map(|id| self.restriction_of(id))
                 .fold(self.restriction_of(&hit.id), join),
         };
+        if view.is_some() && restriction != Restriction::Open {
+            return None;
+        }
         let roots = &settings.root_page_ids;
         let under_root = roots.is_empty()
             || roots.iter().any(|root| {

@@ -6,6 +6,8 @@
 //! What it promises:
 //! * **Nothing hidden leaves.** Every page of an answer is judged by its row and by the settings of its index as both stand when
 //!   the store or Confluence has answered, in one read ([`quotable`]); on request also at the source ([`verify`]).
+//! * **Each person is answered with what that person may read** where the index says so: the rows that say who may read what are read
+//!   with those of the pages ([`viewer`]).
 //! * **Nothing is remembered between questions**, so nothing has to be told when an index changes: each question reads the row of
 //!   its index. An index that is deleted in the middle of a question has no rows to judge by, so the answer is "not found".
 //! * **Work is bounded.** So many questions are under way at once ([`domain::share`]), each for so long ([`pool`]); whoever comes beyond
@@ -22,10 +24,13 @@ mod quotable;
 mod search;
 mod surroundings;
 mod verify;
+mod viewer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use chrono::TimeDelta;
 use domain::Timestamp;
+use domain::access::{Strangers, UnknownPeople};
 use domain::index::BackendKind;
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
@@ -38,6 +43,7 @@ pub(crate) use changes::RecentChanges;
 pub(crate) use pages::{ListPages, LookAround, ReadPage};
 pub(crate) use pool::AnswerPool;
 pub(crate) use search::{Fallback, Search};
+pub(crate) use viewer::{Explain, Look, MayRead};
 
 /// Where answers come from.
 pub(crate) struct Sources {
@@ -46,16 +52,26 @@ pub(crate) struct Sources {
     backends: Backends,
     clock: Arc<dyn Clock>,
     verify_on_read: VerifyOnRead,
+    permissions_max_age: TimeDelta,
+    unknown_people: UnknownPeople,
+    checks: verify::Checks,
+    /// Who asked and is not known: what the people who look after the service want to hear of.
+    strangers: Arc<Mutex<Strangers>>,
 }
 
 impl Sources {
-    pub(crate) fn of(parts: &EngineParts) -> Self {
+    pub(crate) fn of(parts: &EngineParts, strangers: &Arc<Mutex<Strangers>>) -> Self {
         Self {
             store: Arc::clone(&parts.store) as Arc<dyn QueryStore>,
             confluence: Arc::clone(&parts.source),
             backends: parts.backends.clone(),
             clock: Arc::clone(&parts.clock),
             verify_on_read: parts.settings.verify_on_read,
+            permissions_max_age: TimeDelta::from_std(parts.settings.permissions_max_age)
+                .unwrap_or(TimeDelta::MAX),
+            unknown_people: parts.settings.unknown_people,
+            checks: verify::Checks::default(),
+            strangers: Arc::clone(strangers),
         }
     }
 

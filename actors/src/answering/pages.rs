@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::access::Asker;
 use domain::page::{Page, Shown};
 use domain::ports::store::{Listed, PageFilter};
 use domain::query::{Few, Neighbourhood, PageQuery, PageText};
@@ -19,7 +20,12 @@ pub(crate) struct ReadPage(pub PageQuery);
 impl Question for ReadPage {
     type Answer = Option<PageText>;
 
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Self::Answer, EngineError> {
         let id = match self.0 {
             PageQuery::Id(id) => id,
             PageQuery::Title { space, title } => {
@@ -30,7 +36,7 @@ impl Question for ReadPage {
                 }
             }
         };
-        let mut quotable = Quotable::read(sources, index, vec![id.clone()]).await?;
+        let mut quotable = Quotable::read(sources, (index, asker), vec![id.clone()]).await?;
         let Some(mut placed) = quotable.take(&id) else {
             return Ok(None);
         };
@@ -38,7 +44,7 @@ impl Question for ReadPage {
             return Ok(None);
         }
         let named = [(placed.record.kind, id.clone())].into();
-        let visible = verify::visible(sources, &quotable.target, named).await?;
+        let visible = verify::visible(sources, (&quotable.target, asker), named).await?;
         if !visible.contains(&id) {
             return Ok(None);
         }
@@ -61,17 +67,22 @@ pub(crate) struct ListPages(pub PageFilter);
 impl Question for ListPages {
     type Answer = Listed<Shown<Page>>;
 
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Self::Answer, EngineError> {
         let listed = sources.store.pages(index, &self.0).await?;
         let ids: Vec<PageId> = listed.items.into_iter().map(|p| p.record.page_id).collect();
-        let mut quotable = Quotable::read(sources, index, ids.clone()).await?;
+        let mut quotable = Quotable::read(sources, (index, asker), ids.clone()).await?;
         let mut items: Vec<Shown<Page>> = ids
             .iter()
             .filter_map(|id| quotable.take(id)?.shown())
             .collect();
         let named = items.iter();
         let named = named.map(|page| (page.kind, page.id.clone())).collect();
-        let visible = verify::visible(sources, &quotable.target, named).await?;
+        let visible = verify::visible(sources, (&quotable.target, asker), named).await?;
         items.retain(|page| visible.contains(&page.id));
         Ok(Listed {
             items,
@@ -89,19 +100,25 @@ const MOST: usize = 50;
 impl Question for LookAround {
     type Answer = Neighbourhood;
 
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError> {
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Self::Answer, EngineError> {
         let around = sources.store.around(index, &self.0, MOST + 1).await?;
         let all = around.children.iter().chain(&around.linked_from);
         let ids = all.chain(&around.parent).chain([&self.0]).cloned();
-        let quotable = Quotable::read(sources, index, ids.collect()).await?;
+        let quotable = Quotable::read(sources, (index, asker), ids.collect()).await?;
         let target = quotable.target.clone();
+        let one_person = quotable.viewer.view().is_some();
         let mut shown: HashMap<PageId, Shown<Page>> = quotable
             .take_all()
             .into_iter()
             .filter_map(|(id, placed)| Some((id, placed.shown()?)))
             .collect();
         let named = shown.values().map(|page| (page.kind, page.id.clone()));
-        let visible = verify::visible(sources, &target, named.collect()).await?;
+        let visible = verify::visible(sources, (&target, asker), named.collect()).await?;
         shown.retain(|id, _| visible.contains(id));
         if !shown.contains_key(&self.0) {
             return Ok(Neighbourhood::default());
@@ -112,7 +129,8 @@ impl Question for LookAround {
                 .take(MOST)
                 .filter_map(|id| shown.get(id).cloned())
                 .collect(),
-            cut: ids.len() > MOST,
+            // To one person it is not told that there are more: these may be for others.
+            cut: ids.len() > MOST && !one_person,
         };
         Ok(Neighbourhood {
             children: few(&around.children),

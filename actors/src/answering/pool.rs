@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use actix_rt::ArbiterHandle;
 use domain::IndexId;
+use domain::access::Asker;
 use domain::share::{Share, Shares};
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
@@ -27,13 +28,19 @@ pub(crate) trait Question: Send + 'static {
     /// What it is answered with.
     type Answer: Send + 'static;
 
-    /// Answers it.
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Self::Answer, EngineError>;
+    /// Answers it, for whoever asks.
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Self::Answer, EngineError>;
 }
 
 /// Asks an [`AnswerActor`] a question.
 struct Ask<Q> {
     index: IndexId,
+    asker: Asker,
     question: Q,
     /// Bounds how many are under way, wherever they are just now.
     place: Share<IndexId>,
@@ -62,11 +69,12 @@ impl<Q: Question> Handler<Ask<Q>> for AnswerActor {
         Box::pin(async move {
             let Ask {
                 index,
+                asker,
                 question,
                 place: _place,
                 unwanted,
             } = ask;
-            let answer = AssertUnwindSafe(question.answer(&sources, index)).catch_unwind();
+            let answer = AssertUnwindSafe(question.answer(&sources, index, &asker)).catch_unwind();
             let in_time = tokio::time::timeout(TIMEOUT, answer);
             match unwanted.run_until_cancelled(in_time).await {
                 Some(Ok(Ok(answered))) => answered,
@@ -116,6 +124,7 @@ impl AnswerPool {
     pub(crate) async fn ask<Q: Question>(
         &self,
         index: IndexId,
+        asker: &Asker,
         question: Q,
     ) -> Result<Q::Answer, EngineError> {
         let place = self.places.take(&index);
@@ -125,6 +134,7 @@ impl AnswerPool {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let ask = Ask {
             index,
+            asker: asker.clone(),
             question,
             place,
             unwanted,

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use domain::access::{Asker, Viewer};
 use domain::page::{PageRecord, PlacedPage};
 use domain::query::QueryTarget;
 use domain::{IndexId, PageId};
 
 use super::Sources;
+use super::viewer::viewer;
 use crate::EngineError;
 use crate::document::SpaceNames;
 
@@ -15,19 +17,22 @@ pub(super) struct Quotable {
     pub(super) target: QueryTarget,
     names: SpaceNames,
     records: HashMap<PageId, PageRecord>,
+    pub(super) viewer: Viewer,
 }
 
 impl Quotable {
-    /// Reads both, to be judged by after everything that takes long. "Not found" when the index was deleted meanwhile.
+    /// Reads both, and what the asker may see, to be judged by after everything that takes long. "Not found" when the index was
+    /// deleted meanwhile.
     pub(super) async fn read(
         sources: &Sources,
-        index: IndexId,
+        (index, asker): (IndexId, &Asker),
         mut ids: Vec<PageId>,
     ) -> Result<Self, EngineError> {
         ids.sort_unstable();
         ids.dedup();
         let (target, records) = sources.store.target_with_pages(index, &ids).await?;
         Ok(Self {
+            viewer: viewer(sources, &target, asker).await?,
             names: SpaceNames::of_spaces(&target.spaces),
             target,
             records: records
@@ -37,10 +42,13 @@ impl Quotable {
         })
     }
 
-    /// Takes out the row of a page that is in a space of the index, with the present key of that space. A page of a space that
-    /// the index no longer has is on its way out.
+    /// Takes out the row of a page that the asker may read, with the present key of its space. A page of a space that the index no
+    /// longer has is on its way out.
     pub(super) fn take(&mut self, id: &PageId) -> Option<PlacedPage> {
         let record = self.records.remove(id)?;
+        if !self.viewer.may_read(&record) {
+            return None;
+        }
         let space_key = self.names.key(&record.facts.space_id)?.clone();
         Some(PlacedPage { record, space_key })
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::Asker;
 use domain::answer::{interleave, modified_since, results};
 use domain::index::{IndexSpace, space_named};
 use domain::page::PlacedPage;
@@ -16,6 +17,7 @@ use domain::{IndexId, PageId, schedule};
 
 use super::pool::Question;
 use super::quotable::Quotable;
+use super::viewer::{readable, viewer};
 use super::{Sources, live, surroundings, verify};
 use crate::EngineError;
 use crate::document::page_texts;
@@ -47,10 +49,18 @@ const SPARE: u32 = 8;
 impl Question for Search {
     type Answer = Answer;
 
-    async fn answer(self, sources: &Sources, index: IndexId) -> Result<Answer, EngineError> {
+    async fn answer(
+        self,
+        sources: &Sources,
+        index: IndexId,
+        asker: &Asker,
+    ) -> Result<Answer, EngineError> {
         let Self { query, fallback } = self;
         let target = sources.store.query_target(index).await?;
         let mut query = by_present_key(&target.spaces, query);
+        let viewer = viewer(sources, &target, asker).await?;
+        query.filters.readable = readable(&target, &viewer);
+        let one_person = viewer.view().is_some();
         let stale = schedule::is_stale(
             target.as_of,
             target.settings.interval_minutes,
@@ -64,6 +74,7 @@ impl Question for Search {
             diagnostics: Diagnostics::default(),
         };
         let never_synced = target.as_of.is_none() && target.document_count() == 0;
+        let nothing_readable = sees_nothing(&query);
         let nothing_under = match &mut query.filters.under {
             Some(under) => {
                 let space = query.filters.space.as_ref();
@@ -74,12 +85,14 @@ impl Question for Search {
             }
             None => false,
         };
-        if nothing_under || (never_synced && fallback == Fallback::WhenDown) {
+        if nothing_readable || nothing_under || (never_synced && fallback == Fallback::WhenDown) {
+            answer.diagnostics = told(answer.diagnostics, one_person);
             answer.diagnostics = answer.diagnostics.of_answer(answer.source, true);
             return Ok(answer);
         }
         let pages_under = answer.diagnostics.pages_under;
-        let from_index = match from_index(sources, &target, &query).await {
+        let whose = (&target, asker);
+        let from_index = match from_index(sources, whose, &query).await {
             Ok((found, diagnostics)) => {
                 answer.diagnostics = Diagnostics {
                     pages_under,
@@ -97,7 +110,7 @@ impl Question for Search {
         let live = if ask_live {
             // What changed since need not be among the best of all.
             let look = if stale { LIVE_LOOK } else { 0 };
-            let search = live::search(sources, &target, &query, wanted(&query).max(look));
+            let search = live::search(sources, whose, &query, wanted(&query).max(look));
             let searched = match &from_index {
                 Ok(found) if !found.is_empty() => tokio::time::timeout(BESIDE_TIMEOUT, search)
                     .await
@@ -143,14 +156,29 @@ impl Question for Search {
             let page = &result.page.page;
             (page.kind, page.id.clone())
         });
-        let checked = verify::visible(sources, &target, named.collect()).await?;
+        let checked = verify::visible(sources, whose, named.collect()).await?;
         answer
             .results
             .retain(|result| checked.contains(&result.page.page.id));
-        answer.diagnostics = answer
-            .diagnostics
+        answer.diagnostics = told(answer.diagnostics, one_person)
             .of_answer(answer.source, answer.results.is_empty());
         Ok(answer)
+    }
+}
+
+/// Whether the asker may read nothing of what is asked about.
+fn sees_nothing(query: &RetrievalQuery) -> bool {
+    let space = query.filters.space.as_ref();
+    query.filters.readable.as_ref().is_some_and(|readable| {
+        readable.is_nothing() || space.is_some_and(|space| !readable.spaces.contains(space))
+    })
+}
+
+/// How well a question was met, as far as it may be told.
+fn told(diagnostics: Diagnostics, one_person: bool) -> Diagnostics {
+    match one_person {
+        true => diagnostics.of_one_person(),
+        false => diagnostics,
     }
 }
 
@@ -176,7 +204,7 @@ fn wanted(query: &RetrievalQuery) -> usize {
 
 async fn from_index(
     sources: &Sources,
-    target: &QueryTarget,
+    (target, asker): (&QueryTarget, &Asker),
     query: &RetrievalQuery,
 ) -> Result<(Vec<QueryResult>, Diagnostics), EngineError> {
     let Some(remote) = &target.remote else {
@@ -192,23 +220,24 @@ async fn from_index(
         ..query.clone()
     };
     let mut found = Vec::new();
-    let mut told = Diagnostics::default();
+    let mut said = Diagnostics::default();
     // A second, wider question only where too much had to be left out.
     for _ in 0..2 {
         let Found {
             passages,
             diagnostics,
         } = search(backend.as_ref(), remote, &ask).await?;
-        told = diagnostics;
+        said = diagnostics;
         let all = passages.len();
-        found = gate(sources, target.id, backend.as_ref(), passages, query).await?;
+        let whose = (target.id, asker);
+        found = gate(sources, whose, backend.as_ref(), passages, query).await?;
         let exhausted = all < usize::try_from(ask.top_k).unwrap_or(usize::MAX);
         if found.len() >= wanted(query) || exhausted {
             break;
         }
         ask.top_k = ask.top_k.saturating_mul(5);
     }
-    Ok((found, told))
+    Ok((found, said))
 }
 
 async fn search(
@@ -228,7 +257,7 @@ async fn search(
 /// Lets through what may be shown now that the store has answered.
 async fn gate(
     sources: &Sources,
-    index: IndexId,
+    whose: (IndexId, &Asker),
     backend: &dyn RetrievalBackend,
     mut passages: Vec<Passage>,
     query: &RetrievalQuery,
@@ -236,10 +265,10 @@ async fn gate(
     let ids = passages
         .iter()
         .filter_map(|passage| Some(passage.document.page()?.1));
-    let quotable = Quotable::read(sources, index, ids.collect()).await?;
+    let quotable = Quotable::read(sources, whose, ids.collect()).await?;
     let known = quotable.take_all();
     if !backend.capabilities().knows_sections {
-        passages = with_places(sources, index, passages, &known, query.room).await?;
+        passages = with_places(sources, whose.0, passages, &known, query.room).await?;
     }
     Ok(results(passages, &known, &query.filters, wanted(query)))
 }

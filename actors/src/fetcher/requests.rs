@@ -1,9 +1,11 @@
 //! The requests of a run as plain async functions: take a credit, send the message to the fetcher it belongs to, count,
 //! wait out passing trouble.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::{Grantee, Member};
 use domain::backoff::Backoff;
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
@@ -12,7 +14,7 @@ use domain::content::{
 use domain::ports::source::{
     Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
 };
-use domain::{AccountId, Disposition, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, Disposition, GroupId, PageId, SpaceId, SpaceKey};
 use tokio::sync::Semaphore;
 
 use super::actor::Fetch;
@@ -120,6 +122,27 @@ impl Fetchers {
             async move { source.rendered(kind, &id).await }
         });
         Ok(asked.await?.0)
+    }
+
+    /// Who may use a space.
+    pub(crate) async fn space_readers(
+        &self,
+        space: &SpaceId,
+    ) -> Result<BTreeSet<Grantee>, RunError> {
+        self.ask(|source| {
+            let space = space.clone();
+            async move { source.space_readers(&space).await }
+        })
+        .await
+    }
+
+    /// Everybody in a group.
+    pub(crate) async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, RunError> {
+        self.ask(|source| {
+            let group = group.clone();
+            async move { source.group_members(&group).await }
+        })
+        .await
     }
 
     async fn ask<T, F>(&self, request: impl Fn(Arc<dyn ContentSource>) -> F) -> Result<T, RunError>

@@ -135,6 +135,7 @@ impl Bench {
             exclude_labels: Vec::new(),
             root_page_ids: Vec::new(),
             restricted_pages: RestrictedPages::Skip,
+            access: domain::access::Access::default(),
         }
     }
 

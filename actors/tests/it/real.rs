@@ -310,6 +310,7 @@ fn settings_of(wish: &Wish) -> IndexSettings {
         labels: words(&wish.labels),
         exclude_labels: words(&wish.exclude_labels),
         root_page_ids: wish.roots.iter().map(ToString::to_string).collect(),
+        access: domain::access::Access::Everyone,
         restricted_pages: match wish.restricted {
             true => RestrictedPages::Include,
             false => RestrictedPages::Skip,

@@ -1,11 +1,13 @@
 //! The client itself: one per site and credentials, shared by everyone who reads from there.
 
+use std::collections::{BTreeSet, HashSet};
 use std::convert::identity;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use domain::access::{Grantee, Member};
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
@@ -15,7 +17,7 @@ use domain::ports::source::{
     AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
     Reach, SourceError, SourceHealth,
 };
-use domain::{AccountId, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey};
 use upstream::ConfigError;
 
 use crate::call::Call;
@@ -23,6 +25,7 @@ use crate::classify::unknown_account;
 use crate::config::ConfluenceConfig;
 use crate::endpoint;
 use crate::facts::{FACTS_PER_ANSWER, UNTRIED};
+use crate::permissions::{Mode, Recent};
 use crate::search::Live;
 use crate::transport::Transport;
 
@@ -40,6 +43,10 @@ pub struct ConfluenceClient {
     pub(crate) facts_limit: AtomicUsize,
     /// Until when people's names are not asked for, since the account may not see them.
     pub(crate) no_names_until: Mutex<Option<Instant>>,
+    /// In which form the site says who may use its spaces.
+    pub(crate) role_mode: Recent<Mode>,
+    /// The site's roles that let read a space.
+    pub(crate) reading_roles: Recent<Arc<HashSet<String>>>,
 }
 
 impl ConfluenceClient {
@@ -60,6 +67,8 @@ impl ConfluenceClient {
             containers: AtomicUsize::new(UNTRIED),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
             no_names_until: Mutex::new(None),
+            role_mode: Recent::default(),
+            reading_roles: Recent::default(),
         })
     }
 
@@ -73,6 +82,8 @@ impl ConfluenceClient {
             containers: AtomicUsize::new(UNTRIED),
             facts_limit: AtomicUsize::new(FACTS_PER_ANSWER),
             no_names_until: Mutex::new(None),
+            role_mode: Recent::default(),
+            reading_roles: Recent::default(),
         }
     }
 
@@ -209,6 +220,18 @@ impl ContentSource for ConfluenceClient {
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {
         self.names(ids).await
+    }
+
+    async fn space_readers(&self, space: &SpaceId) -> Result<BTreeSet<Grantee>, SourceError> {
+        self.readers_of(space).await
+    }
+
+    async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError> {
+        self.members_of(group).await
+    }
+
+    async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {
+        self.check(person, item).await
     }
 
     async fn rendered(

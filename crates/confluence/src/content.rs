@@ -8,12 +8,14 @@ use domain::ports::source::{
     Batch, Cursor, ListOrder, ListQuery, MAX_BATCH, MAX_SPACES_PER_LISTING, SourceError,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::ConfluenceClient;
 use crate::call::Call;
 use crate::cql::is_number;
 use crate::endpoint::{self, Endpoint};
+use crate::transport::Page;
 use crate::wire::{CurrentUser, PageItem, SpaceItem, User};
 
 /// Statuses that the lists of a kind know (official documents); others would be refused.
@@ -65,18 +67,22 @@ impl ConfluenceClient {
             .await
     }
 
-    pub(crate) async fn spaces(&self, call: Call) -> Result<Vec<Space>, SourceError> {
+    /// A whole walk, in smaller answers where the site cannot make large ones.
+    pub(crate) async fn walked<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+    ) -> Result<Page<T>, SourceError> {
         let mut limit = MAX_BATCH;
-        let page = loop {
-            let walked = self
-                .transport
-                .all::<SpaceItem>(&call.clone().limit(limit))
-                .await;
-            match walked {
+        loop {
+            match self.transport.all(&call.clone().limit(limit)).await {
                 Err(SourceError::TooLarge { .. }) if limit > 1 => limit = (limit / 8).max(1),
-                walked => break walked?,
+                walked => return walked,
             }
-        };
+        }
+    }
+
+    pub(crate) async fn spaces(&self, call: Call) -> Result<Vec<Space>, SourceError> {
+        let page = self.walked::<SpaceItem>(&call).await?;
         let base = self.base(page.base);
         let mut spaces: Vec<Space> = page
             .items

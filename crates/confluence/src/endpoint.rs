@@ -25,6 +25,8 @@ const PAGE: &str = "read:page:confluence";
 const COMMENT: &str = "read:comment:confluence";
 const ATTACHMENT: &str = "read:attachment:confluence";
 const DETAILS: &str = "read:content-details:confluence";
+const SPACE_PERMISSION: &str = "read:space.permission:confluence";
+const GROUP: &str = "read:group:confluence";
 
 pub(crate) static USER_CURRENT: Endpoint = of("GET /rest/api/user/current", DETAILS, true);
 /// A 404 here says that the account may not see people's profiles.
@@ -44,6 +46,35 @@ pub(crate) static SEARCH: Endpoint = of("GET /rest/api/search", DETAILS, true);
 pub(crate) static RESTRICTION: Endpoint = of(
     "GET /rest/api/content/{id}/restriction/byOperation/read",
     DETAILS,
+    false,
+);
+pub(crate) static SPACE_PERMISSIONS: Endpoint = of(
+    "GET /api/v2/spaces/{id}/permissions",
+    "read:space:confluence",
+    false,
+);
+/// A 404 here says that the site has no roles, or does not tell.
+pub(crate) static SPACE_ROLE_MODE: Endpoint = of(
+    "GET /api/v2/space-role-mode",
+    "read:configuration:confluence",
+    false,
+);
+pub(crate) static SPACE_ROLES: Endpoint = of("GET /api/v2/space-roles", SPACE_PERMISSION, true);
+pub(crate) static ROLE_ASSIGNMENTS: Endpoint = of(
+    "GET /api/v2/spaces/{id}/role-assignments",
+    SPACE_PERMISSION,
+    false,
+);
+pub(crate) static GROUPS: Endpoint = of("GET /rest/api/group", GROUP, true);
+/// Takes `read:user:confluence` too, as the names of people do.
+pub(crate) static GROUP_MEMBERS: Endpoint = of(
+    "GET /rest/api/group/{groupId}/membersByGroupId",
+    GROUP,
+    false,
+);
+pub(crate) static PERMISSION_CHECK: Endpoint = of(
+    "POST /rest/api/content/{id}/permission/check",
+    "read:content.permission:confluence",
     false,
 );
 pub(crate) static FOOTER_COMMENTS: Endpoint = of("GET /api/v2/footer-comments", COMMENT, true);

@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::content::found;
 use crate::cql;
 use crate::endpoint;
+use crate::restrictions::{Operation, Readers};
 use crate::wire::{Text, kind_of};
 
 /// Items of one bulk answer. Search caps answers with expansions at 200; half of that leaves room for long lists of users.
@@ -59,53 +60,8 @@ struct Operations {
 }
 
 #[derive(Deserialize, Debug)]
-struct Operation {
-    restrictions: Option<Subjects>,
-}
-
-#[derive(Deserialize, Debug)]
-struct Subjects {
-    user: Option<SubjectList>,
-    group: Option<SubjectList>,
-}
-
-#[derive(Deserialize, Debug)]
-struct SubjectList {
-    results: Option<Vec<serde::de::IgnoredAny>>,
-    size: Option<i64>,
-}
-
-#[derive(Deserialize, Debug)]
 struct Ancestor {
     id: Text,
-}
-
-impl SubjectList {
-    /// Whether it names anybody; `None` when it does not say.
-    fn names_somebody(&self) -> Option<bool> {
-        let listed = self.results.as_ref().map(|list| !list.is_empty());
-        // A size without names is somebody whom the API cannot name: still a restriction.
-        if self.size.is_some_and(|size| size > 0) {
-            Some(true)
-        } else {
-            listed
-        }
-    }
-}
-
-impl Operation {
-    fn restriction(&self) -> Restriction {
-        let Some(subjects) = &self.restrictions else {
-            return Restriction::Unknown;
-        };
-        let named =
-            |list: &Option<SubjectList>| list.as_ref().and_then(SubjectList::names_somebody);
-        match (named(&subjects.user), named(&subjects.group)) {
-            (Some(true), _) | (_, Some(true)) => Restriction::Restricted,
-            (Some(false), Some(false)) => Restriction::Open,
-            _ => Restriction::Unknown,
-        }
-    }
 }
 
 /// Names of the labels that are for everyone: favourites and the like (`my:`) are of one reader only.
@@ -121,7 +77,8 @@ fn names(labels: impl IntoIterator<Item = Label>) -> Vec<String> {
 }
 
 impl Item {
-    fn into_facts(self) -> ContentFacts {
+    /// What it says, and whom its restriction names as far as the lists go.
+    fn into_facts(self) -> (ContentFacts, Readers) {
         let kind = kind_of(self.kind.as_deref().unwrap_or_default());
         let labels = self
             .metadata
@@ -131,19 +88,24 @@ impl Item {
         let restriction = match (&labels, kind) {
             // An expansion was dropped; what else was dropped nobody knows.
             (None, ContentKind::Page | ContentKind::BlogPost) => Restriction::Unknown,
-            _ => read.map_or(Restriction::Unknown, |read| read.restriction()),
+            _ => read
+                .as_ref()
+                .map_or(Restriction::Unknown, Operation::restriction),
         };
-        ContentFacts {
+        let named = read.filter(|_| restriction == Restriction::Restricted);
+        let facts = ContentFacts {
             id: PageId::new(self.id.0),
             kind,
             labels: names(labels.unwrap_or_default()),
             restriction,
+            readers: Vec::new(),
             ancestors: self.ancestors.map(|list| {
                 list.into_iter()
                     .map(|item| PageId::new(item.id.0))
                     .collect()
             }),
-        }
+        };
+        (facts, named.map(|read| read.readers()).unwrap_or_default())
     }
 }
 
@@ -218,7 +180,12 @@ impl ConfluenceClient {
                 Ok(page) => {
                     let larger = (limit * 2).min(FACTS_PER_ANSWER);
                     self.facts_limit.fetch_max(larger, Ordering::Relaxed);
-                    let items = page.items.into_iter().map(Item::into_facts).collect();
+                    let mut items = Vec::with_capacity(page.items.len());
+                    for item in page.items {
+                        let (mut facts, named) = item.into_facts();
+                        facts.readers = self.all_readers(&facts.id, named).await?;
+                        items.push(facts);
+                    }
                     return Ok(Batch {
                         items,
                         next: page.next,
@@ -242,9 +209,7 @@ impl ConfluenceClient {
         if !cql::is_number(id.as_str()) {
             return Ok(None);
         }
-        // The lists of users and groups are expanded by default; one name of each is enough to know.
-        let call = Call::new(&endpoint::RESTRICTION, &[id.as_str()]).with("limit", 1);
-        let Some(operation) = found(self.transport.value::<Operation>(&call).await)? else {
+        let Some(operation) = found(self.restriction_of(id, 0).await)? else {
             return Ok(None);
         };
         let labels = match kind {
@@ -258,11 +223,20 @@ impl ConfluenceClient {
             }
             ContentKind::Attachment | ContentKind::Container => Some(Vec::new()),
         };
-        Ok(labels.map(|labels| ContentFacts {
+        let Some(labels) = labels else {
+            return Ok(None);
+        };
+        let restriction = operation.restriction();
+        let readers = match restriction {
+            Restriction::Restricted => self.all_readers(id, operation.readers()).await?,
+            Restriction::Open | Restriction::Unknown => Vec::new(),
+        };
+        Ok(Some(ContentFacts {
             id: id.clone(),
             kind,
             labels,
-            restriction: operation.restriction(),
+            restriction,
+            readers,
             ancestors: None,
         }))
     }
@@ -278,7 +252,22 @@ mod tests {
     use super::*;
 
     fn facts(json: &str) -> ContentFacts {
-        serde_json::from_str::<Item>(json).unwrap().into_facts()
+        serde_json::from_str::<Item>(json).unwrap().into_facts().0
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_restricted_names_readers() {
+        let read = r#""restrictions":{"read":{"restrictions":{"user":{"results":[{"accountId":"a"}]},"group":{"results":[]}}}}"#;
+        let named = |json: String| {
+            let item: Item = serde_json::from_str(&json).unwrap();
+            item.into_facts().1.named.len()
+        };
+        let labels = r#""metadata":{"labels":{"results":[]}}"#;
+        assert_eq!(
+            named(format!(r#"{{"id":"1","type":"page",{labels},{read}}}"#)),
+            1
+        );
+        assert_eq!(named(format!(r#"{{"id":"1","type":"page",{read}}}"#)), 0);
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The Confluence Cloud client: REST v2 for content, v1 for what v2 lacks (CQL, restrictions, who we are), behind
+//! The Confluence Cloud client: REST v2 for content, v1 for what v2 lacks (CQL, restrictions, groups, who we are), behind
 //! [`domain::ports::source::ContentSource`].
 //!
 //! * **Promises**: every request is one of the official documents ([`endpoint`]); every request passes one rate limiter
 //!   ([`upstream::RateLimiter`]) and is bounded in time, bytes and retries ([`transport`], [`http`]); whatever is not the answer asked for is an error
 //!   with a cause and a remedy ([`classify`]), never data and never a silent gap.
 //! * **Layers**, from the wire up: [`config`], [`call`] and [`cursor`] (what is sent), [`limits`] and [`retry`] (when),
-//!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`search`], [`comments`] and [`attachments`] (what it means),
-//!   [`client`] (the port).
+//!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`restrictions`], [`permissions`], [`search`], [`comments`] and [`attachments`]
+//!   (what it means), [`client`] (the port).
 //! * It must not know the engine, the database or Markdown. Secrets stay in [`ConfluenceConfig`] and in a header marked
 //!   sensitive; they are in no error and no log.
 #![warn(missing_docs)]
@@ -26,7 +26,9 @@ mod endpoint;
 mod facts;
 mod http;
 mod limits;
+mod permissions;
 pub mod probe;
+mod restrictions;
 mod retry;
 mod search;
 mod searched;

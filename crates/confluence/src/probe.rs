@@ -4,8 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use domain::access::Grantee;
 use domain::ports::source::{Cursor, MAX_BATCH};
 use domain::{PageId, SpaceKey};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use upstream::Answer;
@@ -18,6 +20,7 @@ use crate::cql::{self, Match};
 use crate::cursor::next_cursor;
 use crate::endpoint;
 use crate::facts::{EXPAND, FACTS_PER_ANSWER};
+use crate::permissions::{Mode, PermissionRow, RoleRow, check_of};
 use crate::wire::moment;
 
 /// The table. In its order, since later entries use what earlier ones have read.
@@ -75,6 +78,30 @@ pub static ASSUMPTIONS: &[Assumption<Prober>] = &[
         rests: "pages below a restricted folder or whiteboard stay out (GET …/restriction/byOperation/read)",
         remedy: "such pages count as restricted, and stay out; report the kind",
         check: |prober| Box::pin(container_restrictions(prober)),
+    },
+    Assumption {
+        name: "a restriction names people and groups by their ids",
+        rests: "who may read a restricted page, for indexes that answer per person (`restrictions.read.restrictions.user`, `.group`)",
+        remedy: "nobody reads too much: whoever has no id is not let in; report what names there are",
+        check: |prober| Box::pin(readers(prober)),
+    },
+    Assumption {
+        name: "a space says who may read it",
+        rests: "indexes that answer per person (GET /api/v2/spaces/{id}/permissions, or …/role-assignments where there are roles)",
+        remedy: "nobody reads too much: whoever is not told is not let in; report the form and the kinds of principals",
+        check: |prober| Box::pin(space_readers(prober)),
+    },
+    Assumption {
+        name: "a group gives its members, and behind the last of them nobody",
+        rests: "indexes that answer per person (GET /rest/api/group/{groupId}/membersByGroupId, by `start`)",
+        remedy: "nobody reads too much: whoever is not told to be a member is none; report how many came behind the last one",
+        check: |prober| Box::pin(group_members(prober)),
+    },
+    Assumption {
+        name: "the check of permissions answers for one's own account",
+        rests: "indexes that answer `per_user_checked` (POST /rest/api/content/{id}/permission/check)",
+        remedy: "let the indexes answer `per_user`; report status and shape",
+        check: |prober| Box::pin(permission_check(prober)),
     },
     Assumption {
         name: "search gives expansions below `content.`",
@@ -138,6 +165,8 @@ pub struct Prober {
     notebook: Arc<Notebook>,
     me: OnceCell<String>,
     pages: OnceCell<Vec<Value>>,
+    facts: OnceCell<Vec<Value>>,
+    group: OnceCell<String>,
     containers: Mutex<Vec<(String, String)>>,
     refused: Mutex<Vec<&'static str>>,
     limits: Mutex<Vec<String>>,
@@ -152,6 +181,8 @@ impl Prober {
             notebook,
             me: OnceCell::new(),
             pages: OnceCell::new(),
+            facts: OnceCell::new(),
+            group: OnceCell::new(),
             containers: Mutex::default(),
             refused: Mutex::default(),
             limits: Mutex::default(),
@@ -387,10 +418,144 @@ async fn facts(prober: &Prober) -> Seen {
             ids.len()
         );
         // Search lags behind: a page of the last minute may be missing.
-        Ok(held_if(
-            whole == rows.len() && rows.len() + 3 >= ids.len(),
-            said,
-        ))
+        let all = whole == rows.len() && rows.len() + 3 >= ids.len();
+        _ = prober.facts.set(rows);
+        Ok(held_if(all, said))
+    };
+    seen(look.await)
+}
+
+async fn readers(prober: &Prober) -> Seen {
+    let look = async {
+        let rows = prober.facts.get().map(Vec::as_slice).unwrap_or_default();
+        let (mut named, mut with_id) = (0, 0);
+        for (list, field) in [("user", "accountId"), ("group", "id")] {
+            let lists = rows
+                .iter()
+                .map(|row| &row["restrictions"]["read"]["restrictions"][list]["results"]);
+            let subjects = lists.filter_map(Value::as_array).flatten();
+            let has_id = |subject: &&Value| {
+                let id = subject[field].as_str();
+                id.is_some_and(|id| !id.is_empty())
+            };
+            named += subjects.clone().count();
+            with_id += subjects.filter(has_id).count();
+        }
+        if named == 0 {
+            return Err((
+                Unknown,
+                format!("none of {} pages is restricted", rows.len()),
+            ));
+        }
+        let said = format!("{with_id} of {named} have one");
+        Ok(held_if(named == with_id, said))
+    };
+    seen(look.await)
+}
+
+/// The word for the form in which the site tells permissions; empty where it tells none.
+async fn form_of_permissions(prober: &Prober) -> Result<String, Seen> {
+    let call = Call::new(&endpoint::SPACE_ROLE_MODE, &[]);
+    let answer = prober.look(&call, None).await?;
+    if answer.status.as_u16() == 404 {
+        return Ok(String::new());
+    }
+    let told = json_of(&call, &answer)?;
+    Ok(told["mode"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn space_readers(prober: &Prober) -> Seen {
+    let look = async {
+        let space = prober.listed()?.iter().find_map(|p| p["spaceId"].as_str());
+        let Some(space) = space else {
+            return Err((Unknown, "no page says in which space it is".to_owned()));
+        };
+        let form = form_of_permissions(prober).await?;
+        let mode = Mode::of(Some(&form));
+        let mut let_in = Vec::new();
+        if mode.has_permissions() {
+            let call = Call::new(&endpoint::SPACE_PERMISSIONS, &[space]).limit(MAX_BATCH);
+            let rows = rows_as::<PermissionRow>(&prober.results(&call).await?);
+            let reading = rows.iter().filter(|row| row.lets_read());
+            let_in.extend(reading.filter_map(PermissionRow::grantee));
+        }
+        if mode.has_roles() {
+            let call = Call::new(&endpoint::ROLE_ASSIGNMENTS, &[space]).limit(MAX_BATCH);
+            let rows = rows_as::<RoleRow>(&prober.results(&call).await?);
+            let_in.extend(rows.iter().filter_map(RoleRow::grantee));
+        }
+        let kinds = |kind: fn(&Grantee) -> bool| let_in.iter().filter(|one| kind(one)).count();
+        let said = format!(
+            "form: {form:?}; people: {}, groups: {}, classes: {}",
+            kinds(|one| matches!(one, Grantee::Person(_))),
+            kinds(|one| matches!(one, Grantee::Group(_))),
+            kinds(|one| matches!(one, Grantee::Licensed))
+        );
+        let group = let_in.iter().find_map(|one| match one {
+            Grantee::Group(id) => Some(id.to_string()),
+            Grantee::Licensed | Grantee::Person(_) => None,
+        });
+        if let Some(group) = group {
+            _ = prober.group.set(group);
+        }
+        Ok(held_if(!let_in.is_empty(), said))
+    };
+    seen(look.await)
+}
+
+/// What can be read of rows as the sync reads them.
+fn rows_as<T: DeserializeOwned>(rows: &[Value]) -> Vec<T> {
+    let read = rows.iter().map(|row| serde_json::from_value(row.clone()));
+    read.filter_map(Result::ok).collect()
+}
+
+/// Farther than any group goes.
+const BEHIND_ALL: usize = 1_000_000;
+
+async fn group_members(prober: &Prober) -> Seen {
+    let look = async {
+        let group = match prober.group.get() {
+            Some(group) => group.clone(),
+            None => {
+                let call = Call::new(&endpoint::GROUPS, &[]).limit(1);
+                let groups = prober.results(&call).await?;
+                let id = groups.first().and_then(|group| group["id"].as_str());
+                let id = id.ok_or((Unknown, "the account sees no group".to_owned()))?;
+                id.to_owned()
+            }
+        };
+        let call = Call::new(&endpoint::GROUP_MEMBERS, &[&group]);
+        let first = call.clone().with("start", 0).limit(25);
+        let some = prober.results(&first).await?;
+        let behind = call.with("start", BEHIND_ALL).limit(25);
+        let behind = prober.results(&behind).await?.len();
+        let is_known = |user: &&Value| user["accountId"].is_string();
+        let known = some.iter().filter(is_known).count();
+        let shows = |user: &&Value| {
+            user["email"]
+                .as_str()
+                .is_some_and(|email| !email.is_empty())
+        };
+        let said = format!(
+            "{known} of {} with an account, {} with an address; behind the last one: {behind}",
+            some.len(),
+            some.iter().filter(shows).count()
+        );
+        Ok(held_if(known == some.len() && behind == 0, said))
+    };
+    seen(look.await)
+}
+
+async fn permission_check(prober: &Prober) -> Seen {
+    let look = async {
+        let page = prober.listed()?.iter().find_map(|p| p["id"].as_str());
+        let (Some(page), Some(me)) = (page, prober.me.get()) else {
+            return Err((Unknown, "nobody is known to ask for".to_owned()));
+        };
+        let told = prober.value(&check_of(me, page), None).await?;
+        let said = format!("hasPermission: {}", told["hasPermission"]);
+        // The page was listed for this very account.
+        Ok(held_if(told["hasPermission"] == true, said))
     };
     seen(look.await)
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Grantee;
 use crate::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
 
 /// Kinds of content that an index can hold, and the containers that only stand in the tree.
@@ -241,6 +242,8 @@ pub struct ContentFacts {
     pub labels: Vec<String>,
     /// Its own read restriction.
     pub restriction: Restriction,
+    /// Whom that names, sorted; empty unless it is restricted. Whoever is left out is not let in.
+    pub readers: Vec<Grantee>,
     /// Ids of the items above it, from the top; may hold folders and drafts. `None` when the answer left them out.
     pub ancestors: Option<Vec<PageId>>,
 }

@@ -142,6 +142,10 @@ text_id! {
     AccountId
 }
 text_id! {
+    /// The id of a group of people: a UUID; its name can be changed.
+    GroupId
+}
+text_id! {
     /// The id under which a page stands in a store: `confluence-<kind>-<page id>`, of `[A-Za-z0-9_-]` only, so that
     /// no encoding in paths ever matters.
     DocumentId

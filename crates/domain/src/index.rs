@@ -7,6 +7,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Access;
+use crate::content::Restriction;
 use crate::quiet::QuietHours;
 use crate::run::Run;
 use crate::{AgentId, IndexId, SpaceId, SpaceKey};
@@ -94,8 +96,42 @@ pub struct IndexSettings {
     pub exclude_labels: Vec<String>,
     /// Only these pages and all below them; empty: all.
     pub root_page_ids: Vec<String>,
-    /// What becomes of restricted pages.
+    /// What becomes of restricted pages. Without meaning where `access` is per user: then they enter, and each is shown to those who
+    /// may read it.
     pub restricted_pages: RestrictedPages,
+    /// Whom it answers.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// Whether pages enter whose reading is restricted, or of which that is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// They enter.
+    In,
+    /// They stay out.
+    Out,
+    /// They wait until it is known.
+    Wait,
+}
+
+impl IndexSettings {
+    /// Whether a page enters by who may read it.
+    #[must_use]
+    pub const fn admits(&self, restriction: Restriction) -> Admission {
+        match (
+            self.access.is_per_user(),
+            self.restricted_pages,
+            restriction,
+        ) {
+            (_, _, Restriction::Open)
+            | (true, _, Restriction::Restricted)
+            | (false, RestrictedPages::Include, _) => Admission::In,
+            (false, RestrictedPages::Skip, Restriction::Restricted) => Admission::Out,
+            (true, _, Restriction::Unknown)
+            | (false, RestrictedPages::Skip, Restriction::Unknown) => Admission::Wait,
+        }
+    }
 }
 
 /// How an index stands.

@@ -2,7 +2,7 @@
 //!
 //! * **Ids and records**: [`ids`], [`content`] (what Confluence says), [`page`] (what we keep of it), [`comments`], [`index`], [`run`], [`document`].
 //! * **Decisions**, pure functions that say what a sync does: [`change`] (what a listing means for a page), [`scope`]
-//!   (which pages belong), [`tree`] (breadcrumbs and inherited restrictions), [`desired`] (what becomes of a page), [`holding`] (what a store object
+//!   (which pages belong), [`access`] (what of them one person may read), [`tree`] (breadcrumbs and inherited restrictions), [`desired`] (what becomes of a page), [`holding`] (what a store object
 //!   is to hold and holds), [`vanish`] and [`guard`] (who may be removed),
 //!   [`links`] (which pages a document may name), [`moving`] (when another store object takes over), [`schedule`], [`upload`] (whose fault it is that documents are not taken), [`failure`] (by which causes numbers tell of it), [`backoff`], [`adaptive`] (how many requests at once), [`cost`] (of what a dry run found), [`answer`] (which passages may leave), [`share`] (who gets how much of what all share).
 //! * **Ports**, the traits that adapters implement: [`ports`].
@@ -10,6 +10,7 @@
 //! This crate must not know actix, HTTP, a database or the network; everything here is tested with plain values.
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod adaptive;
 pub mod answer;
 pub mod audit;
@@ -59,8 +60,8 @@ pub mod vanish;
 
 pub use disposition::Disposition;
 pub use ids::{
-    AccountId, AgentId, DocumentId, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, TokenId,
-    WorkerId,
+    AccountId, AgentId, DocumentId, GroupId, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey,
+    TokenId, WorkerId,
 };
 
 /// A moment on the UTC clock; every time in this project carries its zone.

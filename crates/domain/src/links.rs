@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::PageId;
+use crate::access::Guards;
 use crate::content::ContentKind;
 use crate::page::PageState;
 
@@ -34,15 +35,25 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// From what its row says: what it is, how far it has come, whether the store holds it, and whether it was decided last that
-    /// it belongs.
+    /// From what its row says: what it is, how far it has come, whether the store holds it, whether it was decided last that it
+    /// belongs, and what it stands behind: one that is not for all who may read its space is named to nobody.
     #[must_use]
-    pub const fn of(kind: ContentKind, state: PageState, stored: bool, belongs: bool) -> Self {
+    pub fn of(
+        kind: ContentKind,
+        state: PageState,
+        stored: bool,
+        belongs: bool,
+        guards: &Guards,
+    ) -> Self {
         match (kind, state) {
             (ContentKind::Container | ContentKind::Attachment, _)
             | (_, PageState::Vanishing | PageState::Removed | PageState::Skipped) => Self::Hidden,
-            _ if stored || belongs => Self::Named,
-            _ => Self::Unknown,
+            _ if !(stored || belongs) => Self::Unknown,
+            _ => match guards {
+                Guards::Known(items) if items.is_empty() => Self::Named,
+                Guards::Known(_) => Self::Hidden,
+                Guards::Unknown => Self::Unknown,
+            },
         }
     }
 }
@@ -145,7 +156,13 @@ mod tests {
         use ContentKind::{Attachment, BlogPost, Container, Page};
         use PageState::{Failed, Pending, Removed, Searchable, Skipped, Uploaded, Vanishing};
         for state in PageState::ALL {
-            let of = |kind, stored, belongs| Naming::of(kind, state, stored, belongs);
+            let open = Guards::Known(vec![]);
+            let of = |kind, stored, belongs| Naming::of(kind, state, stored, belongs, &open);
+            let behind = Guards::Known(vec!["1".into()]);
+            for (guards, naming) in [(Guards::Unknown, Naming::Unknown), (behind, Naming::Hidden)] {
+                let of = Naming::of(Page, Searchable, true, true, &guards);
+                assert_eq!(of, naming, "{guards:?}");
+            }
             let may_be = matches!(state, Failed | Pending | Searchable | Uploaded);
             assert!(may_be || matches!(state, Removed | Skipped | Vanishing));
             let known = if may_be {

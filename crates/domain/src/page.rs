@@ -5,6 +5,7 @@ mod shown;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Grantee, Guards};
 use crate::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use crate::holding::{Holding, Wanted, page_state};
 use crate::links::{Links, Naming};
@@ -171,6 +172,10 @@ pub struct PageRecord {
     pub labels: Vec<String>,
     /// Own read restriction as the newest bulk answer said it.
     pub restriction: Restriction,
+    /// Whom that names, sorted; empty unless it is restricted.
+    pub readers: Vec<Grantee>,
+    /// The restricted items that it stands behind, as last decided.
+    pub guards: Guards,
     /// Titles from the top of the space down to its parent, as last composed.
     pub breadcrumb: Vec<String>,
     /// Version whose body is kept (in `bodies`); `None` before the first fetch.
@@ -257,6 +262,8 @@ impl PageRecord {
             facts: PageFacts::from(source),
             labels: Vec::new(),
             restriction: Restriction::Unknown,
+            readers: Vec::new(),
+            guards: Guards::Unknown,
             breadcrumb: Vec::new(),
             body_version: None,
             markdown_hash: None,
@@ -332,6 +339,7 @@ impl PageRecord {
             self.state(),
             self.holding.is_kept(),
             self.belongs,
+            &self.guards,
         )
     }
 

@@ -11,6 +11,8 @@ pub enum Part {
     Rendered,
     /// Names of people who are mentioned, or who commented.
     Names,
+    /// Who may use the spaces, and who is in the groups that are named: for answers that differ by person.
+    Permissions,
 }
 
 impl Part {
@@ -22,6 +24,9 @@ impl Part {
             Self::Files => "attached files are not complete",
             Self::Rendered => "rendered macros are not complete",
             Self::Names => "names of people are not complete",
+            Self::Permissions => {
+                "permissions are not complete, so that people may be shown less than they may read"
+            }
         }
     }
 }

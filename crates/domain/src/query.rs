@@ -1,6 +1,6 @@
 //! Questions to an index and what comes back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -29,6 +29,33 @@ pub struct Filters {
     pub updated_after: Option<DateTime<Utc>>,
     /// Only a page and what is below it.
     pub under: Option<Under>,
+    /// Only what the person who asks may read; `None`: all of the index.
+    pub readable: Option<Readable>,
+}
+
+/// What of an index one person may read, for a store to filter by before it ranks. What leaves is judged again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Readable {
+    /// The spaces, by their present keys.
+    pub spaces: BTreeSet<SpaceKey>,
+    /// How many spaces the index has.
+    pub all_spaces: usize,
+    /// Pages of these that are left out.
+    pub hidden: Arc<HashSet<PageId>>,
+}
+
+impl Readable {
+    /// Whether a page of a space may answer.
+    #[must_use]
+    pub fn holds(&self, space: &str, page: &PageId) -> bool {
+        !self.hidden.contains(page) && self.spaces.contains(&SpaceKey::from(space))
+    }
+
+    /// Whether nothing may answer.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.spaces.is_empty()
+    }
 }
 
 /// A page, and what is below it: pages, and the files that hang on them.
@@ -293,6 +320,17 @@ impl Diagnostics {
             (_, false) => self.confidence,
         };
         Self { confidence, ..self }
+    }
+
+    /// What may be told where the answer is one person's: nothing that counts or names what others may read.
+    #[must_use]
+    pub fn of_one_person(self) -> Self {
+        Self {
+            confidence: self.confidence,
+            best_score: self.best_score,
+            meaning: self.meaning,
+            ..Self::default()
+        }
     }
 
     /// What two indexes say of one question: a word is unknown that neither knows, and the surer of the two decides the rest.

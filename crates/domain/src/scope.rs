@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::PageId;
 use crate::content::{ContentStatus, Restriction};
-use crate::index::{IndexSettings, RestrictedPages};
+use crate::index::{Admission, IndexSettings};
 use crate::tree::PageTree;
 
 /// What is known of a page when its place is decided.
@@ -57,22 +57,17 @@ pub fn place(settings: &IndexSettings, page: &Candidate<'_>) -> Place {
             return Place::Out("has none of the chosen labels".to_owned());
         }
     }
-    match (settings.restricted_pages, page.restriction) {
-        (RestrictedPages::Include, _) | (RestrictedPages::Skip, Restriction::Open) => Place::In,
-        (RestrictedPages::Skip, Restriction::Restricted) => {
-            Place::Out("reading it is restricted to some people".to_owned())
-        }
-        (RestrictedPages::Skip, Restriction::Unknown) => {
-            Place::Undecided("who may read it is not known yet".to_owned())
-        }
+    match settings.admits(page.restriction) {
+        Admission::In => Place::In,
+        Admission::Out => Place::Out("reading it is restricted to some people".to_owned()),
+        Admission::Wait => Place::Undecided("who may read it is not known yet".to_owned()),
     }
 }
 
 /// Whether it is restricted, and the index leaves such pages out.
 #[must_use]
 pub fn is_kept_back(settings: &IndexSettings, page: &Candidate<'_>) -> bool {
-    settings.restricted_pages == RestrictedPages::Skip
-        && page.restriction == Restriction::Restricted
+    settings.admits(page.restriction) == Admission::Out
 }
 
 /// The settings of an index with its root pages, to be asked about many pages.
@@ -111,7 +106,7 @@ impl<'a> Scope<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::BackendKind;
+    use crate::index::{BackendKind, RestrictedPages};
     use crate::tree::Node;
 
     fn settings() -> IndexSettings {
@@ -130,6 +125,7 @@ mod tests {
             exclude_labels: vec![],
             root_page_ids: vec![],
             restricted_pages: RestrictedPages::Skip,
+            access: crate::access::Access::default(),
         }
     }
 
@@ -176,6 +172,7 @@ mod tests {
         };
         let vouched = IndexSettings {
             restricted_pages: RestrictedPages::Include,
+            access: crate::access::Access::default(),
             ..settings()
         };
         let a = ["a".to_owned()];

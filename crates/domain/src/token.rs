@@ -64,6 +64,8 @@ pub struct Token {
     pub role: Role,
     /// The indexes that an agent reads, or that an editor looks after; empty for those who see all.
     pub indexes: Vec<IndexId>,
+    /// Whether it may say for whom it asks (`X-User-Email`): its word is taken for which person an answer is.
+    pub speaks_for_others: bool,
     /// A name for people.
     pub name: String,
     /// The first characters of the secret, to tell tokens apart.
@@ -100,6 +102,8 @@ pub struct NewToken {
     pub role: Role,
     /// Its indexes: at least one for an agent, none for those who see all.
     pub indexes: Vec<IndexId>,
+    /// Whether it may say for whom it asks.
+    pub speaks_for_others: bool,
     /// A name for people.
     pub name: String,
     /// The first characters of the secret.
@@ -139,6 +143,7 @@ mod tests {
             id: TokenId::generate(),
             role: Role::Reader,
             indexes: Vec::new(),
+            speaks_for_others: false,
             name: "n".to_owned(),
             prefix: "mcs_".to_owned(),
             created_at: now,

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use crate::PageId;
+use crate::access::Guards;
 use crate::content::{ContentKind, Restriction};
 
 /// One item of the tree.
@@ -178,6 +179,38 @@ impl PageTree {
         readers
     }
 
+    /// The restricted items that `id` stands behind, itself included; unknown where its readers are.
+    #[must_use]
+    pub fn guards(&self, id: &PageId) -> Guards {
+        if self.effective_restriction(id) == Restriction::Open {
+            return Guards::Known(Vec::new());
+        }
+        let mut seen = HashSet::new();
+        let mut items = Vec::new();
+        let mut next = Some(id);
+        while let Some(id) = next {
+            let passed_over = self.passed_over.contains(id);
+            let Some(placed) = self.nodes.get(id) else {
+                match passed_over {
+                    true => break,
+                    false => return Guards::Unknown,
+                }
+            };
+            if !seen.insert(id) {
+                // A cycle has no top.
+                return Guards::Unknown;
+            }
+            match self.own(id, placed) {
+                Restriction::Open => {}
+                Restriction::Restricted => items.push(id.clone()),
+                Restriction::Unknown => return Guards::Unknown,
+            }
+            next = placed.node.parent.as_ref();
+        }
+        items.sort();
+        Guards::Known(items)
+    }
+
     fn own(&self, id: &PageId, placed: &Placed) -> Restriction {
         if self.passed_over.contains(id) {
             Restriction::Open
@@ -336,6 +369,31 @@ mod tests {
         assert_eq!(tree.breadcrumb(&PageId::from("c")), ["A", "B"]);
         assert!(tree.is_under(&PageId::from("c"), &HashSet::from([PageId::from("a")])));
         assert!(!tree.is_under(&PageId::from("a"), &HashSet::from([PageId::from("b")])));
+    }
+
+    #[test]
+    fn a_page_stands_behind_every_restricted_item_on_its_way_up() {
+        use Restriction::{Open, Restricted, Unknown};
+        let mut tree = tree(&[
+            ("a", None, Restricted),
+            ("b", Some("a"), Open),
+            ("c", Some("b"), Restricted),
+            ("d", Some("gone"), Restricted),
+            ("e", None, Open),
+            ("f", Some("e"), Unknown),
+            ("g", Some("g"), Restricted),
+        ]);
+        let behind =
+            |items: &[&str]| Guards::Known(items.iter().map(|id| PageId::from(*id)).collect());
+        let of = |tree: &PageTree, id: &str| tree.guards(&PageId::from(id));
+        assert_eq!(of(&tree, "c"), behind(&["a", "c"]));
+        assert_eq!(of(&tree, "b"), behind(&["a"]));
+        assert_eq!(of(&tree, "e"), behind(&[]));
+        for unknown in ["d", "f", "g", "zz"] {
+            assert_eq!(of(&tree, unknown), Guards::Unknown, "{unknown}");
+        }
+        tree.pass_over(PageId::from("gone"));
+        assert_eq!(of(&tree, "d"), behind(&["d"]));
     }
 
     /// A chain of pages, `0` at the top.

@@ -331,29 +331,36 @@ impl Index {
         if let Some(after) = filters.updated_after {
             query = query.filter(documents::updated.gt(after.timestamp()));
         }
-        let rows: Vec<(i64, i64, String, String)> = query
+        let rows: Vec<(i64, i64, String, String, String)> = query
             .select((
                 documents::first_chunk,
                 documents::chunks,
                 documents::labels,
+                documents::space,
                 documents::id,
             ))
             .load(connection)?;
         let label = filters.label.as_ref().map(|label| format!("|{label}|"));
-        let is_under = |id: String| {
-            filters.under.as_ref().is_none_or(|under| {
-                let page = DocumentId::new(id).page();
-                page.is_some_and(|(_, page)| under.holds(&page))
-            })
+        let by_page = filters.under.is_some() || filters.readable.is_some();
+        let is_wanted = |space: &str, id: String| {
+            !by_page
+                || DocumentId::new(id).page().is_some_and(|(_, page)| {
+                    let under = filters.under.as_ref();
+                    let readable = filters.readable.as_ref();
+                    under.is_none_or(|under| under.holds(&page))
+                        && readable.is_none_or(|readable| readable.holds(space, &page))
+                })
         };
         let mut ranges: Vec<(i64, i64)> = rows
             .into_iter()
-            .filter(|(_, _, labels, _)| {
+            .filter(|(_, _, labels, ..)| {
                 label
                     .as_ref()
                     .is_none_or(|label| labels.contains(label.as_str()))
             })
-            .filter_map(|(first, count, _, id)| is_under(id).then_some((first, first + count - 1)))
+            .filter_map(|(first, count, _, space, id)| {
+                is_wanted(&space, id).then_some((first, first + count - 1))
+            })
             .collect();
         ranges.sort_unstable();
         Ok(ranges)

@@ -266,6 +266,7 @@ fn new_index() -> Result<NewIndex, domain::ids::InvalidAgentId> {
             exclude_labels: Vec::new(),
             root_page_ids: Vec::new(),
             restricted_pages: RestrictedPages::Skip,
+            access: domain::access::Access::default(),
         },
         spaces: Vec::new(),
     })

@@ -1,7 +1,10 @@
 //! [`AdminStore`]: thin like `sync_store`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use domain::access::{Email, People};
 use domain::audit::{Entry, EntryFilter, NewEntry};
 use domain::daily::DailyAt;
 use domain::evaluation::{Evaluation, EvaluationResult};
@@ -18,12 +21,12 @@ use domain::ports::store::{
 use domain::questions::{Asked, Question};
 use domain::run::Run;
 use domain::token::{NewToken, Token};
-use domain::{IndexId, PageId, RunId, Timestamp, TokenId};
+use domain::{AccountId, IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    audit, bodies, evaluations, events, guard, history, indexes, listing, notices, page_sessions,
-    questions, runs, sessions, small, tokens,
+    access, audit, bodies, evaluations, events, guard, history, indexes, listing, notices,
+    page_sessions, questions, runs, sessions, small, tokens,
 };
 
 impl Metastore {
@@ -78,6 +81,15 @@ impl AdminStore for Metastore {
         {}
         let now = self.now();
         self.write(move |c| indexes::delete(c, index, now)).await
+    }
+
+    async fn people(&self) -> StoreResult<People> {
+        self.read(access::people).await
+    }
+
+    async fn map_people(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<()> {
+        let people = people.clone();
+        self.write(move |c| access::map_people(c, &people)).await
     }
 
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>> {

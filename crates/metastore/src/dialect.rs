@@ -16,8 +16,9 @@ use crate::rows::{
     BodyRow, CommentRow, EvaluationRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow,
 };
 use crate::schema::{
-    bodies, checkpoints, comments, evaluations, holdings, index_spaces, people, questions,
-    remembered, run_pages, section_edits, synced_pages, told,
+    bodies, checkpoints, comments, evaluations, holdings, index_spaces, member_emails, people,
+    questions, read_groups, read_restrictions, remembered, run_pages, section_edits, space_readers,
+    synced_pages, told,
 };
 
 /// The connection.
@@ -80,7 +81,7 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
                 kind, status, title, title_lower, space_id, parent_id, parent_kind, version, modified, url, labels,
                 restriction, breadcrumb, body_version, markdown_hash, state, reason, attempts, next_try_at,
                 seen_in_run, vanished_at, changed_at, comments_hash,
-                media_type, file_size, standing, kept, document, links, belongs, lost_reads,
+                media_type, file_size, standing, kept, document, links, belongs, lost_reads, readers, guards, guarded,
             ))
             .execute(connection)?;
     }
@@ -268,6 +269,87 @@ pub(crate) fn put_section_edit(
         ))
         .do_update()
         .set(take!(section_edits: at, changes))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_space_readers(
+    connection: &mut Conn,
+    (site, space): (i32, &str),
+    readers: &str,
+    now: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(space_readers::table)
+        .values((
+            space_readers::site_id.eq(site),
+            space_readers::space_id.eq(space),
+            space_readers::readers.eq(readers),
+            space_readers::read_at.eq(now),
+        ))
+        .on_conflict((space_readers::site_id, space_readers::space_id))
+        .do_update()
+        .set(take!(space_readers: readers, read_at))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_read_group(
+    connection: &mut Conn,
+    (site, group): (i32, &str),
+    now: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(read_groups::table)
+        .values((
+            read_groups::site_id.eq(site),
+            read_groups::group_id.eq(group),
+            read_groups::read_at.eq(now),
+        ))
+        .on_conflict((read_groups::site_id, read_groups::group_id))
+        .do_update()
+        .set(take!(read_groups: read_at))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Of a member who shows no address none is kept.
+pub(crate) fn put_member_email(
+    connection: &mut Conn,
+    site: i32,
+    account: &str,
+    email: Option<&domain::access::Email>,
+) -> Done<()> {
+    let Some(email) = email else {
+        diesel::delete(member_emails::table.find((site, account))).execute(connection)?;
+        return Ok(());
+    };
+    diesel::insert_into(member_emails::table)
+        .values((
+            member_emails::site_id.eq(site),
+            member_emails::account_id.eq(account),
+            member_emails::email.eq(email.as_str()),
+        ))
+        .on_conflict((member_emails::site_id, member_emails::account_id))
+        .do_update()
+        .set(take!(member_emails: email))
+        .execute(connection)?;
+    Ok(())
+}
+
+pub(crate) fn put_read_restrictions(
+    connection: &mut Conn,
+    index: &str,
+    space: &str,
+    began: chrono::NaiveDateTime,
+) -> Done<()> {
+    diesel::insert_into(read_restrictions::table)
+        .values((
+            read_restrictions::index_id.eq(index),
+            read_restrictions::space_id.eq(space),
+            read_restrictions::read_at.eq(began),
+        ))
+        .on_conflict((read_restrictions::index_id, read_restrictions::space_id))
+        .do_update()
+        .set(take!(read_restrictions: read_at))
         .execute(connection)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use domain::access::{Asker, ViewFacts};
 use domain::comments::CachedComment;
 use domain::links::PageName;
 use domain::page::{CachedText, PageRecord, PlacedPage};
@@ -12,7 +13,7 @@ use domain::sections::SectionEdit;
 use domain::{AccountId, AgentId, IndexId, PageId, SpaceKey, Timestamp};
 
 use crate::handle::Metastore;
-use crate::ops::{bodies, comments, indexes, links, listing, pages, sections, tree};
+use crate::ops::{access, bodies, comments, indexes, links, listing, pages, sections, tree};
 use crate::rows::{CommentRow, TextRow};
 
 #[async_trait]
@@ -105,6 +106,12 @@ impl QueryStore for Metastore {
     ) -> StoreResult<HashSet<PageId>> {
         let (page, space) = (page.to_owned(), space.cloned());
         self.answer(move |c| tree::under(c, index, &page, space.as_ref()))
+            .await
+    }
+
+    async fn view_facts(&self, index: IndexId, asker: &Asker) -> StoreResult<ViewFacts> {
+        let asker = asker.clone();
+        self.answer(move |c| access::view_facts(c, index, &asker))
             .await
     }
 

@@ -43,6 +43,7 @@ table! {
         quiet_hours -> Nullable<Text>,
         site_id -> Integer,
         guard_answered_by -> Nullable<Text>,
+        access -> Text,
     }
 }
 
@@ -127,6 +128,58 @@ table! {
         kept -> Bool,
         document -> Bool,
         lost_reads -> Integer,
+        readers -> Nullable<Text>,
+        guards -> Nullable<Text>,
+        guarded -> Bool,
+    }
+}
+
+table! {
+    read_restrictions (index_id, space_id) {
+        index_id -> Text,
+        space_id -> Text,
+        read_at -> Timestamp,
+    }
+}
+
+table! {
+    space_readers (site_id, space_id) {
+        site_id -> Integer,
+        space_id -> Text,
+        readers -> Text,
+        read_at -> Timestamp,
+    }
+}
+
+table! {
+    read_groups (site_id, group_id) {
+        site_id -> Integer,
+        group_id -> Text,
+        read_at -> Timestamp,
+    }
+}
+
+table! {
+    group_members (site_id, group_id, account_id) {
+        site_id -> Integer,
+        group_id -> Text,
+        account_id -> Text,
+    }
+}
+
+table! {
+    member_emails (site_id, account_id) {
+        site_id -> Integer,
+        account_id -> Text,
+        email -> Text,
+    }
+}
+
+table! {
+    mapped_emails (site_id, email) {
+        site_id -> Integer,
+        email -> Text,
+        account_id -> Text,
     }
 }
 
@@ -275,6 +328,7 @@ table! {
         created_by -> Nullable<Text>,
         last_used_at -> Nullable<Timestamp>,
         expires_at -> Nullable<Timestamp>,
+        speaks_for_others -> Bool,
     }
 }
 
@@ -345,6 +399,7 @@ table! {
 }
 
 allow_tables_to_appear_in_same_query!(tokens, token_indexes);
+allow_tables_to_appear_in_same_query!(read_groups, group_members, member_emails);
 table! {
     section_edits (site_id, page_id, version) {
         site_id -> Integer,

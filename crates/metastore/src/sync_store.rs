@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::access::{Grantee, Member};
 use domain::comments::{CachedComment, CommentBrief};
 use domain::content::{ContentFacts, ContentKind, Space};
 use domain::event::{Event, NewEvent};
@@ -20,12 +21,12 @@ use domain::ports::store::{
 };
 use domain::run::{Counts, Requests, Run, RunKind};
 use domain::sections::SectionEdit;
-use domain::{AccountId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
+use domain::{AccountId, GroupId, IndexId, ObjectId, PageId, RunId, SpaceId, Timestamp, WorkerId};
 
 use crate::codec::Packer;
 use crate::handle::{Metastore, blocking};
 use crate::ops::{
-    attachments, bodies, clock, comments, events, facts, history, holdings, indexes, links,
+    access, attachments, bodies, clock, comments, events, facts, history, holdings, indexes, links,
     listing, objects, pages, prune, runs, sections, small, spaces,
 };
 use crate::rows::{BodyRow, CommentRow};
@@ -228,6 +229,37 @@ impl SyncStore for Metastore {
         let (facts, now) = (facts.to_vec(), self.now());
         self.write(move |c| facts::record(c, index, &facts, now))
             .await
+    }
+
+    async fn record_space_readers(
+        &self,
+        space: &SpaceId,
+        readers: &BTreeSet<Grantee>,
+    ) -> StoreResult<()> {
+        let (space, readers, now) = (space.clone(), readers.clone(), self.now());
+        self.write(move |c| access::record_space(c, &space, &readers, now))
+            .await
+    }
+
+    async fn record_group(&self, group: &GroupId, members: &[Member]) -> StoreResult<()> {
+        let (group, members, now) = (group.clone(), members.to_vec(), self.now());
+        self.write(move |c| access::record_group(c, &group, &members, now))
+            .await
+    }
+
+    async fn restrictions_were_read(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+        began: Timestamp,
+    ) -> StoreResult<()> {
+        let space = space.clone();
+        self.write(move |c| access::restrictions_read(c, index, &space, began))
+            .await
+    }
+
+    async fn groups_named(&self, index: IndexId) -> StoreResult<Vec<GroupId>> {
+        self.read(move |c| access::groups_named(c, index)).await
     }
 
     async fn stored_pages(&self, index: IndexId) -> StoreResult<i64> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::{HttpResponse, web};
+use domain::access::Email;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
@@ -85,6 +86,8 @@ pub(super) enum Refused {
 pub(super) struct Access {
     /// `sub` of the token.
     pub(super) subject: String,
+    /// `email` of the token, unless the issuer says that it is not verified.
+    pub(super) email: Option<Email>,
     /// When it is over.
     pub(super) ends: SystemTime,
 }
@@ -133,6 +136,23 @@ struct Claims {
     /// Where Microsoft and Okta write it.
     #[serde(default)]
     scp: Scopes,
+    #[serde(default)]
+    email: Option<String>,
+    /// Some write it as a text.
+    #[serde(default)]
+    email_verified: Option<serde_json::Value>,
+}
+
+impl Claims {
+    /// Whose address it is, where the issuer vouches for it. One that leaves out whether it is verified (Entra ID) has only such.
+    fn verified_email(&self) -> Option<Email> {
+        let verified = match &self.email_verified {
+            None => true,
+            Some(value) => value.as_bool() == Some(true) || value.as_str() == Some("true"),
+        };
+        let email = self.email.as_deref().filter(|_| verified)?;
+        Email::parse(email)
+    }
 }
 
 /// Words in one text, or each by itself.
@@ -248,6 +268,7 @@ impl Verifier {
             ));
         }
         Ok(Access {
+            email: claims.verified_email(),
             subject: claims.sub,
             ends: Duration::try_from_secs_f64(claims.exp)
                 .ok()

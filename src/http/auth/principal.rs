@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use domain::access::Email;
 use domain::token::{Role, Token};
 use domain::{IndexId, TokenId};
 
@@ -19,6 +20,8 @@ pub enum Principal {
     Reader {
         /// `sub` of the token.
         subject: String,
+        /// The address that the issuer vouches for, if the token has one.
+        email: Option<Email>,
     },
     /// The bearer of a token that was made here.
     Bearer(Bearer),
@@ -35,6 +38,8 @@ pub struct Bearer {
     pub role: Role,
     /// Its own indexes.
     pub indexes: Arc<[IndexId]>,
+    /// Whether its word is taken for whom it asks.
+    pub speaks_for_others: bool,
 }
 
 impl Bearer {
@@ -46,6 +51,7 @@ impl Bearer {
             name: token.name.as_str().into(),
             role: token.role,
             indexes: token.indexes.as_slice().into(),
+            speaks_for_others: token.speaks_for_others,
         }
     }
 }
@@ -66,7 +72,7 @@ impl Principal {
     pub fn name(&self) -> String {
         match self {
             Self::Admin => "the administrator".to_owned(),
-            Self::Reader { subject } => subject.clone(),
+            Self::Reader { subject, .. } => subject.clone(),
             Self::Bearer(bearer) => format!("{}, {}", bearer.name, bearer.role.as_str()),
         }
     }
@@ -208,6 +214,7 @@ mod tests {
             name: "Ann".into(),
             role,
             indexes: indexes.into(),
+            speaks_for_others: false,
         })
     }
 
@@ -217,6 +224,7 @@ mod tests {
         let reads = |principal: &Principal| (principal.may_read(own), principal.may_read(other));
         let subject = Principal::Reader {
             subject: "ann".to_owned(),
+            email: None,
         };
         assert_eq!(reads(&Principal::Admin), (true, true));
         assert_eq!(reads(&subject), (true, true));

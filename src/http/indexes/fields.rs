@@ -1,5 +1,6 @@
 //! The fields of an index: what a request may set, within which bounds.
 
+use domain::access::Access;
 use domain::index::{BackendKind, IndexPatch, IndexSettings, RestrictedPages};
 use domain::quiet::{QuietHours, QuietHoursText};
 use domain::{AgentId, SpaceKey};
@@ -83,6 +84,13 @@ pub struct IndexFields {
     #[serde(default)]
     #[schema(value_type = RestrictedPages)]
     restricted_pages: Field<RestrictedPages>,
+    /// Whom it answers. `per_user`: the person who is named with a question (`X-User-Email` of a token that may speak for others, or an
+    /// OAuth access token), with what that person may read in Confluence; restricted pages are indexed too. Costs some requests a sweep:
+    /// one or a few a space, and one for each 200 members of the groups that are named. `per_user_checked`: and each page of an answer is
+    /// asked for at Confluence for that person, one request each.
+    #[serde(default)]
+    #[schema(value_type = Access)]
+    access: Field<Access>,
     #[serde(flatten)]
     #[schema(ignore)]
     unknown: Unknown,
@@ -104,6 +112,7 @@ pub(crate) const FIELDS: &[&str] = &[
     "exclude_labels",
     "root_page_ids",
     "restricted_pages",
+    "access",
 ];
 
 /// A change of an index as a request names it.
@@ -202,6 +211,7 @@ impl IndexFields {
                 self.restricted_pages,
                 defaults.restricted_pages,
             ),
+            access: chosen(check, "access", self.access, defaults.access),
         };
         let backend = chosen(check, "backend", self.backend, defaults.backend);
         check.unknown("", &self.unknown, FIELDS);
@@ -305,6 +315,7 @@ pub(crate) mod tests {
             exclude_labels: Vec::new(),
             root_page_ids: Vec::new(),
             restricted_pages: RestrictedPages::default(),
+            access: domain::access::Access::default(),
         }
     }
 

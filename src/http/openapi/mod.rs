@@ -18,7 +18,7 @@ use utoipa::OpenApi;
 use super::problem::{ApiError, ApiResult};
 use super::{
     audit, auth, changes, doctor, evaluation, events, health, hooks, indexes, keys, metrics,
-    notices, pages, query, questions, routes, runs, spaces, tokens,
+    notices, pages, people, query, questions, routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -74,6 +74,9 @@ const HARMLESS: &[&str] = &["query_index"];
         keys::create_key,
         keys::replace_key,
         keys::revoke_key,
+        people::get_people,
+        people::map_people,
+        people::explain_access,
         audit::list_audit,
         audit::export_audit,
         auth::session::show_session,
@@ -103,6 +106,8 @@ const NOT_FOR_TOOLS: &[&str] = &[
     "replace_key",
     "revoke_key",
     "list_audit",
+    "get_people",
+    "map_people",
 ];
 
 /// The whole document, for a service that is reached at `server` (without a slash at the end, or relative to the document).
@@ -124,6 +129,7 @@ pub fn operation(method: &Method, pattern: &str) -> Option<&'static str> {
             let methods = [
                 (routes::GET, item.get),
                 (routes::POST, item.post),
+                (routes::PUT, item.put),
                 (routes::PATCH, item.patch),
                 (routes::DELETE, item.delete),
             ];
@@ -133,9 +139,15 @@ pub fn operation(method: &Method, pattern: &str) -> Option<&'static str> {
         });
         each.collect()
     });
-    let method = [routes::GET, routes::POST, routes::PATCH, routes::DELETE]
-        .into_iter()
-        .find(|known| method == *known)?;
+    let method = [
+        routes::GET,
+        routes::POST,
+        routes::PUT,
+        routes::PATCH,
+        routes::DELETE,
+    ]
+    .into_iter()
+    .find(|known| method == *known)?;
     let pattern = pattern.trim_end_matches('/').to_owned();
     KNOWN.get(&(method, pattern)).map(String::as_str)
 }

@@ -22,6 +22,7 @@ pub(super) const DEFAULTS: &[(&str, Make)] = &[
     ("exclude_labels", || json!([])),
     ("root_page_ids", || json!([])),
     ("restricted_pages", || json!("skip")),
+    ("access", || json!("everyone")),
 ];
 
 /// Examples of parameters, which have no other place for them.

@@ -69,6 +69,7 @@ pub async fn call(
         under,
         label: label.and_then(|label| label_filter(&label)),
         updated_after,
+        readable: None,
     };
     search(kb, &scope, &query, limit, filters).await
 }

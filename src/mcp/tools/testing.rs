@@ -1,9 +1,12 @@
 //! A knowledge base of plain values, for tests of what is made of it.
 
+use std::sync::Arc;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use domain::access::Asker;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::holding::{Flight, Have, Holding};
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
@@ -58,6 +61,7 @@ pub fn index(number: u128, agent: &str, spaces: &[(&str, &str, i64)]) -> QueryTa
             exclude_labels: Vec::new(),
             root_page_ids: Vec::new(),
             restricted_pages: RestrictedPages::Skip,
+            access: domain::access::Access::default(),
         },
         remote: None,
         spaces: spaces
@@ -145,6 +149,7 @@ pub fn everything() -> Caller {
         owner: Owner::new("admin"),
         reader: Reader::Everything,
         agent: None,
+        asker: Asker::Unnamed,
     }
 }
 
@@ -196,6 +201,10 @@ impl FakeKnowledge {
 
 #[async_trait]
 impl KnowledgeBase for FakeKnowledge {
+    fn asked_for(self: Arc<Self>, _: &Asker) -> Arc<dyn KnowledgeBase> {
+        self
+    }
+
     async fn indexes(&self, reader: &Reader) -> Result<Vec<QueryTarget>, Trouble> {
         let readable = |i: &&QueryTarget| reader.may_read(i.id);
         Ok(self.indexes.iter().filter(readable).cloned().collect())

@@ -405,6 +405,7 @@ async fn an_agent_gets_its_own_index() {
         owner: Owner::new("test"),
         reader,
         agent: agent.map(str::to_owned),
+        asker: domain::access::Asker::Unnamed,
     };
     let spaces = async |caller: Caller| {
         let answer = kb

@@ -35,7 +35,7 @@ export function show(root, index) {
     }
     before = wanted;
     said.textContent = "";
-    const scope = ["confluence_spaces", "labels", "exclude_labels", "root_page_ids", "restricted_pages", "include_blog_posts", "include_comments", "include_attachments"];
+    const scope = ["confluence_spaces", "labels", "exclude_labels", "root_page_ids", "restricted_pages", "access", "include_blog_posts", "include_comments", "include_attachments"];
     toast(scope.some((key) => key in patch) ? "Saved. What leaves or enters by this does so with the next sync." : "Saved.", "good");
   }
   return { at: (rest) => rest.length === 0 };

@@ -22,6 +22,11 @@ export function indexFields(given) {
     el("option", { value: "skip" }, "leave them out"),
     el("option", { value: "include" }, "include them: whoever asks may read what only some may read in Confluence"));
   restricted.value = given?.restricted_pages || "skip";
+  const access = el("select", {},
+    el("option", { value: "everyone" }, "everyone who may ask, the same"),
+    el("option", { value: "per_user" }, "each person, with what that person may read in Confluence"),
+    el("option", { value: "per_user_checked" }, "each person, and Confluence is asked about each page of an answer"));
+  access.value = given?.access || "everyone";
   const [quietField, quiet] = checkbox("Quiet hours of its own", { checked: Boolean(given?.quiet_hours), hint: "No scheduled run starts in these hours; without its own, those of the service hold." });
   const from = text(given?.quiet_hours?.from || "22:00", { type: "time" });
   const to = text(given?.quiet_hours?.to || "06:00", { type: "time" });
@@ -43,7 +48,9 @@ export function indexFields(given) {
       field("Only pages with a label of", labels, { name: "labels", hint: "Separated by commas; empty: all." }),
       field("No page with a label of", without, { name: "exclude_labels", hint: "Separated by commas." }),
       field("Only below these pages", roots, { name: "root_page_ids", hint: "Ids of pages; empty: all." })),
-    field("Pages whose reading is restricted", restricted, { name: "restricted_pages" }));
+    el("div", { class: "columns" },
+      field("Pages whose reading is restricted", restricted, { name: "restricted_pages", hint: "Without meaning where each person is answered: then they are indexed, and shown to those who may read them." }),
+      field("Whom it answers", access, { name: "access", hint: "A person is named by the chat (X-User-Email), with a token that may speak for others." })));
   const times = el("div", { class: "form-part" },
     el("div", { class: "columns" },
       field("Minutes between runs", interval, { name: "interval_minutes" }),
@@ -72,6 +79,7 @@ export function indexFields(given) {
       exclude_labels: list(without),
       root_page_ids: list(roots),
       restricted_pages: restricted.value,
+      access: access.value,
     };
   }
   return { root, value, name, agent };

@@ -19,7 +19,7 @@ use domain::run::{Run, RunKind};
 use domain::scope::Scope;
 use domain::sizes::{Piece, pieces};
 use domain::tree::Unseen;
-use domain::{AccountId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
+use domain::{AccountId, GroupId, IndexId, PageId, SpaceId, SpaceKey, Timestamp};
 use tokio::time::Instant;
 
 use super::spaces::SpacesBefore;
@@ -108,6 +108,8 @@ pub(super) struct Findings {
     pub(super) newest_at_most: Option<Timestamp>,
     /// Authors of comments whose names this run has asked for.
     pub(super) people_asked: HashSet<AccountId>,
+    /// Groups whose members this run has asked for.
+    pub(super) groups_read: HashSet<GroupId>,
     /// Optional parts that are not complete.
     pub(super) missing: BTreeMap<Part, Missing>,
     /// The guard stopped removals.
@@ -258,6 +260,7 @@ impl RunCtx {
         use domain::index::RestrictedPages;
         let settings = self.settings();
         !self.shared.settings.skip_unneeded_facts
+            || settings.access.is_per_user()
             || settings.restricted_pages == RestrictedPages::Skip
             || !settings.labels.is_empty()
             || !settings.exclude_labels.is_empty()

@@ -17,7 +17,7 @@ use super::RunCtx;
 use super::ask::facts::{self, FactsWalk};
 use super::ask::recent::remember;
 use super::ask::walk::{newest_before, walk};
-use super::ask::{comments, files, parents};
+use super::ask::{comments, files, parents, permissions};
 use super::context::SeenSpace;
 use super::decide::reconcile::{self, Reconciler, Which};
 use super::decide::vanish::{self, Absence};
@@ -130,6 +130,7 @@ async fn one_space(
             learned,
         )?;
     }
+    permissions::of_space(ctx, space).await?;
     reconciler.decide(Which::All).await?;
     ctx.find(|f| f.listed.insert(space.given.clone()));
     Ok(absent)
@@ -143,6 +144,7 @@ async fn learn(
     seen: &HashSet<PageId>,
     reconciler: &mut Reconciler<'_>,
 ) -> Result<(), RunError> {
+    let began = ctx.now();
     let mut walk = FactsWalk::new(ctx, space);
     let mut decide_at = DECIDE_AFTER;
     while walk.step().await? {
@@ -169,6 +171,12 @@ async fn learn(
         .map(|brief| (brief.page_id, brief.kind))
         .collect();
     facts::learn_unknown(ctx, unknown).await?;
+    if ctx.settings().access.is_per_user() {
+        let store = ctx.store();
+        store
+            .restrictions_were_read(ctx.index(), &space.id, began)
+            .await?;
+    }
     Ok(())
 }
 

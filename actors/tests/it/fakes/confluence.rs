@@ -1,10 +1,11 @@
 //! A Confluence in memory: spaces, a tree of pages and folders, labels, restrictions, what the account may see, and faults.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::access::{Grantee, Member};
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourceFile,
@@ -15,7 +16,7 @@ use domain::ports::source::{
     ListQuery, Reach, SourceError, SourceHealth,
 };
 use domain::ports::store::AdminStore;
-use domain::{AccountId, PageId, SpaceId, SpaceKey, Timestamp};
+use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
 use metastore::Metastore;
 
 use super::TestClock;
@@ -389,6 +390,7 @@ impl Site {
             } else {
                 Restriction::Open
             },
+            readers: Vec::new(),
             ancestors: Some(
                 self.ancestors(page.id)
                     .into_iter()
@@ -754,6 +756,21 @@ impl ContentSource for FakeConfluence {
                 display_name: format!("Name of {id}"),
             })
             .collect())
+    }
+
+    async fn space_readers(&self, space: &SpaceId) -> Result<BTreeSet<Grantee>, SourceError> {
+        self.request(format!("readers of {space}")).await?;
+        Ok([Grantee::Licensed].into())
+    }
+
+    async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError> {
+        self.request(format!("members of {group}")).await?;
+        Ok(Vec::new())
+    }
+
+    async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {
+        self.request(format!("may {person} read {item}")).await?;
+        Ok(true)
     }
 
     async fn rendered(

@@ -464,9 +464,9 @@ async fn facts_of_one_item() {
     assert_eq!(
         asked(&server).await,
         [
-            format!("GET {}?limit=1", at(7)),
+            format!("GET {}?limit=200", at(7)),
             "GET /wiki/api/v2/pages/7/labels?limit=250".into(),
-            format!("GET {}?limit=1", at(9))
+            format!("GET {}?limit=200", at(9))
         ]
     );
 }

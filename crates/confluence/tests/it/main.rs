@@ -8,6 +8,7 @@ mod errors;
 mod limits;
 mod official;
 mod paging;
+mod permissions;
 mod probe;
 mod simulated;
 mod support;

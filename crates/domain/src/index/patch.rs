@@ -2,6 +2,7 @@
 //! two changes that name different settings both hold, however long one of them took to be checked.
 
 use super::{IndexSettings, RestrictedPages};
+use crate::access::Access;
 use crate::quiet::QuietHours;
 use crate::{AgentId, SpaceKey};
 
@@ -35,6 +36,8 @@ pub struct IndexPatch {
     pub root_page_ids: Option<Vec<String>>,
     /// What becomes of restricted pages.
     pub restricted_pages: Option<RestrictedPages>,
+    /// Whom it answers.
+    pub access: Option<Access>,
 }
 
 impl IndexPatch {
@@ -55,6 +58,7 @@ impl IndexPatch {
             exclude_labels,
             root_page_ids,
             restricted_pages,
+            access,
         } = self;
         IndexSettings {
             name: name.unwrap_or(present.name),
@@ -71,6 +75,7 @@ impl IndexPatch {
             exclude_labels: exclude_labels.unwrap_or(present.exclude_labels),
             root_page_ids: root_page_ids.unwrap_or(present.root_page_ids),
             restricted_pages: restricted_pages.unwrap_or(present.restricted_pages),
+            access: access.unwrap_or(present.access),
         }
     }
 }
@@ -92,6 +97,7 @@ impl From<IndexSettings> for IndexPatch {
             exclude_labels: Some(settings.exclude_labels),
             root_page_ids: Some(settings.root_page_ids),
             restricted_pages: Some(settings.restricted_pages),
+            access: Some(settings.access),
         }
     }
 }
@@ -117,6 +123,7 @@ mod tests {
             exclude_labels: vec![],
             root_page_ids: vec![],
             restricted_pages: RestrictedPages::Skip,
+            access: Access::Everyone,
         }
     }
 
@@ -159,6 +166,7 @@ mod tests {
             exclude_labels: vec!["x".into()],
             root_page_ids: vec!["1".into()],
             restricted_pages: RestrictedPages::Include,
+            access: Access::PerUser,
         };
         let changed = IndexPatch::from(everything.clone()).apply(settings());
         let expected = IndexSettings {

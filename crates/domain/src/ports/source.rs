@@ -4,18 +4,20 @@
 //! The implementation owns the rate gate and retries passing trouble by itself up to a bound; what reaches the caller is
 //! final for now, and [`SourceError::disposition`] says what to do about it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 
+use crate::access::{Grantee, Member};
 use crate::comments::{CommentPlace, SourceComment};
 use crate::content::{
     Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
     Space,
 };
 use crate::part::Part;
-use crate::{AccountId, Disposition, PageId, SpaceId, SpaceKey, Timestamp};
+use crate::{AccountId, Disposition, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
 
 /// How many ids one request by id may name; also the largest page of a listing.
 pub const MAX_BATCH: usize = 250;
@@ -135,6 +137,10 @@ pub struct AccessNeeds {
     pub comments: bool,
     /// Some index includes attached files.
     pub files: bool,
+    /// Some index answers per person.
+    pub permissions: bool,
+    /// Some index has each answer checked for the person who asks.
+    pub checks: bool,
 }
 
 /// Whether one kind of thing may be read.
@@ -259,6 +265,17 @@ pub trait ContentSource: Send + Sync {
 
     /// Names of people, in bulk (`POST /users-bulk`, 250 a call); unknown ids are left out.
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError>;
+
+    /// Who may use a space: the grantees of its permission to read, in whichever form the site tells them (`/spaces/{id}/permissions`,
+    /// or `/spaces/{id}/role-assignments` where it has roles). [`SourceError::NotFound`] for a space that is not seen.
+    async fn space_readers(&self, space: &SpaceId) -> Result<BTreeSet<Grantee>, SourceError>;
+
+    /// Everybody in a group (`/group/{id}/membersByGroupId`); of one that is no more, nobody.
+    async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError>;
+
+    /// Whether a person may read an item, all told: site, space and restrictions (POST `/content/{id}/permission/check`). The account
+    /// has to be a Confluence administrator for that. Of an item that is not seen: no.
+    async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError>;
 
     /// The rendered body (`export_view`) of one page, for macros that storage cannot resolve. `Ok(None)`: not to be had.
     async fn rendered(&self, kind: ContentKind, id: &PageId)

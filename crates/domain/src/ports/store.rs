@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use async_trait::async_trait;
 use chrono::TimeDelta;
 
+use crate::access::{Asker, Email, Grantee, Member, People, ViewFacts};
 use crate::audit::{Entry, EntryFilter, NewEntry};
 use crate::comments::{CachedComment, CommentBrief};
 use crate::content::{ContentFacts, ContentKind, Restriction, Space};
@@ -32,8 +33,8 @@ use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::sections::SectionEdit;
 use crate::token::{NewToken, Token};
 use crate::{
-    AgentId, Disposition, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey, Timestamp, TokenId,
-    WorkerId,
+    AccountId, AgentId, Disposition, GroupId, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey,
+    Timestamp, TokenId, WorkerId,
 };
 
 /// Why the database did not do it.
@@ -336,6 +337,8 @@ pub trait QueryStore: Send + Sync {
         page: &str,
         space: Option<&SpaceKey>,
     ) -> StoreResult<HashSet<PageId>>;
+    /// What is known of one person and of who may read what in an index.
+    async fn view_facts(&self, index: IndexId, asker: &Asker) -> StoreResult<ViewFacts>;
     /// What stands around a page, as far as it may be shown: at most so many pages of a kind, by title.
     async fn around(&self, index: IndexId, page: &PageId, most: usize) -> StoreResult<Around>;
 }
@@ -472,6 +475,23 @@ pub trait SyncStore: QueryStore {
         index: IndexId,
         facts: &[ContentFacts],
     ) -> StoreResult<Vec<PageId>>;
+    /// Who may use a space, as just read.
+    async fn record_space_readers(
+        &self,
+        space: &SpaceId,
+        readers: &BTreeSet<Grantee>,
+    ) -> StoreResult<()>;
+    /// Who is in a group, as just read.
+    async fn record_group(&self, group: &GroupId, members: &[Member]) -> StoreResult<()>;
+    /// All restrictions in a space were read for an index, beginning at this moment.
+    async fn restrictions_were_read(
+        &self,
+        index: IndexId,
+        space: &SpaceId,
+        began: Timestamp,
+    ) -> StoreResult<()>;
+    /// The groups that the spaces of an index, or restrictions in it, name.
+    async fn groups_named(&self, index: IndexId) -> StoreResult<Vec<GroupId>>;
     /// How many pages are pending and how many failed, in this order.
     async fn unsettled_pages(&self, index: IndexId) -> StoreResult<(i64, i64)>;
     /// How many pages the object that answers may hold and is to keep (the base of the mass-deletion guard).
@@ -757,6 +777,10 @@ pub trait AdminStore: SyncStore {
     ) -> StoreResult<Index>;
     /// Deletes an index and its rows; its objects in stores are to be removed.
     async fn delete_index(&self, index: IndexId) -> StoreResult<()>;
+    /// Whose addresses of e-mail are; of those that nobody knew it says nothing.
+    async fn people(&self) -> StoreResult<People>;
+    /// Says whose these addresses are, whatever Confluence shows: these, and no others.
+    async fn map_people(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<()>;
     /// Every living index, by name, with the cursor of the list.
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>>;
     /// One living index.

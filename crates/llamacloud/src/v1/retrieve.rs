@@ -72,6 +72,14 @@ fn filters(filters: &Filters) -> Option<Value> {
             json!({"condition": "or", "filters": [one_of(json!(texts)), one_of(json!(numbers))]}),
         );
     }
+    if let Some(spaces) = passages::only_spaces(filters) {
+        all.push(json!({"key": keys::SPACE, "operator": "in", "value": spaces}));
+    }
+    if let Some((texts, numbers)) = passages::hidden_pages(filters) {
+        for value in [json!(texts), json!(numbers)] {
+            all.push(json!({"key": keys::PAGE_ID, "operator": "nin", "value": value}));
+        }
+    }
     (!all.is_empty()).then(|| json!({"condition": "and", "filters": all}))
 }
 
@@ -124,6 +132,7 @@ mod tests {
                 page: "12".into(),
                 pages: Arc::new(["12".into(), "att7".into()].into()),
             }),
+            readable: None,
         };
         let body = question(&query(filters));
         assert_eq!(

@@ -81,6 +81,16 @@ fn filters(filters: &Filters) -> Map<String, Value> {
             json!({"operator": "in", "value": both}),
         );
     }
+    if let Some(spaces) = passages::only_spaces(filters) {
+        let one_of = json!({"operator": "in", "value": spaces});
+        all.insert(keys::SPACE.to_owned(), one_of);
+    }
+    if let Some((texts, numbers)) = passages::hidden_pages(filters) {
+        let both = texts.into_iter().map(Value::from);
+        let both: Vec<Value> = both.chain(numbers.into_iter().map(Value::from)).collect();
+        let none_of = json!({"operator": "nin", "value": both});
+        all.insert(keys::PAGE_ID.to_owned(), none_of);
+    }
     all
 }
 
@@ -116,6 +126,7 @@ mod tests {
                 page: "12".into(),
                 pages: Arc::new(["12".into()].into()),
             }),
+            readable: None,
         };
         let body = question(
             "exc-1",

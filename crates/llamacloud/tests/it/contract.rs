@@ -67,6 +67,7 @@ async fn every_request_is_in_the_official_document() {
             label: Some("a".into()),
             updated_after: Some(day(3)),
             under: None,
+            readable: None,
         };
         backend
             .search(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use domain::access::Guards;
 use domain::content::{ContentFacts, ContentKind, ContentStatus, Restriction};
 use domain::holding::Holding;
 use domain::links::Links;
@@ -13,7 +14,7 @@ use super::pages;
 use crate::convert::{db_time, to_json};
 use crate::dialect::{self, Conn};
 use crate::error::Done;
-use crate::rows::PageRow;
+use crate::rows::{PageRow, readers_json};
 use crate::schema::synced_pages;
 
 /// Answers the ids whose labels or own restriction changed.
@@ -30,6 +31,7 @@ pub(crate) fn record(
     for item in facts {
         let labels = to_json(&item.labels);
         let restriction = item.restriction.as_str();
+        let readers = readers_json(&item.readers);
         match known.get(item.id.as_str()) {
             Some(row) => {
                 let differs = row.labels != labels || row.restriction != restriction;
@@ -39,16 +41,18 @@ pub(crate) fn record(
                         "" => spaces.of(item),
                         known => known.to_owned(),
                     };
-                    if differs || parent != row.parent_id || space != row.space_id {
+                    let named = readers != row.readers;
+                    if differs || named || parent != row.parent_id || space != row.space_id {
                         containers.push(PageRow {
                             labels,
                             restriction: restriction.to_owned(),
+                            readers,
                             parent_id: parent,
                             space_id: space,
                             ..row.clone()
                         });
                     }
-                } else if differs {
+                } else if differs || readers != row.readers {
                     // The first answer about a page tells what was there before: no news for a reader.
                     let news =
                         row.labels != labels && row.restriction != Restriction::Unknown.as_str();
@@ -57,6 +61,7 @@ pub(crate) fn record(
                         .set((
                             synced_pages::labels.eq(labels),
                             synced_pages::restriction.eq(restriction),
+                            synced_pages::readers.eq(readers),
                             synced_pages::changed_at.eq(noticed),
                         ))
                         .execute(conn)?;
@@ -126,6 +131,8 @@ fn container(index: IndexId, item: &ContentFacts, space: SpaceId, now: Timestamp
         },
         labels: item.labels.clone(),
         restriction: item.restriction,
+        readers: item.readers.clone(),
+        guards: Guards::Unknown,
         breadcrumb: Vec::new(),
         body_version: None,
         markdown_hash: None,

@@ -9,7 +9,7 @@ use domain::ports::store::{IndexState, Listed, NewIndex, ObjectRole};
 use domain::query::QueryTarget;
 use domain::{AgentId, IndexId, ObjectId, Timestamp, TokenId};
 
-use super::{objects, runs, spaces, tokens};
+use super::{access, objects, runs, spaces, tokens};
 use crate::convert::{db_time, id, limit, opt_db_time, opt_time, rows, time};
 use crate::cursor;
 use crate::dialect::{Conn, IDS};
@@ -284,6 +284,9 @@ pub(crate) fn update(
             indexes::updated_at.eq(db_time(now)),
         ))
         .execute(conn)?;
+    if after.access.is_per_user() && !before.access.is_per_user() {
+        access::forget(conn, &old.id)?;
+    }
     if after.confluence_spaces != before.confluence_spaces {
         spaces::replace(conn, &old.id, &after.confluence_spaces, seen)?;
     }
@@ -300,6 +303,7 @@ fn scope_of(settings: &IndexSettings) -> impl PartialEq + use<> {
         set(&settings.exclude_labels),
         set(&settings.root_page_ids),
         settings.restricted_pages,
+        settings.access.is_per_user(),
         settings.include_blog_posts,
         settings.include_comments,
         settings.include_attachments,

@@ -13,6 +13,7 @@ use super::sites::{SITE, its_indexes};
 use crate::convert::word;
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
+use crate::rows::guards;
 use crate::schema::{page_links, people, synced_pages};
 
 pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Vec<Option<PageId>>> {
@@ -48,6 +49,7 @@ struct NameRow {
     state: String,
     stored: bool,
     belongs: bool,
+    guards: Option<String>,
     title: String,
     url: String,
 }
@@ -65,6 +67,7 @@ fn named(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<(Naming, P
                 synced_pages::state,
                 synced_pages::kept,
                 synced_pages::belongs,
+                synced_pages::guards,
                 synced_pages::title,
                 synced_pages::url,
             ))
@@ -77,7 +80,9 @@ fn named(conn: &mut Conn, index: IndexId, ids: &[PageId]) -> Done<Vec<(Naming, P
                 title: row.title,
                 url: row.url,
             };
-            found.push((Naming::of(kind, state, row.stored, row.belongs), name));
+            let guards = guards("synced_pages.guards", row.guards.as_deref())?;
+            let naming = Naming::of(kind, state, row.stored, row.belongs, &guards);
+            found.push((naming, name));
         }
     }
     Ok(found)

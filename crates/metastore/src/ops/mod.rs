@@ -1,5 +1,6 @@
 //! The statements by subject: functions over a connection, inside a transaction that the handle has begun.
 
+pub(crate) mod access;
 pub(crate) mod attachments;
 pub(crate) mod audit;
 pub(crate) mod bodies;

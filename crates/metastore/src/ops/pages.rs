@@ -14,7 +14,7 @@ use super::{holdings, objects};
 use crate::convert::{db_time, id, opt_time, rows, time, word};
 use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
-use crate::rows::{BodyRow, PageRow};
+use crate::rows::{BodyRow, PageRow, guards};
 use crate::schema::{holdings as holdings_table, synced_pages};
 
 const CONTAINER: &str = ContentKind::Container.as_str();
@@ -118,6 +118,7 @@ struct BriefRow {
     state: String,
     kept: bool,
     belongs: bool,
+    guards: Option<String>,
     seen_in_run: Option<String>,
     vanished_at: Option<chrono::NaiveDateTime>,
 }
@@ -137,6 +138,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             synced_pages::state,
             synced_pages::kept,
             synced_pages::belongs,
+            synced_pages::guards,
             synced_pages::seen_in_run,
             synced_pages::vanished_at,
         ))
@@ -146,6 +148,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
         let row = row?;
         let kind = word("synced_pages.kind", &row.kind, ContentKind::parse)?;
         let state = word("synced_pages.state", &row.state, PageState::parse)?;
+        let guards = guards("synced_pages.guards", row.guards.as_deref())?;
         briefs.push(PageBrief {
             page_id: row.page_id.into(),
             kind,
@@ -155,7 +158,7 @@ pub(crate) fn briefs(conn: &mut Conn, index: IndexId, space: &SpaceId) -> Done<V
             restriction: Restriction::parse(&row.restriction),
             state,
             stored: row.kept,
-            naming: Naming::of(kind, state, row.kept, row.belongs),
+            naming: Naming::of(kind, state, row.kept, row.belongs, &guards),
             seen_in_run: row
                 .seen_in_run
                 .map(|run| id("synced_pages.seen_in_run", &run))

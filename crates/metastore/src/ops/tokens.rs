@@ -24,6 +24,7 @@ struct Row {
     created_by: Option<String>,
     last_used_at: Option<NaiveDateTime>,
     expires_at: Option<NaiveDateTime>,
+    speaks_for_others: bool,
 }
 
 /// Gives rows their indexes.
@@ -35,6 +36,7 @@ fn compose(conn: &mut Conn, rows: Vec<Row>) -> Done<Vec<Token>> {
                 id: id("tokens.id", &row.id)?,
                 role: word("tokens.role", &row.role, Role::parse)?,
                 indexes: indexes.remove(&row.id).unwrap_or_default(),
+                speaks_for_others: row.speaks_for_others,
                 name: row.name,
                 prefix: row.prefix,
                 created_at: time(row.created_at),
@@ -74,6 +76,7 @@ pub(crate) fn create(conn: &mut Conn, new: &NewToken, now: Timestamp) -> Done<To
         id: TokenId::generate(),
         role: new.role,
         indexes: new.indexes.clone(),
+        speaks_for_others: new.speaks_for_others,
         name: new.name.clone(),
         prefix: new.prefix.clone(),
         created_at: now,
@@ -91,6 +94,7 @@ pub(crate) fn create(conn: &mut Conn, new: &NewToken, now: Timestamp) -> Done<To
             tokens::created_at.eq(db_time(now)),
             tokens::created_by.eq(&new.created_by),
             tokens::expires_at.eq(opt_db_time(new.expires_at)),
+            tokens::speaks_for_others.eq(new.speaks_for_others),
         ))
         .execute(conn)?;
     for index in &new.indexes {
@@ -182,6 +186,7 @@ pub(crate) fn replace(
     let new = NewToken {
         role: old.role,
         indexes: old.indexes,
+        speaks_for_others: old.speaks_for_others,
         name: old.name,
         prefix: prefix.to_owned(),
         secret_hash: secret_hash.to_owned(),

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use domain::access::Access;
 use domain::index::{
     BackendKind, Index, IndexProgress, IndexSettings, IndexSpace, IndexStatus, Moving, Remote,
     RestrictedPages, SpaceState,
@@ -33,6 +34,7 @@ pub(crate) struct IndexRow {
     pub exclude_labels: String,
     pub root_page_ids: String,
     pub restricted_pages: String,
+    pub access: String,
     pub status: String,
     pub status_reason: Option<String>,
     pub next_run_at: Option<NaiveDateTime>,
@@ -69,6 +71,7 @@ pub(crate) struct SettingsChange {
     pub exclude_labels: String,
     pub root_page_ids: String,
     pub restricted_pages: String,
+    pub access: String,
     // Null goes back to the service's own.
     #[diesel(treat_none_as_null = true)]
     pub quiet_hours: Option<String>,
@@ -152,6 +155,7 @@ impl From<&IndexSettings> for SettingsChange {
             exclude_labels: to_json(&settings.exclude_labels),
             root_page_ids: to_json(&settings.root_page_ids),
             restricted_pages: restricted_word(settings.restricted_pages).to_owned(),
+            access: settings.access.as_str().to_owned(),
             quiet_hours: settings.quiet_hours.as_ref().map(to_json),
         }
     }
@@ -197,6 +201,7 @@ impl IndexRow {
             exclude_labels: chosen.exclude_labels,
             root_page_ids: chosen.root_page_ids,
             restricted_pages: chosen.restricted_pages,
+            access: chosen.access,
             status: status.as_str().to_owned(),
             status_reason: None,
             next_run_at: settings.enabled.then_some(now),
@@ -276,6 +281,7 @@ impl IndexRow {
                 &self.restricted_pages,
                 parse_restricted,
             )?,
+            access: word("indexes.access", &self.access, Access::parse)?,
         })
     }
 

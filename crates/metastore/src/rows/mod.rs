@@ -16,6 +16,6 @@ pub(crate) use evaluation::EvaluationRow;
 pub(crate) use history::RunPageRow;
 pub(crate) use holding::{HoldingRow, NONE, ObjectRow};
 pub(crate) use index::{IndexRow, ProgressChange, RemoteJson, SettingsChange, SpaceRow};
-pub(crate) use page::{Derived, PageRow};
+pub(crate) use page::{Derived, PageRow, guards, readers, readers_json};
 pub(crate) use question::QuestionRow;
 pub(crate) use run::RunRow;

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
+use domain::access::{Grantee, Guards};
 use domain::content::{ContentKind, ContentStatus, FileFacts, Restriction};
 use domain::holding::{Holding, page_state};
 use domain::links::Links;
@@ -48,6 +49,9 @@ pub(crate) struct PageRow {
     pub links: Option<String>,
     pub belongs: bool,
     pub lost_reads: i32,
+    pub readers: Option<String>,
+    pub guards: Option<String>,
+    pub guarded: bool,
 }
 
 /// What the database keeps of a page although it follows from how the page stands and from its holding: so that it can filter
@@ -65,6 +69,31 @@ fn page_links(json: Option<&str>) -> Done<Links> {
         || Ok(Links::default()),
         |json| from_json("synced_pages.links", json),
     )
+}
+
+/// Mostly nobody is named.
+pub(crate) fn readers_json(readers: &[Grantee]) -> Option<String> {
+    (!readers.is_empty()).then(|| to_json(&readers))
+}
+
+pub(crate) fn readers(column: &str, json: Option<&str>) -> Done<Vec<Grantee>> {
+    json.map_or_else(|| Ok(Vec::new()), |json| from_json(column, json))
+}
+
+fn guards_json(guards: &Guards) -> Option<String> {
+    match guards {
+        Guards::Unknown => None,
+        Guards::Known(items) => Some(to_json(items)),
+    }
+}
+
+/// Of most pages nothing stands in the way.
+pub(crate) fn guards(column: &str, json: Option<&str>) -> Done<Guards> {
+    Ok(match json {
+        None => Guards::Unknown,
+        Some("[]") => Guards::Known(Vec::new()),
+        Some(json) => Guards::Known(from_json(column, json)?),
+    })
 }
 
 impl Derived {
@@ -119,6 +148,9 @@ impl PageRow {
             links: (!page.links.is_empty()).then(|| to_json(&page.links)),
             belongs: page.belongs,
             lost_reads: page.lost_reads,
+            readers: readers_json(&page.readers),
+            guards: guards_json(&page.guards),
+            guarded: page.guards != Guards::Known(Vec::new()),
         }
     }
 
@@ -143,6 +175,8 @@ impl PageRow {
             },
             labels: list("synced_pages.labels", &row.labels)?,
             restriction: Restriction::parse(&row.restriction),
+            readers: readers("synced_pages.readers", row.readers.as_deref())?,
+            guards: guards("synced_pages.guards", row.guards.as_deref())?,
             breadcrumb: list("synced_pages.breadcrumb", &row.breadcrumb)?,
             body_version: row.body_version,
             markdown_hash: row.markdown_hash,

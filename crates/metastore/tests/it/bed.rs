@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::access::Guards;
 use domain::content::{ContentKind, ContentStatus, Restriction, SourcePage};
 use domain::failure::FailureCause;
 use domain::holding::{Change, Flight, Have, Holding, HoldingChange, Outcome};
@@ -193,6 +194,7 @@ pub fn settings(agent: &str, keys: &[&str]) -> IndexSettings {
         exclude_labels: Vec::new(),
         root_page_ids: Vec::new(),
         restricted_pages: RestrictedPages::Skip,
+        access: domain::access::Access::default(),
     }
 }
 
@@ -238,6 +240,7 @@ pub fn page(index: IndexId, id: &str, state: PageState) -> PageRecord {
     };
     PageRecord {
         restriction: Restriction::Open,
+        guards: Guards::Known(Vec::new()),
         standing: match state {
             PageState::Pending => Standing::Undecided,
             PageState::Uploaded | PageState::Searchable => Standing::Member,

@@ -27,6 +27,7 @@ async fn settings_come_back_as_they_were_given() {
         exclude_labels: vec!["x".into()],
         root_page_ids: vec!["12".into()],
         restricted_pages: RestrictedPages::Include,
+        access: domain::access::Access::default(),
         ..settings("agent", &["OPS", "ENG", "~712020"])
     };
     let new = NewIndex {

@@ -1,6 +1,7 @@
 //! What the store promises, over a real file.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod audit;
 mod bed;
 mod comments;

@@ -258,6 +258,7 @@ fn facts(
         kind,
         labels: labels.iter().map(|l| (*l).to_owned()).collect(),
         restriction,
+        readers: Vec::new(),
         ancestors: Some(ids(above)),
     }
 }

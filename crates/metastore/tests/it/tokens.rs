@@ -11,6 +11,7 @@ use crate::bed::Bed;
 
 fn new(role: Role, indexes: &[IndexId], name: &str, hash: &str) -> NewToken {
     NewToken {
+        speaks_for_others: false,
         role,
         indexes: indexes.to_vec(),
         name: name.to_owned(),

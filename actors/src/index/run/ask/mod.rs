@@ -7,6 +7,7 @@ pub(super) mod facts;
 pub(super) mod files;
 mod listing;
 pub(super) mod parents;
+pub(super) mod permissions;
 pub(super) mod poll;
 pub(super) mod recent;
 pub(super) mod walk;

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::access::Guards;
 use domain::blocked;
 use domain::content::{ContentKind, Restriction};
 use domain::desired::{Around, Desired, Waits, desired};
@@ -281,6 +282,11 @@ impl<'a> Reconciler<'a> {
             restriction: tree.effective_restriction(&record.page_id),
             under_root: self.scope.is_under_root(&record.page_id, tree),
         };
+        record.guards = match ctx.settings().access.is_per_user() {
+            true => tree.guards(&record.page_id),
+            // Whoever may ask is shown all that is in the index.
+            false => Guards::Known(Vec::new()),
+        };
         let place = place(ctx.settings(), &candidate);
         let belongs = place == Place::In;
         let around = Around {
@@ -349,7 +355,16 @@ impl<'a> Reconciler<'a> {
     }
 
     fn naming(&self, id: &PageId, elsewhere: &Namings) -> Naming {
-        let known = self.namings.get(id).or_else(|| elsewhere.get(id));
+        let known = self.namings.get(id).or_else(|| {
+            // Who may read this space need not read another.
+            let hidden = self
+                .ctx
+                .settings()
+                .access
+                .is_per_user()
+                .then_some(Naming::Hidden);
+            hidden.or_else(|| elsewhere.get(id))
+        });
         known.unwrap_or(Naming::Unknown)
     }
 }

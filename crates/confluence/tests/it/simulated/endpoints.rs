@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use confluence::ConfluenceClient;
+use domain::access::Grantee;
 use domain::comments::CommentPlace::{Footer, Inline};
 use domain::content::ContentKind::{BlogPost, Container, Page};
 use domain::content::ContentStatus::{Archived, Current, Trashed};
@@ -11,7 +12,9 @@ use domain::ports::source::{
     AccessNeeds, CommentsQuery, ContentSource, FactsQuery, ListOrder, ListQuery, Reach, SourceError,
 };
 use domain::{AccountId, PageId, SpaceId, SpaceKey};
-use simulators::confluence::{Account, BadCredentials, ConfluenceSim, ScopedAtSite};
+use simulators::confluence::{
+    Account, BadCredentials, ConfluenceSim, EVERYONE_GROUP, ScopedAtSite,
+};
 
 use super::{
     Made, SCOPES, client, eng, facts, page_id, settings, site, site_of, start, sweep, sweep_of,
@@ -229,6 +232,25 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
             .collect::<Vec<_>>(),
         ["Ada"]
     );
+    let eng = ids
+        .iter()
+        .zip(&spaces)
+        .find(|(_, space)| space.key.as_str() == "ENG");
+    let readers = client.space_readers(eng.unwrap().0).await.unwrap();
+    assert_eq!(
+        readers,
+        BTreeSet::from([Grantee::Group(EVERYONE_GROUP.into())])
+    );
+    let leads = client.group_members(&made.group.as_str().into()).await;
+    let leads: Vec<String> = leads
+        .unwrap()
+        .iter()
+        .map(|m| m.account.to_string())
+        .collect();
+    assert_eq!(leads, [sim.account_id().as_str(), "557058:ada"]);
+    let restricted = page_id(made.restricted);
+    assert_eq!(client.may_read(&me.id, &restricted).await, Ok(true));
+
     assert!(
         client
             .rendered(Page, &page_id(made.labelled))
@@ -307,7 +329,7 @@ async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &M
     );
 }
 
-fn all_official(sim: &ConfluenceSim) {
+pub(super) fn all_official(sim: &ConfluenceSim) {
     let Some(official) = Official::load() else {
         return;
     };
@@ -477,18 +499,22 @@ async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() 
     let all = AccessNeeds {
         comments: true,
         files: true,
+        permissions: true,
+        checks: true,
     };
     for (scopes, needs, requests, missing) in [
-        (SCOPES, all, 8, vec![]),
+        (SCOPES, all, 12, vec![]),
         (SCOPES, AccessNeeds::default(), 4, vec![]),
         (
             &SCOPES[1..3],
             all,
-            7,
+            10,
             vec![
                 "read:page:confluence",
                 "read:content-details:confluence",
                 "read:attachment:confluence",
+                "read:configuration:confluence",
+                "read:group:confluence",
                 "read:user:confluence",
             ],
         ),

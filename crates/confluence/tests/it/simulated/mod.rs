@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod faults;
+mod permissions;
 
 use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::content::ContentKind::Page;
@@ -23,6 +24,9 @@ pub(super) const SCOPES: &[&str] = &[
     "read:attachment:confluence",
     "read:content-details:confluence",
     "read:user:confluence",
+    "read:configuration:confluence",
+    "read:group:confluence",
+    "read:content.permission:confluence",
 ];
 
 pub(super) struct Made {
@@ -35,6 +39,7 @@ pub(super) struct Made {
     pub(super) post: ContentId,
     pub(super) file: ContentId,
     pub(super) comment: ContentId,
+    pub(super) group: String,
 }
 
 /// A space of more than two listings, a personal one, and one of everything.
@@ -103,6 +108,7 @@ pub(super) fn site_of(plain: usize) -> (Site, Made) {
             post,
             file,
             comment,
+            group,
         },
     )
 }

@@ -1,0 +1,165 @@
+//! For whom somebody asks. An answer of an index that is `per_user` holds only what that person may read, so the word of the request is
+//! taken only where its credentials may speak for others; an access token speaks for the person that it names.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use domain::access::{Asker, Email};
+use domain::token::Role;
+
+use super::principal::Principal;
+use crate::http::placeholder::unexpanded;
+use crate::http::problem::{ApiError, ApiResult};
+
+/// Names the person for whom a request asks (LibreChat: `X-User-Email: {{LIBRECHAT_USER_EMAIL}}`).
+pub const HEADER: &str = "X-User-Email";
+
+/// What comes of the header of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Named {
+    /// For whom the answer is.
+    Asker(Asker),
+    /// The header is not believed, or names nobody: the answer is for nobody in particular. In words for the log.
+    Ignored(&'static str),
+}
+
+impl Principal {
+    /// Whether its word is taken for whom it asks.
+    fn speaks_for_others(&self) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Reader { .. } => false,
+            Self::Bearer(bearer) => bearer.speaks_for_others || bearer.role == Role::Administrator,
+        }
+    }
+}
+
+/// For whom a request asks.
+///
+/// # Errors
+/// 400 for two such headers: a proxy in front and we could see differently.
+pub(super) fn asker(principal: &Principal, request: &HttpRequest) -> ApiResult<Named> {
+    let mut named = request.headers().get_all(HEADER);
+    let (value, more) = (named.next(), named.next());
+    if more.is_some() {
+        let why = format!("The request has two {HEADER} headers; send one.");
+        return Err(ApiError::new("bad_request", why));
+    }
+    let text = value.map(|value| value.to_str().unwrap_or_default().trim());
+    if let Principal::Reader { email, .. } = principal {
+        let own = email.clone().map_or(Asker::Unnamed, Asker::Person);
+        return Ok(match text {
+            None => Named::Asker(own),
+            // It may say what is known anyway.
+            Some(text) if Email::parse(text).map(Asker::Person) == Some(own.clone()) => {
+                Named::Asker(own)
+            }
+            Some(_) => Named::Ignored("an access token speaks for the person whom it names"),
+        });
+    }
+    Ok(match text {
+        None | Some("") => Named::Asker(Asker::Unnamed),
+        Some(_) if !principal.speaks_for_others() => {
+            Named::Ignored("these credentials may not speak for others")
+        }
+        Some(text) if unexpanded(text).is_some() => {
+            Named::Ignored("its value is a variable that the client did not fill in")
+        }
+        Some(text) => match Email::parse(text) {
+            Some(email) => Named::Asker(Asker::Person(email)),
+            None => Named::Ignored("its value is no address of e-mail"),
+        },
+    })
+}
+
+/// For whom a request asks that [`gate`](super::gate) let through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AskedFor(pub Asker);
+
+impl FromRequest for AskedFor {
+    type Error = ApiError;
+    type Future = Ready<ApiResult<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let known = request.extensions().get::<Self>().cloned();
+        // What is not known is for nobody.
+        ready(Ok(known.unwrap_or(Self(Asker::Unnamed))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::auth::Bearer;
+    use actix_web::test::TestRequest;
+
+    fn bearer(role: Role, speaks_for_others: bool) -> Principal {
+        Principal::Bearer(Bearer {
+            token: domain::TokenId::generate(),
+            name: "chat".into(),
+            role,
+            indexes: [].into(),
+            speaks_for_others,
+        })
+    }
+
+    fn named(principal: &Principal, headers: &[&str]) -> ApiResult<Named> {
+        let mut request = TestRequest::default();
+        for value in headers {
+            request = request.append_header((HEADER, *value));
+        }
+        asker(principal, &request.to_http_request())
+    }
+
+    #[test]
+    fn only_who_may_speak_for_others_names_a_person() {
+        let ann = Named::Asker(Asker::Person(Email::parse("ann@example.org").unwrap()));
+        let nobody = Named::Asker(Asker::Unnamed);
+        let chat = bearer(Role::Agent, true);
+        for principal in [
+            &chat,
+            &bearer(Role::Administrator, false),
+            &Principal::Admin,
+        ] {
+            assert_eq!(named(principal, &[" Ann@Example.org "]).unwrap(), ann);
+            assert_eq!(named(principal, &[]).unwrap(), nobody);
+            assert_eq!(named(principal, &[""]).unwrap(), nobody);
+            assert!(named(principal, &["ann@example.org", "bob@example.org"]).is_err());
+            for odd in [
+                "{{LIBRECHAT_USER_EMAIL}}",
+                "ann",
+                "a@b@c",
+                "a b@example.org",
+            ] {
+                let named = named(principal, &[odd]).unwrap();
+                assert!(matches!(named, Named::Ignored(_)), "{odd}");
+            }
+        }
+        for principal in [
+            bearer(Role::Agent, false),
+            bearer(Role::Reader, false),
+            bearer(Role::Editor, false),
+        ] {
+            let forged = named(&principal, &["ann@example.org"]).unwrap();
+            assert!(matches!(forged, Named::Ignored(_)), "{principal:?}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_speaks_for_the_person_whom_it_names() {
+        let of = |email: Option<&str>| Principal::Reader {
+            subject: "s".to_owned(),
+            email: email.and_then(Email::parse),
+        };
+        let ann = Named::Asker(Asker::Person(Email::parse("ann@example.org").unwrap()));
+        let own = of(Some("ann@example.org"));
+        assert_eq!(named(&own, &[]).unwrap(), ann);
+        assert_eq!(named(&own, &["ann@example.org"]).unwrap(), ann);
+        let forged = named(&own, &["bob@example.org"]).unwrap();
+        assert!(matches!(forged, Named::Ignored(_)));
+        assert_eq!(named(&of(None), &[]).unwrap(), Named::Asker(Asker::Unnamed));
+        let forged = named(&of(None), &["bob@example.org"]).unwrap();
+        assert!(matches!(forged, Named::Ignored(_)));
+    }
+}
