@@ -519,6 +519,8 @@ impl App {
                 state.shutdown.clone(),
             ));
         }
+        let preparing = state.clone();
+        actix_web::rt::spawn(async move { preparing.auth.prepare().await });
         let watching = state.clone();
         actix_web::rt::spawn(async move {
             let store = watching.store.as_ref();

@@ -130,6 +130,9 @@ fn addresses(settings: &Settings) -> Vec<(&'static str, Url)> {
     if let Some(oauth) = &settings.auth.oauth {
         all.push(("OAUTH_ISSUER", oauth.issuer.clone()));
     }
+    if let Some(oidc) = &settings.auth.oidc {
+        all.push(("OIDC_ISSUER", oidc.issuer.clone()));
+    }
     all.extend(webhook(settings).map(|url| ("NOTIFY_WEBHOOK_URL", url)));
     if let Some(proxy) = &settings.network.proxy {
         // What goes through it is looked up there.

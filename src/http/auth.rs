@@ -1,13 +1,15 @@
 //! Who asks, and what they may.
 //!
 //! Credentials are `Authorization: Bearer …` or `X-API-Key: …`, or the session cookie for which the web page trades the
-//! administrator's key, or a key with a role. [`gate`] stands before every route and closes all that is not named as open;
+//! administrator's key, a key with a role, or the word of an issuer. [`gate`] stands before every route and closes all that is not named as open;
 //! handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
 
 mod asker;
 mod failures;
+mod issuer;
 mod lease;
 mod oauth;
+pub mod oidc;
 mod principal;
 pub mod session;
 mod signatures;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::asker::Named;
 pub use self::asker::{AskedFor, HEADER as USER_EMAIL};
+use self::issuer::Refused;
 use self::lease::{Lease, Leases};
 pub use self::principal::{Admin, Bearer, Editor, Principal};
 use super::fairness::Requester;
@@ -51,6 +54,7 @@ use crate::state::AppState;
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .configure(session::configure)
+        .configure(oidc::configure)
         .configure(oauth::configure);
 }
 
@@ -109,6 +113,7 @@ pub struct Authenticator {
     /// What commands on this machine show, from its own addresses only.
     local_key: [u8; 32],
     oauth: Option<oauth::Verifier>,
+    oidc: Option<oidc::SignIn>,
     sessions: session::Sessions,
     failures: failures::Failures,
     leases: Leases,
@@ -143,6 +148,10 @@ impl Authenticator {
             oauth: auth.oauth.as_ref().map(|oauth| {
                 oauth::Verifier::new(oauth, base_url, outgoing::client(&settings.network))
             }),
+            oidc: auth
+                .oidc
+                .as_ref()
+                .map(|oidc| oidc::SignIn::new(oidc, base_url, outgoing::client(&settings.network))),
             sessions: session::Sessions::of_key(key),
             failures: failures::Failures::default(),
             leases: Leases::default(),
@@ -162,6 +171,13 @@ impl Authenticator {
     /// Those of the database.
     pub async fn restore(&self, store: &dyn AdminStore) -> StoreResult<()> {
         self.sessions.restore(store).await
+    }
+
+    /// Gets ready for people who sign in at an issuer.
+    pub async fn prepare(&self) {
+        if let Some(oidc) = &self.oidc {
+            oidc.prepare().await;
+        }
     }
 
     /// Whether one more refusal of somebody is to be kept.
@@ -212,7 +228,15 @@ impl Authenticator {
     /// Whether credentials are asked for.
     #[must_use]
     pub const fn is_on(&self) -> bool {
-        self.key.is_some() || self.oauth.is_some()
+        self.key.is_some() || self.oauth.is_some() || self.oidc.is_some()
+    }
+
+    /// Whether a token still counts: somebody who signed in at an issuer does for as long as that is the one of the settings.
+    fn knows(&self, token: &Token) -> bool {
+        token.subject.as_ref().is_none_or(|subject| {
+            let issuer = self.oidc.as_ref();
+            issuer.is_some_and(|issuer| issuer.names(subject))
+        })
     }
 
     /// Whether a text is the key of the lock file, shown by this machine itself.
@@ -255,7 +279,7 @@ impl Authenticator {
                 Some(session::Known {
                     lease,
                     token: Some(token),
-                }) => match store.token(token).await? {
+                }) => match store.token(token).await?.filter(|token| self.knows(token)) {
                     Some(token) => {
                         let (principal, own) = self.bearer(&token);
                         Ok((principal, own.and(lease)))
@@ -263,7 +287,7 @@ impl Authenticator {
                     None => {
                         self.sessions.forget(request);
                         Err(self.unauthorized(
-                            "The key that was traded for this session has ended or was revoked; sign in again.",
+                            "What was traded for this session has ended or was revoked; sign in again.",
                             false,
                         ))
                     }
@@ -357,9 +381,9 @@ impl Authenticator {
                 Err(refused) => refused,
             };
             return Err(match refused {
-                oauth::Refused::Forged(why) => self.wrong(request, &why, None),
-                oauth::Refused::Unfit(why) => self.unauthorized(&why, true),
-                oauth::Refused::Unavailable(why) => {
+                Refused::Forged(why) => self.wrong(request, &why, None),
+                Refused::Unfit(why) => self.unauthorized(&why, true),
+                Refused::Unavailable(why) => {
                     ApiError::new("issuer_unreachable", why).with_header(header::RETRY_AFTER, "10")
                 }
             });
@@ -464,7 +488,8 @@ fn is_open(method: &Method, path: &str) -> bool {
         // A client that probes for Streamable HTTP here must learn before anything else that this is the other transport.
         "/mcp/sse" => *method == Method::HEAD || *method == Method::POST,
         _ => {
-            path.starts_with("/docs/")
+            oidc::is_open(path)
+                || path.starts_with("/docs/")
                 || path.starts_with("/assets/")
                 // Clients look for what they might use; a challenge would send them to sign in for what is not there.
                 || path.starts_with("/.well-known/")
@@ -561,6 +586,7 @@ mod tests {
             "/openapi.json",
             "/docs",
             "/docs/problems",
+            "/api/session/oidc/callback",
             "/assets/app.js",
             "/.well-known/oauth-authorization-server",
         ] {
@@ -570,6 +596,7 @@ mod tests {
             "/metrics",
             "/api/indexes",
             "/api",
+            "/api/session/other",
             "/mcp",
             "/mcp/sse",
             "/mcp/messages",

@@ -43,6 +43,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(routes::resource(
             "/api/keys/{id}/replace",
             [(routes::POST, web::post().to(replace_key))],
+        ))
+        .service(routes::resource(
+            "/api/keys/{id}/admit",
+            [(routes::POST, web::post().to(admit_person))],
         ));
 }
 
@@ -204,9 +208,22 @@ pub async fn replace_key(
     Ok(shown_once(record, &new.secret))
 }
 
+/// Lets somebody in again.
+#[utoipa::path(post, path = "/api/keys/{id}/admit", operation_id = "admit_person", tag = "keys",
+    summary = "Let somebody in again who signs in at an issuer and whose access was revoked.",
+    params(("id" = String, Path, description = "The key.")),
+    responses((status = 200, body = Token), (status = 404), (status = 409, description = "It is a key with a secret.")))]
+pub async fn admit_person(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<web::Json<Token>> {
+    Ok(web::Json(state.store.admit_person(key_id(&path)?).await?))
+}
+
 /// Revokes a key.
 #[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "revoke_key", tag = "keys",
-    summary = "Revoke a key or agent token; what it has open ends within seconds.",
+    summary = "Revoke a key or agent token; what it has open ends within seconds. Somebody who signs in at an issuer is kept out then.",
     params(("id" = String, Path, description = "The key.")), responses((status = 204), (status = 404)))]
 pub async fn revoke_key(
     _: Admin,

@@ -63,7 +63,7 @@ pub struct PagePassages {
 }
 
 /// The text of a page, if it may be shown; in the words of a page that is not there otherwise. Who looks after the index sees it
-/// whoever may read it, unless the request names a person.
+/// whoever may read it, unless the request names another person.
 async fn text_of(
     state: &AppState,
     principal: &Principal,
@@ -73,9 +73,14 @@ async fn text_of(
     let (index, page) = path;
     let id = readable(principal, &index)?;
     let query = PageQuery::Id(PageId::from(page.clone()));
-    let asker = match asker {
-        Asker::Unnamed if principal.looks_after(id) => Asker::Operator,
-        asker => asker,
+    let names_another = match &asker {
+        Asker::Person(person) => Some(person) != principal.email(),
+        Asker::Unnamed | Asker::Operator => false,
+    };
+    let asker = if principal.looks_after(id) && !names_another {
+        Asker::Operator
+    } else {
+        asker
     };
     let text = state.engine.asked_for(asker).read_page(id, query).await?;
     let text = text.ok_or_else(|| StoreError::NotFound {

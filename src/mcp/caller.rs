@@ -141,6 +141,7 @@ mod tests {
                 role: Role::Agent,
                 indexes: [index].into(),
                 speaks_for_others: false,
+                email: None,
             })
         };
         let subject = |name: &str| Principal::Reader {

@@ -184,6 +184,29 @@ pub struct OAuthSettings {
     pub scope_required: bool,
 }
 
+/// How people sign in to the web page at an OpenID Connect issuer.
+#[derive(Clone, Debug)]
+pub struct OidcSettings {
+    /// The issuer.
+    pub issuer: Url,
+    /// What the page calls it.
+    pub name: String,
+    /// What we are registered as.
+    pub client_id: String,
+    /// Our secret there; a public client has none.
+    pub client_secret: Option<SecretString>,
+    /// What is asked for, `openid` among it.
+    pub scopes: String,
+    /// The claim of the ID token that says what somebody may do, or the path to it.
+    pub roles_claim: String,
+    /// Who is an administrator: values of that claim, or addresses.
+    pub administrators: Vec<String>,
+    /// Who is an editor.
+    pub editors: Vec<String>,
+    /// Who is a reader.
+    pub readers: Vec<String>,
+}
+
 /// Who may.
 #[derive(Clone, Debug, Default)]
 pub struct AuthSettings {
@@ -197,13 +220,15 @@ pub struct AuthSettings {
     pub disabled: bool,
     /// OAuth, where it is on.
     pub oauth: Option<OAuthSettings>,
+    /// Signing in at an issuer, where that is on.
+    pub oidc: Option<OidcSettings>,
 }
 
 impl AuthSettings {
     /// Whether credentials are asked for.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.api_key.is_some() || self.oauth.is_some()
+        self.api_key.is_some() || self.oauth.is_some() || self.oidc.is_some()
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::VerifyOnRead;
-use domain::access::UnknownPeople;
+use domain::access::{Email, UnknownPeople};
 use domain::index::BackendKind;
 use domain::moving::OnChange;
 use domain::ports::embedding::Recipe;
@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use llamacloud::IndexApi;
 use metastore::DatabaseUrl;
 use secrecy::SecretString;
-use upstream::Network;
+use upstream::{Network, is_loopback};
 use url::Url;
 
 use super::pairs::{Pairs, resolve, unknown};
@@ -25,7 +25,7 @@ use super::variables::Raw;
 use super::{
     AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsEndpoint, EmbeddingsFolder,
     EmbeddingsSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings, Need, NoticeForm,
-    NoticeSettings, OAuthSettings, Settings, SettingsError, SyncSettings, Warning,
+    NoticeSettings, OAuthSettings, OidcSettings, Settings, SettingsError, SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -63,14 +63,14 @@ pub(super) fn settings(
     if need == Need::Serve && !http.host.is_loopback() && !auth.is_on() && !auth.disabled {
         reader.fail(
             "API_HOST",
-            "is reachable from outside while neither API_KEY nor OAUTH_ISSUER is set: set one, listen on 127.0.0.1, \
+            "is reachable from outside while none of API_KEY, OIDC_ISSUER and OAUTH_ISSUER is set: set one, listen on 127.0.0.1, \
              or set AUTH_DISABLED=true to leave the service open",
         );
     }
     if need == Need::Serve && !http.host.is_loopback() && !auth.is_on() && auth.disabled {
         warnings.push(Warning::new(
             "AUTH_DISABLED",
-            "leaves the service open: whoever reaches API_HOST reads and changes everything; set API_KEY or OAUTH_ISSUER unless only \
+            "leaves the service open: whoever reaches API_HOST reads and changes everything; set API_KEY, OIDC_ISSUER or OAUTH_ISSUER unless only \
              those who may reach it",
         ));
     }
@@ -84,6 +84,9 @@ pub(super) fn settings(
             "OAUTH_AUDIENCE",
             "is needed with OAUTH_ISSUER unless PUBLIC_BASE_URL is set: tokens for other services must be refused",
         );
+    }
+    if auth.oidc.is_some() {
+        check_return_address(need, &http, &mut reader);
     }
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
@@ -497,6 +500,7 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
         _ => {}
     }
     long_enough("METRICS_TOKEN", &raw.metrics_token, reader);
+    let oidc = oidc(raw, reader);
     long_enough("HOOK_SECRET", &raw.hook_secret, reader);
     AuthSettings {
         metrics_token: raw.metrics_token.clone().map(SecretString::from),
@@ -508,6 +512,94 @@ fn auth(raw: &Raw, reader: &mut Reader, warnings: &mut Vec<Warning>) -> AuthSett
             audience: raw.oauth_audience.clone(),
             scope_required,
         }),
+        oidc,
+    }
+}
+
+/// What an issuer is asked for when nobody says.
+const DEFAULT_SCOPES: &str = "openid email profile";
+
+fn oidc(raw: &Raw, reader: &mut Reader) -> Option<OidcSettings> {
+    let issuer = reader.service_url("OIDC_ISSUER", &raw.oidc_issuer, "https://idp.example.com");
+    let others = [
+        ("OIDC_CLIENT_ID", &raw.oidc_client_id),
+        ("OIDC_CLIENT_SECRET", &raw.oidc_client_secret),
+        ("OIDC_NAME", &raw.oidc_name),
+        ("OIDC_SCOPES", &raw.oidc_scopes),
+        ("OIDC_ROLES_CLAIM", &raw.oidc_roles_claim),
+        ("OIDC_ADMINISTRATORS", &raw.oidc_administrators),
+        ("OIDC_EDITORS", &raw.oidc_editors),
+        ("OIDC_READERS", &raw.oidc_readers),
+    ];
+    if raw.oidc_issuer.is_none() {
+        if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+            reader.fail("OIDC_ISSUER", format!("is required with {name}"));
+        }
+        return None;
+    }
+    if raw.oidc_client_id.is_none() {
+        let why = "is required with OIDC_ISSUER: what this service is registered as there";
+        reader.fail("OIDC_CLIENT_ID", why);
+    }
+    let scopes = raw.oidc_scopes.as_deref().unwrap_or(DEFAULT_SCOPES);
+    let scopes: Vec<&str> = scopes.split_whitespace().collect();
+    if !scopes.contains(&"openid") {
+        let why = format!("must hold openid: words with blanks between, such as {DEFAULT_SCOPES}");
+        reader.fail("OIDC_SCOPES", why);
+    }
+    let [administrators, editors, readers] = [
+        ("OIDC_ADMINISTRATORS", &raw.oidc_administrators),
+        ("OIDC_EDITORS", &raw.oidc_editors),
+        ("OIDC_READERS", &raw.oidc_readers),
+    ]
+    .map(|(variable, text)| {
+        let entries = list(text);
+        if entries
+            .iter()
+            .any(|entry| entry.contains('@') && Email::parse(entry).is_none())
+        {
+            let why = "has an entry with an @ that is no address of e-mail";
+            reader.fail(variable, why);
+        }
+        entries
+    });
+    if administrators.is_empty() && editors.is_empty() && readers.is_empty() {
+        reader.fail(
+            "OIDC_ADMINISTRATORS",
+            "or OIDC_EDITORS or OIDC_READERS is required with OIDC_ISSUER: else nobody who signs in has a role; name groups, or \
+             addresses of e-mail",
+        );
+    }
+    let issuer = issuer?;
+    let name = raw.oidc_name.as_deref().or(issuer.host_str());
+    Some(OidcSettings {
+        name: name.unwrap_or_default().to_owned(),
+        client_id: raw.oidc_client_id.clone()?,
+        client_secret: raw.oidc_client_secret.clone().map(SecretString::from),
+        scopes: scopes.join(" "),
+        roles_claim: raw
+            .oidc_roles_claim
+            .clone()
+            .unwrap_or_else(|| "groups".to_owned()),
+        administrators,
+        editors,
+        readers,
+        issuer,
+    })
+}
+
+/// Where the issuer sends people back to: an address that only this service answers at, and that nobody on the way reads.
+fn check_return_address(need: Need, http: &HttpSettings, reader: &mut Reader) {
+    match &http.public_base_url {
+        None if need == Need::Serve && !http.host.is_loopback() => reader.fail(
+            "PUBLIC_BASE_URL",
+            "is required with OIDC_ISSUER: the issuer sends people back to an address below it",
+        ),
+        Some(url) if url.scheme() == "http" && !is_loopback(url) => reader.fail(
+            "PUBLIC_BASE_URL",
+            "must begin with https:// for OIDC_ISSUER (http:// is for this machine only): the issuer sends people back there",
+        ),
+        _ => {}
     }
 }
 

@@ -143,6 +143,48 @@ fn an_address_reachable_from_outside_needs_credentials() {
 }
 
 #[test]
+fn signing_in_at_an_issuer_needs_a_client_a_role_and_an_address_to_come_back_to() {
+    const GOOD: [(&str, &str); 3] = [
+        ("OIDC_ISSUER", "https://idp.example.com/realms/x"),
+        ("OIDC_CLIENT_ID", "confluence-sync"),
+        ("OIDC_READERS", "staff, Ann@example.org"),
+    ];
+    let (settings, warnings) = Settings::from_pairs(&pairs(&[FOUR, &GOOD]), Need::Serve).unwrap();
+    let oidc = settings.auth.oidc.unwrap();
+    assert!(warnings.is_empty() && oidc.client_secret.is_none());
+    assert_eq!(
+        [&*oidc.name, &*oidc.scopes, &*oidc.roles_claim],
+        ["idp.example.com", "openid email profile", "groups"]
+    );
+    assert_eq!(oidc.readers, ["staff", "Ann@example.org"]);
+    let outside = ("API_HOST", "0.0.0.0");
+    let public = |url| ("PUBLIC_BASE_URL", url);
+    for (change, named) in [
+        (vec![("OIDC_ISSUER", "")], "OIDC_ISSUER"),
+        (
+            vec![("OIDC_ISSUER", "http://idp.example.com")],
+            "OIDC_ISSUER",
+        ),
+        (vec![("OIDC_CLIENT_ID", "")], "OIDC_CLIENT_ID"),
+        (vec![("OIDC_READERS", " , ")], "OIDC_ADMINISTRATORS"),
+        (vec![("OIDC_READERS", "a@b@c")], "OIDC_READERS"),
+        (vec![("OIDC_SCOPES", "email")], "OIDC_SCOPES"),
+        (vec![outside], "PUBLIC_BASE_URL"),
+        (vec![public("http://sync.example.com")], "PUBLIC_BASE_URL"),
+    ] {
+        assert_eq!(troubles(&[FOUR, &GOOD, &change], Need::Serve), [named]);
+    }
+    for change in [
+        vec![outside, public("https://sync.example.com/sync")],
+        vec![public("http://127.0.0.1:8001")],
+        vec![("OIDC_ISSUER", "http://127.0.0.1:9")],
+    ] {
+        let found = troubles(&[FOUR, &GOOD, &change], Need::Serve);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
 fn trusted_proxies_are_addresses_and_networks() {
     let proxies = |text: &str| {
         let set = pairs(&[&[("TRUSTED_PROXIES", text)]]);

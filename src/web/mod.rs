@@ -17,7 +17,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 struct Assets;
 
 /// What the page may do: its own files, its own API, nothing inline, in nobody's frame.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Registers the page and its files.

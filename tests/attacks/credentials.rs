@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Tally;
 use super::sources::flood;
-use crate::oauth::{encode, issuer, issuer_that, signed, token};
+use crate::issuer::{encode, issuer, issuer_that, signed, token};
 use crate::support::{Service, answer, client, site, start_program};
 
 fn encoded(json: &Value) -> String {

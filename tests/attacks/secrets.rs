@@ -7,8 +7,8 @@ use serde_json::json;
 use simulators::{Fault, Matcher};
 
 use super::{Tally, in_full};
+use crate::issuer::{issuer, token};
 use crate::mcp_support::http;
-use crate::oauth::{issuer, token};
 use crate::process::{program, text};
 use crate::support::{id, site, start_program};
 

@@ -24,8 +24,8 @@ const PEOPLE: [(&str, &str); 5] = [
 ];
 
 /// Spaces, groups and pages; every page tells of a zebra, and of a word of its own.
-struct World {
-    site: Site,
+pub struct World {
+    pub site: Site,
     eng: String,
     pages: Vec<(String, ContentId)>,
 }
@@ -34,7 +34,7 @@ fn user(account: &str) -> Principal {
     Principal::User(account.to_owned())
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let site = Site::new();
     for (account, email) in PEOPLE {
         site.add_user(account, &account[2..], email);
@@ -69,19 +69,19 @@ fn world() -> World {
 
 impl World {
     /// The titles that a person may read, by the simulated site's own rule.
-    fn readable(&self, account: &str) -> BTreeSet<&str> {
+    pub fn readable(&self, account: &str) -> BTreeSet<&str> {
         let pages = self.pages.iter();
         let may = pages.filter(|(_, page)| self.site.may_read(account, *page));
         may.map(|(title, _)| title.as_str()).collect()
     }
 
-    fn titles_in(&self, text: &str) -> BTreeSet<&str> {
+    pub fn titles_in(&self, text: &str) -> BTreeSet<&str> {
         let titles = self.pages.iter().map(|(title, _)| title.as_str());
         titles.filter(|title| text.contains(title)).collect()
     }
 }
 
-async fn per_user(service: &Service, access: &str) -> Value {
+pub async fn per_user(service: &Service, access: &str) -> Value {
     let body = json!({"name": "A", "agent_id": "a", "confluence_spaces": ["ENG", "OPS"], "access": access});
     let (status, index) = service.post("/api/indexes", body).await;
     assert_eq!(status, 201, "{index}");

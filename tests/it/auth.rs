@@ -193,7 +193,7 @@ async fn the_web_page_trades_the_key_for_a_cookie() {
     let (_, view) = answer(with(&service, Method::GET, "/api/session", "")).await;
     assert_eq!(
         view,
-        json!({"required": true, "signed_in": false, "role": null, "name": null})
+        json!({"required": true, "signed_in": false, "role": null, "name": null, "oidc": null})
     );
     assert_problem(
         &answer(session().json(&json!({"key": "wrong"}))).await,

@@ -1,89 +1,14 @@
 //! OAuth 2.1 as a resource server: tokens of the issuer, made out for us, may read; all others may not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::attacks::all_held;
+use crate::issuer::{broken_issuer, issuer, issuer_that, signed, token};
 use crate::support::{Service, answer, assert_problem, site, start, start_program};
-
-/// A key pair made for this test; it signs nothing else.
-pub const PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCrZqZ8IVJsCO1pyo5XmUcSVg4I1+RrEPCKMbmQQEkdShRANCAARZ+b/b3Et+\
-                       DJzsh7JbDrxt7mJ8RxnEO8NQux2ZMPWYGsfZYV83jl5QQi2gTzqY0DuJzBXRpPSdFabTWRux6XQ9";
-
-/// An authorization server that publishes the public half.
-pub fn issuer() -> String {
-    issuer_that(|base| json!({"issuer": base, "jwks_uri": format!("{base}/keys")})).0
-}
-
-/// An authorization server with these metadata, and how long it takes for its keys (in milliseconds). `/elsewhere` leads to `/keys`
-/// of whoever the query names.
-pub fn issuer_that(metadata: impl Fn(&str) -> Value) -> (String, Arc<AtomicU64>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let metadata = metadata(&base);
-    let keys = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "alg": "ES256", "use": "sig",
-        "x": "Wfm_29xLfgyc7IeyWw68be5ifEcZxDvDULsdmTD1mBo", "y": "x9lhXzeOXlBCLaBPOpjQO4nMFdGk9J0VptNZG7HpdD0"}]});
-    let delay = Arc::new(AtomicU64::new(0));
-    let slow = Arc::clone(&delay);
-    let server = HttpServer::new(move || {
-        let (metadata, keys, slow) = (metadata.clone(), keys.clone(), Arc::clone(&slow));
-        actix_web::App::new()
-            .route(
-                "/.well-known/openid-configuration",
-                web::get().to(move || {
-                    let body = metadata.clone();
-                    async move { HttpResponse::Ok().json(body) }
-                }),
-            )
-            .route(
-                "/keys",
-                web::get().to(move || {
-                    let (body, slow) = (keys.clone(), Arc::clone(&slow));
-                    async move {
-                        let delay = Duration::from_millis(slow.load(Ordering::SeqCst));
-                        actix_web::rt::time::sleep(delay).await;
-                        HttpResponse::Ok().json(body)
-                    }
-                }),
-            )
-            .route(
-                "/elsewhere",
-                web::get().to(|request: HttpRequest| async move {
-                    HttpResponse::Found()
-                        .insert_header(("location", request.query_string().to_owned()))
-                        .finish()
-                }),
-            )
-    });
-    actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
-    (base, delay)
-}
-
-/// An authorization server that is out of order, and counts who asks.
-fn broken_issuer() -> (String, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&asked);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let server = HttpServer::new(move || {
-        let counter = Arc::clone(&counter);
-        actix_web::App::new().default_service(web::to(move || {
-            counter.fetch_add(1, Ordering::SeqCst);
-            async { HttpResponse::BadGateway().finish() }
-        }))
-    });
-    actix_web::rt::spawn(server.workers(1).listen(listener).unwrap().run());
-    (base, asked)
-}
 
 #[actix_web::test]
 async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
@@ -101,37 +26,6 @@ async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
     let known = asked.load(Ordering::SeqCst);
     assert!(known <= 2, "one look at each of two addresses, not {known}");
     service.stop().await;
-}
-
-pub fn token(issuer: &str, change: impl FnOnce(&mut Value)) -> String {
-    signed(issuer, |_, claims| change(claims))
-}
-
-pub fn signed(issuer: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
-    let key = EncodingKey::from_ec_der(&STANDARD.decode(PRIVATE).unwrap());
-    let mut claims = json!({
-        "iss": issuer, "aud": "confluence-sync", "sub": "ada", "scope": "openid confluence:read",
-        "exp": chrono::Utc::now().timestamp() + 300,
-    });
-    let mut header = Header {
-        kid: Some("one".to_owned()),
-        ..Header::new(Algorithm::ES256)
-    };
-    change(&mut header, &mut claims);
-    encode(&header, &claims, &key)
-}
-
-/// A token, signed as issuers do it: the service's own library only checks.
-pub fn encode(header: &Header, claims: &Value, key: &EncodingKey) -> String {
-    let part = |json: &[u8]| URL_SAFE_NO_PAD.encode(json);
-    let text = format!(
-        "{}.{}",
-        part(&serde_json::to_vec(header).unwrap()),
-        part(&serde_json::to_vec(claims).unwrap())
-    );
-    let signer = (DEFAULT_PROVIDER.signer_factory)(&header.alg, key).unwrap();
-    let signature = signer.try_sign(text.as_bytes()).unwrap();
-    format!("{text}.{}", part(&signature))
 }
 
 async fn ask(service: &Service, token: &str) -> (reqwest::StatusCode, Value) {

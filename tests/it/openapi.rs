@@ -80,6 +80,8 @@ async fn assistants_can_make_functions_of_it() {
     assert_eq!(
         left_out,
         [
+            "admit_person",
+            "begin_oidc",
             "close_session",
             "confluence_changed",
             "create_key",
@@ -93,6 +95,8 @@ async fn assistants_can_make_functions_of_it() {
             "open_session",
             "replace_key",
             "revoke_key",
+            "sign_in_by_oidc",
+            "sign_out_of_oidc",
             "test_notice",
             "watch_events",
             "watch_index_events"

@@ -322,7 +322,8 @@ async fn people_sign_in_to_the_page_with_their_own_key() {
             .request(method, format!("{}{path}", service.base));
         answer(asked.header("cookie", &cookie).json(&json!({}))).await
     };
-    let stands = json!({"required": true, "signed_in": true, "role": "reader", "name": "Rae"});
+    let stands =
+        json!({"required": true, "signed_in": true, "role": "reader", "name": "Rae", "oidc": null});
     assert_eq!(ask(&service, Method::GET, "/api/session").await.1, stands);
     assert_eq!(ask(&service, Method::GET, "/api/indexes").await.0, 200);
     assert_eq!(ask(&service, Method::POST, "/api/indexes").await.0, 403);
@@ -336,7 +337,8 @@ async fn people_sign_in_to_the_page_with_their_own_key() {
             .0,
         204
     );
-    let out = json!({"required": true, "signed_in": false, "role": null, "name": null});
+    let out =
+        json!({"required": true, "signed_in": false, "role": null, "name": null, "oidc": null});
     assert_eq!(ask(&service, Method::GET, "/api/session").await.1, out);
     let refused = ask(&service, Method::GET, "/api/indexes").await;
     assert_problem(&refused, 401, "unauthorized");

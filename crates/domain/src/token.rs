@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Email;
 use crate::{IndexId, Timestamp, TokenId};
 
 /// What a token lets its bearer do.
@@ -76,8 +77,13 @@ pub struct Token {
     pub created_by: Option<String>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it ends by itself; null when it does not.
+    /// When it ends by itself; null when it does not. Of somebody who signs in at an issuer: since when they are kept out.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whom an OpenID Connect issuer names, as the issuer's address, a bar and its `sub`; null of a token with a secret.
+    pub subject: Option<String>,
+    /// Their address, where the issuer vouches for it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub email: Option<Email>,
 }
 
 impl Token {
@@ -116,6 +122,27 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Somebody whom an OpenID Connect issuer names, as it does now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    /// As [`Token::subject`].
+    pub subject: String,
+    /// A name for people.
+    pub name: String,
+    /// The address that the issuer vouches for.
+    pub email: Option<Email>,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Person {
+    /// The identity that this issuer gives somebody.
+    #[must_use]
+    pub fn subject_of(issuer: &str, sub: &str) -> String {
+        format!("{}|{sub}", issuer.trim_end_matches('/'))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +177,8 @@ mod tests {
             created_by: None,
             last_used_at: None,
             expires_at: None,
+            subject: None,
+            email: None,
         };
         assert_eq!(token.ends_when_replaced(now, day), now + day);
         token.expires_at = Some(now + TimeDelta::hours(1));

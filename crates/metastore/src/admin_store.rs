@@ -20,7 +20,7 @@ use domain::ports::store::{
 };
 use domain::questions::{Asked, Question};
 use domain::run::Run;
-use domain::token::{NewToken, Token};
+use domain::token::{NewToken, Person, Token};
 use domain::{AccountId, IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
@@ -241,7 +241,23 @@ impl AdminStore for Metastore {
     }
 
     async fn revoke_token(&self, token: TokenId) -> StoreResult<()> {
-        self.write(move |c| tokens::revoke(c, token)).await
+        let now = self.now();
+        self.write(move |c| tokens::revoke(c, token, now)).await
+    }
+
+    async fn admit_person(&self, token: TokenId) -> StoreResult<Token> {
+        self.write(move |c| tokens::admit(c, token)).await
+    }
+
+    async fn person(&self, subject: &str) -> StoreResult<Option<Token>> {
+        let subject = subject.to_owned();
+        self.read(move |c| tokens::by_subject(c, &subject)).await
+    }
+
+    async fn keep_person(&self, person: &Person) -> StoreResult<Token> {
+        let (person, now) = (person.clone(), self.now());
+        self.write(move |c| tokens::keep_person(c, &person, now))
+            .await
     }
 
     async fn replace_token(

@@ -329,6 +329,8 @@ table! {
         last_used_at -> Nullable<Timestamp>,
         expires_at -> Nullable<Timestamp>,
         speaks_for_others -> Bool,
+        subject -> Nullable<Text>,
+        email -> Nullable<Text>,
     }
 }
 

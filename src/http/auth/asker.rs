@@ -1,5 +1,6 @@
 //! For whom somebody asks. An answer of an index that is `per_user` holds only what that person may read, so the word of the request is
-//! taken only where its credentials may speak for others; an access token speaks for the person that it names.
+//! taken only where its credentials may speak for others; an access token speaks for the person that it names, and whoever signed in at an
+//! issuer for themselves.
 
 use std::future::{Ready, ready};
 
@@ -47,8 +48,9 @@ pub(super) fn asker(principal: &Principal, request: &HttpRequest) -> ApiResult<N
         return Err(ApiError::new("bad_request", why));
     }
     let text = value.map(|value| value.to_str().unwrap_or_default().trim());
-    if let Principal::Reader { email, .. } = principal {
-        let own = email.clone().map_or(Asker::Unnamed, Asker::Person);
+    let own = principal.email().cloned();
+    let own = own.map_or(Asker::Unnamed, Asker::Person);
+    if let Principal::Reader { .. } = principal {
         return Ok(match text {
             None => Named::Asker(own),
             // It may say what is known anyway.
@@ -59,7 +61,13 @@ pub(super) fn asker(principal: &Principal, request: &HttpRequest) -> ApiResult<N
         });
     }
     Ok(match text {
-        None | Some("") => Named::Asker(Asker::Unnamed),
+        None | Some("") => Named::Asker(own),
+        Some(text)
+            if own != Asker::Unnamed
+                && Email::parse(text).map(Asker::Person) == Some(own.clone()) =>
+        {
+            Named::Asker(own)
+        }
         Some(_) if !principal.speaks_for_others() => {
             Named::Ignored("these credentials may not speak for others")
         }
@@ -101,6 +109,7 @@ mod tests {
             role,
             indexes: [].into(),
             speaks_for_others,
+            email: None,
         })
     }
 
@@ -144,6 +153,30 @@ mod tests {
             let forged = named(&principal, &["ann@example.org"]).unwrap();
             assert!(matches!(forged, Named::Ignored(_)), "{principal:?}");
         }
+    }
+
+    #[test]
+    fn whoever_signed_in_at_an_issuer_asks_for_themselves() {
+        let ann = |role| match bearer(role, false) {
+            Principal::Bearer(bearer) => Principal::Bearer(Bearer {
+                email: Email::parse("ann@example.org"),
+                ..bearer
+            }),
+            other => other,
+        };
+        let person = |text: &str| Named::Asker(Asker::Person(Email::parse(text).unwrap()));
+        for role in [Role::Reader, Role::Editor, Role::Administrator] {
+            let own = person("ann@example.org");
+            assert_eq!(named(&ann(role), &[]).unwrap(), own);
+            assert_eq!(named(&ann(role), &["Ann@example.org"]).unwrap(), own);
+        }
+        let bob = ["bob@example.org"];
+        assert!(matches!(
+            named(&ann(Role::Editor), &bob).unwrap(),
+            Named::Ignored(_)
+        ));
+        let as_bob = named(&ann(Role::Administrator), &bob).unwrap();
+        assert_eq!(as_bob, person("bob@example.org"));
     }
 
     #[test]

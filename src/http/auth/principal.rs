@@ -40,6 +40,8 @@ pub struct Bearer {
     pub indexes: Arc<[IndexId]>,
     /// Whether its word is taken for whom it asks.
     pub speaks_for_others: bool,
+    /// The address that an issuer vouches for, of somebody who signed in there.
+    pub email: Option<Email>,
 }
 
 impl Bearer {
@@ -52,6 +54,7 @@ impl Bearer {
             role: token.role,
             indexes: token.indexes.as_slice().into(),
             speaks_for_others: token.speaks_for_others,
+            email: token.email.clone(),
         }
     }
 }
@@ -81,6 +84,16 @@ impl Principal {
     #[must_use]
     pub const fn is_admin(&self) -> bool {
         matches!(self.role(), Role::Administrator)
+    }
+
+    /// The address by which it is itself a person.
+    #[must_use]
+    pub const fn email(&self) -> Option<&Email> {
+        match self {
+            Self::Admin => None,
+            Self::Reader { email, .. } => email.as_ref(),
+            Self::Bearer(bearer) => bearer.email.as_ref(),
+        }
     }
 
     /// The token that it bears.
@@ -215,6 +228,7 @@ mod tests {
             role,
             indexes: indexes.into(),
             speaks_for_others: false,
+            email: None,
         })
     }
 

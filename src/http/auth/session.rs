@@ -1,4 +1,5 @@
-//! The web page's session: it trades the administrator's key, or a key with a role, for a cookie that scripts cannot read.
+//! The web page's session: it trades the administrator's key, a key with a role, or the word of an issuer (`oidc`) for a cookie that
+//! scripts cannot read.
 //!
 //! Sessions are rows, so that a restart signs nobody out. What is kept of one is a hash of its cookie and of the key that it was
 //! traded for: it opens nothing, and another key knows none of them.
@@ -20,7 +21,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::lease::Lease;
-use super::{TOKEN_PREFIX, token_hash};
+use super::oidc::OidcView;
+use super::{Authenticator, TOKEN_PREFIX, token_hash};
 use crate::http::fields::{Body, Check, Field, Unknown};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
@@ -157,6 +159,16 @@ impl Sessions {
         store.end_page_sessions(&[hash]).await
     }
 
+    /// Ends every session of a token.
+    pub(super) async fn end_of(&self, token: TokenId, store: &dyn AdminStore) -> StoreResult<()> {
+        let over: Vec<String> = self
+            .open()
+            .extract_if(|_, session| session.token == Some(token))
+            .map(|(hash, _)| hash)
+            .collect();
+        store.end_page_sessions(&over).await
+    }
+
     fn hash_of(&self, request: &HttpRequest) -> Option<String> {
         Some(self.hash(request.cookie(COOKIE)?.value()))
     }
@@ -196,22 +208,36 @@ pub struct SessionView {
     signed_in: bool,
     /// What it may do; null when it is not let in.
     role: Option<Role>,
-    /// The name of the key; null of the first one, and when it is not let in.
+    /// The name of the key, or of who signed in at the issuer; null of the first key, and when it is not let in.
     name: Option<String>,
+    /// How one signs in at an OpenID Connect issuer; null where that is not in use.
+    oidc: Option<OidcView>,
 }
 
 impl SessionView {
     /// Of a browser that is let in: by a token, or by the first key, or because nobody is asked.
-    fn of(required: bool, token: Option<Token>) -> Self {
+    fn of(auth: &Authenticator, token: Option<Token>) -> Self {
         Self {
-            required,
+            required: auth.is_on(),
             signed_in: true,
             role: Some(
                 token
                     .as_ref()
                     .map_or(Role::Administrator, |token| token.role),
             ),
+            oidc: auth.oidc.as_ref().map(|oidc| oidc.view(token.as_ref())),
             name: token.map(|token| token.name),
+        }
+    }
+
+    /// Of a browser that is not.
+    fn outside(auth: &Authenticator) -> Self {
+        Self {
+            required: true,
+            signed_in: false,
+            role: None,
+            name: None,
+            oidc: auth.oidc.as_ref().map(|oidc| oidc.view(None)),
         }
     }
 }
@@ -238,23 +264,21 @@ pub async fn show_session(
 ) -> ApiResult<web::Json<SessionView>> {
     let auth = &state.auth;
     if !auth.is_on() {
-        return Ok(web::Json(SessionView::of(false, None)));
+        return Ok(web::Json(SessionView::of(auth, None)));
     }
     let signed_in = match auth.sessions.of(&request) {
         None => None,
         Some(Known { token: None, .. }) => Some(None),
         Some(Known {
             token: Some(id), ..
-        }) => state.store.token(id).await?.map(Some),
+        }) => {
+            let token = state.store.token(id).await?;
+            token.filter(|token| auth.knows(token)).map(Some)
+        }
     };
     Ok(web::Json(match signed_in {
-        Some(token) => SessionView::of(true, token),
-        None => SessionView {
-            required: true,
-            signed_in: false,
-            role: None,
-            name: None,
-        },
+        Some(token) => SessionView::of(auth, token),
+        None => SessionView::outside(auth),
     }))
 }
 
@@ -273,7 +297,7 @@ pub async fn open_session(
     check.done()?;
     let (key, auth) = (key.unwrap_or_default(), &state.auth);
     if !auth.is_on() {
-        return Ok(HttpResponse::Ok().json(SessionView::of(false, None)));
+        return Ok(HttpResponse::Ok().json(SessionView::of(auth, None)));
     }
     let key = key.trim();
     let token = if super::is(auth.key, key) {
@@ -296,10 +320,22 @@ pub async fn open_session(
         }
     };
     let id = token.as_ref().map(|token| token.id);
-    let secret = auth.sessions.begin(state.store.as_ref(), id).await?;
     Ok(HttpResponse::Ok()
-        .cookie(cookie(&state, secret, LIFETIME))
-        .json(SessionView::of(true, token)))
+        .cookie(opened(&state, id).await?)
+        .json(SessionView::of(auth, token)))
+}
+
+/// Opens a session; answers its cookie.
+pub(super) async fn opened(
+    state: &AppState,
+    token: Option<TokenId>,
+) -> StoreResult<Cookie<'static>> {
+    let secret = state
+        .auth
+        .sessions
+        .begin(state.store.as_ref(), token)
+        .await?;
+    Ok(cookie(state, secret, LIFETIME))
 }
 
 /// Ends the session.

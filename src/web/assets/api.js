@@ -82,6 +82,7 @@ export const revokeToken = (one, token) => call("DELETE", `${indexAt(one)}/token
 export const keys = async () => (await call("GET", "api/keys")).items;
 export const createKey = (fields) => call("POST", "api/keys", fields);
 export const replaceKey = (one) => call("POST", `api/keys/${id(one)}/replace`, {});
+export const admitPerson = (one) => call("POST", `api/keys/${id(one)}/admit`);
 export const revokeKey = (one) => call("DELETE", `api/keys/${id(one)}`);
 export const audit = (values) => call("GET", `api/audit${query(values)}`);
 export const evaluation = async (one) => (await call("GET", `${indexAt(one)}/evaluation`)).evaluation;

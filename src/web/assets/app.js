@@ -18,6 +18,8 @@ const NAME = "Confluence Sync";
 let shown = null;
 let inside = false;
 let retry = null;
+/// Whether who signed out here was let in by the issuer, where they are signed in still.
+let leftIssuer = false;
 
 function stands(state, text) {
   $("#live").dataset.state = state;
@@ -89,8 +91,22 @@ async function enter() {
     leave();
     stands("locked", "Signed out");
     document.title = `Sign in · ${NAME}`;
-    $("#key").focus();
+    offer(session.oidc);
+    (session.oidc ? $("#sign-in-link") : $("#key")).focus();
   }
+}
+
+/// Signing in at the issuer, where that is possible, and back to the view that the address names.
+function offer(oidc) {
+  $("#sign-in-oidc").hidden = !oidc;
+  if (!oidc) return;
+  const link = $("#sign-in-link");
+  link.textContent = `Sign in with ${oidc.name}`;
+  const lead = () => (link.href = `api/session/oidc${location.hash.length > 2 ? `?to=${encodeURIComponent(location.hash.slice(1))}` : ""}`);
+  lead();
+  link.onclick = lead;
+  $("#sign-out-there").hidden = !(leftIssuer && oidc.signs_out);
+  $("#sign-out-name").textContent = oidc.name;
 }
 
 function leave() {
@@ -115,6 +131,7 @@ $("#sign-in-form").addEventListener("submit", async (event) => {
 
 $("#sign-out").addEventListener("click", async () => {
   try {
+    leftIssuer = Boolean((await api.session()).oidc?.used);
     await api.signOut();
   } catch (error) {
     toast(error.message, "bad");

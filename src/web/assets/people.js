@@ -80,6 +80,7 @@ function row(key, look, told) {
   const over = key.expires_at && new Date(key.expires_at) <= Date.now();
   const [word, what] = ROLES[key.role] || [key.role, ""];
   const its = key.indexes.map((id) => live.get(id)?.name || id).join(", ");
+  if (key.subject) return person(key, its || what, look);
   const [revoke, revokeSlot] = action(over ? "Remove" : "Revoke", { class: "small danger", "aria-label": `${over ? "Remove" : "Revoke"} the key of ${key.name}` }, async () => {
     const text = "Whoever uses it is refused within seconds, sessions of this page included.";
     if (!over && !(await sure(`Revoke the key of “${key.name}”?`, text, "Revoke"))) return;
@@ -96,6 +97,28 @@ function row(key, look, told) {
       ...(key.last_used_at ? ["last used ", time(key.last_used_at)] : ["never used"])),
     el("div", {}, over ? badge(["Expired", "bad"]) : "", " ", el("span", { class: "dim" }, key.expires_at ? `expires ${moment(key.expires_at)}` : "does not expire")),
     el("div", { class: "actions" }, !over && replace, revoke, replaceSlot, revokeSlot));
+}
+
+/// Somebody who signs in at the issuer, which says what they may; here they can only be kept out.
+function person(key, what, look) {
+  const out = Boolean(key.expires_at);
+  const [change, slot] = out
+    ? action("Let in again", { class: "small", "aria-label": `Let ${key.name} in again` }, async () => {
+        await api.admitPerson(key.id);
+        await look();
+      })
+    : action("Revoke", { class: "small danger", "aria-label": `Revoke the access of ${key.name}` }, async () => {
+        const text = "Sessions of this page end within seconds, and the issuer's word lets them in no longer, until you do.";
+        if (!(await sure(`Keep “${key.name}” out?`, text, "Revoke"))) return;
+        await api.revokeKey(key.id);
+        await look();
+      });
+  return el("li", {},
+    el("div", {}, el("b", {}, key.name), " ", key.email && key.email !== key.name ? el("span", { class: "dim" }, key.email) : ""),
+    el("div", {}, badge([ROLES[key.role]?.[0] || key.role, "idle"]), " ", el("span", { class: "dim" }, what)),
+    el("div", { class: "dim" }, "first signed in ", time(key.created_at), " · ", ...(key.last_used_at ? ["last seen ", time(key.last_used_at)] : ["not seen since"])),
+    el("div", {}, out ? badge(["Kept out", "bad"]) : "", " ", el("span", { class: "dim" }, out ? `since ${moment(key.expires_at)}` : "signs in at the issuer")),
+    el("div", { class: "actions" }, change, slot));
 }
 
 /// `change_index` as people read it.

@@ -31,7 +31,7 @@ use crate::query::QueryTarget;
 use crate::questions::{Asked, Question};
 use crate::run::{Counts, Requests, Run, RunKind, RunPlan, RunStatus};
 use crate::sections::SectionEdit;
-use crate::token::{NewToken, Token};
+use crate::token::{NewToken, Person, Token};
 use crate::{
     AccountId, AgentId, Disposition, GroupId, IndexId, ObjectId, PageId, RunId, SpaceId, SpaceKey,
     Timestamp, TokenId, WorkerId,
@@ -864,8 +864,16 @@ pub trait AdminStore: SyncStore {
     async fn tokens_of_index(&self, index: IndexId) -> StoreResult<Vec<Token>>;
     /// Takes an index away from an agent's token; one that has no other is revoked.
     async fn revoke_token_of_index(&self, index: IndexId, token: TokenId) -> StoreResult<()>;
-    /// Revokes a token, whatever its role; its sessions of the web page end.
+    /// Revokes a token, whatever its role; its sessions of the web page end. Somebody who signs in at an issuer is kept out from then
+    /// on: the row stays, with its end.
     async fn revoke_token(&self, token: TokenId) -> StoreResult<()>;
+    /// Lets somebody in again who signs in at an issuer and was kept out. [`StoreError::Conflict`] for a token with a secret.
+    async fn admit_person(&self, token: TokenId) -> StoreResult<Token>;
+    /// The row of somebody whom an issuer names, one that is kept out included.
+    async fn person(&self, subject: &str) -> StoreResult<Option<Token>>;
+    /// Keeps somebody whom an issuer names: a new row, or the one that is there with the name, address and role of now. Lets nobody in
+    /// who is kept out.
+    async fn keep_person(&self, person: &Person) -> StoreResult<Token>;
     /// Keeps another token with the rights of this one, which ends after that time: the secret is new (prefix and hash).
     async fn replace_token(
         &self,

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{NaiveDateTime, SubsecRound, TimeDelta};
 use diesel::prelude::*;
-use domain::token::{NewToken, Role, Token};
+use domain::access::Email;
+use domain::token::{NewToken, Person, Role, Token};
 use domain::{IndexId, Timestamp, TokenId};
 
 use super::indexes;
 use crate::convert::{db_time, id, opt_db_time, opt_time, time, word};
 use crate::dialect::{Conn, IDS};
-use crate::error::{Done, not_found};
+use crate::error::{Done, conflict, not_found};
 use crate::schema::{page_sessions, token_indexes, tokens};
 
 #[derive(Queryable, Selectable)]
@@ -25,6 +26,8 @@ struct Row {
     last_used_at: Option<NaiveDateTime>,
     expires_at: Option<NaiveDateTime>,
     speaks_for_others: bool,
+    subject: Option<String>,
+    email: Option<String>,
 }
 
 /// Gives rows their indexes.
@@ -32,10 +35,14 @@ fn compose(conn: &mut Conn, rows: Vec<Row>) -> Done<Vec<Token>> {
     let mut indexes = of_tokens(conn, rows.iter().map(|row| row.id.as_str()))?;
     rows.into_iter()
         .map(|row| {
+            let role = word("tokens.role", &row.role, Role::parse)?;
+            // Whom the issuer calls an editor again has those of before.
+            let own = indexes.remove(&row.id).filter(|_| role.has_own_indexes());
+            let email = |text: String| word("tokens.email", &text, Email::parse);
             Ok(Token {
                 id: id("tokens.id", &row.id)?,
-                role: word("tokens.role", &row.role, Role::parse)?,
-                indexes: indexes.remove(&row.id).unwrap_or_default(),
+                role,
+                indexes: own.unwrap_or_default(),
                 speaks_for_others: row.speaks_for_others,
                 name: row.name,
                 prefix: row.prefix,
@@ -43,6 +50,8 @@ fn compose(conn: &mut Conn, rows: Vec<Row>) -> Done<Vec<Token>> {
                 created_by: row.created_by,
                 last_used_at: opt_time(row.last_used_at),
                 expires_at: opt_time(row.expires_at),
+                subject: row.subject,
+                email: row.email.map(email).transpose()?,
             })
         })
         .collect()
@@ -83,6 +92,8 @@ pub(crate) fn create(conn: &mut Conn, new: &NewToken, now: Timestamp) -> Done<To
         created_by: new.created_by.clone(),
         last_used_at: None,
         expires_at: new.expires_at,
+        subject: None,
+        email: None,
     };
     diesel::insert_into(tokens::table)
         .values((
@@ -159,13 +170,88 @@ pub(crate) fn revoke_agents_without_index(conn: &mut Conn) -> Done<()> {
     Ok(())
 }
 
-pub(crate) fn revoke(conn: &mut Conn, id: TokenId) -> Done<()> {
+pub(crate) fn revoke(conn: &mut Conn, id: TokenId, now: Timestamp) -> Done<()> {
     let id = id.to_string();
-    if diesel::delete(tokens::table.find(&id)).execute(conn)? == 0 {
-        return Err(not_found(format!("key {id}")).into());
+    let subject: Option<Option<String>> = tokens::table
+        .find(&id)
+        .select(tokens::subject)
+        .first(conn)
+        .optional()?;
+    match subject {
+        None => return Err(not_found(format!("key {id}")).into()),
+        Some(None) => {
+            diesel::delete(tokens::table.find(&id)).execute(conn)?;
+        }
+        // Without the row the issuer would send them in again.
+        Some(Some(_)) => {
+            diesel::update(tokens::table.find(&id))
+                .filter(tokens::expires_at.is_null())
+                .set(tokens::expires_at.eq(db_time(now)))
+                .execute(conn)?;
+        }
     }
     diesel::delete(page_sessions::table.filter(page_sessions::token_id.eq(&id))).execute(conn)?;
     Ok(())
+}
+
+pub(crate) fn admit(conn: &mut Conn, id: TokenId) -> Done<Token> {
+    let Some(token) = by_id(conn, id)? else {
+        return Err(not_found(format!("key {id}")).into());
+    };
+    if token.subject.is_none() {
+        let why = "only somebody who signs in at an issuer can be let in again; make a new key";
+        return Err(conflict(why).into());
+    }
+    diesel::update(tokens::table.find(id.to_string()))
+        .set(tokens::expires_at.eq(None::<NaiveDateTime>))
+        .execute(conn)?;
+    Ok(Token {
+        expires_at: None,
+        ..token
+    })
+}
+
+pub(crate) fn by_subject(conn: &mut Conn, subject: &str) -> Done<Option<Token>> {
+    let row = tokens::table
+        .filter(tokens::subject.eq(subject))
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?;
+    Ok(compose(conn, row.into_iter().collect())?.pop())
+}
+
+pub(crate) fn keep_person(conn: &mut Conn, person: &Person, now: Timestamp) -> Done<Token> {
+    let known: Option<String> = tokens::table
+        .filter(tokens::subject.eq(&person.subject))
+        .select(tokens::id)
+        .first(conn)
+        .optional()?;
+    let known = match known {
+        Some(known) => id("tokens.id", &known)?,
+        None => {
+            let new = NewToken {
+                role: person.role,
+                indexes: Vec::new(),
+                speaks_for_others: false,
+                name: person.name.clone(),
+                prefix: String::new(),
+                // No secret has such a hash.
+                secret_hash: format!("none, but signs in as {}", person.subject),
+                created_by: Some("the issuer".to_owned()),
+                expires_at: None,
+            };
+            create(conn, &new, now)?.id
+        }
+    };
+    diesel::update(tokens::table.find(known.to_string()))
+        .set((
+            tokens::role.eq(person.role.as_str()),
+            tokens::name.eq(&person.name),
+            tokens::email.eq(person.email.as_ref().map(Email::as_str)),
+            tokens::subject.eq(&person.subject),
+        ))
+        .execute(conn)?;
+    by_id(conn, known)?.ok_or_else(|| not_found(format!("key {known}")).into())
 }
 
 pub(crate) fn replace(
@@ -179,6 +265,10 @@ pub(crate) fn replace(
     let Some(old) = by_id(conn, id)? else {
         return Err(not_found(format!("key {id}")).into());
     };
+    if old.subject.is_some() {
+        let why = "somebody who signs in at an issuer has no key that could be replaced";
+        return Err(conflict(why).into());
+    }
     let ends = old.ends_when_replaced(now, after);
     diesel::update(tokens::table.find(id.to_string()))
         .set(tokens::expires_at.eq(db_time(ends)))
