@@ -7,7 +7,7 @@ import { open, phone, shot, sound, step } from "./lib.mjs";
 
 const KEY = "the-administrator-key";
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address();
@@ -15,7 +15,7 @@ async function freePort() {
   return port;
 }
 
-async function start(binary, folder, port, key) {
+export async function start(binary, folder, port, key, more = {}) {
   const env = {
     PATH: process.env.PATH,
     CONFLUENCE_BASE_URL: "http://127.0.0.1:9",
@@ -25,6 +25,7 @@ async function start(binary, folder, port, key) {
     API_PORT: String(port),
     API_KEY: key,
     RUST_LOG: "warn",
+    ...more,
   };
   const child = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const log = createWriteStream(`${folder}/log`, { flags: "a" });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The web page in headless Chromium: against the demo, against a service with a key, behind a prefix, and in states that no demo
+# The web page in headless Chromium: against the demo, against a service with a key, one with an issuer, behind a prefix, and in states that no demo
 # comes to. Every state is looked at by axe, and at the width of a phone.
 #
 #   tests/browser/run.sh [BINARY]     BINARY: mcp-confluence, by default the debug build
