@@ -188,7 +188,11 @@ fn under(prefix: &str, mut problem: Problem) -> Vec<u8> {
     serde_json::to_vec(&problem).unwrap_or_default()
 }
 
-/// Middleware: whatever error leaves without being a problem becomes one. MCP speaks its own language and is left alone.
+/// Of an answer that is a page for people, whatever its status says.
+pub(super) struct ForPeople;
+
+/// Middleware: whatever error leaves without being a problem becomes one. MCP speaks its own language and is left alone, and so is what
+/// somebody reads in a browser.
 ///
 /// # Errors
 /// Those of inner services that are no answer yet; ours answer by themselves.
@@ -213,6 +217,7 @@ pub async fn fill(
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     let speaks_for_itself = response.request().path().starts_with("/mcp")
+        || response.response().extensions().contains::<ForPeople>()
         || response
             .headers()
             .get(header::CONTENT_TYPE)

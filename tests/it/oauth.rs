@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::access::{per_user, world};
 use crate::attacks::all_held;
-use crate::issuer::{broken_issuer, issuer, issuer_that, signed, token};
-use crate::support::{Service, answer, assert_problem, site, start, start_program};
+use crate::issuer::{Issuer, broken_issuer, issuer, issuer_that, signed, token};
+use crate::support::{Service, answer, assert_problem, site, start, start_program, until};
 
 #[actix_web::test]
 async fn an_issuer_that_is_away_is_said_so_and_is_not_asked_by_every_request() {
@@ -358,5 +359,99 @@ async fn clients_learn_where_to_get_a_token_only_where_oauth_is_on() {
 
     let service = start(site(0), &[("API_KEY", "administrator-key")]).await;
     assert_problem(&service.get(path).await, 404, "not_found");
+    service.stop().await;
+}
+
+/// A person's access token, over Streamable HTTP: it is answered what that person may read, until it is over; the next one goes on in the
+/// same session.
+#[actix_web::test]
+async fn a_session_answers_the_person_of_the_token_until_that_is_over() {
+    let world = world();
+    let issuer = issuer();
+    let settings = [
+        ("OAUTH_ISSUER", issuer.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+        ("API_KEY", "administrator-key"),
+    ];
+    let service = start(world.site.clone(), &settings).await;
+    per_user(&service, "per_user").await;
+    let post = async |token: &str, session: Option<&str>, message: Value| {
+        let request = service
+            .http
+            .post(format!("{}/mcp?agent_id=a", service.base))
+            .bearer_auth(token)
+            .header("Accept", "application/json, text/event-stream")
+            .json(&message);
+        let request = match session {
+            Some(session) => request
+                .header("Mcp-Session-Id", session)
+                .header("MCP-Protocol-Version", "2025-06-18"),
+            None => request,
+        };
+        let response = request.send().await.unwrap();
+        let session = response.headers().get("mcp-session-id").cloned();
+        let session = session.map(|session| session.to_str().unwrap().to_owned());
+        (
+            response.status().as_u16(),
+            session,
+            response.text().await.unwrap(),
+        )
+    };
+    let of = |email: &str, left: i64| {
+        token(&issuer, |claims| {
+            claims["email"] = json!(email);
+            claims["exp"] = json!(chrono::Utc::now().timestamp() + left);
+        })
+    };
+    let client = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": client});
+    // Good for eight seconds more, by the leeway for clocks that differ.
+    let brief = of("ann@example.org", -2);
+    let (status, session, _) = post(&brief, None, hello).await;
+    assert_eq!(status, 200);
+    let session = session.unwrap();
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "recent_changes", "arguments": {}}});
+    let (status, _, text) = post(&brief, Some(&session), call.clone()).await;
+    assert_eq!(
+        (status, world.titles_in(&text)),
+        (200, world.readable("a:ann"))
+    );
+    until("the token is over", async || {
+        let (status, ..) = post(&brief, Some(&session), call.clone()).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (status == 401).then_some(())
+    })
+    .await;
+    let foreign = token(&issuer, |claims| claims["aud"] = json!("another"));
+    assert_eq!(post(&foreign, Some(&session), call.clone()).await.0, 401);
+    let (status, _, text) = post(&of("bob@example.org", 300), Some(&session), call.clone()).await;
+    assert_eq!(
+        (status, world.titles_in(&text)),
+        (200, world.readable("a:bob"))
+    );
+    let unverified = token(&issuer, |claims| {
+        claims["email"] = json!("ann@example.org");
+        claims["email_verified"] = json!(false);
+    });
+    let (_, _, text) = post(&unverified, Some(&session), call).await;
+    assert!(world.titles_in(&text).is_empty(), "{text}");
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn a_new_key_of_the_issuer_is_looked_for() {
+    let rotating = Issuer::of_people();
+    let settings = [
+        ("OAUTH_ISSUER", rotating.base.as_str()),
+        ("OAUTH_AUDIENCE", "confluence-sync"),
+    ];
+    let service = start(site(0), &settings).await;
+    rotating.rotate();
+    let next = signed(&rotating.base, |header, _| header.kid = Some("next".into()));
+    assert_eq!(ask(&service, &next).await.0, 200);
+    // Nobody makes us ask the issuer again and again by naming keys.
+    let old = token(&rotating.base, |_| {});
+    assert_eq!(ask(&service, &old).await.0, 401);
     service.stop().await;
 }

@@ -302,7 +302,7 @@ async fn the_issuer_says_at_each_sign_in_what_somebody_may() {
     assert_eq!(seen(&first).await, "mine");
     second.signs_in(&issuer, ann("staff")).await;
     assert_eq!(first.gets("/api/indexes").await.0, 401);
-    assert_eq!(seen(&second).await, "mine ops");
+    assert_eq!(seen(&second).await, "ops mine");
     assert_eq!(
         second
             .asks(Method::PATCH, &path, json!({"name": "x"}))

@@ -9,12 +9,16 @@ mod attempt;
 mod claims;
 mod page;
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::audit::{EntryOutcome, NewEntry};
 use domain::ports::store::StoreError;
 use domain::token::{Person, Token};
+use governor::Quota;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,9 +30,10 @@ use self::claims::Claims;
 use self::page::Refusal;
 use super::issuer::{Endpoint, Issuer, Kind, Metadata, Refused};
 use super::session;
-use crate::http::limit::client;
+use crate::http::limit::{Budgets, client, network};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
+use crate::mcp::caller::Owner;
 use crate::settings::OidcSettings;
 use crate::state::AppState;
 
@@ -40,6 +45,9 @@ const CALLBACK: &str = "/api/session/oidc/callback";
 const LOGOUT: &str = "/api/session/oidc/logout";
 /// Sign-ins that one browser may have under way; the oldest goes first.
 const MAX_UNDER_WAY: usize = 5;
+/// Codes a minute from one client that the issuer is asked about: it is to hear of no stranger's guesses without a bound. Many may come
+/// from one address in the morning.
+const CODES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 /// Bytes read of an answer to a code.
 const BOUNDS: Bounds = Bounds {
     answer: 256 * 1024,
@@ -65,6 +73,7 @@ pub(super) struct SignIn {
     issuer: Issuer,
     settings: OidcSettings,
     attempts: Attempts,
+    codes: Budgets<IpAddr>,
     base_url: String,
 }
 
@@ -160,6 +169,7 @@ impl SignIn {
             issuer: Issuer::new(&settings.issuer, "OIDC_ISSUER", client),
             settings: settings.clone(),
             attempts: Attempts::default(),
+            codes: Budgets::new(Quota::per_minute(CODES_PER_MINUTE)),
             base_url: base_url.to_owned(),
         }
     }
@@ -466,7 +476,7 @@ pub async fn sign_in_by_oidc(
         return Ok(refusal.page(&state, name));
     };
     let mut answer = match let_in(oidc, &state, &request, &attempt, &back).await {
-        Ok((_, session)) => {
+        Ok(session) => {
             let mut home = Url::parse(&format!("{}/", state.base_url))
                 .map_err(|error| ApiError::new("internal", error.to_string()))?;
             home.set_fragment(
@@ -507,20 +517,28 @@ impl From<StoreError> for Stopped {
     }
 }
 
-/// Who came back, with the cookie of their session.
+/// Lets in who came back; answers the cookie of their session.
 async fn let_in(
     oidc: &SignIn,
     state: &AppState,
     request: &HttpRequest,
     attempt: &Attempt,
     back: &Return,
-) -> Result<(Token, Cookie<'static>), Stopped> {
+) -> Result<Cookie<'static>, Stopped> {
     let refused = |refusal| Err(Stopped::Refused(refusal));
+    let client = client(request, &state.auth.trusted_proxies);
+    let may_ask = |client| oidc.codes.take(&network(client));
+    if !client.is_none_or(may_ask) {
+        return refused(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many sign-ins came from this address within a minute.",
+            "Try again in a minute.",
+        ));
+    }
     let claims = match oidc.claims(attempt, back).await {
         Ok(claims) => claims,
         Err(failed) => {
             if matches!(failed, Failed::Forged(_)) {
-                let client = client(request, &state.auth.trusted_proxies);
                 state.auth.failures.count(client, None);
             }
             return refused(failed.refusal());
@@ -540,7 +558,10 @@ async fn let_in(
             subject: person.map(|person| person.id.to_string()),
             detail: Some(json!({"subject": subject, "role": person.map(|person| person.role)})),
         };
-        if let Err(error) = state.store.note(&entry).await {
+        // Whoever is refused again and again fills no disk.
+        let is_kept =
+            outcome == EntryOutcome::Done || state.auth.refusals.take(&Owner::new(&subject));
+        if is_kept && let Err(error) = state.store.note(&entry).await {
             tracing::error!(%error, actor = entry.actor, "a sign-in could not be kept in the audit");
         }
     };
@@ -578,8 +599,7 @@ async fn let_in(
         address = state.auth.address(request),
         "somebody signed in at the issuer"
     );
-    let cookie = session::opened(state, Some(token.id)).await?;
-    Ok((token, cookie))
+    Ok(session::opened(state, Some(token.id)).await?)
 }
 
 /// The row of somebody, brought up to date. What they have open with other rights ends.

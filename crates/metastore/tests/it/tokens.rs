@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use domain::access::Email;
 use domain::ports::store::{AdminStore, PageSession, StoreError};
-use domain::token::{NewToken, Role};
+use domain::token::{NewToken, Person, Role};
 use domain::{IndexId, TokenId};
 
 use crate::bed::Bed;
@@ -219,4 +220,63 @@ async fn the_page_sessions_of_a_revoked_key_are_gone() {
         store.revoke_token(key.id).await,
         Err(StoreError::NotFound { .. })
     ));
+}
+
+#[tokio::test]
+async fn whom_an_issuer_names_is_one_row_and_stays_out_when_revoked() {
+    let bed = Bed::new();
+    let store = &bed.store;
+    let person = |name: &str, role| Person {
+        subject: Person::subject_of("https://idp.example/", "7"),
+        name: name.to_owned(),
+        email: Email::parse("ann@example.org"),
+        role,
+    };
+    let ann = store
+        .keep_person(&person("Ann", Role::Editor))
+        .await
+        .unwrap();
+    assert_eq!(ann.subject.as_deref(), Some("https://idp.example|7"));
+    let made = bed.index_for("a", Some(ann.id)).await.id;
+    let now_reader = person("Ann B", Role::Reader);
+    let ann = store.keep_person(&now_reader).await.unwrap();
+    assert_eq!((ann.name.as_str(), ann.role), ("Ann B", Role::Reader));
+    assert!(ann.indexes.is_empty(), "who sees all has none of their own");
+    let ann = store
+        .keep_person(&person("Ann", Role::Editor))
+        .await
+        .unwrap();
+    assert_eq!(ann.indexes, [made]);
+    assert_eq!(store.tokens().await.unwrap(), [ann.clone()]);
+    let replaced = store.replace_token(ann.id, ("", "x"), "Ann", TimeDelta::days(1));
+    assert!(matches!(replaced.await, Err(StoreError::Conflict { .. })));
+
+    let session = PageSession {
+        hash: "h".to_owned(),
+        until: bed.now() + TimeDelta::hours(1),
+        token: Some(ann.id),
+    };
+    store.keep_page_session(&session).await.unwrap();
+    for _ in 0..2 {
+        store.revoke_token(ann.id).await.unwrap();
+        assert_eq!(store.token(ann.id).await.unwrap(), None);
+        assert!(store.living_tokens(&[ann.id]).await.unwrap().is_empty());
+        assert!(store.page_sessions().await.unwrap().is_empty());
+        let promoted = person("Ann", Role::Administrator);
+        let again = store.keep_person(&promoted).await.unwrap();
+        assert!(again.expires_at.is_some());
+    }
+    let known = store.person("https://idp.example|7").await.unwrap();
+    assert_eq!(known.map(|known| known.id), Some(ann.id));
+    let admitted = store.admit_person(ann.id).await.unwrap();
+    assert_eq!((admitted.id, admitted.expires_at), (ann.id, None));
+    assert!(store.token(ann.id).await.unwrap().is_some());
+    assert_eq!(store.person("https://idp.example|8").await.unwrap(), None);
+
+    let rae = new(Role::Reader, &[], "Rae", "hash");
+    let key = store.create_token(&rae).await.unwrap();
+    let refused = store.admit_person(key.id).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })));
+    let unknown = store.admit_person(TokenId::generate()).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound { .. })));
 }

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 
+use crate::http::problem::ForPeople;
 use crate::state::AppState;
 use crate::web;
 
@@ -56,10 +57,12 @@ impl Refusal {
 </html>
 "##
         );
-        HttpResponse::build(self.status)
+        let mut answer = HttpResponse::build(self.status)
             .insert_header((header::CONTENT_SECURITY_POLICY, web::POLICY))
             .content_type("text/html; charset=utf-8")
-            .body(page)
+            .body(page);
+        answer.extensions_mut().insert(ForPeople);
+        answer
     }
 }
 
