@@ -88,7 +88,7 @@ export async function oidc(binary, scratch) {
     await other.page.getByRole("link", { name: /^Sign in with/ }).click();
     await other.page.getByRole("link", { name: "Rae Reader", exact: true }).click();
     await other.page.getByText("is kept out of this service").waitFor();
-    await page.getByRole("button", { name: /^Let Rae .* in again/ }).click();
+    await page.getByRole("button", { name: /^Let in again: Rae/ }).click();
     await page.getByText("Kept out").waitFor({ state: "detached" });
     await other.page.getByRole("link", { name: /^Try again/ }).click();
     await other.page.getByRole("link", { name: "Rae Reader", exact: true }).click();

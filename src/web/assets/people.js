@@ -103,7 +103,7 @@ function row(key, look, told) {
 function person(key, what, look) {
   const out = Boolean(key.expires_at);
   const [change, slot] = out
-    ? action("Let in again", { class: "small", "aria-label": `Let ${key.name} in again` }, async () => {
+    ? action("Let in again", { class: "small", "aria-label": `Let in again: ${key.name}` }, async () => {
         await api.admitPerson(key.id);
         await look();
       })
