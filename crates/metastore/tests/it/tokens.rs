@@ -247,7 +247,7 @@ async fn whom_an_issuer_names_is_one_row_and_stays_out_when_revoked() {
         .await
         .unwrap();
     assert_eq!(ann.indexes, [made]);
-    assert_eq!(store.tokens().await.unwrap(), [ann.clone()]);
+    assert_eq!(store.tokens().await.unwrap(), std::slice::from_ref(&ann));
     let replaced = store.replace_token(ann.id, ("", "x"), "Ann", TimeDelta::days(1));
     assert!(matches!(replaced.await, Err(StoreError::Conflict { .. })));
 
