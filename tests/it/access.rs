@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use simulators::confluence::{Account, ConfluenceSim, ContentId, Principal, Site};
 use simulators::{Fault, LoggedRequest};
 
+use crate::mcp_support::Client;
 use crate::support::{
     Service, answer, assert_problem, fields, id, start, start_over, start_program,
 };
@@ -319,6 +320,44 @@ async fn each_person_is_shown_what_confluence_would_show() {
     };
     let session = forged.session().await;
     assert_sees(&world, &index, &session, &forged, &nothing).await;
+}
+
+/// The older transport: whoever opened the stream, each message is for the person whom its own request names.
+#[actix_web::test]
+async fn who_shares_a_stream_of_others_gets_no_answer_of_theirs() {
+    let world = world();
+    let service = start(world.site.clone(), &[("API_KEY", KEY)]).await;
+    let index = per_user(&service, "per_user").await;
+    let token = token(&service, &index, true).await;
+    let named = |email: &str| {
+        let mut headers = reqwest::header::HeaderMap::new();
+        if !email.is_empty() {
+            headers.insert("X-User-Email", email.parse().unwrap());
+        }
+        let client = reqwest::Client::builder().default_headers(headers);
+        client.build().unwrap()
+    };
+    let mut stream = Client::open(&service.base, "", &token).await;
+    stream.initialize().await;
+    let people = [
+        ("ann@example.org", "a:ann"),
+        ("bob@example.org", "a:bob"),
+        ("", "nobody"),
+    ];
+    for (turn, (email, account)) in people.iter().cycle().take(6).enumerate() {
+        stream.http = named(email);
+        let question =
+            json!({"name": "search_confluence", "arguments": {"query": "zebra", "limit": 30}});
+        let told = stream
+            .ask(turn as u64 + 1, "tools/call", question)
+            .await
+            .to_string();
+        let may = match *account {
+            "nobody" => BTreeSet::new(),
+            account => world.readable(account),
+        };
+        assert_eq!(world.titles_in(&told), may, "{email}: {told}");
+    }
 }
 
 #[actix_web::test]
