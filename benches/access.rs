@@ -30,7 +30,7 @@ const GROUPS: usize = 50;
 /// Pages of a subtree, its top included.
 const SUBTREE: usize = 20;
 /// The administrator's.
-const KEY: &str = "key";
+const KEY: &str = "administrator-key";
 /// Words that pages are made of.
 const WORDS: usize = 3_000;
 /// Questions that are timed, and those for which Confluence is asked as well.
