@@ -11,18 +11,18 @@
 //! that needs neither labels nor restrictions, with `SYNC_SKIP_UNNEEDED_FACTS`. `--everything`: all that the documentation
 //! tells, in one table; takes a quarter of an hour. `MALLOC_ARENA_MAX` is handed on to the program.
 
-use std::process::{Child, Command, Stdio};
+mod service;
+
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use serde_json::{Value, json};
+use service::{BOUND, Program, post, seconds, until_over};
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::llamacloud::LlamaCloudSim;
 
 /// Spaces that the pages are spread over.
 const SPACES: usize = 20;
-/// No sync takes longer.
-const BOUND: Duration = Duration::from_secs(1800);
 
 /// One row of the table.
 #[derive(Clone)]
@@ -162,98 +162,6 @@ fn site(pages: usize, kilobytes: usize) -> Site {
     site
 }
 
-/// The program; ended when dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Program {
-    /// Megabytes: `VmRSS` now, `VmHWM` at its highest.
-    fn megabytes(&self, line: &str) -> f64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
-        let kilobytes = status.lines().find_map(|text| {
-            text.strip_prefix(line)?
-                .trim_start_matches(':')
-                .split_whitespace()
-                .next()?
-                .parse::<f64>()
-                .ok()
-        });
-        kilobytes.unwrap_or(f64::NAN) / 1024.0
-    }
-
-    /// Seconds of processor time, all threads.
-    fn cpu_seconds(&self) -> f64 {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |place: usize| {
-            fields
-                .get(place)
-                .and_then(|n| n.parse::<f64>().ok())
-                .unwrap_or(f64::NAN)
-        };
-        (ticks(11) + ticks(12)) / 100.0
-    }
-}
-
-async fn get(http: &Client, url: &str) -> Option<Value> {
-    http.get(url)
-        .send()
-        .await
-        .ok()?
-        .error_for_status()
-        .ok()?
-        .json()
-        .await
-        .ok()
-}
-
-async fn post(http: &Client, url: &str, body: &Value) -> Value {
-    let answer = http
-        .post(url)
-        .json(body)
-        .send()
-        .await
-        .expect("the service answers");
-    let status = answer.status();
-    let body: Value = answer.json().await.expect("JSON");
-    assert!(status.is_success(), "{status} {body}");
-    body
-}
-
-async fn until_over(http: &Client, base: &str, run: &Value) -> Value {
-    let url = format!("{base}/api/runs/{}", run["id"].as_str().expect("an id"));
-    let began = Instant::now();
-    loop {
-        let run = get(http, &url).await.expect("the run");
-        if !run["finished_at"].is_null() {
-            assert_eq!(run["status"], "succeeded", "{run}");
-            return run;
-        }
-        assert!(began.elapsed() < BOUND, "{run}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn seconds(run: &Value) -> f64 {
-    let moment = |name: &str| {
-        chrono::DateTime::parse_from_rfc3339(run[name].as_str().expect("a time")).expect("RFC 3339")
-    };
-    (moment("finished_at") - moment("started_at")).as_seconds_f64()
-}
-
 async fn measure(options: &Options) -> String {
     let pages = options.pages;
     let http = Client::builder().no_proxy().build().expect("a client");
@@ -267,29 +175,14 @@ async fn measure(options: &Options) -> String {
     let store = LlamaCloudSim::builder().start().await.expect("a port");
     store.switches(|switches| switches.latency = options.store);
     let folder = tempfile::tempdir().expect("a folder");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("a port")
-        .port();
-    let base = format!("http://127.0.0.1:{port}");
-
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-confluence"));
+    let (mut command, base) = service::command(folder.path(), &sim);
     command
-        .env_clear()
-        .current_dir(folder.path())
-        .env("CONFLUENCE_BASE_URL", sim.base_url())
-        .env("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL)
-        .env("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN)
-        .env("API_PORT", port.to_string())
         .env(
             "CONFLUENCE_MAX_REQUESTS_PER_SECOND",
             options.quota.to_string(),
         )
-        .env("DEFAULT_SYNC_INTERVAL_MINUTES", "600")
-        .env("RUST_LOG", "warn")
         // How much freed memory glibc keeps; the image sets it.
-        .envs(std::env::var("MALLOC_ARENA_MAX").map(|most| ("MALLOC_ARENA_MAX", most)))
-        .stderr(Stdio::inherit());
+        .envs(std::env::var("MALLOC_ARENA_MAX").map(|most| ("MALLOC_ARENA_MAX", most)));
     if options.llamacloud {
         command
             .env("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY)
@@ -299,11 +192,7 @@ async fn measure(options: &Options) -> String {
         command.env("SYNC_SKIP_UNNEEDED_FACTS", "true");
     }
     let began = Instant::now();
-    let program = Program(command.spawn().expect("the program starts"));
-    while get(&http, &format!("{base}/health/ready")).await.is_none() {
-        assert!(began.elapsed() < Duration::from_secs(30), "not ready");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let program = Program::start(command, &http, &base).await;
     let ready = began.elapsed();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let idle = program.megabytes("VmRSS");

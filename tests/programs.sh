@@ -46,10 +46,20 @@ start_demo() {
   url=$(sed -n '/.* serves at /{s///p;q}' "$2")
 }
 
-# start_simulators SERVE LOG: the simulated Confluence and LlamaCloud; leaves the settings of their accounts in the log.
+# start_simulators SERVE LOG [OPTION…]: the simulated Confluence and LlamaCloud; leaves the settings of their accounts in the log.
 start_simulators() {
-  start "$2" "$1"
+  start "$2" "$1" "${@:3}"
   until_written "$pid" "$2" LLAMA_CLOUD_API_KEY=
+}
+
+# start_service BINARY ACCOUNTS LOG KEY: the service over the simulators whose settings stand in ACCOUNTS, with nothing else of this
+# environment; leaves its process in `pid` and its address in `url`.
+start_service() {
+  local settings=() pair port
+  port=$(free_port)
+  while read -r pair _; do settings+=("$pair"); done < <(grep -E '^(CONFLUENCE_(BASE_URL|EMAIL|API_TOKEN)|LLAMA_CLOUD_[A-Z_]+)=' "$2")
+  start "$3" env -i -C "$scratch" "${settings[@]}" API_KEY="$4" API_PORT="$port" DATABASE_URL="sqlite:///$scratch/$port.db" RUST_LOG=warn "$1" serve
+  url=http://127.0.0.1:$port
 }
 
 # python_with FOLDER REQUIREMENTS: a Python environment with the pinned package of the file, made where it is not there.

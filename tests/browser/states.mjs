@@ -113,7 +113,7 @@ async function checks(base) {
 
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, asks, checks, questions, evaluations, missed, runsOf, pagesOf, hostile, tokensOf, people, picker, refusals];
+  const all = [hundred, underWay, trouble, asks, checks, questions, evaluations, missed, runsOf, pagesOf, hostile, tokensOf, people, addresses, access, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };
@@ -371,6 +371,7 @@ async function people(base) {
   const entry = (values) => ({ id: Math.random(), at: at(-3), actor: "Ann, editor (by a key)", token_id: null, address: "192.0.2.7", action: "change_index", outcome: "done", index_id: ID, subject: null, detail: { name: LONG }, ...values });
   const made = () => ({ answers: {
     "GET keys": list([key("administrator"), key("editor", { indexes: [ID], name: LONG }), key("reader", { expires_at: at(-5), last_used_at: null }), key("agent", { indexes: [ID, "gone"] })]),
+    "GET people": { json: { mapped: {}, shown: 0, ambiguous: {}, unknown: [] } },
     "GET audit": ({ query }) => (query.get("cursor") ? list([entry({ action: "create_key", index_id: null, subject: "k1", detail: null })]) : list([entry(), entry({ outcome: "refused", action: "delete_index", actor: LONG })], "next")),
     "POST keys": problem(422, "invalid_field", "A field is wrong.", [{ field: "name", message: "must have 1 to 100 characters" }]),
   } });
@@ -388,6 +389,124 @@ async function people(base) {
     assert.equal(await one.getByRole("button", { name: "Sync now" }).count(), 0);
   });
   step("keys, who did what, and what a reader sees");
+}
+
+/// Whose addresses are: all that is set is sent, as it stands by then and not as it stood when the page was opened.
+async function addresses(base) {
+  const mapped = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`person${n}@example.org`, `712020:${n}`]));
+  mapped["ann@example.org"] = "557058:ann";
+  const known = (values = {}) => ({
+    mapped, shown: 3120, ambiguous: { "twin@example.org": ["712020:dan", `712020:${LONG}`] },
+    unknown: [{ email: `${LONG}@example.org`.toLowerCase(), times: 3, last_asked_at: at(-4) }, { email: "eve@example.org", times: 1, last_asked_at: at(-40) }], ...values,
+  });
+  const later = { ...mapped, "late@example.org": "712020:late" };
+  let looks = 0;
+  const made = () => ({ answers: {
+    "GET keys": list([]),
+    "GET audit": list([]),
+    "GET people": () => ({ json: (looks += 1) === 1 ? known() : known({ mapped: later }) }),
+    "PUT people": ({ body }) => ("ann" in body.mapped
+      ? problem(422, "invalid_field", "A field is wrong.", [{ field: "mapped", message: "each name must be an address of e-mail" }])
+      : { json: known({ mapped: body.mapped }) }),
+  } });
+  await state(base, "addresses", "#/people", (one) => one.getByRole("list", { name: "Addresses set by hand" }).locator("li").nth(99).waitFor(), made, async (one, asked) => {
+    await one.getByText("The first 100 of 121.").waitFor();
+    await one.getByText("Confluence shows 3,120 addresses").waitFor();
+    await one.getByRole("searchbox", { name: "Search addresses" }).fill("ANN");
+    assert.equal(await one.getByRole("list", { name: "Addresses set by hand" }).locator("li").count(), 1);
+    await one.getByRole("button", { name: "Say whose it is: eve@example.org" }).click();
+    assert.equal(await one.getByLabel("Address", { exact: true }).inputValue(), "eve@example.org");
+    await one.getByLabel("Account", { exact: true }).fill(" 712020:eve ");
+    await one.keyboard.press("Enter");
+    const put = () => asked.filter((each) => each.method === "PUT");
+    await one.waitForFunction(() => document.activeElement.type === "email" && document.activeElement.value === "");
+    assert.deepEqual(put()[0].body.mapped, { ...later, "eve@example.org": "712020:eve" });
+    await one.getByRole("button", { name: "twin@example.org is 712020:dan" }).click();
+    assert.equal(await one.getByLabel("Account", { exact: true }).inputValue(), "712020:dan");
+    await one.getByLabel("Address", { exact: true }).fill("ann");
+    await one.getByRole("button", { name: "Set", exact: true }).click();
+    await one.locator('.error[data-for="mapped"]', { hasText: "must be an address" }).waitFor();
+    await one.getByRole("button", { name: "Remove ann@example.org" }).click();
+    await one.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await one.getByRole("list", { name: "Addresses set by hand" }).getByText("None.").waitFor();
+    const { "ann@example.org": gone, ...rest } = later;
+    assert.deepEqual([gone, put().at(-1).body.mapped], ["557058:ann", rest]);
+  });
+  step("addresses are set, taken away, and proposed for whom nobody knew");
+}
+
+/// An index that answers per person: whether somebody may read a page, and questions as somebody.
+async function access(base) {
+  const indexes = [index({ access: "per_user" }), index({ id: "01a222d2-36d0-7347-af7b-0d16ef984192", name: "Open", agent_id: "open", access: "everyone" })];
+  const no = { allowed: false, reasons: ["the address is that of the account 712020:ann, as Confluence shows it", `the restriction of ${LONG} above it names neither the person nor a group that the person is in`], as_of: at(-70) };
+  const made = () => ({ indexes, answers: {
+    [`GET indexes/${ID}/access`]: ({ query }) => {
+      if (query.get("page") === "7") return problem(404, "not_found", `There is no page 7 in index ${ID}.`);
+      if (!query.get("user").includes("@")) return problem(422, "invalid_field", "A field is wrong.", [{ field: "user", message: "must be an address of e-mail" }]);
+      return { json: query.get("user").startsWith("bob") ? { allowed: true, reasons: ["neither it nor anything above it is restricted"], as_of: null } : no };
+    },
+  } });
+  await state(base, "access", `#/index/${ID}/access?user=ann%40example.org&page=98352`, (one) => one.locator(".explained .badge", { hasText: "No" }).waitFor(), made, async (one, asked) => {
+    await one.getByText("was read 1 hour ago").waitFor();
+    await one.getByLabel("Person's address").fill("bob@example.org");
+    await one.getByLabel("Page", { exact: true }).fill("https://site.example/wiki/spaces/ENG/pages/4711/Roll+back#top");
+    await one.keyboard.press("Enter");
+    await one.locator(".explained .badge", { hasText: "Yes" }).waitFor();
+    await one.getByText("None of these facts was ever read.").waitFor();
+    const last = () => Object.fromEntries(asked.filter((each) => each.path.endsWith("/access")).at(-1).query);
+    assert.deepEqual(last(), { user: "bob@example.org", page: "4711" });
+    assert.match(one.url(), /access\?user=bob%40example.org&page=4711$/);
+    await one.getByLabel("Page", { exact: true }).fill("7");
+    await one.keyboard.press("Enter");
+    await one.locator(".error", { hasText: "There is no page 7" }).waitFor();
+    assert.equal(await one.locator(".explained").count(), 0);
+    await one.getByLabel("Page", { exact: true }).fill("98352");
+    await one.getByLabel("Person's address").fill("ann");
+    await one.keyboard.press("Enter");
+    await one.locator('.error[data-for="user"]', { hasText: "must be an address" }).waitFor();
+  });
+  await state(base, "access-none", `#/index/${indexes[1].id}`, (one) => one.getByRole("link", { name: "Runs" }).waitFor(), made, async (one) => {
+    assert.equal(await one.getByRole("link", { name: "Access", exact: true }).count(), 0);
+  });
+  const found = { results: [], as_of: at(-8), stale: false, source: "index", diagnostics: { confidence: "none", unknown_words: [], missing_words: [], emptied_by: [], languages: [] } };
+  const said = (id, result) => ({ headers: { "mcp-session-id": "s" }, json: { jsonrpc: "2.0", id, result } });
+  const persons = [];
+  const asks = () => ({ indexes, answers: { "POST indexes/agent/handbook/query": { json: found } } });
+  await state(base, "ask-as", "#/ask", (one) => one.getByLabel("As", { exact: true }).waitFor(), asks, async (one) => {
+    one.on("request", (request) => request.method() === "POST" && persons.push([new URL(request.url()).pathname, request.headers()["x-user-email"]]));
+    await one.route(/\/mcp/, (route) => {
+      const { id, method } = route.request().postDataJSON();
+      return id === undefined ? route.fulfill({ status: 202 }) : route.fulfill(said(id, method === "initialize" ? {} : { content: [{ type: "text", text: "Nothing." }] }));
+    });
+    await one.getByLabel("Index").selectOption("open");
+    assert.equal(await one.getByLabel("As", { exact: true }).isVisible(), false);
+    await one.getByLabel("Index").selectOption("handbook");
+    const ask = async (person) => {
+      persons.length = 0;
+      await one.getByLabel("As", { exact: true }).fill(person);
+      await one.getByRole("searchbox", { name: "Question or keywords" }).fill(`for ${person}`);
+      await one.keyboard.press("Enter");
+      await one.getByRole("heading", { name: "0 hits" }).waitFor();
+      await one.locator(".answers:not([aria-busy])").waitFor();
+      return new Map(persons);
+    };
+    const plain = await ask("ann@example.org");
+    assert.deepEqual([plain.get("/api/indexes/agent/handbook/query"), plain.get("/mcp")], ["ann@example.org", "ann@example.org"]);
+    const packed = (await ask("\u017eofia@example.org")).get("/mcp");
+    assert.equal(packed, `b64:${Buffer.from("\u017eofia@example.org").toString("base64")}`);
+    assert.equal((await ask("")).get("/mcp"), undefined);
+  });
+  const reader = () => ({ ...asks(), answers: { "GET session": { json: { required: true, signed_in: true, role: "reader", name: "Rae" } } } });
+  await state(base, "ask-reader", "#/ask?agent=handbook", (one) => one.getByText("Your key names nobody").waitFor(), reader, async (one) => {
+    assert.equal(await one.getByLabel("As", { exact: true }).isVisible(), false);
+  });
+  const connects = () => ({ indexes, answers: { [`GET indexes/${ID}/tokens`]: list([]), [`POST indexes/${ID}/tokens`]: { status: 201, json: { id: "1", name: "librechat", token: "mcs_secret" } } } });
+  await state(base, "connect-people", `#/index/${ID}/connect`, (one) => one.getByText("X-User-Email: \"{{LIBRECHAT_USER_EMAIL}}\"").waitFor(), connects, async (one, asked) => {
+    await one.getByRole("button", { name: "Make a token" }).click();
+    await one.locator(".secret code", { hasText: "mcs_secret" }).waitFor();
+    assert.equal(asked.find((each) => each.method === "POST").body.speaks_for_others, true);
+  });
+  step("who may read what is explained, and an administrator asks as a person");
 }
 
 async function picker(base) {

@@ -11,6 +11,7 @@ binary=$(realpath "${1:-$built/mcp-confluence}")
 cd "$root/tests/clients"
 work=$PWD/.work
 fixtures=${FIXTURES:-$(dirname "$binary")/examples/conformance_server}
+simulators=${SIMULATORS:-$(dirname "$binary")/examples/serve}
 
 say() { printf '\n-- %s\n' "$1"; }
 
@@ -79,6 +80,13 @@ done
 say "LibreChat's schemas, and its models for what it stores"
 export LIBRECHAT_LOG_DIR=$scratch
 for part in librechat librechat-stored; do "$node" "$work/node/$part.mjs" "$base" "$root/config/librechat.yaml"; done
+
+say "users of one LibreChat, each with what that user may read"
+[ -x "$simulators" ] || (cd "$root" && cargo build --locked -p simulators --example serve)
+start_simulators "$simulators" "$scratch/accounts" --people
+start_service "$binary" "$scratch/accounts" "$work/people.log" the-key-of-the-client-tests
+timeout 120 "$node" "$work/node/librechat-people.mjs" "$url" the-key-of-the-client-tests "$root/config/librechat.yaml" "$scratch/accounts" ||
+  { tail -50 "$work/people.log"; exit 1; }
 
 say "conformance, with the official fixtures behind our transports"
 start "$work/fixtures.log" "$fixtures" 0

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use simulators::confluence::{Account, ConfluenceSim, ContentId, Principal, Site};
 use simulators::{Fault, LoggedRequest};
 
+use crate::mcp_support::Client;
 use crate::support::{
     Service, answer, assert_problem, fields, id, start, start_over, start_program,
 };
@@ -319,6 +320,88 @@ async fn each_person_is_shown_what_confluence_would_show() {
     };
     let session = forged.session().await;
     assert_sees(&world, &index, &session, &forged, &nothing).await;
+}
+
+/// However many pages somebody may not read, and however well they would answer: they take no places of what may be read.
+#[actix_web::test]
+async fn what_is_hidden_takes_no_places_of_what_may_be_read() {
+    let world = world();
+    let open = "<p>Of many things, at last also of a walrus.</p>".to_owned()
+        + &"<p>Other words.</p>".repeat(40);
+    world.site.create_page("OPS", None, "Openpage", &open);
+    for n in 0..60 {
+        let title = format!("Walrus {n}");
+        // Pages of one text count as one.
+        let body = format!("<p>Walrus, walrus of the {n}th sea.</p>");
+        let page = world.site.create_page("OPS", None, &title, &body);
+        world.site.restrict(page, &[user("a:bob"), user(SYNC)]);
+    }
+    let service = start(world.site.clone(), &[("API_KEY", KEY)]).await;
+    let index = per_user(&service, "per_user").await;
+    let token = token(&service, &index, true).await;
+    let titles = async |email, query: Value| {
+        let (service, token) = (&service, &token);
+        let found = Person {
+            service,
+            token,
+            email,
+        }
+        .asks(query)
+        .await;
+        let results = found["results"].as_array().unwrap().clone();
+        let titles = results
+            .iter()
+            .map(|result| result["page"]["title"].as_str().unwrap().to_owned());
+        (
+            titles.collect::<Vec<_>>(),
+            found["diagnostics"]["emptied_by"].clone(),
+        )
+    };
+    let (told, _) = titles("ann@example.org", json!({"query": "walrus", "top_k": 1})).await;
+    assert_eq!(told, ["Openpage"]);
+    let (told, _) = titles("bob@example.org", json!({"query": "walrus", "top_k": 50})).await;
+    assert_eq!(told.len(), 50);
+    // A filter is not said to have emptied what there is only for others.
+    let of_eng = json!({"query": "walrus", "top_k": 1, "filters": {"space": "ENG"}});
+    assert_eq!(titles("ann@example.org", of_eng).await.0, [""; 0]);
+}
+
+/// The older transport: whoever opened the stream, each message is for the person whom its own request names.
+#[actix_web::test]
+async fn who_shares_a_stream_of_others_gets_no_answer_of_theirs() {
+    let world = world();
+    let service = start(world.site.clone(), &[("API_KEY", KEY)]).await;
+    let index = per_user(&service, "per_user").await;
+    let token = token(&service, &index, true).await;
+    let named = |email: &str| {
+        let mut headers = reqwest::header::HeaderMap::new();
+        if !email.is_empty() {
+            headers.insert("X-User-Email", email.parse().unwrap());
+        }
+        let client = reqwest::Client::builder().default_headers(headers);
+        client.build().unwrap()
+    };
+    let mut stream = Client::open(&service.base, "", &token).await;
+    stream.initialize().await;
+    let people = [
+        ("ann@example.org", "a:ann"),
+        ("bob@example.org", "a:bob"),
+        ("", "nobody"),
+    ];
+    for (turn, (email, account)) in people.iter().cycle().take(6).enumerate() {
+        stream.http = named(email);
+        let question =
+            json!({"name": "search_confluence", "arguments": {"query": "zebra", "limit": 30}});
+        let told = stream
+            .ask(turn as u64 + 1, "tools/call", question)
+            .await
+            .to_string();
+        let may = match *account {
+            "nobody" => BTreeSet::new(),
+            account => world.readable(account),
+        };
+        assert_eq!(world.titles_in(&told), may, "{email}: {told}");
+    }
 }
 
 #[actix_web::test]

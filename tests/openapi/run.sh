@@ -19,17 +19,9 @@ python_with "$work/py" requirements.txt
 
 start_simulators "$serve" "$scratch/accounts"
 key=the-key-of-the-api-tests
-port=$(free_port)
-base=http://127.0.0.1:$port
-(
-  cd "$scratch"
-  # Only what is said here, whatever the environment has.
-  settings=()
-  while read -r pair _; do settings+=("$pair"); done < <(grep -E '^(CONFLUENCE_(BASE_URL|EMAIL|API_TOKEN)|LLAMA_CLOUD_[A-Z_]+)=' accounts)
-  exec env -i "${settings[@]}" API_KEY="$key" API_PORT="$port" DATABASE_URL="sqlite:///$scratch/sync.db" RUST_LOG=warn "$binary" serve
-) >"$work/service.log" 2>&1 &
-service=$!
-started+=("$service")
+start_service "$binary" "$scratch/accounts" "$work/service.log" "$key"
+base=$url
+service=$pid
 
 # An index that has synced, and what its operations are asked about, so that they have something to answer.
 "$work/py/bin/python" prepare.py "$base" "$key" >"$work/with-key.toml" || { tail -50 "$work/service.log"; exit 1; }

@@ -1,7 +1,7 @@
 //! Who reads an answer, as the rows say when it is made.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use chrono::TimeDelta;
 use domain::access::{Asker, Explanation, Identity, Viewer, explain, view};
@@ -51,11 +51,10 @@ pub(super) fn readable(target: &QueryTarget, viewer: &Viewer) -> Option<Readable
         .filter(|space| space.id.as_ref().is_some_and(|id| view.sees_space(id)))
         .map(|space| space.present_key().clone())
         .collect();
-    let hidden: HashSet<PageId> = view.hidden().clone();
     Some(Readable {
         spaces,
         all_spaces: target.spaces.len(),
-        hidden: Arc::new(hidden),
+        hidden: view.hidden().clone(),
     })
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -107,7 +108,7 @@ impl<'de> Deserialize<'de> for Grantee {
 }
 
 /// The restricted items on the way from a page to the top of its space, itself included: each must let a reader in.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Guards {
     /// Not decided, or an item on the way is not known: nobody gets by.
     #[default]
@@ -301,6 +302,99 @@ pub enum UnknownPeople {
     Open,
 }
 
+/// The restricted items of an index, whom each lets in, and the pages that stand behind them: the same whoever asks. Laid out so that a
+/// question costs by items and by ways of standing behind them, and not by pages.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Restricted {
+    items: Vec<(PageId, Vec<Grantee>)>,
+    places: HashMap<PageId, usize>,
+    /// Each way of standing behind items once.
+    ways: Vec<Guards>,
+    /// The pages that stand behind items, or of which that is not known, with the place of their way.
+    guarded: HashMap<PageId, usize>,
+}
+
+impl Restricted {
+    /// Of restricted items with whom they let in, and of the pages behind them.
+    #[must_use]
+    pub fn new(
+        items: Vec<(PageId, Vec<Grantee>)>,
+        guarded: impl IntoIterator<Item = (PageId, Guards)>,
+    ) -> Self {
+        let named = items.iter().enumerate();
+        let places = named.map(|(at, (id, _))| (id.clone(), at)).collect();
+        let mut ways = Vec::new();
+        let mut known: HashMap<Guards, usize> = HashMap::new();
+        let guarded = guarded.into_iter().map(|(page, guards)| {
+            let at = *known.entry(guards).or_insert_with_key(|guards| {
+                ways.push(guards.clone());
+                ways.len() - 1
+            });
+            (page, at)
+        });
+        let guarded = guarded.collect();
+        Self {
+            items,
+            places,
+            ways,
+            guarded,
+        }
+    }
+
+    /// What a page stands behind; `None`: behind nothing.
+    #[must_use]
+    pub fn guards(&self, page: &PageId) -> Option<&Guards> {
+        self.ways.get(*self.guarded.get(page)?)
+    }
+
+    /// How many rows it was made of: what its size goes by.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.items.len() + self.guarded.len()
+    }
+
+    /// Whom an item lets in, where it is restricted.
+    #[must_use]
+    pub fn readers(&self, item: &PageId) -> Option<&[Grantee]> {
+        let (_, readers) = self.items.get(*self.places.get(item)?)?;
+        Some(readers)
+    }
+}
+
+/// Pages that one person may not read for what they stand behind, whatever their space.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hidden {
+    restricted: Arc<Restricted>,
+    /// Of each way of standing behind items, whether the person does not get by.
+    shut: Vec<bool>,
+}
+
+impl Hidden {
+    fn is_shut(&self, way: usize) -> bool {
+        // What is not known is shut.
+        self.shut.get(way).copied().unwrap_or(true)
+    }
+
+    /// Whether this page is one of them.
+    #[must_use]
+    pub fn contains(&self, page: &PageId) -> bool {
+        let way = self.restricted.guarded.get(page);
+        way.is_some_and(|way| self.is_shut(*way))
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &PageId> {
+        let guarded = self.restricted.guarded.iter();
+        guarded.filter_map(|(page, way)| self.is_shut(*way).then_some(page))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
 /// The rows that say what one person may read of an index.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ViewFacts {
@@ -310,10 +404,8 @@ pub struct ViewFacts {
     pub spaces: BTreeMap<SpaceId, (BTreeSet<Grantee>, Timestamp)>,
     /// The groups that the person is in, and when their members were read.
     pub groups: BTreeMap<GroupId, Timestamp>,
-    /// Whom the restricted items of the index let in.
-    pub items: Vec<(PageId, Vec<Grantee>)>,
-    /// The pages that stand behind items, or of which that is not known.
-    pub guarded: Vec<(PageId, Guards)>,
+    /// The restricted items of the index, and what stands behind them.
+    pub restricted: Arc<Restricted>,
     /// When the restrictions of each space were last read to the end.
     pub restrictions_read: BTreeMap<SpaceId, Timestamp>,
 }
@@ -324,8 +416,9 @@ pub struct View {
     /// The account, where there is one.
     pub account: Option<AccountId>,
     spaces: HashSet<SpaceId>,
-    passes: HashSet<PageId>,
-    hidden: HashSet<PageId>,
+    /// Of each restricted item, by its place in `hidden.restricted`, whether it lets the person in.
+    passes: Vec<bool>,
+    hidden: Arc<Hidden>,
 }
 
 /// Who reads an answer.
@@ -357,9 +450,7 @@ impl Viewer {
     #[must_use]
     pub fn meets(&self, item: &PageId, own: Restriction) -> Restriction {
         match (self, own) {
-            (Self::One(view), Restriction::Restricted) if view.passes.contains(item) => {
-                Restriction::Open
-            }
+            (Self::One(view), Restriction::Restricted) if view.passes(item) => Restriction::Open,
             _ => own,
         }
     }
@@ -387,16 +478,22 @@ impl View {
         self.spaces.contains(space)
     }
 
+    /// Whether a restricted item lets the person in.
+    fn passes(&self, item: &PageId) -> bool {
+        let place = self.hidden.restricted.places.get(item);
+        place.is_some_and(|place| self.passes.get(*place) == Some(&true))
+    }
+
     fn gets_by(&self, guards: &Guards) -> bool {
         match guards {
             Guards::Unknown => false,
-            Guards::Known(items) => items.iter().all(|item| self.passes.contains(item)),
+            Guards::Known(items) => items.iter().all(|item| self.passes(item)),
         }
     }
 
     /// Pages that have to be left out of a search before it is ranked.
     #[must_use]
-    pub const fn hidden(&self) -> &HashSet<PageId> {
+    pub const fn hidden(&self) -> &Arc<Hidden> {
         &self.hidden
     }
 }
@@ -455,21 +552,23 @@ pub fn view(facts: &ViewFacts, now: Timestamp, max_age: TimeDelta, unknown: Unkn
             && restrictions_count(space)
             && readers.iter().any(|grantee| who.is(grantee))
     });
-    let passes = facts
-        .items
-        .iter()
-        .filter(|(_, readers)| readers.iter().any(|grantee| who.is(grantee)));
+    let passes = facts.restricted.items.iter();
     let mut view = View {
         account: who.account.cloned(),
         spaces: spaces.map(|(space, _)| space.clone()).collect(),
-        passes: passes.map(|(item, _)| item.clone()).collect(),
-        hidden: HashSet::new(),
+        passes: passes
+            .map(|(_, readers)| readers.iter().any(|grantee| who.is(grantee)))
+            .collect(),
+        hidden: Arc::new(Hidden {
+            restricted: facts.restricted.clone(),
+            shut: Vec::new(),
+        }),
     };
-    let hidden = facts
-        .guarded
-        .iter()
-        .filter(|(_, guards)| !view.gets_by(guards));
-    view.hidden = hidden.map(|(page, _)| page.clone()).collect();
+    let ways = facts.restricted.ways.iter();
+    view.hidden = Arc::new(Hidden {
+        restricted: facts.restricted.clone(),
+        shut: ways.map(|guards| !view.gets_by(guards)).collect(),
+    });
     view
 }
 
@@ -572,17 +671,12 @@ pub fn explain(
             reasons.push("neither it nor anything above it is restricted".to_owned());
         }
         Guards::Known(items) => {
-            let readers: HashMap<&PageId, &Vec<Grantee>> = facts
-                .items
-                .iter()
-                .map(|(id, readers)| (id, readers))
-                .collect();
             for item in items {
                 let what = match *item == page.page_id {
                     true => "its own restriction".to_owned(),
                     false => format!("the restriction of {item} above it"),
                 };
-                let by = names(&mut readers.get(item).into_iter().flat_map(|list| list.iter()));
+                let by = names(&mut facts.restricted.readers(item).into_iter().flatten());
                 if by.is_empty() {
                     allowed = false;
                     reasons.push(format!(
@@ -634,21 +728,24 @@ mod tests {
         Guards::Known(items.iter().map(|id| PageId::from(*id)).collect())
     }
 
+    fn restricted(operators: Vec<Grantee>) -> Arc<Restricted> {
+        let items = vec![("7".into(), operators), ("8".into(), vec![group("eng")])];
+        let guarded = [
+            ("71".into(), behind(&["7"])),
+            ("72".into(), behind(&["7"])),
+            ("81".into(), behind(&["8"])),
+            ("9".into(), Guards::Unknown),
+        ];
+        Arc::new(Restricted::new(items, guarded))
+    }
+
     /// Ann is an engineer; the space is for engineers; item 7 is for operators and 8 for engineers.
     fn facts() -> ViewFacts {
         ViewFacts {
             identity: Some(Identity::of(None, ["ann".into()].into())),
             spaces: [("10".into(), ([group("eng")].into(), now()))].into(),
             groups: [("eng".into(), now())].into(),
-            items: vec![
-                ("7".into(), vec![group("ops")]),
-                ("8".into(), vec![group("eng")]),
-            ],
-            guarded: vec![
-                ("71".into(), behind(&["7"])),
-                ("81".into(), behind(&["8"])),
-                ("9".into(), Guards::Unknown),
-            ],
+            restricted: restricted(vec![group("ops")]),
             restrictions_read: [("10".into(), now())].into(),
         }
     }
@@ -678,7 +775,7 @@ mod tests {
             ),
             (
                 "named herself",
-                |f| f.items[0].1.push(Grantee::Person("ann".into())),
+                |f| f.restricted = restricted(vec![group("ops"), Grantee::Person("ann".into())]),
                 [true, true, true, true, false],
             ),
             ("of no group", |f| f.groups.clear(), nothing),
@@ -740,7 +837,12 @@ mod tests {
     fn what_is_hidden_is_left_out_before_it_is_ranked() {
         let view = view(&facts(), now(), MAX_AGE, UnknownPeople::Nothing);
         let hidden: BTreeSet<&str> = view.hidden().iter().map(PageId::as_str).collect();
-        assert_eq!(hidden, BTreeSet::from(["71", "9"]));
+        assert_eq!(hidden, BTreeSet::from(["71", "72", "9"]));
+        for (page, is_hidden) in [("71", true), ("81", false), ("9", true), ("5", false)] {
+            assert_eq!(view.hidden().contains(&page.into()), is_hidden, "{page}");
+        }
+        assert!(!view.hidden().is_empty());
+        assert!(Hidden::default().is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Hidden;
 use crate::index::{IndexSettings, IndexSpace, Remote};
 use crate::page::{Page, PageState, Shown};
 use crate::sections::SectionChanges;
@@ -41,14 +42,20 @@ pub struct Readable {
     /// How many spaces the index has.
     pub all_spaces: usize,
     /// Pages of these that are left out.
-    pub hidden: Arc<HashSet<PageId>>,
+    pub hidden: Arc<Hidden>,
 }
 
 impl Readable {
-    /// Whether a page of a space may answer.
+    /// Whether some spaces of the index are none of them.
     #[must_use]
-    pub fn holds(&self, space: &str, page: &PageId) -> bool {
-        !self.hidden.contains(page) && self.spaces.contains(&SpaceKey::from(space))
+    pub fn sees_fewer_spaces(&self) -> bool {
+        self.spaces.len() < self.all_spaces
+    }
+
+    /// Whether anything of the index is left out.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        self.sees_fewer_spaces() || !self.hidden.is_empty()
     }
 
     /// Whether nothing may answer.

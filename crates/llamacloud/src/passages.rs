@@ -38,7 +38,7 @@ pub(crate) fn only_pages(filters: &Filters) -> Option<(Vec<&str>, Vec<i64>)> {
 /// The spaces to which an answer is to keep, where these are not all.
 pub(crate) fn only_spaces(filters: &Filters) -> Option<Vec<&str>> {
     let readable = filters.readable.as_ref()?;
-    let fewer = readable.spaces.len() < readable.all_spaces && filters.space.is_none();
+    let fewer = readable.sees_fewer_spaces() && filters.space.is_none();
     fewer.then(|| readable.spaces.iter().map(SpaceKey::as_str).collect())
 }
 

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
-use domain::DocumentId;
 use domain::query::{
     Confidence, Diagnostics, Filters, Found, Meaning, Passage, RetrievalQuery, UnknownWord,
 };
+use domain::{DocumentId, SpaceKey};
 
 use crate::analysis::{Kind, MARK};
 use crate::error::LocalIndexError;
@@ -95,10 +95,12 @@ pub(crate) fn search(
             diagnostics.unknown_words.push(unknown);
         }
         let filters = filters_named(&query.filters);
-        let ranges = if filters.is_empty() {
-            None
-        } else {
-            Some(index.ranges(connection, &query.filters)?)
+        let readable = query.filters.readable.as_ref();
+        // What the asker may not read is left out before anything is ranked: later it would take places of what may be read.
+        let readable = readable.filter(|readable| readable.leaves_out());
+        let ranges = match filters.is_empty() && readable.is_none() {
+            true => None,
+            false => Some(index.ranges(connection, &query.filters)?),
         };
         let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
         let likeness = match &meant.vector {
@@ -110,9 +112,16 @@ pub(crate) fn search(
         let likeness = (likeness, meant.weights);
         let (best, places) = index.best(connection, &asked, ranges.as_deref(), likeness, wanted)?;
         diagnostics.candidates = Some(best.candidates);
-        if places.is_empty() && ranges.is_some() {
+        if places.is_empty() && !filters.is_empty() {
             let by_words = (Likeness::default(), meant.weights);
-            let (_, unfiltered) = index.best(connection, &asked, None, by_words, 1)?;
+            let readable = readable.map(|readable| Filters {
+                readable: Some(readable.clone()),
+                ..Filters::default()
+            });
+            let readable = readable.map(|readable| index.ranges(connection, &readable));
+            let readable = readable.transpose()?;
+            let (_, unfiltered) =
+                index.best(connection, &asked, readable.as_deref(), by_words, 1)?;
             if !unfiltered.is_empty() {
                 diagnostics.emptied_by = filters;
             }
@@ -328,39 +337,42 @@ impl Index {
         if let Some(space) = &filters.space {
             query = query.filter(documents::space.eq(space.as_str()));
         }
+        let readable = filters.readable.as_ref();
+        if let Some(readable) = readable.filter(|readable| readable.sees_fewer_spaces()) {
+            let spaces = readable.spaces.iter().map(SpaceKey::as_str);
+            query = query.filter(documents::space.eq_any(spaces.collect::<Vec<_>>()));
+        }
         if let Some(after) = filters.updated_after {
             query = query.filter(documents::updated.gt(after.timestamp()));
         }
-        let rows: Vec<(i64, i64, String, String, String)> = query
+        let label = filters.label.as_ref().map(|label| format!("|{label}|"));
+        let hidden = readable.map(|readable| &readable.hidden);
+        let hidden = hidden.filter(|hidden| !hidden.is_empty());
+        let by_page = filters.under.is_some() || hidden.is_some();
+        let is_wanted = |id: String| {
+            !by_page
+                || DocumentId::new(id).page().is_some_and(|(_, page)| {
+                    let under = filters.under.as_ref();
+                    under.is_none_or(|under| under.holds(&page))
+                        && hidden.is_none_or(|hidden| !hidden.contains(&page))
+                })
+        };
+        let rows: Vec<(i64, i64, String, String)> = query
             .select((
                 documents::first_chunk,
                 documents::chunks,
                 documents::labels,
-                documents::space,
                 documents::id,
             ))
             .load(connection)?;
-        let label = filters.label.as_ref().map(|label| format!("|{label}|"));
-        let by_page = filters.under.is_some() || filters.readable.is_some();
-        let is_wanted = |space: &str, id: String| {
-            !by_page
-                || DocumentId::new(id).page().is_some_and(|(_, page)| {
-                    let under = filters.under.as_ref();
-                    let readable = filters.readable.as_ref();
-                    under.is_none_or(|under| under.holds(&page))
-                        && readable.is_none_or(|readable| readable.holds(space, &page))
-                })
-        };
         let mut ranges: Vec<(i64, i64)> = rows
             .into_iter()
-            .filter(|(_, _, labels, ..)| {
+            .filter(|(_, _, labels, _)| {
                 label
                     .as_ref()
                     .is_none_or(|label| labels.contains(label.as_str()))
             })
-            .filter_map(|(first, count, _, space, id)| {
-                is_wanted(&space, id).then_some((first, first + count - 1))
-            })
+            .filter_map(|(first, count, _, id)| is_wanted(id).then_some((first, first + count - 1)))
             .collect();
         ranges.sort_unstable();
         Ok(ranges)

@@ -20,6 +20,7 @@ use crate::lock::{self, EngineLock, LockHolder};
 use crate::maintenance::files_beside;
 use crate::migrate::{self, Standing};
 use crate::url::DatabaseUrl;
+use crate::views::Views;
 
 /// How a [`Metastore`] is opened.
 #[derive(Clone)]
@@ -66,6 +67,7 @@ struct Inner {
     writer: Side,
     readers: Side,
     answers: Side,
+    views: Arc<Views>,
     /// The files go with the last handle.
     temporary: AtomicBool,
 }
@@ -281,6 +283,7 @@ impl Metastore {
                 writer,
                 readers,
                 answers,
+                views: Arc::default(),
                 temporary: AtomicBool::new(false),
             }),
         })
@@ -384,6 +387,11 @@ impl Metastore {
             .answers
             .run_then(|connection| connection.transaction(work), rest)
             .await
+    }
+
+    /// What is kept of restrictions between questions.
+    pub(crate) fn views(&self) -> Arc<Views> {
+        Arc::clone(&self.inner.views)
     }
 
     /// Runs a closure on the writer in one transaction, which takes the database's lock before the first statement.

@@ -32,6 +32,7 @@ mod rows;
 mod schema;
 mod sync_store;
 mod url;
+mod views;
 
 pub use cursor::is_bad_cursor;
 pub use error::{LockError, OpenError};

@@ -231,6 +231,7 @@ mod tests {
             token_indexes,
             audit,
             section_edits,
+            access_changes,
             read_restrictions,
             space_readers,
             read_groups,

@@ -110,8 +110,8 @@ impl QueryStore for Metastore {
     }
 
     async fn view_facts(&self, index: IndexId, asker: &Asker) -> StoreResult<ViewFacts> {
-        let asker = asker.clone();
-        self.answer(move |c| access::view_facts(c, index, &asker))
+        let (asker, views) = (asker.clone(), self.views());
+        self.answer(move |c| access::view_facts(c, &views, index, &asker))
             .await
     }
 

@@ -135,6 +135,13 @@ table! {
 }
 
 table! {
+    access_changes (index_id) {
+        index_id -> Text,
+        number -> BigInt,
+    }
+}
+
+table! {
     read_restrictions (index_id, space_id) {
         index_id -> Text,
         space_id -> Text,

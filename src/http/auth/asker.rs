@@ -6,6 +6,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::access::{Asker, Email};
 use domain::token::Role;
 
@@ -36,6 +38,18 @@ impl Principal {
     }
 }
 
+/// What a value of the header says. LibreChat sends one with letters beyond Latin-1 as `b64:` and the Base64 of its UTF-8, and
+/// another as Latin-1 (`encodeHeaderValue` of its packages/api, and what `fetch` makes of text); other clients send UTF-8.
+fn written(value: &[u8]) -> String {
+    let packed = value.strip_prefix(b"b64:");
+    let unpacked = packed.and_then(|packed| STANDARD.decode(packed).ok());
+    let bytes = unpacked.as_deref().unwrap_or(value);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
 /// For whom a request asks.
 ///
 /// # Errors
@@ -47,7 +61,8 @@ pub(super) fn asker(principal: &Principal, request: &HttpRequest) -> ApiResult<N
         let why = format!("The request has two {HEADER} headers; send one.");
         return Err(ApiError::new("bad_request", why));
     }
-    let text = value.map(|value| value.to_str().unwrap_or_default().trim());
+    let text = value.map(|value| written(value.as_bytes()));
+    let text = text.as_deref().map(str::trim);
     let own = principal.email().cloned();
     let own = own.map_or(Asker::Unnamed, Asker::Person);
     if let Principal::Reader { .. } = principal {
@@ -177,6 +192,19 @@ mod tests {
         ));
         let as_bob = named(&ann(Role::Administrator), &bob).unwrap();
         assert_eq!(as_bob, person("bob@example.org"));
+    }
+
+    #[test]
+    fn an_address_with_letters_beyond_ascii_is_read_as_librechat_writes_it() {
+        let ways: [&[u8]; 3] = [
+            "ren\u{e9}e@example.org".as_bytes(),
+            b"ren\xe9e@example.org",
+            b"b64:cmVuw6llQGV4YW1wbGUub3Jn",
+        ];
+        for value in ways {
+            assert_eq!(written(value), "ren\u{e9}e@example.org", "{value:?}");
+        }
+        assert_eq!(written(b"b64:%"), "b64:%");
     }
 
     #[test]

@@ -170,7 +170,7 @@ where
         if let Some((_, why)) = long_initialize(&message, body.len()) {
             return plain(413, &why);
         }
-        match session.send(Incoming(message)).await {
+        match session.send(Incoming(message, caller.asker)).await {
             Ok(Ok(())) => HttpResponse::Accepted()
                 .content_type("text/plain; charset=utf-8")
                 .body("Accepted"),

@@ -7,6 +7,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message,
     ResponseFuture,
 };
+use domain::access::Asker;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -81,10 +82,10 @@ impl Actor for Session {
     }
 }
 
-/// A message of the client, whose session this is.
+/// A message of the client, whose session this is, and for whom its request asks.
 #[derive(Message)]
 #[rtype(result = "Result<(), Refused>")]
-pub struct Incoming(pub Inbound);
+pub struct Incoming(pub Inbound, pub Asker);
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,11 +100,16 @@ impl Handler<Incoming> for Session {
     type Result = ResponseFuture<Result<(), Refused>>;
 
     fn handle(&mut self, incoming: Incoming, _: &mut Self::Context) -> Self::Result {
-        let Incoming(mut message) = incoming;
+        let Incoming(mut message, asker) = incoming;
         self.last_message = Instant::now();
-        // The agent was named when the stream was opened; a POST to the relative address no longer names it.
+        // The agent was named when the stream was opened; a POST to the relative address no longer names it. The person is whom the
+        // POST names: users of one chat may share a stream, and none is to get the answers of the one for whom it was opened.
         if let JsonRpcMessage::Request(request) = &mut message {
-            request.request.extensions_mut().insert(self.caller.clone());
+            let caller = Caller {
+                asker,
+                ..self.caller.clone()
+            };
+            request.request.extensions_mut().insert(caller);
         }
         match self.to_service.try_send(message) {
             Ok(()) => Box::pin(async { Ok(()) }),

@@ -13,8 +13,8 @@ export class Problem extends Error {
 let signedOut = () => {};
 export const onSignedOut = (listener) => (signedOut = listener);
 
-async function call(method, path, body) {
-  const options = { method, headers: { accept: "application/json" }, credentials: "same-origin" };
+async function call(method, path, body, more = {}) {
+  const options = { method, headers: { accept: "application/json", ...more }, credentials: "same-origin" };
   if (body !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -95,4 +95,14 @@ export const questions = (one, values) => call("GET", `${indexAt(one)}/questions
 export const forgetQuestion = (one, which) => call("DELETE", `${indexAt(one)}/questions/${id(which)}`);
 export const forgetQuestions = (one) => call("DELETE", `${indexAt(one)}/questions`);
 
-export const ask = (agent, fields) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields);
+export const people = () => call("GET", "api/people");
+export const mapPeople = (mapped) => call("PUT", "api/people", { mapped });
+export const explainAccess = (one, values) => call("GET", `${indexAt(one)}/access?${new URLSearchParams(values)}`);
+
+/// Names the person for whom a question is; a header holds no letter beyond Latin-1, so that the rest is packed as LibreChat does it.
+export function personHeader(email) {
+  if (!email) return {};
+  const packed = () => `b64:${btoa(String.fromCharCode(...new TextEncoder().encode(email)))}`;
+  return { "x-user-email": /^[ -~]*$/.test(email) ? email : packed() };
+}
+export const ask = (agent, fields, person) => call("POST", `api/indexes/agent/${id(agent)}/query`, fields, personHeader(person));

@@ -7,17 +7,21 @@ import * as mcp from "./mcp.js";
 import { attempt, complain, copyButton, count, el, errorSlot, facts, field, isAdministrator, link, many, time } from "./dom.js";
 import { rendered } from "./markdown.js";
 import { amend } from "./router.js";
+import { isPerUser } from "./words.js";
 
 const MOST = 50;
 
 export function show(root, _, query) {
   const words = el("input", { type: "search", value: query.q || "", maxlength: 4000, autocomplete: "off", placeholder: "Ask what your agents would ask…", "aria-label": "Question or keywords" });
-  const agent = el("select", { onchange: () => offerMissed() });
+  const agent = el("select", { onchange: () => (offerMissed(), offerPerson()) });
   const space = el("input", { value: query.space || "", autocomplete: "off", spellcheck: "false", placeholder: "ENG" });
   const under = el("input", { value: query.under || "", autocomplete: "off", spellcheck: "false", placeholder: "98312 or a title" });
   const label = el("input", { value: query.label || "", autocomplete: "off", spellcheck: "false", placeholder: "runbook" });
   const after = el("input", { type: "date", value: query.after || "" });
   const limit = el("input", { type: "number", min: 1, max: MOST, value: query.k || "8", inputmode: "numeric" });
+  const person = el("input", { type: "email", value: query.as || "", autocomplete: "off", spellcheck: "false", placeholder: "ann@example.org" });
+  const personField = field("As", person, { hint: "An index that answers per person shows what this one may read; without an address, nothing." });
+  const noPerson = el("p", { class: "hint" }, "The index answers each person, by the address that the chat names. Your key names nobody, so nothing is found here.");
   const submit = el("button", { class: "primary", type: "submit" }, "Ask");
   const slot = errorSlot();
   const results = el("div", { class: "answers", "aria-live": "polite" });
@@ -32,21 +36,30 @@ export function show(root, _, query) {
       field("Below the page", under, { name: "filters.under" }),
       field("Label", label, { name: "filters.label" }),
       field("Updated after", after, { name: "filters.updated_after" }),
-      field("Hits", limit, { name: "top_k" })),
+      field("Hits", limit, { name: "top_k" }),
+      personField),
+    noPerson,
     errorSlot({ "data-for": "query" }),
     slot);
   const few = el("div");
   root.append(el("h1", {}, "Ask as an agent does"), form, results, few);
 
+  /// Who asks matters to the indexes that answer per person, and only an administrator asks as another.
+  function offerPerson() {
+    const matters = live.all().some((index) => isPerUser(index) && (!agent.value || index.agent_id === agent.value));
+    personField.hidden = !matters || !isAdministrator();
+    noPerson.hidden = !matters || isAdministrator();
+  }
   function offer() {
     const indexes = live.all().sort((a, b) => a.name.localeCompare(b.name));
-    const signature = indexes.map((index) => `${index.agent_id} ${index.name}`).join("\n");
+    const signature = indexes.map((index) => `${index.agent_id} ${index.name} ${index.access}`).join("\n");
     if (agent.dataset.of === signature) return;
     const chosen = agent.dataset.of === undefined ? query.agent : agent.value;
     agent.dataset.of = signature;
     agent.replaceChildren(...(indexes.length === 1 ? [] : [el("option", { value: "" }, "All indexes")]), ...indexes.map((index) => el("option", { value: index.agent_id }, index.name)));
     if (indexes.some((index) => index.agent_id === chosen)) agent.value = chosen;
     offerMissed();
+    offerPerson();
   }
   /// Beside the one index that is chosen; of all at once nobody can say what they lack.
   function offerMissed() {
@@ -63,7 +76,7 @@ export function show(root, _, query) {
   async function ask() {
     complain(form, null);
     const text = words.value.trim();
-    const asked = { q: text, agent: agent.value, space: space.value.trim(), under: under.value.trim(), label: label.value.trim(), after: after.value, k: limit.value === "8" ? "" : limit.value };
+    const asked = { q: text, agent: agent.value, space: space.value.trim(), under: under.value.trim(), label: label.value.trim(), after: after.value, k: limit.value === "8" ? "" : limit.value, as: personField.hidden ? "" : person.value.trim() };
     amend(asked);
     if (!text) {
       results.replaceChildren();
@@ -78,8 +91,8 @@ export function show(root, _, query) {
     const began = performance.now();
     try {
       const [model, ...answers] = await Promise.all([
-        mcp.call(asked.agent, "search_confluence", { query: text, limit: hits && Math.min(hits, MOST), space: asked.space, under: asked.under, label: asked.label, updated_after: asked.after }),
-        ...agents.map((one) => api.ask(one, { query: text, top_k: hits, filters })),
+        mcp.call(asked.agent, "search_confluence", { query: text, limit: hits && Math.min(hits, MOST), space: asked.space, under: asked.under, label: asked.label, updated_after: asked.after }, asked.as),
+        ...agents.map((one) => api.ask(one, { query: text, top_k: hits, filters }, asked.as)),
       ]);
       if (mine !== turn) return;
       results.replaceChildren(...answered(asked, model, answers, performance.now() - began));
@@ -112,7 +125,7 @@ function answered(asked, model, answers, took) {
     back.hidden = true;
   } }, "Back to the search");
   const read = (hit) => async () => {
-    const said = await mcp.call(asked.agent, "get_page", { page_id: hit.page.id });
+    const said = await mcp.call(asked.agent, "get_page", { page_id: hit.page.id }, asked.as);
     say(`get_page ${hit.page.id}`, said);
     back.hidden = false;
     about.scrollIntoView({ block: "nearest" });

@@ -1,8 +1,8 @@
 // Tokens of an index, and the fragment for LibreChat with the real address.
 
 import * as api from "./api.js";
-import { action, attempt, complain, copyButton, el, errorSlot, field, moment, sure, time } from "./dom.js";
-import { badge } from "./words.js";
+import { action, attempt, checkbox, complain, copyButton, el, errorSlot, field, moment, sure, time } from "./dom.js";
+import { badge, isPerUser } from "./words.js";
 
 /// Days until a token ends by itself.
 const LIVES = { 30: "30 days", 90: "90 days", 365: "a year", "": "never" };
@@ -18,7 +18,7 @@ export function show(root, index) {
   const about = el("p", { class: "hint" });
   let secret = null;
   const draw = () => {
-    yaml.textContent = fragment(address.value.trim().replace(/\/+$/, "") || here());
+    yaml.textContent = fragment(address.value.trim().replace(/\/+$/, "") || here(), isPerUser(index));
     env.textContent = `${VARIABLE}=${secret || "mcs_…"}`;
     about.textContent = secret
       ? "The token is shown only now: put this line into LibreChat's .env before you leave."
@@ -65,6 +65,7 @@ function form(index, made) {
   const name = el("input", { value: "librechat", maxlength: 100, autocomplete: "off" });
   const life = el("select", {}, ...Object.entries(LIVES).map(([value, words]) => el("option", { value }, words)));
   life.value = "365";
+  const [speaksField, speaks] = checkbox("Speaks for others", { checked: true, name: "speaks_for_others", hint: "The chat that has it may ask as anybody, by X-User-Email: give it to nobody else." });
   const slot = errorSlot();
   const submit = el("button", { class: "primary", type: "submit" }, "Make a token");
   const root = el("form", { class: "columns inline", novalidate: true, "aria-label": "New token", onsubmit: (event) => {
@@ -72,12 +73,12 @@ function form(index, made) {
     attempt(submit, slot, async () => {
       complain(root, null);
       try {
-        await made(await api.createToken(index.id, { name: name.value.trim(), expires_in_days: life.value ? Number(life.value) : null }));
+        await made(await api.createToken(index.id, { name: name.value.trim(), expires_in_days: life.value ? Number(life.value) : null, ...(isPerUser(index) && { speaks_for_others: speaks.checked }) }));
       } catch (error) {
         if (!complain(root, error)) throw error;
       }
     });
-  } }, field("Name", name, { name: "name" }), field("Expires after", life, { name: "expires_in_days" }), submit, slot);
+  } }, field("Name", name, { name: "name" }), field("Expires after", life, { name: "expires_in_days" }), isPerUser(index) && speaksField, submit, slot);
   return root;
 }
 
@@ -99,7 +100,7 @@ function row(index, token, look) {
 }
 
 /// For the address: LibreChat blocks private ones unless they are listed, as `host:port`.
-function fragment(base) {
+function fragment(base, perUser) {
   let listed = "";
   try {
     const url = new URL(base);
@@ -115,7 +116,7 @@ function fragment(base) {
     requiresOAuth: false
     headers:
       Authorization: "Bearer \${${VARIABLE}}"
-    timeout: 60000
+${perUser ? '      X-User-Email: "{{LIBRECHAT_USER_EMAIL}}"\n' : ""}    timeout: 60000
     serverInstructions: true
 `;
 }

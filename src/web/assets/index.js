@@ -1,6 +1,7 @@
 // One index: how it stands, and what can be done with it, in views with addresses of their own.
 
 import * as live from "./live.js";
+import * as access from "./access.js";
 import * as connect from "./connect.js";
 import * as edit from "./edit.js";
 import * as evaluation from "./evaluation.js";
@@ -11,13 +12,14 @@ import * as runs from "./runs.js";
 import * as state from "./state.js";
 import { el, replace } from "./dom.js";
 import { ofIndex } from "./router.js";
-import { indexBadge } from "./words.js";
+import { indexBadge, isPerUser } from "./words.js";
 
 const TABS = {
   "": ["State", state],
   pages: ["Pages", pages],
   runs: ["Runs", runs],
   question: ["Question", question, "editor"],
+  access: ["Access", access, "editor"],
   evaluation: ["Quality", evaluation, "editor"],
   connect: ["Connect", connect, "editor"],
   settings: ["Settings", edit, "editor"],
@@ -48,7 +50,8 @@ export function show(root, [id, tab = "", ...rest], query) {
     if (name.textContent !== now.name) name.textContent = now.name;
     replace(mark, indexBadge(now));
     const asks = now.status === "needs_confirmation";
-    const tabs = Object.entries(TABS).map(([key, [words, , role]]) =>
+    // Where all are answered alike there is nothing to ask about one.
+    const tabs = Object.entries(TABS).filter(([key]) => key !== "access" || isPerUser(now)).map(([key, [words, , role]]) =>
       el("a", { href: key ? ofIndex(id, key) : ofIndex(id), "data-for": role, "aria-current": key === tab ? "page" : null },
         words, key === "question" && asks && el("span", { class: "mark" }, "1", el("span", { class: "sr" }, " waits"))));
     replace(nav, ...tabs);

@@ -1,6 +1,6 @@
 // An agent of its own: asks the tools over MCP (Streamable HTTP) as LibreChat does, so that the answer is the one that a model gets.
 
-import { Problem } from "./api.js";
+import { Problem, personHeader } from "./api.js";
 
 const VERSION = "2025-06-18";
 /// One session for each agent, for as long as the page is open.
@@ -11,8 +11,8 @@ function address(agent) {
   return agent ? `mcp?${new URLSearchParams({ agent_id: agent })}` : "mcp";
 }
 
-async function post(agent, session, message) {
-  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+async function post(agent, session, message, person) {
+  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", ...personHeader(person) };
   if (session) Object.assign(headers, { "mcp-session-id": session, "mcp-protocol-version": VERSION });
   let response;
   try {
@@ -56,14 +56,14 @@ async function open(agent) {
   return session;
 }
 
-/// Calls a tool; answers `{ text, failed }` as the model gets it.
-export async function call(agent, name, values) {
+/// Calls a tool, for a person where one is named; answers `{ text, failed }` as the model gets it.
+export async function call(agent, name, values, person) {
   const set = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
   const ask = async () => {
     const session = sessions.get(agent) || (await open(agent));
     sessions.set(agent, session);
     const id = ++last;
-    const { text } = await post(agent, session, { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: set } });
+    const { text } = await post(agent, session, { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: set } }, person);
     return answer(text, id);
   };
   let message;

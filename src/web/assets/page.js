@@ -3,8 +3,8 @@
 import * as api from "./api.js";
 import { action, copyButton, count, el, facts, link, many, time } from "./dom.js";
 import { rendered } from "./markdown.js";
-import { amend, ofIndex } from "./router.js";
-import { pageBadge } from "./words.js";
+import { amend, ofIndex, to } from "./router.js";
+import { isPerUser, pageBadge } from "./words.js";
 
 const VIEWS = { rendered: "Rendered", markdown: "Markdown", passages: "Passages" };
 
@@ -47,6 +47,7 @@ export function show(root, index, [id], query) {
           ["Labels", page.labels.join(", ") || "none"],
           ["Id", el("code", {}, page.id)],
           page.attempts > 0 && ["Failed tries", count(page.attempts), page.next_try_at ? [", next ", time(page.next_try_at)] : ""]),
+        isPerUser(index) ? el("p", { "data-for": "editor" }, el("a", { href: to(["index", index.id, "access"], { page: id }) }, "May somebody read it?")) : "",
         ...parts);
     } catch (error) {
       head.replaceChildren(el("p", { class: "error", role: "alert" }, error.message));

@@ -1,6 +1,7 @@
 // Keys with a role, and who did what.
 
 import * as api from "./api.js";
+import { section as addresses } from "./addresses.js";
 import * as live from "./live.js";
 import { action, attempt, complain, copyButton, el, errorSlot, field, moment, paged, sure, time } from "./dom.js";
 import { badge } from "./words.js";
@@ -28,6 +29,7 @@ export function show(root) {
       el("h2", { id: "keys-title" }, "Keys"),
       el("p", { class: "dim" }, "Give everyone a key of their own: it signs in to this page and to REST, and what is done with it stands below. What is kept is a hash. Tokens of agents are listed here too; make them where the index is connected."),
       form(told), shown, list, slot),
+    addresses(),
     el("section", { "aria-labelledby": "audit-title" },
       el("div", { class: "heading" }, el("h2", { id: "audit-title" }, "Who did what"), el("span", { class: "gap" }),
         el("a", { href: "api/audit/export", download: "audit.jsonl" }, "Export as JSON lines")),

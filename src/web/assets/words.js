@@ -57,6 +57,9 @@ export function storeOf(index) {
   return `${STORE[index.backend] || index.backend}, ${OBJECT[index.remote.kind] || index.remote.kind}`;
 }
 
+/// Whether answers of an index differ by person.
+export const isPerUser = (index) => index.access === "per_user" || index.access === "per_user_checked";
+
 export const isOpen = (run) => Boolean(run) && ["pending", "running", "canceling"].includes(run.status);
 
 export function badge([words, tone]) {

@@ -2,10 +2,11 @@
 //! one person and one index. What they mean is decided in `domain::access`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::access::{Asker, Email, Grantee, Identity, Member, People, ViewFacts};
+use domain::access::{Asker, Email, Grantee, Identity, Member, People, Restricted, ViewFacts};
 use domain::{AccountId, GroupId, IndexId, SpaceId, Timestamp};
 
 use super::indexes;
@@ -15,9 +16,10 @@ use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
 use crate::rows::{guards, readers};
 use crate::schema::{
-    group_members, mapped_emails, member_emails, read_groups, read_restrictions, space_readers,
-    synced_pages,
+    access_changes, group_members, mapped_emails, member_emails, read_groups, read_restrictions,
+    space_readers, synced_pages,
 };
+use crate::views::Views;
 
 /// Nobody gets by anything of the index until it was read and decided anew.
 pub(crate) fn forget(conn: &mut Conn, index: &str) -> Done<()> {
@@ -155,8 +157,44 @@ fn items(conn: &mut Conn, index: IndexId) -> Done<Vec<(domain::PageId, Vec<Grant
         .collect()
 }
 
+/// The restricted items of an index, and what stands behind them.
+fn restricted(conn: &mut Conn, views: &Views, index: IndexId) -> Done<Arc<Restricted>> {
+    let number: Option<i64> = access_changes::table
+        .find(index.to_string())
+        .select(access_changes::number)
+        .first(conn)
+        .optional()?;
+    // Nothing of it ever was restricted, or it was deleted.
+    let Some(number) = number else {
+        return Ok(Arc::default());
+    };
+    if let Some(kept) = views.get(index, number) {
+        return Ok(kept);
+    }
+    let guarded: Vec<(String, Option<String>)> = synced_pages::table
+        .filter(synced_pages::index_id.eq(index.to_string()))
+        .filter(synced_pages::guarded)
+        .select((synced_pages::page_id, synced_pages::guards))
+        .load(conn)?;
+    let guarded: Vec<_> = guarded
+        .into_iter()
+        .map(|(page, json)| {
+            let guards = guards("synced_pages.guards", json.as_deref())?;
+            Ok((page.into(), guards))
+        })
+        .collect::<Done<_>>()?;
+    let read = Arc::new(Restricted::new(items(conn, index)?, guarded));
+    views.put(index, number, &read);
+    Ok(read)
+}
+
 /// What is known of one person and one index.
-pub(crate) fn view_facts(conn: &mut Conn, index: IndexId, asker: &Asker) -> Done<ViewFacts> {
+pub(crate) fn view_facts(
+    conn: &mut Conn,
+    views: &Views,
+    index: IndexId,
+    asker: &Asker,
+) -> Done<ViewFacts> {
     let identity = match asker {
         Asker::Unnamed | Asker::Operator => None,
         Asker::Person(email) => Some(identity(conn, email)?),
@@ -165,11 +203,6 @@ pub(crate) fn view_facts(conn: &mut Conn, index: IndexId, asker: &Asker) -> Done
         Some(account) => groups_of(conn, account)?,
         None => BTreeMap::new(),
     };
-    let guarded: Vec<(String, Option<String>)> = synced_pages::table
-        .filter(synced_pages::index_id.eq(index.to_string()))
-        .filter(synced_pages::guarded)
-        .select((synced_pages::page_id, synced_pages::guards))
-        .load(conn)?;
     let read: Vec<(String, NaiveDateTime)> = read_restrictions::table
         .filter(read_restrictions::index_id.eq(index.to_string()))
         .select((read_restrictions::space_id, read_restrictions::read_at))
@@ -178,14 +211,7 @@ pub(crate) fn view_facts(conn: &mut Conn, index: IndexId, asker: &Asker) -> Done
         identity,
         spaces: spaces_read(conn, index)?,
         groups,
-        items: items(conn, index)?,
-        guarded: guarded
-            .into_iter()
-            .map(|(page, json)| {
-                let guards = guards("synced_pages.guards", json.as_deref())?;
-                Ok((page.into(), guards))
-            })
-            .collect::<Done<_>>()?,
+        restricted: restricted(conn, views, index)?,
         restrictions_read: read
             .into_iter()
             .map(|(space, read)| (space.into(), time(read)))

@@ -1,11 +1,13 @@
 //! Who may read what, as it is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::slice;
 
+use domain::PageId;
 use domain::access::{Access, Asker, Email, Grantee, Guards, Identity, Member};
 use domain::content::Restriction;
 use domain::index::IndexPatch;
-use domain::page::PageState;
+use domain::page::{PageRecord, PageState};
 use domain::ports::store::{AdminStore as _, QueryStore as _, SyncStore as _};
 
 use crate::bed::{Bed, page};
@@ -102,11 +104,11 @@ async fn an_index_that_begins_to_answer_per_person_knows_of_nobody_what_they_may
         .unwrap();
     let facts = async || store.view_facts(index, &Asker::Unnamed).await.unwrap();
     let before = facts().await;
-    assert_eq!(before.items, [("2".into(), readers)]);
-    assert_eq!(
-        before.guarded,
-        [("2".into(), Guards::Known(vec!["2".into()]))]
-    );
+    let [one, two] = ["1", "2"].map(PageId::from);
+    assert_eq!(before.restricted.readers(&two), Some(&readers[..]));
+    let behind = Guards::Known(vec!["2".into()]);
+    assert_eq!(before.restricted.guards(&two), Some(&behind));
+    assert_eq!(before.restricted.rows(), 2);
     assert_eq!(before.restrictions_read.len(), 1);
     assert_eq!(store.groups_named(index).await.unwrap(), ["g".into()]);
 
@@ -117,13 +119,75 @@ async fn an_index_that_begins_to_answer_per_person_knows_of_nobody_what_they_may
     let changed = store.update_index(index, &patch, &[]).await.unwrap();
     assert_eq!(changed.settings.access, Access::PerUser);
     let after = facts().await;
-    let guarded: BTreeSet<&str> = after.guarded.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(guarded, BTreeSet::from(["1", "2"]));
-    assert!(
-        after
-            .guarded
-            .iter()
-            .all(|(_, guards)| *guards == Guards::Unknown)
-    );
+    for page in [one, two] {
+        assert_eq!(after.restricted.guards(&page), Some(&Guards::Unknown));
+    }
     assert!(after.restrictions_read.is_empty());
+}
+
+/// What is kept in memory of restrictions is what another process reads from the rows, whatever changes them.
+#[tokio::test]
+async fn what_is_kept_between_questions_is_never_older_than_the_rows() {
+    let bed = Bed::new();
+    let (index, store) = (bed.index("agent").await.id, &bed.store);
+    let other = bed.index("other").await.id;
+    let is_as_read_anew = async |rows: usize| {
+        for index in [index, other] {
+            let kept = store.view_facts(index, &Asker::Unnamed).await.unwrap();
+            let second = bed.second();
+            let read = second.view_facts(index, &Asker::Unnamed).await.unwrap();
+            assert_eq!(kept, read);
+        }
+        let kept = store.view_facts(index, &Asker::Unnamed).await.unwrap();
+        assert_eq!(kept.restricted.rows(), rows);
+    };
+    is_as_read_anew(0).await;
+    let behind = |items: &[&str]| Guards::Known(items.iter().map(|id| (*id).into()).collect());
+    let saved = async |index, id: &str, guards: Guards, readers: &[Grantee]| {
+        let page = PageRecord {
+            guards,
+            readers: readers.to_vec(),
+            restriction: match readers {
+                [] => Restriction::Open,
+                _ => Restriction::Restricted,
+            },
+            ..page(index, id, PageState::Searchable)
+        };
+        bed.save(&[page]).await;
+    };
+    let [ann, bob] = ["ann", "bob"].map(|id| Grantee::Person(id.into()));
+    saved(index, "1", behind(&[]), &[]).await;
+    is_as_read_anew(0).await;
+    saved(index, "2", behind(&["2"]), slice::from_ref(&ann)).await;
+    is_as_read_anew(2).await;
+    saved(index, "2", behind(&["2"]), slice::from_ref(&bob)).await;
+    is_as_read_anew(2).await;
+    saved(index, "1", behind(&["2"]), &[]).await;
+    is_as_read_anew(3).await;
+    saved(index, "1", Guards::Unknown, &[]).await;
+    is_as_read_anew(3).await;
+    saved(other, "2", behind(&["2"]), &[ann]).await;
+    is_as_read_anew(3).await;
+    saved(index, "2", behind(&[]), &[]).await;
+    is_as_read_anew(1).await;
+    saved(index, "1", behind(&["2"]), &[]).await;
+    saved(index, "2", behind(&["2"]), &[bob]).await;
+    is_as_read_anew(3).await;
+    store.delete_index(other).await.unwrap();
+    let gone = store.view_facts(other, &Asker::Unnamed).await.unwrap();
+    assert_eq!(gone.restricted.rows(), 0);
+    let patch = IndexPatch {
+        access: Some(Access::PerUser),
+        ..IndexPatch::default()
+    };
+    store.update_index(index, &patch, &[]).await.unwrap();
+    let all = store.view_facts(index, &Asker::Unnamed).await.unwrap();
+    assert_eq!(all.restricted.guards(&"1".into()), Some(&Guards::Unknown));
+    assert_eq!(
+        all,
+        bed.second()
+            .view_facts(index, &Asker::Unnamed)
+            .await
+            .unwrap()
+    );
 }

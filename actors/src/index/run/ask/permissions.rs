@@ -21,16 +21,19 @@ pub(crate) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunE
             .await?;
     }
     for group in ctx.store().groups_named(ctx.index()).await? {
-        if ctx.find(|f| f.groups_read.contains(&group)) || ctx.is_refused(Part::Permissions) {
-            continue;
+        if ctx.is_refused(Part::Permissions) {
+            return Ok(());
         }
         ctx.stop.check()?;
+        // Noted before it is read: spaces that are read at the same time name the same groups.
+        if !ctx.find(|f| f.groups_read.insert(group.clone())) {
+            continue;
+        }
         let read = ctx.source.group_members(&group).await;
         let what = format!("who is in the group {group} could not be read");
         if let Some(members) = ctx.optional(Part::Permissions, &what, read)? {
             ctx.store().record_group(&group, &members).await?;
         }
-        ctx.find(|f| f.groups_read.insert(group));
     }
     Ok(())
 }
