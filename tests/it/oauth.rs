@@ -1,5 +1,6 @@
 //! OAuth 2.1 as a resource server: tokens of the issuer, made out for us, may read; all others may not.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -400,6 +401,7 @@ async fn a_session_answers_the_person_of_the_token_until_that_is_over() {
     let of = |email: &str, left: i64| {
         token(&issuer, |claims| {
             claims["email"] = json!(email);
+            claims["email_verified"] = json!(true);
             claims["exp"] = json!(chrono::Utc::now().timestamp() + left);
         })
     };
@@ -430,12 +432,29 @@ async fn a_session_answers_the_person_of_the_token_until_that_is_over() {
         (status, world.titles_in(&text)),
         (200, world.readable("a:bob"))
     );
-    let unverified = token(&issuer, |claims| {
-        claims["email"] = json!("ann@example.org");
-        claims["email_verified"] = json!(false);
-    });
-    let (_, _, text) = post(&unverified, Some(&session), call).await;
-    assert!(world.titles_in(&text).is_empty(), "{text}");
+    // Only an address that the issuer says is verified names anybody.
+    for (said, names_ann) in [
+        (json!({}), false),
+        (json!({"email_verified": false}), false),
+        (json!({"email_verified": "no"}), false),
+        (json!({"xms_edov": 0}), false),
+        (json!({"email_verified": "true"}), true),
+        (json!({"xms_edov": "1"}), true),
+        (json!({"xms_edov": true}), true),
+    ] {
+        let told = token(&issuer, |claims| {
+            claims["email"] = json!("ann@example.org");
+            for (name, value) in said.as_object().unwrap() {
+                claims[name] = value.clone();
+            }
+        });
+        let (_, _, text) = post(&told, Some(&session), call.clone()).await;
+        let may = match names_ann {
+            true => world.readable("a:ann"),
+            false => BTreeSet::new(),
+        };
+        assert_eq!(world.titles_in(&text), may, "{said}: {text}");
+    }
     service.stop().await;
 }
 

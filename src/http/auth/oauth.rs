@@ -83,33 +83,41 @@ struct Claims {
 pub(super) struct EmailClaims {
     #[serde(default)]
     email: Option<String>,
-    /// Some write it as a text.
     #[serde(default)]
-    email_verified: Option<serde_json::Value>,
+    email_verified: Said,
+    /// Entra ID's word for it, an optional claim: the address is of a domain that somebody has proven to own.
+    #[serde(default)]
+    xms_edov: Said,
 }
 
 impl EmailClaims {
-    /// Whose address it is, unless the issuer says that it is not verified. One that leaves that out (Entra ID) has only addresses that
-    /// its administrators gave.
-    pub(super) fn vouched_for(&self) -> Option<Email> {
-        let is_vouched_for = self.email_verified.is_none() || self.says_verified();
-        let email = self.email.as_deref().filter(|_| is_vouched_for)?;
-        Email::parse(email)
-    }
-
-    /// Whose address it is, where the issuer says that it is verified.
+    /// Whose address it is, where the issuer says that it is verified. An address of which it does not say so may be one that
+    /// anybody chose.
     pub(super) fn verified(&self) -> Option<Email> {
-        self.vouched_for().filter(|_| self.says_verified())
+        let is_verified = self.email_verified.is_yes() || self.xms_edov.is_yes();
+        let email = self.email.as_deref().filter(|_| is_verified)?;
+        Email::parse(email)
     }
 
     /// The address as it stands there.
     pub(super) fn written(&self) -> Option<&str> {
         self.email.as_deref()
     }
+}
 
-    fn says_verified(&self) -> bool {
-        let value = self.email_verified.as_ref();
-        value.is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("true"))
+/// Yes or no; some write it as a text or a number.
+#[derive(Deserialize, Default)]
+#[serde(transparent)]
+struct Said(serde_json::Value);
+
+impl Said {
+    fn is_yes(&self) -> bool {
+        match &self.0 {
+            serde_json::Value::Bool(said) => *said,
+            serde_json::Value::String(said) => said == "true" || said == "1",
+            serde_json::Value::Number(said) => said.as_i64() == Some(1),
+            _ => false,
+        }
     }
 }
 
@@ -172,7 +180,7 @@ impl Verifier {
             ));
         }
         Ok(Access {
-            email: claims.email.vouched_for(),
+            email: claims.email.verified(),
             subject: claims.sub,
             ends: Duration::try_from_secs_f64(claims.exp)
                 .ok()

@@ -20,7 +20,7 @@ pub enum Principal {
     Reader {
         /// `sub` of the token.
         subject: String,
-        /// The address that the issuer vouches for, if the token has one.
+        /// The address, where the issuer says that it is verified.
         email: Option<Email>,
     },
     /// The bearer of a token that was made here.

@@ -80,7 +80,7 @@ impl Claims {
         Identity {
             subject: Person::subject_of(issuer, &self.sub),
             name: self.name(),
-            email: self.email.vouched_for(),
+            email: verified,
             role: role.map(|(_, role)| role),
             why_no_role: self.why_no_role(settings, &values),
         }
@@ -250,13 +250,19 @@ mod tests {
             let identity = claims(more).identity("https://idp.example/", &settings("groups"));
             identity.person().ok().unwrap()
         };
-        let ann = person(json!({"name": " Ann\n\u{202e}Example ", "email": "ann@example.org"}));
+        let ann = person(
+            json!({"name": " Ann\n\u{202e}Example ", "email": "ann@example.org", "xms_edov": true}),
+        );
         assert_eq!(ann.name, "AnnExample");
         assert_eq!(ann.subject, "https://idp.example|1");
         assert_eq!(ann.email, Email::parse("ann@example.org"));
-        let unverified = json!({"email": "ann@example.org", "email_verified": false});
-        let ann = person(unverified);
-        assert_eq!((ann.name.as_str(), ann.email), ("ann@example.org", None));
+        for unverified in [
+            json!({"email": "ann@example.org"}),
+            json!({"email": "ann@example.org", "email_verified": false}),
+        ] {
+            let ann = person(unverified);
+            assert_eq!((ann.name.as_str(), ann.email), ("ann@example.org", None));
+        }
         assert_eq!(person(json!({"name": "\n"})).name, "1");
         assert_eq!(
             person(json!({"name": "x".repeat(500)})).name.len(),
