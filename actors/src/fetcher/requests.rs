@@ -1,7 +1,7 @@
 //! The requests of a run as plain async functions: take a credit, send the message to the fetcher it belongs to, count,
 //! wait out passing trouble.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,6 +141,18 @@ impl Fetchers {
         self.ask(|source| {
             let group = group.clone();
             async move { source.group_members(&group).await }
+        })
+        .await
+    }
+
+    /// Which of some accounts may not use the site any more.
+    pub(crate) async fn closed_accounts(
+        &self,
+        ids: &[AccountId],
+    ) -> Result<HashSet<AccountId>, RunError> {
+        self.ask(|source| {
+            let ids = ids.to_vec();
+            async move { source.closed_accounts(&ids).await }
         })
         .await
     }

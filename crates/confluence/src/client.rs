@@ -230,6 +230,10 @@ impl ContentSource for ConfluenceClient {
         self.members_of(group).await
     }
 
+    async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError> {
+        self.closed_of(ids).await
+    }
+
     async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {
         self.check(person, item).await
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::access::{Grantee, Member};
-use domain::ports::source::SourceError;
+use domain::ports::source::{MAX_BATCH, SourceError};
 use domain::{AccountId, GroupId, PageId, SpaceId};
 use serde::Deserialize;
 use serde_json::json;
@@ -144,6 +144,14 @@ struct Members {
 struct MemberItem {
     account_id: Option<String>,
     email: Option<String>,
+}
+
+/// Whether an account is in use.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Standing {
+    account_id: Option<String>,
+    account_status: Option<String>,
 }
 
 #[derive(Deserialize, Debug)]
@@ -341,6 +349,28 @@ impl ConfluenceClient {
             .limit(limit);
         let page = found(self.transport.value::<Members>(&call).await)?;
         Ok(page.map(|page| page.results))
+    }
+
+    /// Which of these accounts are not `active` (POST `/users-bulk`). Of whom the answer says nothing is not, either.
+    pub(crate) async fn closed_of(
+        &self,
+        ids: &[AccountId],
+    ) -> Result<HashSet<AccountId>, SourceError> {
+        let mut closed: HashSet<AccountId> = ids.iter().cloned().collect();
+        for chunk in ids.chunks(MAX_BATCH) {
+            let mut call = Call::new(&endpoint::USERS_BULK, &[]);
+            let ids: Vec<&str> = chunk.iter().map(AccountId::as_str).collect();
+            call.body = Some(json!({ "accountIds": ids }));
+            let page = self.transport.page::<Standing>(&call, None).await?;
+            for user in page.items {
+                if user.account_status.as_deref() == Some("active")
+                    && let Some(id) = user.account_id
+                {
+                    closed.remove(&AccountId::new(id));
+                }
+            }
+        }
+        Ok(closed)
     }
 
     /// Whether members of a group may be read; a group that is no more says so, too.

@@ -189,21 +189,41 @@ pub enum Identity {
         /// These.
         accounts: Vec<AccountId>,
     },
+    /// The account that has it may not use the site any more.
+    Closed {
+        /// The account.
+        account: AccountId,
+    },
     /// No account shows it, and the operator names none.
     Unknown,
 }
 
 impl Identity {
-    /// Decides whose an address is: the operator's word counts before Confluence's, and two accounts are nobody.
+    /// Decides whose an address is: the operator's word counts before Confluence's, two accounts are nobody, and accounts that are closed
+    /// have no say.
     #[must_use]
-    pub fn of(mapped: Option<AccountId>, shown: BTreeSet<AccountId>) -> Self {
+    pub fn of(
+        mapped: Option<AccountId>,
+        shown: BTreeSet<AccountId>,
+        closed: &BTreeSet<AccountId>,
+    ) -> Self {
         if let Some(account) = mapped {
-            return Self::Known {
-                account,
-                mapped: true,
+            return match closed.contains(&account) {
+                true => Self::Closed { account },
+                false => Self::Known {
+                    account,
+                    mapped: true,
+                },
             };
         }
-        let mut accounts: Vec<AccountId> = shown.into_iter().collect();
+        let open = |account: &AccountId| !closed.contains(account);
+        if !shown.iter().any(open)
+            && let Some(account) = shown.first()
+        {
+            let account = account.clone();
+            return Self::Closed { account };
+        }
+        let mut accounts: Vec<AccountId> = shown.into_iter().filter(open).collect();
         match (accounts.pop(), accounts.is_empty()) {
             (None, _) => Self::Unknown,
             (Some(account), true) => Self::Known {
@@ -222,7 +242,7 @@ impl Identity {
     pub const fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Known { account, .. } => Some(account),
-            Self::Ambiguous { .. } | Self::Unknown => None,
+            Self::Ambiguous { .. } | Self::Closed { .. } | Self::Unknown => None,
         }
     }
 }
@@ -527,14 +547,27 @@ fn who<'a>(
     max_age: TimeDelta,
     unknown: UnknownPeople,
 ) -> Who<'a> {
-    let account = facts.identity.as_ref().and_then(Identity::account);
-    let fresh = facts
-        .groups
-        .iter()
-        .filter(|(_, read)| account.is_some() && counts(**read, now, max_age));
+    let groups = facts.groups.iter();
+    let groups = groups.filter(|(_, read)| counts(**read, now, max_age));
+    let mut groups: HashSet<&GroupId> = groups.map(|(group, _)| group).collect();
+    let account = match &facts.identity {
+        // An address that Confluence shows was read with the members of a group, and is as old as that.
+        Some(Identity::Known {
+            account,
+            mapped: false,
+        }) if !groups.is_empty() => Some(account),
+        Some(Identity::Known {
+            account,
+            mapped: true,
+        }) => Some(account),
+        _ => None,
+    };
+    if account.is_none() {
+        groups.clear();
+    }
     Who {
         account,
-        groups: fresh.map(|(group, _)| group).collect(),
+        groups,
         licensed: account.is_some() || unknown == UnknownPeople::Open,
     }
 }
@@ -608,12 +641,21 @@ pub fn explain(
             } else {
                 "as Confluence shows it"
             };
-            format!("the address is that of the account {account}, {by}")
+            let old = match who.account {
+                Some(_) => "",
+                None => ", which was read too long ago to count",
+            };
+            format!("the address is that of the account {account}, {by}{old}")
         }
         Some(Identity::Ambiguous { accounts }) => format!(
             "{} accounts show this address, so it names nobody: set whose it is with PUT /api/people",
             accounts.len()
         ),
+        Some(Identity::Closed { account }) => {
+            format!(
+                "the address is that of the account {account}, which may not use the site any more"
+            )
+        }
         Some(Identity::Unknown) => {
             "no account shows this address: set whose it is with PUT /api/people".to_owned()
         }
@@ -742,7 +784,7 @@ mod tests {
     /// Ann is an engineer; the space is for engineers; item 7 is for operators and 8 for engineers.
     fn facts() -> ViewFacts {
         ViewFacts {
-            identity: Some(Identity::of(None, ["ann".into()].into())),
+            identity: Some(Identity::of(None, ["ann".into()].into(), &BTreeSet::new())),
             spaces: [("10".into(), ([group("eng")].into(), now()))].into(),
             groups: [("eng".into(), now())].into(),
             restricted: restricted(vec![group("ops")]),
@@ -807,7 +849,10 @@ mod tests {
             ),
             (
                 "an address of two people",
-                |f| f.identity = Some(Identity::of(None, ["ann".into(), "bob".into()].into())),
+                |f| {
+                    let both = ["ann".into(), "bob".into()].into();
+                    f.identity = Some(Identity::of(None, both, &BTreeSet::new()));
+                },
                 nothing,
             ),
             (
@@ -834,6 +879,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_as_old_as_the_groups_that_show_it_and_the_operators_word_is_not() {
+        let mut facts = facts();
+        facts.spaces = [("10".into(), ([Grantee::Licensed].into(), now()))].into();
+        let open = [true, false, false, false, false];
+        let old = now() - MAX_AGE - TimeDelta::seconds(1);
+        assert!(sees(&facts, UnknownPeople::Nothing)[0]);
+        facts.groups.values_mut().for_each(|read| *read = old);
+        assert_eq!(sees(&facts, UnknownPeople::Nothing), [false; 5]);
+        let of = Identity::of(Some("ann".into()), BTreeSet::new(), &BTreeSet::new());
+        facts.identity = Some(of);
+        assert_eq!(sees(&facts, UnknownPeople::Nothing), open);
+    }
+
+    #[test]
     fn what_is_hidden_is_left_out_before_it_is_ranked() {
         let view = view(&facts(), now(), MAX_AGE, UnknownPeople::Nothing);
         let hidden: BTreeSet<&str> = view.hidden().iter().map(PageId::as_str).collect();
@@ -849,7 +908,8 @@ mod tests {
     fn the_operators_word_on_an_address_counts_before_confluences() {
         let both = || BTreeSet::from([AccountId::from("a"), AccountId::from("b")]);
         let of = |mapped: Option<&str>, shown| {
-            let identity = Identity::of(mapped.map(AccountId::from), shown);
+            let closed = BTreeSet::from([AccountId::from("gone")]);
+            let identity = Identity::of(mapped.map(AccountId::from), shown, &closed);
             identity
                 .account()
                 .map(|account| account.as_str().to_owned())
@@ -858,6 +918,11 @@ mod tests {
         assert_eq!(of(None, both()), None);
         assert_eq!(of(None, ["a".into()].into()).as_deref(), Some("a"));
         assert_eq!(of(Some("c"), both()).as_deref(), Some("c"));
+        // Who has left hands the address on, and has nothing by it.
+        let one_left = ["a".into(), "gone".into()].into();
+        assert_eq!(of(None, one_left).as_deref(), Some("a"));
+        assert_eq!(of(None, ["gone".into()].into()), None);
+        assert_eq!(of(Some("gone"), ["a".into()].into()), None);
     }
 
     #[test]

@@ -238,6 +238,7 @@ mod tests {
             group_members,
             member_emails,
             mapped_emails,
+            closed_accounts,
             questions,
             evaluations,
             evaluation_results,

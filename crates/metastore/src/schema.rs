@@ -183,6 +183,13 @@ table! {
 }
 
 table! {
+    closed_accounts (site_id, account_id) {
+        site_id -> Integer,
+        account_id -> Text,
+    }
+}
+
+table! {
     mapped_emails (site_id, email) {
         site_id -> Integer,
         email -> Text,

@@ -247,6 +247,20 @@ impl SyncStore for Metastore {
             .await
     }
 
+    async fn accounts_with_address(&self) -> StoreResult<Vec<AccountId>> {
+        self.read(access::accounts_with_address).await
+    }
+
+    async fn record_closed_accounts(
+        &self,
+        asked: &[AccountId],
+        closed: &HashSet<AccountId>,
+    ) -> StoreResult<()> {
+        let (asked, closed) = (asked.to_vec(), closed.clone());
+        self.write(move |c| access::record_closed(c, &asked, &closed))
+            .await
+    }
+
     async fn restrictions_were_read(
         &self,
         index: IndexId,

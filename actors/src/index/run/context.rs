@@ -110,6 +110,8 @@ pub(super) struct Findings {
     pub(super) people_asked: HashSet<AccountId>,
     /// Groups whose members this run has asked for.
     pub(super) groups_read: HashSet<GroupId>,
+    /// Accounts of which this run has asked whether they are closed.
+    pub(super) accounts_asked: HashSet<AccountId>,
     /// Optional parts that are not complete.
     pub(super) missing: BTreeMap<Part, Missing>,
     /// The guard stopped removals.

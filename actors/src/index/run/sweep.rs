@@ -122,16 +122,22 @@ async fn one_space(
         ctx.optional(Part::Comments, &what, read)?;
     }
     let mut reconciler = Reconciler::new(ctx, space, true, Links::AsKnown);
+    let mut learned = None;
     if ctx.needs_facts() {
-        let learned = learn(ctx, space, &seen, &mut reconciler).await;
-        ctx.of_space(
-            space,
-            "labels and restrictions could not be read: ",
-            learned,
-        )?;
+        let began = ctx.now();
+        let all = learn(ctx, space, &seen, &mut reconciler).await;
+        let all = ctx.of_space(space, "labels and restrictions could not be read: ", all)?;
+        learned = all.map(|()| began);
     }
     permissions::of_space(ctx, space).await?;
     reconciler.decide(Which::All).await?;
+    if let (Some(began), true) = (learned, ctx.settings().access.is_per_user()) {
+        // Not before: until all of it is decided, pages stand behind what was in their way when it was last read, however long ago.
+        let (store, index) = (ctx.store(), ctx.index());
+        store
+            .restrictions_were_read(index, &space.id, began)
+            .await?;
+    }
     ctx.find(|f| f.listed.insert(space.given.clone()));
     Ok(absent)
 }
@@ -144,7 +150,6 @@ async fn learn(
     seen: &HashSet<PageId>,
     reconciler: &mut Reconciler<'_>,
 ) -> Result<(), RunError> {
-    let began = ctx.now();
     let mut walk = FactsWalk::new(ctx, space);
     let mut decide_at = DECIDE_AFTER;
     while walk.step().await? {
@@ -170,14 +175,7 @@ async fn learn(
         .filter(|brief| brief.restriction == Restriction::Unknown && is_member(brief))
         .map(|brief| (brief.page_id, brief.kind))
         .collect();
-    facts::learn_unknown(ctx, unknown).await?;
-    if ctx.settings().access.is_per_user() {
-        let store = ctx.store();
-        store
-            .restrictions_were_read(ctx.index(), &space.id, began)
-            .await?;
-    }
-    Ok(())
+    facts::learn_unknown(ctx, unknown).await.map(drop)
 }
 
 fn is_member(brief: &PageBrief) -> bool {

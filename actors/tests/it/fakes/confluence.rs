@@ -768,6 +768,11 @@ impl ContentSource for FakeConfluence {
         Ok(Vec::new())
     }
 
+    async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError> {
+        self.request(format!("closed of {}", ids.len())).await?;
+        Ok(HashSet::new())
+    }
+
     async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {
         self.request(format!("may {person} read {item}")).await?;
         Ok(true)

@@ -4,7 +4,7 @@
 //! The implementation owns the rate gate and retries passing trouble by itself up to a bound; what reaches the caller is
 //! final for now, and [`SourceError::disposition`] says what to do about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -272,6 +272,9 @@ pub trait ContentSource: Send + Sync {
 
     /// Everybody in a group (`/group/{id}/membersByGroupId`); of one that is no more, nobody.
     async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError>;
+
+    /// Which of these accounts may not use the site (any more): those of which `POST /users-bulk` does not say that they are `active`.
+    async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError>;
 
     /// Whether a person may read an item, all told: site, space and restrictions (POST `/content/{id}/permission/check`). The account
     /// has to be a Confluence administrator for that. Of an item that is not seen: no.

@@ -483,6 +483,14 @@ pub trait SyncStore: QueryStore {
     ) -> StoreResult<()>;
     /// Who is in a group, as just read.
     async fn record_group(&self, group: &GroupId, members: &[Member]) -> StoreResult<()>;
+    /// The accounts that an address of e-mail may name: by what members of groups show, or by the operator's word.
+    async fn accounts_with_address(&self) -> StoreResult<Vec<AccountId>>;
+    /// Which of some accounts are closed, as just read.
+    async fn record_closed_accounts(
+        &self,
+        asked: &[AccountId],
+        closed: &HashSet<AccountId>,
+    ) -> StoreResult<()>;
     /// All restrictions in a space were read for an index, beginning at this moment.
     async fn restrictions_were_read(
         &self,

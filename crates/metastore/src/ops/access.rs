@@ -1,7 +1,7 @@
 //! Who may read what: what was read of spaces, groups and restrictions, whose an address of e-mail is, and from all that the facts of
 //! one person and one index. What they mean is decided in `domain::access`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDateTime;
@@ -16,8 +16,8 @@ use crate::dialect::{self, Conn, IDS};
 use crate::error::Done;
 use crate::rows::{guards, readers};
 use crate::schema::{
-    access_changes, group_members, mapped_emails, member_emails, read_groups, read_restrictions,
-    space_readers, synced_pages,
+    access_changes, closed_accounts, group_members, mapped_emails, member_emails, read_groups,
+    read_restrictions, space_readers, synced_pages,
 };
 use crate::views::Views;
 
@@ -88,6 +88,46 @@ pub(crate) fn record_group(
             .filter(member_emails::account_id.ne_all(in_groups)),
     )
     .execute(conn)?;
+    Ok(())
+}
+
+/// The accounts that an address may name.
+pub(crate) fn accounts_with_address(conn: &mut Conn) -> Done<Vec<AccountId>> {
+    let shown = member_emails::table
+        .filter(member_emails::site_id.eq(SITE))
+        .select(member_emails::account_id)
+        .load::<String>(conn)?;
+    let mapped = mapped_emails::table
+        .filter(mapped_emails::site_id.eq(SITE))
+        .select(mapped_emails::account_id)
+        .load::<String>(conn)?;
+    let accounts: BTreeSet<String> = shown.into_iter().chain(mapped).collect();
+    Ok(accounts.into_iter().map(AccountId::from).collect())
+}
+
+/// Of those who were asked about, these are closed and the others are not.
+pub(crate) fn record_closed(
+    conn: &mut Conn,
+    asked: &[AccountId],
+    closed: &HashSet<AccountId>,
+) -> Done<()> {
+    for asked in asked.chunks(IDS) {
+        let ids: Vec<&str> = asked.iter().map(AccountId::as_str).collect();
+        let known = closed_accounts::table.filter(closed_accounts::site_id.eq(SITE));
+        diesel::delete(known.filter(closed_accounts::account_id.eq_any(&ids))).execute(conn)?;
+        let closed = asked.iter().filter(|account| closed.contains(account));
+        let rows: Vec<_> = closed
+            .map(|account| {
+                (
+                    closed_accounts::site_id.eq(SITE),
+                    closed_accounts::account_id.eq(account.as_str()),
+                )
+            })
+            .collect();
+        diesel::insert_into(closed_accounts::table)
+            .values(rows)
+            .execute(conn)?;
+    }
     Ok(())
 }
 
@@ -248,8 +288,15 @@ fn identity(conn: &mut Conn, email: &Email) -> Done<Identity> {
         .filter(member_emails::email.eq(email.as_str()))
         .select(member_emails::account_id)
         .load(conn)?;
+    let named: Vec<&String> = shown.iter().chain(&mapped).collect();
+    let closed: Vec<String> = closed_accounts::table
+        .filter(closed_accounts::site_id.eq(SITE))
+        .filter(closed_accounts::account_id.eq_any(named))
+        .select(closed_accounts::account_id)
+        .load(conn)?;
+    let closed = closed.into_iter().map(AccountId::from).collect();
     let shown = shown.into_iter().map(AccountId::from).collect();
-    Ok(Identity::of(mapped.map(AccountId::from), shown))
+    Ok(Identity::of(mapped.map(AccountId::from), shown, &closed))
 }
 
 pub(crate) fn people(conn: &mut Conn) -> Done<People> {

@@ -1,6 +1,6 @@
 //! Who may use the spaces of an index that answers per person, and who is in the groups that these spaces and restrictions name. Read by
-//! every sweep: one request or a few a space, one for each 200 members of a group. What cannot be read keeps what was known, which
-//! counts for as long as `PERMISSIONS_MAX_AGE_HOURS` says.
+//! every sweep: one request or a few a space, one for each 200 members of a group, one for each 250 people who have an address. What cannot
+//! be read keeps what was known, which counts for as long as `PERMISSIONS_MAX_AGE_HOURS` says.
 
 use domain::part::Part;
 
@@ -34,6 +34,26 @@ pub(crate) async fn of_space(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunE
         if let Some(members) = ctx.optional(Part::Permissions, &what, read)? {
             ctx.store().record_group(&group, &members).await?;
         }
+    }
+    closed_accounts(ctx).await
+}
+
+/// Asks which of the accounts that an address may name are closed: a restriction, and a group, go on naming whoever has left.
+async fn closed_accounts(ctx: &RunCtx) -> Result<(), RunError> {
+    let mut accounts = ctx.store().accounts_with_address().await?;
+    if ctx.is_refused(Part::Permissions) {
+        return Ok(());
+    }
+    accounts.retain(|account| ctx.find(|f| f.accounts_asked.insert(account.clone())));
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let read = ctx.source.closed_accounts(&accounts).await;
+    let what = "whose accounts are closed could not be read";
+    if let Some(closed) = ctx.optional(Part::Permissions, what, read)? {
+        ctx.store()
+            .record_closed_accounts(&accounts, &closed)
+            .await?;
     }
     Ok(())
 }
