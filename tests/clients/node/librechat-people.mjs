@@ -73,7 +73,12 @@ async function connect(server, user) {
   const client = new Client({ name: "@librechat/api-client", version: "1.2.3" }, { capabilities: {} });
   await client.connect(transport);
   const call = async (name, args) => {
-    const said = await client.callTool({ name, arguments: args });
+    let said = await client.callTool({ name, arguments: args });
+    // All users of one token share what it may ask in a second.
+    while (said.isError && said.content[0].text.includes("ask too often")) {
+      await new Promise((wake) => setTimeout(wake, 1000));
+      said = await client.callTool({ name, arguments: args });
+    }
     return { failed: Boolean(said.isError), text: said.content.map(({ text }) => text).join("\n\n"), all: JSON.stringify(said) };
   };
   return { call, as: (other) => (headers = headersOf(server, other)), close: () => client.close() };
