@@ -13,8 +13,8 @@ use crate::support::{
     Service, answer, assert_problem, fields, id, start, start_over, start_program,
 };
 
-const KEY: &str = "administrator-key";
-const SYNC: &str = "557058:51b7c0de-sync";
+pub const KEY: &str = "administrator-key";
+pub const SYNC: &str = "557058:51b7c0de-sync";
 /// Account, address. What Confluence shows of Cat's is nothing, and two people have the last one.
 const PEOPLE: [(&str, &str); 5] = [
     ("a:ann", "ann@example.org"),
@@ -27,11 +27,11 @@ const PEOPLE: [(&str, &str); 5] = [
 /// Spaces, groups and pages; every page tells of a zebra, and of a word of its own.
 pub struct World {
     pub site: Site,
-    eng: String,
-    pages: Vec<(String, ContentId)>,
+    pub eng: String,
+    pub pages: Vec<(String, ContentId)>,
 }
 
-fn user(account: &str) -> Principal {
+pub fn user(account: &str) -> Principal {
     Principal::User(account.to_owned())
 }
 
@@ -91,7 +91,7 @@ pub async fn per_user(service: &Service, access: &str) -> Value {
 }
 
 /// A token that may speak for others, or not.
-async fn token(service: &Service, index: &Value, speaks: bool) -> String {
+pub async fn token(service: &Service, index: &Value, speaks: bool) -> String {
     let path = format!("/api/indexes/{}/tokens", id(index));
     let (status, made) = service
         .post(&path, json!({"speaks_for_others": speaks}))
@@ -104,10 +104,10 @@ async fn token(service: &Service, index: &Value, speaks: bool) -> String {
 }
 
 /// Somebody at the chat.
-struct Person<'a> {
-    service: &'a Service,
-    token: &'a str,
-    email: &'a str,
+pub struct Person<'a> {
+    pub service: &'a Service,
+    pub token: &'a str,
+    pub email: &'a str,
 }
 
 impl Person<'_> {
@@ -128,7 +128,7 @@ impl Person<'_> {
         answer(self.request(Method::GET, path)).await
     }
 
-    async fn asks(&self, query: Value) -> Value {
+    pub async fn asks(&self, query: Value) -> Value {
         let asked = self
             .request(Method::POST, "/api/indexes/agent/a/query")
             .json(&query);
@@ -150,7 +150,7 @@ impl Person<'_> {
         sent.await.unwrap().text().await.unwrap()
     }
 
-    async fn session(&self) -> String {
+    pub async fn session(&self) -> String {
         let client = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": client});
         let sent = self
@@ -167,7 +167,7 @@ impl Person<'_> {
 }
 
 /// Compares all that a person is told with what that person may read.
-async fn assert_sees(
+pub async fn assert_sees(
     world: &World,
     index: &Value,
     session: &str,

@@ -42,4 +42,5 @@ mod runs;
 mod shown;
 mod support;
 mod troubles;
+mod views;
 mod world;

@@ -36,3 +36,4 @@ mod store_faults;
 mod stories;
 mod supervision;
 mod uploads;
+mod views;

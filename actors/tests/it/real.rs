@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actors::{Backends, Engine, EngineParts, EngineSettings, SyncOrder};
 use chrono::TimeDelta;
 use confluence::{ConfluenceClient, ConfluenceConfig, RetryPolicy};
+use domain::access::Access;
 use domain::backoff::Backoff;
 use domain::content::ContentKind;
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
@@ -120,8 +121,16 @@ impl Real {
 
     /// An index of this wish; its first run begins at once.
     pub async fn index(&self, wish: &Wish) -> IndexId {
+        self.index_for(wish, Access::Everyone).await
+    }
+
+    /// The same, which answers everyone alike or each person.
+    pub async fn index_for(&self, wish: &Wish, access: Access) -> IndexId {
         let new = NewIndex {
-            settings: settings_of(wish),
+            settings: IndexSettings {
+                access,
+                ..settings_of(wish)
+            },
             spaces: spaces_of(wish),
         };
         let index = self.store.create_index(&new).await.unwrap();
@@ -310,7 +319,7 @@ fn settings_of(wish: &Wish) -> IndexSettings {
         labels: words(&wish.labels),
         exclude_labels: words(&wish.exclude_labels),
         root_page_ids: wish.roots.iter().map(ToString::to_string).collect(),
-        access: domain::access::Access::Everyone,
+        access: Access::Everyone,
         restricted_pages: match wish.restricted {
             true => RestrictedPages::Include,
             false => RestrictedPages::Skip,

@@ -11,6 +11,7 @@ mod markup;
 mod media;
 mod model;
 mod render;
+mod rights;
 mod routes;
 mod service;
 mod shapes;
@@ -22,8 +23,9 @@ mod v1;
 mod v2;
 mod web;
 
-pub use life::{COVERED, Life, Wish};
+pub use life::{COVERED, Life, PEOPLE, Wish, address_of};
 pub use model::{ContentId, EVERYONE_GROUP, Group, Kind, Principal, SpaceId, Status, User};
+pub use rights::Rights;
 pub use service::Account;
 pub use sim::{Builder, ConfluenceSim};
 pub use site::{DEFAULT_AUTHOR, Edit, Site};

@@ -204,6 +204,11 @@ impl Site {
         found.map(|c| c.id)
     }
 
+    /// Ids of all groups.
+    pub fn group_ids(&self) -> Vec<String> {
+        self.read().groups.keys().cloned().collect()
+    }
+
     /// Keys of all spaces.
     pub fn space_keys(&self) -> Vec<String> {
         self.read().spaces.values().map(|s| s.key.clone()).collect()

@@ -3,8 +3,10 @@
 
 mod folders;
 mod marks;
+mod people;
 mod wish;
 
+pub use people::{PEOPLE, address_of};
 pub use wish::Wish;
 
 use std::time::Duration;
