@@ -96,7 +96,8 @@ async function enter() {
   }
 }
 
-/// Signing in at the issuer, where that is possible, and back to the view that the address names.
+/// Signing in at the issuer, where that is possible, and back to the view that the address names. The links get their addresses
+/// here: without an issuer those lead nowhere.
 function offer(oidc) {
   $("#sign-in-oidc").hidden = !oidc;
   if (!oidc) return;
@@ -106,6 +107,7 @@ function offer(oidc) {
   lead();
   link.onclick = lead;
   $("#sign-out-there").hidden = !(leftIssuer && oidc.signs_out);
+  $("#sign-out-link").href = "api/session/oidc/logout";
   $("#sign-out-name").textContent = oidc.name;
 }
 
