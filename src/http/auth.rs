@@ -1,8 +1,8 @@
 //! Who asks, and what they may.
 //!
 //! Credentials are `Authorization: Bearer …` or `X-API-Key: …`, or the session cookie for which the web page trades the
-//! administrator's key, a key with a role, or the word of an issuer. [`gate`] stands before every route and closes all that is not named as open;
-//! handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
+//! administrator's key, a key with a role, or the word of an issuer. [`gate`] stands before every route and closes all that is not
+//! named as open; handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
 
 mod asker;
 mod failures;
@@ -29,7 +29,6 @@ use domain::ports::store::{AdminStore, StoreResult};
 use domain::token::Token;
 use governor::Quota;
 use ipnet::IpNet;
-use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -80,14 +79,17 @@ pub struct NewSecret {
 /// Makes the secret of a token, of 256 random bits.
 #[must_use]
 pub fn new_secret() -> NewSecret {
-    let mut random = [0_u8; 32];
-    rand::rng().fill_bytes(&mut random);
-    let secret = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let secret = format!("{TOKEN_PREFIX}{}", random_text());
     NewSecret {
         prefix: secret.chars().take(TOKEN_PREFIX.len() + 6).collect(),
         hash: token_hash(&secret),
         secret: SecretString::from(secret),
     }
+}
+
+/// 256 random bits, as 43 characters that no URL and no cookie changes.
+fn random_text() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
 /// What is kept of a token: SHA-256, in hex. The token is random, so a slow hash would add nothing.

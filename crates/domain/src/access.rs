@@ -361,6 +361,19 @@ impl Restricted {
         }
     }
 
+    /// Whether an item lets somebody in, given of each item by its place whether it does.
+    fn is_passed(&self, item: &PageId, passes: &[bool]) -> bool {
+        let place = self.places.get(item);
+        place.is_some_and(|place| passes.get(*place) == Some(&true))
+    }
+
+    fn are_passed(&self, guards: &Guards, passes: &[bool]) -> bool {
+        match guards {
+            Guards::Unknown => false,
+            Guards::Known(items) => items.iter().all(|item| self.is_passed(item, passes)),
+        }
+    }
+
     /// What a page stands behind; `None`: behind nothing.
     #[must_use]
     pub fn guards(&self, page: &PageId) -> Option<&Guards> {
@@ -500,15 +513,11 @@ impl View {
 
     /// Whether a restricted item lets the person in.
     fn passes(&self, item: &PageId) -> bool {
-        let place = self.hidden.restricted.places.get(item);
-        place.is_some_and(|place| self.passes.get(*place) == Some(&true))
+        self.hidden.restricted.is_passed(item, &self.passes)
     }
 
     fn gets_by(&self, guards: &Guards) -> bool {
-        match guards {
-            Guards::Unknown => false,
-            Guards::Known(items) => items.iter().all(|item| self.passes(item)),
-        }
+        self.hidden.restricted.are_passed(guards, &self.passes)
     }
 
     /// Pages that have to be left out of a search before it is ranked.
@@ -547,27 +556,19 @@ fn who<'a>(
     max_age: TimeDelta,
     unknown: UnknownPeople,
 ) -> Who<'a> {
-    let groups = facts.groups.iter();
-    let groups = groups.filter(|(_, read)| counts(**read, now, max_age));
-    let mut groups: HashSet<&GroupId> = groups.map(|(group, _)| group).collect();
-    let account = match &facts.identity {
-        // An address that Confluence shows was read with the members of a group, and is as old as that.
-        Some(Identity::Known {
-            account,
-            mapped: false,
-        }) if !groups.is_empty() => Some(account),
-        Some(Identity::Known {
-            account,
-            mapped: true,
-        }) => Some(account),
-        _ => None,
+    let fresh = facts.groups.iter();
+    let fresh = fresh.filter(|(_, read)| counts(**read, now, max_age));
+    let groups: HashSet<&GroupId> = fresh.map(|(group, _)| group).collect();
+    // An address that Confluence shows was read with the members of a group, and is as old as that; the operator's word is not.
+    let counts_still = |identity: &&Identity| match identity {
+        Identity::Known { mapped, .. } => *mapped || !groups.is_empty(),
+        _ => false,
     };
-    if account.is_none() {
-        groups.clear();
-    }
+    let known = facts.identity.as_ref().filter(counts_still);
+    let account = known.and_then(Identity::account);
     Who {
         account,
-        groups,
+        groups: account.map(|_| groups).unwrap_or_default(),
         licensed: account.is_some() || unknown == UnknownPeople::Open,
     }
 }
@@ -585,24 +586,21 @@ pub fn view(facts: &ViewFacts, now: Timestamp, max_age: TimeDelta, unknown: Unkn
             && restrictions_count(space)
             && readers.iter().any(|grantee| who.is(grantee))
     });
-    let passes = facts.restricted.items.iter();
-    let mut view = View {
+    let restricted = &facts.restricted;
+    let lets_in = |readers: &[Grantee]| readers.iter().any(|grantee| who.is(grantee));
+    let items = restricted.items.iter();
+    let passes: Vec<bool> = items.map(|(_, readers)| lets_in(readers)).collect();
+    let ways = restricted.ways.iter();
+    let shut = ways.map(|guards| !restricted.are_passed(guards, &passes));
+    View {
         account: who.account.cloned(),
         spaces: spaces.map(|(space, _)| space.clone()).collect(),
-        passes: passes
-            .map(|(_, readers)| readers.iter().any(|grantee| who.is(grantee)))
-            .collect(),
         hidden: Arc::new(Hidden {
-            restricted: facts.restricted.clone(),
-            shut: Vec::new(),
+            shut: shut.collect(),
+            restricted: Arc::clone(restricted),
         }),
-    };
-    let ways = facts.restricted.ways.iter();
-    view.hidden = Arc::new(Hidden {
-        restricted: facts.restricted.clone(),
-        shut: ways.map(|guards| !view.gets_by(guards)).collect(),
-    });
-    view
+        passes,
+    }
 }
 
 /// Whether somebody may read a page, and why: for whoever has to answer for it.

@@ -93,6 +93,12 @@ impl Token {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// Whether it is somebody who signs in at an issuer and whom an administrator keeps out.
+    #[must_use]
+    pub const fn is_kept_out(&self) -> bool {
+        self.subject.is_some() && self.expires_at.is_some()
+    }
+
     /// When it ends that is replaced now: after this time, unless it ends sooner by itself.
     #[must_use]
     pub fn ends_when_replaced(&self, now: Timestamp, after: TimeDelta) -> Timestamp {

@@ -63,33 +63,28 @@ pub(super) fn asker(principal: &Principal, request: &HttpRequest) -> ApiResult<N
     }
     let text = value.map(|value| written(value.as_bytes()));
     let text = text.as_deref().map(str::trim);
-    let own = principal.email().cloned();
-    let own = own.map_or(Asker::Unnamed, Asker::Person);
-    if let Principal::Reader { .. } = principal {
-        return Ok(match text {
-            None => Named::Asker(own),
-            // It may say what is known anyway.
-            Some(text) if Email::parse(text).map(Asker::Person) == Some(own.clone()) => {
-                Named::Asker(own)
-            }
-            Some(_) => Named::Ignored("an access token speaks for the person whom it names"),
-        });
-    }
+    let own = || {
+        let own = principal.email().cloned();
+        Named::Asker(own.map_or(Asker::Unnamed, Asker::Person))
+    };
+    let said = text.and_then(Email::parse);
+    // It may say what is known anyway.
+    let says_own = said.is_some() && said.as_ref() == principal.email();
+    let is_reader = matches!(principal, Principal::Reader { .. });
     Ok(match text {
-        None | Some("") => Named::Asker(own),
-        Some(text)
-            if own != Asker::Unnamed
-                && Email::parse(text).map(Asker::Person) == Some(own.clone()) =>
-        {
-            Named::Asker(own)
+        None => own(),
+        Some(_) if says_own => own(),
+        Some(_) if is_reader => {
+            Named::Ignored("an access token speaks for the person whom it names")
         }
+        Some("") => own(),
         Some(_) if !principal.speaks_for_others() => {
             Named::Ignored("these credentials may not speak for others")
         }
         Some(text) if unexpanded(text).is_some() => {
             Named::Ignored("its value is a variable that the client did not fill in")
         }
-        Some(text) => match Email::parse(text) {
+        Some(_) => match said {
             Some(email) => Named::Asker(Asker::Person(email)),
             None => Named::Ignored("its value is no address of e-mail"),
         },

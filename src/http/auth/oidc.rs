@@ -9,6 +9,7 @@ mod attempt;
 mod claims;
 mod page;
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -19,6 +20,7 @@ use domain::audit::{EntryOutcome, NewEntry};
 use domain::ports::store::StoreError;
 use domain::token::{Person, Token};
 use governor::Quota;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,6 +36,7 @@ use crate::http::limit::{Budgets, client, network};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
 use crate::mcp::caller::Owner;
+use crate::mcp::text::clean;
 use crate::settings::OidcSettings;
 use crate::state::AppState;
 
@@ -130,25 +133,28 @@ impl Return {
     /// Why it sends nobody, if it does not: in its own words, as far as they can be shown.
     fn refusal(&self) -> Option<Refusal> {
         let error = self.error.as_deref()?;
-        let plain = |text: &str| -> String {
-            let plain = crate::mcp::text::clean(text).text;
-            plain
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(300)
-                .collect()
-        };
-        let description = self.description.as_deref().map(plain);
-        let description = description.map_or_else(String::new, |text| format!(": {text}"));
+        let description = self.description.as_deref();
+        let description = description.map(|text| format!(": {}", plain(text, 300)));
+        let description = description.unwrap_or_default();
         Some(Refusal::new(
             StatusCode::FORBIDDEN,
             format!(
                 "The issuer lets you not sign in ({}){description}.",
-                plain(error)
+                plain(error, 300)
             ),
             "Try again; if it stays so, ask whoever looks after the issuer whether this service is assigned to you.",
         ))
     }
+}
+
+/// What an issuer wrote, as one line for people.
+fn plain(text: &str, most: usize) -> String {
+    let plain: String = clean(text)
+        .text
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
+    plain.trim().chars().take(most).collect()
 }
 
 /// What helps when the issuer or its settings are at fault.
@@ -326,16 +332,13 @@ fn basic(id: &str, secret: &str) -> Result<reqwest::header::HeaderValue, Failed>
 }
 
 /// Percent-encoded but for what nobody encodes: some issuers decode, others do not, and of most secrets nothing changes.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+fn encoded(text: &str) -> impl Display {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(text, PLAIN)
 }
 
 /// Why nobody came back whom the issuer names.
@@ -583,7 +586,7 @@ async fn let_in(
         }
     };
     let token = kept(state, &person, known.as_ref()).await?;
-    if token.expires_at.is_some() {
+    if token.is_kept_out() {
         note(Some(&token), EntryOutcome::Refused).await;
         return refused(Refusal::new(
             StatusCode::FORBIDDEN,
@@ -652,7 +655,7 @@ mod tests {
 
     #[test]
     fn a_secret_of_odd_characters_is_encoded() {
-        assert_eq!(encoded("aB8~x._-"), "aB8~x._-");
-        assert_eq!(encoded("a:b c/ü"), "a%3Ab%20c%2F%C3%BC");
+        assert_eq!(encoded("aB8~x._-").to_string(), "aB8~x._-");
+        assert_eq!(encoded("a:b c/ü").to_string(), "a%3Ab%20c%2F%C3%BC");
     }
 }

@@ -15,14 +15,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ports::store::{AdminStore, PageSession, StoreResult};
 use domain::token::{Role, Token};
 use domain::{Timestamp, TokenId};
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::lease::Lease;
 use super::oidc::OidcView;
-use super::{Authenticator, TOKEN_PREFIX, token_hash};
+use super::{Authenticator, TOKEN_PREFIX, random_text, token_hash};
 use crate::http::fields::{Body, Check, Field, Unknown};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
@@ -97,9 +96,7 @@ impl Sessions {
 
     /// Opens a session: it is kept before its cookie is answered.
     async fn begin(&self, store: &dyn AdminStore, token: Option<TokenId>) -> StoreResult<String> {
-        let mut random = [0_u8; 32];
-        rand::rng().fill_bytes(&mut random);
-        let secret = URL_SAFE_NO_PAD.encode(random);
+        let secret = random_text();
         let hash = self.hash(&secret);
         let until = SystemTime::now() + LIFETIME;
         store

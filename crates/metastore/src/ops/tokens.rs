@@ -221,13 +221,8 @@ pub(crate) fn by_subject(conn: &mut Conn, subject: &str) -> Done<Option<Token>> 
 }
 
 pub(crate) fn keep_person(conn: &mut Conn, person: &Person, now: Timestamp) -> Done<Token> {
-    let known: Option<String> = tokens::table
-        .filter(tokens::subject.eq(&person.subject))
-        .select(tokens::id)
-        .first(conn)
-        .optional()?;
-    let known = match known {
-        Some(known) => id("tokens.id", &known)?,
+    let known = match by_subject(conn, &person.subject)? {
+        Some(known) => known.id,
         None => {
             let new = NewToken {
                 role: person.role,

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::RngCore;
 use ring::hmac;
 use sha2::{Digest, Sha256};
+
+use crate::http::auth::random_text;
 
 /// How long somebody may take at the issuer.
 pub(super) const LIFETIME: Duration = Duration::from_secs(10 * 60);
@@ -79,8 +80,7 @@ fn now() -> u64 {
 
 impl Default for Attempts {
     fn default() -> Self {
-        let mut random = [0_u8; 32];
-        rand::rng().fill_bytes(&mut random);
+        let random: [u8; 32] = rand::random();
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &random),
             ended: Mutex::default(),
@@ -91,10 +91,7 @@ impl Default for Attempts {
 impl Attempts {
     /// Begins one that leads to this view.
     pub(super) fn begin(&self, to: &str) -> Attempt {
-        let mut random = [0_u8; 32];
-        rand::rng().fill_bytes(&mut random);
-        let state = URL_SAFE_NO_PAD.encode(random);
-        self.attempt(state, view(to), now() + LIFETIME.as_secs())
+        self.attempt(random_text(), view(to), now() + LIFETIME.as_secs())
     }
 
     fn attempt(&self, state: String, view: &str, until: u64) -> Attempt {

@@ -5,9 +5,9 @@ use domain::token::{Person, Role};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::plain;
 use crate::http::auth::oauth::EmailClaims;
 use crate::http::tokens::MAX_NAME;
-use crate::mcp::text::clean;
 use crate::settings::OidcSettings;
 
 /// Bytes that a `sub` may have (OpenID Connect: 255).
@@ -106,12 +106,7 @@ impl Claims {
         ];
         let mut names = names.into_iter().flatten().chain([self.sub.as_str()]);
         let plain = names.find_map(|name| {
-            let plain: String = clean(name)
-                .text
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect();
-            let plain: String = plain.trim().chars().take(MAX_NAME).collect();
+            let plain = plain(name, MAX_NAME);
             (!plain.is_empty()).then_some(plain)
         });
         plain.unwrap_or_else(|| "somebody".to_owned())

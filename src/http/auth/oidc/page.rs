@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use quick_xml::escape::escape;
 
 use crate::http::problem::ForPeople;
 use crate::state::AppState;
@@ -28,8 +29,8 @@ impl Refusal {
 
     /// The page.
     pub(super) fn page(&self, state: &AppState, name: &str) -> HttpResponse {
-        let base = escaped(&state.base_url);
-        let (why, name, remedy) = (escaped(&self.why), escaped(name), escaped(self.remedy));
+        let base = escape(&*state.base_url);
+        let (why, name, remedy) = (escape(&*self.why), escape(name), escape(self.remedy));
         let page = format!(
             r##"<!doctype html>
 <html lang="en">
@@ -66,22 +67,6 @@ impl Refusal {
     }
 }
 
-/// A text as it may stand between tags and in an attribute.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,8 +74,8 @@ mod tests {
     #[test]
     fn what_others_wrote_is_text() {
         assert_eq!(
-            escaped("<a href=\"x\">'&"),
-            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"
+            escape("<a href=\"x\">'&"),
+            "&lt;a href=&quot;x&quot;&gt;&apos;&amp;"
         );
     }
 }
