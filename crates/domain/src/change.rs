@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::content::SourcePage;
-use crate::page::{PageFacts, PageRecord, PageState, Standing};
+use crate::page::{PageFacts, PageRecord, PageState};
 use crate::ports::source::MAX_BATCH;
 
 /// What a listed item is, compared with what we know.
@@ -37,9 +37,7 @@ pub fn compare(record: Option<&PageRecord>, listed: &SourcePage) -> Change {
     if listed.version > record.facts.version {
         return Change::Edited;
     }
-    let was_absent = record.state() == PageState::Vanishing
-        || record.standing == Standing::Retained && record.vanished_at.is_some();
-    if was_absent || record.facts != PageFacts::from(listed) {
+    if record.is_absent() || record.facts != PageFacts::from(listed) {
         Change::FactsOnly
     } else {
         Change::Unchanged

@@ -290,6 +290,20 @@ impl PageRecord {
         page_state(self.standing, &self.holding)
     }
 
+    /// Whether it was not there when it was last looked for.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.state() == PageState::Vanishing
+            || self.standing == Standing::Retained && self.vanished_at.is_some()
+    }
+
+    /// It is where it was not: who may read it there has to be asked, however lately its space was read.
+    pub fn forget_readers(&mut self) {
+        self.restriction = Restriction::Unknown;
+        self.readers.clear();
+        self.guards = Guards::Unknown;
+    }
+
     /// Why it stands as it does, with what the store says where that is why.
     fn shown_reason(&self) -> Option<String> {
         let trouble = self.holding.last_error();

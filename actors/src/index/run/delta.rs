@@ -63,7 +63,7 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
 
     suspects.extend(vanish::due_for_a_second_look(ctx).await?);
     let confirmed = vanish::confirm(ctx, suspects, Absence::Counts).await?;
-    touched.extend(confirmed.back);
+    moved.extend(confirmed.back);
     reconcile::these(ctx, &moved, &touched, Links::AsKnown).await
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn sweep(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
     }
     absent.extend(of_gone_spaces(ctx).await?);
     let confirmed = vanish::confirm(ctx, absent, Absence::Counts).await?;
-    reconcile::these(ctx, &HashSet::new(), &confirmed.back, Links::AsKnown).await
+    reconcile::these(ctx, &confirmed.back, &HashSet::new(), Links::AsKnown).await
 }
 
 /// Lists and compares these spaces; answers what was not listed of them.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use domain::access::Guards;
 use domain::change::{Change, compare};
 use domain::content::{ContentKind, Restriction, SourceFile, SourcePage};
 use domain::page::{PageFacts, PageRecord, PageState, Standing};
@@ -108,6 +109,7 @@ async fn bring_along(ctx: &RunCtx, space: &SeenSpace) -> Result<(), RunError> {
         let mut files = ctx.store().pages_by_id(ctx.index(), &ids).await?;
         for file in &mut files {
             file.facts.space_id = space.id.clone();
+            file.guards = Guards::Unknown;
         }
         ctx.store().save_pages(&files, &[], Vec::new()).await?;
     }
@@ -159,6 +161,12 @@ async fn record(ctx: &RunCtx, files: Vec<SourceFile>) -> Result<Recorded, RunErr
             },
             _ => PageRecord::new(ctx.index(), &source, ctx.now()),
         };
+        let moved = |b: &PageRecord| {
+            b.facts.space_id != page.facts.space_id || b.facts.parent_id != file.page
+        };
+        if before.is_some_and(|b| b.is_absent() || moved(b)) {
+            record.forget_readers();
+        }
         // Nobody restricts a file by itself: its page does.
         record.restriction = Restriction::Open;
         record.file = Some(file.facts);

@@ -14,6 +14,7 @@ use domain::{PageId, SpaceId};
 
 use crate::index::run::RunCtx;
 use crate::index::run::ask::absent::ask;
+use crate::index::run::ask::facts;
 use crate::index::run::ask::files::affordable;
 use crate::index::run::context::Stopped;
 use crate::index::run::text::convert::Links;
@@ -35,7 +36,7 @@ pub(crate) enum Absence {
 /// What came of asking for pages that were not listed.
 #[derive(Default)]
 pub(crate) struct Confirmed {
-    /// There after all, under other facts: to be decided again.
+    /// There after all, under other facts: to be decided again, with all below them.
     pub(crate) back: HashSet<PageId>,
     /// Pages of which nothing could be concluded, or that are there although they were not listed.
     pub(crate) unexplained: usize,
@@ -177,6 +178,9 @@ async fn apply(
     }
     all.unexplained += there.len();
     let recorded = record(ctx, there, None, Links::Resolve).await?;
+    if ctx.needs_facts() {
+        facts::of_ids(ctx, &recorded.touched).await?;
+    }
     all.back.extend(recorded.touched);
     Ok(all)
 }

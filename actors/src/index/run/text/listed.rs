@@ -169,26 +169,32 @@ fn after(
                 .filter(|_| record.state() == PageState::Vanishing),
             ..record.clone()
         },
-        (Change::Edited | Change::FactsOnly, Some(record)) => PageRecord {
-            facts: PageFacts::from(item),
-            // Whether a page that stays out may now come in is decided with its labels and restrictions.
-            standing: if stays_out(record) {
-                record.standing
-            } else {
-                Standing::Undecided
-            },
-            reason: record.reason.clone().filter(|_| stays_out(record)),
-            attempts: 0,
-            next_try_at: None,
-            vanished_at: None,
-            changed_at: now,
-            ..record.clone()
-        },
+        (Change::Edited | Change::FactsOnly, Some(record)) => {
+            let mut after = PageRecord {
+                facts: PageFacts::from(item),
+                // Whether a page that stays out may now come in is decided with its labels and restrictions.
+                standing: if stays_out(record) {
+                    record.standing
+                } else {
+                    Standing::Undecided
+                },
+                reason: record.reason.clone().filter(|_| stays_out(record)),
+                attempts: 0,
+                next_try_at: None,
+                vanished_at: None,
+                changed_at: now,
+                ..record.clone()
+            };
+            if record.is_absent() || record.facts.space_id != item.space_id {
+                after.forget_readers();
+            }
+            after
+        }
         (Change::New, Some(record)) => PageRecord {
             labels: record.labels.clone(),
             restriction: match record.kind {
                 ContentKind::Container => record.restriction,
-                // It was away: who may read it now has to be asked.
+                // It was away, as above.
                 _ => domain::content::Restriction::Unknown,
             },
             // Its body may have been forgotten meanwhile; if not, it is taken from where it is kept.
