@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use domain::query::{
-    Confidence, Diagnostics, Filters, Found, Meaning, Passage, RetrievalQuery, UnknownWord,
+    Confidence, Diagnostics, Filters, Found, Meaning, Passage, Readable, RetrievalQuery,
+    UnknownWord,
 };
 use domain::{DocumentId, SpaceKey};
 
@@ -18,6 +19,7 @@ use crate::freshness::Decay;
 use crate::fusion::{self, Likeness};
 use crate::language::Language;
 use crate::options::MeaningWeights;
+use crate::postings::Reader;
 use crate::quantised::Quantised;
 use crate::question::{self, Word};
 use crate::schema::{chunks, documents, heading_path, postings};
@@ -75,6 +77,10 @@ pub(crate) fn search(
         let collection = write::collection(connection, remote_id)?.id;
         let mut index = Index::of(connection, collection)?;
         index.decay = decay;
+        let readable = query.filters.readable.as_ref();
+        if let Some(readable) = readable.filter(|readable| readable.leaves_out()) {
+            index.show_only(connection, readable)?;
+        }
         let languages = index.languages(connection, SPOKEN)?;
         let mut diagnostics = Diagnostics {
             confidence: Confidence::None,
@@ -95,11 +101,8 @@ pub(crate) fn search(
             diagnostics.unknown_words.push(unknown);
         }
         let filters = filters_named(&query.filters);
-        let readable = query.filters.readable.as_ref();
-        // What the asker may not read is left out before anything is ranked: later it would take places of what may be read.
-        let readable = readable.filter(|readable| readable.leaves_out());
-        let ranges = match filters.is_empty() && readable.is_none() {
-            true => None,
+        let ranges = match filters.is_empty() {
+            true => index.readable.clone(),
             false => Some(index.ranges(connection, &query.filters)?),
         };
         let wanted = usize::try_from(query.top_k).unwrap_or(usize::MAX);
@@ -114,14 +117,8 @@ pub(crate) fn search(
         diagnostics.candidates = Some(best.candidates);
         if places.is_empty() && !filters.is_empty() {
             let by_words = (Likeness::default(), meant.weights);
-            let readable = readable.map(|readable| Filters {
-                readable: Some(readable.clone()),
-                ..Filters::default()
-            });
-            let readable = readable.map(|readable| index.ranges(connection, &readable));
-            let readable = readable.transpose()?;
-            let (_, unfiltered) =
-                index.best(connection, &asked, readable.as_deref(), by_words, 1)?;
+            let readable = index.readable.as_deref();
+            let (_, unfiltered) = index.best(connection, &asked, readable, by_words, 1)?;
             if !unfiltered.is_empty() {
                 diagnostics.emptied_by = filters;
             }
@@ -193,6 +190,8 @@ struct Index {
     collection: i64,
     segments: Vec<Segment>,
     chunks: i64,
+    /// The chunks that whoever asks may read, where those are not all: nothing else is ranked, counted or known.
+    readable: Option<Vec<(i64, i64)>>,
     /// Whether and how age counts.
     decay: Option<Decay>,
 }
@@ -207,8 +206,46 @@ impl Index {
             collection,
             chunks: segments.iter().map(Segment::left).sum::<i64>().max(1),
             segments,
+            readable: None,
             decay: None,
         })
+    }
+
+    /// From here on as an index of nothing but what may be read.
+    fn show_only(
+        &mut self,
+        connection: &mut SqliteConnection,
+        readable: &Readable,
+    ) -> QueryResult<()> {
+        let only = Filters {
+            readable: Some(readable.clone()),
+            ..Filters::default()
+        };
+        let ranges = self.ranges(connection, &only)?;
+        let chunks = ranges.iter().map(|(first, last)| last - first + 1);
+        self.chunks = chunks.sum::<i64>().max(1);
+        self.readable = Some(ranges);
+        Ok(())
+    }
+
+    /// How many of a list's chunks count, given how many there are.
+    fn held(&self, all: i64, list: &[u8], first: i64) -> i64 {
+        let Some(readable) = &self.readable else {
+            return all;
+        };
+        let mut ranges = readable.iter();
+        let mut range = ranges.next();
+        let mut held = 0;
+        for (chunk, _) in Reader::new(list, first) {
+            while range.is_some_and(|(_, last)| *last < chunk) {
+                range = ranges.next();
+            }
+            match range {
+                Some((first, _)) => held += i64::from(*first <= chunk),
+                None => break,
+            }
+        }
+        held
     }
 
     /// The languages in which so many of a thousand passages are written, the most frequent first.
@@ -229,6 +266,11 @@ impl Index {
                 *spoken.entry(term).or_default() += chunks;
             }
         }
+        if self.readable.is_some() {
+            for (term, chunks) in &mut spoken {
+                *chunks = self.list(connection, term)?.0;
+            }
+        }
         let mut spoken: Vec<(i64, Language)> = spoken
             .into_iter()
             .filter(|(_, chunks)| *chunks * 1000 >= self.chunks * of_a_thousand)
@@ -240,7 +282,7 @@ impl Index {
         Ok(spoken.into_iter().map(|(_, language)| language).collect())
     }
 
-    /// How many chunks hold a term, and its list of each segment with the number of the segment's first chunk.
+    /// How many of the chunks that count hold a term, and its list of each segment with the number of the segment's first chunk.
     fn list(&self, connection: &mut SqliteConnection, term: &str) -> QueryResult<(i64, Vec<List>)> {
         let mut chunks = 0;
         let mut lists = Vec::new();
@@ -255,7 +297,7 @@ impl Index {
                 .first(connection)
                 .optional()?;
             if let Some((held, list)) = row {
-                chunks += held;
+                chunks += self.held(held, &list, segment.first);
                 lists.push((list, segment.first));
             }
         }
@@ -304,12 +346,12 @@ impl Index {
         asked: &mut Asked,
         languages: &[Language],
     ) -> QueryResult<UnknownWord> {
-        let spelled = vocabularies.spelled(
-            connection,
-            self.collection,
-            &self.segments,
-            &asked.word.exact,
-        )?;
+        let of_index = (self.collection, self.segments.as_slice());
+        let held = |connection: &mut SqliteConnection, known: &str, all| match &self.readable {
+            None => Ok(all),
+            Some(_) => Ok(self.list(connection, known)?.0.unsigned_abs()),
+        };
+        let spelled = vocabularies.spelled(connection, of_index, &asked.word.exact, held)?;
         if let Some(meant) = &spelled.meant {
             let found = self.ask(connection, Word::plain(meant, languages))?;
             asked.weight = found.weight * SPELLED;

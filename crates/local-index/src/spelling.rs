@@ -19,6 +19,8 @@ const KNOWN_FROM: usize = 3;
 const CLOSEST: usize = 3;
 /// Collections whose words are kept at most.
 const COLLECTIONS: usize = 64;
+/// Close words that are looked at to find those.
+const LOOKED_AT: usize = 32;
 /// How alike a word has to be to be told as close.
 const ALIKE: f64 = 0.78;
 
@@ -83,13 +85,14 @@ impl Vocabularies {
         Ok(read)
     }
 
-    /// What a word that stands in no chunk was meant to be.
+    /// What a word that stands in no chunk was meant to be. `held` says how many chunks hold a known word for whoever asks, given how
+    /// many do in all.
     pub(crate) fn spelled(
         &self,
         connection: &mut SqliteConnection,
-        collection: i64,
-        all: &[Segment],
+        (collection, all): (i64, &[Segment]),
         word: &str,
+        mut held: impl FnMut(&mut SqliteConnection, &str, u64) -> QueryResult<u64>,
     ) -> QueryResult<Spelled> {
         let letters = word.chars().count();
         if letters < KNOWN_FROM || !word.chars().all(char::is_alphabetic) {
@@ -99,7 +102,9 @@ impl Vocabularies {
         for (_, vocabulary) in self.of(connection, collection, all)? {
             vocabulary.like(word, letters, &mut chunks);
         }
-        Ok(choose(word, letters, chunks))
+        choose(word, letters, &chunks, |known, all| {
+            held(connection, known, all)
+        })
     }
 }
 
@@ -159,7 +164,12 @@ fn mask(word: &str) -> u32 {
 }
 
 /// By distance, then by how many chunks hold it.
-fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
+fn choose(
+    word: &str,
+    letters: usize,
+    found: &HashMap<String, u64>,
+    mut held: impl FnMut(&str, u64) -> QueryResult<u64>,
+) -> QueryResult<Spelled> {
     let allowed = match letters {
         TWO_WRONG_FROM.. => 2,
         ONE_WRONG_FROM.. => 1,
@@ -167,7 +177,7 @@ fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
     };
     let own = mask(word);
     let mut meant: Vec<(usize, std::cmp::Reverse<u64>, &str)> = Vec::new();
-    for (known, chunks) in &found {
+    for (known, chunks) in found {
         let most = if known.chars().count() < ONE_WRONG_FROM {
             0
         } else {
@@ -176,33 +186,37 @@ fn choose(word: &str, letters: usize, found: HashMap<String, u64>) -> Spelled {
         if most > 0 && (mask(known) ^ own).count_ones() as usize <= 2 * most {
             let distance = strsim::osa_distance(word, known);
             if distance <= most {
-                meant.push((distance, std::cmp::Reverse(*chunks), known));
+                let chunks = held(known, *chunks)?;
+                if chunks > 0 {
+                    meant.push((distance, std::cmp::Reverse(chunks), known));
+                }
             }
         }
     }
     meant.sort_unstable();
     if let Some((_, _, best)) = meant.first() {
-        return Spelled {
+        return Ok(Spelled {
             meant: Some((*best).to_owned()),
             closest: Vec::new(),
-        };
+        });
     }
-    let mut alike: Vec<(f64, &str)> = found
+    let mut alike: Vec<(f64, &str, u64)> = found
         .iter()
         .filter(|(known, chunks)| **chunks > 1 && known.chars().count() > KNOWN_FROM)
-        .map(|(known, _)| (strsim::jaro_winkler(word, known), known.as_str()))
-        .filter(|(alike, _)| *alike >= ALIKE)
+        .map(|(known, chunks)| (strsim::jaro_winkler(word, known), known.as_str(), *chunks))
+        .filter(|(alike, _, _)| *alike >= ALIKE)
         .collect();
     alike.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    let closest = alike
-        .into_iter()
-        .take(CLOSEST)
-        .map(|(_, known)| known.to_owned())
-        .collect();
-    Spelled {
+    let mut closest = Vec::new();
+    for (_, known, chunks) in alike.into_iter().take(LOOKED_AT) {
+        if closest.len() < CLOSEST && held(known, chunks)? > 1 {
+            closest.push(known.to_owned());
+        }
+    }
+    Ok(Spelled {
         meant: None,
         closest,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -225,7 +239,7 @@ mod tests {
                 .iter()
                 .map(|(word, chunks)| ((*word).to_owned(), *chunks))
                 .collect();
-            choose(word, word.chars().count(), found)
+            choose(word, word.chars().count(), &found, |_, chunks| Ok(chunks)).unwrap()
         };
         for (word, meant) in [
             ("resrvatoin", Some("reservation")),

@@ -1,9 +1,15 @@
 //! However documents came in and went, the same is found.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use backend_conformance::samples::{Sample, question};
-use domain::IndexId;
+use chrono::TimeDelta;
+use domain::access::{self, Guards, Restricted, UnknownPeople, ViewFacts};
+use domain::document::Document;
 use domain::ports::retrieval::{RetrievalBackend, StoreSpec};
-use domain::query::{Passage, RetrievalQuery};
+use domain::query::{Passage, Readable, RetrievalQuery};
+use domain::{IndexId, PageId, SpaceKey, Timestamp};
 use local_index::{LocalIndex, LocalIndexOptions, Place};
 
 use crate::hits;
@@ -130,4 +136,61 @@ async fn what_is_left_is_found_behind_many_that_are_gone() {
     let found = index.search(&remote, &question("lantern")).await.unwrap();
     assert_eq!(found.passages.len(), 3);
     assert_eq!(found.diagnostics.candidates, Some(3));
+}
+
+#[tokio::test]
+async fn who_may_read_less_is_answered_as_by_an_index_of_that() {
+    let spec = StoreSpec {
+        index: IndexId::generate(),
+        agent: "people".parse().unwrap(),
+    };
+    let mut wiki = Wiki::new(spec.index, 40, 3, 11);
+    let page_of = |document: &Document| document.id.page().unwrap().1;
+    let hidden: Vec<PageId> = wiki.documents.iter().step_by(3).map(page_of).collect();
+    let guarded = hidden.iter().map(|page| (page.clone(), Guards::Unknown));
+    let facts = ViewFacts {
+        restricted: Arc::new(Restricted::new(Vec::new(), guarded)),
+        ..ViewFacts::default()
+    };
+    let view = access::view(
+        &facts,
+        Timestamp::UNIX_EPOCH,
+        TimeDelta::hours(1),
+        UnknownPeople::default(),
+    );
+    let spaces: BTreeSet<SpaceKey> = ["S0", "S1", "S3"].map(SpaceKey::from).into();
+    let may_read = |document: &&Document| {
+        spaces.contains(&document.metadata.space) && !hidden.contains(&page_of(document))
+    };
+    let of = async |documents: &[Document]| {
+        let index = LocalIndex::open(Place::Memory, LocalIndexOptions::default()).unwrap();
+        let remote = index.ensure(&spec, None).await.unwrap();
+        for some in documents.chunks(7) {
+            index.upsert(&remote, some).await.unwrap();
+        }
+        (index, remote)
+    };
+    let (all, remote_of_all) = of(&wiki.documents).await;
+    let readable: Vec<Document> = wiki.documents.iter().filter(may_read).cloned().collect();
+    assert!(readable.len() > 10);
+    let (own, remote_of_own) = of(&readable).await;
+    let mut unknown = 0;
+    for item in wiki.questions(60) {
+        // With a letter too much in one word, and a word that may stand in hidden pages only.
+        let text = item.question.replacen("ea", "eaa", 1);
+        let mut query = RetrievalQuery {
+            top_k: 8,
+            ..question(&text)
+        };
+        let expected = own.search(&remote_of_own, &query).await.unwrap();
+        query.filters.readable = Some(Readable {
+            spaces: spaces.clone(),
+            all_spaces: 5,
+            hidden: Arc::clone(view.hidden()),
+        });
+        let found = all.search(&remote_of_all, &query).await.unwrap();
+        unknown += found.diagnostics.unknown_words.len();
+        assert_eq!(found, expected, "{text}");
+    }
+    assert!(unknown > 5);
 }
