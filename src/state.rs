@@ -36,7 +36,7 @@ pub struct AppState {
     pub fairness: Arc<Fairness>,
     /// Indexes of which Confluence told a change.
     pub polls_ahead: Ahead,
-    /// Questions that found little.
+    /// Questions that found little, and who asked what.
     pub questions: Arc<Questions>,
     /// Says that an evaluation may be due.
     pub evaluation_due: Due,

@@ -481,7 +481,7 @@ impl App {
         let base_url = settings.base_url(address.port());
         let local_key = new_secret().secret;
         let store: Arc<dyn AdminStore> = Arc::new(running.store.clone());
-        let questions = Questions::new(store.clone(), settings.questions_kept_days);
+        let questions = Questions::new(store.clone(), settings.questions_kept_days, settings.audit);
         let state = AppState {
             store,
             engine: running.engine.clone(),
@@ -565,9 +565,7 @@ impl App {
         if stopped.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
-        if let Err(error) = self.state.questions.write().await {
-            tracing::warn!(%error, "the questions that found little were not written");
-        }
+        self.state.questions.write_all().await;
         self.running.close().await;
     }
 }

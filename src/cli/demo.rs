@@ -126,6 +126,7 @@ fn settings(sim: &ConfluenceSim, folder: &Folder) -> Result<Settings, CliError> 
         ("SYNC_CHECK_INTERVAL_SECONDS", "15"),
         // Nobody's but whoever tries it, and gone with the folder.
         ("QUESTIONS_KEPT_DAYS", "1"),
+        ("AUDIT_QUESTIONS", "text"),
         ("RUST_LOG", log.as_str()),
     ]
     .into_iter()

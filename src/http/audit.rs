@@ -2,6 +2,8 @@
 //!
 //! [`record`] stands behind the gate and looks at all of them, so that no handler can forget it; an action is called what the API's
 //! description calls it. What only reads, or is no change of the service, is named in `NOT_KEPT`.
+//!
+//! Questions leave entries where the operator wants that (`AUDIT_QUESTIONS`): their handlers say what the answer [`handed_out`].
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,7 +12,8 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use domain::Timestamp;
-use domain::audit::{Entry, EntryFilter, EntryOutcome, NewEntry};
+use domain::access::{Asker, Email};
+use domain::audit::{Entry, EntryFilter, EntryKind, EntryOutcome, HandedOut, NewEntry};
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -22,7 +25,7 @@ use super::problem::ApiResult;
 use super::routes;
 use crate::state::AppState;
 
-/// Operations that leave no entry: questions, sessions (which are nobody's yet when they are asked for), and Confluence's own calls.
+/// Operations that leave no entry here: questions, sessions (which are nobody's yet when they are asked for), and Confluence's own calls.
 const NOT_KEPT: &[&str] = &[
     "query_index",
     "open_session",
@@ -111,6 +114,20 @@ pub async fn record<B: MessageBody>(
     Ok(answer)
 }
 
+/// Notes what an answer handed out to whom, where the operator wants that.
+pub(super) fn handed_out(
+    state: &AppState,
+    request: &HttpRequest,
+    principal: &Principal,
+    asker: &Asker,
+    handed_out: HandedOut,
+) {
+    if state.questions.are_audited() {
+        let actor = state.auth.audited(request, principal);
+        state.questions.handed_out(&actor, asker, handed_out);
+    }
+}
+
 /// What the API calls a request that is to be kept.
 fn action(method: &Method, request: &HttpRequest) -> Option<&'static str> {
     let pattern = request.match_pattern()?;
@@ -140,10 +157,13 @@ fn entry(
         .or(id.filter(|_| !of_index))
         .map(str::to_owned)
         .or_else(|| done_to.clone().filter(|_| made.is_none()));
+    let actor = state.auth.audited(request, principal);
     NewEntry {
-        actor: state.auth.actor(request, principal),
-        token: principal.token(),
-        address: state.auth.address(request),
+        kind: EntryKind::Change,
+        actor: actor.name,
+        token: actor.token,
+        address: actor.address,
+        person: principal.email().cloned(),
         action: action.to_owned(),
         outcome,
         index: index.and_then(|text| text.parse().ok()),
@@ -154,6 +174,8 @@ fn entry(
 
 fn filter(query: &mut QueryString) -> EntryFilter {
     EntryFilter {
+        kind: query.read("kind", "change or question", EntryKind::parse),
+        person: query.read("person", "an address of e-mail", Email::parse),
         index: query.read("index_id", "the id of an index", |text| text.parse().ok()),
         action: query.text("action"),
         since: query.read("since", "a time such as 2026-01-31T08:00:00Z", |text| {
@@ -166,9 +188,11 @@ fn filter(query: &mut QueryString) -> EntryFilter {
 
 /// Lists who did what.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit",
-    summary = "List who changed what, and whom it was refused, newest first.",
-    params(("index_id" = Option<String>, Query, description = "Only of this index."),
-        ("action" = Option<String>, Query, description = "Only this action: an `operationId` of this description, such as `change_index`."),
+    summary = "List who changed what, whom it was refused, and (AUDIT_QUESTIONS) who asked what and got which pages, newest first.",
+    params(("kind" = Option<String>, Query, description = "Only `change` or only `question`."),
+        ("person" = Option<String>, Query, description = "Only of the person with this address of e-mail: who asked as them, or what they changed."),
+        ("index_id" = Option<String>, Query, description = "Only of this index."),
+        ("action" = Option<String>, Query, description = "Only this action: an `operationId` of this description, such as `change_index`, or a tool of MCP, such as `search_confluence`."),
         ("since" = Option<String>, Query, description = "Only from this time on (RFC 3339)."),
         ("limit" = Option<usize>, Query, description = "At most so many, 1 to 500."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the list before.")),
@@ -185,6 +209,7 @@ pub async fn list_audit(
         ..filter(&mut query)
     };
     query.done()?;
+    state.questions.write_entries().await?;
     let listed = at_cursor(state.store.audit(&filter).await)?;
     Ok(web::Json(List::from(listed)))
 }
@@ -192,7 +217,9 @@ pub async fn list_audit(
 /// Every entry as a line of JSON.
 #[utoipa::path(get, path = "/api/audit/export", operation_id = "export_audit", tag = "audit",
     summary = "Every entry of who did what as a line of JSON, newest first.",
-    params(("index_id" = Option<String>, Query, description = "Only of this index."),
+    params(("kind" = Option<String>, Query, description = "Only `change` or only `question`."),
+        ("person" = Option<String>, Query, description = "Only of the person with this address of e-mail."),
+        ("index_id" = Option<String>, Query, description = "Only of this index."),
         ("action" = Option<String>, Query, description = "Only this action."),
         ("since" = Option<String>, Query, description = "Only from this time on (RFC 3339).")),
     responses((status = 200, content_type = "application/x-ndjson", body = Entry)))]
@@ -207,6 +234,7 @@ pub async fn export_audit(
         ..filter(&mut query)
     };
     query.done()?;
+    state.questions.write_entries().await?;
     // One list after the other, as the reader takes them.
     let lines = stream::try_unfold(Some(filter), move |filter| {
         let state = state.clone();

@@ -25,6 +25,7 @@ use actix_web::{HttpMessage, HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access::Asker;
+use domain::audit::Actor;
 use domain::ports::store::{AdminStore, StoreResult};
 use domain::token::Token;
 use governor::Quota;
@@ -208,6 +209,16 @@ impl Authenticator {
     #[must_use]
     pub fn address(&self, request: &HttpRequest) -> Option<String> {
         client(request, &self.trusted_proxies).map(|address| address.to_string())
+    }
+
+    /// Who asks, by which token and from where, for an entry of the audit.
+    #[must_use]
+    pub fn audited(&self, request: &HttpRequest, principal: &Principal) -> Actor {
+        Actor {
+            name: self.actor(request, principal),
+            token: principal.token(),
+            address: self.address(request),
+        }
     }
 
     /// Who asks, and from where, for people.

@@ -66,6 +66,8 @@ const STORE_REQUESTS: &str = "mcp_confluence_store_requests_total";
 const STORE_IN_FLIGHT: &str = "mcp_confluence_store_batches_in_flight";
 const EMBEDDING_REQUESTS: &str = "mcp_confluence_embedding_requests_total";
 const EMBEDDING_PASSAGES: &str = "mcp_confluence_embedding_passages";
+/// Entries of questions that found no room on their way into the audit.
+pub const ENTRIES_LOST: &str = "mcp_confluence_audit_questions_lost_total";
 const WORDS_ALONE: &str = "mcp_confluence_questions_by_words_alone_total";
 const TOMBSTONES: &str = "mcp_confluence_tombstones";
 const RESPAWNS: &str = "mcp_confluence_actor_respawns_total";
@@ -134,6 +136,12 @@ fn describe() {
         WRONG_CREDENTIALS,
         "Requests with credentials that are wrong"
     );
+    describe_counter!(
+        ENTRIES_LOST,
+        "Questions that left no entry in the audit, since too many waited to be written"
+    );
+    // From the start, so that the first loss is a rise.
+    counter!(ENTRIES_LOST).increment(0);
     describe_counter!(NOTICES, "Tries to tell the webhook, by outcome");
     describe_counter!(HTTP_REQUESTS, "HTTP requests, by route, method and status");
     describe_histogram!(HTTP_SECONDS, "Time to the head of an answer, by route");

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::access::Asker;
+use domain::audit::HandedOut;
 use domain::page::{Page, PageState, PlacedPage, Shown};
 use domain::ports::retrieval::StoredPassage;
 use domain::ports::store::{PageFilter, StoreError};
@@ -9,6 +10,7 @@ use domain::query::{PageQuery, PageText};
 use domain::{DocumentId, IndexId, PageId, SpaceKey};
 use serde::Serialize;
 
+use super::audit;
 use super::auth::{AskedFor, Editor, Principal};
 use super::fields::QueryString;
 use super::indexes::readable;
@@ -63,29 +65,38 @@ pub struct PagePassages {
 }
 
 /// The text of a page, if it may be shown; in the words of a page that is not there otherwise. Who looks after the index sees it
-/// whoever may read it, unless the request names another person.
+/// whoever may read it, unless the request names another person. That it was read stands in the audit, where questions do.
 async fn text_of(
     state: &AppState,
+    request: &HttpRequest,
     principal: &Principal,
     asker: Asker,
-    path: (String, String),
+    action: &'static str,
 ) -> ApiResult<(IndexId, PageText)> {
-    let (index, page) = path;
-    let id = readable(principal, &index)?;
-    let query = PageQuery::Id(PageId::from(page.clone()));
+    let part = |name: &str| request.match_info().get(name).unwrap_or_default();
+    let page = part("page_id");
+    let id = readable(principal, part("id"))?;
+    let query = PageQuery::Id(PageId::from(page));
     let names_another = match &asker {
         Asker::Person(person) => Some(person) != principal.email(),
         Asker::Unnamed | Asker::Operator => false,
     };
-    let asker = if principal.looks_after(id) && !names_another {
+    let viewer = if principal.looks_after(id) && !names_another {
         Asker::Operator
     } else {
-        asker
+        asker.clone()
     };
-    let text = state.engine.asked_for(asker).read_page(id, query).await?;
+    let text = state.engine.asked_for(viewer).read_page(id, query).await?;
     let text = text.ok_or_else(|| StoreError::NotFound {
         what: format!("page {page} in index {id} that an answer may quote"),
     })?;
+    let handed_out = HandedOut {
+        action,
+        question: None,
+        indexes: vec![id],
+        pages: vec![text.page.id.clone()],
+    };
+    audit::handed_out(state, request, principal, &asker, handed_out);
     Ok((id, text))
 }
 
@@ -97,10 +108,11 @@ async fn text_of(
 pub async fn page_markdown(
     principal: Principal,
     AskedFor(asker): AskedFor,
-    path: web::Path<(String, String)>,
+    request: HttpRequest,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<PageMarkdown>> {
-    let (_, text) = text_of(&state, &principal, asker, path.into_inner()).await?;
+    let read = text_of(&state, &request, &principal, asker, "get_page_markdown");
+    let (_, text) = read.await?;
     Ok(web::Json(PageMarkdown {
         page: text.page.into_inner(),
         markdown: text.markdown,
@@ -116,10 +128,11 @@ pub async fn page_markdown(
 pub async fn page_passages(
     principal: Principal,
     AskedFor(asker): AskedFor,
-    path: web::Path<(String, String)>,
+    request: HttpRequest,
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<PagePassages>> {
-    let (id, text) = text_of(&state, &principal, asker, path.into_inner()).await?;
+    let read = text_of(&state, &request, &principal, asker, "get_page_passages");
+    let (id, text) = read.await?;
     let target = state.store.query_target(id).await?;
     let backend = state.backends.get(&target.settings.backend);
     let document = DocumentId::of(text.page.kind, &text.page.id);

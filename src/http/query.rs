@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use actix_web::http::header;
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::SpaceKey;
+use domain::audit::HandedOut;
 use domain::query::{
     Answer, DEFAULT_ROOM, DEFAULT_TOP_K, Filters, MAX_TOP_K, RetrievalQuery, Under, label_filter,
 };
 use serde::Deserialize;
 
+use super::audit;
 use super::auth::{AskedFor, Principal};
 use super::fields::{Body, Check, Field, Unknown};
 use super::indexes::id_of_agent;
@@ -166,6 +168,7 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
 pub async fn query_index(
     principal: Principal,
     AskedFor(asker): AskedFor,
+    request: HttpRequest,
     path: web::Path<String>,
     state: web::Data<AppState>,
     Body(body): Body<QueryRequest>,
@@ -188,11 +191,20 @@ pub async fn query_index(
         .with_header(header::RETRY_AFTER, "5")
     })?;
     let text = query.text.clone();
-    let answer = state.engine.asked_for(asker).search(index, query).await?;
+    let engine = state.engine.asked_for(asker.clone());
+    let answer = engine.search(index, query).await?;
     metrics::searched("rest", began.elapsed());
     if !principal.is_admin() {
         state.questions.note(&[index], &text, &answer);
     }
+    let results = answer.results.iter();
+    let handed_out = HandedOut {
+        action: "query_index",
+        question: Some(text),
+        indexes: vec![index],
+        pages: results.map(|result| result.page.page.id.clone()).collect(),
+    };
+    audit::handed_out(&state, &request, &principal, &asker, handed_out);
     Ok(web::Json(answer))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use domain::IndexId;
 use domain::access::Asker;
+use domain::audit::Actor;
 
 use crate::http::auth::Principal;
 
@@ -77,6 +78,8 @@ pub struct Caller {
     pub agent: Option<String>,
     /// For whom it asks.
     pub asker: Asker,
+    /// Who it is in the audit, where questions leave entries there.
+    pub audited: Option<Arc<Actor>>,
 }
 
 impl Caller {
@@ -100,6 +103,7 @@ impl Caller {
             reader,
             agent,
             asker,
+            audited: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actors::{Backends, Engine, EngineError};
 use async_trait::async_trait;
 use domain::access::Asker;
+use domain::audit::HandedOut;
 use domain::page::{Page, Shown};
 use domain::ports::store::{AdminStore, KnownSession, Listed, PageFilter, StoreError, StoreResult};
 use domain::query::{
@@ -13,7 +14,7 @@ use domain::query::{
 };
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
-use super::caller::Reader;
+use super::caller::{Caller, Reader};
 use super::knowledge::{FoundPage, KnowledgeBase, Trouble};
 use super::streamable::book::Notebook;
 use super::text::headings::headings;
@@ -145,6 +146,13 @@ impl KnowledgeBase for Indexed {
 
     fn answered(&self, indexes: &[IndexId], question: &str, answer: &Answer) {
         self.questions.note(indexes, question, answer);
+    }
+
+    fn handed_out(&self, caller: &Caller, handed_out: &HandedOut) {
+        if let Some(actor) = &caller.audited {
+            let handed_out = handed_out.clone();
+            self.questions.handed_out(actor, &caller.asker, handed_out);
+        }
     }
 
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble> {

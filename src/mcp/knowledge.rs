@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::access::Asker;
+use domain::audit::HandedOut;
 use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, QueryTarget, RetrievalQuery};
 use domain::{IndexId, PageId, SpaceKey, Timestamp};
 
-use super::caller::Reader;
+use super::caller::{Caller, Reader};
 
 /// Why the service cannot answer now, in words that an agent can pass on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -58,6 +59,9 @@ pub trait KnowledgeBase: Send + Sync {
 
     /// Takes note of a question that was answered from these indexes together, for those who look after the pages. Nobody waits.
     fn answered(&self, indexes: &[IndexId], question: &str, answer: &Answer);
+
+    /// Takes note of what an answer hands out to a caller, for the audit. Nobody waits.
+    fn handed_out(&self, caller: &Caller, handed_out: &HandedOut);
 
     /// A page with its text, if this index may quote it.
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble>;

@@ -26,7 +26,7 @@ pub mod tools;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::ServiceConfig;
+use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest};
 use domain::access::Asker;
 use rmcp::ServerHandler;
@@ -147,6 +147,13 @@ fn by_principal() -> Identify {
         let reader = own.map_or(Reader::Everything, Reader::Own);
         let asked_for = request.extensions().get::<AskedFor>().cloned();
         let asker = asked_for.map_or(Asker::Unnamed, |AskedFor(asker)| asker);
-        Some(Caller::of(Owner::from(&principal), reader, asker, request))
+        let state = request.app_data::<web::Data<AppState>>();
+        let audited = state
+            .filter(|state| state.questions.are_audited())
+            .map(|state| Arc::new(state.auth.audited(request, &principal)));
+        Some(Caller {
+            audited,
+            ..Caller::of(Owner::from(&principal), reader, asker, request)
+        })
     })
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::access::UnknownPeople;
+use domain::audit::KeptOfQuestions;
 use domain::daily::DailyAt;
 use domain::index::BackendKind;
 use domain::moving::OnChange;
@@ -241,6 +242,15 @@ pub struct BackupSettings {
     pub keep: usize,
 }
 
+/// What is kept of questions in the audit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AuditSettings {
+    /// What of them.
+    pub questions: KeptOfQuestions,
+    /// For how many days.
+    pub kept_days: u32,
+}
+
 /// How syncing goes about.
 #[derive(Clone, Debug)]
 pub struct SyncSettings {
@@ -333,6 +343,8 @@ pub struct Settings {
     pub sync: SyncSettings,
     /// For how many days questions that found little are kept; `None`: none are.
     pub questions_kept_days: Option<u32>,
+    /// What is kept of who asked what.
+    pub audit: AuditSettings,
     /// Indexes as code.
     pub indexes_file: Option<PathBuf>,
     /// Whom trouble is told.

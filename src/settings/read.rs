@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actors::VerifyOnRead;
 use domain::access::{Email, UnknownPeople};
+use domain::audit::KeptOfQuestions;
 use domain::index::BackendKind;
 use domain::moving::OnChange;
 use domain::ports::embedding::Recipe;
@@ -23,9 +24,10 @@ use super::pairs::{Pairs, resolve, unknown};
 use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsEndpoint, EmbeddingsFolder,
-    EmbeddingsSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings, Need, NoticeForm,
-    NoticeSettings, OAuthSettings, OidcSettings, Settings, SettingsError, SyncSettings, Warning,
+    AuditSettings, AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsEndpoint,
+    EmbeddingsFolder, EmbeddingsSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings,
+    Need, NoticeForm, NoticeSettings, OAuthSettings, OidcSettings, Settings, SettingsError,
+    SyncSettings, Warning,
 };
 
 /// The database when none is named.
@@ -92,6 +94,7 @@ pub(super) fn settings(
     let backups = backups(&raw, &mut reader);
     let sync = sync(&raw, &mut reader);
     let kept = reader.number("QUESTIONS_KEPT_DAYS", &raw.questions_kept_days, 0, 0..=365);
+    let audit = audit(&raw, &mut reader);
     let notices = notices(&raw, &mut reader);
     let log = log(&raw, &mut reader, &mut warnings);
     let search_language = raw
@@ -141,6 +144,7 @@ pub(super) fn settings(
         backups,
         sync,
         questions_kept_days: (kept > 0).then_some(kept),
+        audit,
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
         notices,
         search_language,
@@ -371,6 +375,27 @@ fn embeddings(raw: &Raw, reader: &mut Reader) -> Option<EmbeddingsSettings> {
                 passage_prefix,
             }))
         }
+    }
+}
+
+fn audit(raw: &Raw, reader: &mut Reader) -> AuditSettings {
+    let questions = reader.one_of(
+        "AUDIT_QUESTIONS",
+        &raw.audit_questions,
+        &[
+            ("off", KeptOfQuestions::Nothing),
+            ("pages", KeptOfQuestions::Pages),
+            ("text", KeptOfQuestions::Text),
+        ],
+    );
+    AuditSettings {
+        questions: questions.unwrap_or_default(),
+        kept_days: reader.number(
+            "AUDIT_QUESTIONS_KEPT_DAYS",
+            &raw.audit_questions_kept_days,
+            30,
+            1..=3650,
+        ),
     }
 }
 

@@ -528,6 +528,36 @@ fn questions_are_kept_only_where_somebody_says_for_how_long() {
 }
 
 #[test]
+fn who_asked_what_is_kept_only_where_somebody_says_so() {
+    let (unset, _) = Settings::from_pairs(&pairs(&[FOUR]), Need::Serve).unwrap();
+    assert_eq!(
+        (unset.audit.questions, unset.audit.kept_days),
+        (KeptOfQuestions::Nothing, 30)
+    );
+    for (word, kept) in [
+        ("off", KeptOfQuestions::Nothing),
+        ("pages", KeptOfQuestions::Pages),
+        ("Text", KeptOfQuestions::Text),
+    ] {
+        let set = [
+            ("AUDIT_QUESTIONS", word),
+            ("AUDIT_QUESTIONS_KEPT_DAYS", "365"),
+        ];
+        let (settings, _) = Settings::from_pairs(&pairs(&[FOUR, &set]), Need::Serve).unwrap();
+        let audit = settings.audit;
+        assert_eq!((audit.questions, audit.kept_days), (kept, 365));
+    }
+    let bad = [
+        ("AUDIT_QUESTIONS", "all"),
+        ("AUDIT_QUESTIONS_KEPT_DAYS", "0"),
+    ];
+    assert_eq!(
+        troubles(&[FOUR, &bad], Need::Serve),
+        ["AUDIT_QUESTIONS", "AUDIT_QUESTIONS_KEPT_DAYS"]
+    );
+}
+
+#[test]
 fn backups_and_the_token_of_collectors_are_checked() {
     let good = [
         ("BACKUP_SCHEDULE", "03:00 Europe/Berlin"),

@@ -70,6 +70,8 @@ variables! {
     sync_rendered_pages_per_run,
     sync_skip_unneeded_facts,
     questions_kept_days,
+    audit_questions,
+    audit_questions_kept_days,
     verify_on_read,
     permissions_max_age_hours,
     unknown_people,
@@ -116,6 +118,7 @@ pub const OUR_PREFIXES: &[&str] = &[
     "OAUTH_",
     "OIDC_",
     "API_",
+    "AUDIT_",
     "EMBEDDINGS_",
 ];
 

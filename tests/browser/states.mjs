@@ -369,10 +369,11 @@ async function tokensOf(base) {
 async function people(base) {
   const key = (role, values) => ({ id: String(Math.random()), role, indexes: [], created_by: "the administrator (by the API key)", name: `A ${role}`, prefix: "mcs_AbCdEf", created_at: at(-90_000), last_used_at: at(-2), expires_at: null, ...values });
   const entry = (values) => ({ id: Math.random(), at: at(-3), actor: "Ann, editor (by a key)", token_id: null, address: "192.0.2.7", action: "change_index", outcome: "done", index_id: ID, subject: null, detail: { name: LONG }, ...values });
+  const asked = (values) => entry({ kind: "question", actor: "chat, agent (by a key)", person: `${LONG}@example.org`, action: "search_confluence", detail: { question: LONG, pages: ["98312", "98313"], count: 120 }, ...values });
   const made = () => ({ answers: {
     "GET keys": list([key("administrator"), key("editor", { indexes: [ID], name: LONG }), key("reader", { expires_at: at(-5), last_used_at: null }), key("agent", { indexes: [ID, "gone"] })]),
     "GET people": { json: { mapped: {}, shown: 0, ambiguous: {}, unknown: [] } },
-    "GET audit": ({ query }) => (query.get("cursor") ? list([entry({ action: "create_key", index_id: null, subject: "k1", detail: null })]) : list([entry(), entry({ outcome: "refused", action: "delete_index", actor: LONG })], "next")),
+    "GET audit": ({ query }) => (query.get("kind") === "question" ? list([asked({}), asked({ index_id: null, person: null, detail: { pages: [], count: 0, indexes: [ID, "gone"] } })]) : query.get("cursor") ? list([entry({ action: "create_key", index_id: null, subject: "k1", detail: null })]) : list([entry(), entry({ outcome: "refused", action: "delete_index", actor: LONG })], "next")),
     "POST keys": problem(422, "invalid_field", "A field is wrong.", [{ field: "name", message: "must have 1 to 100 characters" }]),
   } });
   await state(base, "people", "#/people", (one) => one.locator(".audit > li").nth(1).waitFor(), made, async (one) => {
@@ -380,6 +381,9 @@ async function people(base) {
     await one.locator(".audit .badge", { hasText: "Refused" }).waitFor();
     await one.getByRole("button", { name: "Show more" }).click();
     await one.locator(".audit > li").nth(2).waitFor();
+    await one.getByLabel("What", { exact: true }).selectOption("question");
+    await one.locator(".audit > li", { hasText: "120 pages: 98312, 98313 and 118 more" }).waitFor();
+    assert.equal(await one.getByRole("link", { name: "Export as JSON lines" }).getAttribute("href"), "api/audit/export?kind=question");
     await one.getByRole("button", { name: "Make a key" }).click();
     await one.locator('.error[data-for="name"]', { hasText: "1 to 100 characters" }).waitFor();
   });

@@ -138,7 +138,7 @@ impl Person<'_> {
     }
 
     /// What a tool says in the session, as one text.
-    async fn tool(&self, session: &str, name: &str, arguments: Value) -> String {
+    pub async fn tool(&self, session: &str, name: &str, arguments: Value) -> String {
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}});
         let sent = self
             .request(Method::POST, "/mcp")

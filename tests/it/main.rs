@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod asked;
 mod attachments;
 #[path = "../attacks/mod.rs"]
 mod attacks;

@@ -9,6 +9,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use async_trait::async_trait;
 use domain::access::Asker;
+use domain::audit::HandedOut;
 use domain::page::{Page, Shown};
 use domain::ports::store::Listed;
 use domain::query::{Answer, ChangedPage, Neighbourhood, PageQuery, QueryTarget, RetrievalQuery};
@@ -106,6 +107,8 @@ impl KnowledgeBase for Small {
     }
 
     fn answered(&self, _: &[IndexId], _: &str, _: &Answer) {}
+
+    fn handed_out(&self, _: &Caller, _: &HandedOut) {}
 
     async fn page(&self, _: IndexId, _: &PageQuery) -> Result<Option<FoundPage>, Trouble> {
         Ok(None)

@@ -26,7 +26,7 @@ use domain::{AccountId, IndexId, PageId, RunId, Timestamp, TokenId};
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
     access, audit, bodies, evaluations, events, guard, history, indexes, listing, notices,
-    page_sessions, questions, runs, sessions, small, tokens,
+    page_sessions, prune, questions, runs, sessions, small, tokens,
 };
 
 impl Metastore {
@@ -291,8 +291,17 @@ impl AdminStore for Metastore {
     }
 
     async fn note(&self, entry: &NewEntry) -> StoreResult<()> {
-        let (entry, now) = (entry.clone(), self.now());
-        self.write(move |c| audit::note(c, &entry, now)).await
+        let entry = (self.now(), entry.clone());
+        self.write(move |c| audit::note(c, &[entry])).await
+    }
+
+    async fn note_all(&self, entries: &[(Timestamp, NewEntry)]) -> StoreResult<()> {
+        let entries = entries.to_vec();
+        self.write(move |c| audit::note(c, &entries)).await
+    }
+
+    async fn prune_asked(&self, before: Timestamp) -> StoreResult<()> {
+        prune::asked(self, before).await
     }
 
     async fn audit(&self, filter: &EntryFilter) -> StoreResult<Listed<Entry>> {

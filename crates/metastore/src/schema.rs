@@ -367,6 +367,8 @@ table! {
         index_id -> Nullable<Text>,
         subject -> Nullable<Text>,
         detail -> Nullable<Text>,
+        kind -> Text,
+        person -> Nullable<Text>,
     }
 }
 

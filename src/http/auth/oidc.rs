@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::audit::{EntryOutcome, NewEntry};
+use domain::audit::{EntryKind, EntryOutcome, NewEntry};
 use domain::ports::store::StoreError;
 use domain::token::{Person, Token};
 use governor::Quota;
@@ -552,9 +552,11 @@ async fn let_in(
     let known = state.store.person(&subject).await?;
     let note = async |person: Option<&Token>, outcome| {
         let entry = NewEntry {
+            kind: EntryKind::Change,
             actor: format!("{name} (signs in at the issuer)"),
             token: person.map(|person| person.id),
             address: state.auth.address(request),
+            person: person.and_then(|person| person.email.clone()),
             action: "sign_in_by_oidc".to_owned(),
             outcome,
             index: None,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use domain::PageId;
 use domain::Timestamp;
+use domain::audit::HandedOut;
 use domain::query::{COUNTED_CHANGES, ChangeKind, ChangedPage};
 use domain::sections::SectionChanges;
 use futures_util::future::try_join_all;
@@ -46,6 +47,11 @@ pub async fn call(
             .map(|index| kb.changes(index.id, since, space.as_ref(), COUNTED_CHANGES + 1)),
     )
     .await?;
+    let with_changes = scope.indexes.iter().zip(&lists);
+    let indexes = with_changes
+        .filter(|(_, list)| scope.indexes.len() == 1 || !list.is_empty())
+        .map(|(index, _)| index.id)
+        .collect();
     let cut = lists.iter().any(|list| list.len() > COUNTED_CHANGES);
     let mut changes: Vec<ChangedPage> = Vec::new();
     let mut places: HashMap<PageId, usize> = HashMap::new();
@@ -123,7 +129,13 @@ pub async fn call(
     let items = changes.iter().map(|c| item(c, c.kind(since)));
     let about = json!({"next_cursor": null, "since": since, "as_of": as_of, "total": (!cut).then_some(all)});
     let structured = with_list(about, "items", items.collect());
-    Ok(ToolAnswer::new(out, &structured))
+    let handed_out = HandedOut {
+        action: "recent_changes",
+        question: None,
+        indexes,
+        pages: changes.iter().map(|c| c.page.id.clone()).collect(),
+    };
+    Ok(ToolAnswer::new(out, &structured).handing_out(handed_out))
 }
 
 /// A page in the shape of REST; of one that is gone only what names it, nothing that it said or where it stood.

@@ -18,6 +18,7 @@ pub(in crate::mcp) mod testing;
 #[cfg(test)]
 mod tests;
 
+use domain::audit::HandedOut;
 use serde_json::{Map, Value};
 
 use super::caller::Caller;
@@ -43,6 +44,8 @@ pub struct ToolAnswer {
     pub markdown: String,
     /// In the shapes of REST.
     pub structured: Value,
+    /// What of the pages is in it, for the audit.
+    pub handed_out: Option<HandedOut>,
 }
 
 impl ToolAnswer {
@@ -58,7 +61,15 @@ impl ToolAnswer {
         Self {
             markdown,
             structured,
+            handed_out: None,
         }
+    }
+
+    /// The same, which holds something of pages.
+    #[must_use]
+    pub fn handing_out(mut self, handed_out: HandedOut) -> Self {
+        self.handed_out = Some(handed_out);
+        self
     }
 }
 
@@ -147,13 +158,21 @@ pub async fn call(
     name: &str,
     arguments: Map<String, Value>,
 ) -> Option<Result<ToolAnswer, ToolError>> {
-    Some(match name {
+    let answered = match name {
         "search_confluence" => search::call(kb, caller, arguments).await,
         "get_page" => page::call(kb, caller, arguments).await,
         "list_spaces" => spaces::call(kb, caller).await,
         "recent_changes" => changes::call(kb, caller, arguments).await,
         _ => return None,
-    })
+    };
+    if let Ok(ToolAnswer {
+        handed_out: Some(handed_out),
+        ..
+    }) = &answered
+    {
+        kb.handed_out(caller, handed_out);
+    }
+    Some(answered)
 }
 
 /// The indexes that a caller's question goes to.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use domain::PageId;
+use domain::audit::HandedOut;
 use domain::query::{Neighbourhood, PageQuery, QueryTarget};
 use serde_json::{Map, Value, json};
 
@@ -54,7 +55,14 @@ pub async fn call(
         None => Some(kb.around(index.id, &found.page.id).await?),
         Some(_) => None,
     };
-    read(kb, &scope, index, found, around.as_ref(), &request)
+    let handed_out = HandedOut {
+        action: "get_page",
+        question: None,
+        indexes: vec![index.id],
+        pages: vec![found.page.id.clone()],
+    };
+    let read = read(kb, &scope, index, found, around.as_ref(), &request)?;
+    Ok(read.handing_out(handed_out))
 }
 
 fn request(arguments: Map<String, Value>) -> Result<PageRequest, ToolError> {
@@ -535,5 +543,13 @@ pub async fn whole(
         anchor: None,
         host: None,
     };
-    find(kb, &scope, &target).await.map(|(_, found)| found)
+    let (index, found) = find(kb, &scope, &target).await?;
+    let handed_out = HandedOut {
+        action: "read_resource",
+        question: None,
+        indexes: vec![index.id],
+        pages: vec![found.page.id.clone()],
+    };
+    kb.handed_out(caller, &handed_out);
+    Ok(found)
 }

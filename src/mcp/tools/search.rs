@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use domain::IndexId;
+use domain::audit::HandedOut;
 use domain::content::ContentKind;
 use domain::index::BackendKind;
 use domain::page::Page;
@@ -10,6 +10,7 @@ use domain::query::{
     Answer, AnswerSource, DEFAULT_TOP_K, Diagnostics, Filters, MAX_TOP_K, QueryResult, QueryTarget,
     ResultPage, RetrievalQuery, Under, label_filter,
 };
+use domain::{IndexId, PageId};
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
@@ -35,6 +36,15 @@ struct Hit {
     result: QueryResult,
     /// Other pages that hold the very same passage: title and address.
     also: Vec<(String, String)>,
+    /// The ids of those.
+    also_ids: Vec<PageId>,
+}
+
+impl Hit {
+    /// The pages that it is from.
+    fn pages(&self) -> impl Iterator<Item = &PageId> {
+        std::iter::once(&self.result.page.page.id).chain(&self.also_ids)
+    }
 }
 
 /// Runs the tool.
@@ -105,10 +115,16 @@ pub async fn search(
     };
     let answers = join_all(asked.iter().map(|i| kb.search(i.id, wanted.clone()))).await;
     let mut given = Vec::new();
+    let mut indexes = Vec::new();
     let mut troubles = Vec::new();
     for (index, answer) in asked.iter().zip(answers) {
         match answer {
-            Ok(answer) => given.push((index.settings.backend, answer)),
+            Ok(answer) => {
+                if asked.len() == 1 || !answer.results.is_empty() {
+                    indexes.push(index.id);
+                }
+                given.push((index.settings.backend, answer));
+            }
             Err(trouble) => troubles.push((index.settings.name.as_str(), trouble)),
         }
     }
@@ -123,7 +139,13 @@ pub async fn search(
         kb.answered(&indexes, query, &answer);
     }
     let (hits, removed) = tidy(std::mem::take(&mut answer.results), limit as usize);
-    Ok(tell(
+    let handed_out = HandedOut {
+        action: "search_confluence",
+        question: Some(query.to_owned()),
+        indexes,
+        pages: hits.iter().flat_map(Hit::pages).cloned().collect(),
+    };
+    let told = tell(
         kb,
         scope,
         query,
@@ -133,7 +155,8 @@ pub async fn search(
         hits,
         removed,
         &incomplete,
-    ))
+    );
+    Ok(told.handing_out(handed_out))
 }
 
 fn holds(index: &QueryTarget, filters: &Filters) -> bool {
@@ -219,6 +242,7 @@ fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
                 let page = &result.page.page;
                 if known.result.page.page.id != page.id {
                     known.also.push((page.title.clone(), page.url.clone()));
+                    known.also_ids.push(page.id.clone());
                 }
             }
             None => hits.push((
@@ -226,6 +250,7 @@ fn tidy(results: Vec<QueryResult>, limit: usize) -> (Vec<Hit>, usize) {
                 Hit {
                     result,
                     also: Vec::new(),
+                    also_ids: Vec::new(),
                 },
             )),
         }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::access::Asker;
+use domain::audit::HandedOut;
 use domain::content::{ContentKind, ContentStatus, SourcePage};
 use domain::holding::{Flight, Have, Holding};
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
@@ -35,6 +36,8 @@ pub struct FakeKnowledge {
     pub around: Neighbourhood,
     /// Questions that were answered, with the indexes that were asked.
     pub answered: Mutex<Vec<(Vec<IndexId>, String)>>,
+    /// What was handed out.
+    pub handed_out: Mutex<Vec<HandedOut>>,
 }
 
 pub fn at(text: &str) -> Timestamp {
@@ -150,6 +153,7 @@ pub fn everything() -> Caller {
         reader: Reader::Everything,
         agent: None,
         asker: Asker::Unnamed,
+        audited: None,
     }
 }
 
@@ -227,6 +231,10 @@ impl KnowledgeBase for FakeKnowledge {
     fn answered(&self, indexes: &[IndexId], question: &str, _: &Answer) {
         let asked = (indexes.to_vec(), question.to_owned());
         self.answered.lock().unwrap().push(asked);
+    }
+
+    fn handed_out(&self, _: &Caller, handed_out: &HandedOut) {
+        self.handed_out.lock().unwrap().push(handed_out.clone());
     }
 
     async fn page(&self, index: IndexId, wanted: &PageQuery) -> Result<Option<FoundPage>, Trouble> {

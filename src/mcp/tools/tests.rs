@@ -406,6 +406,7 @@ async fn an_agent_gets_its_own_index() {
         reader,
         agent: agent.map(str::to_owned),
         asker: domain::access::Asker::Unnamed,
+        audited: None,
     };
     let spaces = async |caller: Caller| {
         let answer = kb
@@ -769,6 +770,45 @@ async fn a_question_is_noted_of_the_indexes_that_answered_it_together() {
     assert_eq!(ask(&kb).await, []);
     kb.answers.insert(own[1], Err(Trouble("down".into())));
     assert_eq!(ask(&kb).await, []);
+}
+
+#[actix_web::test]
+async fn what_is_handed_out_names_its_pages_and_the_indexes_that_hold_them() {
+    let mut kb = FakeKnowledge::small().with_page("98312", "VPN", LONG);
+    kb.indexes.push(index(2, "hr", &[("HR2", "People", 2)]));
+    kb.indexes.push(index(3, "it", &[("IT", "Machines", 2)]));
+    let own: Vec<domain::IndexId> = kb.indexes.iter().map(|index| index.id).collect();
+    // Two pages with the very same passage are told as one hit.
+    let same = vec![result("1", "One", "text"), result("2", "Two", "text")];
+    kb.answers.insert(own[0], Ok(answer(same)));
+    let other = vec![result("3", "Three", "other text")];
+    kb.answers.insert(own[1], Ok(answer(other)));
+    for (tool, arguments) in [
+        ("search_confluence", json!({"query": "vacation"})),
+        ("get_page", json!({"page_id": "98312"})),
+        ("list_spaces", json!({})),
+    ] {
+        kb.call(tool, arguments).await.unwrap();
+    }
+    assert!(kb.call("get_page", json!({"page_id": "4"})).await.is_err());
+    let handed_out = std::mem::take(&mut *kb.handed_out.lock().unwrap());
+    let [searched, read] = &handed_out[..] else {
+        panic!("{handed_out:?}");
+    };
+    assert_eq!(
+        (searched.action, searched.question.as_deref()),
+        ("search_confluence", Some("vacation"))
+    );
+    let mut pages: Vec<&str> = searched.pages.iter().map(|page| page.as_str()).collect();
+    pages.sort_unstable();
+    assert_eq!(
+        (pages, &searched.indexes[..]),
+        (vec!["1", "2", "3"], &own[..2])
+    );
+    assert_eq!(
+        (read.action, read.pages.len(), &read.indexes[..]),
+        ("get_page", 1, &own[..1])
+    );
 }
 
 #[actix_web::test]

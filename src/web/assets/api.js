@@ -84,6 +84,7 @@ export const createKey = (fields) => call("POST", "api/keys", fields);
 export const replaceKey = (one) => call("POST", `api/keys/${id(one)}/replace`, {});
 export const admitPerson = (one) => call("POST", `api/keys/${id(one)}/admit`);
 export const revokeKey = (one) => call("DELETE", `api/keys/${id(one)}`);
+export const auditExport = (values) => `api/audit/export${query(values)}`;
 export const audit = (values) => call("GET", `api/audit${query(values)}`);
 export const evaluation = async (one) => (await call("GET", `${indexAt(one)}/evaluation`)).evaluation;
 export const setEvaluation = (one, fields) => call("POST", `${indexAt(one)}/evaluation`, fields);

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { section as addresses } from "./addresses.js";
 import * as live from "./live.js";
-import { action, attempt, complain, copyButton, el, errorSlot, field, moment, paged, sure, time } from "./dom.js";
+import { action, attempt, complain, copyButton, el, errorSlot, field, many, moment, paged, sure, time } from "./dom.js";
+import { ofIndex } from "./router.js";
 import { badge } from "./words.js";
 
 const ROLES = {
@@ -12,6 +13,7 @@ const ROLES = {
   administrator: ["Administrator", "does everything"],
   agent: ["Agent", "reads the indexes it was made for; no sign-in here"],
 };
+const KINDS = { change: "Changes", question: "Questions", "": "Both" };
 const LIVES = { 30: "30 days", 90: "90 days", 365: "a year", "": "never" };
 
 export function show(root) {
@@ -22,7 +24,18 @@ export function show(root) {
     shown.replaceChildren(el("p", {}, `The key of “${made.name}”, shown only now:`), el("div", { class: "row" }, el("code", {}, made.token), copyButton(() => made.token)));
     return look();
   };
-  const audit = paged((cursor) => api.audit({ limit: 50, cursor }), entry, { empty: "Nobody has changed anything yet.", label: "Who did what", className: "rows audit" });
+  const kind = chooser(KINDS, "change");
+  const person = el("input", { type: "email", autocomplete: "off", spellcheck: "false", placeholder: "ann@example.org" });
+  const done = el("input", { autocomplete: "off", spellcheck: "false", placeholder: "get_page" });
+  const asked = () => ({ kind: kind.value, person: person.value.trim(), action: done.value.trim().replaceAll(" ", "_") });
+  const exported = el("a", { download: "audit.jsonl" }, "Export as JSON lines");
+  const audit = paged((cursor) => api.audit({ ...asked(), limit: 50, cursor }), entry, { empty: "Nothing of that kind is kept.", label: "Who did what", className: "rows audit" });
+  const filter = el("form", { class: "columns inline", novalidate: true, "aria-label": "Which entries", onsubmit: (event) => {
+    event.preventDefault();
+    choose();
+  }, onchange: () => choose() },
+    field("What", kind, { hint: "Questions are kept where AUDIT_QUESTIONS says so." }),
+    field("Person", person), field("Action", done));
   root.append(
     el("h1", {}, "People"),
     el("section", { "aria-labelledby": "keys-title" },
@@ -32,8 +45,13 @@ export function show(root) {
     addresses(),
     el("section", { "aria-labelledby": "audit-title" },
       el("div", { class: "heading" }, el("h2", { id: "audit-title" }, "Who did what"), el("span", { class: "gap" }),
-        el("a", { href: "api/audit/export", download: "audit.jsonl" }, "Export as JSON lines")),
-      audit.root));
+        exported),
+      filter, audit.root));
+
+  function choose() {
+    exported.href = api.auditExport(asked());
+    return audit.restart();
+  }
 
   async function look() {
     slot.textContent = "";
@@ -44,7 +62,7 @@ export function show(root) {
     } catch (error) {
       slot.textContent = error.message;
     }
-    await audit.restart();
+    await choose();
   }
   look();
   return { at: () => true };
@@ -126,12 +144,26 @@ function person(key, what, look) {
 /// `change_index` as people read it.
 const plain = (action) => action.replaceAll("_", " ");
 
+const named = (index) => live.get(index)?.name || index;
+
 function entry(one) {
-  const index = one.index_id && (live.get(one.index_id)?.name || one.index_id);
-  const detail = one.detail && Object.keys(one.detail).length ? JSON.stringify(one.detail) : "";
+  const of = one.index_id ? [one.index_id] : one.detail?.indexes || [];
+  const as = one.person ? ` as ${one.person}` : "";
   return el("li", {},
     el("div", {}, el("b", {}, plain(one.action)), " ", one.outcome === "refused" ? badge(["Refused", "warn"]) : ""),
-    el("div", {}, [index, one.subject].filter(Boolean).join(" · ")),
-    el("div", { class: "dim" }, one.actor, one.address ? ` from ${one.address}` : "", " · ", time(one.at)),
-    detail && el("div", { class: "dim" }, el("code", {}, detail)));
+    el("div", {}, [of.map(named).join(", "), one.subject].filter(Boolean).join(" · ")),
+    el("div", { class: "dim" }, one.actor, one.kind === "question" ? as : "", one.address ? ` from ${one.address}` : "", " · ", time(one.at)),
+    one.kind === "question" ? question(one) : detail(one));
+}
+
+function detail({ detail }) {
+  return detail && Object.keys(detail).length > 0 && el("div", { class: "dim" }, el("code", {}, JSON.stringify(detail)));
+}
+
+/// The words where they are kept, and the pages that were handed out: links, where one index holds them.
+function question({ index_id: index, detail }) {
+  const pages = detail.pages.map((page) => (index && live.get(index) ? el("a", { href: ofIndex(index, "pages", page) }, page) : page));
+  const more = detail.count - pages.length;
+  return el("div", { class: "dim" }, detail.question && el("div", {}, `“${detail.question}”`),
+    el("div", {}, many(detail.count, "page"), pages.length ? ": " : "", ...pages.flatMap((page, at) => (at ? [", ", page] : [page])), more > 0 && ` and ${more} more`));
 }

@@ -899,6 +899,10 @@ pub trait AdminStore: SyncStore {
 
     /// Keeps an entry of who did what.
     async fn note(&self, entry: &NewEntry) -> StoreResult<()>;
+    /// Keeps entries of what was done a little earlier, all or none.
+    async fn note_all(&self, entries: &[(Timestamp, NewEntry)]) -> StoreResult<()>;
+    /// Forgets entries of questions that are older than a moment.
+    async fn prune_asked(&self, before: Timestamp) -> StoreResult<()>;
     /// Entries of who did what, newest first.
     async fn audit(&self, filter: &EntryFilter) -> StoreResult<Listed<Entry>>;
 

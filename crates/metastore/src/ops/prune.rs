@@ -3,6 +3,7 @@
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use domain::Timestamp;
+use domain::audit::EntryKind;
 use domain::page::PageState;
 use domain::ports::store::StoreResult;
 use domain::run::RunStatus;
@@ -25,7 +26,10 @@ pub(crate) async fn everything(store: &Metastore, before: Timestamp) -> StoreRes
     store.write(move |conn| runs(conn, before)).await?;
     while store.write(move |conn| old_events(conn, before)).await? {}
     store.write(move |conn| old_notices(conn, before)).await?;
-    while store.write(move |conn| old_audit(conn, before)).await? {}
+    while store
+        .write(move |conn| old_audit(conn, EntryKind::Change, before))
+        .await?
+    {}
     while store.write(move |conn| removed_pages(conn, before)).await? {}
     while store
         .write(move |conn| old_section_edits(conn, before))
@@ -54,8 +58,19 @@ fn old_events(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
     Ok(is_slice(numbers.len()))
 }
 
-fn old_audit(conn: &mut Conn, before: NaiveDateTime) -> Done<bool> {
+/// Who asked what, which has a time of its own.
+pub(crate) async fn asked(store: &Metastore, before: Timestamp) -> StoreResult<()> {
+    let before = db_time(before);
+    while store
+        .write(move |conn| old_audit(conn, EntryKind::Question, before))
+        .await?
+    {}
+    Ok(())
+}
+
+fn old_audit(conn: &mut Conn, kind: EntryKind, before: NaiveDateTime) -> Done<bool> {
     let numbers: Vec<i64> = audit::table
+        .filter(audit::kind.eq(kind.as_str()))
         .filter(audit::at.lt(before))
         .select(audit::id)
         .order(audit::at)
