@@ -4,7 +4,8 @@
 //! * [`settings`]: what the environment says, checked as a whole.
 //! * [`wiring`]: brings database, Confluence, retrieval stores, engine and HTTP together; [`App`] is what runs.
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
-//! * [`diagnosis`]: what `doctor` looks at. [`indexes_file`]: indexes as code.
+//! * [`diagnosis`]: what `doctor` looks at. [`indexes_file`]: indexes as code; [`people_file`]: whose addresses are;
+//!   [`watched`]: how such files are followed.
 //! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`], [`questions`],
 //!   [`evaluations`]: what their names say.
 #![warn(missing_docs)]
@@ -18,12 +19,14 @@ pub mod indexes_file;
 pub mod mcp;
 pub mod notify;
 pub mod outgoing;
+pub mod people_file;
 pub mod questions;
 pub mod reading;
 pub mod settings;
 pub mod shutdown;
 pub mod state;
 pub mod telemetry;
+pub mod watched;
 pub mod web;
 pub mod wiring;
 

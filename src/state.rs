@@ -13,9 +13,9 @@ use crate::evaluations::Due;
 use crate::http::auth::Authenticator;
 use crate::http::fairness::Fairness;
 use crate::http::hooks::Ahead;
-use crate::indexes_file::FileTrouble;
 use crate::questions::Questions;
 use crate::settings::Settings;
+use crate::watched::FileTrouble;
 
 /// The running service, as handlers see it. Cheap to clone behind `web::Data`.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub struct AppState {
     pub evaluation_due: Due,
     /// What is wrong with the file of indexes.
     pub file_trouble: FileTrouble,
+    /// What is wrong with the file of people.
+    pub people_trouble: FileTrouble,
     /// Fires when the service stops: every open stream ends on it, and readiness fails from then on.
     pub shutdown: CancellationToken,
     /// Renders `/metrics`.

@@ -31,6 +31,7 @@ use crate::http::auth::{Authenticator, new_secret};
 use crate::http::{metrics, server};
 use crate::indexes_file;
 use crate::notify;
+use crate::people_file;
 use crate::questions::Questions;
 use crate::reading::ChildReader;
 use crate::settings::{EmbeddingsFolder, EmbeddingsSettings, Settings, SettingsError, Trouble};
@@ -494,6 +495,7 @@ impl App {
             questions: Arc::new(questions),
             evaluation_due: Default::default(),
             file_trouble: Default::default(),
+            people_trouble: Default::default(),
             shutdown: CancellationToken::new(),
             metrics,
             base_url: base_url.into(),
@@ -511,6 +513,8 @@ impl App {
         if let Some(file) = state.settings.indexes_file.clone() {
             actix_web::rt::spawn(indexes_file::follow(state.clone(), file));
         }
+        let file = state.settings.people_file.clone();
+        actix_web::rt::spawn(people_file::follow(state.clone(), file));
         if let Some(backups) = &state.settings.backups {
             let store = running.store.clone();
             actix_web::rt::spawn(backups::follow(

@@ -268,6 +268,7 @@ async fn diagnose(state: &AppState) -> Diagnosis {
         elsewhere: full
             .into_iter()
             .chain(state.file_trouble.told())
+            .chain(state.people_trouble.told())
             .chain(engine.reasons.clone())
             .collect(),
         engine,

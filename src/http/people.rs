@@ -16,9 +16,17 @@ use super::routes;
 use crate::state::AppState;
 
 /// Addresses that may be mapped.
-const MAX_PEOPLE: usize = 50_000;
+pub(crate) const MAX_PEOPLE: usize = 50_000;
 /// Characters that an account id may have (Atlassian: up to 128).
 const MAX_ACCOUNT: usize = 128;
+
+/// The account id that a text is, if it is one.
+pub(crate) fn account(text: &str) -> Option<AccountId> {
+    let text = text.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_');
+    let is_account = !text.is_empty() && text.len() <= MAX_ACCOUNT && text.chars().all(is_plain);
+    is_account.then(|| text.into())
+}
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -39,7 +47,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
 /// Whose addresses are.
 #[derive(Deserialize, utoipa::ToSchema)]
 pub struct PeopleRequest {
-    /// Addresses of e-mail and the Atlassian account id of each: all of them, in place of those that were given before.
+    /// Addresses of e-mail and the Atlassian account id of each: all of them, in place of those that were given before. What the file of
+    /// people (`PEOPLE_FILE`) says stays, whether it is named here or not.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>, example = json!({"ann@example.org": "557058:0a1b"}))]
     mapped: Field<BTreeMap<String, String>>,
@@ -56,26 +65,20 @@ impl PeopleRequest {
             check.fail("mapped", format!("must name at most {MAX_PEOPLE} people"));
         }
         let mut people: BTreeMap<Email, AccountId> = BTreeMap::new();
-        for (text, account) in &mapped {
-            let account = account.trim();
-            let is_account = !account.is_empty()
-                && account.len() <= MAX_ACCOUNT
-                && account
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_'));
+        for (text, whose) in &mapped {
             let Some(email) = Email::parse(text) else {
                 check.fail("mapped", "each name must be an address of e-mail");
                 break;
             };
-            if !is_account {
+            let Some(account) = account(whose) else {
                 check.fail(
                     "mapped",
                     format!("{email} needs the account id of one person"),
                 );
                 break;
-            }
-            let before = people.insert(email.clone(), account.into());
-            if before.is_some_and(|before| before.as_str() != account) {
+            };
+            let before = people.insert(email.clone(), account.clone());
+            if before.is_some_and(|before| before != account) {
                 check.fail(
                     "mapped",
                     format!("{email} stands there twice, for two accounts"),
@@ -108,7 +111,8 @@ async fn people(state: &AppState) -> ApiResult<People> {
 /// Says who people are.
 #[utoipa::path(put, path = "/api/people", operation_id = "map_people", tag = "people",
     summary = "Set whose addresses of e-mail are, for those who hide theirs in Confluence; this counts before what Confluence shows.",
-    request_body = PeopleRequest, responses((status = 200, body = People), (status = 422)))]
+    request_body = PeopleRequest, responses((status = 200, body = People),
+        (status = 409, description = "The file of people (`PEOPLE_FILE`) says another account of an address: change it there."), (status = 422)))]
 pub async fn map_people(
     _: Admin,
     state: web::Data<AppState>,

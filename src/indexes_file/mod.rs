@@ -9,14 +9,10 @@
 mod read;
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use domain::audit::NewEntry;
 use domain::index::{Index, IndexSettings, IndexSpace};
-use domain::ports::store::StoreError;
 use domain::{IndexId, SpaceKey};
 
 use self::read::{Contents, Entry};
@@ -24,53 +20,10 @@ use crate::diagnosis::every_index;
 use crate::http::indexes;
 use crate::http::problem::ApiError;
 use crate::state::AppState;
+use crate::watched::{self, Complaint, NotDone};
 
-/// How often the file is looked at: also where it is a link that Kubernetes turns to another folder, of which no event tells.
-const LOOK: Duration = Duration::from_secs(1);
-/// After trouble that is not the file's, the next try waits so long.
-const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// Under which key the ids are remembered that the file had brought.
 const MANAGED: &str = "indexes_file";
-
-/// What is wrong with the file now; nothing where nothing is.
-#[derive(Clone, Default)]
-pub struct FileTrouble(Arc<Mutex<Option<String>>>);
-
-impl FileTrouble {
-    /// In words.
-    #[must_use]
-    pub fn told(&self) -> Option<String> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.clone()
-    }
-
-    fn set(&self, trouble: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-}
-
-/// Something wrong with the file.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Complaint {
-    /// The line, from 1; 0: none in particular.
-    line: u64,
-    /// What is wrong, and what would be right.
-    message: String,
-}
-
-/// Why the file was not carried out.
-enum NotDone {
-    /// It is wrong: it has to be changed.
-    Wrong(Vec<Complaint>),
-    /// Confluence or the database cannot be asked: it is tried again.
-    Later(String),
-}
-
-impl From<StoreError> for NotDone {
-    fn from(error: StoreError) -> Self {
-        Self::Later(error.to_string())
-    }
-}
 
 /// What was done.
 #[derive(Default)]
@@ -83,64 +36,14 @@ struct Done {
 
 /// Carries the file out at start and after every change, until the service stops.
 pub async fn follow(state: AppState, file: PathBuf) {
-    let mut done: Option<Result<String, String>> = None;
-    loop {
-        let text = tokio::fs::read_to_string(&file).await;
-        let text = text.map_err(|error| error.to_string());
-        let mut pause = LOOK;
-        if done.as_ref() != Some(&text) {
-            let outcome = match &text {
-                Ok(text) => carry_out(&state, text).await,
-                Err(error) => Err(NotDone::Wrong(vec![Complaint {
-                    line: 0,
-                    message: format!("cannot be read: {error}; make it, or leave INDEXES_FILE out"),
-                }])),
-            };
-            let trouble = match outcome {
-                Ok(told) => {
-                    tracing::info!(file = %file.display(), created = told.created, changed = told.changed,
-                        deleted = told.deleted, unchanged = told.unchanged, "the file of indexes is carried out");
-                    done = Some(text);
-                    None
-                }
-                Err(NotDone::Wrong(complaints)) => {
-                    done = Some(text);
-                    Some(told(&file, &complaints))
-                }
-                Err(NotDone::Later(why)) => {
-                    pause = TRY_AGAIN;
-                    Some(format!(
-                        "{} is not carried out yet: {why}; it is tried again in {} s",
-                        file.display(),
-                        TRY_AGAIN.as_secs()
-                    ))
-                }
-            };
-            if let Some(trouble) = &trouble {
-                tracing::error!("{trouble}");
-            }
-            state.file_trouble.set(trouble);
-        }
-        if state
-            .shutdown
-            .run_until_cancelled(tokio::time::sleep(pause))
-            .await
-            .is_none()
-        {
-            return;
-        }
-    }
-}
-
-fn told(file: &Path, complaints: &[Complaint]) -> String {
-    let lines: Vec<String> = complaints
-        .iter()
-        .map(|complaint| match complaint.line {
-            0 => format!("{}: {}", file.display(), complaint.message),
-            line => format!("{}:{line}: {}", file.display(), complaint.message),
-        })
-        .collect();
-    format!("{}; nothing of the file is done", lines.join("; "))
+    let carried_out = async |text: &str| {
+        let told = carry_out(&state, text).await?;
+        tracing::info!(file = %file.display(), created = told.created, changed = told.changed,
+            deleted = told.deleted, unchanged = told.unchanged, "the file of indexes is carried out");
+        Ok::<(), NotDone>(())
+    };
+    let (trouble, shutdown) = (&state.file_trouble, &state.shutdown);
+    watched::follow(&file, "INDEXES_FILE", trouble, shutdown, carried_out).await;
 }
 
 /// What is to be done, before any of it is.
@@ -313,10 +216,4 @@ fn plan(contents: Contents, present: Vec<Index>, managed: &BTreeSet<IndexId>) ->
         plan.left = gone.collect();
     }
     plan
-}
-
-impl fmt::Debug for FileTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FileTrouble").field(&self.told()).finish()
-    }
 }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-use super::Complaint;
 use crate::http::indexes::{FIELDS, IndexChange, IndexFields};
+use crate::watched::Complaint;
 
 /// The file as it stands.
 #[derive(Deserialize)]

@@ -347,6 +347,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Indexes as code.
     pub indexes_file: Option<PathBuf>,
+    /// Whose addresses of e-mail are.
+    pub people_file: Option<PathBuf>,
     /// Whom trouble is told.
     pub notices: Option<NoticeSettings>,
     /// Languages by whose stems the embedded index finds words.

@@ -146,6 +146,7 @@ pub(super) fn settings(
         questions_kept_days: (kept > 0).then_some(kept),
         audit,
         indexes_file: raw.indexes_file.as_ref().map(PathBuf::from),
+        people_file: raw.people_file.as_ref().map(PathBuf::from),
         notices,
         search_language,
         on_change,

@@ -60,6 +60,7 @@ variables! {
     backup_schedule,
     backup_keep,
     indexes_file,
+    people_file,
     default_sync_interval_minutes,
     sync_quiet_hours,
     sync_check_interval_seconds,

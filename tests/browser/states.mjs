@@ -372,7 +372,7 @@ async function people(base) {
   const asked = (values) => entry({ kind: "question", actor: "chat, agent (by a key)", person: `${LONG}@example.org`, action: "search_confluence", detail: { question: LONG, pages: ["98312", "98313"], count: 120 }, ...values });
   const made = () => ({ answers: {
     "GET keys": list([key("administrator"), key("editor", { indexes: [ID], name: LONG }), key("reader", { expires_at: at(-5), last_used_at: null }), key("agent", { indexes: [ID, "gone"] })]),
-    "GET people": { json: { mapped: {}, shown: 0, ambiguous: {}, unknown: [] } },
+    "GET people": { json: { mapped: {}, from_file: [], shown: 0, ambiguous: {}, unknown: [] } },
     "GET audit": ({ query }) => (query.get("kind") === "question" ? list([asked({}), asked({ index_id: null, person: null, detail: { pages: [], count: 0, indexes: [ID, "gone"] } })]) : query.get("cursor") ? list([entry({ action: "create_key", index_id: null, subject: "k1", detail: null })]) : list([entry(), entry({ outcome: "refused", action: "delete_index", actor: LONG })], "next")),
     "POST keys": problem(422, "invalid_field", "A field is wrong.", [{ field: "name", message: "must have 1 to 100 characters" }]),
   } });
@@ -400,7 +400,7 @@ async function addresses(base) {
   const mapped = Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`person${n}@example.org`, `712020:${n}`]));
   mapped["ann@example.org"] = "557058:ann";
   const known = (values = {}) => ({
-    mapped, shown: 3120, ambiguous: { "twin@example.org": ["712020:dan", `712020:${LONG}`] },
+    mapped, from_file: ["person1@example.org"], shown: 3120, ambiguous: { "twin@example.org": ["712020:dan", `712020:${LONG}`] },
     unknown: [{ email: `${LONG}@example.org`.toLowerCase(), times: 3, last_asked_at: at(-4) }, { email: "eve@example.org", times: 1, last_asked_at: at(-40) }], ...values,
   });
   const later = { ...mapped, "late@example.org": "712020:late" };

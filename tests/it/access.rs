@@ -10,7 +10,7 @@ use simulators::{Fault, LoggedRequest};
 
 use crate::mcp_support::Client;
 use crate::support::{
-    Service, answer, assert_problem, fields, id, start, start_over, start_program,
+    Service, answer, assert_problem, fields, id, start, start_over, start_program, until,
 };
 
 pub const KEY: &str = "administrator-key";
@@ -634,4 +634,97 @@ async fn it_is_explained_who_may_read_what_and_bad_input_is_named() {
         )
         .await;
     assert_eq!((odd.0.as_u16(), fields(&odd.1)), (422, vec!["access"]));
+}
+
+#[actix_web::test]
+async fn a_file_says_whose_addresses_are_and_no_mistake_in_it_shows_more() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("people.yaml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write("# Cat hides her address.\nCat@example.org: a:cat\n");
+    let extra = [("API_KEY", KEY), ("PEOPLE_FILE", file.to_str().unwrap())];
+    let mut service = start(world.site.clone(), &extra).await;
+    let index = per_user(&service, "per_user").await;
+    let token = token(&service, &index, true).await;
+    let sees = async |service: &Service, email: &str| {
+        let person = Person {
+            service,
+            token: &token,
+            email,
+        };
+        let found = person.asks(json!({"query": "zebra", "top_k": 50})).await;
+        let told = world.titles_in(&found["results"].to_string());
+        told.into_iter().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let may = |account: &str| {
+        let may = world.readable(account).into_iter();
+        may.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(sees(&service, "cat@example.org").await, may("a:cat"));
+
+    let put = async |service: &Service, mapped: Value| {
+        let put = service.request(Method::PUT, "/api/people");
+        answer(put.json(&json!({"mapped": mapped}))).await
+    };
+    let (status, people) = put(&service, json!({"twin@example.org": "a:dan"})).await;
+    assert_eq!(status, 200, "{people}");
+    assert_eq!(
+        (&people["mapped"], &people["from_file"]),
+        (
+            &json!({"cat@example.org": "a:cat", "twin@example.org": "a:dan"}),
+            &json!(["cat@example.org"])
+        )
+    );
+    let refused = put(&service, json!({"cat@example.org": "a:bob"})).await;
+    assert_problem(&refused, 409, "conflict");
+    assert!(refused.1.to_string().contains("PEOPLE_FILE"), "{refused:?}");
+
+    // A mistake, and nothing of the file is done: neither what is right in it nor what it takes back. So it is after a restart.
+    write("cat@example.org: a:cat\ntwin@example.org: a:eve\nCAT@example.org: a:bob\n");
+    let told = async |service: &Service| {
+        let (_, health) = service.get("/health").await;
+        let reasons = health["reasons"].to_string();
+        (health["status"] == "degraded" && reasons.contains("people.yaml:3")).then_some(reasons)
+    };
+    let reasons = until("it is told", async || told(&service).await).await;
+    assert!(
+        reasons.contains("cat@example.org stands there twice"),
+        "{reasons}"
+    );
+    service.restart(&extra).await;
+    until("it is told again", async || told(&service).await).await;
+    assert_eq!(sees(&service, "cat@example.org").await, may("a:cat"));
+    assert_eq!(sees(&service, "twin@example.org").await, may("a:dan"));
+
+    // The file counts before what was set by hand; of whom it no longer names, it says nothing.
+    write("twin@example.org,a:eve\n");
+    until("it is carried out", async || {
+        let (_, people) = service.get("/api/people").await;
+        (people["from_file"] == json!(["twin@example.org"])).then_some(())
+    })
+    .await;
+    assert_eq!(sees(&service, "twin@example.org").await, may("a:eve"));
+    assert!(sees(&service, "cat@example.org").await.is_empty());
+    let (_, audit) = service.get("/api/audit?action=map_people").await;
+    let entry = &audit["items"][0];
+    assert_eq!(
+        (&entry["actor"], &entry["detail"]),
+        (
+            &json!("the file of people"),
+            &json!({"addresses": 1, "changed": 2})
+        )
+    );
+    let (_, health) = service.get("/health").await;
+    assert!(!health.to_string().contains("people.yaml"), "{health}");
+
+    // Without the setting, what the file said is forgotten.
+    service.restart(&[("API_KEY", KEY)]).await;
+    until("it is forgotten", async || {
+        let (_, people) = service.get("/api/people").await;
+        (people["mapped"] == json!({})).then_some(())
+    })
+    .await;
+    assert!(sees(&service, "twin@example.org").await.is_empty());
+    service.stop().await;
 }

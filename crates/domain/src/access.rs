@@ -253,6 +253,8 @@ impl Identity {
 pub struct People {
     /// What the operator says: addresses, in lower case, and their accounts.
     pub mapped: BTreeMap<String, AccountId>,
+    /// Those of them that stand in the file of people (`PEOPLE_FILE`): they are changed there.
+    pub from_file: BTreeSet<String>,
     /// How many accounts show an address by themselves.
     pub shown: i64,
     /// Addresses that several accounts show, so that they name nobody.

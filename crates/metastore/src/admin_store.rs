@@ -25,8 +25,8 @@ use domain::{AccountId, IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    access, audit, bodies, evaluations, events, guard, history, indexes, listing, notices,
-    page_sessions, prune, questions, runs, sessions, small, tokens,
+    audit, bodies, evaluations, events, guard, history, indexes, listing, notices, page_sessions,
+    people, prune, questions, runs, sessions, small, tokens,
 };
 
 impl Metastore {
@@ -84,12 +84,17 @@ impl AdminStore for Metastore {
     }
 
     async fn people(&self) -> StoreResult<People> {
-        self.read(access::people).await
+        self.read(people::all).await
     }
 
     async fn map_people(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<()> {
         let people = people.clone();
-        self.write(move |c| access::map_people(c, &people)).await
+        self.write(move |c| people::map(c, &people)).await
+    }
+
+    async fn map_people_of_file(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<usize> {
+        let people = people.clone();
+        self.write(move |c| people::map_of_file(c, &people)).await
     }
 
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>> {

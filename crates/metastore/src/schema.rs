@@ -194,6 +194,7 @@ table! {
         site_id -> Integer,
         email -> Text,
         account_id -> Text,
+        from_file -> Bool,
     }
 }
 

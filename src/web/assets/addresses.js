@@ -23,7 +23,7 @@ export function section() {
   const several = el("div");
   const strangers = el("div");
   const slot = errorSlot();
-  let people = { mapped: {}, shown: 0, ambiguous: {}, unknown: [] };
+  let people = { mapped: {}, from_file: [], shown: 0, ambiguous: {}, unknown: [] };
 
   /// Reads what is set before it changes it, since all of it is sent: somebody else may have changed it meanwhile.
   async function change(how) {
@@ -58,7 +58,8 @@ export function section() {
         if (!(await sure(`Forget whose ${address} is?`, "It counts again for whom Confluence shows it, if anybody.", "Remove"))) return;
         await change((mapped) => delete mapped[address]);
       });
-      return el("li", {}, el("div", {}, el("b", {}, address)), el("div", {}, el("code", {}, whose)), el("div", { class: "actions" }, remove, removeSlot));
+      const last = people.from_file.includes(address) ? el("div", { class: "dim" }, "in the file of people") : el("div", { class: "actions" }, remove, removeSlot);
+      return el("li", {}, el("div", {}, el("b", {}, address)), el("div", {}, el("code", {}, whose)), last);
     }));
     if (!all.length) list.append(el("li", { class: "dim" }, "None."));
     part.hidden = Object.keys(people.mapped).length <= 10;

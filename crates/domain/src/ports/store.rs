@@ -787,8 +787,12 @@ pub trait AdminStore: SyncStore {
     async fn delete_index(&self, index: IndexId) -> StoreResult<()>;
     /// Whose addresses of e-mail are; of those that nobody knew it says nothing.
     async fn people(&self) -> StoreResult<People>;
-    /// Says whose these addresses are, whatever Confluence shows: these, and no others.
+    /// Says whose these addresses are, whatever Confluence shows: these, those of the file of people, and no others.
+    /// [`StoreError::Conflict`] when the file says another account of one.
     async fn map_people(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<()>;
+    /// Says whose addresses are by the file of people: these, and no others of the file. What was set by hand for one of them goes.
+    /// Answers how many are another's than before.
+    async fn map_people_of_file(&self, people: &BTreeMap<Email, AccountId>) -> StoreResult<usize>;
     /// Every living index, by name, with the cursor of the list.
     async fn indexes(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Listed<Index>>;
     /// One living index.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use domain::access::{Asker, Email, Grantee, Identity, Member, People, Restricted, ViewFacts};
+use domain::access::{Asker, Email, Grantee, Identity, Member, Restricted, ViewFacts};
 use domain::{AccountId, GroupId, IndexId, SpaceId, Timestamp};
 
 use super::indexes;
@@ -297,49 +297,4 @@ fn identity(conn: &mut Conn, email: &Email) -> Done<Identity> {
     let closed = closed.into_iter().map(AccountId::from).collect();
     let shown = shown.into_iter().map(AccountId::from).collect();
     Ok(Identity::of(mapped.map(AccountId::from), shown, &closed))
-}
-
-pub(crate) fn people(conn: &mut Conn) -> Done<People> {
-    let mapped: Vec<(String, String)> = mapped_emails::table
-        .filter(mapped_emails::site_id.eq(SITE))
-        .order(mapped_emails::email)
-        .select((mapped_emails::email, mapped_emails::account_id))
-        .load(conn)?;
-    let shown: Vec<(String, String)> = member_emails::table
-        .filter(member_emails::site_id.eq(SITE))
-        .order((member_emails::email, member_emails::account_id))
-        .select((member_emails::email, member_emails::account_id))
-        .load(conn)?;
-    let mapped: BTreeMap<String, AccountId> = mapped
-        .into_iter()
-        .map(|(email, account)| (email, account.into()))
-        .collect();
-    let ambiguous = shown
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter(|of_one| of_one.len() > 1 && !mapped.contains_key(&of_one[0].0))
-        .map(|of_one| {
-            let accounts = of_one.iter().map(|(_, account)| account.clone().into());
-            (of_one[0].0.clone(), accounts.collect())
-        });
-    Ok(People {
-        shown: i64::try_from(shown.len()).unwrap_or(i64::MAX),
-        ambiguous: ambiguous.collect(),
-        unknown: Vec::new(),
-        mapped,
-    })
-}
-
-/// The addresses whose accounts the operator names: these, and no others.
-pub(crate) fn map_people(conn: &mut Conn, people: &BTreeMap<Email, AccountId>) -> Done<()> {
-    diesel::delete(mapped_emails::table.filter(mapped_emails::site_id.eq(SITE))).execute(conn)?;
-    for (email, account) in people {
-        diesel::insert_into(mapped_emails::table)
-            .values((
-                mapped_emails::site_id.eq(SITE),
-                mapped_emails::email.eq(email.as_str()),
-                mapped_emails::account_id.eq(account.as_str()),
-            ))
-            .execute(conn)?;
-    }
-    Ok(())
 }

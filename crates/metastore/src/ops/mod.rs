@@ -19,6 +19,7 @@ pub(crate) mod notices;
 pub(crate) mod objects;
 pub(crate) mod page_sessions;
 pub(crate) mod pages;
+pub(crate) mod people;
 pub(crate) mod prune;
 pub(crate) mod questions;
 pub(crate) mod runs;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use domain::PageId;
 use domain::access::{Access, Asker, Email, Grantee, Guards, Identity, Member};
 use domain::content::Restriction;
 use domain::index::IndexPatch;
 use domain::page::{PageRecord, PageState};
-use domain::ports::store::{AdminStore as _, QueryStore as _, SyncStore as _};
+use domain::ports::store::{AdminStore as _, QueryStore as _, StoreError, SyncStore as _};
+use domain::{AccountId, PageId};
 
 use crate::bed::{Bed, page};
 
@@ -190,4 +190,53 @@ async fn what_is_kept_between_questions_is_never_older_than_the_rows() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn the_file_of_people_counts_before_what_was_set_by_hand() {
+    let bed = Bed::new();
+    let people = |all: &[(&str, &str)]| -> BTreeMap<Email, AccountId> {
+        let all = all.iter();
+        all.map(|(email, account)| (Email::parse(email).unwrap(), AccountId::from(*account)))
+            .collect()
+    };
+    let known = async || {
+        let known = bed.store.people().await.unwrap();
+        let mapped = known.mapped.iter().map(|(email, account)| {
+            let from = known.from_file.contains(email);
+            format!("{email} {account}{}", if from { " file" } else { "" })
+        });
+        mapped.collect::<Vec<_>>()
+    };
+    let store = &bed.store;
+    let by_hand = people(&[("ann@x.org", "a"), ("bob@x.org", "b")]);
+    store.map_people(&by_hand).await.unwrap();
+    let file = people(&[("bob@x.org", "B"), ("cat@x.org", "c")]);
+    assert_eq!(store.map_people_of_file(&file).await.unwrap(), 2);
+    assert_eq!(store.map_people_of_file(&file).await.unwrap(), 0);
+    let all = ["ann@x.org a", "bob@x.org B file", "cat@x.org c file"];
+    assert_eq!(known().await, all);
+    // By hand, what the file says may be said again, and left out, but not otherwise.
+    store
+        .map_people(&people(&[("ann@x.org", "a"), ("cat@x.org", "c")]))
+        .await
+        .unwrap();
+    assert_eq!(known().await, all);
+    let refused = store.map_people(&people(&[("cat@x.org", "d")])).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Conflict { .. })),
+        "{refused:?}"
+    );
+    store
+        .map_people(&people(&[("dan@x.org", "d")]))
+        .await
+        .unwrap();
+    assert_eq!(
+        known().await,
+        ["bob@x.org B file", "cat@x.org c file", "dan@x.org d"]
+    );
+    let file = people(&[("cat@x.org", "C")]);
+    assert_eq!(store.map_people_of_file(&file).await.unwrap(), 2);
+    assert_eq!(store.map_people_of_file(&people(&[])).await.unwrap(), 1);
+    assert_eq!(known().await, ["dan@x.org d"]);
 }
