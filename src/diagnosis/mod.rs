@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::machine::free_bytes;
+use crate::http::auth;
 use crate::settings::Settings;
 
 /// How what was looked at stands.
@@ -131,6 +132,7 @@ pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a 
         let asked = async move { vec![of_embeddings(embedder.as_ref(), vectors).await] };
         checks.push_back(Box::pin(asked));
     }
+    checks.push_back(Box::pin(of_issuer(settings)));
     checks.push_back(Box::pin(machine::of_webhook(settings)));
     stream::iter(beforehand.clone()).chain(checks.flat_map(stream::iter))
 }
@@ -365,6 +367,21 @@ fn lacks(missing: &[(&'static str, &'static str)]) -> String {
     format!(
         "the token lacks {named}. A token's scopes cannot be changed: make a new one with these too"
     )
+}
+
+/// What the issuer says of itself, where people sign in at one.
+async fn of_issuer(settings: &Settings) -> Vec<Finding> {
+    let what = "sign-in";
+    let why = match timeout(LONGEST, auth::look_at_issuer(settings)).await {
+        Ok(None) => return Vec::new(),
+        Ok(Some(Ok(said))) => return vec![Finding::good(what, said)],
+        Ok(Some(Err(why))) => why,
+        Err(_) => format!("The issuer does not answer within {} s.", LONGEST.as_secs()),
+    };
+    let said = format!(
+        "{why} Nobody can sign in there; look at OIDC_ISSUER, and at what stands between here and there (proxy, firewall). Keys go on to let in"
+    );
+    vec![Finding::bad(what, said)]
 }
 
 /// Asks for one vector.

@@ -58,6 +58,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(oauth::configure);
 }
 
+/// Whether people could sign in at the issuer of the settings, by what it says of itself: that, or what is wrong; `None` where there is
+/// none. It may take twice as long as a request to it may.
+pub async fn look_at_issuer(settings: &Settings) -> Option<Result<String, String>> {
+    let oidc = settings.auth.oidc.as_ref()?;
+    Some(oidc::look(oidc, outgoing::client(&settings.network)).await)
+}
+
 /// Refusals of one principal that are kept in an hour.
 const REFUSALS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 

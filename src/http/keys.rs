@@ -47,6 +47,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(routes::resource(
             "/api/keys/{id}/admit",
             [(routes::POST, web::post().to(admit_person))],
+        ))
+        .service(routes::resource(
+            "/api/keys/{id}/person",
+            [(routes::DELETE, web::delete().to(forget_person))],
         ));
 }
 
@@ -219,6 +223,20 @@ pub async fn admit_person(
     state: web::Data<AppState>,
 ) -> ApiResult<web::Json<Token>> {
     Ok(web::Json(state.store.admit_person(key_id(&path)?).await?))
+}
+
+/// Forgets somebody.
+#[utoipa::path(delete, path = "/api/keys/{id}/person", operation_id = "forget_person", tag = "keys",
+    summary = "Forget somebody who signs in at an issuer, with name, address and `sub`. Who signs in again is let in as somebody new, if the issuer gives them a role: revoke to keep them out.",
+    params(("id" = String, Path, description = "The key.")),
+    responses((status = 204), (status = 404), (status = 409, description = "It is a key with a secret.")))]
+pub async fn forget_person(
+    _: Admin,
+    path: web::Path<String>,
+    state: web::Data<AppState>,
+) -> ApiResult<HttpResponse> {
+    state.store.forget_person(key_id(&path)?).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Revokes a key.

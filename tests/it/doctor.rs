@@ -8,10 +8,11 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulators::llamacloud::LlamaCloudSim;
 use simulators::{Fault, Matcher};
 
+use crate::issuer::Issuer;
 use crate::process::{borrowed, program};
 use crate::support::{pairs, prepared, site, start, until};
 use crate::troubles::doctor;
@@ -120,6 +121,55 @@ async fn it_says_something_at_once_and_waits_for_nobody_longer_than_ten_seconds(
     }
     let took = told.last().unwrap().1;
     assert!(took < Duration::from_secs(14), "all at once: {took:?}");
+}
+
+#[actix_web::test]
+async fn it_looks_at_the_issuer_where_people_sign_in() {
+    let service = start(site(0), &[]).await;
+    let issuer = Issuer::of_people();
+    let look = async |address: &str| {
+        let settings = [
+            ("OIDC_ISSUER", address),
+            ("OIDC_CLIENT_ID", "us"),
+            ("OIDC_READERS", "staff"),
+        ];
+        let (_, said, took) = doctor(&service, &settings).await;
+        assert!(took < Duration::from_secs(14), "{took:?}");
+        of(&said, "sign-in").to_owned()
+    };
+    let good = look(&issuer.base).await;
+    let told =
+        "names itself so; people sign in at 127.0.0.1, codes are exchanged at 127.0.0.1, keys: 1";
+    assert!(good.starts_with("ok") && good.contains(told), "{good}");
+    for (change, words) in [
+        (
+            ("token_endpoint", json!("http://evil.example/")),
+            "name no usable token_endpoint",
+        ),
+        (
+            ("authorization_endpoint", Value::Null),
+            "name no usable authorization_endpoint",
+        ),
+        (("jwks_uri", Value::Null), "jwks_uri"),
+        (
+            ("issuer", json!("https://other.example")),
+            "name another issuer; OIDC_ISSUER",
+        ),
+    ] {
+        let broken = Issuer::of_people();
+        broken.says(|metadata| metadata[change.0] = change.1);
+        let said = look(&broken.base).await;
+        assert!(said.starts_with("FAIL") && said.contains(words), "{said}");
+    }
+    let (_held, nobody) = silent();
+    for (address, words) in [
+        (nobody.as_str(), "does not answer within 10 s"),
+        ("http://127.0.0.1:9", "cannot be fetched"),
+    ] {
+        let said = look(address).await;
+        assert!(said.starts_with("FAIL") && said.contains(words), "{said}");
+    }
+    service.stop().await;
 }
 
 /// What is said of one thing, and how it stands.

@@ -58,6 +58,8 @@ struct Inner {
     /// What it answers to every code in place of what is right.
     answers: Mutex<Option<(u16, String)>>,
     exchanges: AtomicUsize,
+    /// How long it takes for a token, in milliseconds.
+    slow: AtomicU64,
 }
 
 /// What a code was given out for.
@@ -88,6 +90,7 @@ impl Issuer {
                 next: AtomicUsize::new(0),
                 answers: Mutex::default(),
                 exchanges: AtomicUsize::new(0),
+                slow: AtomicU64::new(0),
             }),
             base,
         };
@@ -121,6 +124,12 @@ impl Issuer {
     pub fn answers(&self, answer: Option<(u16, &str)>) {
         let answer = answer.map(|(status, body)| (status, body.to_owned()));
         *self.inner.answers.lock().unwrap() = answer;
+    }
+
+    /// From now on it takes so long for a token.
+    pub fn takes(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        self.inner.slow.store(millis, Ordering::SeqCst);
     }
 
     /// How often it was asked for a token.
@@ -195,7 +204,9 @@ async fn exchange(
     issuer: web::Data<Issuer>,
 ) -> HttpResponse {
     let inner = &issuer.inner;
+    let delay = Duration::from_millis(inner.slow.load(Ordering::SeqCst));
     inner.exchanges.fetch_add(1, Ordering::SeqCst);
+    actix_web::rt::time::sleep(delay).await;
     if let Some((status, body)) = &*inner.answers.lock().unwrap() {
         let status = StatusCode::from_u16(*status).unwrap();
         return HttpResponse::build(status).body(body.clone());

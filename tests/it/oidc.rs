@@ -404,6 +404,96 @@ async fn who_is_revoked_is_kept_out_until_an_administrator_lets_them_in() {
 }
 
 #[actix_web::test]
+async fn who_is_forgotten_is_gone_from_the_database_and_new_when_they_come_again() {
+    let issuer = Issuer::of_people();
+    let mut service = start(site(0), &settings(&issuer.base)).await;
+    let browser = Browser::of(&service);
+    browser.signs_in(&issuer, ann("writers")).await;
+    let row = async |service: &Service| {
+        let (_, keys) = service.get("/api/keys").await;
+        keys["items"][0].clone()
+    };
+    let first = row(&service).await;
+    // Also somebody who is kept out.
+    assert_eq!(
+        service.delete(&format!("/api/keys/{}", id(&first))).await.0,
+        204
+    );
+    let path = format!("/api/keys/{}/person", id(&first));
+    let own = browser.asks(Method::DELETE, &path, json!({})).await;
+    assert_eq!(own.0, 401);
+    assert_eq!(service.delete(&path).await.0, 204);
+    assert_eq!(row(&service).await, Value::Null);
+    assert_problem(&service.delete(&path).await, 404, "not_found");
+    assert_eq!(browser.gets("/api/indexes").await.0, 401);
+    // Whoever the issuer gives a role begins anew.
+    assert_eq!(browser.signs_in(&issuer, ann("staff")).await.status, 303);
+    let second = row(&service).await;
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(second["role"], "reader");
+    let sessions = async |browser: &Browser| browser.session().await["signed_in"].clone();
+    assert_eq!(sessions(&browser).await, true);
+    let path = format!("/api/keys/{}/person", id(&second));
+    assert_eq!(browser.asks(Method::DELETE, &path, json!({})).await.0, 403);
+    assert_eq!(service.delete(&path).await.0, 204);
+    until("what is open ends", async || {
+        (browser.gets("/api/indexes").await.0 == 401).then_some(())
+    })
+    .await;
+    service.restart(&settings(&issuer.base)).await;
+    assert_eq!(row(&service).await, Value::Null);
+
+    let (_, key) = service
+        .post("/api/keys", json!({"name": "Rae", "role": "reader"}))
+        .await;
+    let path = format!("/api/keys/{}/person", id(&key));
+    assert_problem(&service.delete(&path).await, 409, "conflict");
+    service.stop().await;
+}
+
+/// A token endpoint that hangs costs whoever signs in ten seconds, and nobody else anything.
+#[actix_web::test]
+async fn a_slow_token_endpoint_ends_one_sign_in_and_holds_up_nobody_else() {
+    let issuer = Issuer::of_people();
+    let service = start(site(0), &settings(&issuer.base)).await;
+    let (slow, other) = (Browser::of(&service), Browser::of(&service));
+    let sent = slow.begins("").await;
+    let back = issuer.signs_in(&sent, |_, all| with(all, &ann("staff")));
+    issuer.takes(Duration::from_secs(60));
+    let began = Instant::now();
+    let waiting = async {
+        let shown = slow.go(back.as_str()).await;
+        (shown, began.elapsed())
+    };
+    let meanwhile = async {
+        until("it was asked", async || {
+            (issuer.exchanges() == 1).then_some(())
+        })
+        .await;
+        issuer.takes(Duration::ZERO);
+        let asked = Instant::now();
+        assert_eq!(other.signs_in(&issuer, ann("ops")).await.status, 303);
+        assert_eq!(other.gets("/api/indexes").await.0, 200);
+        assert_eq!(service.get("/health").await.0, 200);
+        asked.elapsed()
+    };
+    let ((shown, took), others) = futures_util::future::join(waiting, meanwhile).await;
+    assert!(others < Duration::from_secs(5), "{others:?}");
+    assert_eq!(shown.status, 503, "{shown:?}");
+    assert!(
+        shown.text.contains("gave no ID token for the code") && shown.text.contains("API_KEY"),
+        "{}",
+        shown.text
+    );
+    assert!(!slow.is_signed_in());
+    let expected = Duration::from_secs(9)..Duration::from_secs(15);
+    assert!(expected.contains(&took), "{took:?}");
+    // That code is used up; a new sign-in works.
+    assert_eq!(slow.signs_in(&issuer, ann("staff")).await.status, 303);
+    service.stop().await;
+}
+
+#[actix_web::test]
 async fn what_is_not_of_this_sign_in_lets_nobody_in() {
     let issuer = Issuer::of_people();
     let service = start(site(0), &settings(&issuer.base)).await;

@@ -86,6 +86,7 @@ async fn assistants_can_make_functions_of_it() {
             "confluence_changed",
             "create_key",
             "export_audit",
+            "forget_person",
             "get_metrics",
             "get_people",
             "get_session",

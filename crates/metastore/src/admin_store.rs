@@ -254,6 +254,10 @@ impl AdminStore for Metastore {
         self.write(move |c| tokens::admit(c, token)).await
     }
 
+    async fn forget_person(&self, token: TokenId) -> StoreResult<()> {
+        self.write(move |c| tokens::forget(c, token)).await
+    }
+
     async fn person(&self, subject: &str) -> StoreResult<Option<Token>> {
         let subject = subject.to_owned();
         self.read(move |c| tokens::by_subject(c, &subject)).await

@@ -271,7 +271,7 @@ impl Issuer {
         })
     }
 
-    fn about(&self, what: &str) -> String {
+    pub(super) fn about(&self, what: &str) -> String {
         format!("The metadata of the issuer {} {what}.", self.address())
     }
 
@@ -360,7 +360,8 @@ impl Issuer {
         }
     }
 
-    async fn fetch(&self) -> Result<(Metadata, JwkSet), String> {
+    /// Asks what it says of itself, and for its keys; nothing of it is kept.
+    pub(super) async fn fetch(&self) -> Result<(Metadata, JwkSet), String> {
         let client = self.client()?;
         let base = self.address();
         let mut last = String::new();

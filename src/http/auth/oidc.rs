@@ -323,6 +323,28 @@ impl SignIn {
     }
 }
 
+/// Whether people could sign in at this issuer, by what it says of itself: that, or what is wrong.
+pub(super) async fn look(
+    settings: &OidcSettings,
+    client: Result<reqwest::Client, ConfigError>,
+) -> Result<String, String> {
+    let issuer = Issuer::new(&settings.issuer, "OIDC_ISSUER", client);
+    let (metadata, keys) = issuer.fetch().await?;
+    let people = issuer.endpoint(&metadata, Endpoint::Authorization)?;
+    let codes = issuer.endpoint(&metadata, Endpoint::Token)?;
+    if keys.keys.is_empty() {
+        return Err(issuer.about("lead to no keys"));
+    }
+    let host = |url: &Url| url.host_str().unwrap_or_default().to_owned();
+    Ok(format!(
+        "{} names itself so; people sign in at {}, codes are exchanged at {}, keys: {}",
+        issuer.address(),
+        host(&people),
+        host(&codes),
+        keys.keys.len()
+    ))
+}
+
 /// Name and secret of a client as a header (RFC 6749, section 2.3.1).
 fn basic(id: &str, secret: &str) -> Result<reqwest::header::HeaderValue, Failed> {
     use base64::Engine as _;

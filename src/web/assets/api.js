@@ -83,6 +83,7 @@ export const keys = async () => (await call("GET", "api/keys")).items;
 export const createKey = (fields) => call("POST", "api/keys", fields);
 export const replaceKey = (one) => call("POST", `api/keys/${id(one)}/replace`, {});
 export const admitPerson = (one) => call("POST", `api/keys/${id(one)}/admit`);
+export const forgetPerson = (one) => call("DELETE", `api/keys/${id(one)}/person`);
 export const revokeKey = (one) => call("DELETE", `api/keys/${id(one)}`);
 export const auditExport = (values) => `api/audit/export${query(values)}`;
 export const audit = (values) => call("GET", `api/audit${query(values)}`);

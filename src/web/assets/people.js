@@ -119,7 +119,7 @@ function row(key, look, told) {
     el("div", { class: "actions" }, !over && replace, revoke, replaceSlot, revokeSlot));
 }
 
-/// Somebody who signs in at the issuer, which says what they may; here they can only be kept out.
+/// Somebody who signs in at the issuer, which says what they may; here they can be kept out, and forgotten.
 function person(key, what, look) {
   const out = Boolean(key.expires_at);
   const [change, slot] = out
@@ -133,12 +133,20 @@ function person(key, what, look) {
         await api.revokeKey(key.id);
         await look();
       });
+  const [forget, forgetSlot] = action("Forget", { class: "small danger", "aria-label": `Forget ${key.name}` }, async () => {
+    const text = out
+      ? "Name, address and identity at the issuer are deleted, and that they are kept out with them: if the issuer gives them a role, they can sign in again."
+      : "Name, address and identity at the issuer are deleted, and what is open ends within seconds. Who signs in again is somebody new.";
+    if (!(await sure(`Forget “${key.name}”?`, text, "Forget"))) return;
+    await api.forgetPerson(key.id);
+    await look();
+  });
   return el("li", {},
     el("div", {}, el("b", {}, key.name), " ", key.email && key.email !== key.name ? el("span", { class: "dim" }, key.email) : ""),
     el("div", {}, badge([ROLES[key.role]?.[0] || key.role, "idle"]), " ", el("span", { class: "dim" }, what)),
     el("div", { class: "dim" }, "first signed in ", time(key.created_at), " · ", ...(key.last_used_at ? ["last seen ", time(key.last_used_at)] : ["not seen since"])),
     el("div", {}, out ? badge(["Kept out", "bad"]) : "", " ", el("span", { class: "dim" }, out ? `since ${moment(key.expires_at)}` : "signs in at the issuer")),
-    el("div", { class: "actions" }, change, slot));
+    el("div", { class: "actions" }, change, forget, slot, forgetSlot));
 }
 
 /// `change_index` as people read it.

@@ -881,6 +881,9 @@ pub trait AdminStore: SyncStore {
     async fn revoke_token(&self, token: TokenId) -> StoreResult<()>;
     /// Lets somebody in again who signs in at an issuer and was kept out. [`StoreError::Conflict`] for a token with a secret.
     async fn admit_person(&self, token: TokenId) -> StoreResult<Token>;
+    /// Forgets somebody who signs in at an issuer, with name, address and `sub`, kept out or not; who signs in again is new.
+    /// [`StoreError::Conflict`] for a token with a secret.
+    async fn forget_person(&self, token: TokenId) -> StoreResult<()>;
     /// The row of somebody whom an issuer names, one that is kept out included.
     async fn person(&self, subject: &str) -> StoreResult<Option<Token>>;
     /// Keeps somebody whom an issuer names: a new row, or the one that is there with the name, address and role of now. Lets nobody in

@@ -194,6 +194,20 @@ pub(crate) fn revoke(conn: &mut Conn, id: TokenId, now: Timestamp) -> Done<()> {
     Ok(())
 }
 
+pub(crate) fn forget(conn: &mut Conn, id: TokenId) -> Done<()> {
+    let Some(token) = by_id(conn, id)? else {
+        return Err(not_found(format!("key {id}")).into());
+    };
+    if token.subject.is_none() {
+        let why = "only somebody who signs in at an issuer can be forgotten; a key is revoked";
+        return Err(conflict(why).into());
+    }
+    let id = id.to_string();
+    diesel::delete(tokens::table.find(&id)).execute(conn)?;
+    diesel::delete(page_sessions::table.filter(page_sessions::token_id.eq(&id))).execute(conn)?;
+    Ok(())
+}
+
 pub(crate) fn admit(conn: &mut Conn, id: TokenId) -> Done<Token> {
     let Some(token) = by_id(conn, id)? else {
         return Err(not_found(format!("key {id}")).into());
