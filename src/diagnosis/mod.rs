@@ -376,10 +376,11 @@ async fn of_issuer(settings: &Settings) -> Vec<Finding> {
         Ok(None) => return Vec::new(),
         Ok(Some(Ok(said))) => return vec![Finding::good(what, said)],
         Ok(Some(Err(why))) => why,
-        Err(_) => format!("The issuer does not answer within {} s.", LONGEST.as_secs()),
+        Err(_) => format!("The issuer does not answer within {} s", LONGEST.as_secs()),
     };
     let said = format!(
-        "{why} Nobody can sign in there; look at OIDC_ISSUER, and at what stands between here and there (proxy, firewall). Keys go on to let in"
+        "{}. Nobody can sign in there; look at OIDC_ISSUER, and at what stands between here and there (proxy, firewall). Keys go on to let in",
+        why.trim_end_matches('.')
     );
     vec![Finding::bad(what, said)]
 }
