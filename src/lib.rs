@@ -6,12 +6,14 @@
 //! * [`http`]: REST, events, health, metrics; [`http::auth`] says who may. [`mcp`]: the agents' side. [`web`]: the page.
 //! * [`diagnosis`]: what `doctor` looks at. [`indexes_file`]: indexes as code; [`people_file`]: whose addresses are;
 //!   [`watched`]: how such files are followed.
+//! * [`connection`]: Confluence by OAuth, its tokens sealed with [`secrets`].
 //! * [`state`]: what handlers and tools work with. [`backups`], [`notify`], [`outgoing`], [`telemetry`], [`shutdown`], [`questions`],
 //!   [`evaluations`]: what their names say.
 #![warn(missing_docs)]
 
 pub mod backups;
 pub mod cli;
+pub mod connection;
 pub mod diagnosis;
 pub mod evaluations;
 pub mod http;
@@ -22,6 +24,7 @@ pub mod outgoing;
 pub mod people_file;
 pub mod questions;
 pub mod reading;
+pub mod secrets;
 pub mod settings;
 pub mod shutdown;
 pub mod state;

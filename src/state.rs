@@ -9,6 +9,7 @@ use domain::ports::store::AdminStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Connection;
 use crate::evaluations::Due;
 use crate::http::auth::Authenticator;
 use crate::http::fairness::Fairness;
@@ -26,6 +27,8 @@ pub struct AppState {
     pub engine: Engine,
     /// Confluence, for what is asked of it while somebody waits (spaces, live search).
     pub source: Arc<dyn ContentSource>,
+    /// The connection to Confluence by OAuth, where the settings have that.
+    pub connection: Option<Arc<Connection>>,
     /// The engine's stores, for what somebody waits for: their limits are shared with its runs.
     pub backends: Backends,
     /// The settings.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use actors::{Backends, Engine, EngineError, EngineParts, EngineSettings, Failpoints};
-use confluence::{ConfluenceClient, ConfluenceConfig};
+use confluence::oauth::{OAuth, OAuthConfig};
+use confluence::{ConfluenceClient, ConfluenceConfig, Credentials};
 use domain::index::BackendKind;
 use domain::ports::clock::SystemClock;
 use domain::ports::embedding::Embedder;
@@ -24,8 +25,10 @@ use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, Op
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use upstream::ConfigError;
 
 use crate::backups;
+use crate::connection::{Connection, GrantVault};
 use crate::evaluations;
 use crate::http::auth::{Authenticator, new_secret};
 use crate::http::{metrics, server};
@@ -34,7 +37,9 @@ use crate::notify;
 use crate::people_file;
 use crate::questions::Questions;
 use crate::reading::ChildReader;
-use crate::settings::{EmbeddingsFolder, EmbeddingsSettings, Settings, SettingsError, Trouble};
+use crate::settings::{
+    ConfluenceCredentials, EmbeddingsFolder, EmbeddingsSettings, Settings, SettingsError, Trouble,
+};
 use crate::state::AppState;
 
 /// Why the service does not start.
@@ -81,30 +86,59 @@ pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
     )?)
 }
 
-/// The Confluence client of the settings.
+/// Confluence as the settings have it: the client, and the connection by OAuth that it works with, where they have one. That is kept in
+/// the database.
 ///
 /// # Errors
-/// When a setting is missing or cannot be used.
-pub fn confluence_client(settings: &Settings) -> Result<ConfluenceClient, StartError> {
+/// When a setting is missing or cannot be used, or a connection is wanted and the database is not there.
+pub fn confluence_client(
+    settings: &Settings,
+    store: Option<&Metastore>,
+) -> Result<(ConfluenceClient, Option<Arc<Connection>>), StartError> {
     let account = settings.confluence.as_ref().ok_or_else(|| {
         unusable(
             "CONFLUENCE_BASE_URL",
-            "CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN are required to talk to Confluence",
+            "CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN, or CONFLUENCE_OAUTH_CLIENT_ID, are required to talk to Confluence",
         )
     })?;
+    let refused = |error: ConfigError| unusable(error.setting, &error.cause);
+    let (credentials, connection) = match &account.credentials {
+        ConfluenceCredentials::Basic { email, api_token } => {
+            let (email, api_token) = (email.clone(), api_token.clone());
+            (Credentials::Basic { email, api_token }, None)
+        }
+        ConfluenceCredentials::OAuth(app) => {
+            let store = store.ok_or_else(|| {
+                StartError::Other(
+                    "the connection to Confluence is kept in the database, which is not there; start the service and connect".to_owned(),
+                )
+            })?;
+            let config = OAuthConfig {
+                client_id: app.client_id.clone(),
+                client_secret: app.client_secret.clone(),
+                scopes: app.scopes.clone(),
+                authorization_server: app.authorization_server.clone(),
+                base_url: account.base_url.clone(),
+                cloud_id: account.cloud_id.clone(),
+                gateway_url: account.gateway_url.clone(),
+                network: settings.network.clone(),
+            };
+            let vault = Arc::new(GrantVault::new(store.clone(), app));
+            let oauth = Arc::new(OAuth::new(config, vault.clone()).map_err(refused)?);
+            let connection = Arc::new(Connection::new(oauth.clone(), vault));
+            (Credentials::OAuth(oauth), Some(connection))
+        }
+    };
     let config = ConfluenceConfig {
         cloud_id: account.cloud_id.clone(),
         gateway_url: account.gateway_url.clone(),
         max_requests_per_second: account.max_requests_per_second,
         max_concurrent_requests: u32::try_from(account.max_concurrent_requests).unwrap_or(u32::MAX),
         network: settings.network.clone(),
-        ..ConfluenceConfig::new(
-            account.base_url.clone(),
-            account.email.clone(),
-            account.api_token.clone(),
-        )
+        ..ConfluenceConfig::with(account.base_url.clone(), credentials)
     };
-    ConfluenceClient::new(&config).map_err(|error| unusable(error.setting, &error.cause))
+    let client = ConfluenceClient::new(&config).map_err(refused)?;
+    Ok((client, connection))
 }
 
 /// The retrieval stores of the settings: the embedded one always, LlamaCloud where there is a key.
@@ -383,6 +417,8 @@ pub struct Running {
     pub store: Metastore,
     /// Confluence, for what somebody waits for; the engine has a more patient client over the same limits.
     pub source: Arc<dyn ContentSource>,
+    /// The connection to Confluence by OAuth, where the settings have that.
+    pub connection: Option<Arc<Connection>>,
     /// The engine.
     pub engine: Engine,
     /// The engine's stores.
@@ -411,7 +447,7 @@ impl Running {
             OpenError::Lock(error) => StartError::Locked(error),
             other => other.into(),
         })?;
-        let client = confluence_client(settings)?;
+        let (client, connection) = confluence_client(settings, Some(&store))?;
         name_site(&store, settings).await?;
         let source: Arc<dyn ContentSource> = Arc::new(client.for_waiting());
         let backends = backends(settings, &store).await?;
@@ -433,6 +469,7 @@ impl Running {
         Ok(Self {
             store,
             source,
+            connection,
             engine,
             backends,
             lock,
@@ -487,6 +524,7 @@ impl App {
             store,
             engine: running.engine.clone(),
             source: Arc::clone(&running.source),
+            connection: running.connection.clone(),
             backends: running.backends.clone(),
             auth: Arc::new(Authenticator::new(&settings, &base_url, &local_key)),
             fairness: Arc::default(),

@@ -78,9 +78,10 @@ pub(super) async fn run(as_json: bool) -> CliResult {
     let store = open_store(&settings)
         .map_err(|error| beforehand.push(unopened(error)))
         .ok();
-    let client = confluence_client(&settings)
+    let client = confluence_client(&settings, store.as_ref())
         .map_err(|error| beforehand.push(Finding::bad("Confluence", error)))
         .ok();
+    let (client, connection) = client.unzip();
     let source = client.map(|client| client.for_waiting());
     let embedder = wiring::embedder(&settings)
         .map_err(|error| beforehand.push(Finding::bad("embeddings", error)))
@@ -90,6 +91,7 @@ pub(super) async fn run(as_json: bool) -> CliResult {
         settings: &settings,
         store: store.as_ref().map(|store| store as &dyn AdminStore),
         source: source.as_ref().map(|source| source as &dyn ContentSource),
+        connection: connection.flatten(),
         backends: &backends,
         embedder: embedder.flatten(),
         beforehand,

@@ -10,7 +10,7 @@ use upstream::probe::{Finding, Notebook, Verdict, go_through};
 use super::table::table;
 use super::{CliError, CliResult, DONE, FAILED, quiet_settings};
 use crate::settings::Need;
-use crate::wiring::{confluence_client, llamacloud_client};
+use crate::wiring::{confluence_client, llamacloud_client, open_store};
 
 /// Requests to both at most.
 const BUDGET: u32 = 60;
@@ -18,7 +18,9 @@ const BUDGET: u32 = 60;
 pub(super) async fn run(out: &Path) -> CliResult {
     let settings = quiet_settings(Need::Serve)?;
     let notebook = Arc::new(Notebook::new(BUDGET));
-    let client = confluence_client(&settings)?.for_waiting();
+    let store = open_store(&settings).ok();
+    let (client, _) = confluence_client(&settings, store.as_ref())?;
+    let client = client.for_waiting();
     let prober = confluence::probe::Prober::new(client, Arc::clone(&notebook));
     let mut told = vec![(
         "Confluence",

@@ -19,7 +19,7 @@ use url::{Host, Url};
 
 use super::{Finding, LONGEST, Outcome, within};
 use crate::outgoing;
-use crate::settings::{EmbeddingsSettings, Settings};
+use crate::settings::{ConfluenceCredentials, EmbeddingsSettings, Settings};
 
 /// Whether the service runs, and whether its address is free or its own.
 pub(super) fn of_service(settings: &Settings) -> Vec<Finding> {
@@ -113,7 +113,16 @@ fn addresses(settings: &Settings) -> Vec<(&'static str, Url)> {
     let mut all = Vec::new();
     if let Some(account) = &settings.confluence {
         all.push(("CONFLUENCE_BASE_URL", account.base_url.clone()));
-        if account.cloud_id.is_some() {
+        let app = match &account.credentials {
+            ConfluenceCredentials::OAuth(app) => Some(app),
+            ConfluenceCredentials::Basic { .. } => None,
+        };
+        if let Some(app) = app {
+            let server = app.authorization_server.clone();
+            let server = server.or_else(|| confluence::oauth::AUTHORIZATION_SERVER.parse().ok());
+            all.extend(server.map(|url| ("CONFLUENCE_OAUTH_URL", url)));
+        }
+        if account.cloud_id.is_some() || app.is_some() {
             let gateway = account.gateway_url.clone();
             let gateway = gateway.or_else(|| confluence::GATEWAY.parse().ok());
             all.extend(gateway.map(|url| ("CONFLUENCE_GATEWAY_URL", url)));

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::machine::free_bytes;
 use crate::http::auth;
+use crate::connection::{Connection, State};
 use crate::settings::Settings;
 
 /// How what was looked at stands.
@@ -81,6 +82,8 @@ pub struct Subject<'a> {
     pub store: Option<&'a dyn AdminStore>,
     /// Confluence.
     pub source: Option<&'a dyn ContentSource>,
+    /// The connection to Confluence by OAuth, where the settings have that.
+    pub connection: Option<Arc<Connection>>,
     /// The retrieval stores.
     pub backends: &'a Backends,
     /// Where the embedded index gets vectors from, if it looks for meaning.
@@ -100,6 +103,7 @@ pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a 
         settings,
         store,
         source,
+        connection,
         backends,
         embedder,
         beforehand,
@@ -113,13 +117,18 @@ pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a 
     }
     checks.push_back(Box::pin(machine::of_names(settings)));
     checks.push_back(Box::pin(machine::of_network(settings)));
+    if let Some(connection) = connection {
+        let looked = async { vec![of_connection(connection).await] };
+        checks.push_back(Box::pin(within("connection to Confluence", looked)));
+    }
     if let Some(source) = source {
+        let by_oauth = connection.is_some();
         checks.push_back(Box::pin(async move {
             let needs = match store {
                 Some(store) => timeout(LONGEST, needs(*store)).await.unwrap_or_default(),
                 None => AccessNeeds::default(),
             };
-            of_confluence(*source, needs).await
+            of_confluence(*source, needs, by_oauth).await
         }));
     }
     for (kind, backend) in *backends {
@@ -260,8 +269,32 @@ async fn needs(store: &dyn AdminStore) -> AccessNeeds {
     }
 }
 
+/// The connection by OAuth: by whom, since when, and what is wrong with it.
+async fn of_connection(connection: &Connection) -> Finding {
+    let what = "connection to Confluence";
+    match (connection.trouble().await, connection.state().await) {
+        (Ok(Some(why)), _) => Finding::bad(what, why),
+        (_, Ok(State::Connected(grant))) => Finding::good(
+            what,
+            format!(
+                "{} by {} since {}; its access token is good until {}",
+                grant.site_url,
+                grant.granted_by,
+                grant.granted_at.format("%Y-%m-%d %H:%M UTC"),
+                grant.tokens.access_ends_at.format("%H:%M:%S UTC")
+            ),
+        ),
+        (Ok(None), Ok(_)) => Finding::bad(what, "it has just ended; look again"),
+        (Err(error), _) | (_, Err(error)) => Finding::bad(what, error),
+    }
+}
+
 /// The account, what it may read, and how many spaces it sees.
-async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Vec<Finding> {
+async fn of_confluence(
+    source: &dyn ContentSource,
+    needs: AccessNeeds,
+    by_oauth: bool,
+) -> Vec<Finding> {
     let deadline = Instant::now() + LONGEST;
     let slow = || {
         format!(
@@ -333,7 +366,7 @@ async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Vec<Fi
         ));
     }
     if !missing.is_empty() {
-        findings.push(Finding::bad("scopes", lacks(&missing)));
+        findings.push(Finding::bad("scopes", lacks(&missing, by_oauth)));
     }
     if readable.contains(&"spaces") {
         findings.push(match timeout_at(deadline, source.visible_spaces()).await {
@@ -351,7 +384,7 @@ async fn of_confluence(source: &dyn ContentSource, needs: AccessNeeds) -> Vec<Fi
 }
 
 /// All scopes that are missing, each once with what it is for.
-fn lacks(missing: &[(&'static str, &'static str)]) -> String {
+fn lacks(missing: &[(&'static str, &'static str)], by_oauth: bool) -> String {
     let mut scopes: Vec<(&str, Vec<&str>)> = Vec::new();
     for (scope, what) in missing {
         match scopes.iter_mut().find(|(known, _)| known == scope) {
@@ -364,6 +397,12 @@ fn lacks(missing: &[(&'static str, &'static str)]) -> String {
         .map(|(scope, whats)| format!("{scope} ({})", whats.join(", ")))
         .collect::<Vec<_>>()
         .join(", ");
+    if by_oauth {
+        return format!(
+            "the connection lacks {named}. Give the app these scopes at developer.atlassian.com, name them in CONFLUENCE_OAUTH_SCOPES, and \
+             connect again"
+        );
+    }
     format!(
         "the token lacks {named}. A token's scopes cannot be changed: make a new one with these too"
     )

@@ -5,11 +5,13 @@
 //! named as open; handlers take a [`Principal`] (anyone known), an [`Editor`] or [`Admin`].
 
 mod asker;
+pub(crate) mod attempt;
 mod failures;
 mod issuer;
 mod lease;
 mod oauth;
 pub mod oidc;
+pub(super) mod page;
 mod principal;
 pub mod session;
 mod signatures;
@@ -40,6 +42,7 @@ pub use self::asker::{AskedFor, HEADER as USER_EMAIL};
 use self::issuer::Refused;
 use self::lease::{Lease, Leases};
 pub use self::principal::{Admin, Bearer, Editor, Principal};
+use super::confluence;
 use super::fairness::Requester;
 use super::hooks;
 use super::limit::{Budgets, client};
@@ -509,6 +512,7 @@ fn is_open(method: &Method, path: &str) -> bool {
         "/mcp/sse" => *method == Method::HEAD || *method == Method::POST,
         _ => {
             oidc::is_open(path)
+                || path == confluence::CALLBACK
                 || path.starts_with("/docs/")
                 || path.starts_with("/assets/")
                 // Clients look for what they might use; a challenge would send them to sign in for what is not there.
@@ -607,6 +611,7 @@ mod tests {
             "/docs",
             "/docs/problems",
             "/api/session/oidc/callback",
+            "/api/confluence/oauth/callback",
             "/assets/app.js",
             "/.well-known/oauth-authorization-server",
         ] {
@@ -617,6 +622,8 @@ mod tests {
             "/api/indexes",
             "/api",
             "/api/session/other",
+            "/api/confluence/oauth",
+            "/api/confluence/oauth/authorize",
             "/mcp",
             "/mcp/sse",
             "/mcp/messages",

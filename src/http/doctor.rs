@@ -28,6 +28,7 @@ pub async fn show_checks(_: Admin, state: web::Data<AppState>) -> web::Json<List
         settings: &state.settings,
         store: Some(state.store.as_ref()),
         source: Some(state.source.as_ref()),
+        connection: state.connection.clone(),
         backends: &state.backends,
         embedder: local.and_then(|local| local.embedder()),
         beforehand: vec![diagnosis::of_settings(&state.settings)],

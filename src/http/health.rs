@@ -262,6 +262,14 @@ async fn diagnose(state: &AppState) -> Diagnosis {
     if !engine.ready {
         blocking.push("The sync engine takes no orders.".to_owned());
     }
+    let connection = match &state.connection {
+        Some(connection) => {
+            let trouble = tokio::time::timeout(TIMEOUT, connection.trouble()).await;
+            // That the database does not answer is said above.
+            trouble.ok().and_then(Result::ok).flatten()
+        }
+        None => None,
+    };
     let full = state.fairness.full().reasons();
     Diagnosis {
         blocking,
@@ -269,6 +277,7 @@ async fn diagnose(state: &AppState) -> Diagnosis {
             .into_iter()
             .chain(state.file_trouble.told())
             .chain(state.people_trouble.told())
+            .chain(connection)
             .chain(engine.reasons.clone())
             .collect(),
         engine,

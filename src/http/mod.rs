@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth;
 mod bodies;
 pub mod changes;
+pub mod confluence;
 mod connection;
 pub mod doctor;
 pub mod evaluation;
@@ -58,6 +59,7 @@ pub fn configure(config: &mut web::ServiceConfig, mcp: impl FnOnce(&mut web::Ser
         .configure(indexes::configure)
         .configure(spaces::configure)
         .configure(hooks::configure)
+        .configure(confluence::configure)
         .configure(notices::configure)
         .configure(doctor::configure)
         .configure(health::configure)

@@ -33,6 +33,8 @@ use secrecy::SecretString;
 use upstream::Network;
 use url::Url;
 
+use crate::secrets::SecretsKey;
+
 pub use pairs::Pairs;
 pub use read::MAX_INTERVAL_MINUTES;
 
@@ -88,10 +90,8 @@ pub struct ConfluenceSettings {
     /// The site, as it was written: `https://your-domain.atlassian.net`, or its address at the gateway.
     pub base_url: Url,
     /// The account.
-    pub email: String,
-    /// Its token.
-    pub api_token: SecretString,
-    /// When set, requests go through the gateway, as scoped tokens need.
+    pub credentials: ConfluenceCredentials,
+    /// When set, requests go through the gateway, as scoped tokens need; with OAuth they always do.
     pub cloud_id: Option<String>,
     /// Another host for the gateway.
     pub gateway_url: Option<Url>,
@@ -99,6 +99,35 @@ pub struct ConfluenceSettings {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive concurrency.
     pub max_concurrent_requests: usize,
+}
+
+/// How the service is let in at Confluence.
+#[derive(Clone, Debug)]
+pub enum ConfluenceCredentials {
+    /// By an API token.
+    Basic {
+        /// The account.
+        email: String,
+        /// Its token.
+        api_token: SecretString,
+    },
+    /// By OAuth, as an app that an administrator connects.
+    OAuth(Box<OAuthAppSettings>),
+}
+
+/// An app that an administrator connects to the site.
+#[derive(Clone, Debug)]
+pub struct OAuthAppSettings {
+    /// What Atlassian calls it.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// What it asks for, with blanks between.
+    pub scopes: String,
+    /// Another authorization server than Atlassian's.
+    pub authorization_server: Option<Url>,
+    /// What its tokens are sealed with.
+    pub secrets_key: SecretsKey,
 }
 
 /// The LlamaCloud account.

@@ -24,11 +24,12 @@ use super::pairs::{Pairs, resolve, unknown};
 use super::reader::Reader;
 use super::variables::Raw;
 use super::{
-    AuditSettings, AuthSettings, BackupSettings, ConfluenceSettings, EmbeddingsEndpoint,
-    EmbeddingsFolder, EmbeddingsSettings, HttpSettings, LlamaCloudSettings, LogFormat, LogSettings,
-    Need, NoticeForm, NoticeSettings, OAuthSettings, OidcSettings, Settings, SettingsError,
-    SyncSettings, Warning,
+    AuditSettings, AuthSettings, BackupSettings, ConfluenceCredentials, ConfluenceSettings,
+    EmbeddingsEndpoint, EmbeddingsFolder, EmbeddingsSettings, HttpSettings, LlamaCloudSettings,
+    LogFormat, LogSettings, Need, NoticeForm, NoticeSettings, OAuthAppSettings, OAuthSettings,
+    OidcSettings, Settings, SettingsError, SyncSettings, Warning,
 };
+use crate::secrets::{KEY_FORM, SecretsKey};
 
 /// The database when none is named.
 const DEFAULT_DATABASE_URL: &str = "sqlite:///./confluence_sync.db";
@@ -88,7 +89,9 @@ pub(super) fn settings(
         );
     }
     if auth.oidc.is_some() {
-        check_return_address(need, &http, &mut reader);
+        check_return_address("OIDC_ISSUER", need, &http, &mut reader);
+    } else if raw.confluence_oauth_client_id.is_some() {
+        check_return_address("CONFLUENCE_OAUTH_CLIENT_ID", need, &http, &mut reader);
     }
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
@@ -213,31 +216,99 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
         8,
         1..=256,
     );
+    let by_oauth = raw.confluence_oauth_client_id.is_some();
     let required = [
-        ("CONFLUENCE_BASE_URL", &raw.confluence_base_url),
-        ("CONFLUENCE_EMAIL", &raw.confluence_email),
-        ("CONFLUENCE_API_TOKEN", &raw.confluence_api_token),
+        ("CONFLUENCE_BASE_URL", &raw.confluence_base_url, true),
+        ("CONFLUENCE_EMAIL", &raw.confluence_email, !by_oauth),
+        ("CONFLUENCE_API_TOKEN", &raw.confluence_api_token, !by_oauth),
     ];
     if need != Need::Local {
-        for (variable, value) in required {
-            // A NAME_FILE that could not be read has been reported already.
-            let reported = reader
-                .troubles
-                .iter()
-                .any(|t| t.variable.starts_with(variable));
-            if value.is_none() && !reported {
+        for (variable, value, is_needed) in required {
+            if is_needed && value.is_none() && !is_reported(variable, reader) {
                 reader.fail(variable, "is required to talk to Confluence");
             }
         }
     }
+    let app = oauth_app(raw, reader);
+    let credentials = if by_oauth {
+        ConfluenceCredentials::OAuth(Box::new(app?))
+    } else {
+        ConfluenceCredentials::Basic {
+            email: raw.confluence_email.clone()?,
+            api_token: SecretString::from(raw.confluence_api_token.clone()?),
+        }
+    };
     Some(ConfluenceSettings {
         base_url: base_url?,
-        email: raw.confluence_email.clone()?,
-        api_token: SecretString::from(raw.confluence_api_token.clone()?),
+        credentials,
         cloud_id: raw.confluence_cloud_id.clone(),
         gateway_url,
         max_requests_per_second,
         max_concurrent_requests,
+    })
+}
+
+/// Whether something is wrong with a variable already: a NAME_FILE that could not be read has been reported.
+fn is_reported(variable: &str, reader: &Reader) -> bool {
+    let mut troubles = reader.troubles.iter();
+    troubles.any(|trouble| trouble.variable.starts_with(variable))
+}
+
+/// What an app asks for when nobody says: what every index needs, comments and files.
+const DEFAULT_APP_SCOPES: &str = "read:space:confluence read:page:confluence read:content-details:confluence read:user:confluence \
+                                  read:comment:confluence read:attachment:confluence";
+
+fn oauth_app(raw: &Raw, reader: &mut Reader) -> Option<OAuthAppSettings> {
+    let id = "CONFLUENCE_OAUTH_CLIENT_ID";
+    let authorization_server = reader.service_url(
+        "CONFLUENCE_OAUTH_URL",
+        &raw.confluence_oauth_url,
+        "https://auth.atlassian.com",
+    );
+    let key = raw.secrets_key.as_deref().map(SecretsKey::parse);
+    if matches!(key, Some(None)) {
+        reader.fail("SECRETS_KEY", KEY_FORM);
+    }
+    let secret = "CONFLUENCE_OAUTH_CLIENT_SECRET";
+    let others = [
+        (secret, &raw.confluence_oauth_client_secret),
+        ("CONFLUENCE_OAUTH_SCOPES", &raw.confluence_oauth_scopes),
+        ("CONFLUENCE_OAUTH_URL", &raw.confluence_oauth_url),
+    ];
+    let Some(client_id) = raw.confluence_oauth_client_id.clone() else {
+        if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+            reader.fail(id, format!("is required with {name}"));
+        }
+        return None;
+    };
+    if raw.confluence_email.is_some() || raw.confluence_api_token.is_some() {
+        reader.fail(
+            id,
+            "cannot stand beside CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN: the service has one account, so remove the one or the other",
+        );
+    }
+    if raw.confluence_oauth_client_secret.is_none() && !is_reported(secret, reader) {
+        let why = format!(
+            "is required with {id}: developer.atlassian.com shows it among the app's settings"
+        );
+        reader.fail(secret, why);
+    }
+    if key.is_none() && !is_reported("SECRETS_KEY", reader) {
+        let why =
+            format!("is required with {id}, whose tokens are encrypted with it; it {KEY_FORM}");
+        reader.fail("SECRETS_KEY", why);
+    }
+    let scopes = raw.confluence_oauth_scopes.as_deref();
+    let scopes = scopes.unwrap_or(DEFAULT_APP_SCOPES).split_whitespace();
+    Some(OAuthAppSettings {
+        client_id,
+        client_secret: raw
+            .confluence_oauth_client_secret
+            .clone()
+            .map(SecretString::from)?,
+        scopes: scopes.collect::<Vec<_>>().join(" "),
+        authorization_server,
+        secrets_key: key??,
     })
 }
 
@@ -614,16 +685,18 @@ fn oidc(raw: &Raw, reader: &mut Reader) -> Option<OidcSettings> {
     })
 }
 
-/// Where the issuer sends people back to: an address that only this service answers at, and that nobody on the way reads.
-fn check_return_address(need: Need, http: &HttpSettings, reader: &mut Reader) {
+/// Where people are sent back to from elsewhere: an address that only this service answers at, and that nobody on the way reads.
+fn check_return_address(because: &str, need: Need, http: &HttpSettings, reader: &mut Reader) {
     match &http.public_base_url {
         None if need == Need::Serve && !http.host.is_loopback() => reader.fail(
             "PUBLIC_BASE_URL",
-            "is required with OIDC_ISSUER: the issuer sends people back to an address below it",
+            format!("is required with {because}: people are sent back to an address below it"),
         ),
         Some(url) if url.scheme() == "http" && !is_loopback(url) => reader.fail(
             "PUBLIC_BASE_URL",
-            "must begin with https:// for OIDC_ISSUER (http:// is for this machine only): the issuer sends people back there",
+            format!(
+                "must begin with https:// for {because} (http:// is for this machine only): people are sent back there"
+            ),
         ),
         _ => {}
     }

@@ -235,9 +235,12 @@ fn a_secret_may_stand_in_a_file_but_not_in_both_places() {
     let (settings, warnings) =
         Settings::from_pairs(&pairs(&[&FOUR[..2], &by_file]), Need::Serve).unwrap();
     assert!(warnings.is_empty());
-    let token = settings.confluence.unwrap().api_token;
+    let ConfluenceCredentials::Basic { api_token, .. } = settings.confluence.unwrap().credentials
+    else {
+        panic!("a token is set");
+    };
     assert_eq!(
-        secrecy::ExposeSecret::expose_secret(&token),
+        secrecy::ExposeSecret::expose_secret(&api_token),
         "from-the-file"
     );
 
@@ -630,4 +633,50 @@ fn a_changed_setting_asks_unless_the_administrator_has_agreed() {
     }
     let bad = [("REBUILD_ON_CHANGE", "maybe")];
     assert_eq!(troubles(&[FOUR, &bad], Need::Serve), ["REBUILD_ON_CHANGE"]);
+}
+
+#[test]
+fn confluence_is_asked_by_an_api_token_or_as_an_app() {
+    let key = "00".repeat(32);
+    let app = [
+        ("CONFLUENCE_BASE_URL", "https://x.atlassian.net"),
+        ("CONFLUENCE_OAUTH_CLIENT_ID", "app"),
+        ("CONFLUENCE_OAUTH_CLIENT_SECRET", "app-secret"),
+        ("SECRETS_KEY", key.as_str()),
+    ];
+    let (settings, _) = Settings::from_pairs(&pairs(&[&app]), Need::Serve).unwrap();
+    let ConfluenceCredentials::OAuth(read) = settings.confluence.unwrap().credentials else {
+        panic!("an app is set");
+    };
+    assert!(
+        read.scopes
+            .split(' ')
+            .any(|scope| scope == "read:page:confluence")
+    );
+    assert!(!format!("{read:?}").contains("app-secret"));
+
+    let account = [("CONFLUENCE_EMAIL", "a@b.c"), ("CONFLUENCE_API_TOKEN", "t")];
+    let id = "CONFLUENCE_OAUTH_CLIENT_ID";
+    let secret = "CONFLUENCE_OAUTH_CLIENT_SECRET";
+    assert_eq!(troubles(&[&app, &account], Need::Serve), [id]);
+    assert_eq!(troubles(&[&app, &account[..1]], Need::Serve), [id]);
+    assert_eq!(troubles(&[FOUR, &app[2..3]], Need::Serve), [id]);
+    assert_eq!(troubles(&[&app[..2]], Need::Serve), [secret, "SECRETS_KEY"]);
+    for bad in ["", "00", "not base64!", &"00".repeat(33), &"00".repeat(31)] {
+        let found =
+            Settings::from_pairs(&pairs(&[&app[..3], &[("SECRETS_KEY", bad)]]), Need::Serve);
+        let error = found.unwrap_err();
+        assert_eq!(error.0[0].variable, "SECRETS_KEY");
+        assert!(error.0[0].message.contains("32 bytes"), "{error}");
+        assert!(
+            bad.is_empty() || !error.to_string().contains(&format!(": {bad}")),
+            "{error}"
+        );
+    }
+    // Who consents is sent back to an address of ours.
+    let outside = [("API_HOST", "0.0.0.0"), ("API_KEY", "long-enough-key-1234")];
+    assert_eq!(
+        troubles(&[&app, &outside], Need::Serve),
+        ["PUBLIC_BASE_URL"]
+    );
 }

@@ -20,6 +20,11 @@ variables! {
     confluence_base_url,
     confluence_email,
     confluence_api_token,
+    confluence_oauth_client_id,
+    confluence_oauth_client_secret,
+    confluence_oauth_scopes,
+    confluence_oauth_url,
+    secrets_key,
     confluence_cloud_id,
     confluence_gateway_url,
     confluence_max_requests_per_second,
@@ -99,6 +104,8 @@ variables! {
 /// Variables whose value may instead stand in a file that `NAME_FILE` names; their values are never shown.
 pub const SECRETS: &[&str] = &[
     "CONFLUENCE_API_TOKEN",
+    "CONFLUENCE_OAUTH_CLIENT_SECRET",
+    "SECRETS_KEY",
     "LLAMA_CLOUD_API_KEY",
     "OPENAI_API_KEY",
     "EMBEDDINGS_API_KEY",

@@ -11,6 +11,7 @@ mod attacks;
 mod auth;
 mod changed;
 mod comments;
+mod confluence_oauth;
 mod deletion;
 mod doctor;
 mod evaluations;

@@ -31,7 +31,7 @@ fn settings(issuer: &str) -> Vec<(&str, &str)> {
 }
 
 /// Somebody's browser: it keeps cookies, and tells where it is sent.
-struct Browser {
+pub struct Browser {
     base: String,
     http: Client,
     cookies: Mutex<BTreeMap<String, String>>,
@@ -39,15 +39,15 @@ struct Browser {
 
 /// What a browser is answered.
 #[derive(Debug)]
-struct Shown {
-    status: u16,
-    location: Option<String>,
-    cookies: Vec<String>,
-    text: String,
+pub struct Shown {
+    pub status: u16,
+    pub location: Option<String>,
+    pub cookies: Vec<String>,
+    pub text: String,
 }
 
 impl Browser {
-    fn of(service: &Service) -> Self {
+    pub fn of(service: &Service) -> Self {
         client();
         let http = Client::builder()
             .no_proxy()
@@ -60,7 +60,7 @@ impl Browser {
         }
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let address = if path.starts_with('/') {
             format!("{}{path}", self.base)
         } else {
@@ -76,8 +76,13 @@ impl Browser {
         }
     }
 
-    async fn go(&self, path: &str) -> Shown {
-        let response = self.request(Method::GET, path).send().await.unwrap();
+    pub async fn go(&self, path: &str) -> Shown {
+        self.sends(self.request(Method::GET, path)).await
+    }
+
+    /// Sends a request, and keeps the cookies that come back.
+    pub async fn sends(&self, request: reqwest::RequestBuilder) -> Shown {
+        let response = request.send().await.unwrap();
         let header = |name: &str| {
             let all = response.headers().get_all(name).iter();
             all.map(|value| value.to_str().unwrap().to_owned())

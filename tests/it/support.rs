@@ -127,6 +127,11 @@ pub async fn start_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> Service {
 /// The same as a program of its own, whose log is in the file `log` of its folder.
 pub async fn start_program(site: Site, extra: &[(&str, &str)]) -> Service {
     let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+    start_program_over(sim, extra).await
+}
+
+/// A program over a Confluence that is simulated already.
+pub async fn start_program_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> Service {
     let folder = tempfile::tempdir().unwrap();
     let (program, key) = run_program(&sim, &folder, extra).await;
     Service {

@@ -84,8 +84,8 @@ impl Call {
         }
     }
 
-    /// The address to send it to.
-    pub fn url(&self, site: &Site, cursor: Option<&Cursor>) -> Url {
+    /// The address to send it to; at the site with this cloud id, where that comes with the credentials.
+    pub fn url(&self, site: &Site, cloud_id: Option<&str>, cursor: Option<&Cursor>) -> Url {
         let template = self
             .endpoint
             .name
@@ -102,7 +102,7 @@ impl Call {
                     segment
                 }
             });
-        let mut url = site.api(segments);
+        let mut url = site.api(cloud_id, segments);
         let query = self.query_string(cursor);
         url.set_query((!query.is_empty()).then_some(&query));
         url
@@ -168,17 +168,17 @@ mod tests {
             .with_all("nothing", [""; 0])
             .limit(250);
         assert_eq!(
-            call.url(&site, Some(&Cursor("eyJ+/==".to_owned())))
+            call.url(&site, None, Some(&Cursor("eyJ+/==".to_owned())))
                 .as_str(),
             "https://x.atlassian.net/wiki/api/v2/spaces/65540/pages?status=current,archived&limit=250&cursor=eyJ%2B%2F%3D%3D"
         );
         let cql = Call::new(&endpoint::CONTENT_SEARCH, &[])
             .with("cql", "space = \"~7&1\" and title ~ \"a+b\"");
         assert_eq!(
-            cql.url(&site, None).query(),
+            cql.url(&site, None, None).query(),
             Some("cql=space%20%3D%20%22%7E7%261%22%20and%20title%20%7E%20%22a%2Bb%22")
         );
-        let escaped = Call::new(&endpoint::ONE_PAGE, &["../../x?y"]).url(&site, None);
+        let escaped = Call::new(&endpoint::ONE_PAGE, &["../../x?y"]).url(&site, None, None);
         assert_eq!(
             escaped.as_str(),
             "https://x.atlassian.net/wiki/api/v2/pages/..%2F..%2Fx%3Fy"

@@ -124,6 +124,13 @@ pub(crate) fn classify(asked: Asked<'_>, status: u16, headers: &HeaderMap, body:
 /// Why the site may know no account by these credentials, the likeliest cause first, each with its remedy. The answers do not
 /// tell the causes apart: a wrong token, an expired one and an account without the product are all a 403 with the same words.
 pub(crate) fn unknown_account(site: &Site, seen: &str) -> String {
+    if site.by_oauth {
+        return format!(
+            "{seen}. What it can be, the likeliest first: (1) the connection was withdrawn at Atlassian, or who consented may no \
+             longer use Confluence on the site: connect again, on the page under Checks or at /api/confluence/oauth/authorize; (2) \
+             the app of CONFLUENCE_OAUTH_CLIENT_ID is no longer allowed on the site: an administrator of the site allows it"
+        );
+    }
     let id = site.tenant_info();
     let place = if site.gateway {
         format!(

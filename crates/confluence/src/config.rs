@@ -10,7 +10,8 @@ use secrecy::SecretString;
 use upstream::{ConfigError, Network, check_address, is_loopback};
 use url::Url;
 
-/// The gateway that scoped tokens need.
+use crate::credentials::Credentials;
+
 /// Where Atlassian's gateway is, unless a setting says otherwise.
 pub const GATEWAY: &str = "https://api.atlassian.com/ex/confluence";
 
@@ -20,13 +21,11 @@ pub struct ConfluenceConfig {
     /// The site: `https://your-domain.atlassian.net`, or an address below it; `http` only for loopback. The address of a site at
     /// the gateway, `https://api.atlassian.com/ex/confluence/{cloudId}`, is understood: it names the gateway and the cloud id.
     pub base_url: Url,
-    /// Whose token it is.
-    pub email: String,
-    /// The API token; sent by Basic authentication only.
-    pub api_token: SecretString,
-    /// When set, requests go through the gateway, as scoped tokens need.
+    /// What requests are let in with.
+    pub credentials: Credentials,
+    /// When set, requests go through the gateway, as scoped tokens need; with OAuth they always do.
     pub cloud_id: Option<String>,
-    /// Another gateway than Atlassian's; used only together with `cloud_id`.
+    /// Another gateway than Atlassian's; used only where requests go through one.
     pub gateway_url: Option<Url>,
     /// Steady quota per site.
     pub max_requests_per_second: u32,
@@ -45,13 +44,19 @@ pub struct ConfluenceConfig {
 }
 
 impl ConfluenceConfig {
-    /// The usual settings for a site and its credentials.
+    /// The usual settings for a site and an API token.
     #[must_use]
     pub fn new(base_url: Url, email: impl Into<String>, api_token: SecretString) -> Self {
+        let email = email.into();
+        Self::with(base_url, Credentials::Basic { email, api_token })
+    }
+
+    /// The usual settings for a site and credentials.
+    #[must_use]
+    pub fn with(base_url: Url, credentials: Credentials) -> Self {
         Self {
             base_url,
-            email: email.into(),
-            api_token,
+            credentials,
             cloud_id: None,
             gateway_url: None,
             max_requests_per_second: 10,
@@ -70,7 +75,7 @@ impl fmt::Debug for ConfluenceConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfluenceConfig")
             .field("base_url", &self.base_url.as_str())
-            .field("email", &self.email)
+            .field("credentials", &self.credentials)
             .field("cloud_id", &self.cloud_id)
             .field("gateway_url", &self.gateway_url.as_ref().map(Url::as_str))
             .field("max_requests_per_second", &self.max_requests_per_second)
@@ -95,21 +100,32 @@ pub(crate) struct Site {
     told: OnceLock<String>,
     /// Whether requests go through the gateway.
     pub gateway: bool,
+    /// Whether they are let in by OAuth; the cloud id comes with the access token then.
+    pub by_oauth: bool,
     /// Whether the site is on this machine, as in tests and the demonstration.
     pub loopback: bool,
 }
 
-impl Site {
-    /// Works out and checks the addresses.
-    pub fn of(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
-        let mut site = checked("CONFLUENCE_BASE_URL", &config.base_url)?;
-        let gateway = at_gateway(&site);
+/// Where the settings say that a site is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The address that they name.
+    named: Url,
+    /// Its gateway, where that is what they name.
+    at_gateway: Option<Url>,
+    cloud_id: Option<String>,
+}
+
+impl Place {
+    /// Reads and checks an address and a cloud id.
+    pub fn of(base_url: &Url, cloud_id: Option<&str>) -> Result<Self, ConfigError> {
+        let mut named = checked("CONFLUENCE_BASE_URL", base_url)?;
+        let gateway = at_gateway(&named);
         if gateway.is_none() {
             // People copy the address with a page at the end; the site is what counts.
-            site.set_path("/");
+            named.set_path("/");
         }
-        let set = config.cloud_id.as_deref().map(str::trim);
-        let set = set.filter(|id| !id.is_empty());
+        let set = cloud_id.map(str::trim).filter(|id| !id.is_empty());
         let cloud_id = match (&gateway, set) {
             (Some(gateway), Some(other)) if gateway.cloud_id != other => {
                 return Err(ConfigError::new(
@@ -120,33 +136,83 @@ impl Site {
             (Some(gateway), _) => Some(gateway.cloud_id.as_str()),
             (None, set) => set,
         };
-        let root = match cloud_id {
-            None => site.clone(),
-            Some(id) => {
-                if !is_cloud_id(id) {
-                    return Err(ConfigError::new(
-                        "CONFLUENCE_CLOUD_ID",
-                        "is not a cloud id; the site answers it at /_edge/tenant_info",
-                    ));
-                }
-                let mut root = match (&config.gateway_url, &gateway) {
-                    (Some(url), _) => checked("CONFLUENCE_GATEWAY_URL", url)?,
-                    (None, Some(gateway)) => gateway.prefix.clone(),
-                    (None, None) => Url::parse(GATEWAY).map_err(|error| {
-                        ConfigError::new("CONFLUENCE_GATEWAY_URL", error.to_string())
-                    })?,
-                };
-                if let Ok(mut path) = root.path_segments_mut() {
-                    path.pop_if_empty().push(id);
-                }
-                root
-            }
-        };
+        if cloud_id.is_some_and(|id| !is_cloud_id(id)) {
+            return Err(ConfigError::new(
+                "CONFLUENCE_CLOUD_ID",
+                "is not a cloud id; the site answers it at /_edge/tenant_info",
+            ));
+        }
         Ok(Self {
-            loopback: is_loopback(&site) && is_loopback(&root),
-            site: gateway.is_none().then_some(site),
+            cloud_id: cloud_id.map(str::to_owned),
+            at_gateway: gateway.map(|gateway| gateway.prefix),
+            named,
+        })
+    }
+
+    /// The gateway without a cloud id.
+    pub fn gateway(&self, other: Option<&Url>) -> Result<Url, ConfigError> {
+        let setting = "CONFLUENCE_GATEWAY_URL";
+        match (other, &self.at_gateway) {
+            (Some(url), _) => {
+                let mut url = checked(setting, url)?;
+                // A host alone means the path that gateways have.
+                if url.path() == "/" {
+                    url.set_path("/ex/confluence");
+                }
+                Ok(url)
+            }
+            (None, Some(gateway)) => Ok(gateway.clone()),
+            (None, None) => {
+                Url::parse(GATEWAY).map_err(|error| ConfigError::new(setting, error.to_string()))
+            }
+        }
+    }
+
+    /// The site itself, which the settings do not tell when they name the gateway alone.
+    fn site(&self) -> Option<&Url> {
+        self.at_gateway.is_none().then_some(&self.named)
+    }
+
+    /// Whether a site that Atlassian names is this one.
+    pub fn is(&self, cloud_id: &str, url: &str) -> bool {
+        if self.cloud_id.as_deref().is_some_and(|id| id != cloud_id) || !is_cloud_id(cloud_id) {
+            return false;
+        }
+        match self.site() {
+            Some(site) => Url::parse(url).is_ok_and(|url| url.origin() == site.origin()),
+            None => self.cloud_id.is_some(),
+        }
+    }
+
+    /// As the settings name it.
+    pub fn shown(&self) -> &str {
+        self.named.as_str().trim_end_matches('/')
+    }
+}
+
+impl Site {
+    /// Works out and checks the addresses.
+    pub fn of(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
+        let place = Place::of(&config.base_url, config.cloud_id.as_deref())?;
+        let by_oauth = matches!(config.credentials, Credentials::OAuth(_));
+        let gateway = by_oauth || place.cloud_id.is_some();
+        let mut root = if gateway {
+            place.gateway(config.gateway_url.as_ref())?
+        } else {
+            place.named.clone()
+        };
+        // By OAuth it comes with the access token.
+        if let Some(id) = place.cloud_id.as_deref().filter(|_| !by_oauth)
+            && let Ok(mut path) = root.path_segments_mut()
+        {
+            path.pop_if_empty().push(id);
+        }
+        Ok(Self {
+            loopback: is_loopback(&place.named) && is_loopback(&root),
+            site: place.site().cloned(),
             told: OnceLock::new(),
-            gateway: cloud_id.is_some(),
+            gateway,
+            by_oauth,
             root,
         })
     }
@@ -175,11 +241,19 @@ impl Site {
         format!("{}/_edge/tenant_info", site.trim_end_matches('/'))
     }
 
-    /// The address of an API path given in segments, which are encoded as needed.
-    pub fn api<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
+    /// The address of an API path given in segments, which are encoded as needed; of the site with this cloud id, where that comes
+    /// with the credentials.
+    pub fn api<'a>(
+        &self,
+        cloud_id: Option<&str>,
+        segments: impl IntoIterator<Item = &'a str>,
+    ) -> Url {
         let mut url = self.root.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("wiki").extend(segments);
+            path.pop_if_empty()
+                .extend(cloud_id)
+                .push("wiki")
+                .extend(segments);
         }
         url
     }
@@ -212,7 +286,7 @@ fn is_cloud_id(text: &str) -> bool {
 fn checked(setting: &'static str, url: &Url) -> Result<Url, ConfigError> {
     check_address(setting, url)?;
     if !url.username().is_empty() || url.password().is_some() {
-        let cause = "must not hold credentials; set CONFLUENCE_EMAIL and CONFLUENCE_API_TOKEN";
+        let cause = "must not hold credentials; settings of their own do";
         return Err(ConfigError::new(setting, cause));
     }
     let mut url = url.clone();
@@ -244,7 +318,7 @@ mod tests {
         ] {
             let site = Site::of(&config(base)).unwrap();
             assert_eq!(
-                site.api(["api", "v2", "pages"]).as_str(),
+                site.api(None, ["api", "v2", "pages"]).as_str(),
                 "https://x.atlassian.net/wiki/api/v2/pages"
             );
             assert_eq!(site.public_base(), "https://x.atlassian.net/wiki");
@@ -256,7 +330,7 @@ mod tests {
         let mut scoped = config("https://x.atlassian.net");
         scoped.cloud_id = Some("11-22".to_owned());
         let site = Site::of(&scoped).unwrap();
-        let url = site.api(["rest", "api", "content", "a/b~c", "x"]);
+        let url = site.api(None, ["rest", "api", "content", "a/b~c", "x"]);
         assert_eq!(
             url.as_str(),
             "https://api.atlassian.com/ex/confluence/11-22/wiki/rest/api/content/a%2Fb~c/x"
@@ -265,7 +339,7 @@ mod tests {
         scoped.gateway_url = Some(Url::parse("http://127.0.0.1:99/ex/confluence/").unwrap());
         let site = Site::of(&scoped).unwrap();
         assert_eq!(
-            site.api(["a"]).as_str(),
+            site.api(None, ["a"]).as_str(),
             "http://127.0.0.1:99/ex/confluence/11-22/wiki/a"
         );
     }
@@ -283,7 +357,7 @@ mod tests {
                 config.cloud_id = cloud_id.map(str::to_owned);
                 let site = Site::of(&config).unwrap();
                 assert_eq!(
-                    site.api(["api", "v2", "pages"]).as_str(),
+                    site.api(None, ["api", "v2", "pages"]).as_str(),
                     "https://api.atlassian.com/ex/confluence/11-22/wiki/api/v2/pages"
                 );
                 assert!(site.gateway);
@@ -338,7 +412,10 @@ mod tests {
     #[test]
     fn debugging_shows_no_secret() {
         let mut config = config("https://x.atlassian.net");
-        config.api_token = "hush-token".to_owned().into();
+        config.credentials = Credentials::Basic {
+            email: "a@b.c".to_owned(),
+            api_token: "hush-token".to_owned().into(),
+        };
         config.network.proxy = Some(Url::parse("http://me:hush-proxy@proxy.example:3128").unwrap());
         let told = format!("{config:?}");
         assert!(

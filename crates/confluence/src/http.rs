@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use domain::ports::source::{Cursor, SourceError};
+use reqwest::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use upstream::{Answer, Bounds, Broken, BrokenBy, Target};
 
 use crate::call::Call;
 use crate::classify::Trouble;
 use crate::config::Site;
+use crate::credentials::Access;
+use crate::oauth::NoAccess;
 
 /// Bytes read of an error's body.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -22,6 +25,8 @@ pub(crate) enum Failure {
         at_least: Duration,
     },
     Doubtful(u16, SourceError),
+    /// A 401: with other credentials it may be answered.
+    Expired(SourceError),
 }
 
 impl From<SourceError> for Failure {
@@ -46,10 +51,14 @@ pub(crate) async fn send(
     http: &reqwest::Client,
     site: &Site,
     max_bytes: usize,
+    access: &Access,
     call: &Call,
     cursor: Option<&Cursor>,
 ) -> Result<Answer, Failure> {
-    let mut request = http.request(call.method(), call.url(site, cursor));
+    let url = call.url(site, access.cloud_id.as_deref(), cursor);
+    let mut request = http
+        .request(call.method(), url)
+        .header(AUTHORIZATION, access.header.clone());
     if let Some(body) = &call.body {
         request = request.json(body);
     }
@@ -77,6 +86,18 @@ fn failure(call: &Call, Broken { by, detail }: Broken) -> Failure {
         BrokenBy::Break => Trouble::Strange,
     };
     Failure::passing(trouble, SourceError::Unavailable { what, detail })
+}
+
+/// What it means that there is nothing to be let in with.
+pub(crate) fn no_access(call: &Call, none: NoAccess) -> Failure {
+    let what = call.what.clone();
+    match none {
+        NoAccess::Refused(detail) => Failure::Final(SourceError::Unauthorized { what, detail }),
+        passing @ NoAccess::Passing(_) => {
+            let detail = passing.to_string();
+            Failure::passing(Trouble::Down, SourceError::Unavailable { what, detail })
+        }
+    }
 }
 
 /// Passing trouble of the kind where something else than the answer came.

@@ -8,27 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::Retryable as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use domain::ports::source::{Cursor, SourceError, SourceHealth};
 use domain::refusals::Pauses;
 use reqwest::ClientBuilder;
-use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LINK};
-use secrecy::ExposeSecret as _;
+use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, LINK};
 use serde::de::DeserializeOwned;
 use upstream::probe::NO_ANSWER;
 use upstream::{
-    Answer, ConfigError, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong, secret_header,
-    waits,
+    Answer, ConfigError, LimitScope, LimiterSettings, Outcome, RateLimiter, TooLong, waits,
 };
 
 use crate::call::Call;
 use crate::classify::{Asked, Trouble, Verdict, classify, unknown_account};
 use crate::config::{ConfluenceConfig, Site};
+use crate::credentials::{Access, Authorization};
 use crate::cursor::{Trails, next_cursor};
 use crate::endpoint::{CONTENT_SEARCH, SEARCH, USER_CURRENT};
-use crate::http::{Failure, parse, send, strange};
+use crate::http::{Failure, no_access, parse, send, strange};
 use crate::limits::LimitHeaders;
 use crate::retry::RetryPolicy;
 use crate::wire::{self, List};
@@ -40,6 +37,7 @@ const SLOW_FACTOR: f64 = 4.0;
 
 pub(crate) struct Transport {
     http: reqwest::Client,
+    authorization: Authorization,
     pub site: Site,
     pub limiter: Arc<RateLimiter>,
     policy: RetryPolicy,
@@ -61,33 +59,15 @@ impl Transport {
     pub fn new(config: &ConfluenceConfig) -> Result<Self, ConfigError> {
         let refuse = |setting, cause: &str| Err(ConfigError::new(setting, cause));
         let site = Site::of(config)?;
-        if config.email.trim().is_empty() || config.email.contains(':') {
-            return refuse(
-                "CONFLUENCE_EMAIL",
-                "must be the e-mail address of the token's account",
-            );
-        }
-        let token = config.api_token.expose_secret().trim();
-        if token.is_empty() {
-            return refuse(
-                "CONFLUENCE_API_TOKEN",
-                "is empty; make a token at id.atlassian.com",
-            );
-        }
+        let authorization = Authorization::of(&config.credentials)?;
         let Some(per_second) = NonZeroU32::new(config.max_requests_per_second) else {
             return refuse("CONFLUENCE_MAX_REQUESTS_PER_SECOND", "must be at least 1");
         };
         if config.max_concurrent_requests == 0 {
             return refuse("CONFLUENCE_MAX_CONCURRENT_REQUESTS", "must be at least 1");
         }
-        let basic = STANDARD.encode(format!("{}:{token}", config.email.trim()));
-        let Ok(authorization) = secret_header(&format!("Basic {basic}")) else {
-            return refuse("CONFLUENCE_API_TOKEN", "cannot stand in a header");
-        };
-        let headers = HeaderMap::from_iter([
-            (AUTHORIZATION, authorization),
-            (ACCEPT, HeaderValue::from_static("application/json")),
-        ]);
+        let headers =
+            HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let with_headers = |builder: ClientBuilder| builder.default_headers(headers);
         let http =
             config
@@ -95,6 +75,7 @@ impl Transport {
                 .client(config.connect_timeout, config.request_timeout, with_headers)?;
         Ok(Self {
             http,
+            authorization,
             site,
             limiter: RateLimiter::new(LimiterSettings {
                 per_second,
@@ -117,6 +98,7 @@ impl Transport {
     pub fn for_waiting(&self) -> Self {
         Self {
             http: self.http.clone(),
+            authorization: self.authorization.clone(),
             site: self.site.clone(),
             limiter: Arc::clone(&self.limiter),
             policy: self.policy.for_waiting(),
@@ -237,6 +219,8 @@ impl Transport {
     /// One try, whatever is answered: for those who want to see how the site answers. In words why nothing came, fit for a report.
     pub async fn look(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Answer, String> {
         let endpoint = call.endpoint.name;
+        let access = self.authorization.access().await;
+        let access = access.map_err(|none| none.to_string())?;
         let permit = self
             .limiter
             .acquire_within(endpoint, self.policy.patience)
@@ -244,7 +228,15 @@ impl Transport {
             .map_err(|TooLong(wait)| {
                 format!("the site limits requests for {} s", wait.as_secs())
             })?;
-        let sent = send(&self.http, &self.site, self.max_bytes, call, cursor).await;
+        let sent = send(
+            &self.http,
+            &self.site,
+            self.max_bytes,
+            &access,
+            call,
+            cursor,
+        )
+        .await;
         let outcome = match &sent {
             Ok(answer) if answer.status.as_u16() == 429 => Outcome::PushedBack,
             _ => Outcome::Answered,
@@ -300,7 +292,9 @@ impl Transport {
                 self.limiter.note(None);
                 Ok(value)
             }
-            Err(Failure::Final(error) | Failure::Doubtful(_, error)) => Err(self.told(error)),
+            Err(Failure::Final(error) | Failure::Doubtful(_, error) | Failure::Expired(error)) => {
+                Err(self.told(error))
+            }
             Err(Failure::Passing { trouble, error, .. }) => Err(match (trouble, error) {
                 (Trouble::Limited, _) => SourceError::RateLimited {
                     what: call.what.clone(),
@@ -364,8 +358,33 @@ impl Transport {
         })
     }
 
-    /// One try: through the limiter, to the end of the answer.
+    /// One try; where an access token is refused, another with the next one.
     async fn once(&self, call: &Call, cursor: Option<&Cursor>) -> Result<Answer, Failure> {
+        let none = |none| no_access(call, none);
+        let access = self.authorization.access().await.map_err(none)?;
+        let result = self.once_with(&access, call, cursor).await;
+        let Err(Failure::Expired(error)) = result else {
+            return result;
+        };
+        match self.authorization.instead_of(&access).await.map_err(none)? {
+            None => Err(Failure::Final(error)),
+            Some(access) => {
+                let result = self.once_with(&access, call, cursor).await;
+                result.map_err(|failure| match failure {
+                    Failure::Expired(error) => Failure::Final(error),
+                    failure => failure,
+                })
+            }
+        }
+    }
+
+    /// One try: through the limiter, to the end of the answer.
+    async fn once_with(
+        &self,
+        access: &Access,
+        call: &Call,
+        cursor: Option<&Cursor>,
+    ) -> Result<Answer, Failure> {
         let endpoint = call.endpoint.name;
         let recently_limited = self.limiter.pushed_back_within(LIMITED_ECHO);
         let permit = self
@@ -378,7 +397,7 @@ impl Transport {
                     retry_after,
                 })
             })?;
-        let sent = send(&self.http, &self.site, self.max_bytes, call, cursor).await;
+        let sent = send(&self.http, &self.site, self.max_bytes, access, call, cursor).await;
         let (outcome, result) = match sent {
             Err(failure) => {
                 let outcome = match &failure {
@@ -425,6 +444,9 @@ impl Transport {
                         if status == 302 && call.endpoint == &crate::endpoint::DOWNLOAD =>
                     {
                         (Outcome::Answered, Ok(answer))
+                    }
+                    Verdict::Final(error @ SourceError::Unauthorized { .. }) if status == 401 => {
+                        (Outcome::Answered, Err(Failure::Expired(error)))
                     }
                     Verdict::Final(error) => (Outcome::Answered, Err(Failure::Final(error))),
                     Verdict::Doubtful(status, error) => {

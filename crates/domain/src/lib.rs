@@ -27,6 +27,7 @@ pub mod document;
 pub mod evaluation;
 pub mod event;
 pub mod failure;
+pub mod grant;
 pub mod guard;
 pub mod history;
 pub mod holding;

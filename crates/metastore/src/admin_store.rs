@@ -9,6 +9,7 @@ use domain::audit::{Entry, EntryFilter, NewEntry};
 use domain::daily::DailyAt;
 use domain::evaluation::{Evaluation, EvaluationResult};
 use domain::event::Event;
+use domain::grant::{Grant, SealedTokens};
 use domain::guard::Inquiry;
 use domain::history::RunPage;
 use domain::index::{Index, IndexPatch, IndexSpace};
@@ -25,8 +26,8 @@ use domain::{AccountId, IndexId, PageId, RunId, Timestamp, TokenId};
 
 use crate::handle::{Metastore, SLICE};
 use crate::ops::{
-    audit, bodies, evaluations, events, guard, history, indexes, listing, notices, page_sessions,
-    people, prune, questions, runs, sessions, small, tokens,
+    audit, bodies, evaluations, events, grants, guard, history, indexes, listing, notices,
+    page_sessions, people, prune, questions, runs, sessions, small, tokens,
 };
 
 impl Metastore {
@@ -369,6 +370,29 @@ impl AdminStore for Metastore {
     async fn remember(&self, key: &str, value: &str) -> StoreResult<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.write(move |c| small::remember(c, &key, &value)).await
+    }
+
+    async fn grant(&self) -> StoreResult<Option<Grant>> {
+        self.read(grants::get).await
+    }
+
+    async fn put_grant(&self, grant: &Grant) -> StoreResult<()> {
+        let grant = grant.clone();
+        self.write(move |c| grants::put(c, &grant)).await
+    }
+
+    async fn refresh_grant(&self, tokens: &SealedTokens) -> StoreResult<()> {
+        let tokens = tokens.clone();
+        self.write(move |c| grants::refresh(c, &tokens)).await
+    }
+
+    async fn refuse_grant(&self, why: &str) -> StoreResult<()> {
+        let why = why.to_owned();
+        self.write(move |c| grants::refuse(c, &why)).await
+    }
+
+    async fn forget_grant(&self) -> StoreResult<bool> {
+        self.write(grants::forget).await
     }
 
     async fn sessions(&self) -> StoreResult<Vec<KnownSession>> {

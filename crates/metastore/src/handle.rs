@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::dialect::{self, Conn};
 use crate::error::{Done, LockError, OpenError, failed};
-use crate::lock::{self, EngineLock, LockHolder};
+use crate::lock::{self, EngineLock, LockHolder, RefreshLock};
 use crate::maintenance::files_beside;
 use crate::migrate::{self, Standing};
 use crate::url::DatabaseUrl;
@@ -322,6 +322,15 @@ impl Metastore {
             })
         })
         .await
+    }
+
+    /// Waits for the turn of this process to get new tokens of Confluence.
+    ///
+    /// # Errors
+    /// When the file of that lock cannot be used.
+    pub async fn refreshing(&self) -> StoreResult<RefreshLock> {
+        let path = self.inner.path.clone();
+        blocking(move || lock::refreshing(&path).map_err(|error| failed(error.to_string()))).await
     }
 
     /// The database file.

@@ -37,7 +37,7 @@ mod views;
 pub use cursor::is_bad_cursor;
 pub use error::{LockError, OpenError};
 pub use handle::{Metastore, MetastoreOptions, lock_holder};
-pub use lock::{EngineLock, LocalKey, LockHolder};
+pub use lock::{EngineLock, LocalKey, LockHolder, RefreshLock};
 pub use maintenance::{BackupFacts, Restored, restore_backup, verify_backup};
 pub use url::{DatabaseUrl, UrlError};
 

@@ -117,9 +117,38 @@ impl Drop for EngineLock {
 }
 
 fn lock_path(database: &Path) -> PathBuf {
+    with_ending(database, ".lock")
+}
+
+fn with_ending(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(ending);
     PathBuf::from(name)
+}
+
+/// Held by the one process that gets new tokens of Confluence, for as long as that takes; released as the engine's lock is.
+#[derive(Debug)]
+pub struct RefreshLock {
+    file: File,
+}
+
+impl Drop for RefreshLock {
+    fn drop(&mut self) {
+        // Closing the file releases it anyway.
+        FileExt::unlock(&self.file).ok();
+    }
+}
+
+/// Waits until no process gets tokens: nobody does for longer than one request takes.
+pub(crate) fn refreshing(database: &Path) -> Result<RefreshLock, LockError> {
+    let path = with_ending(database, ".refresh.lock");
+    let fail = |source| LockError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = private_files::open_or_create(&path).map_err(fail)?;
+    FileExt::lock(&file).map_err(fail)?;
+    Ok(RefreshLock { file })
 }
 
 /// Takes the lock, or says who has it.

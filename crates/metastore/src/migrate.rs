@@ -242,6 +242,7 @@ mod tests {
             questions,
             evaluations,
             evaluation_results,
+            confluence_grants,
             remembered,
             mcp_sessions,
             page_sessions,

@@ -465,6 +465,23 @@ table! {
     }
 }
 
+table! {
+    confluence_grants (site_id) {
+        site_id -> Integer,
+        client_id -> Text,
+        cloud_id -> Text,
+        site_url -> Text,
+        scopes -> Text,
+        granted_by -> Text,
+        granted_at -> Timestamp,
+        refresh_token -> Binary,
+        access_token -> Binary,
+        refreshed_at -> Timestamp,
+        access_ends_at -> Timestamp,
+        refused -> Nullable<Text>,
+    }
+}
+
 allow_tables_to_appear_in_same_query!(
     indexes,
     index_spaces,

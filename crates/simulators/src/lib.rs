@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod atlassian;
 pub mod confluence;
 pub mod demo;
 pub mod embeddings;

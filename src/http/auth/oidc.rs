@@ -5,15 +5,13 @@
 //! exchange are by hand: the crate `oauth2` would bring a second `rand` and types of another HTTP client, for some forty lines, and
 //! would read answers without a bound.
 
-mod attempt;
 mod claims;
-mod page;
 
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use actix_web::cookie::{Cookie, SameSite, time};
+use actix_web::cookie::Cookie;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::audit::{EntryKind, EntryOutcome, NewEntry};
@@ -27,16 +25,15 @@ use serde_json::json;
 use upstream::{Bounds, ConfigError, Target, secret_header};
 use url::{Url, form_urlencoded};
 
-use self::attempt::{Attempt, Attempts};
 use self::claims::Claims;
-use self::page::Refusal;
+use super::attempt::{Attempt, Attempts, Return};
 use super::issuer::{Endpoint, Issuer, Kind, Metadata, Refused};
+use super::page::{Refusal, Tried};
 use super::session;
 use crate::http::limit::{Budgets, client, network};
 use crate::http::problem::{ApiError, ApiResult};
 use crate::http::routes;
 use crate::mcp::caller::Owner;
-use crate::mcp::text::clean;
 use crate::settings::OidcSettings;
 use crate::state::AppState;
 
@@ -46,8 +43,6 @@ const PATH: &str = "/api/session/oidc";
 const CALLBACK: &str = "/api/session/oidc/callback";
 /// Where they are sent on to sign out at the issuer.
 const LOGOUT: &str = "/api/session/oidc/logout";
-/// Sign-ins that one browser may have under way; the oldest goes first.
-const MAX_UNDER_WAY: usize = 5;
 /// Codes a minute from one client that the issuer is asked about: it is to hear of no stranger's guesses without a bound. Many may come
 /// from one address in the morning.
 const CODES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
@@ -103,58 +98,25 @@ struct NotExchanged {
     error: String,
 }
 
-/// How the issuer sends somebody back.
-#[derive(Default)]
-struct Return {
-    state: String,
-    code: Option<String>,
-    issuer: Option<String>,
-    error: Option<String>,
-    description: Option<String>,
+/// Why the issuer sends nobody, if it does not.
+fn refusal(back: &Return) -> Option<Refusal> {
+    Some(Refusal::new(
+        StatusCode::FORBIDDEN,
+        format!("The issuer lets you not sign in {}.", back.refusal()?),
+        "Try again; if it stays so, ask whoever looks after the issuer whether this service is assigned to you.",
+    ))
 }
 
-impl Return {
-    fn of(request: &HttpRequest) -> Self {
-        let mut all = Self::default();
-        for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
-            let value = value.into_owned();
-            match &*name {
-                "state" => all.state = value,
-                "code" => all.code = Some(value),
-                "iss" => all.issuer = Some(value),
-                "error" => all.error = Some(value),
-                "error_description" => all.description = Some(value),
-                _ => {}
-            }
-        }
-        all
-    }
-
-    /// Why it sends nobody, if it does not: in its own words, as far as they can be shown.
-    fn refusal(&self) -> Option<Refusal> {
-        let error = self.error.as_deref()?;
-        let description = self.description.as_deref();
-        let description = description.map(|text| format!(": {}", plain(text, 300)));
-        let description = description.unwrap_or_default();
-        Some(Refusal::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "The issuer lets you not sign in ({}){description}.",
-                plain(error, 300)
-            ),
-            "Try again; if it stays so, ask whoever looks after the issuer whether this service is assigned to you.",
-        ))
-    }
-}
-
-/// What an issuer wrote, as one line for people.
-fn plain(text: &str, most: usize) -> String {
-    let plain: String = clean(text)
-        .text
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    plain.trim().chars().take(most).collect()
+/// The page of somebody who is not let in.
+fn refused_page(refusal: &Refusal, state: &AppState, oidc: &SignIn) -> HttpResponse {
+    let again = format!("Try again with {}", oidc.settings.name);
+    let tried = Tried {
+        title: "Not signed in",
+        heading: "You are not signed in",
+        again: (PATH, &again),
+        home: "To the sign-in",
+    };
+    refusal.page(state, tried)
 }
 
 /// What helps when the issuer or its settings are at fault.
@@ -174,7 +136,7 @@ impl SignIn {
         Self {
             issuer: Issuer::new(&settings.issuer, "OIDC_ISSUER", client),
             settings: settings.clone(),
-            attempts: Attempts::default(),
+            attempts: Attempts::at("oidc"),
             codes: Budgets::new(Quota::per_minute(CODES_PER_MINUTE)),
             base_url: base_url.to_owned(),
         }
@@ -240,7 +202,7 @@ impl SignIn {
             }
             _ => {}
         }
-        if let Some(refusal) = back.refusal() {
+        if let Some(refusal) = refusal(back) {
             return Err(Failed::Denied(refusal));
         }
         let Some(code) = &back.code else {
@@ -383,49 +345,6 @@ impl Failed {
     }
 }
 
-/// The name of the cookie of an attempt. Over https no other host of the domain can set one of this name.
-fn cookie_name(state: &AppState, label: &str) -> String {
-    format!("{}{label}", cookie_prefix(state))
-}
-
-fn cookie_prefix(state: &AppState) -> &'static str {
-    if state.base_url.starts_with("https://") {
-        "__Host-mcp_confluence_oidc_"
-    } else {
-        "mcp_confluence_oidc_"
-    }
-}
-
-fn cookie(state: &AppState, name: String, value: String, seconds: i64) -> Cookie<'static> {
-    Cookie::build(name, value)
-        .path("/")
-        .http_only(true)
-        // The issuer sends the browser here from a site of its own.
-        .same_site(SameSite::Lax)
-        .secure(state.base_url.starts_with("https://"))
-        .max_age(time::Duration::seconds(seconds))
-        .finish()
-}
-
-/// Cookies of attempts that this browser has too many of.
-fn too_many(state: &AppState, request: &HttpRequest) -> Vec<Cookie<'static>> {
-    let Ok(cookies) = request.cookies() else {
-        return Vec::new();
-    };
-    let prefix = cookie_prefix(state);
-    let mut ours: Vec<(&str, &str)> = cookies
-        .iter()
-        .filter(|cookie| cookie.name().starts_with(prefix))
-        .map(|cookie| (cookie.value(), cookie.name()))
-        .collect();
-    // A value begins with its end.
-    ours.sort_unstable();
-    let more = (ours.len() + 1).saturating_sub(MAX_UNDER_WAY);
-    let gone = ours.iter().take(more);
-    gone.map(|(_, name)| cookie(state, (*name).to_owned(), String::new(), 0))
-        .collect()
-}
-
 fn sign_in(state: &AppState) -> ApiResult<&SignIn> {
     let off = || {
         ApiError::new(
@@ -450,29 +369,21 @@ pub async fn begin_oidc(
     let to = query.filter(|(name, _)| name == "to").last();
     let attempt = oidc
         .attempts
-        .begin(&to.map(|(_, to)| to).unwrap_or_default());
+        .begin(&to.map(|(_, to)| to).unwrap_or_default(), "");
     let metadata = oidc.issuer.metadata().await;
     let url = metadata.and_then(|metadata| oidc.authorization(&metadata, &attempt));
     let url = match url {
         Ok(url) => url,
         Err(why) => {
             let refusal = Failed::Issuer(why).refusal();
-            return Ok(refusal.page(&state, &oidc.settings.name));
+            return Ok(refused_page(&refusal, &state, oidc));
         }
     };
     let mut answer = HttpResponse::SeeOther();
     answer.insert_header((header::LOCATION, url.as_str()));
-    for gone in too_many(&state, &request) {
-        answer.cookie(gone);
+    for cookie in oidc.attempts.cookies(&state, &request, &attempt) {
+        answer.cookie(cookie);
     }
-    let name = cookie_name(&state, attempt.label());
-    let seconds = i64::try_from(attempt::LIFETIME.as_secs()).unwrap_or(i64::MAX);
-    answer.cookie(cookie(
-        &state,
-        name,
-        oidc.attempts.cookie(&attempt),
-        seconds,
-    ));
     Ok(answer.finish())
 }
 
@@ -487,18 +398,14 @@ pub async fn sign_in_by_oidc(
     state: web::Data<AppState>,
 ) -> ApiResult<HttpResponse> {
     let oidc = sign_in(&state)?;
-    let name = &oidc.settings.name;
     let back = Return::of(&request);
-    let begun = attempt::label(&back.state)
-        .and_then(|label| request.cookie(&cookie_name(&state, label)))
-        .and_then(|cookie| Some((oidc.attempts.take(&back.state, cookie.value())?, cookie)));
-    let Some((attempt, known)) = begun else {
+    let Some((attempt, over)) = oidc.attempts.come_back(&state, &request, &back) else {
         let refusal = Refusal::new(
             StatusCode::BAD_REQUEST,
             "This browser has no such sign-in under way: it was used already, is older than ten minutes, or began elsewhere.",
             "Sign in again, beginning at this service's own address. Cookies have to be allowed for it.",
         );
-        return Ok(refusal.page(&state, name));
+        return Ok(refused_page(&refusal, &state, oidc));
     };
     let mut answer = match let_in(oidc, &state, &request, &attempt, &back).await {
         Ok(session) => {
@@ -521,11 +428,10 @@ pub async fn sign_in_by_oidc(
                 address = state.auth.address(&request),
                 "somebody could not sign in at the issuer"
             );
-            refusal.page(&state, name)
+            refused_page(&refusal, &state, oidc)
         }
         Err(Stopped::Store(error)) => return Err(error.into()),
     };
-    let over = cookie(&state, known.name().to_owned(), String::new(), 0);
     answer.add_cookie(&over).ok();
     Ok(answer)
 }
@@ -661,7 +567,7 @@ pub async fn sign_out_of_oidc(state: web::Data<AppState>) -> ApiResult<HttpRespo
                 why,
                 "Here you are signed out all the same. Sign out at the issuer itself.",
             );
-            return Ok(refusal.page(&state, &oidc.settings.name));
+            return Ok(refused_page(&refusal, &state, oidc));
         }
     };
     // Without the ID token, which is not kept, the issuer may ask first.

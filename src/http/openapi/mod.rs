@@ -17,8 +17,8 @@ use utoipa::OpenApi;
 
 use super::problem::{ApiError, ApiResult};
 use super::{
-    audit, auth, changes, doctor, evaluation, events, health, hooks, indexes, keys, metrics,
-    notices, pages, people, query, questions, routes, runs, spaces, tokens,
+    audit, auth, changes, confluence, doctor, evaluation, events, health, hooks, indexes, keys,
+    metrics, notices, pages, people, query, questions, routes, runs, spaces, tokens,
 };
 use crate::state::AppState;
 
@@ -88,6 +88,10 @@ const HARMLESS: &[&str] = &["query_index"];
         auth::oidc::sign_in_by_oidc,
         auth::oidc::sign_out_of_oidc,
         hooks::confluence_changed,
+        confluence::get_connection,
+        confluence::connect_confluence,
+        confluence::confluence_connected,
+        confluence::disconnect_confluence,
         notices::test_notice,
         doctor::show_checks,
         health::health_live,
@@ -108,6 +112,10 @@ const NOT_FOR_TOOLS: &[&str] = &[
     "sign_in_by_oidc",
     "sign_out_of_oidc",
     "confluence_changed",
+    "get_connection",
+    "connect_confluence",
+    "confluence_connected",
+    "disconnect_confluence",
     "test_notice",
     "list_keys",
     "create_key",

@@ -342,10 +342,10 @@ async fn settings_are_checked_by_name() {
         assert!(!told.contains(TOKEN), "{told}");
         told
     };
-    assert!(refused(|c| c.email = " ".to_owned()).contains("CONFLUENCE_EMAIL"));
-    assert!(refused(|c| c.email = "a:b".to_owned()).contains("CONFLUENCE_EMAIL"));
-    assert!(refused(|c| c.api_token = String::new().into()).contains("CONFLUENCE_API_TOKEN"));
-    assert!(refused(|c| c.api_token = "\n".to_owned().into()).contains("CONFLUENCE_API_TOKEN"));
+    assert!(refused(|c| c.credentials = basic(" ", "t")).contains("CONFLUENCE_EMAIL"));
+    assert!(refused(|c| c.credentials = basic("a:b", "t")).contains("CONFLUENCE_EMAIL"));
+    assert!(refused(|c| c.credentials = basic("a@b.c", "")).contains("CONFLUENCE_API_TOKEN"));
+    assert!(refused(|c| c.credentials = basic("a@b.c", "\n")).contains("CONFLUENCE_API_TOKEN"));
     assert!(
         refused(|c| c.max_requests_per_second = 0).contains("CONFLUENCE_MAX_REQUESTS_PER_SECOND")
     );

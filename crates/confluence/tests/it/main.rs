@@ -6,6 +6,7 @@ mod answers;
 mod downloads;
 mod errors;
 mod limits;
+mod oauth;
 mod official;
 mod paging;
 mod permissions;

@@ -12,7 +12,7 @@ use upstream::probe::Verdict::{Broken, Held, Unknown};
 use upstream::probe::{Finding, NO_ANSWER, Notebook, Verdict, go_through};
 
 use crate::simulated::{SCOPES, settings, site_of, start};
-use crate::support::config;
+use crate::support::{basic, config};
 
 /// Requests of one probe of a site that has everything.
 const REQUESTS: u32 = 32;
@@ -336,8 +336,7 @@ async fn each_assumption_that_is_broken_is_told_with_its_remedy_and_no_other() {
 
 fn gateway_client(sim: &ConfluenceSim) -> ConfluenceClient {
     let mut config = config(&sim.gateway_url());
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     patient(config)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use confluence::{ConfluenceClient, ConfluenceConfig, RetryPolicy};
+use confluence::{ConfluenceClient, ConfluenceConfig, Credentials, RetryPolicy};
 use domain::backoff::Backoff;
 use domain::content::{ContentKind, ContentStatus};
 use domain::ports::source::{ListOrder, ListQuery, SourceError};
@@ -29,6 +29,13 @@ pub fn fast() -> RetryPolicy {
         floor: Duration::from_millis(30),
         cap: Duration::from_secs(3660),
         patience: Duration::from_secs(2),
+    }
+}
+
+pub fn basic(email: &str, api_token: &str) -> Credentials {
+    Credentials::Basic {
+        email: email.to_owned(),
+        api_token: api_token.to_owned().into(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::content::{ContentFacts, ContentKind, Restriction, Space};
 use crate::daily::DailyAt;
 use crate::evaluation::{Evaluation, EvaluationResult, Figures};
 use crate::event::{Event, NewEvent};
+use crate::grant::{Grant, SealedTokens};
 use crate::guard::Inquiry;
 use crate::history::{PageChange, RunPage};
 use crate::holding::{Holding, HoldingChange, Wanted};
@@ -938,6 +939,17 @@ pub trait AdminStore: SyncStore {
     async fn remembered(&self, key: &str) -> StoreResult<Option<String>>;
     /// Remembers a value.
     async fn remember(&self, key: &str, value: &str) -> StoreResult<()>;
+
+    /// What the service may do at Confluence by OAuth.
+    async fn grant(&self) -> StoreResult<Option<Grant>>;
+    /// Keeps a grant in the place of the one before.
+    async fn put_grant(&self, grant: &Grant) -> StoreResult<()>;
+    /// Keeps the tokens of a refresh; of a grant that was forgotten meanwhile nothing.
+    async fn refresh_grant(&self, tokens: &SealedTokens) -> StoreResult<()>;
+    /// Keeps that there will be no more tokens, and why.
+    async fn refuse_grant(&self, why: &str) -> StoreResult<()>;
+    /// Keeps the grant no longer; whether there was one.
+    async fn forget_grant(&self) -> StoreResult<bool>;
 
     /// Every session of MCP that is kept, those used last at the end.
     async fn sessions(&self) -> StoreResult<Vec<KnownSession>>;

@@ -9,6 +9,7 @@ pub(crate) mod comments;
 pub(crate) mod evaluations;
 pub(crate) mod events;
 pub(crate) mod facts;
+pub(crate) mod grants;
 pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod holdings;

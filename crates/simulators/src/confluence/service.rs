@@ -13,6 +13,7 @@ use super::errors::{self, Dialect, dialect_of};
 use super::routes::{Endpoint, ROUTES};
 use super::site::Site;
 use super::switches::{BadCredentials, ScopedAtSite, Switches};
+use crate::atlassian::{Grants, RESOURCES};
 use crate::server::{
     Body, Buckets, Reply, Request, RetryAfter, Service, find_route, locked, over_rate,
 };
@@ -103,6 +104,8 @@ pub(crate) struct ConfluenceService {
     pub site_url: String,
     pub media_url: String,
     pub cloud_id: String,
+    /// Access tokens of an authorization server.
+    pub grants: Option<Grants>,
     pub meters: Mutex<Meters>,
 }
 
@@ -146,6 +149,9 @@ impl ConfluenceService {
             return Ok(anonymous);
         }
         let header = request.header("authorization").unwrap_or_default();
+        if let (Some(grants), Some(token)) = (&self.grants, header.strip_prefix("Bearer ")) {
+            return self.granted(grants, token, endpoint, via);
+        }
         let accounts = locked(&self.accounts);
         let basic = header.strip_prefix("Basic ").and_then(|b| {
             let bytes = base64::engine::general_purpose::STANDARD
@@ -186,6 +192,31 @@ impl ConfluenceService {
         Ok(Caller {
             account_id: account.account_id.clone(),
             is_admin: account.is_admin,
+        })
+    }
+
+    /// Who an access token of the authorization server acts as: the first account.
+    fn granted(
+        &self,
+        grants: &Grants,
+        token: &str,
+        endpoint: &Endpoint,
+        via: Via,
+    ) -> Result<Caller, Reply> {
+        let scopes = grants.scopes_of(token).filter(|_| via == Via::Gateway);
+        let Some(scopes) = scopes else {
+            return Err(errors::gateway(401, "Unauthorized"));
+        };
+        let fits = |scope: &&str| scopes.contains(*scope);
+        if !endpoint.scopes.is_empty() && !endpoint.scopes.iter().any(fits) {
+            return Err(errors::scope_mismatch());
+        }
+        locked(&self.meters).authenticated += 1;
+        let accounts = locked(&self.accounts);
+        let first = accounts.first();
+        Ok(Caller {
+            account_id: first.map(|a| a.account_id.clone()).unwrap_or_default(),
+            is_admin: first.is_some_and(|a| a.is_admin),
         })
     }
 
@@ -324,6 +355,10 @@ impl Service for ConfluenceService {
 
     fn respond(&self, request: &Request, template: &str) -> Reply {
         let switches = self.site.switches();
+        if let Some(grants) = self.grants.as_ref().filter(|_| request.path == RESOURCES) {
+            // The gateway's host answers this, too.
+            return grants.resources(request);
+        }
         let (path, via) = unprefixed(&request.path, &self.cloud_id);
         let dialect = dialect_of(template);
         if via == Via::OtherCloud {

@@ -9,6 +9,7 @@ use super::service::{Account, ConfluenceService, Meters};
 use super::site::Site;
 use super::switches::Switches;
 use super::truth::TruePage;
+use crate::atlassian::{AtlassianSim, Grants};
 use crate::server::{Clock, Control, Server, locked};
 
 /// A running Confluence. Dropping it frees its ports. Log, counters and faults are reached through [`Control`].
@@ -29,12 +30,19 @@ pub struct Builder {
     public_url: Option<String>,
     port: u16,
     switches: Option<Switches>,
+    grants: Option<Grants>,
 }
 
 impl Builder {
     /// Adds credentials. Without any, `bot@example.com` with token `sim-token` works.
     pub fn account(mut self, account: Account) -> Builder {
         self.accounts.push(account);
+        self
+    }
+
+    /// Takes the access tokens that this authorization server gives, at the gateway; they act as the first account.
+    pub fn authorized_by(mut self, atlassian: &AtlassianSim) -> Builder {
+        self.grants = Some(atlassian.grants());
         self
     }
 
@@ -96,14 +104,20 @@ impl Builder {
         }
         let (listener, base_url) = Server::bind(self.port)?;
         let (media_listener, media_url) = Server::bind(0)?;
+        let site_url = self.public_url.unwrap_or_else(|| base_url.clone());
+        let cloud_id = self
+            .cloud_id
+            .unwrap_or_else(|| "11223344-a1b2-4c3d-8e9f-0a1b2c3d4e5f".into());
+        if let Some(grants) = &self.grants {
+            grants.add_site(&cloud_id, &site_url);
+        }
         let service = Arc::new(ConfluenceService {
             site: site.clone(),
             accounts: Mutex::new(accounts),
-            site_url: self.public_url.unwrap_or_else(|| base_url.clone()),
+            site_url,
             media_url: media_url.clone(),
-            cloud_id: self
-                .cloud_id
-                .unwrap_or_else(|| "11223344-a1b2-4c3d-8e9f-0a1b2c3d4e5f".into()),
+            cloud_id,
+            grants: self.grants,
             meters: Mutex::new(Meters::default()),
         });
         let (control, media_control) = (Control::default(), Control::default());

@@ -5,7 +5,7 @@ use domain::token::{Person, Role};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::plain;
+use crate::http::auth::attempt::plain;
 use crate::http::auth::oauth::EmailClaims;
 use crate::http::tokens::MAX_NAME;
 use crate::settings::OidcSettings;

@@ -21,7 +21,7 @@ use super::{
     walk,
 };
 use crate::official::Official;
-use crate::support::name;
+use crate::support::{basic, name};
 
 /// Uses every endpoint, and looks at what comes.
 async fn use_everything(client: &ConfluenceClient, sim: &ConfluenceSim, made: &Made) {
@@ -365,8 +365,7 @@ async fn every_endpoint_through_the_gateway() {
         .await
         .unwrap();
     let mut config = settings(&sim);
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     let direct = ConfluenceClient::new(&config)
         .unwrap()
         .whoami()
@@ -395,8 +394,7 @@ async fn an_address_at_the_gateway_is_enough() {
         .await
         .unwrap();
     let mut config = settings(&sim);
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     config.base_url = format!("{}/wiki/", sim.gateway_url()).parse().unwrap();
     let client = ConfluenceClient::new(&config).unwrap();
     let spaces = client.visible_spaces().await.unwrap();
@@ -472,8 +470,7 @@ async fn a_missing_scope_is_named() {
         .await
         .unwrap();
     let mut config = settings(&sim);
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     config.cloud_id = Some(sim.cloud_id().to_owned());
     config.gateway_url = Some(format!("{}/ex/confluence", sim.base_url()).parse().unwrap());
     let client = ConfluenceClient::new(&config).unwrap();
@@ -491,8 +488,7 @@ async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() 
     let (site, _) = site_of(3);
     let sim = start(&site).await;
     let mut config = settings(&sim);
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     config.base_url = sim.gateway_url().parse().unwrap();
     let client = ConfluenceClient::new(&config).unwrap();
     let me = AccountId::from(sim.account_id());
@@ -607,7 +603,7 @@ async fn wrong_credentials_are_named_in_every_mode() {
     ] {
         sim.switches(|s| s.bad_credentials = mode);
         let mut config = settings(&sim);
-        config.api_token = "wrong".to_owned().into();
+        config.credentials = basic(ConfluenceSim::EMAIL, "wrong");
         let client = ConfluenceClient::new(&config).unwrap();
         let error = client.whoami().await.unwrap_err();
         assert_eq!(name(&error), "unauthorized", "{mode:?}");
@@ -655,8 +651,7 @@ async fn a_token_with_scopes_at_the_site_is_told_what_it_needs() {
         .await
         .unwrap();
     let mut config = settings(&sim);
-    config.email = "s@example.com".to_owned();
-    config.api_token = "scoped".to_owned().into();
+    config.credentials = basic("s@example.com", "scoped");
     for answer in [ScopedAtSite::TomcatPage, ScopedAtSite::AuthMismatch] {
         sim.switches(|s| s.scoped_at_site = answer);
         let client = ConfluenceClient::new(&config).unwrap();

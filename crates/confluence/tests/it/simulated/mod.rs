@@ -14,7 +14,7 @@ use domain::ports::source::{
 use domain::{PageId, SpaceId};
 use simulators::confluence::{ConfluenceSim, ContentId, Site};
 
-use crate::support::config;
+use crate::support::{basic, config};
 
 /// Every scope that the client's endpoints need.
 pub(super) const SCOPES: &[&str] = &[
@@ -127,8 +127,7 @@ pub(super) async fn start(site: &Site) -> ConfluenceSim {
 
 pub(super) fn settings(sim: &ConfluenceSim) -> ConfluenceConfig {
     let mut config = config(sim.base_url());
-    config.email = ConfluenceSim::EMAIL.to_owned();
-    config.api_token = ConfluenceSim::TOKEN.to_owned().into();
+    config.credentials = basic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN);
     config
 }
 

@@ -1,4 +1,4 @@
-//! What somebody sees who could not sign in at the issuer: a page of the web page's look, without a script.
+//! What somebody sees whom another service sent back in vain: a page of the web page's look, without a script.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -8,18 +8,35 @@ use crate::http::problem::ForPeople;
 use crate::state::AppState;
 use crate::web;
 
-/// Why somebody is not let in.
+/// What was tried in vain, as the page has it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Tried<'a> {
+    /// The title of the window.
+    pub(in crate::http) title: &'a str,
+    /// The title of the page.
+    pub(in crate::http) heading: &'a str,
+    /// Where one tries again, below the service's address, and what the link says.
+    pub(in crate::http) again: (&'a str, &'a str),
+    /// What the link to the page says.
+    pub(in crate::http) home: &'a str,
+}
+
+/// Why nothing came of it.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+pub(in crate::http) struct Refusal {
+    pub(in crate::http) status: StatusCode,
     /// What is wrong, in sentences.
-    pub(super) why: String,
+    pub(in crate::http) why: String,
     /// What helps.
-    pub(super) remedy: &'static str,
+    pub(in crate::http) remedy: &'static str,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, why: impl Into<String>, remedy: &'static str) -> Self {
+    pub(in crate::http) fn new(
+        status: StatusCode,
+        why: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
         Self {
             status,
             why: why.into(),
@@ -28,9 +45,12 @@ impl Refusal {
     }
 
     /// The page.
-    pub(super) fn page(&self, state: &AppState, name: &str) -> HttpResponse {
+    pub(in crate::http) fn page(&self, state: &AppState, tried: Tried<'_>) -> HttpResponse {
         let base = escape(&*state.base_url);
-        let (why, name, remedy) = (escape(&*self.why), escape(name), escape(self.remedy));
+        let (why, remedy) = (escape(&*self.why), escape(self.remedy));
+        let (title, heading) = (escape(tried.title), escape(tried.heading));
+        let (path, again) = (escape(tried.again.0), escape(tried.again.1));
+        let home = escape(tried.home);
         let page = format!(
             r##"<!doctype html>
 <html lang="en">
@@ -39,7 +59,7 @@ impl Refusal {
   <meta name="viewport" content="width=device-width, initial-scale=1">
   <meta name="color-scheme" content="light dark">
   <meta name="robots" content="noindex">
-  <title>Not signed in · Confluence Sync</title>
+  <title>{title} · Confluence Sync</title>
   <link rel="icon" href="{base}/assets/icon.svg" type="image/svg+xml">
   <link rel="stylesheet" href="{base}/assets/base.css">
   <script src="{base}/assets/theme.js"></script>
@@ -47,11 +67,11 @@ impl Refusal {
 <body>
   <main>
     <section class="card narrow" aria-labelledby="title">
-      <h1 id="title">You are not signed in</h1>
+      <h1 id="title">{heading}</h1>
       <p class="error" role="alert">{why}</p>
       <p>{remedy}</p>
-      <p class="actions"><a class="button primary" href="{base}/api/session/oidc">Try again with {name}</a>
-        <a href="{base}/">To the sign-in</a></p>
+      <p class="actions"><a class="button primary" href="{base}{path}">{again}</a>
+        <a href="{base}/">{home}</a></p>
     </section>
   </main>
 </body>

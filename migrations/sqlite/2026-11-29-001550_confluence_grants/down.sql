@@ -1,0 +1,1 @@
+DROP TABLE confluence_grants;
