@@ -128,6 +128,22 @@ pub enum State {
     Refused(Grant, String),
 }
 
+impl State {
+    /// What is wrong with it, and what helps.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Missing => Some(
+                "Confluence is not connected: an administrator connects it on the page under Checks, or at \
+                 /api/confluence/oauth/authorize"
+                    .to_owned(),
+            ),
+            Self::Refused(_, why) => Some(why.clone()),
+            Self::Connected(_) => None,
+        }
+    }
+}
+
 impl Connection {
     /// Of these parts, which belong together.
     #[must_use]
@@ -165,22 +181,6 @@ impl Connection {
         Ok(match why {
             Some(why) => State::Refused(grant, why),
             None => State::Connected(grant),
-        })
-    }
-
-    /// What is wrong with it, in words for health and `doctor`.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn trouble(&self) -> Result<Option<String>, StoreError> {
-        Ok(match self.state().await? {
-            State::Missing => Some(
-                "Confluence is not connected: an administrator connects it on the page under Checks, or at \
-                 /api/confluence/oauth/authorize"
-                    .to_owned(),
-            ),
-            State::Refused(_, why) => Some(why),
-            State::Connected(_) => None,
         })
     }
 

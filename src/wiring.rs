@@ -134,6 +134,7 @@ pub fn confluence_client(
         gateway_url: account.gateway_url.clone(),
         max_requests_per_second: account.max_requests_per_second,
         max_concurrent_requests: u32::try_from(account.max_concurrent_requests).unwrap_or(u32::MAX),
+        max_points_per_hour: account.max_points_per_hour,
         network: settings.network.clone(),
         ..ConfluenceConfig::with(account.base_url.clone(), credentials)
     };

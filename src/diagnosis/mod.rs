@@ -272,9 +272,8 @@ async fn needs(store: &dyn AdminStore) -> AccessNeeds {
 /// The connection by OAuth: by whom, since when, and what is wrong with it.
 async fn of_connection(connection: &Connection) -> Finding {
     let what = "connection to Confluence";
-    match (connection.trouble().await, connection.state().await) {
-        (Ok(Some(why)), _) => Finding::bad(what, why),
-        (_, Ok(State::Connected(grant))) => Finding::good(
+    match connection.state().await {
+        Ok(State::Connected(grant)) => Finding::good(
             what,
             format!(
                 "{} by {} since {}; its access token is good until {}",
@@ -284,8 +283,8 @@ async fn of_connection(connection: &Connection) -> Finding {
                 grant.tokens.access_ends_at.format("%H:%M:%S UTC")
             ),
         ),
-        (Ok(None), Ok(_)) => Finding::bad(what, "it has just ended; look again"),
-        (Err(error), _) | (_, Err(error)) => Finding::bad(what, error),
+        Ok(other) => Finding::bad(what, other.trouble().unwrap_or_default()),
+        Err(error) => Finding::bad(what, error),
     }
 }
 

@@ -57,6 +57,18 @@ pub enum ConnectionState {
     Refused,
 }
 
+impl ConnectionState {
+    /// Of what the settings and the database say.
+    #[must_use]
+    pub const fn of(state: &State) -> Self {
+        match state {
+            State::Missing => Self::Missing,
+            State::Connected(_) => Self::Connected,
+            State::Refused(..) => Self::Refused,
+        }
+    }
+}
+
 /// The connection to Confluence by OAuth.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ConnectionView {
@@ -85,16 +97,17 @@ pub struct ConnectionView {
 impl ConnectionView {
     fn of(connection: &Connection, state: State) -> Self {
         let passing = connection.oauth.trouble();
-        let (state, grant, trouble) = match state {
-            State::Missing => (ConnectionState::Missing, None, None),
-            State::Connected(grant) => (ConnectionState::Connected, Some(grant), passing),
-            State::Refused(grant, why) => (ConnectionState::Refused, Some(grant), Some(why)),
+        let word = ConnectionState::of(&state);
+        let (grant, trouble) = match state {
+            State::Missing => (None, None),
+            State::Connected(grant) => (Some(grant), passing),
+            State::Refused(grant, why) => (Some(grant), Some(why)),
         };
         let of = |take: fn(&Grant) -> String| grant.as_ref().map(take);
         let at = |take: fn(&Grant) -> Timestamp| grant.as_ref().map(take);
         let scopes = of(|grant| grant.tokens.scopes.clone()).unwrap_or_default();
         Self {
-            state,
+            state: word,
             client_id: connection.client_id().to_owned(),
             site: of(|grant| grant.site_url.clone()),
             cloud_id: of(|grant| grant.cloud_id.clone()),

@@ -14,8 +14,10 @@ use domain::moving::{self, PendingRebuild};
 use domain::ports::source::SourceHealth;
 use serde::Serialize;
 
+use super::confluence::ConnectionState;
 use super::problem::ApiResult;
 use super::routes;
+use crate::connection::State;
 use crate::diagnosis::{self, every_index};
 use crate::state::AppState;
 
@@ -119,6 +121,8 @@ impl PendingView {
 pub struct SiteView {
     /// `CONFLUENCE_BASE_URL`.
     site: Option<String>,
+    /// How the connection by OAuth stands; null where an API token is used.
+    connection: Option<ConnectionState>,
     /// Requests made since the start.
     requests: u64,
     /// How many are in flight.
@@ -168,11 +172,12 @@ pub struct DiskView {
     free_bytes: Option<u64>,
 }
 
-fn site(state: &AppState, source: &SourceHealth) -> SiteView {
+fn site(state: &AppState, source: &SourceHealth, connection: Option<ConnectionState>) -> SiteView {
     let account = state.settings.confluence.as_ref();
     let base = account.map(|account| account.base_url.as_str());
     SiteView {
         site: base.map(|base| base.trim_end_matches('/').to_owned()),
+        connection,
         requests: source.requests,
         in_flight: source.in_flight,
         concurrency_limit: source.concurrency_limit,
@@ -243,6 +248,7 @@ pub async fn health_live() -> web::Json<Live> {
 struct Diagnosis {
     blocking: Vec<String>,
     elsewhere: Vec<String>,
+    connection: Option<ConnectionState>,
     engine: EngineStatus,
 }
 
@@ -264,9 +270,9 @@ async fn diagnose(state: &AppState) -> Diagnosis {
     }
     let connection = match &state.connection {
         Some(connection) => {
-            let trouble = tokio::time::timeout(TIMEOUT, connection.trouble()).await;
+            let found = tokio::time::timeout(TIMEOUT, connection.state()).await;
             // That the database does not answer is said above.
-            trouble.ok().and_then(Result::ok).flatten()
+            found.ok().and_then(Result::ok)
         }
         None => None,
     };
@@ -277,9 +283,10 @@ async fn diagnose(state: &AppState) -> Diagnosis {
             .into_iter()
             .chain(state.file_trouble.told())
             .chain(state.people_trouble.told())
-            .chain(connection)
+            .chain(connection.as_ref().and_then(State::trouble))
             .chain(engine.reasons.clone())
             .collect(),
+        connection: connection.as_ref().map(ConnectionState::of),
         engine,
     }
 }
@@ -370,7 +377,7 @@ pub async fn health_summary(
         indexes: may_hear.then_some(by_status),
         documents: may_hear.then_some(documents),
         running: may_hear.then_some(running),
-        confluence: may_hear.then(|| site(&state, &found.engine.source)),
+        confluence: may_hear.then(|| site(&state, &found.engine.source, found.connection)),
         stores: may_hear.then(|| found.engine.backends.iter().map(store).collect()),
         disk: disk.map(|disk| DiskView {
             database_bytes: disk.database_bytes,

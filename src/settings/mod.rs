@@ -99,6 +99,8 @@ pub struct ConfluenceSettings {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive concurrency.
     pub max_concurrent_requests: usize,
+    /// The share of the quota of points that the service may use an hour; `None`: all that there is.
+    pub max_points_per_hour: Option<u64>,
 }
 
 /// How the service is let in at Confluence.

@@ -216,6 +216,12 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
         8,
         1..=256,
     );
+    let points = reader.number(
+        "CONFLUENCE_MAX_POINTS_PER_HOUR",
+        &raw.confluence_max_points_per_hour,
+        0,
+        0..=100_000_000,
+    );
     let by_oauth = raw.confluence_oauth_client_id.is_some();
     let required = [
         ("CONFLUENCE_BASE_URL", &raw.confluence_base_url, true),
@@ -245,6 +251,7 @@ fn confluence(raw: &Raw, need: Need, reader: &mut Reader) -> Option<ConfluenceSe
         gateway_url,
         max_requests_per_second,
         max_concurrent_requests,
+        max_points_per_hour: (points > 0).then_some(points),
     })
 }
 

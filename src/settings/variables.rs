@@ -29,6 +29,7 @@ variables! {
     confluence_gateway_url,
     confluence_max_requests_per_second,
     confluence_max_concurrent_requests,
+    confluence_max_points_per_hour,
     llama_cloud_api_key,
     llama_cloud_project_id,
     llama_cloud_base_url,

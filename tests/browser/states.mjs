@@ -111,9 +111,42 @@ async function checks(base) {
   step("checks that are good, odd and bad are told apart");
 }
 
+/// Confluence by OAuth: how the connection stands, who made it, and how it is made or ended.
+async function connection(base) {
+  const view = (values) => ({
+    state: "connected", client_id: "app", site: "https://site.example", cloud_id: "1", connected_by: `${LONG} (signed in to the web page)`, connected_at: at(-900),
+    scopes: ["read:page:confluence", "read:space:confluence", "offline_access"], refreshed_at: at(-20), access_ends_at: at(40), trouble: null, ...values,
+  });
+  const made = (now) => () => ({
+    answers: {
+      "GET doctor": list([]),
+      "GET health": () => ({ json: health({ confluence: { ...health().confluence, connection: now.state } }) }),
+      "GET confluence/oauth": () => ({ json: now }),
+      "DELETE confluence/oauth": () => {
+        Object.assign(now, { state: "missing", site: null });
+        return { status: 204 };
+      },
+    },
+  });
+  const missing = view({ state: "missing", site: null });
+  await state(base, "connection-missing", "#/checks", (page) => page.getByText("Nobody has connected Confluence yet.").waitFor(), made(missing), async (page) => {
+    assert.equal(await page.getByRole("link", { name: "Connect Confluence" }).getAttribute("href"), "api/confluence/oauth/authorize");
+    assert.equal(await page.getByRole("button", { name: "Disconnect" }).isVisible(), false);
+  });
+  const refused = view({ state: "refused", trouble: "Atlassian gives no more access tokens (invalid_grant): connect again" });
+  await state(base, "connection-refused", "#/", (page) => page.locator(".waiting > li", { hasText: "Confluence is not connected." }).waitFor(), made(refused));
+  await state(base, "connection", "#/checks", (page) => page.getByText("read:page:confluence").waitFor(), made(view()), async (page, asked) => {
+    await page.getByRole("button", { name: "Disconnect" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+    await page.getByText("Nobody has connected Confluence yet.").waitFor();
+    assert.equal(asked.filter((one) => one.method === "DELETE").length, 1);
+  });
+  step("the connection to Confluence is shown, made and ended");
+}
+
 /// Some at once: each waits most of the time.
 export async function states(base) {
-  const all = [hundred, underWay, trouble, asks, checks, questions, evaluations, missed, runsOf, pagesOf, hostile, tokensOf, people, addresses, access, picker, refusals];
+  const all = [hundred, underWay, trouble, asks, checks, connection, questions, evaluations, missed, runsOf, pagesOf, hostile, tokensOf, people, addresses, access, picker, refusals];
   const next = async () => {
     for (let one = all.shift(); one; one = all.shift()) await one(base);
   };

@@ -31,6 +31,8 @@ pub struct ConfluenceConfig {
     pub max_requests_per_second: u32,
     /// Ceiling of the adaptive limit of requests in flight.
     pub max_concurrent_requests: u32,
+    /// The most points an hour, where the operator gives the service a share of the quota.
+    pub max_points_per_hour: Option<u64>,
     /// The operator's proxy and certificate authority.
     pub network: Network,
     /// How long a connection may take to open.
@@ -61,6 +63,7 @@ impl ConfluenceConfig {
             gateway_url: None,
             max_requests_per_second: 10,
             max_concurrent_requests: 8,
+            max_points_per_hour: None,
             network: Network::default(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
@@ -80,6 +83,7 @@ impl fmt::Debug for ConfluenceConfig {
             .field("gateway_url", &self.gateway_url.as_ref().map(Url::as_str))
             .field("max_requests_per_second", &self.max_requests_per_second)
             .field("max_concurrent_requests", &self.max_concurrent_requests)
+            .field("max_points_per_hour", &self.max_points_per_hour)
             .field("network", &self.network)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)

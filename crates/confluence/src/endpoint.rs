@@ -13,6 +13,24 @@ pub(crate) struct Endpoint {
     pub collection: bool,
 }
 
+impl Endpoint {
+    /// What each object of an answer costs under the quota of points.
+    pub fn points_each(&self) -> u64 {
+        let of_identities = [
+            &USERS_BULK,
+            &USER_CURRENT,
+            &GROUPS,
+            &GROUP_MEMBERS,
+            &SPACE_PERMISSIONS,
+            &SPACE_ROLES,
+            &ROLE_ASSIGNMENTS,
+            &RESTRICTION,
+            &PERMISSION_CHECK,
+        ];
+        if of_identities.contains(&self) { 2 } else { 1 }
+    }
+}
+
 const fn of(name: &'static str, scope: &'static str, collection: bool) -> Endpoint {
     Endpoint {
         name,

@@ -29,6 +29,7 @@ mod http;
 mod limits;
 pub mod oauth;
 mod permissions;
+mod points;
 pub mod probe;
 mod restrictions;
 mod retry;

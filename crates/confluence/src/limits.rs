@@ -10,6 +10,8 @@ use domain::quota::QuotaSeen;
 use reqwest::header::HeaderMap;
 use upstream::LimitScope;
 
+use crate::points::to_full_hour;
+
 /// What one answer's headers say.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct LimitHeaders {
@@ -36,6 +38,8 @@ impl LimitHeaders {
                 .and_then(|value| value.to_str().ok())
                 .map(str::trim)
         };
+        // The hourly quota is the one limit whose end is known without a word of it.
+        let mut of_quota = false;
         let mut this = Self {
             // A number below zero asks for no wait; the retry policy has a floor.
             retry_after: upstream::retry_after(headers, now).or_else(|| {
@@ -55,18 +59,23 @@ impl LimitHeaders {
                 .map(str::to_ascii_lowercase),
         };
         for value in headers.get_all("ratelimit") {
-            for (left, reset) in value
+            for (name, left, reset) in value
                 .to_str()
                 .unwrap_or_default()
                 .split(',')
                 .filter_map(structured)
             {
+                of_quota |= name.contains("quota");
                 // Of several limits the one with least left counts.
                 if this.remaining.is_none_or(|known| left <= known) {
                     this.remaining = Some(left);
                     this.reset_in = reset.or(this.reset_in);
                 }
             }
+        }
+        of_quota |= this.reason.as_deref().is_some_and(|r| r.contains("quota"));
+        if of_quota && this.reset_in.is_none() && this.retry_after.is_none() {
+            this.reset_in = Some(to_full_hour(now));
         }
         this
     }
@@ -110,15 +119,11 @@ impl LimitHeaders {
     }
 }
 
-/// `name;r=11000;t=600`: what is left, and the seconds until it is refilled.
-fn structured(entry: &str) -> Option<(u64, Option<Duration>)> {
+/// `name;r=11000;t=600`: whose it is, what is left, and the seconds until it is refilled.
+fn structured(entry: &str) -> Option<(String, u64, Option<Duration>)> {
     let mut parts = entry.split(';').map(str::trim);
-    if parts
-        .next()?
-        .trim_matches('"')
-        .to_ascii_lowercase()
-        .starts_with("beta-")
-    {
+    let limit = parts.next()?.trim_matches('"').to_ascii_lowercase();
+    if limit.starts_with("beta-") {
         return None;
     }
     let (mut left, mut reset) = (None, None);
@@ -129,7 +134,7 @@ fn structured(entry: &str) -> Option<(u64, Option<Duration>)> {
             _ => {}
         }
     }
-    left.map(|left| (left, reset))
+    left.map(|left| (limit, left, reset))
 }
 
 /// A moment as the reset header writes it: ISO 8601 with or without seconds, or seconds since 1970.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use backon::Retryable as _;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use domain::ports::source::{Cursor, SourceError, SourceHealth};
+use domain::quota::QuotaSeen;
 use domain::refusals::Pauses;
 use reqwest::ClientBuilder;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, LINK};
@@ -27,6 +28,7 @@ use crate::cursor::{Trails, next_cursor};
 use crate::endpoint::{CONTENT_SEARCH, SEARCH, USER_CURRENT};
 use crate::http::{Failure, no_access, parse, send, strange};
 use crate::limits::LimitHeaders;
+use crate::points::Budget;
 use crate::retry::RetryPolicy;
 use crate::wire::{self, List};
 
@@ -40,6 +42,7 @@ pub(crate) struct Transport {
     authorization: Authorization,
     pub site: Site,
     pub limiter: Arc<RateLimiter>,
+    budget: Option<Arc<Budget>>,
     policy: RetryPolicy,
     max_bytes: usize,
     trails: Mutex<Trails>,
@@ -86,6 +89,9 @@ impl Transport {
                 patience: config.retry.patience,
                 slow_factor: SLOW_FACTOR,
             }),
+            budget: config
+                .max_points_per_hour
+                .map(|most| Arc::new(Budget::new(most))),
             policy: config.retry,
             max_bytes: config.max_answer_bytes,
             trails: Mutex::default(),
@@ -101,6 +107,7 @@ impl Transport {
             authorization: self.authorization.clone(),
             site: self.site.clone(),
             limiter: Arc::clone(&self.limiter),
+            budget: self.budget.clone(),
             policy: self.policy.for_waiting(),
             max_bytes: self.max_bytes,
             trails: Mutex::default(),
@@ -139,8 +146,21 @@ impl Transport {
 
     /// One value.
     pub async fn value<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SourceError> {
-        self.exchange(call, None, |answer| parse(call, &answer))
-            .await
+        let value = self
+            .exchange(call, None, |answer| parse(call, &answer))
+            .await?;
+        self.spend(call, call.endpoint.points_each());
+        Ok(value)
+    }
+
+    /// Counts points against the share of the quota that the operator named; at its end everything waits for the next hour.
+    fn spend(&self, call: &Call, points: u64) -> Option<QuotaSeen> {
+        let seen = self.budget.as_ref()?.spend(points, Utc::now());
+        if seen.remaining == 0 {
+            self.limiter
+                .pause(LimitScope::Everything, call.endpoint.name, seen.refill_in);
+        }
+        Some(seen)
     }
 
     /// One answer of a walk, with the guard against walks that never end.
@@ -170,6 +190,8 @@ impl Transport {
             self.site.hear(base);
         }
         let items: Vec<T> = list.results.into_iter().flatten().collect();
+        let objects = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        self.spend(call, objects.saturating_mul(call.endpoint.points_each()));
         // Search offers a further answer after the last one.
         let search = call.endpoint == &CONTENT_SEARCH || call.endpoint == &SEARCH;
         let next = next.filter(|_| !(search && items.is_empty()));
@@ -417,10 +439,13 @@ impl Transport {
                     cursor: cursor.is_some(),
                     recently_limited,
                 };
+                let own = self.spend(call, 1);
                 let status = answer.status.as_u16();
                 match classify(asked, status, &answer.headers, &answer.body) {
                     Verdict::Good => {
-                        if let Some(seen) = limits.quota() {
+                        // Of the two the one that is nearer to its end counts.
+                        let both = own.into_iter().chain(limits.quota());
+                        if let Some(seen) = both.min_by_key(|seen| seen.remaining) {
                             self.limiter.observe_quota(seen);
                         }
                         if let Some(wait) = limits.exhausted() {

@@ -97,6 +97,9 @@ export const questions = (one, values) => call("GET", `${indexAt(one)}/questions
 export const forgetQuestion = (one, which) => call("DELETE", `${indexAt(one)}/questions/${id(which)}`);
 export const forgetQuestions = (one) => call("DELETE", `${indexAt(one)}/questions`);
 
+export const connection = () => call("GET", "api/confluence/oauth");
+export const disconnect = () => call("DELETE", "api/confluence/oauth");
+
 export const people = () => call("GET", "api/people");
 export const mapPeople = (mapped) => call("PUT", "api/people", { mapped });
 export const explainAccess = (one, values) => call("GET", `${indexAt(one)}/access?${new URLSearchParams(values)}`);

@@ -70,7 +70,8 @@ function tasksOf(indexes, health) {
   if (health) {
     if (health.status === "down") add(0, "bad", "The service cannot work.", health.reasons?.[0] || "", "#/checks", "Checks");
     const { confluence, stores = [] } = health;
-    if (confluence?.trouble) add(1, "bad", "Confluence:", confluence.trouble, "#/checks", "Checks");
+    if (confluence?.connection && confluence.connection !== "connected") add(1, "bad", "Confluence is not connected.", "Nothing is read from there until an administrator connects it.", "#/checks", "Connect");
+    else if (confluence?.trouble) add(1, "bad", "Confluence:", confluence.trouble, "#/checks", "Checks");
     for (const store of stores) if (store.trouble) add(1, "bad", `Store ${store.backend}:`, store.trouble, "#/checks", "Checks");
     if (confluence?.paused_until && new Date(confluence.paused_until) > Date.now()) {
       add(4, "warn", "Confluence limits requests:", `everything waits until ${moment(confluence.paused_until)}.`);

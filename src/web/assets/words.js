@@ -46,6 +46,8 @@ export const CHANGE = {
 
 export const CHECK = { ok: ["Good", "good"], warning: ["Look", "warn"], failed: ["Wrong", "bad"] };
 
+export const CONNECTION = { connected: ["Connected", "good"], missing: ["Not connected", "warn"], refused: ["Refused", "bad"] };
+
 export const SPACE = { archived: "archived", vanished: "not visible any more", failing: "cannot be read", new: "not read yet" };
 
 export const STORE = { local: "embedded index", llamacloud: "LlamaCloud" };

@@ -88,6 +88,22 @@ fn waits_come_from_every_form_of_header() {
             Some(70),
             LimitScope::Everything,
         ),
+        // The hour of the quota ends when it ends, told or not.
+        (
+            &[("RateLimit", r#""global-app-quota";r=0"#)],
+            Some(120),
+            LimitScope::Everything,
+        ),
+        (
+            &[("RateLimit-Reason", "confluence-quota-global-based")],
+            Some(120),
+            LimitScope::Everything,
+        ),
+        (
+            &[("RateLimit-Reason", "confluence-burst-based")],
+            None,
+            LimitScope::Endpoint,
+        ),
         (
             &[("RateLimit", r#""Beta-a";r=0;t=600"#)],
             None,

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use confluence::ConfluenceClient;
 use domain::content::ContentKind::Page;
 use domain::ports::source::{ContentSource, SourceError};
+use simulators::confluence::{ConfluenceSim, Site};
 use wiremock::MockServer;
 
 use crate::support::*;
@@ -136,4 +138,28 @@ async fn a_login_page_after_a_refusal_is_its_echo() {
     always(&server, PAGES, ok(list(vec![], None))).await;
     client(&server).list(&poll(), None).await.unwrap();
     assert_eq!(count(&server, PAGES).await, 3);
+}
+
+/// Counted by the documented rules, as the simulator counts.
+#[tokio::test]
+async fn a_share_of_the_quota_is_kept_to() {
+    let site = Site::new();
+    for n in 0..5 {
+        site.add_space(&format!("S{n}"), "A space");
+    }
+    let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+    let mut config = config(sim.base_url());
+    config.credentials = basic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN);
+    config.max_points_per_hour = Some(12);
+    let client = ConfluenceClient::new(&config).unwrap();
+    client.visible_spaces().await.unwrap();
+    assert_eq!(sim.points_used(), 6);
+    let left = client.health().quota.unwrap();
+    assert_eq!(left.remaining, 11, "of the answer that was read last");
+    client.visible_spaces().await.unwrap();
+    let waiting = client.for_waiting();
+    let error = waiting.visible_spaces().await.unwrap_err();
+    assert!(matches!(error, SourceError::RateLimited { .. }), "{error}");
+    assert_eq!(sim.points_used(), 12);
+    assert!(client.health().paused_until.is_some());
 }
