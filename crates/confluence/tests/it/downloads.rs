@@ -157,7 +157,7 @@ async fn a_download_goes_to_known_hosts_only() {
     config.base_url = "https://x.atlassian.net".parse().unwrap();
     always(
         &media,
-        &format!("/1{DOWNLOAD}"),
+        &format!("/ex/confluence/1{DOWNLOAD}"),
         raw(302, "", "text/html")
             .insert_header("location", format!("{}/file", media.uri()).as_str()),
     )
