@@ -403,6 +403,11 @@ impl OAuth {
         current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn hold(&self, token: &AccessToken) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(token.clone());
+    }
+
     /// A token that is good now; another than `refused`, which Confluence has just answered with 401, unless that is brand new.
     pub(crate) async fn access(
         &self,
@@ -440,7 +445,7 @@ impl OAuth {
         }
         match self.refreshed(&mut refresher, fits).await {
             Ok(token) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                self.hold(&token);
                 refresher.failed = None;
                 self.note(None);
                 Ok(token)
@@ -452,7 +457,7 @@ impl OAuth {
                     why: why.clone(),
                 });
                 let passing = matches!(why, NoAccess::Passing(_));
-                match current.filter(|token| passing && usable(token)) {
+                match self.current().filter(|token| passing && usable(token)) {
                     Some(token) => {
                         tracing::warn!(%why, "the access token could not be refreshed yet; it is good for a while");
                         Ok(token)
@@ -496,6 +501,8 @@ impl OAuth {
         }
         let _alone = self.vault.alone().await?;
         let mut connected = look(self.vault.load().await?)?;
+        // Due is not ended: it goes on where no other can be had.
+        self.hold(&AccessToken::of(&connected));
         if let Some(tokens) = refresher.unkept.take() {
             // Another process may have gone on from the old ones meanwhile.
             if connected.tokens.since < tokens.since {
