@@ -22,8 +22,8 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::machine::free_bytes;
-use crate::http::auth;
 use crate::connection::{Connection, State};
+use crate::http::auth;
 use crate::settings::Settings;
 
 /// How what was looked at stands.
