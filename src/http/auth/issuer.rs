@@ -364,13 +364,16 @@ impl Issuer {
     pub(super) async fn fetch(&self) -> Result<(Metadata, JwkSet), String> {
         let client = self.client()?;
         let base = self.address();
-        let mut last = String::new();
+        // Both are told: the second is often not there, and says nothing of what is wrong with the first.
+        let mut failed: Vec<String> = Vec::new();
         for document in ["openid-configuration", "oauth-authorization-server"] {
             let address = format!("{base}/.well-known/{document}");
             let metadata = match get::<Metadata>(client, &address).await {
                 Ok(metadata) => metadata,
                 Err(why) => {
-                    last = why;
+                    if !failed.contains(&why) {
+                        failed.push(why);
+                    }
                     continue;
                 }
             };
@@ -381,7 +384,8 @@ impl Issuer {
             return Ok((metadata, keys));
         }
         Err(format!(
-            "The metadata of the issuer {base} cannot be fetched: {last}"
+            "The metadata of the issuer {base} cannot be fetched: {}",
+            failed.join("; ")
         ))
     }
 
