@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use confluence::oauth::{NotConnected, VaultError};
-use domain::audit::{EntryOutcome, NewEntry};
+use domain::audit::NewEntry;
 use domain::grant::Grant;
 use domain::token::Role;
 use domain::{Timestamp, TokenId};
@@ -316,14 +316,11 @@ async fn connected(
     kept.map_err(|error| unavailable(error.to_string()))?;
     tracing::info!(site = site.url, by = by.actor, "Confluence is connected");
     let entry = NewEntry {
-        actor: by.actor,
         token: by.token,
         address: state.auth.address(request),
-        action: "confluence_connected".to_owned(),
-        outcome: EntryOutcome::Done,
-        index: None,
         subject: Some(site.url),
         detail: Some(json!({"cloud_id": site.cloud_id, "scopes": tokens.scopes})),
+        ..NewEntry::done(&by.actor, "confluence_connected")
     };
     if let Err(error) = state.store.note(&entry).await {
         tracing::error!(%error, actor = entry.actor, "that Confluence was connected could not be kept in the audit");
