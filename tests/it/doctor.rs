@@ -150,7 +150,7 @@ async fn it_looks_at_the_issuer_where_people_sign_in() {
             ("authorization_endpoint", Value::Null),
             "name no usable authorization_endpoint",
         ),
-        (("jwks_uri", Value::Null), "jwks_uri"),
+        (("jwks_uri", Value::Null), "name no usable jwks_uri"),
         (
             ("issuer", json!("https://other.example")),
             "name another issuer; OIDC_ISSUER",
