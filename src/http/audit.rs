@@ -3,7 +3,7 @@
 //! [`record`] stands behind the gate and looks at all of them, so that no handler can forget it; an action is called what the API's
 //! description calls it. What only reads, or is no change of the service, is named in `NOT_KEPT`.
 //!
-//! Questions leave entries where the operator wants that (`AUDIT_QUESTIONS`): their handlers say what the answer [`handed_out`].
+//! Questions leave entries where the operator wants that (`AUDIT_QUESTIONS`): their handlers say what the answer `handed_out`.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
