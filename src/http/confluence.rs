@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use confluence::oauth::{NotConnected, VaultError};
 use domain::audit::NewEntry;
 use domain::grant::Grant;
-use domain::token::Role;
 use domain::{Timestamp, TokenId};
 use serde::Serialize;
 use serde_json::json;
@@ -284,7 +283,7 @@ async fn connected(
     if let Some(id) = by.token {
         let token = state.store.token(id).await;
         let token = token.map_err(|error| unavailable(error.to_string()))?;
-        if token.is_none_or(|token| token.role != Role::Administrator) {
+        if token.is_none_or(|token| !token.may_administer(Utc::now())) {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "You are no administrator here any more.",

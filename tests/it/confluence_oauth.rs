@@ -405,14 +405,26 @@ async fn only_an_administrators_own_browser_connects() {
     assert_eq!(browser.go(&back).await.status, 400, "once");
     assert_eq!(atlassian.count_of(TOKEN), 1);
 
-    // Who is no administrator any more when they come back connects nothing.
-    let late = Browser::of(&service);
-    let sent = begin(&late, Some(&admin)).await.location.unwrap();
-    let back = late.go(&sent).await.location.unwrap();
+    // Who is no administrator any more when they come back connects nothing: the key revoked, or over.
+    let (replaced_id, replaced) = key("administrator").await;
+    let late = async |key: &str| {
+        let browser = Browser::of(&service);
+        let sent = begin(&browser, Some(key)).await.location.unwrap();
+        let back = browser.go(&sent).await.location.unwrap();
+        (browser, back)
+    };
+    let (of_revoked, of_replaced) = (late(&admin).await, late(&replaced).await);
     let revoked = service.request(Method::DELETE, &format!("/api/keys/{admin_id}"));
     assert!(revoked.send().await.unwrap().status().is_success());
-    let shown = late.go(&back).await;
-    assert_eq!(shown.status, 403, "{shown:?}");
+    let replace = format!("/api/keys/{replaced_id}/replace");
+    let (status, new) = service
+        .post(&replace, json!({"old_ends_in_hours": 0}))
+        .await;
+    assert_eq!(status, 201, "{new}");
+    for (browser, back) in [of_revoked, of_replaced] {
+        let shown = browser.go(&back).await;
+        assert_eq!(shown.status, 403, "{shown:?}");
+    }
     assert_eq!(atlassian.count_of(TOKEN), 1);
     service.stop().await;
 }

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use domain::quota::QuotaSeen;
 
 /// What is spent of the hour that is counted.
@@ -23,10 +23,10 @@ pub(crate) fn to_full_hour(now: DateTime<Utc>) -> Duration {
     left.to_std().unwrap_or_default()
 }
 
+/// The full hour that `now` is in.
 fn hour(now: DateTime<Utc>) -> DateTime<Utc> {
-    let second = i64::from(now.minute()) * 60 + i64::from(now.second());
-    let nanos = i64::from(now.nanosecond() % 1_000_000_000);
-    now - TimeDelta::seconds(second) - TimeDelta::nanoseconds(nanos)
+    // It fails only for moments centuries away.
+    now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now)
 }
 
 impl Budget {

@@ -93,6 +93,12 @@ impl Token {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// Whether its bearer is an administrator now.
+    #[must_use]
+    pub fn may_administer(&self, now: Timestamp) -> bool {
+        self.role == Role::Administrator && !self.has_expired(now)
+    }
+
     /// Whether it is somebody who signs in at an issuer and whom an administrator keeps out.
     #[must_use]
     pub const fn is_kept_out(&self) -> bool {
@@ -193,5 +199,9 @@ mod tests {
             now + TimeDelta::hours(1)
         );
         assert!(token.has_expired(now + TimeDelta::hours(1)) && !token.has_expired(now));
+        assert!(!token.may_administer(now));
+        token.role = Role::Administrator;
+        // Somebody whom an administrator keeps out has such an end too.
+        assert!(token.may_administer(now) && !token.may_administer(now + TimeDelta::hours(1)));
     }
 }
