@@ -94,26 +94,14 @@ impl Converter<'_> {
             }
             return;
         }
-        // A link that leads nowhere we know of: what it was meant for stays readable.
-        let unresolved = self
-            .w
-            .links
-            .get(id as usize)
-            .is_some_and(|link| link.url().is_none() && (link.page.is_none() || !link.used));
-        if let (
-            true,
-            Some(
-                Ri::Page { title, .. }
-                | Ri::Blog { title, .. }
-                | Ri::Attachment { file: title, .. },
-            ),
-        ) = (unresolved, &frame.target)
-        {
+        // Nothing in it could be a link's text, as in a block of code: what it was meant for stays readable.
+        let unsaid = self.w.links.get_mut(id as usize);
+        let unsaid = unsaid.filter(|link| link.url().is_none() && !link.used);
+        if let Some(title) = unsaid.and_then(|link| link.title.take()) {
             // Marks that were taken back may have moved what was written: then nothing is known to be shown.
             let written = self.w.out.get(frame.start..).unwrap_or_default();
             let shown = crate::escape::plain(written).to_lowercase();
             if !shown.contains(&title.to_lowercase()) {
-                let title = title.to_string();
                 self.w.text(&format!(" ({title})"));
             }
         }

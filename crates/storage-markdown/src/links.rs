@@ -196,12 +196,20 @@ pub(crate) fn resolve(ri: &Ri<'_>, anchor: Option<&str>, resolver: &dyn Resolver
         _ => None,
     };
     let text = text.or_else(bare);
+    let title = match ri {
+        Ri::Page { title, .. } | Ri::Blog { title, .. } | Ri::Attachment { file: title, .. }
+            if url.is_none() =>
+        {
+            Some(title.to_string())
+        }
+        _ => None,
+    };
     let mut resolved = Resolved::new(Some(Link { target, url }), text.clone());
+    resolved.out.title = title;
     resolved.out.page = page.filter(|id| is_id(id)).map(|id| {
         Box::new(PageLink {
             id,
             anchor: anchor.map(anchors::slug).unwrap_or_default(),
-            title: ri.title().map(str::to_string),
             words: text.map(|text| one_line(&text)),
         })
     });
@@ -285,7 +293,6 @@ pub(crate) fn resolve_href(href: &str, resolver: &dyn Resolver) -> Resolved {
                 .map(anchors::slug)
                 .unwrap_or_default(),
             words: instead.as_deref().map(one_line),
-            title: None,
         })
     });
     resolved.out.raw = Some(href.to_string());

@@ -145,23 +145,20 @@ impl Writer {
     fn close_link(&mut self, open: Open, id: u32) {
         let link = &mut self.links[id as usize];
         // Told once, however many pieces the text has.
+        let title = link.title.take();
         let page = link.page.clone();
-        let title = link.page.as_mut().and_then(|page| page.title.take());
-        let text = page.is_some().then(|| self.out[open.at + 1..].to_string());
+        if page.is_none() && title.is_none() {
+            return self.close_with_address(open.at, id);
+        }
+        let text = self.out[open.at + 1..].to_string();
         self.close_with_address(open.at, id);
-        let (Some(page), Some(text)) = (page, text) else {
-            return;
-        };
-        if text.contains(OPEN) {
+        if page.is_some() && text.contains(OPEN) {
             // The text of a table in a link has links of its own: no link can stand in another.
             self.out.truncate(open.at);
             self.out.push_str(&text);
             return;
         }
-        let link = &self.links[id as usize];
-        let words = |words: &String| same_address(&text, words);
-        let own = !link.shows_address(&text) && !page.words.as_ref().is_some_and(words);
-        if link.url().is_none() {
+        if self.links[id as usize].url().is_none() {
             if open.leads {
                 self.escape_line_from(open.at);
             }
@@ -173,6 +170,10 @@ impl Writer {
                 }
             }
         }
+        let Some(page) = page else { return };
+        let link = &self.links[id as usize];
+        let words = |words: &String| same_address(&text, words);
+        let own = !link.shows_address(&text) && !page.words.as_ref().is_some_and(words);
         let mut otherwise = self.out.split_off(open.at);
         if otherwise.starts_with('`') && self.written().ends_with('`') {
             otherwise.insert(0, ' ');

@@ -67,6 +67,8 @@ pub(crate) struct LinkOut {
     pub(crate) raw: Option<String>,
     /// The page that it leads to, where that is known: then it is left open (see [`crate::open_links`]).
     pub(crate) page: Option<Box<PageLink>>,
+    /// What the author's link names, told behind a text that does not show it where there is no address.
+    pub(crate) title: Option<String>,
 }
 
 /// The page that a link leads to.
@@ -77,8 +79,6 @@ pub(crate) struct PageLink {
     pub(crate) anchor: String,
     /// The text that stands for the page's title where the author wrote none.
     pub(crate) words: Option<String>,
-    /// The title that the author's link names, told behind a text that does not show it where there is no address.
-    pub(crate) title: Option<String>,
 }
 
 impl LinkOut {
@@ -318,7 +318,8 @@ impl Writer {
                 Mark::Link(id) => {
                     self.links[id as usize].used = true;
                     let link = &self.links[id as usize];
-                    if link.url().is_some() || link.page.is_some() {
+                    // What leads nowhere is written like the rest, so that it reads the same to whoever may not know of the page.
+                    if link.url().is_some() || link.page.is_some() || link.title.is_some() {
                         self.guard_bracket();
                         let at = self.out.len();
                         let leads = self.line_start && self.mode == Mode::Blocks;

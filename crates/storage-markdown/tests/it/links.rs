@@ -4,7 +4,9 @@ use storage_markdown::{
     Images, LinkTarget, NoResolver, Options, close_links, convert_storage, linked_pages,
 };
 
-use crate::site::{Site, check, check_on_site, check_with, convert, convert_on_site, told};
+use crate::site::{
+    NoPages, Site, check, check_on_site, check_with, convert, convert_on_site, told,
+};
 
 const BASE: &str = "https://example.atlassian.net/wiki";
 
@@ -595,4 +597,21 @@ fn references_are_never_without_a_word() {
         "<p>See <ac:link><ri:content-entity ri:content-id=\"42\" /></ac:link>.</p>",
         &format!("See [Runbook]({BASE}/spaces/ENG/pages/42)."),
     )]);
+}
+
+/// Of a link that is broken off, what is written behind it does not depend on who may know of its page.
+#[test]
+fn a_broken_link_is_written_alike_whether_its_page_is_known_or_not() {
+    let cell = "~<ac:structured-macro ac:name=\"contributors\"><ac:link><td><ri:page ri:content-title=\"Runbook\"/>\
+                <ac:link-body><ac:structured-macro ac:name=\"code\"/>";
+    let named = "<p><ac:link><ri:page ri:content-title=\"Runbook\"/><ac:link-body>how [we] roll</ac:link-body></ac:link>!</p>";
+    for (body, expected) in [
+        (cell, "~\n\n\\[App: code\\] (Runbook)\n"),
+        (named, "how \\[we\\] roll (Runbook)!\n"),
+    ] {
+        let known = convert_storage(body, &Options::default(), &Site).markdown;
+        let unknown = convert_storage(body, &Options::default(), &NoPages).markdown;
+        assert_eq!(close_links(&known, |_| None), expected);
+        assert_eq!(unknown, expected);
+    }
 }
