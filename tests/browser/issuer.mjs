@@ -13,6 +13,8 @@ export async function issuer(people) {
   const self = {
     client: CLIENT,
     broken: false,
+    /// Whom ID tokens are made out for.
+    audience: CLIENT,
     /// Another key, and the one of before is none of its any more.
     rotate: () => (key = { ...generateKeyPairSync("ec", { namedCurve: "P-256" }), kid: randomUUID() }),
     stop: () => (server.closeAllConnections(), server.close()),
@@ -22,7 +24,7 @@ export async function issuer(people) {
   function idToken(claims, nonce) {
     const head = { alg: "ES256", typ: "JWT", kid: key.kid };
     const now = Math.floor(Date.now() / 1000);
-    const text = `${part(head)}.${part({ iss: base, aud: CLIENT, iat: now, exp: now + 300, nonce, ...claims })}`;
+    const text = `${part(head)}.${part({ iss: base, aud: self.audience, iat: now, exp: now + 300, nonce, ...claims })}`;
     const signature = sign("sha256", Buffer.from(text), { key: key.privateKey, dsaEncoding: "ieee-p1363" });
     return `${text}.${signature.toString("base64url")}`;
   }

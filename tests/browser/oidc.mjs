@@ -1,5 +1,6 @@
 // People who sign in at an issuer, in a browser that keeps to what cookies of other sites may do.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { issuer } from "./issuer.mjs";
 import { freePort, start } from "./keyed.mjs";
@@ -11,19 +12,32 @@ const PEOPLE = {
   "Nobody": { sub: "nobody", name: "Nobody Known", groups: ["guests"] },
 };
 
+/// As if so many seconds were left of the hours that sessions last; the service must not run.
+function endSessionsIn(seconds, database) {
+  const sql = `UPDATE page_sessions SET ends_at = strftime('%Y-%m-%d %H:%M:%f', 'now', '+${seconds} seconds')`;
+  const script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute(sys.argv[2]).rowcount); db.commit()";
+  assert.ok(Number(execFileSync("python3", ["-c", script, database, sql])) > 0);
+}
+
+async function cookie(page, base) {
+  return (await page.context().cookies(base)).map(({ name, value }) => `${name}=${value}`).join("; ");
+}
+
 export async function oidc(binary, scratch) {
   const folder = `${scratch}/oidc`;
   mkdirSync(folder);
   const idp = await issuer(PEOPLE);
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
-  const service = await start(binary, folder, port, "the-administrator-key", {
-    OIDC_ISSUER: idp.base,
-    OIDC_NAME: "the identity provider of Example & Sons",
-    OIDC_CLIENT_ID: idp.client,
-    OIDC_READERS: "staff",
-    OIDC_ADMINISTRATORS: "ops",
-  });
+  const again = () =>
+    start(binary, folder, port, "the-administrator-key", {
+      OIDC_ISSUER: idp.base,
+      OIDC_NAME: "the identity provider of Example & Sons",
+      OIDC_CLIENT_ID: idp.client,
+      OIDC_READERS: "staff",
+      OIDC_ADMINISTRATORS: "ops",
+    });
+  let service = await again();
   const { page, trouble, close } = await open(base, { allowed: [400, 401, 403, 404, 503] });
   const signIn = page.getByRole("link", { name: /^Sign in with the identity provider/ });
   const as = (name) => page.getByRole("link", { name, exact: true }).click();
@@ -69,6 +83,11 @@ export async function oidc(binary, scratch) {
     await as("Ada Admin");
     await page.getByText("The issuer gave no ID token for the code: status 500").waitFor();
     idp.broken = false;
+    idp.audience = "another-service";
+    await page.getByRole("link", { name: /^Try again/ }).click();
+    await as("Ada Admin");
+    await page.getByText("InvalidAudience").waitFor();
+    idp.audience = idp.client;
     await page.getByRole("link", { name: "To the sign-in" }).click();
     await signIn.click();
     await as("Ada Admin");
@@ -94,10 +113,24 @@ export async function oidc(binary, scratch) {
     await other.page.getByRole("link", { name: "Rae Reader", exact: true }).click();
     await other.page.locator("#live[data-state=live]").waitFor();
     await other.close();
-    const ours = (text) => !text.startsWith(`asks ${idp.base}`) && !text.includes(`${idp.base}/`);
+    step("whom an administrator keeps out is out until let in again");
+
+    await service.stop();
+    await page.locator("#live[data-state=lost]").waitFor();
+    endSessionsIn(8, `${folder}/keyed.db`);
+    service = await again();
+    await page.locator("#live[data-state=live]").waitFor();
+    await page.getByText("Ada Admin").first().waitFor();
+    await signIn.waitFor();
+    assert.equal((await fetch(`${base}/api/keys`, { headers: { cookie: await cookie(page, base) } })).status, 401);
+    await signIn.click();
+    await as("Ada Admin");
+    await page.locator("#live[data-state=live]").waitFor();
+    step("a session that is over in the middle of the work leads to the sign-in by itself");
+
+    const ours = (text) => !text.startsWith(`asks ${idp.base}`) && !text.includes(`${idp.base}/`) && !/ERR_(CONNECTION|EMPTY|INCOMPLETE)/.test(text);
     assert.deepEqual(trouble.filter(ours), []);
     await close();
-    step("whom an administrator keeps out is out until let in again");
   } finally {
     await service.stop();
     idp.stop();
