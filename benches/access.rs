@@ -171,6 +171,11 @@ struct Service {
 
 impl Service {
     async fn start(sim: &ConfluenceSim, person: Option<usize>) -> Self {
+        Self::start_with(sim, person, "off").await
+    }
+
+    /// `noted`: what is kept of questions (`AUDIT_QUESTIONS`).
+    async fn start_with(sim: &ConfluenceSim, person: Option<usize>, noted: &str) -> Self {
         let mut key = HeaderMap::new();
         key.insert("X-API-Key", HeaderValue::from_static(KEY));
         let http = Client::builder().no_proxy().default_headers(key).build();
@@ -179,6 +184,7 @@ impl Service {
         let (mut command, base) = service::command(folder.path(), sim);
         command
             .env("CONFLUENCE_MAX_REQUESTS_PER_SECOND", "1000")
+            .env("AUDIT_QUESTIONS", noted)
             .env("API_KEY", KEY);
         if let Some(person) = person {
             command
@@ -212,14 +218,8 @@ impl Service {
         until_over(&self.http, &self.base, &run).await
     }
 
-    /// The pages that a question finds, as their addresses.
-    async fn asks(
-        &self,
-        agent: &str,
-        person: Option<usize>,
-        question: &str,
-        hits: usize,
-    ) -> BTreeSet<String> {
+    /// What a question finds.
+    async fn asks(&self, agent: &str, person: Option<usize>, question: &str, hits: usize) -> Found {
         let url = format!("{}/api/indexes/agent/{agent}/query", self.base);
         let mut request = self
             .http
@@ -232,9 +232,21 @@ impl Service {
         assert!(answer.status().is_success(), "{}", answer.status());
         let answer: Value = answer.json().await.expect("JSON");
         let hits = answer["results"].as_array().expect("results").iter();
-        hits.filter_map(|hit| hit["page"]["id"].as_str().map(str::to_owned))
-            .collect()
+        let pages = hits
+            .clone()
+            .filter_map(|hit| hit["page"]["id"].as_str().map(str::to_owned));
+        let scores = hits.filter_map(|hit| hit["score"].as_f64());
+        Found {
+            pages: pages.collect(),
+            scores: scores.map(|score| format!("{score:.4}")).collect(),
+        }
     }
+}
+
+/// The hits of an answer: their pages, and how well they answer, place by place.
+struct Found {
+    pages: BTreeSet<String>,
+    scores: Vec<String>,
 }
 
 /// How often what was asked of Confluence.
@@ -333,18 +345,28 @@ async fn measure(pages: usize, restricted: Restricted, tables: &mut Tables) {
     each.index("whole", "everyone", "include", &spaces).await;
     each.index("checked", "per_user_checked", "skip", &spaces)
         .await;
+    // The same again where each question goes into the audit.
+    let noted = Service::start_with(&sim, None, "text").await;
+    noted.index("whole", "everyone", "include", &spaces).await;
     let mut medians = Vec::new();
-    for (agent, access, times) in [
-        ("whole", "everyone", QUESTIONS),
-        ("each", "per_user", QUESTIONS),
-        ("checked", "per_user_checked", CHECKED),
+    for (service, agent, access, times) in [
+        (&each, "whole", "`everyone`", QUESTIONS),
+        (
+            &noted,
+            "whole",
+            "`everyone`, with `AUDIT_QUESTIONS=text`",
+            QUESTIONS,
+        ),
+        (&each, "each", "`per_user`", QUESTIONS),
+        (&each, "checked", "`per_user_checked`", CHECKED),
     ] {
         let mut numbers = Numbers(11);
         let mut took = Vec::new();
         for turn in 0..times + 20 {
             let text = question(&texts, &mut numbers, false);
             let began = Instant::now();
-            each.asks(agent, Some(turn * 37 % PEOPLE), &text, HITS)
+            service
+                .asks(agent, Some(turn * 37 % PEOPLE), &text, HITS)
                 .await;
             // The first ones find nothing in memory.
             if turn >= 20 {
@@ -354,7 +376,7 @@ async fn measure(pages: usize, restricted: Restricted, tables: &mut Tables) {
         let (p50, p95) = percentiles(took);
         medians.push(p50);
         tables.questions.push(format!(
-            "| {pages} | {what} | `{access}` | {times} | {p50:.1} ms | {p95:.1} ms | {:.2} |",
+            "| {pages} | {what} | {access} | {times} | {p50:.1} ms | {p95:.1} ms | {:.2} |",
             p50 / medians[0],
         ));
     }
@@ -402,19 +424,26 @@ async fn measure(pages: usize, restricted: Restricted, tables: &mut Tables) {
         let documents = run["counts"]["searchable"].as_i64().unwrap_or(-1);
         for (rare, hits, kind) in [(false, HITS, "three words"), (true, 50, "two rare words")] {
             let mut numbers = Numbers(13);
-            let (mut found, mut of, mut equal) = (0, 0, 0);
+            let (mut found, mut of, mut equal, mut as_good) = (0, 0, 0, 0);
             for _ in 0..COMPARED {
                 let text = question(&texts, &mut numbers, rare);
                 let own = own.asks("own", None, &text, hits).await;
                 let shared = each.asks("each", Some(person), &text, hits).await;
-                of += own.len();
-                found += own.intersection(&shared).count();
-                equal += usize::from(own == shared);
+                of += own.pages.len();
+                found += own.pages.intersection(&shared.pages).count();
+                equal += usize::from(own.pages == shared.pages);
+                as_good += usize::from(own.scores == shared.scores);
+                if own.scores != shared.scores {
+                    eprintln!(
+                        "person {person}, {text:?}: {:?} of an own index, {:?}",
+                        own.scores, shared.scores
+                    );
+                }
             }
             #[expect(clippy::cast_precision_loss)]
             let recall = found as f64 / of as f64;
             tables.recall.push(format!(
-                "| {pages} | {what} | {documents} | {kind}, {hits} hits | {of} | {recall:.3} | {equal} of {COMPARED} |"
+                "| {pages} | {what} | {documents} | {kind}, {hits} hits | {of} | {recall:.3} | {equal} of {COMPARED} | {as_good} of {COMPARED} |"
             ));
         }
     }
@@ -481,6 +510,7 @@ fn main() {
                 "pages found on an index of these alone",
                 "of these on the shared index",
                 "the same pages",
+                "the same scores, place by place",
             ],
             &tables.recall,
         );
