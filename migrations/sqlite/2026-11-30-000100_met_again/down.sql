@@ -1,0 +1,2 @@
+-- The next decision sets it anew, whichever it is.
+SELECT 1;
