@@ -65,8 +65,11 @@ pub(crate) struct FactsOfIds {
     pub(crate) changed: Vec<PageId>,
 }
 
-/// Reads the facts of some items and writes them.
-pub(crate) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, RunError> {
+/// Reads the facts of some items.
+pub(crate) async fn told_of_ids(
+    ctx: &RunCtx,
+    ids: &[PageId],
+) -> Result<Vec<ContentFacts>, RunError> {
     let mut all = Vec::new();
     for ids in ids.chunks(IDS) {
         let query = FactsQuery::Ids(ids.to_vec(), ctx.reach());
@@ -77,11 +80,14 @@ pub(crate) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, R
             all.extend(items);
         }
     }
-    let changed = keep(ctx, &all).await?;
-    Ok(FactsOfIds {
-        named: all,
-        changed,
-    })
+    Ok(all)
+}
+
+/// Reads the facts of some items and writes them.
+pub(crate) async fn of_ids(ctx: &RunCtx, ids: &[PageId]) -> Result<FactsOfIds, RunError> {
+    let named = told_of_ids(ctx, ids).await?;
+    let changed = keep(ctx, &named).await?;
+    Ok(FactsOfIds { named, changed })
 }
 
 /// Asks one by one for items whose restriction is not known yet, as far as the run's budget goes; answers those that are

@@ -20,6 +20,11 @@ use crate::stop::RunError;
 
 /// Containers may stand in containers; deeper than this is left for the next run.
 const LEVELS: usize = 10;
+/// So many pages are asked what they stand below, for an item above them: search may not know one of them yet.
+const WITNESSES: usize = 3;
+/// What is said of an item whose own place is not known.
+const NO_PLACE: &str =
+    "it is not known yet what it stands in: search does not name a page below it";
 /// Items above pages that are known, and that search does not name: so many are asked for again in a sweep, in each space.
 const KNOWN_PER_SPACE: i64 = 50;
 
@@ -31,6 +36,7 @@ pub(crate) async fn learn(
     briefs: &[PageBrief],
 ) -> Result<(), RunError> {
     let mut kinds = None;
+    let mut places = Places::of(briefs);
     for _ in 0..LEVELS {
         let mut missing = tree.missing_parents();
         let in_vain: HashMap<PageId, Unseen> = ctx.find(|f| {
@@ -60,7 +66,7 @@ pub(crate) async fn learn(
         }
         // Where there are more than may be asked for, none shall be the last in every run.
         missing.shuffle(&mut rand::rng());
-        let mut learnt = Vec::new();
+        let mut found = Vec::new();
         let mut answered = false;
         for id in missing {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&id)).copied();
@@ -72,18 +78,7 @@ pub(crate) async fn learn(
                 }
             };
             match known {
-                Single::Known(facts) => {
-                    let parent = facts.ancestors.as_ref().and_then(|above| above.last());
-                    tree.insert(
-                        id,
-                        Node {
-                            parent: parent.cloned(),
-                            title: String::new(),
-                            restriction: facts.restriction,
-                        },
-                    );
-                    learnt.push(container(ctx, space, &facts));
-                }
+                Single::Known(facts) => found.push(facts),
                 Single::NotThere => {
                     let unseen = unseen(kind);
                     ctx.find(|f| f.unseen_above.insert(id.clone(), unseen));
@@ -103,12 +98,96 @@ pub(crate) async fn learn(
                 Single::NotAsked => {}
             }
         }
+        places.tell(ctx, &mut found).await?;
+        let mut learnt = Vec::new();
+        for facts in found {
+            let Some(above) = &facts.ancestors else {
+                // Whatever it stands in may be restricted.
+                ctx.find(|f| f.unseen_above.insert(facts.id.clone(), Unseen::Unknown));
+                ctx.asked_in_vain(&facts.id, NO_PLACE);
+                continue;
+            };
+            let node = Node {
+                parent: above.last().cloned(),
+                title: String::new(),
+                restriction: facts.restriction,
+            };
+            tree.insert(facts.id.clone(), node);
+            learnt.push(container(ctx, space, &facts));
+        }
         keep(ctx, &learnt).await?;
         if learnt.is_empty() && !answered {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// What items stand in that single answers tell nothing of: as search tells it of pages below them.
+struct Places<'a> {
+    children: HashMap<&'a PageId, Vec<&'a PageBrief>>,
+    /// What is known so far: the way to an item from the top.
+    ways: HashMap<PageId, Vec<PageId>>,
+}
+
+impl<'a> Places<'a> {
+    fn of(briefs: &'a [PageBrief]) -> Self {
+        let mut children: HashMap<_, Vec<_>> = HashMap::new();
+        for brief in briefs.iter().filter(|b| b.state != PageState::Removed) {
+            if let Some(parent) = &brief.parent_id {
+                children.entry(parent).or_default().push(brief);
+            }
+        }
+        let ways = HashMap::new();
+        Self { children, ways }
+    }
+
+    /// Completes facts that do not tell what the item stands in.
+    async fn tell(&mut self, ctx: &RunCtx, facts: &mut [ContentFacts]) -> Result<(), RunError> {
+        let untold = facts.iter().filter(|f| f.ancestors.is_none());
+        let unknown = untold.filter(|f| !self.ways.contains_key(&f.id));
+        let witnesses: Vec<PageId> = unknown.flat_map(|f| self.pages_below(&f.id)).collect();
+        if !witnesses.is_empty() {
+            match facts::told_of_ids(ctx, &witnesses).await {
+                Ok(told) => self.learn(told),
+                Err(failure) => {
+                    let error = failure.recoverable()?;
+                    tracing::debug!(index = %ctx.index(), %error, "what items above pages stand in is not to be had");
+                }
+            }
+        }
+        for item in facts.iter_mut().filter(|f| f.ancestors.is_none()) {
+            item.ancestors = self.ways.get(&item.id).cloned();
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, told: Vec<ContentFacts>) {
+        for above in told.into_iter().filter_map(|page| page.ancestors) {
+            for (n, id) in above.iter().enumerate() {
+                self.ways.insert(id.clone(), above[..n].to_vec());
+            }
+        }
+    }
+
+    /// The nearest few pages below an item.
+    fn pages_below(&self, id: &PageId) -> Vec<PageId> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            for child in self.children.get(id).into_iter().flatten() {
+                if child.kind == ContentKind::Container {
+                    open.push(&child.page_id);
+                } else if found.len() < WITNESSES {
+                    found.push(child.page_id.clone());
+                }
+            }
+        }
+        found
+    }
 }
 
 /// Keeps what was learnt, but for items that have a row as what they are: a page may stand above others while its own listing
@@ -179,6 +258,7 @@ pub(crate) async fn refresh(
         }
         asked.insert(id);
     }
+    Places::of(briefs).tell(ctx, &mut learnt).await?;
     facts::keep(ctx, &learnt).await?;
     let back = standing
         .iter()
