@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use actors::{EngineSettings, VerifyOnRead};
-use domain::content::{ContentStatus, Restriction};
+use domain::content::Restriction;
 use domain::holding::{Change, HoldingChange};
 use domain::index::BackendKind;
 use domain::page::Standing;
@@ -15,6 +15,7 @@ use domain::ports::store::{AdminStore, PageFilter, SyncStore};
 use domain::query::{AnswerSource, Confidence, Filters, PageQuery, PageText, RetrievalQuery};
 use domain::{IndexId, PageId, Timestamp};
 use futures_util::future::{join, join_all};
+use simulators::confluence::ContentId;
 use tokio::time::Instant;
 
 use crate::bench::{self, Bench};
@@ -30,7 +31,7 @@ fn query(text: &str) -> RetrievalQuery {
     }
 }
 
-async fn read(bench: &Bench, index: IndexId, page: u64) -> Option<PageText> {
+async fn read(bench: &Bench, index: IndexId, page: ContentId) -> Option<PageText> {
     let page = PageQuery::Id(page.to_string().into());
     bench.engine.read_page(index, page).await.unwrap()
 }
@@ -39,12 +40,12 @@ async fn read(bench: &Bench, index: IndexId, page: u64) -> Option<PageText> {
 fn before_the_first_sync_the_index_answers_nothing_and_live_search_may() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let open = bench.site.add("10", None, "A", "<p>words</p>");
-        let closed = bench.site.add("10", None, "B", "<p>words too</p>");
+        let open = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+        let closed = bench.site.create_page("ENG", None, "B", "<p>words too</p>");
         bench
             .site
-            .add("10", Some(closed), "C", "<p>words below</p>");
-        bench.site.change(closed, |page| page.restricted = true);
+            .create_page("ENG", Some(closed), "C", "<p>words below</p>");
+        bench.site.close(closed);
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.enabled = false;
         let index = bench.create(settings).await;
@@ -75,12 +76,12 @@ fn before_the_first_sync_the_index_answers_nothing_and_live_search_may() {
 fn a_store_that_is_down_is_replaced_by_live_search() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>words</p>");
-        let gone = bench.site.add("10", None, "B", "<p>words gone</p>");
-        let index = bench.synced().await;
-        bench
+        let page = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+        let gone = bench
             .site
-            .change(gone, |page| page.status = ContentStatus::Trashed);
+            .create_page("ENG", None, "B", "<p>words gone</p>");
+        let index = bench.synced().await;
+        bench.site.trash(gone);
         bench.sweep(index.id).await;
         bench.shelf.fail(1, StoreFault::Unavailable);
         let answer = bench.ask(index.id, "words").await;
@@ -104,7 +105,7 @@ fn a_stale_index_answers_with_what_confluence_finds_beside() {
         let bench = Bench::new().await;
         for n in 0..9 {
             let body = format!("<p>words {n}</p>");
-            bench.site.add("10", None, &format!("A{n}"), &body);
+            bench.site.create_page("ENG", None, &format!("A{n}"), &body);
         }
         let index = bench.synced().await;
         bench.patch(index.id, |s| s.enabled = false).await;
@@ -115,7 +116,9 @@ fn a_stale_index_answers_with_what_confluence_finds_beside() {
         bench.wait(3 * 3600).await;
         let answer = bench.ask(index.id, "words").await;
         assert_eq!((answer.stale, answer.source), (true, AnswerSource::Index));
-        let new = bench.site.add("10", None, "B", "<p>words since</p>");
+        let new = bench
+            .site
+            .create_page("ENG", None, "B", "<p>words since</p>");
         let answer = bench.ask(index.id, "words").await;
         assert_eq!((answer.stale, answer.source), (true, AnswerSource::Both));
         assert_eq!(answer.results.len(), 8);
@@ -131,7 +134,7 @@ fn a_stale_index_answers_with_what_confluence_finds_beside() {
 fn a_question_does_not_wait_for_a_sync() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         bench
             .site
@@ -157,10 +160,10 @@ fn answers_are_checked_at_the_source_where_the_operator_asks_for_it() {
                 ..EngineSettings::default()
             };
             let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
-            let kept = bench.site.add("10", None, "A", "<p>words</p>");
-            let gone = bench.site.add("10", None, "B", "<p>words</p>");
+            let kept = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+            let gone = bench.site.create_page("ENG", None, "B", "<p>words</p>");
             let index = bench.synced().await;
-            bench.site.change(gone, |page| page.hidden = true);
+            bench.site.hide(gone);
             assert_eq!(bench.finds(index.id, "words").await, [kept.to_string()]);
             assert!(read(&bench, index.id, kept).await.is_some());
             assert_eq!(read(&bench, index.id, gone).await, None);
@@ -186,14 +189,18 @@ fn what_was_restricted_since_the_sync_is_caught_by_the_check() {
             ..EngineSettings::default()
         };
         let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
-        let kept = bench.site.add("10", None, "A", "<p>words</p>");
-        let closed = bench.site.add("10", None, "B", "<p>words of few</p>");
-        let above = bench.site.add("10", None, "C", "<p>other</p>");
-        bench.site.add("10", Some(above), "D", "<p>words below</p>");
+        let kept = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+        let closed = bench
+            .site
+            .create_page("ENG", None, "B", "<p>words of few</p>");
+        let above = bench.site.create_page("ENG", None, "C", "<p>other</p>");
+        bench
+            .site
+            .create_page("ENG", Some(above), "D", "<p>words below</p>");
         let index = bench.synced().await;
         assert_eq!(bench.finds(index.id, "words").await.len(), 3);
-        bench.site.change(closed, |page| page.restricted = true);
-        bench.site.change(above, |page| page.restricted = true);
+        bench.site.close(closed);
+        bench.site.close(above);
         assert_eq!(
             bench.finds(index.id, "words").await,
             [kept.to_string()],
@@ -211,16 +218,20 @@ fn in_strict_only_what_the_source_says_now_lets_a_page_out() {
                 ..EngineSettings::default()
             };
             let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
-            let kept = bench.site.add("10", None, "A", "<p>words</p>");
+            let kept = bench.site.create_page("ENG", None, "A", "<p>words</p>");
             // Search does not name the one any more, nor what stands above the others: of the first of these the source can be
             // asked by itself, of the second not.
-            let lagging = bench.site.add("10", None, "B", "<p>words of few</p>");
-            let asked = bench.site.add("10", None, "C", "<p>other</p>");
-            let below = bench.site.add("10", Some(asked), "D", "<p>words below</p>");
-            let silent = bench.site.add("10", None, "E", "<p>other</p>");
+            let lagging = bench
+                .site
+                .create_page("ENG", None, "B", "<p>words of few</p>");
+            let asked = bench.site.create_page("ENG", None, "C", "<p>other</p>");
+            let below = bench
+                .site
+                .create_page("ENG", Some(asked), "D", "<p>words below</p>");
+            let silent = bench.site.create_page("ENG", None, "E", "<p>other</p>");
             let hidden = bench
                 .site
-                .add("10", Some(silent), "F", "<p>words hidden</p>");
+                .create_page("ENG", Some(silent), "F", "<p>words hidden</p>");
             let index = bench.synced().await;
             let mut all = [kept, lagging, below, hidden].map(|id| id.to_string());
             all.sort_unstable();
@@ -230,8 +241,8 @@ fn in_strict_only_what_the_source_says_now_lets_a_page_out() {
                 found
             };
             assert_eq!(found().await, all);
-            bench.site.change(lagging, |page| page.lags = true);
-            bench.site.change(asked, |page| page.lags = true);
+            bench.site.lag(lagging, true);
+            bench.site.lag(asked, true);
             bench.site.with(|site| site.unseen.insert(silent));
             match how {
                 VerifyOnRead::Strict => {
@@ -239,7 +250,7 @@ fn in_strict_only_what_the_source_says_now_lets_a_page_out() {
                     open.sort_unstable();
                     assert_eq!(found().await, open);
                     // What is asked by itself says no, too.
-                    bench.site.change(asked, |page| page.restricted = true);
+                    bench.site.close(asked);
                     assert_eq!(found().await, [kept.to_string()]);
                 }
                 _ => assert_eq!(found().await, all),
@@ -252,8 +263,8 @@ fn in_strict_only_what_the_source_says_now_lets_a_page_out() {
 fn sections_are_found_in_the_kept_text() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add(
-            "10",
+        bench.site.create_page(
+            "ENG",
             None,
             "A",
             "<h1>Restart</h1><h2>By hand</h2><p>Press the large green button.</p>",
@@ -269,9 +280,11 @@ fn sections_are_found_in_the_kept_text() {
 fn a_page_is_read_by_id_and_by_title_and_only_from_a_space_of_the_index() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("20", "OPS");
-        let page = bench.site.add("10", None, "Runbook", "<p>words</p>");
-        let other = bench.site.add("20", None, "Other", "<p>words</p>");
+        bench.site.space("OPS");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>words</p>");
+        let other = bench.site.create_page("OPS", None, "Other", "<p>words</p>");
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
             .await;
@@ -310,8 +323,10 @@ fn a_page_is_read_by_id_and_by_title_and_only_from_a_space_of_the_index() {
 fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let kept = bench.site.add("10", None, "A", "<p>words</p>");
-        let hidden = bench.site.add("10", None, "Takeover", "<p>words</p>");
+        let kept = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+        let hidden = bench
+            .site
+            .create_page("ENG", None, "Takeover", "<p>words</p>");
         let index = bench.synced().await.id;
         bench.patch(index, |s| s.enabled = false).await;
         let ids = [PageId::from(hidden.to_string())];
@@ -399,7 +414,7 @@ fn of_a_page_that_may_not_be_shown_no_question_learns_anything() {
 fn an_index_that_is_deleted_in_the_middle_of_a_question_answers_nothing_more() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        bench.site.create_page("ENG", None, "A", "<p>words</p>");
         // The store answers late, or fails late and Confluence is asked in its place.
         for fails in [false, true] {
             let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
@@ -429,9 +444,9 @@ fn an_index_that_is_deleted_in_the_middle_of_a_question_answers_nothing_more() {
 fn what_an_administrator_takes_out_while_the_store_answers_is_left_out() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("20", "OPS");
-        let kept = bench.site.add("10", None, "A", "<p>words</p>");
-        bench.site.add("20", None, "B", "<p>words</p>");
+        bench.site.space("OPS");
+        let kept = bench.site.create_page("ENG", None, "A", "<p>words</p>");
+        bench.site.create_page("OPS", None, "B", "<p>words</p>");
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
             .await;
@@ -458,7 +473,7 @@ fn what_an_administrator_takes_out_while_the_store_answers_is_left_out() {
 fn a_panic_ends_one_question_and_no_actor() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         for _ in 0..10 {
             bench.shelf.fail(1, StoreFault::Panic);
@@ -474,7 +489,7 @@ fn a_panic_ends_one_question_and_no_actor() {
 fn questions_beyond_the_share_of_an_index_are_refused_and_others_find_room() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         let other = bench.create(bench.index_settings("other", &["ENG"])).await;
         bench.over(other.id).await;
@@ -510,7 +525,7 @@ fn questions_beyond_the_share_of_an_index_are_refused_and_others_find_room() {
 fn a_question_that_nobody_waits_for_any_more_takes_no_room() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         bench
             .shelf
@@ -531,7 +546,7 @@ fn a_question_that_nobody_waits_for_any_more_takes_no_room() {
 fn the_answer_that_never_comes_is_given_up_in_time() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>words</p>");
+        bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         bench
             .shelf
@@ -554,7 +569,7 @@ fn the_answer_that_never_comes_is_given_up_in_time() {
 fn what_a_stale_index_has_found_does_not_wait_for_confluence_without_end() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         bench.patch(index.id, |s| s.enabled = false).await;
         bench.wait(3 * 3600).await;
@@ -573,7 +588,7 @@ fn what_a_stale_index_has_found_does_not_wait_for_confluence_without_end() {
 fn a_store_that_hangs_keeps_no_question_to_another_waiting() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.synced().await;
         let mut of_cloud = bench.index_settings("other", &["ENG"]);
         of_cloud.backend = BackendKind::LlamaCloud;
@@ -602,7 +617,7 @@ fn looking_for_sections_in_a_long_page_does_not_hold_up_other_questions() {
         let lines: String = (0..4_000)
             .map(|n| format!("<p>words of the paragraph with the number {n}</p>"))
             .collect();
-        bench.site.add("10", None, "A", &lines);
+        bench.site.create_page("ENG", None, "A", &lines);
         let index = bench.synced().await;
         // What the store holds is older: none of its lines stands in the page any more.
         bench.shelf.with(|shelf| {
@@ -678,7 +693,7 @@ fn questions_are_answered_while_the_thread_of_the_engine_stands_still() {
             })
         })
         .await;
-        let page = bench.site.add("10", None, "A", "<p>words</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>words</p>");
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.over(index.id).await;
         stands.set(true);

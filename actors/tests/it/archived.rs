@@ -2,33 +2,26 @@
 
 use domain::index::{Index, SpaceState};
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 
-async fn archived(bench: &Bench, pages: usize) -> (Index, Vec<u64>) {
-    let ids: Vec<u64> = (0..pages)
+async fn archived(bench: &Bench, pages: usize) -> (Index, Vec<ContentId>) {
+    let ids: Vec<ContentId> = (0..pages)
         .map(|n| {
             let (title, body) = (format!("P{n}"), format!("<p>t{n}</p>"));
-            bench.site.add("10", None, &title, &body)
+            bench.site.create_page("ENG", None, &title, &body)
         })
         .collect();
-    for id in &ids[..40] {
-        bench.site.comment(*id, &format!("comment on {id}"));
-        let data = format!("file of {id}");
-        bench
-            .site
-            .attach(*id, "a.txt", "text/plain", data.as_bytes());
-    }
     // Long behind whatever the lists of the whole site show first.
-    bench.site.with(|site| {
-        for comment in site.comments.values_mut() {
-            comment.modified -= chrono::TimeDelta::days(400);
-        }
-        for file in site.files.values_mut() {
-            file.modified -= chrono::TimeDelta::days(400);
-        }
-        site.spaces.get_mut("10").unwrap().archived = true;
-    });
+    let then = bench.clock.true_now() - chrono::TimeDelta::days(400);
+    for id in &ids[..40] {
+        let site = bench.site.at(then);
+        site.comment(*id, &format!("<p>comment on {id}</p>"));
+        let data = format!("file of {id}");
+        site.attach(*id, "a.txt", "text/plain", data.as_bytes());
+    }
+    bench.site.archive_space("ENG");
     let mut settings = bench.index_settings("agent", &["ENG"]);
     settings.include_comments = true;
     settings.include_attachments = true;
@@ -62,10 +55,8 @@ fn labels_and_restrictions_in_an_archived_space_are_followed() {
             .patch(index.id, |s| s.exclude_labels = vec!["old".to_owned()])
             .await;
         bench.over(index.id).await;
-        bench
-            .site
-            .change(ids[3], |page| page.labels = vec!["old".to_owned()]);
-        bench.site.change(ids[4], |page| page.restricted = true);
+        bench.site.label(ids[3], "old");
+        bench.site.close(ids[4]);
         bench.wait(60).await;
         bench.site.take_log();
         bench.sweep(index.id).await;
@@ -80,15 +71,14 @@ fn a_space_that_is_archived_while_it_is_indexed_stays_current() {
         let bench = Bench::new().await;
         for n in 0..60 {
             let body = format!("<p>t{n}</p>");
-            bench.site.add("10", None, &format!("P{n}"), &body);
+            bench.site.create_page("ENG", None, &format!("P{n}"), &body);
         }
         let index = bench.synced().await;
-        bench.site.with(|site| {
-            site.spaces.get_mut("10").unwrap().archived = true;
-            for page in site.pages.values_mut().take(5) {
-                page.restricted = true;
-            }
-        });
+        bench.site.archive_space("ENG");
+        let restricted = &bench.site.every_page()[..5];
+        for page in restricted {
+            bench.site.close(page.id);
+        }
         bench.wait(60).await;
         bench.sweep(index.id).await;
         bench.assert_true(index.id).await;
@@ -96,12 +86,10 @@ fn a_space_that_is_archived_while_it_is_indexed_stays_current() {
         let log = bench.site.take_log();
         assert!(log.len() < 15, "{log:#?}");
         // And back again.
-        bench.site.with(|site| {
-            site.spaces.get_mut("10").unwrap().archived = false;
-            for page in site.pages.values_mut() {
-                page.restricted = false;
-            }
-        });
+        bench.site.unarchive_space("ENG");
+        for page in restricted {
+            bench.site.unrestrict(page.id);
+        }
         bench.sweep(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.index(index.id).await.document_count, 60);

@@ -6,9 +6,10 @@ use domain::index::Index;
 use domain::page::{Page, PageState};
 use domain::run::RunStatus;
 use domain::{DocumentId, PageId};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
-use crate::fakes::confluence::Fault;
+use crate::fakes::Fault;
 
 async fn with_files(bench: &Bench) -> Index {
     let mut settings = bench.index_settings("agent", &["ENG"]);
@@ -19,14 +20,14 @@ async fn with_files(bench: &Bench) -> Index {
     index
 }
 
-async fn file(bench: &Bench, index: &Index, id: u64) -> Page {
+async fn file(bench: &Bench, index: &Index, id: ContentId) -> Page {
     let id = PageId::from(format!("att{id}"));
     use domain::ports::store::AdminStore;
     bench.store.page(index.id, &id).await.unwrap().page()
 }
 
 /// The text that the store holds of a file.
-fn text(bench: &Bench, id: u64) -> Option<String> {
+fn text(bench: &Bench, id: ContentId) -> Option<String> {
     let id = DocumentId::from(format!("confluence-attachment-att{id}"));
     let document = bench.shelf.documents().get(&id).cloned()?;
     assert_eq!(document.metadata.kind, ContentKind::Attachment);
@@ -38,30 +39,23 @@ fn files_enter_under_their_page_and_cost_one_download_each() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let mut files = Vec::new();
+        let mut ago = chrono::TimeDelta::minutes(15 * 800);
+        let mut site = || {
+            ago -= chrono::TimeDelta::minutes(15);
+            bench.site.at(bench.clock.true_now() - ago)
+        };
         for n in 0..1_000 {
             let page = bench
                 .site
-                .add("10", None, &format!("Page {n}"), "<p>text</p>");
+                .create_page("ENG", None, &format!("Page {n}"), "<p>text</p>");
             if n < 300 {
                 let data = format!("words of file {n}");
-                files.push(bench.site.attach(
-                    page,
-                    &format!("{n}.txt"),
-                    "text/plain",
-                    data.as_bytes(),
-                ));
+                files.push(site().attach(page, &format!("{n}.txt"), "text/plain", data.as_bytes()));
             }
             if n % 2 == 0 {
-                bench
-                    .site
-                    .attach(page, "photo.png", "image/png", b"\x89PNG");
+                site().attach(page, "photo.png", "image/png", b"\x89PNG");
             }
         }
-        bench.site.with(|site| {
-            for (n, file) in site.files.values_mut().rev().enumerate() {
-                file.modified -= chrono::TimeDelta::minutes(15 * i64::try_from(n).unwrap());
-            }
-        });
         let index = with_files(&bench).await;
         let log = bench.site.take_log();
         let downloads = log.iter().filter(|l| l.contains("download")).count();
@@ -92,8 +86,10 @@ fn files_enter_under_their_page_and_cost_one_download_each() {
 fn a_file_is_replaced_renamed_trashed_and_follows_its_page() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
-        bench.site.change(page, |p| p.labels = vec!["ops".into()]);
+        let page = bench
+            .site
+            .create_page("ENG", None, "Plans", "<p>see below</p>");
+        bench.site.label(page, "ops");
         let plan = bench
             .site
             .attach(page, "plan.txt", "text/plain", b"the first plan");
@@ -118,7 +114,7 @@ fn a_file_is_replaced_renamed_trashed_and_follows_its_page() {
 
         // A poll finds a new version and a new file; the page's own change of title reaches them, too.
         bench.wait(3600).await;
-        bench.site.replace_file(plan, b"the second plan");
+        bench.site.replace_attachment(plan, b"the second plan");
         bench.site.rename(page, "Better plans");
         let run = bench.delta(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 3));
@@ -131,30 +127,26 @@ fn a_file_is_replaced_renamed_trashed_and_follows_its_page() {
         assert!(text(&bench, notes).unwrap().contains("> Better plans\n"));
 
         // Trashed: positive evidence, gone in that sweep.
-        bench.site.change_file(notes, |file| file.trashed = true);
+        bench.site.trash_attachment(notes);
         let run = bench.sweep(index.id).await;
         assert_eq!(run.counts.deleted, 1, "{run:?}");
         assert_eq!(text(&bench, notes), None);
         assert!(text(&bench, plan).is_some());
 
         // Its page is restricted, and free again; trashed, and restored.
-        bench.site.change(page, |page| page.restricted = true);
+        bench.site.close(page);
         bench.sweep(index.id).await;
         assert!(bench.shelf.documents().is_empty());
         let told = file(&bench, &index, plan).await;
         assert_eq!(told.state, PageState::Skipped);
         assert!(told.reason.unwrap().starts_with("its page stays out: "));
-        bench.site.change(page, |page| page.restricted = false);
+        bench.site.unrestrict(page);
         bench.sweep(index.id).await;
         assert!(text(&bench, plan).is_some());
-        bench.site.change(page, |page| {
-            page.status = domain::content::ContentStatus::Trashed
-        });
+        bench.site.trash(page);
         bench.sweep(index.id).await;
         assert!(bench.shelf.documents().is_empty());
-        bench.site.change(page, |page| {
-            page.status = domain::content::ContentStatus::Current
-        });
+        bench.site.restore(page);
         bench.sweep(index.id).await;
         assert!(text(&bench, plan).is_some());
 
@@ -177,14 +169,10 @@ fn a_file_is_replaced_renamed_trashed_and_follows_its_page() {
 fn what_has_no_text_says_why_and_is_fetched_at_most_once() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Files", "<p>files</p>");
+        let page = bench.site.create_page("ENG", None, "Files", "<p>files</p>");
         let picture = bench.site.attach(page, "a.png", "image/png", b"\x89PNG");
-        let huge = bench
-            .site
-            .attach(page, "b.txt", "text/plain", b"small indeed");
-        bench
-            .site
-            .change_file(huge, |file| file.told_size = 1 << 40);
+        let words = vec![b'w'; 21 << 20];
+        let huge = bench.site.attach(page, "b.txt", "text/plain", &words);
         let broken = bench
             .site
             .attach(page, "c.pdf", "application/pdf", b"not a pdf at all");
@@ -209,8 +197,8 @@ fn what_has_no_text_says_why_and_is_fetched_at_most_once() {
         let log = bench.site.take_log();
         assert!(!log.iter().any(|l| l.contains("download")), "{log:#?}");
         // A version that can be read comes in; one that cannot goes out again.
-        bench.site.replace_file(broken, b"%PDF broken still");
-        bench.site.replace_file(empty, b"words at last");
+        bench.site.replace_attachment(broken, b"%PDF broken still");
+        bench.site.replace_attachment(empty, b"words at last");
         bench.sweep(index.id).await;
         assert!(
             text(&bench, empty)
@@ -218,7 +206,7 @@ fn what_has_no_text_says_why_and_is_fetched_at_most_once() {
                 .trim_end()
                 .ends_with("words at last")
         );
-        bench.site.replace_file(empty, b"");
+        bench.site.replace_attachment(empty, b"");
         bench.sweep(index.id).await;
         assert_eq!(text(&bench, empty), None);
         assert_eq!(file(&bench, &index, empty).await.state, PageState::Skipped);
@@ -229,8 +217,8 @@ fn what_has_no_text_says_why_and_is_fetched_at_most_once() {
 fn a_listing_that_fails_or_lags_removes_no_file() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Files", "<p>files</p>");
-        let files: Vec<u64> = (0..30)
+        let page = bench.site.create_page("ENG", None, "Files", "<p>files</p>");
+        let files: Vec<ContentId> = (0..30)
             .map(|n| {
                 let data = format!("words {n}");
                 bench
@@ -252,7 +240,7 @@ fn a_listing_that_fails_or_lags_removes_no_file() {
         }
         bench.site.heal();
         for id in &files[1..20] {
-            bench.site.change_file(*id, |file| file.lags = true);
+            bench.site.lag(*id, true);
         }
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.deleted, run.counts.uploaded), (0, 0), "{run:?}");
@@ -267,7 +255,7 @@ fn a_listing_that_fails_or_lags_removes_no_file() {
 fn a_download_that_fails_is_tried_again_and_stops_nothing_else() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Files", "<p>files</p>");
+        let page = bench.site.create_page("ENG", None, "Files", "<p>files</p>");
         let one = bench
             .site
             .attach(page, "one.txt", "text/plain", b"first words");
@@ -293,10 +281,14 @@ fn a_download_that_fails_is_tried_again_and_stops_nothing_else() {
 fn a_file_trashed_after_its_page_moved_to_another_space_is_gone() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        bench.site.add("10", None, "Kept", "<p>kept</p>");
-        bench.site.add("11", None, "Kept too", "<p>kept</p>");
-        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        bench.site.space("OPS");
+        bench.site.create_page("ENG", None, "Kept", "<p>kept</p>");
+        bench
+            .site
+            .create_page("OPS", None, "Kept too", "<p>kept</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Plans", "<p>see below</p>");
         let plan = bench
             .site
             .attach(page, "plan.txt", "text/plain", b"the first plan");
@@ -305,8 +297,8 @@ fn a_file_trashed_after_its_page_moved_to_another_space_is_gone() {
         let index = bench.create(settings).await;
         bench.over(index.id).await;
         assert!(text(&bench, plan).is_some());
-        bench.site.change(page, |page| page.space = "11".to_owned());
-        bench.site.change_file(plan, |file| file.trashed = true);
+        bench.site.move_to_space(page, "OPS", None);
+        bench.site.trash_attachment(plan);
         bench.sweep(index.id).await;
         assert_eq!(text(&bench, plan), None);
         bench.assert_true(index.id).await;
@@ -317,16 +309,14 @@ fn a_file_trashed_after_its_page_moved_to_another_space_is_gone() {
 fn a_file_that_lost_its_text_leaves_even_if_the_run_that_saw_it_does_not_end() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Page", "<p>text</p>");
+        let page = bench.site.create_page("ENG", None, "Page", "<p>text</p>");
         let id = bench.site.attach(page, "a.txt", "text/plain", b"words");
         let index = with_files(&bench).await;
         assert!(text(&bench, id).is_some());
         bench.engine.drain(std::time::Duration::from_secs(5)).await;
-        bench.site.replace_file(id, b"\x89PNG");
-        bench.site.change_file(id, |file| {
-            file.name = "a.png".to_owned();
-            file.media_type = "image/png".to_owned();
-        });
+        bench.site.replace_attachment(id, b"\x89PNG");
+        bench.site.rename_attachment(id, "a.png");
+        bench.site.set_media_type(id, "image/png");
         bench.settings.failpoints = Failpoints::at("after_files_recorded", FailAction::Panic, 1);
         bench.restart().await;
         bench.sweep(index.id).await;
@@ -341,15 +331,15 @@ fn a_file_that_lost_its_text_leaves_even_if_the_run_that_saw_it_does_not_end() {
 fn a_file_that_was_moved_to_a_post_that_the_index_does_not_hold_is_gone() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
-        let post = bench
+        let page = bench
             .site
-            .add_kind(ContentKind::BlogPost, "10", None, "News", "<p>new</p>");
+            .create_page("ENG", None, "Plans", "<p>see below</p>");
+        let post = bench.site.create_blog_post("ENG", "News", "<p>new</p>");
         let plan = bench
             .site
             .attach(page, "plan.txt", "text/plain", b"the first plan");
         let index = with_files(&bench).await;
-        bench.site.change_file(plan, |file| file.page = post);
+        bench.site.move_attachment(plan, post);
         bench.sweep(index.id).await;
         bench.wait(120).await;
         bench.sweep(index.id).await;
@@ -362,11 +352,15 @@ fn a_file_that_was_moved_to_a_post_that_the_index_does_not_hold_is_gone() {
 fn a_file_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Plans", "<p>see below</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Plans", "<p>see below</p>");
         for n in 0..20 {
-            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+            bench
+                .site
+                .create_page("ENG", None, &format!("P{n}"), "<p>x</p>");
         }
-        let files: Vec<u64> = (0..4)
+        let files: Vec<ContentId> = (0..4)
             .map(|n| {
                 let name = format!("{n}.txt");
                 bench.site.attach(page, &name, "text/plain", b"some words")
@@ -374,7 +368,7 @@ fn a_file_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
             .collect();
         let index = with_files(&bench).await;
         for file in &files[..3] {
-            bench.site.change_file(*file, |file| file.trashed = true);
+            bench.site.trash_attachment(*file);
         }
         let first = format!("one file att{}", files[0]);
         bench.site.fail(&first, 9, Fault::Forbidden);
@@ -390,7 +384,7 @@ fn a_file_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
 fn a_download_refused_as_too_large_is_tried_again_where_the_file_is_not() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        let page = bench.site.create_page("ENG", None, "P", "<p>text</p>");
         let small = bench.site.attach(page, "a.txt", "text/plain", b"small");
         bench
             .site

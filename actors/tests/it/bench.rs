@@ -15,10 +15,11 @@ use domain::query::{Answer, Filters, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use simulators::confluence::ContentId;
 use tempfile::TempDir;
 
-use crate::fakes::{FakeConfluence, FakeReader, FakeRetrieval, TestClock};
-use crate::truth::{assert_same, held_by, truth_of};
+use crate::fakes::{FakeReader, FakeRetrieval, SimulatedSource, TestClock};
+use crate::truth::{Included, assert_same, held_by, is_member, truth_of};
 
 /// Runs a test on one thread whose clock jumps to the next timer as soon as nothing else is to be done.
 pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
@@ -35,7 +36,7 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + 'static) {
 pub struct Bench {
     pub clock: TestClock,
     pub reader: FakeReader,
-    pub site: FakeConfluence,
+    pub site: SimulatedSource,
     pub shelf: FakeRetrieval,
     /// A second store, of the kind LlamaCloud.
     pub cloud: FakeRetrieval,
@@ -84,8 +85,8 @@ impl Bench {
             ..MetastoreOptions::default()
         };
         let store = Arc::new(Metastore::open(&url, options).unwrap());
-        let site = FakeConfluence::new(clock);
-        site.space("10", "ENG");
+        let site = SimulatedSource::new(clock);
+        site.space("ENG");
         let cloud = FakeRetrieval::cloud();
         let reader = FakeReader::default();
         let parts = parts(&store, &site, [&shelf, &cloud], &reader, clock, &settings);
@@ -144,13 +145,10 @@ impl Bench {
             .confluence_spaces
             .iter()
             .map(|key| {
-                let id = self.site.with(|site| {
-                    let space = site.spaces.iter().find(|(_, s)| s.key == key.as_str());
-                    space.map(|(id, _)| id.as_str().into())
-                });
+                let id = self.site.space_id(key.as_str()).to_string();
                 IndexSpace {
                     key: key.clone(),
-                    id,
+                    id: Some(id.as_str().into()),
                     current_key: Some(key.clone()),
                     alias: None,
                     name: None,
@@ -264,19 +262,19 @@ impl Bench {
         self.ended(run.id).await.plan.unwrap()
     }
 
-    pub async fn page(&self, index: IndexId, id: u64) -> Page {
+    pub async fn page(&self, index: IndexId, id: ContentId) -> Page {
         let id = PageId::from(id.to_string());
         self.store.page(index, &id).await.unwrap().page()
     }
 
     /// The whole row of a page.
-    pub async fn record(&self, index: IndexId, id: u64) -> PageRecord {
+    pub async fn record(&self, index: IndexId, id: ContentId) -> PageRecord {
         let ids = [PageId::from(id.to_string())];
         let found = self.store.pages_by_id(index, &ids).await.unwrap();
         found.into_iter().next().unwrap()
     }
 
-    pub async fn state(&self, index: IndexId, id: u64) -> PageState {
+    pub async fn state(&self, index: IndexId, id: ContentId) -> PageState {
         self.page(index, id).await.state
     }
 
@@ -296,27 +294,18 @@ impl Bench {
         ids.map(|result| result.page.page.id.to_string()).collect()
     }
 
-    /// A page of the site in one line, for a message.
-    pub fn names_of(&self, page: &crate::fakes::confluence::FakePage) -> String {
-        format!(
-            "{} {:?} {:?} space {} parent {:?} v{} restricted {} hidden {}",
-            page.id,
-            page.kind,
-            page.status,
-            page.space,
-            page.parent,
-            page.version,
-            page.restricted,
-            page.hidden
-        )
+    /// The ids of every page, post and file that the site has.
+    pub fn all_ids(&self) -> Vec<PageId> {
+        let pages = self.site.every_page().into_iter();
+        let files = self.site.every_file().into_iter();
+        let pages = pages.map(|page| page.id.to_string());
+        let ids = pages.chain(files.map(|file| format!("att{}", file.id)));
+        ids.map(PageId::from).collect()
     }
 
-    /// Every id that the site ever gave.
-    pub fn all_ids(&self) -> Vec<PageId> {
-        (1001..1400u64)
-            .flat_map(|id| [id.to_string(), format!("att{id}")])
-            .map(PageId::from)
-            .collect()
+    /// How the words of a request begin to end that lists this space alone.
+    pub fn listing(&self, key: &str) -> String {
+        format!("limit=250 {}", self.site.space_id(key))
     }
 
     pub async fn wait(&self, seconds: u64) {
@@ -330,7 +319,14 @@ impl Bench {
 
     /// The texts that the store should hold by the rules of the contract, worked out from the site alone.
     pub fn truth(&self, settings: &IndexSettings) -> BTreeMap<DocumentId, String> {
-        self.site.with(|site| truth_of(site, settings))
+        let account = self.site.sim().account_id();
+        let mut members = self.site.all_for(&account);
+        members.retain(|page| is_member(&self.site, settings, page));
+        let included = Included {
+            comments: settings.include_comments,
+            files: settings.include_attachments,
+        };
+        truth_of(&self.site, &account, &members, included)
     }
 
     pub async fn assert_true(&self, index: IndexId) {
@@ -361,7 +357,7 @@ impl Bench {
 
 fn parts(
     store: &Arc<Metastore>,
-    site: &FakeConfluence,
+    site: &SimulatedSource,
     shelves: [&FakeRetrieval; 2],
     reader: &FakeReader,
     clock: TestClock,

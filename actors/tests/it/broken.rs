@@ -1,43 +1,42 @@
 //! A body, comment or file that breaks its converter: it fails by itself, each time again, and everything else enters.
 
-use actors::{EngineSettings, FailAction, Failpoints};
+use actors::{FailAction, Failpoints};
 use domain::index::IndexStatus;
 use domain::page::PageState;
 use domain::ports::store::AdminStore;
 use domain::run::RunStatus;
 use domain::{DocumentId, PageId};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
-use crate::fakes::FakeRetrieval;
 
-/// A bench whose converter breaks on this page or comment, however often it is tried.
-async fn broken_at(place: &str) -> Bench {
-    let settings = EngineSettings {
-        failpoints: Failpoints::always(place, FailAction::Panic),
-        ..EngineSettings::default()
-    };
-    Bench::with(FakeRetrieval::immediate(), settings).await
+/// From now on the converter breaks on this page or comment, however often it is tried.
+async fn break_at(bench: &mut Bench, id: ContentId) {
+    let place = format!("converting/{id}");
+    bench.settings.failpoints = Failpoints::always(&place, FailAction::Panic);
+    bench.restart().await;
 }
 
 #[test]
 fn a_page_whose_body_breaks_the_converter_fails_alone() {
     bench::run(|| async {
-        let mut bench = broken_at("converting/1003").await;
-        for n in 1001..1010 {
-            let id = bench
-                .site
-                .add("10", None, &format!("P{n}"), &format!("<p>text of {n}</p>"));
-            assert_eq!(id, n);
-        }
+        let mut bench = Bench::new().await;
+        let pages: Vec<ContentId> = (1..10)
+            .map(|n| {
+                let (title, body) = (format!("P{n}"), format!("<p>text of {n}</p>"));
+                bench.site.create_page("ENG", None, &title, &body)
+            })
+            .collect();
+        break_at(&mut bench, pages[2]).await;
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
         assert_eq!(run.status, RunStatus::Partial, "{run:?}");
         assert_eq!(run.counts.uploaded, 8);
-        let page = bench.page(index.id, 1003).await;
+        let page = bench.page(index.id, pages[2]).await;
         assert_eq!(page.state, PageState::Failed);
         let reason = page.reason.unwrap();
         assert!(
-            reason.contains("1003") && reason.contains("failpoint converting/1003"),
+            reason.contains(&format!("failpoint converting/{}", pages[2])),
             "{reason}"
         );
         let now = bench.index(index.id).await;
@@ -46,13 +45,13 @@ fn a_page_whose_body_breaks_the_converter_fails_alone() {
         // Tried again, ever more seldom, while edits of others enter.
         for round in 0..12 {
             bench.wait(30 * 60).await;
-            bench.site.edit(1004, &format!("<p>round {round}</p>"));
+            bench.site.edit(pages[3], &format!("<p>round {round}</p>"));
             let run = bench.delta(index.id).await;
             assert!(run.counts.uploaded > 0, "{run:?}");
             assert_eq!(bench.index(index.id).await.status, IndexStatus::Degraded);
-            assert_eq!(bench.state(index.id, 1003).await, PageState::Failed);
+            assert_eq!(bench.state(index.id, pages[2]).await, PageState::Failed);
         }
-        let attempts = bench.page(index.id, 1003).await.attempts;
+        let attempts = bench.page(index.id, pages[2]).await.attempts;
         assert!((4..10).contains(&attempts), "{attempts}");
         bench.sweep(index.id).await;
         assert_eq!(bench.index(index.id).await.status, IndexStatus::Degraded);
@@ -70,7 +69,9 @@ fn a_page_whose_body_breaks_the_converter_fails_alone() {
 fn an_edit_that_breaks_the_converter_leaves_what_was_there() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
-        let page = bench.site.add("10", None, "P", "<p>first words</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "P", "<p>first words</p>");
         let index = bench.synced().await;
         bench.settings.failpoints =
             Failpoints::always(&format!("converting/{page}"), FailAction::Panic);
@@ -94,7 +95,7 @@ fn an_edit_that_breaks_the_converter_leaves_what_was_there() {
 fn a_file_whose_reader_is_lost_twice_is_left_alone_until_it_is_replaced() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        let page = bench.site.create_page("ENG", None, "P", "<p>text</p>");
         let attach =
             |name, data: &str| bench.site.attach(page, name, "text/plain", data.as_bytes());
         let lost = attach("lost.txt", "poison");
@@ -126,7 +127,7 @@ fn a_file_whose_reader_is_lost_twice_is_left_alone_until_it_is_replaced() {
         // The good one once, the other twice.
         assert_eq!(bench.reader.asked(), 3);
 
-        bench.site.replace_file(lost, b"wholesome");
+        bench.site.replace_attachment(lost, b"wholesome");
         bench.sweep(index.id).await;
         assert_eq!(
             (file().await.state, bench.reader.asked()),
@@ -139,7 +140,7 @@ fn a_file_whose_reader_is_lost_twice_is_left_alone_until_it_is_replaced() {
 fn a_read_that_was_stopped_is_not_held_against_the_file() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
-        let page = bench.site.add("10", None, "P", "<p>text</p>");
+        let page = bench.site.create_page("ENG", None, "P", "<p>text</p>");
         bench.site.attach(page, "slow.txt", "text/plain", b"slow");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_attachments = true;
@@ -156,10 +157,11 @@ fn a_read_that_was_stopped_is_not_held_against_the_file() {
 #[test]
 fn a_comment_that_breaks_the_converter_is_left_out_alone() {
     bench::run(|| async {
-        let bench = broken_at("converting/1002").await;
-        let page = bench.site.add("10", None, "P", "<p>text</p>");
-        assert_eq!(bench.site.comment(page, "poison"), 1002);
-        bench.site.comment(page, "wholesome");
+        let mut bench = Bench::new().await;
+        let page = bench.site.create_page("ENG", None, "P", "<p>text</p>");
+        let poison = bench.site.comment(page, "<p>poison</p>");
+        break_at(&mut bench, poison).await;
+        bench.site.comment(page, "<p>wholesome</p>");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_comments = true;
         let index = bench.create(settings).await;

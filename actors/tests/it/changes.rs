@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use domain::content::{ContentKind, ContentStatus};
 use domain::index::SpaceState;
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 use domain::sections::SectionChanges;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 
@@ -15,11 +15,11 @@ use crate::bench::{self, Bench};
 fn a_poll_takes_up_new_and_edited_pages_and_nothing_else() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..60)
+        let pages: Vec<ContentId> = (0..60)
             .map(|n| {
                 bench
                     .site
-                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+                    .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
             })
             .collect();
         let index = bench.synced().await;
@@ -31,7 +31,9 @@ fn a_poll_takes_up_new_and_edited_pages_and_nothing_else() {
         let uploads = bench.shelf.uploads();
 
         bench.site.edit(pages[7], "<p>seven anew</p>");
-        let new = bench.site.add("10", Some(pages[7]), "New", "<p>new</p>");
+        let new = bench
+            .site
+            .create_page("ENG", Some(pages[7]), "New", "<p>new</p>");
         let run = bench.delta(index.id).await;
         assert_eq!(run.kind, RunKind::Delta);
         assert_eq!((run.counts.fetched, run.counts.uploaded), (2, 2));
@@ -49,11 +51,12 @@ fn a_quiet_poll_of_twenty_spaces_is_three_requests() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let keys: Vec<String> = (0..20).map(|n| format!("S{n}")).collect();
-        for (n, key) in keys.iter().enumerate() {
-            let id = format!("{}", 100 + n);
-            bench.site.space(&id, key);
+        for key in &keys {
+            bench.site.space(key);
             for page in 0..5 {
-                bench.site.add(&id, None, &format!("P{page}"), "<p>x</p>");
+                bench
+                    .site
+                    .create_page(key, None, &format!("P{page}"), "<p>x</p>");
             }
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -72,10 +75,14 @@ fn a_quiet_poll_of_twenty_spaces_is_three_requests() {
 fn a_renamed_ancestor_is_uploaded_again_with_all_below_it_and_no_body_is_fetched_for_them() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Top", "<p>top</p>");
-        let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
-        bench.site.add("10", Some(middle), "Leaf", "<p>leaf</p>");
-        bench.site.add("10", None, "Aside", "<p>aside</p>");
+        let top = bench.site.create_page("ENG", None, "Top", "<p>top</p>");
+        let middle = bench
+            .site
+            .create_page("ENG", Some(top), "Middle", "<p>middle</p>");
+        bench
+            .site
+            .create_page("ENG", Some(middle), "Leaf", "<p>leaf</p>");
+        bench.site.create_page("ENG", None, "Aside", "<p>aside</p>");
         let index = bench.synced().await;
         let uploads = bench.shelf.uploads();
         bench.wait(60).await;
@@ -91,16 +98,16 @@ fn a_renamed_ancestor_is_uploaded_again_with_all_below_it_and_no_body_is_fetched
 fn a_move_that_keeps_version_and_date_is_found_by_the_sweep() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        let a = bench.site.add("10", None, "A", "<p>a</p>");
-        let b = bench.site.add("10", None, "B", "<p>b</p>");
-        let c = bench.site.add("10", Some(a), "C", "<p>c</p>");
+        bench.site.space("OPS");
+        let a = bench.site.create_page("ENG", None, "A", "<p>a</p>");
+        let b = bench.site.create_page("ENG", None, "B", "<p>b</p>");
+        let c = bench.site.create_page("ENG", Some(a), "C", "<p>c</p>");
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
             .await;
         bench.over(index.id).await;
-        bench.site.change(c, |page| page.parent = Some(b));
-        bench.site.change(a, |page| page.space = "11".into());
+        bench.site.move_under(c, Some(b));
+        bench.site.move_to_space(a, "OPS", None);
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.fetched, run.counts.uploaded), (0, 2));
         bench.assert_true(index.id).await;
@@ -111,9 +118,9 @@ fn a_move_that_keeps_version_and_date_is_found_by_the_sweep() {
 fn labels_change_with_the_sweep_and_choose_pages() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let a = bench.site.add("10", None, "A", "<p>a</p>");
-        let b = bench.site.add("10", None, "B", "<p>b</p>");
-        bench.site.change(a, |page| page.labels = vec!["in".into()]);
+        let a = bench.site.create_page("ENG", None, "A", "<p>a</p>");
+        let b = bench.site.create_page("ENG", None, "B", "<p>b</p>");
+        bench.site.label(a, "in");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.labels = vec!["in".into()];
         settings.exclude_labels = vec!["out".into()];
@@ -124,10 +131,8 @@ fn labels_change_with_the_sweep_and_choose_pages() {
         assert_eq!(page.state, PageState::Skipped);
         assert!(page.reason.unwrap().contains("labels"));
 
-        bench.site.change(b, |page| page.labels = vec!["in".into()]);
-        bench
-            .site
-            .change(a, |page| page.labels = vec!["in".into(), "out".into()]);
+        bench.site.label(b, "in");
+        bench.site.label(a, "out");
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.uploaded, run.counts.deleted), (1, 1));
         bench.assert_true(index.id).await;
@@ -139,13 +144,10 @@ fn labels_change_with_the_sweep_and_choose_pages() {
 fn a_renamed_space_is_followed_by_its_id() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>a</p>");
+        bench.site.create_page("ENG", None, "A", "<p>a</p>");
         let index = bench.synced().await;
-        bench.site.with(|site| {
-            let space = site.spaces.get_mut("10").unwrap();
-            space.key = "BUILD".into();
-            space.name = "Build".into();
-        });
+        bench.site.rename_space("ENG", "Build");
+        bench.site.rename_space_key("ENG", "BUILD");
         let run = bench.sweep(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
         let index = bench.index(index.id).await;
@@ -161,10 +163,8 @@ fn a_renamed_space_is_followed_by_its_id() {
 fn blog_posts_come_by_choice_and_leave_when_the_choice_changes() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "Page", "<p>page</p>");
-        bench
-            .site
-            .add_kind(ContentKind::BlogPost, "10", None, "Post", "<p>post</p>");
+        bench.site.create_page("ENG", None, "Page", "<p>page</p>");
+        bench.site.create_blog_post("ENG", "Post", "<p>post</p>");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_blog_posts = true;
         let index = bench.create(settings).await;
@@ -184,13 +184,15 @@ fn blog_posts_come_by_choice_and_leave_when_the_choice_changes() {
 fn a_change_of_scope_takes_effect_with_the_next_run_and_is_exempt_from_the_guard() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        let root = bench.site.add("10", None, "Root", "<p>root</p>");
+        bench.site.space("OPS");
+        let root = bench.site.create_page("ENG", None, "Root", "<p>root</p>");
         for n in 0..30 {
             bench
                 .site
-                .add("10", Some(root), &format!("E{n}"), "<p>e</p>");
-            bench.site.add("11", None, &format!("O{n}"), "<p>o</p>");
+                .create_page("ENG", Some(root), &format!("E{n}"), "<p>e</p>");
+            bench
+                .site
+                .create_page("OPS", None, &format!("O{n}"), "<p>o</p>");
         }
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
@@ -204,7 +206,7 @@ fn a_change_of_scope_takes_effect_with_the_next_run_and_is_exempt_from_the_guard
         assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 30));
         bench.assert_true(index.id).await;
 
-        let outside = bench.site.add("10", None, "Outside", "<p>x</p>");
+        let outside = bench.site.create_page("ENG", None, "Outside", "<p>x</p>");
         bench.sweep(index.id).await;
         bench
             .patch(index.id, |s| s.root_page_ids = vec![root.to_string()])
@@ -220,7 +222,7 @@ fn a_change_of_scope_takes_effect_with_the_next_run_and_is_exempt_from_the_guard
 fn an_edit_during_the_upload_is_not_lost() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>first</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>first</p>");
         let index = bench.synced().await;
         bench.wait(60).await;
         bench.site.edit(page, "<p>second</p>");
@@ -250,7 +252,7 @@ fn two_indexes_share_bodies() {
         for n in 0..40 {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
         }
         bench.synced().await;
         let second = bench.create(bench.index_settings("other", &["ENG"])).await;
@@ -273,14 +275,18 @@ fn two_indexes_share_bodies() {
 fn a_walk_that_another_index_made_needless_is_not_gone_on_with() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..1000)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>text</p>"))
+        let pages: Vec<ContentId> = (0..1000)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>text</p>")
+            })
             .collect();
         bench
             .site
             .with(|site| site.latency = std::time::Duration::from_secs(5));
         let one = bench.create(bench.index_settings("one", &["ENG"])).await;
-        let name = "list/page/10";
+        let name = &format!("list/page/{}", bench.site.space_id("ENG"));
         bench.wait(17).await;
         let run = bench.store.open_run_of(one.id).await.unwrap().unwrap();
         bench.store.request_cancel(run.id).await.unwrap();
@@ -303,9 +309,7 @@ fn a_walk_that_another_index_made_needless_is_not_gone_on_with() {
                 .unwrap()
                 .is_none()
         );
-        bench
-            .site
-            .change(pages[0], |page| page.status = ContentStatus::Trashed);
+        bench.site.trash(pages[0]);
         for index in [one.id, two.id] {
             assert_eq!(bench.sweep(index).await.counts.deleted, 1);
             bench.assert_true(index).await;
@@ -320,7 +324,7 @@ fn two_indexes_made_at_once_fetch_and_convert_each_page_once() {
         for n in 0..600 {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
         }
         bench
             .site
@@ -346,7 +350,9 @@ fn two_indexes_made_at_once_fetch_and_convert_each_page_once() {
 fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Live", "<p>long text</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Live", "<p>long text</p>");
         let index = bench.synced().await;
         bench.wait(60).await;
         bench.site.edit(page, "");
@@ -372,17 +378,16 @@ fn an_empty_body_on_a_page_that_had_text_is_not_believed_at_once() {
 fn quiet_polls_after_a_bulk_import_read_little() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let first = bench.site.add("10", None, "First", "<p>first</p>");
+        let first = bench.site.create_page("ENG", None, "First", "<p>first</p>");
         bench.wait(3600).await;
         bench.site.edit(first, "<p>edited</p>");
         let index = bench.synced().await;
         let mut imported = Vec::new();
         for n in 0..600 {
             let (title, body) = (format!("P{n}"), format!("<p>t{n}</p>"));
-            let id = bench.site.add("10", None, &title, &body);
-            let before = chrono::TimeDelta::milliseconds(500 * n);
-            bench.site.change(id, |page| page.modified -= before);
-            imported.push(id);
+            let then = bench.clock.true_now() - chrono::TimeDelta::milliseconds(500 * n);
+            let site = bench.site.at(then);
+            imported.push(site.create_page("ENG", None, &title, &body));
         }
         let seen = async |minutes: u64| {
             bench.wait(minutes * 60).await;
@@ -411,10 +416,13 @@ fn an_edit_is_told_by_heading_for_the_time_that_was_asked_about() {
         let body = |limits: &str, faq: &str| {
             format!("<p>intro</p><h1>Limits</h1><p>{limits}</p><h2>Rollback</h2><p>same</p>{faq}")
         };
-        let page = bench
+        let page =
+            bench
+                .site
+                .create_page("ENG", None, "Runbook", &body("10", "<h1>Old</h1><p>x</p>"));
+        let quiet = bench
             .site
-            .add("10", None, "Runbook", &body("10", "<h1>Old</h1><p>x</p>"));
-        let quiet = bench.site.add("10", None, "Quiet", &body("10", ""));
+            .create_page("ENG", None, "Quiet", &body("10", ""));
         let index = bench.synced().await;
         let began = bench.clock.true_now();
         let told = async |since| {

@@ -1,11 +1,11 @@
 //! Comments: folded into their page's document where the index wants them, in bulk, and nothing unchanged uploaded again.
 
 use domain::DocumentId;
-use domain::comments::Standing;
 use domain::run::{RunKind, RunStatus};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
-use crate::fakes::confluence::Fault;
+use crate::fakes::Fault;
 
 async fn commented(bench: &Bench, agent: &str) -> domain::index::Index {
     let mut settings = bench.index_settings(agent, &["ENG"]);
@@ -17,7 +17,7 @@ async fn commented(bench: &Bench, agent: &str) -> domain::index::Index {
 }
 
 /// What the store object of one index holds of a page.
-async fn text_in(bench: &Bench, index: domain::IndexId, page: u64) -> String {
+async fn text_in(bench: &Bench, index: domain::IndexId, page: ContentId) -> String {
     let remote = bench.index(index).await.remote.unwrap().id;
     let id = DocumentId::from(format!("confluence-page-{page}"));
     bench
@@ -26,7 +26,7 @@ async fn text_in(bench: &Bench, index: domain::IndexId, page: u64) -> String {
 }
 
 /// The text that the store holds of a page.
-fn text(bench: &Bench, page: u64) -> String {
+fn text(bench: &Bench, page: ContentId) -> String {
     let id = DocumentId::from(format!("confluence-page-{page}"));
     bench.shelf.documents()[&id].text.clone()
 }
@@ -40,28 +40,26 @@ fn a_thousand_pages_with_three_hundred_comments_cost_few_requests_and_nothing_is
             pages.push(
                 bench
                     .site
-                    .add("10", None, &format!("Page {n}"), "<p>text</p>"),
+                    .create_page("ENG", None, &format!("Page {n}"), "<p>text</p>"),
             );
         }
+        // Said over the last days.
+        let mut ago = chrono::TimeDelta::minutes(15 * 800);
+        let mut site = || {
+            ago -= chrono::TimeDelta::minutes(15);
+            bench.site.at(bench.clock.true_now() - ago)
+        };
         for n in 0..100 {
-            let comment = bench.site.comment(pages[n * 7], &format!("first {n}"));
-            bench.site.reply(comment, &format!("second {n}"));
-            bench
-                .site
-                .inline_comment(pages[n * 3], "text", &format!("third {n}"));
+            let comment = site().comment(pages[n * 7], &format!("<p>first {n}</p>"));
+            site().reply(comment, &format!("<p>second {n}</p>"));
+            site().inline_comment(pages[n * 3], "text", &format!("<p>third {n}</p>"));
         }
         // Comments elsewhere on the site cost nothing.
-        bench.site.space("99", "ELSE");
-        let other = bench.site.add("99", None, "Other", "<p>x</p>");
+        bench.site.space("ELSE");
+        let other = bench.site.create_page("ELSE", None, "Other", "<p>x</p>");
         for n in 0..500 {
-            bench.site.comment(other, &format!("elsewhere {n}"));
+            site().comment(other, &format!("<p>elsewhere {n}</p>"));
         }
-        // Said over the last days.
-        bench.site.with(|site| {
-            for (n, comment) in site.comments.values_mut().rev().enumerate() {
-                comment.modified -= chrono::TimeDelta::minutes(15 * i64::try_from(n).unwrap());
-            }
-        });
         let index = commented(&bench, "agent").await;
         let log = bench.site.take_log();
         let of_comments = |log: &[String]| log.iter().filter(|l| l.contains("comment")).count();
@@ -73,7 +71,7 @@ fn a_thousand_pages_with_three_hundred_comments_cost_few_requests_and_nothing_is
             1_000,
             "each page once, comments included"
         );
-        assert!(text(&bench, pages[0]).contains("# Comments\n\n**Name of 557058:aa**, "));
+        assert!(text(&bench, pages[0]).contains("# Comments\n\n**Robin Author**, "));
 
         let run = bench.sweep(index.id).await;
         let log = bench.site.take_log();
@@ -92,11 +90,15 @@ fn a_thousand_pages_with_three_hundred_comments_cost_few_requests_and_nothing_is
 fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        let quiet = bench.site.add("10", None, "Quiet", "<p>nothing</p>");
-        let first = bench.site.comment(page, "which one?");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        let quiet = bench
+            .site
+            .create_page("ENG", None, "Quiet", "<p>nothing</p>");
+        let first = bench.site.comment(page, "<p>which one?</p>");
         let index = commented(&bench, "agent").await;
-        let head = "# Runbook\n\nSpace ENG\n\nrestart it\n\n# Comments\n\n**Name of 557058:aa**, ";
+        let head = "# Runbook\n\nSpace ENG\n\nrestart it\n\n# Comments\n\n**Robin Author**, ";
         let before = text(&bench, page);
         assert!(before.starts_with(head), "{before}");
         assert!(before.ends_with(":\n\n> which one?\n"), "{before}");
@@ -105,9 +107,11 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
 
         // A poll finds what is said and edited.
         bench.wait(3600).await;
-        let reply = bench.site.reply(first, "the gateway");
-        bench.site.edit_comment(first, "which one, please?");
-        let inline = bench.site.inline_comment(quiet, "nothing", "really?");
+        let reply = bench.site.reply(first, "<p>the gateway</p>");
+        bench.site.edit_comment(first, "<p>which one, please?</p>");
+        let inline = bench
+            .site
+            .inline_comment(quiet, "nothing", "<p>really?</p>");
         let run = bench.delta(index.id).await;
         assert_eq!(
             (run.kind, run.counts.uploaded),
@@ -115,22 +119,18 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
             "{run:?}"
         );
         let now = text(&bench, page);
-        assert!(now.contains("> which one, please?\n>\n> **Name"), "{now}");
+        assert!(now.contains("> which one, please?\n>\n> **Robin"), "{now}");
         assert!(now.ends_with("\n> > the gateway\n"), "{now}");
         assert!(text(&bench, quiet).contains("** on “nothing”, "));
         assert_eq!(bench.delta(index.id).await.counts.uploaded, 0);
 
         // What is settled or deleted is seen by a sweep.
-        bench
-            .site
-            .change_comment(inline, |comment| comment.standing = Standing::Resolved);
+        bench.site.resolve_comment(inline, "resolved");
         bench.site.delete_comment(reply);
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(text(&bench, quiet).contains(" (resolved):"));
         // The page was edited, and what the comment was made on is not in it any more.
-        bench
-            .site
-            .change_comment(inline, |comment| comment.standing = Standing::Dangling);
+        bench.site.resolve_comment(inline, "dangling");
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
         assert!(text(&bench, quiet).contains(" (that text is no longer on the page):"));
         // That it answers 404 counts when it does so twice.
@@ -150,8 +150,10 @@ fn what_is_said_edited_settled_and_deleted_reaches_the_document() {
 fn each_index_has_its_own_choice_and_may_change_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        bench.site.comment(page, "which one?");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        bench.site.comment(page, "<p>which one?</p>");
         let index = commented(&bench, "with").await;
         let plain = bench
             .create(bench.index_settings("without", &["ENG"]))
@@ -178,16 +180,18 @@ fn each_index_has_its_own_choice_and_may_change_it() {
 fn comments_of_a_page_that_becomes_restricted_go_with_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Secret", "<p>plans</p>");
-        bench.site.comment(page, "confidential words");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Secret", "<p>plans</p>");
+        bench.site.comment(page, "<p>confidential words</p>");
         let index = commented(&bench, "agent").await;
         assert_eq!(bench.finds(index.id, "confidential").await.len(), 1);
-        bench.site.change(page, |page| page.restricted = true);
+        bench.site.close(page);
         bench.sweep(index.id).await;
         assert!(bench.finds(index.id, "confidential").await.is_empty());
         assert!(bench.shelf.documents().is_empty());
         // A comment made meanwhile brings nothing back.
-        bench.site.comment(page, "confidential too");
+        bench.site.comment(page, "<p>confidential too</p>");
         bench.delta(index.id).await;
         bench.sweep(index.id).await;
         assert!(bench.shelf.documents().is_empty());
@@ -198,9 +202,11 @@ fn comments_of_a_page_that_becomes_restricted_go_with_it() {
 fn an_answer_that_fails_or_is_empty_takes_no_comment_away() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        let comments: Vec<u64> = (0..40)
-            .map(|n| bench.site.comment(page, &format!("word {n}")))
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        let comments: Vec<ContentId> = (0..40)
+            .map(|n| bench.site.comment(page, &format!("<p>word {n}</p>")))
             .collect();
         let index = commented(&bench, "agent").await;
         let before = text(&bench, page);
@@ -222,19 +228,13 @@ fn an_answer_that_fails_or_is_empty_takes_no_comment_away() {
 
         // Search does not know some of them: they are asked for, the rest is waited for.
         for id in &comments {
-            bench
-                .site
-                .change_comment(*id, |comment| comment.lags = true);
+            bench.site.lag(*id, true);
         }
-        bench
-            .site
-            .change_comment(comments[0], |comment| comment.lags = false);
+        bench.site.lag(comments[0], false);
         bench.sweep(index.id).await;
         assert_eq!(text(&bench, page), before);
         for id in &comments {
-            bench
-                .site
-                .change_comment(*id, |comment| comment.lags = false);
+            bench.site.lag(*id, false);
         }
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
     });
@@ -244,13 +244,15 @@ fn an_answer_that_fails_or_is_empty_takes_no_comment_away() {
 fn a_name_that_could_not_be_had_is_told_later() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        bench.site.comment(page, "which one?");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        bench.site.comment(page, "<p>which one?</p>");
         bench.site.fail("people", 1, Fault::Unavailable);
         let index = commented(&bench, "agent").await;
         assert!(text(&bench, page).contains("**Somebody**, "));
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 1);
-        assert!(text(&bench, page).contains("**Name of 557058:aa**, "));
+        assert!(text(&bench, page).contains("**Robin Author**, "));
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
     });
 }
@@ -259,9 +261,11 @@ fn a_name_that_could_not_be_had_is_told_later() {
 fn a_deleted_comment_is_gone_with_the_poll_after_the_sweep_that_missed_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        let comments: Vec<u64> = (0..3)
-            .map(|n| bench.site.comment(page, &format!("word {n}")))
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        let comments: Vec<ContentId> = (0..3)
+            .map(|n| bench.site.comment(page, &format!("<p>word {n}</p>")))
             .collect();
         let index = commented(&bench, "agent").await;
         bench.site.delete_comment(comments[1]);
@@ -288,12 +292,14 @@ fn a_deleted_comment_is_gone_with_the_poll_after_the_sweep_that_missed_it() {
 fn a_comment_that_was_missed_by_a_clock_that_was_ahead_goes_when_that_is_set_back() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
-        bench.site.comment(page, "still there");
-        let gone = bench.site.comment(page, "soon gone");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
+        bench.site.comment(page, "<p>still there</p>");
+        let gone = bench.site.comment(page, "<p>soon gone</p>");
         let index = commented(&bench, "agent").await;
         bench.clock.set_ahead(chrono::TimeDelta::days(400));
-        bench.site.delete_thread(gone);
+        bench.site.delete_comment(gone);
         bench.sweep(index.id).await;
         bench.clock.set_ahead(chrono::TimeDelta::zero());
         bench.sweep(index.id).await;
@@ -309,9 +315,11 @@ fn a_comment_that_was_missed_by_a_clock_that_was_ahead_goes_when_that_is_set_bac
 fn a_comment_that_answers_404_is_asked_for_a_second_time_before_it_goes() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Runbook", "<p>restart it</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Runbook", "<p>restart it</p>");
         for n in 0..3 {
-            bench.site.comment(page, &format!("word {n}"));
+            bench.site.comment(page, &format!("<p>word {n}</p>"));
         }
         let index = commented(&bench, "agent").await;
         let before = text(&bench, page);

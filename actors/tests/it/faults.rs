@@ -9,19 +9,31 @@ use domain::index::{IndexStatus, SpaceState};
 use domain::page::{PageState, Standing};
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::Fault;
+
+/// Whether these pages come with their bodies where those are asked for.
+fn bodies_come(bench: &Bench, pages: &[ContentId], come: bool) {
+    let fields = match come {
+        true => serde_json::json!({}),
+        false => serde_json::json!({"body": {}}),
+    };
+    for id in pages {
+        bench.site.override_json(*id, fields.clone());
+    }
+}
 
 #[test]
 fn a_poison_page_among_edits_is_isolated_by_id_and_does_not_hold_the_watermark_back() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..60)
+        let pages: Vec<ContentId> = (0..60)
             .map(|n| {
                 bench
                     .site
-                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+                    .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
             })
             .collect();
         let index = bench.synced().await;
@@ -61,10 +73,12 @@ fn a_poison_page_among_edits_is_isolated_by_id_and_does_not_hold_the_watermark_b
 fn a_space_that_fails_does_not_stop_the_others() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        bench.site.add("10", None, "E", "<p>e</p>");
-        bench.site.add("11", None, "O", "<p>o</p>");
-        bench.site.fail("limit=250 11", 100, Fault::Forbidden);
+        bench.site.space("OPS");
+        bench.site.create_page("ENG", None, "E", "<p>e</p>");
+        bench.site.create_page("OPS", None, "O", "<p>o</p>");
+        bench
+            .site
+            .fail(&bench.listing("OPS"), 100, Fault::Forbidden);
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
             .await;
@@ -89,7 +103,7 @@ fn a_space_that_fails_does_not_stop_the_others() {
 fn refused_credentials_end_the_run_at_once_and_say_so() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "E", "<p>e</p>");
+        bench.site.create_page("ENG", None, "E", "<p>e</p>");
         let index = bench.synced().await;
         bench.site.fail("whoami", 1, Fault::Unauthorized);
         let run = bench.sweep(index.id).await;
@@ -108,7 +122,7 @@ fn refused_credentials_end_the_run_at_once_and_say_so() {
 fn a_pause_longer_than_the_clients_patience_is_waited_out() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "E", "<p>e</p>");
+        bench.site.create_page("ENG", None, "E", "<p>e</p>");
         bench.site.fail("list", 2, Fault::RateLimited(120));
         bench.site.fail("facts", 1, Fault::RateLimited(30));
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
@@ -122,7 +136,9 @@ fn answers_that_are_too_large_come_in_smaller_pieces() {
     bench::run(|| async {
         let bench = Bench::new().await;
         for n in 0..300 {
-            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+            bench
+                .site
+                .create_page("ENG", None, &format!("P{n}"), "<p>x</p>");
         }
         bench.site.fail("limit=250", 1, Fault::TooLarge);
         bench.site.fail("limit=125", 1, Fault::TooLarge);
@@ -139,7 +155,9 @@ fn a_refused_cursor_begins_the_walk_again() {
     bench::run(|| async {
         let bench = Bench::new().await;
         for n in 0..600 {
-            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+            bench
+                .site
+                .create_page("ENG", None, &format!("P{n}"), "<p>x</p>");
         }
         bench
             .site
@@ -169,12 +187,14 @@ fn a_refused_cursor_begins_the_walk_again() {
 fn a_page_whose_body_never_comes_is_named_waits_and_enters_when_it_comes() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..5)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+        let pages: Vec<ContentId> = (0..5)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>")
+            })
             .collect();
-        bench
-            .site
-            .with(|site| site.bodiless.extend([pages[1], pages[3]]));
+        bodies_come(&bench, &[pages[1], pages[3]], false);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
         assert_eq!((run.status, run.counts.failed), (RunStatus::Partial, 2));
@@ -189,7 +209,7 @@ fn a_page_whose_body_never_comes_is_named_waits_and_enters_when_it_comes() {
         bench.delta(index.id).await;
         let log = bench.site.take_log();
         assert!(!log.iter().any(|l| l.contains("bodies=true")), "{log:#?}");
-        bench.site.with(|site| site.bodiless.clear());
+        bodies_come(&bench, &[pages[1], pages[3]], true);
         bench.wait(24 * 3600).await;
         bench.delta(index.id).await;
         bench.assert_true(index.id).await;
@@ -201,24 +221,32 @@ fn a_page_whose_body_never_comes_is_named_waits_and_enters_when_it_comes() {
 fn pages_without_bodies_starve_none_behind_them() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let first: Vec<u64> = (0..2_010)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+        let first: Vec<ContentId> = (0..2_010)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>")
+            })
             .collect();
-        bench.site.with(|site| site.bodiless.extend(&first));
+        bodies_come(&bench, &first, false);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.over(index.id).await;
         bench.wait(60).await;
         // Edited pages are listed without bodies.
-        let last = bench.site.add("10", None, "Last", "<p>last</p>");
+        let last = bench.site.create_page("ENG", None, "Last", "<p>last</p>");
         bench.delta(index.id).await;
         assert_eq!(bench.state(index.id, last).await, PageState::Searchable);
     });
 }
 
 /// Pages whose bodies cannot be fetched, after their first sync.
-async fn failing(bench: &Bench, number: usize) -> (domain::IndexId, Vec<u64>) {
-    let pages: Vec<u64> = (0..number)
-        .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>t</p>"))
+async fn failing(bench: &Bench, number: usize) -> (domain::IndexId, Vec<ContentId>) {
+    let pages: Vec<ContentId> = (0..number)
+        .map(|n| {
+            bench
+                .site
+                .create_page("ENG", None, &format!("P{n}"), "<p>t</p>")
+        })
         .collect();
     bench.site.with(|site| site.poison.extend(&pages));
     let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
@@ -230,8 +258,12 @@ async fn failing(bench: &Bench, number: usize) -> (domain::IndexId, Vec<u64>) {
 fn a_page_that_waits_for_its_facts_is_tried_when_asked_for_whatever_stands_before_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..502)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>t</p>"))
+        let pages: Vec<ContentId> = (0..502)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>t</p>")
+            })
             .collect();
         let last = pages[501];
         bench.site.with(|site| site.poison.extend(&pages[..501]));

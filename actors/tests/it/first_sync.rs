@@ -1,6 +1,7 @@
 //! The first sync: everything in, each page once, with few requests.
 
 use domain::run::{RunKind, RunStatus};
+use simulators::confluence::DEFAULT_AUTHOR;
 
 use crate::bench::{self, Bench};
 
@@ -8,19 +9,18 @@ use crate::bench::{self, Bench};
 fn six_hundred_pages_in_three_spaces_cost_few_requests_and_a_second_run_uploads_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        for (id, key) in [("10", "ENG"), ("11", "OPS"), ("12", "HR")] {
-            bench.site.space(id, key);
-            let top = bench.site.add(id, None, "Top", "<p>top</p>");
+        bench.site.space("OPS");
+        bench.site.space("HR");
+        for key in ["ENG", "OPS", "HR"] {
+            let top = bench.site.create_page(key, None, "Top", "<p>top</p>");
             for n in 1..200 {
-                let page = bench.site.add(
-                    id,
+                let page = bench.site.create_page(
+                    key,
                     Some(top),
                     &format!("Page {n}"),
                     &format!("<p>text {n}</p>"),
                 );
-                bench
-                    .site
-                    .change(page, |page| page.labels = vec!["l".into()]);
+                bench.site.label(page, "l");
             }
         }
         let index = bench
@@ -69,27 +69,31 @@ fn six_hundred_pages_in_three_spaces_cost_few_requests_and_a_second_run_uploads_
 fn links_lead_to_pages_that_are_listed_later_and_people_have_names() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let first = bench.site.add(
-            "10",
+        let first = bench.site.create_page(
+            "ENG",
             None,
             "First",
-            "<p><ac:link><ri:page ri:content-title=\"Last\" /></ac:link> by <ac:link><ri:user ri:account-id=\"557058:aa\" /></ac:link></p>",
+            &format!("<p><ac:link><ri:page ri:content-title=\"Last\" /></ac:link> by <ac:link><ri:user ri:account-id=\"{DEFAULT_AUTHOR}\" /></ac:link></p>"),
         );
         for n in 0..300 {
             bench
                 .site
-                .add("10", None, &format!("Between {n}"), "<p>x</p>");
+                .create_page("ENG", None, &format!("Between {n}"), "<p>x</p>");
         }
-        let last = bench.site.add("10", None, "Last", "<p>the end</p>");
+        let last = bench
+            .site
+            .create_page("ENG", None, "Last", "<p>the end</p>");
         let index = bench.synced().await;
         let documents = bench.shelf.documents();
         let id = domain::DocumentId::from(format!("confluence-page-{first}"));
         let text = &documents[&id].text;
         assert!(
-            text.contains(&format!("https://wiki.example/wiki/spaces/10/pages/{last}")),
+            text.contains(&format!(
+                "https://wiki.example/wiki/spaces/ENG/pages/{last}/Last"
+            )),
             "{text}"
         );
-        assert!(text.contains("Name of 557058:aa"), "{text}");
+        assert!(text.contains("Robin Author"), "{text}");
         assert_eq!(bench.shelf.uploads(), 302, "each page once, links included");
         assert_eq!(bench.sweep(index.id).await.counts.uploaded, 0);
     });

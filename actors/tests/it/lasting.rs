@@ -4,20 +4,20 @@
 use std::time::Duration;
 
 use actors::{EngineSettings, SyncOrder};
-use domain::content::ContentStatus;
 use domain::index::{IndexStatus, SpaceState};
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::retrieval::StoreFault;
 use crate::fakes::{FakeRetrieval, Fault};
 
 /// Two spaces, synced: pages of both.
-async fn two_spaces(bench: &Bench) -> (domain::index::Index, u64, u64) {
-    bench.site.space("11", "OPS");
-    let eng = bench.site.add("10", None, "E", "<p>e first</p>");
-    let ops = bench.site.add("11", None, "O", "<p>o first</p>");
+async fn two_spaces(bench: &Bench) -> (domain::index::Index, ContentId, ContentId) {
+    bench.site.space("OPS");
+    let eng = bench.site.create_page("ENG", None, "E", "<p>e first</p>");
+    let ops = bench.site.create_page("OPS", None, "O", "<p>o first</p>");
     let settings = bench.index_settings("agent", &["ENG", "OPS"]);
     let index = bench.create(settings).await;
     bench.over(index.id).await;
@@ -33,7 +33,7 @@ fn a_used_up_quota_is_waited_for_by_the_run() {
         for n in 0..30 {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
         }
         // Each request is refused once, until the hour is full: whatever it asks for.
         for what in ["whoami", "spaces", "list", "facts"] {
@@ -44,7 +44,7 @@ fn a_used_up_quota_is_waited_for_by_the_run() {
         assert_eq!((run.status, run.error), (RunStatus::Succeeded, None));
         bench.assert_true(index.id).await;
         bench.site.fail("by ids", 1, Fault::RateLimited(15 * 60));
-        let page = bench.site.with(|site| *site.pages.keys().next().unwrap());
+        let page = bench.site.every_page()[0].id;
         bench.site.edit(page, "<p>edited</p>");
         assert_eq!(bench.delta(index.id).await.status, RunStatus::Succeeded);
         bench.assert_true(index.id).await;
@@ -82,7 +82,9 @@ fn a_space_that_fails_for_days_costs_the_others_nothing_and_misses_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let (index, eng, ops) = two_spaces(&bench).await;
-        bench.site.fail("limit=250 11", 10_000, Fault::Forbidden);
+        bench
+            .site
+            .fail(&bench.listing("OPS"), 10_000, Fault::Forbidden);
         assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
         bench.site.edit(ops, "<p>o second</p>");
         // What came after the failure is polled: cheaply, and past the failing space.
@@ -124,7 +126,7 @@ fn a_space_that_fails_for_days_costs_the_others_nothing_and_misses_nothing() {
         bench.delta(index.id).await;
         let log = bench.site.take_log();
         assert!(
-            !log.iter().any(|line| line.contains("limit=250 11")),
+            !log.iter().any(|line| line.contains(&bench.listing("OPS"))),
             "{log:?}"
         );
     });
@@ -135,10 +137,9 @@ fn what_happened_in_a_space_while_it_was_away_enters_with_the_next_poll() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let (index, eng, ops) = two_spaces(&bench).await;
-        let seen = |seen: bool| {
-            bench
-                .site
-                .with(|site| site.spaces.get_mut("11").unwrap().visible = seen);
+        let seen = |seen: bool| match seen {
+            true => bench.site.open_space("OPS"),
+            false => bench.site.limit_space_to("OPS", &[]),
         };
         seen(false);
         bench.site.edit(ops, "<p>o while away</p>");
@@ -163,12 +164,14 @@ fn an_interrupted_catching_up_is_done_by_the_next_run() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
         let (index, eng, ops) = two_spaces(&bench).await;
-        bench.site.fail("limit=250 11", 1, Fault::Forbidden);
+        bench.site.fail(&bench.listing("OPS"), 1, Fault::Forbidden);
         bench.sweep(index.id).await;
         bench.site.edit(ops, "<p>o second</p>");
         bench.wait(30 * 60).await;
         bench.site.edit(eng, "<p>e later</p>");
-        bench.site.fail("limit=250 11", 1, Fault::RateLimited(600));
+        bench
+            .site
+            .fail(&bench.listing("OPS"), 1, Fault::RateLimited(600));
         let order = SyncOrder {
             full: Some(false),
             dry_run: false,
@@ -188,11 +191,9 @@ fn a_run_that_sees_none_of_its_spaces_has_failed() {
         let (index, ..) = two_spaces(&bench).await;
         let as_of = bench.index(index.id).await.as_of;
         bench.wait(600).await;
-        bench.site.with(|site| {
-            for space in site.spaces.values_mut() {
-                space.visible = false;
-            }
-        });
+        for key in bench.site.space_keys() {
+            bench.site.limit_space_to(&key, &[]);
+        }
         let run = bench.sweep(index.id).await;
         assert_eq!(run.status, RunStatus::Failed);
         assert_eq!(run.error.unwrap().code, "no_space_visible");
@@ -206,14 +207,16 @@ fn a_run_that_sees_none_of_its_spaces_has_failed() {
 fn an_answer_to_the_guard_in_the_middle_of_a_run_is_carried_out_after_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..30)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+        let pages: Vec<ContentId> = (0..30)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>")
+            })
             .collect();
         let index = bench.synced().await;
         for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
+            bench.site.trash(*id);
         }
         let asks = bench.sweep(index.id).await;
         assert_eq!(asks.status, RunStatus::NeedsConfirmation);
@@ -274,11 +277,11 @@ fn a_scope_changed_in_the_middle_of_a_run_takes_effect_after_it() {
 fn a_clock_that_was_ahead_and_is_set_back_holds_nothing_up() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..10)
+        let pages: Vec<ContentId> = (0..10)
             .map(|n| {
                 bench
                     .site
-                    .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+                    .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
             })
             .collect();
         let index = bench.synced().await;
@@ -317,19 +320,21 @@ fn a_change_of_scope_is_carried_out_once_although_a_space_fails() {
         };
         let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
         let (index, eng, _) = two_spaces(&bench).await;
-        let more: Vec<u64> = (0..20)
-            .map(|n| bench.site.add("11", None, &format!("O{n}"), "<p>o</p>"))
+        let more: Vec<ContentId> = (0..20)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("OPS", None, &format!("O{n}"), "<p>o</p>")
+            })
             .collect();
         bench.sweep(index.id).await;
+        bench.site.label(eng, "old");
+        for id in &more {
+            bench.site.label(*id, "old");
+        }
         bench
             .site
-            .change(eng, |page| page.labels = vec!["old".to_owned()]);
-        for id in &more {
-            bench
-                .site
-                .change(*id, |page| page.labels = vec!["old".to_owned()]);
-        }
-        bench.site.fail("limit=250 11", 10_000, Fault::Forbidden);
+            .fail(&bench.listing("OPS"), 10_000, Fault::Forbidden);
         bench
             .patch(index.id, |s| s.exclude_labels = vec!["old".to_owned()])
             .await;
@@ -344,7 +349,7 @@ fn a_change_of_scope_is_carried_out_once_although_a_space_fails() {
             assert_eq!(run.kind, RunKind::Delta, "round {round}");
             let log = bench.site.take_log();
             assert!(
-                !log.iter().any(|line| line.contains("limit=250 10")),
+                !log.iter().any(|line| line.contains(&bench.listing("ENG"))),
                 "{log:#?}"
             );
         }
@@ -364,9 +369,7 @@ fn a_space_taken_out_leaves_although_no_other_can_be_seen() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let (index, ..) = two_spaces(&bench).await;
-        bench
-            .site
-            .with(|site| site.spaces.get_mut("11").unwrap().visible = false);
+        bench.site.limit_space_to("OPS", &[]);
         bench
             .patch(index.id, |s| s.confluence_spaces = vec!["OPS".into()])
             .await;

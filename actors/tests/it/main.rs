@@ -1,4 +1,4 @@
-//! The engine against a database on disk, a Confluence and a retrieval store in memory, and a clock that does not wait.
+//! The engine against a database on disk, the simulated Confluence, a retrieval store in memory, and a clock that does not wait.
 
 #![allow(clippy::unwrap_used)]
 

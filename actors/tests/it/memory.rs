@@ -6,21 +6,14 @@ use actors::EngineSettings;
 use domain::run::RunStatus;
 
 use crate::bench::{self, Bench};
-use crate::fakes::confluence::InFlight;
-use crate::fakes::{FakeConfluence, FakeRetrieval};
+use crate::fakes::{FakeRetrieval, InFlight, SimulatedSource};
 
 /// What the tests allow: three quarters for bodies, the rest for documents.
 const MEMORY: usize = 256 << 10;
 const BODIES: usize = MEMORY / 4 * 3;
 const DOCUMENTS: usize = MEMORY / 4;
 
-const SPACES: [(&str, &str); 5] = [
-    ("10", "ENG"),
-    ("20", "OPS"),
-    ("30", "HR"),
-    ("40", "LAW"),
-    ("50", "ART"),
-];
+const SPACES: [&str; 5] = ["ENG", "OPS", "HR", "LAW", "ART"];
 
 async fn bench() -> Bench {
     let settings = EngineSettings {
@@ -28,8 +21,8 @@ async fn bench() -> Bench {
         ..EngineSettings::default()
     };
     let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
-    for (id, key) in SPACES {
-        bench.site.space(id, key);
+    for key in &SPACES[1..] {
+        bench.site.space(key);
     }
     bench
         .site
@@ -46,15 +39,11 @@ fn body(bytes: usize) -> String {
     format!("<p>{}</p>", &filler[..bytes - 7])
 }
 
-fn add(site: &FakeConfluence, pages: usize, bytes: usize) {
+fn add(site: &SimulatedSource, pages: usize, bytes: usize) {
     for n in 0..pages {
-        let (space, _) = SPACES[n % SPACES.len()];
-        site.add(space, None, &format!("P{n} of {bytes}"), &body(bytes));
+        let space = SPACES[n % SPACES.len()];
+        site.create_page(space, None, &format!("P{n} of {bytes}"), &body(bytes));
     }
-}
-
-fn all() -> Vec<&'static str> {
-    SPACES.map(|(_, key)| key).into()
 }
 
 #[test]
@@ -65,7 +54,7 @@ fn text_in_memory_is_bounded_in_bytes() {
         add(&bench.site, 400, BODY);
         let counts = InFlight::of(&bench.store, BODY).await;
         bench.site.with(|site| site.in_flight = Some(counts));
-        let index = bench.create(bench.index_settings("agent", &all())).await;
+        let index = bench.create(bench.index_settings("agent", &SPACES)).await;
         assert_eq!(bench.over(index.id).await.status, RunStatus::Succeeded);
         let most = |bench: &Bench| {
             let bodies = bench.site.with(|site| {
@@ -111,8 +100,8 @@ fn bodies_larger_than_all_of_it_pass_alone() {
             add(&bench.site, 20, 2_000 + round);
             add(&bench.site, 5, 2 * MEMORY + round);
         }
-        let first = bench.create(bench.index_settings("first", &all())).await;
-        let second = bench.create(bench.index_settings("second", &all())).await;
+        let first = bench.create(bench.index_settings("first", &SPACES)).await;
+        let second = bench.create(bench.index_settings("second", &SPACES)).await;
         for index in [first.id, second.id] {
             let run = bench.over(index).await;
             assert_eq!(

@@ -10,17 +10,18 @@ use domain::moving::OnChange;
 use domain::page::PageState;
 use domain::ports::store::SyncStore;
 use domain::run::{RunKind, RunStatus};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::retrieval::StoreFault;
 use crate::supervision::unanswered;
 use crate::truth::held_by;
 
-async fn pages(bench: &Bench, number: usize) -> Vec<u64> {
+async fn pages(bench: &Bench, number: usize) -> Vec<ContentId> {
     (0..number)
         .map(|n| {
             let (title, body) = (format!("P{n}"), format!("<p>zebra t{n}</p>"));
-            bench.site.add("10", None, &title, &body)
+            bench.site.create_page("ENG", None, &title, &body)
         })
         .collect()
 }
@@ -106,7 +107,10 @@ fn there_and_back_without_a_question_to_confluence() {
             );
 
             // Nothing is stored again, and what changes afterwards goes to the new one.
-            let (page, title) = (bench.site.add("10", None, "New", "<p>new</p>"), "New again");
+            let (page, title) = (
+                bench.site.create_page("ENG", None, "New", "<p>new</p>"),
+                "New again",
+            );
             let run = bench.sweep(index).await;
             assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
             bench.site.rename(page, title);
@@ -179,14 +183,9 @@ fn a_store_that_is_down_holds_a_move_up_and_syncs_go_on_in_the_old() {
         assert!(now.status_reason.unwrap().contains("the old store answers"));
         assert_eq!(now.moving.unwrap().backend, BackendKind::LlamaCloud);
 
-        bench.site.change(pages[3], |page| {
-            page.body = "<p>zebra edited</p>".to_owned();
-            page.version += 1;
-        });
-        bench.site.change(pages[4], |page| {
-            page.status = domain::content::ContentStatus::Trashed;
-        });
-        let new = bench.site.add("10", None, "New", "<p>new</p>");
+        bench.site.edit(pages[3], "<p>zebra edited</p>");
+        bench.site.trash(pages[4]);
+        let new = bench.site.create_page("ENG", None, "New", "<p>new</p>");
         bench.sweep(index).await;
         bench.assert_true(index).await;
         assert_eq!(bench.finds(index, "new").await, [new.to_string()]);

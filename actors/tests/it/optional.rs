@@ -6,6 +6,7 @@ use domain::page::PageState;
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::{FakeRetrieval, Fault};
@@ -18,17 +19,17 @@ const REFUSALS: [Fault; 4] = [
 ];
 
 /// Twenty pages in two spaces, with a comment on the first and a file below it.
-fn fill(bench: &Bench) -> Vec<u64> {
-    bench.site.space("11", "OPS");
-    let pages: Vec<u64> = (0..20)
+fn fill(bench: &Bench) -> Vec<ContentId> {
+    bench.site.space("OPS");
+    let pages: Vec<ContentId> = (0..20)
         .map(|n| {
-            let space = if n % 2 == 0 { "10" } else { "11" };
+            let space = if n % 2 == 0 { "ENG" } else { "OPS" };
             bench
                 .site
-                .add(space, None, &format!("P{n}"), &format!("<p>text{n}.</p>"))
+                .create_page(space, None, &format!("P{n}"), &format!("<p>text{n}.</p>"))
         })
         .collect();
-    bench.site.comment(pages[0], "remark");
+    bench.site.comment(pages[0], "<p>remark</p>");
     bench
         .site
         .attach(pages[0], "notes.txt", "text/plain", b"notes");
@@ -157,7 +158,7 @@ fn a_file_whose_download_is_refused_fails_alone() {
                 let name = format!("more{n}.txt");
                 bench.site.attach(pages[1], &name, "text/plain", b"more");
             }
-            let first = bench.site.with(|site| *site.files.keys().next().unwrap());
+            let first = bench.site.every_file()[0].id;
             bench
                 .site
                 .fail(&format!("download att{first}"), 100, fault.clone());
@@ -207,7 +208,7 @@ fn a_rendered_macro_that_is_refused_leaves_the_page_as_storage_has_it() {
             };
             let bench = Bench::with(FakeRetrieval::immediate(), settings).await;
             for n in 0..4 {
-                bench.site.add("10", None, &format!("P{n}"), MACRO);
+                bench.site.create_page("ENG", None, &format!("P{n}"), MACRO);
             }
             let refused = matches!(fault, Fault::Unauthorized | Fault::Withdrawn);
             bench.site.fail("rendered", 1_000, fault.clone());

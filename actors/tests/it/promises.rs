@@ -5,17 +5,18 @@ use actors::{FAILPOINTS, FailAction, Failpoints};
 use domain::page::PageState;
 use domain::ports::store::{AdminStore, RunFilter, SyncStore};
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::Fault;
 
-fn pages(bench: &Bench, space: &str, number: usize) -> Vec<u64> {
+fn pages(bench: &Bench, space: &str, number: usize) -> Vec<ContentId> {
     (0..number)
         .map(|n| {
             let title = format!("{space} {n}");
             bench
                 .site
-                .add(space, None, &title, &format!("<p>old{n}.</p>"))
+                .create_page(space, None, &title, &format!("<p>old{n}.</p>"))
         })
         .collect()
 }
@@ -25,7 +26,7 @@ fn a_page_whose_body_or_conversion_fails_in_a_sweep_keeps_its_old_document() {
     for converts in [true, false] {
         bench::run(move || async move {
             let mut bench = Bench::new().await;
-            let pages = pages(&bench, "10", 10);
+            let pages = pages(&bench, "ENG", 10);
             let index = bench.synced().await;
             let before = bench.held();
             bench.site.edit(pages[4], "<p>new words</p>");
@@ -58,13 +59,13 @@ fn a_short_answer_is_not_the_end_of_a_listing() {
     bench::run(|| async {
         let bench = Bench::new().await;
         bench.site.with(|site| {
-            site.listing_limit = 7;
-            site.facts_limit = 3;
+            site.listing_limit = Some(7);
         });
-        pages(&bench, "10", 100);
+        bench.site.set_switches(|switches| switches.cql_cap = 3);
+        pages(&bench, "ENG", 100);
         let index = bench.synced().await;
         assert_eq!(bench.held().len(), 100);
-        bench.site.with(|site| site.listing_limit = 9);
+        bench.site.with(|site| site.listing_limit = Some(9));
         let run = bench.sweep(index.id).await;
         let counts = (run.counts.seen, run.counts.uploaded, run.counts.deleted);
         assert_eq!((run.status, counts), (RunStatus::Succeeded, (100, 0, 0)));
@@ -76,7 +77,7 @@ fn a_short_answer_is_not_the_end_of_a_listing() {
 fn an_endless_next_is_no_walk() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages = pages(&bench, "10", 40);
+        let pages = pages(&bench, "ENG", 40);
         let index = bench.synced().await;
         bench.site.purge(pages[7]);
         bench.site.edit(pages[8], "<p>new words</p>");
@@ -112,17 +113,25 @@ fn a_failed_or_cut_answer_about_restrictions_hides_and_never_opens() {
     ] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            let top = bench.site.add("10", None, "Top", "<p>top</p>");
-            let secret = bench.site.add("10", None, "Secret", "<p>secret</p>");
-            let below = bench.site.add("10", Some(secret), "Below", "<p>secret</p>");
-            bench.site.change(secret, |page| page.restricted = true);
+            let top = bench.site.create_page("ENG", None, "Top", "<p>top</p>");
+            let secret = bench
+                .site
+                .create_page("ENG", None, "Secret", "<p>secret</p>");
+            let below = bench
+                .site
+                .create_page("ENG", Some(secret), "Below", "<p>secret</p>");
+            bench.site.close(secret);
             let index = bench.synced().await;
             assert_eq!(bench.held().len(), 1);
             // New pages, open and not, and an edit of one that is out.
-            let open = bench.site.add("10", Some(top), "Open", "<p>open</p>");
-            let new = bench.site.add("10", Some(secret), "New", "<p>secret</p>");
-            let own = bench.site.add("10", None, "Own", "<p>secret</p>");
-            bench.site.change(own, |page| page.restricted = true);
+            let open = bench
+                .site
+                .create_page("ENG", Some(top), "Open", "<p>open</p>");
+            let new = bench
+                .site
+                .create_page("ENG", Some(secret), "New", "<p>secret</p>");
+            let own = bench.site.create_page("ENG", None, "Own", "<p>secret</p>");
+            bench.site.close(own);
             bench.site.edit(below, "<p>secret edited</p>");
             for round in 0..4 {
                 bench.site.fail("facts", 10_000, fault.clone());
@@ -155,11 +164,15 @@ fn one_failed_space_does_not_move_the_watermark_past_its_own_changes() {
     for first in [true, false] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            bench.site.space("11", "OPS");
-            let eng = pages(&bench, "10", 3);
-            let ops = pages(&bench, "11", 3);
+            bench.site.space("OPS");
+            let eng = pages(&bench, "ENG", 3);
+            let ops = pages(&bench, "OPS", 3);
             let settings = bench.index_settings("agent", &["ENG", "OPS"]);
-            let fail = || bench.site.fail("limit=250 11", 10_000, Fault::Forbidden);
+            let fail = || {
+                bench
+                    .site
+                    .fail(&bench.listing("OPS"), 10_000, Fault::Forbidden)
+            };
             if first {
                 fail();
             }
@@ -175,7 +188,7 @@ fn one_failed_space_does_not_move_the_watermark_past_its_own_changes() {
             bench.site.edit(eng[1], "<p>later</p>");
             bench.delta(index.id).await;
             let progress = bench.store.index_state(index.id).await.unwrap().progress;
-            let changed = bench.site.with(|site| site.pages[&ops[1]].modified);
+            let changed = bench.site.true_page(ops[1]).unwrap().modified_at;
             assert!(progress.watermark.unwrap() > changed, "the other goes on");
             bench.site.heal();
             let run = bench.delta(index.id).await;
@@ -190,7 +203,7 @@ fn one_failed_space_does_not_move_the_watermark_past_its_own_changes() {
 fn a_run_that_fetched_nothing_from_spaces_that_are_not_empty_has_not_succeeded() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        pages(&bench, "10", 10);
+        pages(&bench, "ENG", 10);
         bench.site.fail("list page Id", 1_000, Fault::Empty);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
@@ -215,8 +228,8 @@ fn every_run_ends_in_a_final_state_whatever_dies_again_and_again() {
     for place in FAILPOINTS {
         bench::run(move || async move {
             let mut bench = Bench::new().await;
-            let pages = pages(&bench, "10", 30);
-            bench.site.comment(pages[0], "remark");
+            let pages = pages(&bench, "ENG", 30);
+            bench.site.comment(pages[0], "<p>remark</p>");
             bench.site.attach(pages[0], "a.txt", "text/plain", b"words");
             bench.settings.failpoints = Failpoints::always(place, FailAction::Panic);
             bench.restart().await;
@@ -225,9 +238,7 @@ fn every_run_ends_in_a_final_state_whatever_dies_again_and_again() {
             settings.include_attachments = true;
             let index = bench.create(settings).await.id;
             bench.over(index).await;
-            bench.site.change(pages[1], |page| {
-                page.status = domain::content::ContentStatus::Trashed;
-            });
+            bench.site.trash(pages[1]);
             bench.sweep(index).await;
             bench.settings.failpoints = Failpoints::default();
             bench.restart().await;

@@ -12,7 +12,6 @@ use chrono::TimeDelta;
 use confluence::{ConfluenceClient, ConfluenceConfig, RetryPolicy};
 use domain::access::Access;
 use domain::backoff::Backoff;
-use domain::content::ContentKind;
 use domain::index::{BackendKind, IndexSettings, IndexSpace, RestrictedPages, SpaceState};
 use domain::ports::clock::Clock;
 use domain::ports::retrieval::RetrievalBackend;
@@ -21,11 +20,11 @@ use domain::ports::store::{AdminStore, NewIndex, PageFilter, QueryStore, SyncSto
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
-use simulators::confluence::{ConfluenceSim, Kind, Site, SpaceId, Status, TrueComment, Wish};
+use simulators::confluence::{ConfluenceSim, Site, SpaceId, Wish};
 use tempfile::TempDir;
 
 use crate::fakes::{FakeReader, FakeRetrieval};
-use crate::truth::{Said, Truth};
+use crate::truth::{Included, truth_of};
 use crate::untouched::{Untouched, keep_house, newest_runs};
 
 /// Nothing here takes longer.
@@ -229,76 +228,17 @@ impl Real {
 
     /// What the store should hold, in words.
     pub fn truth(&self, wish: &Wish) -> BTreeMap<DocumentId, String> {
-        let site = self.sim.site();
-        let seen: BTreeMap<_, _> = site
-            .all_for(&self.sim.account_id())
-            .into_iter()
-            .filter(|page| page.status == Status::Current)
-            .map(|page| (page.id, page))
-            .collect();
-        let mut truth = BTreeMap::new();
-        for page in wish.members(&self.sim) {
-            let mut above = Vec::new();
-            let mut next = page.parent;
-            while let Some(parent) = next.and_then(|id| site.true_page(id)) {
-                // What the account does not see as a current page is not named.
-                above.extend(seen.get(&parent.id).map(|seen| seen.title.as_str()));
-                next = parent.parent;
-            }
-            let space = format!("Space {}", page.space_key);
-            above.push(&space);
-            above.reverse();
-            let facts = Truth {
-                version: i32::try_from(page.version).unwrap(),
-                labels: page.labels.iter().map(String::as_str).collect(),
-                title: &page.title,
-                above,
-                text: &page.body,
-                comments: wish
-                    .comments_on(site, page.id)
-                    .into_iter()
-                    .map(said)
-                    .collect(),
-            };
-            for file in wish.files_on(site, page.id) {
-                let mut above = facts.above.clone();
-                above.push(&page.title);
-                let file_facts = Truth {
-                    version: i32::try_from(file.version).unwrap(),
-                    labels: facts.labels.clone(),
-                    title: &file.name,
-                    above,
-                    text: std::str::from_utf8(&file.data).unwrap(),
-                    comments: Vec::new(),
-                };
-                let id = PageId::from(format!("att{}", file.id));
-                let id = DocumentId::of(ContentKind::Attachment, &id);
-                truth.insert(id, file_facts.in_words());
-            }
-            let kind = match page.kind {
-                Kind::BlogPost => ContentKind::BlogPost,
-                _ => ContentKind::Page,
-            };
-            let id = DocumentId::of(kind, &PageId::from(page.id.to_string()));
-            truth.insert(id, facts.in_words());
-        }
-        truth
-    }
-}
-
-fn said(comment: TrueComment) -> Said {
-    Said {
-        depth: comment.depth,
-        by: comment.author,
-        on: comment.selection,
-        standing: comment.resolution,
-        when: comment.modified_at,
-        text: comment.body,
+        let included = Included {
+            comments: wish.comments,
+            files: wish.attachments,
+        };
+        let (site, account) = (self.sim.site(), self.sim.account_id());
+        truth_of(site, &account, &wish.members(&self.sim), included)
     }
 }
 
 /// A wish in the words of an index.
-fn settings_of(wish: &Wish) -> IndexSettings {
+pub fn settings_of(wish: &Wish) -> IndexSettings {
     let words = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
     IndexSettings {
         name: "Real".to_owned(),

@@ -7,6 +7,7 @@ use domain::page::PageRecord;
 use domain::ports::store::{QueryStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
 use domain::{IndexId, PageId};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 
@@ -17,7 +18,7 @@ pub const WALK: &str = "converter";
 pub async fn made_by_an_older_one(
     bench: &Bench,
     index: IndexId,
-    page: u64,
+    page: ContentId,
     markdown: Option<&str>,
 ) {
     let ids = [PageId::from(page.to_string())];
@@ -50,10 +51,10 @@ fn a_newer_converter_costs_no_crawl_and_uploads_only_other_text() {
     for kind in [RunKind::Delta, RunKind::Sweep] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            let pages: Vec<u64> = (0..20)
+            let pages: Vec<ContentId> = (0..20)
                 .map(|n| {
                     let body = format!("<p>text of {n}</p>");
-                    bench.site.add("10", None, &format!("P{n}"), &body)
+                    bench.site.create_page("ENG", None, &format!("P{n}"), &body)
                 })
                 .collect();
             let index = bench.synced().await;
@@ -112,11 +113,15 @@ fn comments_are_made_anew_by_the_next_run_of_any_kind_as_well() {
     for kind in [RunKind::Delta, RunKind::Sweep] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            let pages: Vec<u64> = (0..4)
-                .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>text</p>"))
+            let pages: Vec<ContentId> = (0..4)
+                .map(|n| {
+                    bench
+                        .site
+                        .create_page("ENG", None, &format!("P{n}"), "<p>text</p>")
+                })
                 .collect();
             for page in &pages[..3] {
-                bench.site.comment(*page, "newer words");
+                bench.site.comment(*page, "<p>newer words</p>");
             }
             let mut settings = bench.index_settings("agent", &["ENG"]);
             settings.include_comments = true;

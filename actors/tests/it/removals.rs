@@ -1,21 +1,21 @@
 //! Nothing is deleted on doubt: positive evidence removes in that run, absence hides at once and removes later, errors remove
 //! nothing, and the guard stops what is too much.
 
-use domain::content::{ContentKind, ContentStatus};
 use domain::index::IndexStatus;
 use domain::page::PageState;
 use domain::ports::store::AdminStore;
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::Fault;
 
-async fn thirty(bench: &Bench) -> Vec<u64> {
+async fn thirty(bench: &Bench) -> Vec<ContentId> {
     (0..30)
         .map(|n| {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>text{n}.</p>"))
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>text{n}.</p>"))
         })
         .collect()
 }
@@ -26,10 +26,10 @@ fn a_page_that_was_only_away_comes_back_without_an_upload() {
         let bench = Bench::new().await;
         let pages = thirty(&bench).await;
         let index = bench.synced().await;
-        bench.site.change(pages[5], |page| page.hidden = true);
+        bench.site.hide(pages[5]);
         bench.sweep(index.id).await;
         assert_eq!(bench.state(index.id, pages[5]).await, PageState::Vanishing);
-        bench.site.change(pages[5], |page| page.hidden = false);
+        bench.site.unrestrict(pages[5]);
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.uploaded, run.counts.deleted), (0, 0));
         assert_eq!(bench.state(index.id, pages[5]).await, PageState::Searchable);
@@ -46,14 +46,10 @@ fn a_removed_page_that_is_restored_enters_again() {
         let bench = Bench::new().await;
         let pages = thirty(&bench).await;
         let index = bench.synced().await;
-        bench
-            .site
-            .change(pages[5], |page| page.status = ContentStatus::Trashed);
+        bench.site.trash(pages[5]);
         bench.sweep(index.id).await;
         assert_eq!(bench.held().len(), 29);
-        bench
-            .site
-            .change(pages[5], |page| page.status = ContentStatus::Current);
+        bench.site.restore(pages[5]);
         let run = bench.sweep(index.id).await;
         assert_eq!((run.counts.uploaded, run.counts.fetched), (1, 0));
         bench.assert_true(index.id).await;
@@ -111,15 +107,15 @@ fn a_walk_cut_in_the_middle_removes_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
         for n in 0..600 {
-            bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+            bench
+                .site
+                .create_page("ENG", None, &format!("P{n}"), "<p>x</p>");
         }
         let index = bench.synced().await;
         // The first answer comes, the second never.
-        bench.site.fail(
-            "list page Id bodies=false limit=250 10",
-            0,
-            Fault::Unavailable,
-        );
+        bench
+            .site
+            .fail("list page Id bodies=false limit=250", 0, Fault::Unavailable);
         bench
             .site
             .with(|site| site.latency = std::time::Duration::from_millis(10));
@@ -182,11 +178,9 @@ fn a_refusal_holds_until_other_pages_vanish_and_a_full_run_asks_again() {
         assert_eq!(bench.finds(index.id, "text5.").await, [kept]);
 
         // A single page more is within the share, and goes.
-        let trash = async |ids: &[u64]| {
+        let trash = async |ids: &[ContentId]| {
             for id in ids {
-                bench
-                    .site
-                    .change(*id, |page| page.status = ContentStatus::Trashed);
+                bench.site.trash(*id);
             }
             bench.sweep(index.id).await
         };
@@ -229,11 +223,9 @@ fn an_acceptance_is_for_the_pages_that_were_shown() {
         let mut pages = thirty(&bench).await;
         pages.extend(thirty(&bench).await);
         let index = bench.synced().await;
-        let trash = async |ids: &[u64]| {
+        let trash = async |ids: &[ContentId]| {
             for id in ids {
-                bench
-                    .site
-                    .change(*id, |page| page.status = ContentStatus::Trashed);
+                bench.site.trash(*id);
             }
         };
         trash(&pages[..20]).await;
@@ -271,14 +263,12 @@ fn a_change_of_scope_exempts_what_leaves_by_it_and_nothing_else() {
         let bench = Bench::new().await;
         let pages = thirty(&bench).await;
         for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.labels = vec!["old".into()]);
+            bench.site.label(*id, "old");
         }
         let index = bench.synced().await;
         // At the source a third is restricted, while the administrator excludes a label that half of them carry.
         for id in &pages[15..27] {
-            bench.site.change(*id, |page| page.restricted = true);
+            bench.site.close(*id);
         }
         bench
             .patch(index.id, |s| s.exclude_labels = vec!["old".into()])
@@ -299,18 +289,20 @@ fn a_change_of_scope_exempts_what_leaves_by_it_and_nothing_else() {
 
 /// An index of two spaces with so many pages each, synced; the account sees a third one beside them.
 async fn two_spaces(bench: &Bench, eng: usize, ops: usize) -> domain::IndexId {
-    bench.site.space("11", "OPS");
-    bench.site.space("12", "OTHER");
-    bench.site.add("12", None, "Elsewhere", "<p>elsewhere</p>");
+    bench.site.space("OPS");
+    bench.site.space("OTHER");
+    bench
+        .site
+        .create_page("OTHER", None, "Elsewhere", "<p>elsewhere</p>");
     for n in 0..eng {
         bench
             .site
-            .add("10", None, &format!("E{n}"), "<p>eng page</p>");
+            .create_page("ENG", None, &format!("E{n}"), "<p>eng page</p>");
     }
     for n in 0..ops {
         bench
             .site
-            .add("11", None, &format!("O{n}"), "<p>ops page</p>");
+            .create_page("OPS", None, &format!("O{n}"), "<p>ops page</p>");
     }
     let settings = bench.index_settings("agent", &["ENG", "OPS"]);
     let index = bench.create(settings).await;
@@ -320,11 +312,12 @@ async fn two_spaces(bench: &Bench, eng: usize, ops: usize) -> domain::IndexId {
 }
 
 fn show(bench: &Bench, spaces: &[&str], visible: bool) {
-    bench.site.with(|site| {
-        for id in spaces {
-            site.spaces.get_mut(*id).unwrap().visible = visible;
+    for key in spaces {
+        match visible {
+            true => bench.site.open_space(key),
+            false => bench.site.limit_space_to(key, &[]),
         }
-    });
+    }
 }
 
 #[test]
@@ -332,10 +325,12 @@ fn a_vanished_space_of_a_small_index_leaves_when_the_administrator_has_accepted_
     bench::run(|| async {
         let bench = Bench::new().await;
         let index = two_spaces(&bench, 4, 4).await;
-        let secret = bench.site.add("11", None, "Secret", "<p>secret</p>");
-        bench.site.change(secret, |page| page.restricted = true);
+        let secret = bench
+            .site
+            .create_page("OPS", None, "Secret", "<p>secret</p>");
+        bench.site.close(secret);
         bench.sweep(index).await;
-        show(&bench, &["11"], false);
+        show(&bench, &["OPS"], false);
         bench.sweep(index).await;
         bench.wait(60).await;
         let plan = bench.plan(index).await;
@@ -368,7 +363,7 @@ fn a_vanished_space_that_the_administrator_keeps_is_quoted_until_it_is_asked_abo
     bench::run(|| async {
         let bench = Bench::new().await;
         let index = two_spaces(&bench, 4, 4).await;
-        show(&bench, &["11"], false);
+        show(&bench, &["OPS"], false);
         bench.sweep(index).await;
         bench.wait(60).await;
         let asks = bench.sweep(index).await;
@@ -392,7 +387,7 @@ fn a_vanished_space_that_the_administrator_keeps_is_quoted_until_it_is_asked_abo
         assert!(bench.finds(index, "ops page").await.is_empty(), "hidden");
         bench.store.answer_guard(full.id, false).await.unwrap();
         assert_eq!(bench.finds(index, "ops page").await.len(), 4);
-        show(&bench, &["11"], true);
+        show(&bench, &["OPS"], true);
         let run = bench.sweep(index).await;
         let is = (run.status, run.counts.uploaded, run.counts.deleted);
         assert_eq!(is, (RunStatus::Succeeded, 0, 0));
@@ -406,19 +401,19 @@ fn a_space_that_comes_back_before_the_answer_loses_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let index = two_spaces(&bench, 4, 4).await;
-        show(&bench, &["11"], false);
+        show(&bench, &["OPS"], false);
         for _ in 0..2 {
             bench.sweep(index).await;
             bench.wait(60).await;
         }
-        show(&bench, &["11"], true);
+        show(&bench, &["OPS"], true);
         let run = bench.sweep(index).await;
         let is = (run.status, run.counts.uploaded, run.counts.deleted);
         assert_eq!(is, (RunStatus::Succeeded, 0, 0));
         assert_eq!(bench.finds(index, "ops page").await.len(), 4);
         bench.assert_true(index).await;
         // Its next absence is a new one.
-        show(&bench, &["11"], false);
+        show(&bench, &["OPS"], false);
         bench.wait(3600).await;
         bench.sweep(index).await;
         assert_eq!(bench.finds(index, "ops page").await.len(), 4);
@@ -431,16 +426,13 @@ fn an_account_that_sees_none_of_an_indexs_spaces_removes_and_hides_nothing() {
         bench::run(move || async move {
             let bench = Bench::new().await;
             let index = two_spaces(&bench, 6, 2).await;
-            let gone = bench.site.with(|site| {
-                let id = site.pages.values().find(|page| page.title == "E0");
-                id.unwrap().id
-            });
+            let gone = bench.site.find("ENG", "E0").unwrap();
             // Hidden already, and due for its second look.
             bench.site.purge(gone);
             bench.sweep(index).await;
             assert_eq!(bench.state(index, gone).await, PageState::Vanishing);
-            show(&bench, &["10", "11"], false);
-            show(&bench, &["12"], others);
+            show(&bench, &["ENG", "OPS"], false);
+            show(&bench, &["OTHER"], others);
             for round in 0..6 {
                 bench.wait(600).await;
                 let run = if round % 2 == 0 {
@@ -457,10 +449,10 @@ fn an_account_that_sees_none_of_an_indexs_spaces_removes_and_hides_nothing() {
                 assert_eq!(bench.finds(index, "ops page").await.len(), 2);
             }
             // The other is seen again: that one was away meanwhile says nothing yet.
-            show(&bench, &["10"], true);
+            show(&bench, &["ENG"], true);
             bench.sweep(index).await;
             assert_eq!(bench.finds(index, "ops page").await.len(), 2);
-            show(&bench, &["11"], true);
+            show(&bench, &["OPS"], true);
             bench.wait(60).await;
             bench.sweep(index).await;
             bench.assert_true(index).await;
@@ -487,14 +479,16 @@ fn a_hidden_page_gets_its_second_look_with_a_poll_too() {
 fn a_space_that_was_emptied_into_the_trash_is_believed_page_by_page() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..10)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+        let pages: Vec<ContentId> = (0..10)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>")
+            })
             .collect();
         let index = bench.synced().await;
         for id in &pages {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
+            bench.site.trash(*id);
         }
         let run = bench.sweep(index.id).await;
         assert_eq!((run.status, run.counts.deleted), (RunStatus::Succeeded, 10));
@@ -507,13 +501,13 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
     for returns in [false, true] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            bench.site.space("11", "OPS");
+            bench.site.space("OPS");
             let pages = thirty(&bench).await;
-            let few: Vec<u64> = (0..3)
+            let few: Vec<ContentId> = (0..3)
                 .map(|n| {
                     bench
                         .site
-                        .add("11", None, &format!("O{n}"), "<p>ops page</p>")
+                        .create_page("OPS", None, &format!("O{n}"), "<p>ops page</p>")
                 })
                 .collect();
             let index = bench
@@ -522,7 +516,7 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
             bench.over(index.id).await;
             // Far below the guard's share.
             for id in &few {
-                bench.site.change(*id, |page| page.hidden = true);
+                bench.site.hide(*id);
             }
             let run = bench.sweep(index.id).await;
             assert_eq!(run.status, RunStatus::Partial, "noted, and asked for again");
@@ -540,7 +534,7 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
             assert_eq!(bench.held().len(), 33);
             if returns {
                 for id in &few {
-                    bench.site.change(*id, |page| page.hidden = false);
+                    bench.site.unrestrict(*id);
                 }
                 let run = bench.sweep(index.id).await;
                 assert_eq!(
@@ -552,7 +546,7 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
                 // An old absence does not count against a new one.
                 bench.wait(120).await;
                 for id in &few {
-                    bench.site.change(*id, |page| page.hidden = true);
+                    bench.site.hide(*id);
                 }
                 assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
                 return;
@@ -573,17 +567,21 @@ fn a_space_without_a_page_left_is_a_question_and_nothing_is_hidden_before_the_an
 fn a_removal_that_the_store_refused_once_is_asked_for_again() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
-        bench.site.add("10", None, "Kept", "<p>kept</p>");
-        let secret = bench.site.add("10", None, "Secret", "<p>plans</p>");
-        let other = bench.site.add("11", None, "Other", "<p>elsewhere</p>");
+        bench.site.space("OPS");
+        bench.site.create_page("ENG", None, "Kept", "<p>kept</p>");
+        let secret = bench
+            .site
+            .create_page("ENG", None, "Secret", "<p>plans</p>");
+        let other = bench
+            .site
+            .create_page("OPS", None, "Other", "<p>elsewhere</p>");
         let index = bench
             .create(bench.index_settings("agent", &["ENG", "OPS"]))
             .await
             .id;
         bench.over(index).await;
         assert_eq!(bench.shelf.documents().len(), 3);
-        bench.site.change(secret, |page| page.restricted = true);
+        bench.site.close(secret);
         bench
             .patch(index, |s| s.confluence_spaces = vec!["ENG".into()])
             .await;
@@ -615,9 +613,7 @@ fn an_empty_listing_of_one_kind_removes_nothing_although_another_kind_is_listed(
         let pages = thirty(&bench).await;
         for n in 0..100 {
             let title = format!("B{n}");
-            bench
-                .site
-                .add_kind(ContentKind::BlogPost, "10", None, &title, "<p>post</p>");
+            bench.site.create_blog_post("ENG", &title, "<p>post</p>");
         }
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.include_blog_posts = true;
@@ -651,13 +647,9 @@ fn a_page_that_cannot_be_asked_for_keeps_no_other_in_the_index() {
             let pages = thirty(&bench).await;
             let index = bench.synced().await;
             for page in &pages[3..8] {
-                bench
-                    .site
-                    .change(*page, |page| page.status = ContentStatus::Trashed);
+                bench.site.trash(*page);
             }
-            bench
-                .site
-                .change(pages[1], |page| page.status = ContentStatus::Draft);
+            bench.site.hide(pages[1]);
             bench
                 .site
                 .with(|site| site.refused.insert(pages[1], fault.clone()));
@@ -683,9 +675,7 @@ fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
         let bench = Bench::new().await;
         let pages = thirty(&bench).await;
         for id in &pages[25..28] {
-            bench
-                .site
-                .change(*id, |page| page.labels = vec!["fine".into()]);
+            bench.site.label(*id, "fine");
         }
         let settings = domain::index::IndexSettings {
             exclude_labels: vec!["old".into()],
@@ -695,17 +685,13 @@ fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
         bench.over(index.id).await;
         // Twelve are in the trash, three carry a label that the index excludes, three are restricted.
         for id in &pages[..12] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
+            bench.site.trash(*id);
         }
         for id in &pages[12..15] {
-            bench
-                .site
-                .change(*id, |page| page.labels = vec!["old".into()]);
+            bench.site.label(*id, "old");
         }
         for id in &pages[15..18] {
-            bench.site.change(*id, |page| page.restricted = true);
+            bench.site.close(*id);
         }
         let asked = bench.sweep(index.id).await;
         assert!(asked.error.unwrap().detail.starts_with("18 of 30"));
@@ -743,6 +729,7 @@ fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
         let labelled = bench.page(index.id, pages[13]).await.reason.unwrap();
         assert!(labelled.starts_with("labelled old") && labelled.contains("2026-03-01 08:00"));
         let status = bench.index(index.id).await.status_reason.unwrap();
+        let named: Vec<String> = pages[..5].iter().map(ToString::to_string).collect();
         assert!(
             status.contains(
                 "18 document(s) was refused by the administrator on 2026-03-01 08:00 UTC"
@@ -750,18 +737,14 @@ fn pages_that_the_administrator_keeps_are_answers_again_and_say_so() {
             "{status}"
         );
         assert!(
-            status.ends_with("Pages: 1001, 1002, 1003, 1004, 1005, 13 more"),
+            status.ends_with(&format!("Pages: {}, 13 more", named.join(", "))),
             "{status}"
         );
         // One of each kind comes back, and is a page like any other; the rest stays.
-        bench
-            .site
-            .change(pages[3], |page| page.status = ContentStatus::Current);
+        bench.site.restore(pages[3]);
         for id in [pages[13], pages[16]] {
-            bench.site.change(id, |page| {
-                page.labels.clear();
-                page.restricted = false;
-            });
+            bench.site.unlabel(id, "old");
+            bench.site.unrestrict(id);
         }
         bench.wait(120).await;
         bench.sweep(index.id).await;
@@ -796,16 +779,14 @@ fn a_refusal_shows_nothing_that_was_restricted_before_it_vanished() {
         let pages = thirty(&bench).await;
         let index = bench.synced().await;
         for id in &pages[..15] {
-            bench.site.change(*id, |page| page.restricted = true);
+            bench.site.close(*id);
         }
         let run = bench.sweep(index.id).await;
         assert_eq!(run.status, RunStatus::NeedsConfirmation);
         bench.store.answer_guard(run.id, false).await.unwrap();
         // Eleven more: a question of its own.
         for id in &pages[..26] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Trashed);
+            bench.site.trash(*id);
         }
         let run = bench.sweep(index.id).await;
         assert_eq!(run.status, RunStatus::NeedsConfirmation);

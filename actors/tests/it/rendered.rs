@@ -5,6 +5,7 @@ use actors::EngineSettings;
 use domain::PageId;
 use domain::ports::store::{QueryStore, SyncStore};
 use domain::run::{RunKind, RunStatus};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
@@ -23,17 +24,17 @@ fn pointer(query: &str) -> String {
 }
 
 /// A bench with an index of three such pages that have all been rendered, and a budget of one from here on.
-async fn rendered() -> (Bench, domain::IndexId, Vec<u64>) {
+async fn rendered() -> (Bench, domain::IndexId, Vec<ContentId>) {
     let settings = EngineSettings {
         rendered_pages_per_run: 3,
         ..EngineSettings::default()
     };
     let mut bench = Bench::with(FakeRetrieval::immediate(), settings).await;
-    let pages: Vec<u64> = (0..3)
+    let pages: Vec<ContentId> = (0..3)
         .map(|n| {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &body("text", "x"))
+                .create_page("ENG", None, &format!("P{n}"), &body("text", "x"))
         })
         .collect();
     for page in &pages {
@@ -49,7 +50,7 @@ async fn rendered() -> (Bench, domain::IndexId, Vec<u64>) {
 }
 
 /// From now on Confluence renders the macro of a page so.
-fn render(bench: &Bench, page: u64, words: &str) {
+fn render(bench: &Bench, page: ContentId, words: &str) {
     let html = format!(
         "<ul class=\"conf-macro\" data-macro-name=\"contentbylabel\" data-macro-id=\"m\"><li>rendered {words}</li></ul>"
     );
@@ -63,7 +64,7 @@ fn requests(bench: &Bench) -> usize {
 }
 
 /// How many of these pages hold these words, in what is kept and in the store alike.
-async fn holding(bench: &Bench, pages: &[u64], words: &str) -> usize {
+async fn holding(bench: &Bench, pages: &[ContentId], words: &str) -> usize {
     let ids: Vec<PageId> = pages.iter().map(|id| id.to_string().into()).collect();
     let kept = bench.store.texts(&ids).await.unwrap();
     let kept = kept.iter().filter(|text| text.markdown.contains(words));
@@ -133,7 +134,7 @@ fn a_changed_link_keeps_what_was_rendered() {
         bench.delta(index).await;
         assert_eq!(requests(&bench), 1);
         bench.wait(60).await;
-        bench.site.add("10", None, "Later", "<p>new</p>");
+        bench.site.create_page("ENG", None, "Later", "<p>new</p>");
         let run = bench.sweep(index).await;
         assert_eq!(run.status, RunStatus::Succeeded);
         assert_eq!(holding(&bench, &pages, "rendered first").await, 3);
@@ -161,11 +162,9 @@ fn a_listing_with_bodies_keeps_what_was_rendered() {
     bench::run(|| async {
         let (bench, _, pages) = rendered().await;
         // Nobody keeps the space that they are in now: another index lists it with bodies.
-        bench.site.space("20", "OPS");
+        bench.site.space("OPS");
         for page in &pages {
-            bench
-                .site
-                .change(*page, |page| page.space = "20".to_owned());
+            bench.site.move_to_space(*page, "OPS", None);
         }
         let other = bench.create(bench.index_settings("other", &["OPS"])).await;
         assert_eq!(bench.over(other.id).await.status, RunStatus::Succeeded);

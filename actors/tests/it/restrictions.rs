@@ -1,10 +1,10 @@
 //! Restricted pages stay out, by their own restriction or any ancestor's; what is not known fails closed.
 
-use domain::content::{ContentKind, ContentStatus};
 use domain::index::{IndexStatus, RestrictedPages};
 use domain::page::PageState;
 use domain::ports::store::SyncStore;
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::Fault;
@@ -13,22 +13,26 @@ use crate::fakes::Fault;
 fn a_restriction_counts_through_any_depth() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let mut chain: Vec<u64> = Vec::new();
+        let mut chain: Vec<ContentId> = Vec::new();
         for n in 0..200 {
             let body = format!("<p>deep words {n}</p>");
             let parent = chain.last().copied();
-            chain.push(bench.site.add("10", parent, &format!("P{n}"), &body));
+            chain.push(
+                bench
+                    .site
+                    .create_page("ENG", parent, &format!("P{n}"), &body),
+            );
         }
-        bench.site.change(chain[0], |page| page.restricted = true);
+        bench.site.close(chain[0]);
         let index = bench.synced().await;
         assert_eq!(bench.held().len(), 0);
         assert!(bench.finds(index.id, "deep words").await.is_empty());
-        bench.site.change(chain[0], |page| page.restricted = false);
+        bench.site.unrestrict(chain[0]);
         bench.sweep(index.id).await;
         assert_eq!(bench.held().len(), 200);
-        bench.site.change(chain[99], |page| page.restricted = true);
+        bench.site.close(chain[99]);
         bench.sweep(index.id).await;
-        let states = |ids: Vec<u64>| async {
+        let states = |ids: Vec<ContentId>| async {
             let mut states = Vec::new();
             for id in ids {
                 states.push(bench.state(index.id, id).await);
@@ -49,21 +53,17 @@ fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
     for named in [true, false] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            bench.site.with(|site| site.search_names_folders = named);
-            let outer = bench
-                .site
-                .add_kind(ContentKind::Container, "10", None, "Outer", "");
-            let inner = bench
-                .site
-                .add_kind(ContentKind::Container, "10", Some(outer), "Inner", "");
-            bench.site.add("10", Some(inner), "Deep", "<p>deep</p>");
-            let open = bench
-                .site
-                .add_kind(ContentKind::Container, "10", None, "Open", "");
+            bench.site.with(|site| site.folders_unnamed = !named);
+            let outer = bench.site.create_folder("ENG", None, "Outer");
+            let inner = bench.site.create_folder("ENG", Some(outer), "Inner");
             bench
                 .site
-                .add("10", Some(open), "Shallow", "<p>shallow</p>");
-            bench.site.change(outer, |page| page.restricted = true);
+                .create_page("ENG", Some(inner), "Deep", "<p>deep</p>");
+            let open = bench.site.create_folder("ENG", None, "Open");
+            bench
+                .site
+                .create_page("ENG", Some(open), "Shallow", "<p>shallow</p>");
+            bench.site.close(outer);
             let index = bench.synced().await;
             bench.assert_true(index.id).await;
             assert_eq!(bench.held().len(), 1, "named: {named}");
@@ -75,11 +75,10 @@ fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
 fn a_draft_above_a_page_restricts_nobody() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let draft = bench.site.add("10", None, "Draft", "<p>draft</p>");
+        let draft = bench.site.create_draft("ENG", None, "Draft");
         bench
             .site
-            .change(draft, |page| page.status = ContentStatus::Draft);
-        bench.site.add("10", Some(draft), "Below", "<p>below</p>");
+            .create_page("ENG", Some(draft), "Below", "<p>below</p>");
         let index = bench.synced().await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.held().len(), 1);
@@ -90,11 +89,15 @@ fn a_draft_above_a_page_restricts_nobody() {
 fn what_search_does_not_know_yet_stays_out_until_it_is_known() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..60)
-            .map(|n| bench.site.add("10", None, &format!("P{n}"), "<p>x</p>"))
+        let pages: Vec<ContentId> = (0..60)
+            .map(|n| {
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>")
+            })
             .collect();
         for id in &pages {
-            bench.site.change(*id, |page| page.lags = true);
+            bench.site.lag(*id, true);
         }
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         let run = bench.over(index.id).await;
@@ -108,7 +111,7 @@ fn what_search_does_not_know_yet_stays_out_until_it_is_known() {
         assert_eq!(waiting.state, PageState::Pending);
         assert!(waiting.reason.unwrap().contains("who may read it"));
         for id in &pages {
-            bench.site.change(*id, |page| page.lags = false);
+            bench.site.lag(*id, false);
         }
         bench.delta(index.id).await;
         bench.assert_true(index.id).await;
@@ -120,9 +123,9 @@ fn what_search_does_not_know_yet_stays_out_until_it_is_known() {
 fn when_restrictions_cannot_be_read_new_pages_wait_and_stored_ones_stay() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let old = bench.site.add("10", None, "Old", "<p>old</p>");
+        let old = bench.site.create_page("ENG", None, "Old", "<p>old</p>");
         let index = bench.synced().await;
-        let new = bench.site.add("10", None, "New", "<p>new</p>");
+        let new = bench.site.create_page("ENG", None, "New", "<p>new</p>");
         bench.site.fail("facts", 100, Fault::Unavailable);
         let run = bench.sweep(index.id).await;
         assert_eq!(run.status, RunStatus::Partial, "{run:?}");
@@ -139,15 +142,17 @@ fn when_restrictions_cannot_be_read_new_pages_wait_and_stored_ones_stay() {
 fn a_path_through_a_page_whose_readers_are_not_known_is_not_shown() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Open", "<p>open words</p>");
+        let page = bench
+            .site
+            .create_page("ENG", None, "Open", "<p>open words</p>");
         let index = bench.synced().await;
         bench.wait(60).await;
-        let secret = bench.site.add("10", None, "Takeover", "<p>secret</p>");
-        bench.site.change(secret, |page| {
-            page.restricted = true;
-            page.lags = true;
-        });
-        bench.site.change(page, |page| page.parent = Some(secret));
+        let secret = bench
+            .site
+            .create_page("ENG", None, "Takeover", "<p>secret</p>");
+        bench.site.close(secret);
+        bench.site.lag(secret, true);
+        bench.site.move_under(page, Some(secret));
         bench.site.fail("facts of one", 100, Fault::Unavailable);
         bench.sweep(index.id).await;
         assert_eq!(bench.state(index.id, secret).await, PageState::Pending);
@@ -163,10 +168,8 @@ fn a_path_through_a_page_whose_readers_are_not_known_is_not_shown() {
 
         // Once the readers are known to be everybody, the path is the new one.
         bench.site.heal();
-        bench.site.change(secret, |page| {
-            page.restricted = false;
-            page.lags = false;
-        });
+        bench.site.unrestrict(secret);
+        bench.site.lag(secret, false);
         bench.sweep(index.id).await;
         assert_eq!(bench.page(index.id, page).await.breadcrumb, ["Takeover"]);
         bench.assert_true(index.id).await;
@@ -177,11 +180,11 @@ fn a_path_through_a_page_whose_readers_are_not_known_is_not_shown() {
 fn an_administrator_may_vouch_for_everyone() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "Secret", "<p>secret</p>");
-        bench.site.change(page, |page| {
-            page.restricted = true;
-            page.labels = vec!["l".into()];
-        });
+        let page = bench
+            .site
+            .create_page("ENG", None, "Secret", "<p>secret</p>");
+        bench.site.close(page);
+        bench.site.label(page, "l");
         let mut settings = bench.index_settings("agent", &["ENG"]);
         settings.restricted_pages = RestrictedPages::Include;
         let index = bench.create(settings).await;
@@ -200,12 +203,12 @@ fn an_administrator_may_vouch_for_everyone() {
 fn a_page_restricted_between_polls_leaves_with_the_poll_that_sees_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>a</p>");
-        let below = bench.site.add("10", Some(page), "B", "<p>b</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>a</p>");
+        let below = bench.site.create_page("ENG", Some(page), "B", "<p>b</p>");
         let index = bench.synced().await;
         bench.wait(60).await;
         bench.site.edit(page, "<p>now secret</p>");
-        bench.site.change(page, |page| page.restricted = true);
+        bench.site.close(page);
         bench.delta(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.state(index.id, below).await, PageState::Skipped);
@@ -222,17 +225,17 @@ fn a_folder_that_is_restricted_later_takes_its_pages_out_with_the_next_sweep() {
     for named in [true, false] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            bench.site.with(|site| site.search_names_folders = named);
-            let folder = bench
-                .site
-                .add_kind(ContentKind::Container, "10", None, "Folder", "");
+            bench.site.with(|site| site.folders_unnamed = !named);
+            let folder = bench.site.create_folder("ENG", None, "Folder");
             bench
                 .site
-                .add("10", Some(folder), "Inside", "<p>inside</p>");
-            bench.site.add("10", None, "Outside", "<p>outside</p>");
+                .create_page("ENG", Some(folder), "Inside", "<p>inside</p>");
+            bench
+                .site
+                .create_page("ENG", None, "Outside", "<p>outside</p>");
             let index = bench.synced().await;
             assert_eq!(bench.held().len(), 2);
-            bench.site.change(folder, |page| page.restricted = true);
+            bench.site.close(folder);
             bench.sweep(index.id).await;
             bench.assert_true(index.id).await;
             assert_eq!(bench.held().len(), 1, "named: {named}");
@@ -244,15 +247,15 @@ fn a_folder_that_is_restricted_later_takes_its_pages_out_with_the_next_sweep() {
 fn a_folder_that_answers_404_publishes_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.with(|site| site.search_names_folders = false);
-        let folder = bench
-            .site
-            .add_kind(ContentKind::Container, "10", None, "Folder", "");
-        bench.site.change(folder, |page| page.restricted = true);
+        bench.site.with(|site| site.folders_unnamed = true);
+        let folder = bench.site.create_folder("ENG", None, "Folder");
+        bench.site.close(folder);
         let inside = bench
             .site
-            .add("10", Some(folder), "Inside", "<p>secret words</p>");
-        bench.site.add("10", None, "Outside", "<p>outside</p>");
+            .create_page("ENG", Some(folder), "Inside", "<p>secret words</p>");
+        bench
+            .site
+            .create_page("ENG", None, "Outside", "<p>outside</p>");
         let index = bench.synced().await;
         assert_eq!(bench.held().len(), 1);
 
@@ -274,7 +277,7 @@ fn a_folder_that_answers_404_publishes_nothing() {
         }
         bench.sweep(index.id).await;
         assert_eq!(bench.state(index.id, inside).await, PageState::Skipped);
-        bench.site.change(folder, |page| page.restricted = false);
+        bench.site.unrestrict(folder);
         bench.sweep(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.held().len(), 2);
@@ -285,20 +288,18 @@ fn a_folder_that_answers_404_publishes_nothing() {
 fn a_new_folder_that_answers_404_keeps_its_pages_out_until_it_is_known() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.with(|site| site.search_names_folders = false);
-        let folder = bench
-            .site
-            .add_kind(ContentKind::Container, "10", None, "Folder", "");
-        bench.site.change(folder, |page| page.restricted = true);
+        bench.site.with(|site| site.folders_unnamed = true);
+        let folder = bench.site.create_folder("ENG", None, "Folder");
+        bench.site.close(folder);
         bench
             .site
-            .add("10", Some(folder), "Inside", "<p>secret words</p>");
+            .create_page("ENG", Some(folder), "Inside", "<p>secret words</p>");
         bench.site.fail("facts of one container", 100, Fault::Empty);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         assert_eq!(bench.over(index.id).await.status, RunStatus::Partial);
         assert_eq!(bench.held().len(), 0);
         bench.site.heal();
-        bench.site.change(folder, |page| page.restricted = false);
+        bench.site.unrestrict(folder);
         bench.delta(index.id).await;
         bench.assert_true(index.id).await;
         assert_eq!(bench.held().len(), 1);
@@ -309,18 +310,16 @@ fn a_new_folder_that_answers_404_keeps_its_pages_out_until_it_is_known() {
 fn many_folders_that_search_does_not_name_hold_back_nothing_and_are_all_read_again() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.with(|site| site.search_names_folders = false);
+        bench.site.with(|site| site.folders_unnamed = true);
         let add = |n: usize| {
             let title = format!("Folder {n}");
-            let folder = bench
-                .site
-                .add_kind(ContentKind::Container, "10", None, &title, "");
+            let folder = bench.site.create_folder("ENG", None, &title);
             bench
                 .site
-                .add("10", Some(folder), &format!("Page {n}"), "<p>inside</p>");
+                .create_page("ENG", Some(folder), &format!("Page {n}"), "<p>inside</p>");
             folder
         };
-        let folders: Vec<u64> = (0..70).map(add).collect();
+        let folders: Vec<ContentId> = (0..70).map(add).collect();
         let index = bench.synced().await;
         assert_eq!(bench.held().len(), 70);
         bench.assert_true(index.id).await;
@@ -337,7 +336,7 @@ fn many_folders_that_search_does_not_name_hold_back_nothing_and_are_all_read_aga
         // Whichever was asked for last is asked for again within two sweeps.
         for folder in [folders[0], folders[35], folders[69]] {
             bench.wait(60).await;
-            bench.site.change(folder, |page| page.restricted = true);
+            bench.site.close(folder);
             let held = bench.held().len();
             bench.site.take_log();
             bench.sweep(index.id).await;
@@ -362,15 +361,15 @@ fn pages_below_an_item_that_cannot_be_asked_for_make_the_run_partial_and_it_is_n
     ] {
         bench::run(move || async move {
             let bench = Bench::new().await;
-            bench.site.with(|site| site.search_names_folders = false);
-            let folder = bench
-                .site
-                .add_kind(ContentKind::Container, "10", None, "Folder", "");
+            bench.site.with(|site| site.folders_unnamed = true);
+            let folder = bench.site.create_folder("ENG", None, "Folder");
             let inside = bench
                 .site
-                .add("10", Some(folder), "Inside", "<p>inside</p>");
+                .create_page("ENG", Some(folder), "Inside", "<p>inside</p>");
             for n in 0..13 {
-                bench.site.add("10", None, &format!("P{n}"), "<p>x</p>");
+                bench
+                    .site
+                    .create_page("ENG", None, &format!("P{n}"), "<p>x</p>");
             }
             let asking = format!("facts of one container {folder}");
             bench.site.fail(&asking, 1_000, fault.clone());
@@ -417,9 +416,9 @@ fn pages_below_an_item_that_cannot_be_asked_for_make_the_run_partial_and_it_is_n
 fn a_page_whose_own_restrictions_cannot_be_asked_for_makes_the_run_partial() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>a</p>");
-        let page = bench.site.add("10", None, "B", "<p>b</p>");
-        bench.site.change(page, |page| page.lags = true);
+        bench.site.create_page("ENG", None, "A", "<p>a</p>");
+        let page = bench.site.create_page("ENG", None, "B", "<p>b</p>");
+        bench.site.lag(page, true);
         bench
             .site
             .fail(&format!("facts of one page {page}"), 100, Fault::Empty);

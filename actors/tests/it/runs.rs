@@ -11,6 +11,7 @@ use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::quiet::QuietHours;
 use domain::run::{RunKind, RunPlan, RunStatus};
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
@@ -20,7 +21,7 @@ async fn pages(bench: &Bench, count: usize) {
     for n in 0..count {
         bench
             .site
-            .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
+            .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"));
     }
 }
 
@@ -128,13 +129,13 @@ fn a_dry_run_plans_and_changes_nothing() {
     bench::run(|| async {
         let bench = Bench::new().await;
         pages(&bench, 30).await;
-        let kept = bench.site.add("10", None, "Kept", "<p>kept</p>");
-        let gone = bench.site.add("10", None, "Gone", "<p>gone</p>");
+        let kept = bench.site.create_page("ENG", None, "Kept", "<p>kept</p>");
+        let gone = bench.site.create_page("ENG", None, "Gone", "<p>gone</p>");
         let index = bench.synced().await;
         bench.wait(5).await;
         bench.site.edit(kept, "<p>kept anew</p>");
         bench.site.purge(gone);
-        bench.site.add("10", None, "New", "<p>new</p>");
+        bench.site.create_page("ENG", None, "New", "<p>new</p>");
         let before = bench.index(index.id).await;
         let uploads = bench.shelf.uploads();
         let dry = SyncOrder {
@@ -172,9 +173,9 @@ fn a_dry_run_foresees_files_comments_and_cost() {
         .await;
         for n in 0..20 {
             let title = format!("Page {n}");
-            let page = bench.site.add("10", None, &title, "<p>text</p>");
+            let page = bench.site.create_page("ENG", None, &title, "<p>text</p>");
             if n < 3 {
-                bench.site.comment(page, "<p>said</p>");
+                bench.site.comment(page, "<p><p>said</p></p>");
                 bench
                     .site
                     .attach(page, "notes.md", "text/markdown", b"# Notes");
@@ -517,11 +518,12 @@ fn a_small_index_is_not_kept_waiting_by_a_large_one() {
         };
         let bench = Bench::with(crate::fakes::FakeRetrieval::immediate(), settings).await;
         let keys: Vec<String> = (0..6).map(|n| format!("BIG{n}")).collect();
-        for (n, key) in keys.iter().enumerate() {
-            let id = format!("{}", 20 + n);
-            bench.site.space(&id, key);
+        for key in &keys {
+            bench.site.space(key);
             for page in 0..1000 {
-                bench.site.add(&id, None, &format!("P{page}"), "<p>x</p>");
+                bench
+                    .site
+                    .create_page(key, None, &format!("P{page}"), "<p>x</p>");
             }
         }
         pages(&bench, 5).await;
@@ -547,15 +549,14 @@ fn a_small_index_is_not_kept_waiting_by_a_large_one() {
 fn a_dry_run_foresees_what_a_change_of_scope_does() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Top", "<p>top</p>");
+        let top = bench.site.create_page("ENG", None, "Top", "<p>top</p>");
         for n in 0..30 {
-            let id = bench
-                .site
-                .add("10", Some(top), &format!("Below {n}"), "<p>below</p>");
-            if n < 5 {
+            let id =
                 bench
                     .site
-                    .change(id, |page| page.labels = vec!["keep".into()]);
+                    .create_page("ENG", Some(top), &format!("Below {n}"), "<p>below</p>");
+            if n < 5 {
+                bench.site.label(id, "keep");
             }
         }
         pages(&bench, 40).await;
@@ -564,7 +565,7 @@ fn a_dry_run_foresees_what_a_change_of_scope_does() {
             full: None,
             dry_run: true,
         };
-        type Change = fn(&mut IndexSettings, u64);
+        type Change = fn(&mut IndexSettings, ContentId);
         let steps: [(Change, (i64, i64, i64)); 4] = [
             (
                 |s, top| s.root_page_ids = vec![top.to_string()],
@@ -604,9 +605,8 @@ fn a_dry_run_foresees_the_guard_and_believes_no_empty_listing() {
         let run = bench.engine.sync(index.id, dry).await.unwrap();
         let plan = bench.ended(run.id).await.plan.unwrap();
         assert_eq!((plan.remove, plan.needs_confirmation), (0, false));
-        let ids: Vec<u64> = bench.site.with(|site| site.pages.keys().copied().collect());
-        for id in &ids[..12] {
-            bench.site.purge(*id);
+        for page in &bench.site.every_page()[..12] {
+            bench.site.purge(page.id);
         }
         let run = bench.engine.sync(index.id, dry).await.unwrap();
         let plan = bench.ended(run.id).await.plan.unwrap();

@@ -1,5 +1,5 @@
-//! The truth, at random, over HTTP: whatever people do to the simulated site, an administrator asks of the index, goes wrong with
-//! answers, and wherever runs die, after settling the index holds exactly what the site says. With the real client in between, unlike `model`.
+//! The truth, at random, on the machine's own time: whatever people do to the simulated site, an administrator asks of the index, goes
+//! wrong with answers as HTTP has them, unlike in `model`, and wherever runs die, after settling the index holds exactly what the site says.
 //!
 //! `SIMULATED_SEEDS=200` runs so many sequences, `SIMULATED_FROM` begins elsewhere; a failing seed is named.
 

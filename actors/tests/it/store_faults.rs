@@ -11,20 +11,21 @@ use domain::index::IndexStatus;
 use domain::page::{PageRecord, PageState, Standing};
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
 use crate::fakes::retrieval::StoreFault;
 
-fn document(page: u64) -> String {
+fn document(page: ContentId) -> String {
     format!("confluence-page-{page}")
 }
 
-async fn pages(bench: &Bench, number: usize) -> Vec<u64> {
+async fn pages(bench: &Bench, number: usize) -> Vec<ContentId> {
     (0..number)
         .map(|n| {
             let body = format!("<p>text{n}.</p>");
-            bench.site.add("10", None, &format!("P{n}"), &body)
+            bench.site.create_page("ENG", None, &format!("P{n}"), &body)
         })
         .collect()
 }
@@ -230,7 +231,7 @@ fn a_removal_that_the_store_refuses_is_tried_until_it_is_done() {
         let pages = pages(&bench, 10).await;
         let index = bench.synced().await;
         for id in &pages[2..5] {
-            bench.site.change(*id, |page| page.restricted = true);
+            bench.site.close(*id);
         }
         bench.shelf.with(|shelf| {
             let reason = "not now".to_owned();
@@ -270,13 +271,13 @@ fn a_page_that_comes_back_while_its_removal_is_refused_is_stored() {
         let bench = Bench::new().await;
         let pages = pages(&bench, 10).await;
         let index = bench.synced().await;
-        bench.site.change(pages[2], |page| page.restricted = true);
+        bench.site.close(pages[2]);
         bench.shelf.with(|shelf| {
             let reason = "not now".to_owned();
             shelf.refuse_delete.insert(document(pages[2]), reason);
         });
         assert_eq!(bench.sweep(index.id).await.status, RunStatus::Partial);
-        bench.site.change(pages[2], |page| page.restricted = false);
+        bench.site.unrestrict(pages[2]);
         bench.site.edit(pages[2], "<p>back again</p>");
         let run = bench.sweep(index.id).await;
         assert_eq!((run.status, run.counts.uploaded), (RunStatus::Succeeded, 1));
@@ -297,7 +298,7 @@ fn a_removal_that_is_accepted_and_not_done_is_asked_for_again() {
         let bench = Bench::with(FakeRetrieval::slow(), settings).await;
         let pages = pages(&bench, 10).await;
         let index = bench.synced().await;
-        bench.site.change(pages[2], |page| page.restricted = true);
+        bench.site.close(pages[2]);
         bench
             .shelf
             .with(|shelf| shelf.never_gone.insert(document(pages[2])));
@@ -316,7 +317,7 @@ fn a_full_run_removes_what_the_store_holds_of_pages_that_stay_out() {
     bench::run(|| async {
         let bench = Bench::new().await;
         let pages = pages(&bench, 10).await;
-        bench.site.change(pages[2], |page| page.restricted = true);
+        bench.site.close(pages[2]);
         let index = bench.synced().await;
         bench.shelf.with(|shelf| {
             let stored = shelf.documents.values_mut().next().unwrap();
@@ -449,7 +450,7 @@ fn a_removal_that_stays_undone_is_told_by_later_runs_and_can_be_retried_by_hand(
             }
         });
         for id in &pages[2..4] {
-            bench.site.change(*id, |page| page.restricted = true);
+            bench.site.close(*id);
         }
         bench.sweep(index.id).await;
         for _ in 0..6 {

@@ -1,28 +1,25 @@
 //! The main scenarios, each as what stands in the rows after every step of it (`snapshots/`).
 
 use domain::IndexId;
-use domain::content::ContentStatus;
 use domain::index::BackendKind;
 use domain::ports::store::AdminStore;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::printed::Story;
 
-async fn thirty(bench: &Bench) -> Vec<u64> {
+async fn thirty(bench: &Bench) -> Vec<ContentId> {
     (0..30)
         .map(|n| {
             let (title, body) = (format!("P{n}"), format!("<p>text{n}.</p>"));
-            bench.site.add("10", None, &title, &body)
+            bench.site.create_page("ENG", None, &title, &body)
         })
         .collect()
 }
 
-fn trash(bench: &Bench, pages: &[u64]) {
+fn trash(bench: &Bench, pages: &[ContentId]) {
     for id in pages {
-        let trashed = |page: &mut crate::fakes::confluence::FakePage| {
-            page.status = ContentStatus::Trashed;
-        };
-        bench.site.change(*id, trashed);
+        bench.site.trash(*id);
     }
 }
 
@@ -30,13 +27,14 @@ fn trash(bench: &Bench, pages: &[u64]) {
 fn a_first_sync_brings_everything_in_once() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Handbook", "<p>welcome all</p>");
+        let top = bench
+            .site
+            .create_page("ENG", None, "Handbook", "<p>welcome all</p>");
         let child = bench
             .site
-            .add("10", Some(top), "Runbook", "<p>restart it</p>");
-        bench
-            .site
-            .change(child, |page| page.labels = vec!["ops".into(), "a".into()]);
+            .create_page("ENG", Some(top), "Runbook", "<p>restart it</p>");
+        bench.site.label(child, "ops");
+        bench.site.label(child, "a");
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
         bench.over(index.id).await;
         let mut story = Story::of(&bench, index.id);
@@ -64,13 +62,9 @@ fn edits_moves_and_deletions_are_followed() {
         bench.site.edit(pages[0], "<p>anew</p>");
         bench.delta(index).await;
         story.then("a page was edited: a poll").await;
-        bench
-            .site
-            .change(pages[1], |page| page.parent = Some(pages[0]));
+        bench.site.move_under(pages[1], Some(pages[0]));
         trash(&bench, &pages[3..4]);
-        bench
-            .site
-            .change(pages[4], |page| page.status = ContentStatus::Archived);
+        bench.site.archive(pages[4]);
         bench.site.purge(pages[5]);
         bench.sweep(index).await;
         story
@@ -90,11 +84,11 @@ fn edits_moves_and_deletions_are_followed() {
 }
 
 /// Half of thirty pages are gone at once, and a new one is there.
-async fn asked(bench: &Bench) -> (IndexId, domain::RunId, Vec<u64>) {
+async fn asked(bench: &Bench) -> (IndexId, domain::RunId, Vec<ContentId>) {
     let pages = thirty(bench).await;
     let index = bench.synced().await.id;
     trash(bench, &pages[..15]);
-    let new = bench.site.add("10", None, "New", "<p>new one</p>");
+    let new = bench.site.create_page("ENG", None, "New", "<p>new one</p>");
     let run = bench.sweep(index).await;
     assert!(bench.finds(index, "text3.").await.is_empty(), "hidden");
     assert_eq!(bench.finds(index, "new one").await, [new.to_string()]);
@@ -139,9 +133,7 @@ fn too_many_removals_wait_for_the_administrator_who_refuses() {
             "what is kept is quoted"
         );
         for id in &pages[..15] {
-            bench
-                .site
-                .change(*id, |page| page.status = ContentStatus::Current);
+            bench.site.restore(*id);
         }
         bench.sweep(index).await;
         story.then("the pages come back").await;
@@ -154,10 +146,10 @@ fn too_many_removals_wait_for_the_administrator_who_refuses() {
 fn a_poison_page_fails_alone_and_is_tried_again() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let pages: Vec<u64> = (0..300)
+        let pages: Vec<ContentId> = (0..300)
             .map(|n| {
                 let (title, body) = (format!("P{n}"), format!("<p>t{n}</p>"));
-                bench.site.add("10", None, &title, &body)
+                bench.site.create_page("ENG", None, &title, &body)
             })
             .collect();
         bench.site.with(|site| site.poison.insert(pages[100]));
@@ -181,13 +173,11 @@ fn a_poison_page_fails_alone_and_is_tried_again() {
 fn an_index_moves_to_another_store() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        thirty(&bench).await;
+        let pages = thirty(&bench).await;
         let index = bench.synced().await.id;
         // Two documents are not searchable there at once.
-        let late = ["confluence-page-1003", "confluence-page-1004"];
-        bench
-            .cloud
-            .with(|shelf| shelf.never_ingest.extend(late.map(str::to_owned)));
+        let late = [2, 3].map(|n| format!("confluence-page-{}", pages[n]));
+        bench.cloud.with(|shelf| shelf.never_ingest.extend(late));
         bench.site.take_log();
         let run = bench.engine.move_index(index, BackendKind::LlamaCloud);
         let run = run.await.unwrap().unwrap();
@@ -208,21 +198,23 @@ fn an_index_moves_to_another_store() {
 fn a_restriction_counts_for_everything_below_it() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let top = bench.site.add("10", None, "Top", "<p>top</p>");
-        let middle = bench.site.add("10", Some(top), "Middle", "<p>middle</p>");
+        let top = bench.site.create_page("ENG", None, "Top", "<p>top</p>");
+        let middle = bench
+            .site
+            .create_page("ENG", Some(top), "Middle", "<p>middle</p>");
         bench
             .site
-            .add("10", Some(middle), "Leaf", "<p>leaf words</p>");
-        bench.site.change(middle, |page| page.restricted = true);
+            .create_page("ENG", Some(middle), "Leaf", "<p>leaf words</p>");
+        bench.site.close(middle);
         let index = bench.synced().await.id;
         let mut story = Story::of(&bench, index);
         story.then("the middle is restricted").await;
         bench.assert_true(index).await;
-        bench.site.change(middle, |page| page.restricted = false);
+        bench.site.unrestrict(middle);
         bench.sweep(index).await;
         story.then("it is open: bodies were kept").await;
         bench.assert_true(index).await;
-        bench.site.change(top, |page| page.restricted = true);
+        bench.site.close(top);
         bench.sweep(index).await;
         story.then("the top is restricted").await;
         assert!(bench.finds(index, "leaf words").await.is_empty());
@@ -235,19 +227,17 @@ fn a_restriction_counts_for_everything_below_it() {
 fn a_space_that_vanished_leaves_in_three_steps() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.space("11", "OPS");
+        bench.site.space("OPS");
         for n in 0..10 {
             let (title, body) = (format!("E{n}"), "<p>eng page</p>");
-            bench.site.add("10", None, &title, body);
+            bench.site.create_page("ENG", None, &title, body);
         }
-        bench.site.add("11", None, "O", "<p>ops page</p>");
+        bench.site.create_page("OPS", None, "O", "<p>ops page</p>");
         let settings = bench.index_settings("agent", &["ENG", "OPS"]);
         let index = bench.create(settings).await.id;
         bench.over(index).await;
         let mut story = Story::of(&bench, index);
-        bench
-            .site
-            .with(|site| site.spaces.get_mut("11").unwrap().visible = false);
+        bench.site.limit_space_to("OPS", &[]);
         bench.sweep(index).await;
         story.then("the account does not see OPS").await;
         assert_eq!(bench.finds(index, "ops page").await.len(), 1, "still shown");

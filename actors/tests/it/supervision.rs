@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints};
-use domain::content::ContentStatus;
 use domain::index::IndexStatus;
 use domain::ports::store::{OpenCounts, SyncStore};
 use domain::run::RunStatus;
@@ -15,7 +14,7 @@ use crate::fakes::{FakeRetrieval, Fault};
 fn a_fetcher_that_dies_is_replaced_and_the_run_goes_on() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>a</p>");
+        bench.site.create_page("ENG", None, "A", "<p>a</p>");
         bench.site.fail("list", 1, Fault::Panic);
         bench.site.fail("facts", 1, Fault::Panic);
         let index = bench.create(bench.index_settings("agent", &["ENG"])).await;
@@ -45,13 +44,13 @@ async fn die_once(place: &'static str, hit: u32) {
     };
     let bench = Bench::with(FakeRetrieval::slow(), settings).await;
     let site = &bench.site;
-    let top = site.add("10", None, "Top", "<p>top</p>");
+    let top = site.create_page("ENG", None, "Top", "<p>top</p>");
     let mut pages = Vec::new();
     for n in 0..300 {
-        let page = site.add("10", Some(top), &format!("P{n}"), &format!("<p>t{n}</p>"));
+        let page = site.create_page("ENG", Some(top), &format!("P{n}"), &format!("<p>t{n}</p>"));
         if n < 30 {
-            let comment = site.comment(page, &format!("said {n}"));
-            site.reply(comment, &format!("answered {n}"));
+            let comment = site.comment(page, &format!("<p>said {n}</p>"));
+            site.reply(comment, &format!("<p>answered {n}</p>"));
         }
         if n < 20 {
             let words = format!("words of file {n}");
@@ -69,8 +68,8 @@ async fn die_once(place: &'static str, hit: u32) {
     bench.assert_true(index.id).await;
 
     site.purge(pages[7]);
-    site.change(pages[8], |p| p.status = ContentStatus::Trashed);
-    site.comment(pages[9], "said late");
+    site.trash(pages[8]);
+    site.comment(pages[9], "<p>said late</p>");
     site.attach(pages[10], "late.txt", "text/plain", b"late words");
     site.rename(top, "Summit");
     bench.sweep(index.id).await;
@@ -124,7 +123,7 @@ fn a_run_that_dies_leaves_no_worker_behind_and_counts_what_the_store_counted() {
                     .with(|shelf| shelf.latency = Duration::from_secs(3));
                 for n in 0..3_000 {
                     let body = format!("<p>t{n}</p>");
-                    bench.site.add("10", None, &format!("P{n}"), &body);
+                    bench.site.create_page("ENG", None, &format!("P{n}"), &body);
                 }
                 let index = bench
                     .create(bench.index_settings("agent", &["ENG"]))
@@ -161,13 +160,13 @@ fn a_run_that_dies_leaves_no_worker_behind_and_counts_what_the_store_counted() {
 fn a_run_that_dies_again_and_again_is_given_up_and_an_order_tries_anew() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>a</p>");
+        bench.site.create_page("ENG", None, "A", "<p>a</p>");
         let index = bench.synced().await;
         // The uploader and the index's own actor are apart: here the run itself dies each time.
         let mut settings = bench.settings.clone();
         settings.failpoints = Failpoints::always("after_run_started", FailAction::Panic);
         let other = Bench::with(FakeRetrieval::immediate(), settings).await;
-        other.site.add("10", None, "A", "<p>a</p>");
+        other.site.create_page("ENG", None, "A", "<p>a</p>");
         let dying = other.create(other.index_settings("agent", &["ENG"])).await;
         let run = other.over(dying.id).await;
         assert_eq!(run.status, RunStatus::Failed);
@@ -186,7 +185,7 @@ fn a_run_that_dies_again_and_again_is_given_up_and_an_order_tries_anew() {
 fn a_dry_run_that_is_given_up_leaves_the_index_as_it_stood() {
     bench::run(|| async {
         let mut bench = Bench::new().await;
-        bench.site.add("10", None, "A", "<p>a</p>");
+        bench.site.create_page("ENG", None, "A", "<p>a</p>");
         let index = bench.synced().await;
         let before = bench.index(index.id).await;
         bench.settings.failpoints = Failpoints::always("after_run_started", FailAction::Panic);

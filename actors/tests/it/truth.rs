@@ -3,41 +3,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::content::{ContentKind, ContentStatus};
+use domain::content::ContentKind;
 use domain::document::Document;
 use domain::index::{IndexSettings, RestrictedPages};
-use domain::{DocumentId, PageId, Timestamp};
+use domain::{DocumentId, PageId};
+use simulators::confluence::{ContentId, Kind, Site, Status, TrueComment, TruePage};
 
 use crate::fakes::FakeRetrieval;
-use crate::fakes::confluence::{FakePage, Site};
 
-/// A comment as a person should read it.
-pub struct Said {
-    /// How many comments it replies to, one above the other.
-    pub depth: usize,
-    pub by: String,
-    /// The piece of text that it, or what it replies to, was made on.
-    pub on: Option<String>,
-    /// The site's word for how it stands to that text.
-    pub standing: String,
-    pub when: Timestamp,
-    pub text: String,
+/// What of the pages an index holds beside their texts.
+#[derive(Clone, Copy)]
+pub struct Included {
+    pub comments: bool,
+    /// Files whose text can be read.
+    pub files: bool,
 }
 
-/// What a store should hold, in words.
-pub struct Truth<'a> {
-    pub version: i32,
-    pub labels: Vec<&'a str>,
-    pub title: &'a str,
+/// What a store should hold of a page or a file, in words.
+struct Truth<'a> {
+    version: u32,
+    labels: Vec<&'a str>,
+    title: &'a str,
     /// The space and what stands above, from the top down.
-    pub above: Vec<&'a str>,
-    pub text: &'a str,
+    above: Vec<&'a str>,
+    text: &'a str,
     /// In the order in which they stand in the document.
-    pub comments: Vec<Said>,
+    comments: Vec<&'a TrueComment>,
 }
 
 impl Truth<'_> {
-    pub fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         let comments = told(&self.comments);
         format!(
             "v{} [{}] # {} / {} / {}{comments}",
@@ -50,24 +45,24 @@ impl Truth<'_> {
     }
 }
 
-fn told(comments: &[Said]) -> String {
+fn told(comments: &[&TrueComment]) -> String {
     let mut text = String::new();
     for comment in comments {
         let marks = |depth: usize| vec![">"; depth].join(" ");
         let around = marks(comment.depth);
-        let mut heading = format!("{around} **{}**", comment.by);
-        let inline = comment.on.as_ref().filter(|_| comment.depth == 0);
+        let mut heading = format!("{around} **{}**", comment.author);
+        let inline = comment.selection.as_ref().filter(|_| comment.depth == 0);
         if let Some(on) = inline {
             heading.push_str(&format!(" on “{on}”"));
         }
-        heading.push_str(&format!(", {}", comment.when.format("%Y-%m-%d")));
-        heading.push_str(match comment.standing.as_str() {
+        heading.push_str(&format!(", {}", comment.modified_at.format("%Y-%m-%d")));
+        heading.push_str(match comment.resolution.as_str() {
             "resolved" if inline.is_some() => " (resolved)",
             "dangling" if inline.is_some() => " (that text is no longer on the page)",
             _ => "",
         });
         let (heading, within) = (heading.trim_start(), marks(comment.depth + 1));
-        let said = comment.text.replace("<p>", "").replace("</p>", "");
+        let said = comment.body.replace("<p>", "").replace("</p>", "");
         text.push_str(&format!(
             "\n{around}\n{heading}:\n{around}\n{within} {said}"
         ));
@@ -79,107 +74,85 @@ fn told(comments: &[Said]) -> String {
     }
 }
 
-/// The texts that an index of these settings should hold.
-pub fn truth_of(site: &Site, settings: &IndexSettings) -> BTreeMap<DocumentId, String> {
+/// The texts that an index of these pages should hold, as this account sees the site.
+pub fn truth_of(
+    site: &Site,
+    account: &str,
+    members: &[TruePage],
+    included: Included,
+) -> BTreeMap<DocumentId, String> {
+    let seen: BTreeMap<_, _> = site
+        .all_for(account)
+        .into_iter()
+        .filter(|page| page.status == Status::Current)
+        .map(|page| (page.id, page.title))
+        .collect();
+    let (mut comments, mut files) = (site.every_comment(), site.every_file());
+    comments.retain(|_| included.comments);
+    files.retain(|file| {
+        let kind = file.media_type.as_deref();
+        included.files && !file.trashed && kind.is_some_and(|kind| kind.starts_with("text/"))
+    });
     let mut truth = BTreeMap::new();
-    for page in site
-        .pages
-        .values()
-        .filter(|page| is_member(site, settings, page))
-    {
-        let mut above = vec![site.spaces[&page.space].name.as_str()];
-        above.extend(
-            site.ancestors(page.id)
-                .into_iter()
-                .filter_map(|id| site.pages.get(&id))
-                .filter(|above| above.kind != ContentKind::Container && is_shown(site, above))
-                .map(|above| above.title.as_str()),
-        );
-        let mut labels: Vec<&str> = page.labels.iter().map(String::as_str).collect();
-        labels.sort_unstable();
-        if settings.include_attachments {
-            let files = site.files.values();
-            for file in files.filter(|f| f.page == page.id && !f.trashed && f.has_text()) {
-                let above = above.iter().copied().chain([page.title.as_str()]).collect();
-                let file_truth = Truth {
-                    version: file.version,
-                    labels: labels.clone(),
-                    title: &file.name,
-                    above,
-                    text: std::str::from_utf8(&file.data).unwrap(),
-                    comments: Vec::new(),
-                };
-                let id = PageId::from(format!("att{}", file.id));
-                let id = DocumentId::of(ContentKind::Attachment, &id);
-                truth.insert(id, file_truth.in_words());
-            }
-        }
-        let comments = if settings.include_comments {
-            said_on(site, page.id)
-        } else {
-            Vec::new()
-        };
+    for page in members {
+        // What the account does not see as a current page is not named.
+        let above = ids_above(site, page);
+        let above = above.iter().rev().filter_map(|id| seen.get(id));
         let page_truth = Truth {
             version: page.version,
-            labels,
+            labels: page.labels.iter().map(String::as_str).collect(),
             title: &page.title,
-            above,
+            above: std::iter::once(&page.space_name)
+                .chain(above)
+                .map(String::as_str)
+                .collect(),
             text: &page.body,
-            comments,
+            comments: comments.iter().filter(|c| c.on == page.id).collect(),
         };
-        let id = DocumentId::of(page.kind, &PageId::from(page.id.to_string()));
+        for file in files.iter().filter(|file| file.on == page.id) {
+            let mut above = page_truth.above.clone();
+            above.push(&page.title);
+            let file_truth = Truth {
+                version: file.version,
+                labels: page_truth.labels.clone(),
+                title: &file.name,
+                above,
+                text: std::str::from_utf8(&file.data).unwrap(),
+                comments: Vec::new(),
+            };
+            let id = PageId::from(format!("att{}", file.id));
+            let id = DocumentId::of(ContentKind::Attachment, &id);
+            truth.insert(id, file_truth.in_words());
+        }
+        let kind = match page.kind {
+            Kind::BlogPost => ContentKind::BlogPost,
+            _ => ContentKind::Page,
+        };
+        let id = DocumentId::of(kind, &PageId::from(page.id.to_string()));
         truth.insert(id, page_truth.in_words());
     }
     truth
 }
 
-fn is_shown(site: &Site, page: &FakePage) -> bool {
-    site.visible(page) && page.status == ContentStatus::Current
+/// What a page stands below, from the bottom up.
+fn ids_above(site: &Site, page: &TruePage) -> Vec<ContentId> {
+    let above = |id: &ContentId| site.true_page(*id).and_then(|page| page.parent);
+    std::iter::successors(page.parent, above).collect()
 }
 
-fn is_member(site: &Site, settings: &IndexSettings, page: &FakePage) -> bool {
-    let space = &site.spaces[&page.space];
-    let chain: Vec<&FakePage> = site
-        .ancestors(page.id)
-        .into_iter()
-        .filter_map(|above| site.pages.get(&above))
-        .collect();
-    let restricted = page.restricted || chain.iter().any(|above| above.restricted);
+/// Whether an index of these settings should hold a page that the account sees.
+pub fn is_member(site: &Site, settings: &IndexSettings, page: &TruePage) -> bool {
     let roots = &settings.root_page_ids;
-    let is_root = |page: &FakePage| roots.contains(&page.id.to_string());
+    let is_root = |id: &ContentId| roots.contains(&id.to_string());
     let has = |label: &String| page.labels.contains(label);
-    settings
-        .confluence_spaces
-        .iter()
-        .any(|key| key.as_str() == space.key)
-        && (page.kind == ContentKind::Page
-            || page.kind == ContentKind::BlogPost && settings.include_blog_posts)
-        && is_shown(site, page)
-        && (settings.restricted_pages == RestrictedPages::Include || !restricted)
-        && (roots.is_empty() || is_root(page) || chain.iter().any(|above| is_root(above)))
+    let mut spaces = settings.confluence_spaces.iter();
+    spaces.any(|key| key.as_str() == page.space_key)
+        && (page.kind == Kind::Page || settings.include_blog_posts)
+        && page.status == Status::Current
+        && (settings.restricted_pages == RestrictedPages::Include || !page.restricted)
+        && (roots.is_empty() || is_root(&page.id) || ids_above(site, page).iter().any(is_root))
         && (settings.labels.is_empty() || settings.labels.iter().any(has))
         && !settings.exclude_labels.iter().any(has)
-}
-
-/// The comments of a page, each followed by what replies to it, in the order of making.
-fn said_on(site: &Site, page: u64) -> Vec<Said> {
-    fn below(site: &Site, page: u64, parent: Option<u64>, depth: usize, all: &mut Vec<Said>) {
-        let comments = site.comments.values();
-        for comment in comments.filter(|c| c.page == page && c.parent == parent) {
-            all.push(Said {
-                depth,
-                by: "Name of 557058:aa".to_owned(),
-                on: comment.on.clone(),
-                standing: comment.standing.as_str().to_owned(),
-                when: comment.modified,
-                text: comment.body.clone(),
-            });
-            below(site, page, Some(comment.id), depth + 1, all);
-        }
-    }
-    let mut all = Vec::new();
-    below(site, page, None, 0, &mut all);
-    all
 }
 
 /// What the one object of a store holds.

@@ -10,17 +10,18 @@ use domain::index::IndexStatus;
 use domain::page::{PageState, Standing};
 use domain::ports::store::SyncStore;
 use domain::run::RunStatus;
+use simulators::confluence::ContentId;
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
 use crate::fakes::retrieval::StoreFault;
 
-async fn hundred(bench: &Bench) -> Vec<u64> {
+async fn hundred(bench: &Bench) -> Vec<ContentId> {
     (0..100)
         .map(|n| {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>t{n}</p>"))
         })
         .collect()
 }
@@ -97,7 +98,7 @@ fn a_store_that_is_down_fails_the_run_and_the_rest_waits_in_rows() {
         let bench = Bench::new().await;
         hundred(&bench).await;
         let index = bench.synced().await;
-        let page = bench.site.add("10", None, "New", "<p>new</p>");
+        let page = bench.site.create_page("ENG", None, "New", "<p>new</p>");
         bench.wait(1).await;
         // `ensure` works, and then nothing does.
         bench.shelf.fail(1, StoreFault::LostAnswer);
@@ -210,7 +211,7 @@ fn two_indexes_that_sync_the_same_pages_at_once_both_come_to_their_end() {
                 "<p>see <ac:link><ri:page ri:content-title=\"P{}\" /></ac:link></p>",
                 299 - n
             );
-            bench.site.add("10", None, &format!("P{n}"), &link);
+            bench.site.create_page("ENG", None, &format!("P{n}"), &link);
         }
         bench
             .site
@@ -236,7 +237,7 @@ fn two_indexes_that_sync_the_same_pages_at_once_both_come_to_their_end() {
 fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
     bench::run(|| async {
         let bench = Bench::new().await;
-        let page = bench.site.add("10", None, "A", "<p>first</p>");
+        let page = bench.site.create_page("ENG", None, "A", "<p>first</p>");
         let index = bench.synced().await.id;
         bench.site.edit(page, "<p>second</p>");
         // As a run leaves it that dies after it listed the second version, with the first one staged.
@@ -251,7 +252,7 @@ fn what_a_killed_run_staged_does_not_keep_a_newer_version_waiting() {
         let staged = bench.store.change_holdings(serving, &[lost]).await.unwrap();
         assert_eq!(staged, [true]);
         rows[0].facts.version = 2;
-        rows[0].facts.modified = bench.site.with(|site| site.pages[&page].modified);
+        rows[0].facts.modified = bench.site.true_page(page).unwrap().modified_at;
         rows[0].standing = Standing::Undecided;
         bench
             .store
@@ -275,7 +276,7 @@ fn more_text_than_is_held_at_once_goes_out_bit_by_bit() {
         for n in 0..24 {
             bench
                 .site
-                .add("10", None, &format!("P{n}"), &format!("<p>{n} {text}</p>"));
+                .create_page("ENG", None, &format!("P{n}"), &format!("<p>{n} {text}</p>"));
         }
         let index = bench.create(bench.index_settings("large", &["ENG"])).await;
         let run = bench.over(index.id).await;

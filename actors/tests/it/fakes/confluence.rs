@@ -1,263 +1,146 @@
-//! A Confluence in memory: spaces, a tree of pages and folders, labels, restrictions, what the account may see, and faults.
+//! The simulated Confluence as the engine meets it: through the real client, while the test's clock stands still.
+//!
+//! It tells each request in words, and makes those go wrong that a test names. How Confluence behaves only the simulator knows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::{BTreeSet, HashSet};
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
+use confluence::{ConfluenceClient, ConfluenceConfig};
 use domain::access::{Grantee, Member};
 use domain::comments::{CommentPlace, SourceComment};
 use domain::content::{
-    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, Restriction, SourceFile,
-    SourcePage, Space,
+    Account, ContentFacts, ContentKind, ContentStatus, LiveHit, Person, SourceFile, SourcePage,
+    Space,
 };
 use domain::ports::source::{
-    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListOrder,
-    ListQuery, Reach, SourceError, SourceHealth,
+    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
+    Reach, SourceError, SourceHealth,
 };
 use domain::ports::store::AdminStore;
-use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
-use metastore::Metastore;
+use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey};
+use simulators::Clock;
+use simulators::confluence::{ConfluenceSim, ContentId, Orphans, Site};
+use tokio::runtime::Runtime;
 
 use super::TestClock;
-use super::comments::{self, FakeComment};
-use super::files::{self, FakeFile};
+use super::requests::{Fault, InFlight, Requests};
 
-#[derive(Clone, Debug)]
-pub struct FakePage {
-    pub id: u64,
-    pub kind: ContentKind,
-    pub status: ContentStatus,
-    pub title: String,
-    pub space: String,
-    pub parent: Option<u64>,
-    pub version: i32,
-    pub modified: Timestamp,
-    pub body: String,
-    pub labels: Vec<String>,
-    pub restricted: bool,
-    /// Restricted so that the account itself does not see it.
-    pub hidden: bool,
-    /// Search does not know it yet.
-    pub lags: bool,
-}
+/// The time of the clients: the machine's own.
+static CLIENTS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
-#[derive(Clone, Debug)]
-pub struct FakeSpace {
-    pub key: String,
-    pub name: String,
-    pub archived: bool,
-    pub visible: bool,
-}
-
-/// What goes wrong with the next matching requests.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    Unavailable,
-    TooLarge,
-    BadCursor,
-    NotFound,
-    Forbidden,
-    Unauthorized,
-    Withdrawn,
-    RateLimited(u64),
-    Panic,
-    /// An answer without items and without a next one, as if there were nothing.
-    Empty,
-}
-
-#[derive(Default)]
-pub struct Site {
-    pub spaces: BTreeMap<String, FakeSpace>,
-    pub pages: BTreeMap<u64, FakePage>,
-    pub comments: BTreeMap<u64, FakeComment>,
-    pub files: BTreeMap<u64, FakeFile>,
-    next_id: u64,
-    /// Requests made, in words.
-    pub log: Vec<String>,
-    faults: VecDeque<(String, usize, Fault)>,
-    /// Rendered forms of pages; of others there is none.
-    pub rendered: HashMap<u64, String>,
-    /// Bodies of these cannot be had.
-    pub poison: HashSet<u64>,
-    /// Answers name these without their bodies.
-    pub bodiless: HashSet<u64>,
-    /// A question by id that names one of these goes wrong.
-    pub refused: HashMap<u64, Fault>,
-    /// Folders that answer 404 although pages stand in them, and that search does not name.
-    pub unseen: HashSet<u64>,
-    /// Whether search names folders.
-    pub search_names_folders: bool,
-    pub latency: Duration,
-    /// Items in one answer of search.
-    pub facts_limit: usize,
-    /// Listings answer no more items at once than this, whatever is asked for.
-    pub listing_limit: usize,
-    /// Listings name a next answer behind the last, which leads to the beginning under a cursor never seen before.
-    pub endless: bool,
-    turns: i64,
-    /// Counts the bodies that are in memory, where a test wants that.
-    pub in_flight: Option<InFlight>,
-}
-
-/// Bodies that were asked for or answered and are not written yet, all of one size.
-pub struct InFlight {
-    store: Arc<Metastore>,
-    body: usize,
-    /// Bodies that were there before.
-    before: i64,
-    /// What the answers to the requests under way may have.
-    promised: usize,
-    answered: usize,
-    /// The most at once.
-    pub most: usize,
-}
-
-impl InFlight {
-    pub async fn of(store: &Arc<Metastore>, body: usize) -> Self {
-        Self {
-            store: Arc::clone(store),
-            body,
-            before: store.disk_use().await.unwrap().bodies,
-            promised: 0,
-            answered: 0,
-            most: 0,
-        }
-    }
-}
+/// An account that is not the engine's.
+const SOMEBODY: &str = "557058:somebody";
 
 #[derive(Clone)]
-pub struct FakeConfluence {
-    pub site: Arc<Mutex<Site>>,
+pub struct SimulatedSource {
+    sim: Arc<ConfluenceSim>,
+    client: Arc<ConfluenceClient>,
+    requests: Arc<Mutex<Requests>>,
     clock: TestClock,
 }
 
-impl FakeConfluence {
+/// The site, in the test's time.
+impl Deref for SimulatedSource {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        self.sim().site()
+    }
+}
+
+impl SimulatedSource {
     pub fn new(clock: TestClock) -> Self {
-        let site = Site {
-            next_id: 1000,
-            facts_limit: 100,
-            listing_limit: usize::MAX,
-            search_names_folders: true,
-            ..Site::default()
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        let sim = ConfluenceSim::builder()
+            .clock(Clock::manual(clock.true_now()))
+            .public_url("https://wiki.example")
+            .start_blocking()
+            .unwrap();
+        sim.switches(|switches| {
+            switches.orphans = Orphans::Stay;
+            switches.restore_bumps_version = false;
+        });
+        // At the gateway, so that addresses for people are the site's own.
+        let base = sim.gateway_url().parse().unwrap();
+        let token = ConfluenceSim::TOKEN.to_owned().into();
+        let config = ConfluenceConfig {
+            max_requests_per_second: 100_000,
+            ..ConfluenceConfig::new(base, ConfluenceSim::EMAIL, token)
         };
         Self {
-            site: Arc::new(Mutex::new(site)),
+            client: Arc::new(ConfluenceClient::new(&config).unwrap()),
+            sim: Arc::new(sim),
+            requests: Arc::default(),
             clock,
         }
     }
 
-    pub fn with<T>(&self, change: impl FnOnce(&mut Site) -> T) -> T {
-        change(&mut self.site.lock().unwrap())
+    pub fn with<T>(&self, change: impl FnOnce(&mut Requests) -> T) -> T {
+        change(&mut self.requests.lock().unwrap())
     }
 
-    pub fn space(&self, id: &str, key: &str) {
-        self.with(|site| {
-            let space = FakeSpace {
-                key: key.to_owned(),
-                name: format!("Space {key}"),
-                archived: false,
-                visible: true,
-            };
-            site.spaces.insert(id.to_owned(), space);
+    /// The simulator, in the test's time.
+    pub fn sim(&self) -> &ConfluenceSim {
+        self.sim.site().clock().set(self.clock.true_now());
+        &self.sim
+    }
+
+    /// A space without a home page.
+    pub fn space(&self, key: &str) {
+        self.add_space(key, &format!("Space {key}"));
+        self.purge(self.homepage(key));
+    }
+
+    /// Search knows something not yet, or it does.
+    pub fn lag(&self, id: ContentId, lags: bool) {
+        self.with(|requests| match lags {
+            true => requests.lagging.insert(id),
+            false => requests.lagging.remove(&id),
         });
     }
 
-    pub fn add(&self, space: &str, parent: Option<u64>, title: &str, body: &str) -> u64 {
-        self.add_kind(ContentKind::Page, space, parent, title, body)
+    /// Restricts a page to the account.
+    pub fn close(&self, id: ContentId) {
+        self.unrestrict(id);
+        self.restrict_to_user(id, &self.sim.account_id());
     }
 
-    pub fn add_kind(
-        &self,
-        kind: ContentKind,
-        space: &str,
-        parent: Option<u64>,
-        title: &str,
-        body: &str,
-    ) -> u64 {
-        let now = self.clock.true_now();
-        self.with(|site| {
-            site.next_id += 1;
-            let id = site.next_id;
-            site.pages.insert(
-                id,
-                FakePage {
-                    id,
-                    kind,
-                    status: ContentStatus::Current,
-                    title: title.to_owned(),
-                    space: space.to_owned(),
-                    parent,
-                    version: 1,
-                    modified: now,
-                    body: body.to_owned(),
-                    labels: Vec::new(),
-                    restricted: false,
-                    hidden: false,
-                    lags: false,
-                },
-            );
-            id
-        })
-    }
-
-    pub fn change(&self, id: u64, change: impl FnOnce(&mut FakePage)) {
-        self.with(|site| change(site.pages.get_mut(&id).unwrap()));
-    }
-
-    /// A new version with this body.
-    pub fn edit(&self, id: u64, body: &str) {
-        let now = self.clock.true_now();
-        self.change(id, |page| {
-            page.body = body.to_owned();
-            page.version += 1;
-            page.modified = now;
-        });
-    }
-
-    pub fn rename(&self, id: u64, title: &str) {
-        let now = self.clock.true_now();
-        self.change(id, |page| {
-            page.title = title.to_owned();
-            page.version += 1;
-            page.modified = now;
-        });
-    }
-
-    pub fn purge(&self, id: u64) {
-        self.with(|site| site.pages.remove(&id));
+    /// Restricts a page to somebody else.
+    pub fn hide(&self, id: ContentId) {
+        self.unrestrict(id);
+        self.restrict_to_user(id, SOMEBODY);
     }
 
     /// The next `times` requests whose words contain `what` go wrong.
     pub fn fail(&self, what: &str, times: usize, fault: Fault) {
-        self.with(|site| site.faults.push_back((what.to_owned(), times, fault)));
+        self.with(|requests| requests.faults.push_back((what.to_owned(), times, fault)));
     }
 
     pub fn heal(&self) {
-        self.with(|site| site.faults.clear());
+        self.with(|requests| requests.faults.clear());
     }
 
     /// Requests since the last call.
     pub fn take_log(&self) -> Vec<String> {
-        self.with(|site| std::mem::take(&mut site.log))
+        self.with(|requests| std::mem::take(&mut requests.log))
     }
 
-    pub fn clock(&self) -> TestClock {
-        self.clock
-    }
-
-    pub async fn request(&self, words: String) -> Result<bool, SourceError> {
-        let (latency, fault) = self.with(|site| {
-            site.log.push(words.clone());
-            let at = site
-                .faults
-                .iter()
-                .position(|(what, left, _)| *left > 0 && words.contains(what.as_str()));
-            let fault = at.map(|at| {
-                site.faults[at].1 -= 1;
-                site.faults[at].2.clone()
+    /// A request in words; whether its answer is the true one, not an empty one.
+    async fn request(&self, words: String) -> Result<bool, SourceError> {
+        let (latency, fault) = self.with(|requests| {
+            requests.log.push(words.clone());
+            let mut faults = requests.faults.iter_mut();
+            let fault = faults.find(|(what, left, _)| *left > 0 && words.contains(what.as_str()));
+            let fault = fault.map(|(_, left, fault)| {
+                *left -= 1;
+                fault.clone()
             });
-            (site.latency, fault)
+            (requests.latency, fault)
         });
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -268,22 +151,75 @@ impl FakeConfluence {
             Some(fault) => Err(fault.of(words)),
         }
     }
-}
 
-impl FakeConfluence {
+    /// What the client answers, or nothing where that is the fault.
+    async fn ask<T: Send>(
+        &self,
+        words: String,
+        nothing: T,
+        answer: impl Future<Output = Result<T, SourceError>> + Send,
+    ) -> Result<T, SourceError> {
+        match self.request(words).await? {
+            true => self.answer(answer),
+            false => Ok(nothing),
+        }
+    }
+
+    /// The client's answer. It comes in no time: this thread waits for it, and with it the test's clock.
+    fn answer<T: Send>(&self, answer: impl Future<Output = T> + Send) -> T {
+        self.sim();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| CLIENTS.block_on(answer));
+            waiting.join().unwrap()
+        })
+    }
+
+    fn refuse(&self, ids: &[PageId], words: &str) -> Result<(), SourceError> {
+        self.with(|requests| {
+            let refused = |id| requests.refused.get(&number(id));
+            match ids.iter().find_map(refused) {
+                Some(fault) => Err(fault.of(words.to_owned())),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Gives these with their bodies, if none of them is poison.
+    fn with_bodies(&self, items: &[SourcePage], what: String) -> Result<(), SourceError> {
+        self.with(|requests| {
+            if items
+                .iter()
+                .any(|i| requests.poison.contains(&number(&i.id)))
+            {
+                let detail = "a poison page".to_owned();
+                return Err(SourceError::TooLarge { what, detail });
+            }
+            if let Some(counts) = &mut requests.in_flight {
+                let bodies = items.iter().filter_map(|item| item.body.as_ref());
+                counts.answered += bodies.map(String::len).sum::<usize>();
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes out what search does not name.
+    fn leave_out<T>(&self, items: &mut Vec<T>, id: impl Fn(&T) -> &PageId) {
+        self.with(|requests| items.retain(|item| !requests.lagging.contains(&number(id(item)))));
+    }
+
     /// A request for bodies begins.
     async fn promise(&self, most: Option<usize>) -> Option<Promise<'_>> {
         let most = most?;
-        let (store, asked) = self.with(|site| {
-            let counts = site.in_flight.as_mut()?;
+        let (store, asked) = self.with(|requests| {
+            let counts = requests.in_flight.as_mut()?;
             counts.promised += most;
             Some((Arc::clone(&counts.store), counts.promised + counts.answered))
         })?;
         let promise = Promise { site: self, most };
         // Read behind the others: no body is counted that is written already.
         let written = store.disk_use().await.unwrap().bodies;
-        self.with(|site| {
-            let counts = site.in_flight.as_mut().unwrap();
+        self.with(|requests| {
+            let counts = requests.in_flight.as_mut().unwrap();
             let written = usize::try_from(written - counts.before).unwrap();
             let now = asked.saturating_sub(written * counts.body);
             counts.most = counts.most.max(now);
@@ -294,190 +230,35 @@ impl FakeConfluence {
 
 /// A request for bodies under way.
 struct Promise<'a> {
-    site: &'a FakeConfluence,
+    site: &'a SimulatedSource,
     most: usize,
 }
 
 impl Drop for Promise<'_> {
     fn drop(&mut self) {
         let counted = |counts: &mut InFlight| counts.promised -= self.most;
-        self.site.with(|site| site.in_flight.as_mut().map(counted));
+        self.site
+            .with(|requests| requests.in_flight.as_mut().map(counted));
     }
 }
 
-impl Fault {
-    fn of(&self, what: String) -> SourceError {
-        let detail = "a fault of the test".to_owned();
-        match self {
-            Self::Unavailable | Self::Empty => SourceError::Unavailable { what, detail },
-            Self::TooLarge => SourceError::TooLarge { what, detail },
-            Self::BadCursor => SourceError::BadCursor { what, detail },
-            Self::NotFound => SourceError::NotFound { what },
-            Self::Forbidden => SourceError::Forbidden { what, detail },
-            Self::Unauthorized => SourceError::Unauthorized { what, detail },
-            Self::Withdrawn => SourceError::Withdrawn { what },
-            Self::RateLimited(seconds) => SourceError::RateLimited {
-                what,
-                retry_after: Duration::from_secs(*seconds),
-            },
-            Self::Panic => panic!("a bug in the source"),
-        }
-    }
+/// The number in an id; attachments have letters before it.
+fn number(id: &PageId) -> ContentId {
+    ContentId(id.as_str().trim_start_matches("att").parse().unwrap())
 }
 
-impl Site {
-    pub fn fresh_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
-
-    /// Whether a search that looks so far names what stands in a space.
-    pub fn reaches(&self, space: &str, reach: &Reach) -> bool {
-        *reach == Reach::ArchivedSpaces || !self.spaces[space].archived
-    }
-
-    pub fn visible(&self, page: &FakePage) -> bool {
-        !page.hidden && self.spaces.get(&page.space).is_some_and(|s| s.visible)
-    }
-
-    pub fn ancestors(&self, id: u64) -> Vec<u64> {
-        let mut above = Vec::new();
-        let mut next = self.pages.get(&id).and_then(|page| page.parent);
-        while let Some(id) = next {
-            if above.len() > 1_000 {
-                break;
-            }
-            above.push(id);
-            next = self.pages.get(&id).and_then(|page| page.parent);
-        }
-        above.reverse();
-        above
-    }
-
-    fn source(&self, page: &FakePage, body: bool) -> SourcePage {
-        SourcePage {
-            id: PageId::from(page.id.to_string()),
-            kind: page.kind,
-            status: page.status,
-            title: page.title.clone(),
-            space_id: SpaceId::from(page.space.as_str()),
-            parent_id: page.parent.map(|id| PageId::from(id.to_string())),
-            parent_kind: page.parent.map(|id| {
-                self.pages
-                    .get(&id)
-                    .map_or(ContentKind::Page, |parent| parent.kind)
-            }),
-            version: page.version,
-            modified: page.modified,
-            author: None,
-            url: format!(
-                "https://wiki.example/wiki/spaces/{}/pages/{}",
-                page.space, page.id
-            ),
-            body: (body && !self.bodiless.contains(&page.id)).then(|| page.body.clone()),
-        }
-    }
-
-    fn facts(&self, page: &FakePage) -> ContentFacts {
-        let mut labels = page.labels.clone();
-        labels.sort();
-        ContentFacts {
-            id: PageId::from(page.id.to_string()),
-            kind: page.kind,
-            labels,
-            restriction: if page.restricted {
-                Restriction::Restricted
-            } else {
-                Restriction::Open
-            },
-            readers: Vec::new(),
-            ancestors: Some(
-                self.ancestors(page.id)
-                    .into_iter()
-                    .map(|id| PageId::from(id.to_string()))
-                    .collect(),
-            ),
-        }
-    }
-
-    fn as_space(id: &str, space: &FakeSpace) -> Space {
-        Space {
-            id: SpaceId::from(id),
-            key: SpaceKey::from(space.key.as_str()),
-            alias: None,
-            name: space.name.clone(),
-            kind: "global".to_owned(),
-            archived: space.archived,
-            url: format!("https://wiki.example/wiki/spaces/{}", space.key),
-        }
-    }
-
-    /// Gives these, if their bodies have no more bytes than the answer may have.
-    fn answer(
-        &mut self,
-        most: Option<usize>,
-        items: &[SourcePage],
-        what: String,
-    ) -> Result<(), SourceError> {
-        let bytes = bytes_of(items);
-        if most.is_some_and(|most| bytes > most) {
-            let detail = format!("{bytes} bytes");
-            return Err(SourceError::TooLarge { what, detail });
-        }
-        if let Some(counts) = &mut self.in_flight {
-            counts.answered += bytes;
-        }
-        Ok(())
-    }
-
-    fn number(id: &PageId) -> u64 {
-        id.as_str().parse().unwrap()
-    }
-}
-
-/// Cuts one answer out of a whole list; the cursor is the order key of the last item given, as the site's own is.
-fn cut(
-    all: &[SourcePage],
-    cursor: Option<&Cursor>,
-    limit: usize,
-    newest: bool,
-) -> Batch<SourcePage> {
-    let from = cursor.map_or(0, |Cursor(last)| {
-        let last: (i64, u64) = serde_json::from_str(last).unwrap();
-        let after = |item: &SourcePage| order_key(item, newest) > last;
-        all.iter().position(after).unwrap_or(all.len())
-    });
-    let items: Vec<SourcePage> = all.iter().skip(from).take(limit).cloned().collect();
-    let more = from + items.len() < all.len();
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| Cursor(serde_json::to_string(&order_key(last, newest)).unwrap()));
-    Batch { items, next }
-}
-
-fn bytes_of(items: &[SourcePage]) -> usize {
-    let bodies = items.iter().filter_map(|item| item.body.as_ref());
-    bodies.map(String::len).sum()
-}
-
-fn order_key(item: &SourcePage, newest: bool) -> (i64, u64) {
-    let id = Site::number(&item.id);
-    if newest {
-        (-item.modified.timestamp_micros(), id)
-    } else {
-        (0, id)
+fn nothing<T>() -> Batch<T> {
+    Batch {
+        items: Vec::new(),
+        next: None,
     }
 }
 
 #[async_trait]
-impl ContentSource for FakeConfluence {
+impl ContentSource for SimulatedSource {
     async fn whoami(&self) -> Result<Account, SourceError> {
         self.request("whoami".to_owned()).await?;
-        Ok(Account {
-            id: AccountId::from("me"),
-            display_name: "Sync".to_owned(),
-        })
+        self.answer(self.client.whoami())
     }
 
     async fn access(&self, _: AccessNeeds, _: Option<&AccountId>) -> Vec<AccessCheck> {
@@ -485,38 +266,21 @@ impl ContentSource for FakeConfluence {
     }
 
     async fn spaces_by_key(&self, keys: &[SpaceKey]) -> Result<Vec<Space>, SourceError> {
-        let any = self.request("spaces by key".to_owned()).await?;
-        Ok(self.with(|site| {
-            site.spaces
-                .iter()
-                .filter(|(_, space)| any && space.visible)
-                .filter(|(_, space)| keys.iter().any(|key| key.as_str() == space.key))
-                .map(|(id, space)| Site::as_space(id, space))
-                .collect()
-        }))
+        let words = "spaces by key".to_owned();
+        self.ask(words, Vec::new(), self.client.spaces_by_key(keys))
+            .await
     }
 
     async fn spaces_by_id(&self, ids: &[SpaceId]) -> Result<Vec<Space>, SourceError> {
-        let any = self.request("spaces by id".to_owned()).await?;
-        Ok(self.with(|site| {
-            site.spaces
-                .iter()
-                .filter(|(_, space)| any && space.visible)
-                .filter(|(id, _)| ids.iter().any(|wanted| wanted.as_str() == id.as_str()))
-                .map(|(id, space)| Site::as_space(id, space))
-                .collect()
-        }))
+        let words = "spaces by id".to_owned();
+        self.ask(words, Vec::new(), self.client.spaces_by_id(ids))
+            .await
     }
 
     async fn visible_spaces(&self) -> Result<Vec<Space>, SourceError> {
-        let any = self.request("visible spaces".to_owned()).await?;
-        Ok(self.with(|site| {
-            site.spaces
-                .iter()
-                .filter(|(_, space)| any && space.visible)
-                .map(|(id, space)| Site::as_space(id, space))
-                .collect()
-        }))
+        let words = "visible spaces".to_owned();
+        self.ask(words, Vec::new(), self.client.visible_spaces())
+            .await
     }
 
     async fn list(
@@ -524,6 +288,7 @@ impl ContentSource for FakeConfluence {
         query: &ListQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourcePage>, SourceError> {
+        const AGAIN: &str = "again";
         let spaces: Vec<&str> = query.spaces.iter().map(SpaceId::as_str).collect();
         let words = format!(
             "list {} {:?} bodies={} limit={} {}",
@@ -534,49 +299,26 @@ impl ContentSource for FakeConfluence {
             spaces.join(",")
         );
         let _promise = self.promise(query.bodies).await;
-        let any = self.request(words.clone()).await?;
-        if !any {
-            return Ok(Batch {
-                items: Vec::new(),
-                next: None,
-            });
+        if !self.request(words.clone()).await? {
+            return Ok(nothing());
         }
-        self.with(|site| {
-            if let [only] = query.spaces.as_slice()
-                && !site.spaces.get(only.as_str()).is_some_and(|s| s.visible)
-            {
-                return Err(SourceError::NotFound { what: words });
+        let limit = self.with(|requests| requests.listing_limit);
+        let query = ListQuery {
+            limit: query.limit.min(limit.unwrap_or(query.limit)),
+            ..query.clone()
+        };
+        let cursor = cursor.filter(|cursor| !cursor.0.starts_with(AGAIN));
+        let mut batch = self.answer(self.client.list(&query, cursor))?;
+        self.with(|requests| {
+            if requests.endless && batch.next.is_none() {
+                requests.turns += 1;
+                batch.next = Some(Cursor(format!("{AGAIN} {}", requests.turns)));
             }
-            let mut all: Vec<SourcePage> = site
-                .pages
-                .values()
-                .filter(|page| page.kind == query.kind && site.visible(page))
-                .filter(|page| query.statuses.contains(&page.status))
-                .filter(|page| spaces.contains(&page.space.as_str()))
-                .map(|page| site.source(page, query.bodies.is_some()))
-                .collect();
-            let newest = query.order == ListOrder::NewestFirst;
-            all.sort_by_key(|item| order_key(item, newest));
-            let limit = query.limit.min(site.listing_limit);
-            let mut batch = cut(&all, cursor, limit, newest);
-            if site.endless && batch.next.is_none() {
-                site.turns += 1;
-                let start = (i64::MIN + site.turns, 0);
-                batch.next = Some(Cursor(serde_json::to_string(&start).unwrap()));
-            }
-            let poisoned = batch
-                .items
-                .iter()
-                .any(|item| site.poison.contains(&Site::number(&item.id)));
-            if query.bodies.is_some() && poisoned {
-                return Err(SourceError::TooLarge {
-                    what: words,
-                    detail: "a poison page".to_owned(),
-                });
-            }
-            site.answer(query.bodies, &batch.items, words)?;
-            Ok(batch)
-        })
+        });
+        if query.bodies.is_some() {
+            self.with_bodies(&batch.items, words)?;
+        }
+        Ok(batch)
     }
 
     async fn by_ids(
@@ -594,43 +336,25 @@ impl ContentSource for FakeConfluence {
         );
         let _promise = self.promise(bodies).await;
         let any = self.request(words.clone()).await?;
-        self.with(|site| {
-            let refused = |id: &PageId| site.refused.get(&Site::number(id));
-            if let Some(fault) = ids.iter().find_map(refused) {
-                return Err(fault.of(words));
-            }
-            let found: Vec<&FakePage> = ids
-                .iter()
-                .filter_map(|id| site.pages.get(&Site::number(id)))
-                .filter(|page| any && page.kind == kind && site.visible(page))
-                .filter(|page| statuses.contains(&page.status))
-                .collect();
-            if bodies.is_some() && found.iter().any(|page| site.poison.contains(&page.id)) {
-                return Err(SourceError::TooLarge {
-                    what: words,
-                    detail: "a poison page".to_owned(),
-                });
-            }
-            let found: Vec<SourcePage> = found
-                .into_iter()
-                .map(|page| site.source(page, bodies.is_some()))
-                .collect();
-            site.answer(bodies, &found, words)?;
-            Ok(found)
-        })
+        self.refuse(ids, &words)?;
+        if !any {
+            return Ok(Vec::new());
+        }
+        let found = self.answer(self.client.by_ids(kind, ids, statuses, bodies))?;
+        if bodies.is_some() {
+            self.with_bodies(&found, words)?;
+        }
+        Ok(found)
     }
 
     async fn one(&self, kind: ContentKind, id: &PageId) -> Result<Option<SourcePage>, SourceError> {
         let words = format!("one {} {id}", kind.as_str());
         let any = self.request(words.clone()).await?;
-        self.with(|site| {
-            if let Some(fault) = site.refused.get(&Site::number(id)) {
-                return Err(fault.of(words));
-            }
-            let page = site.pages.get(&Site::number(id));
-            let there = page.filter(|page| any && site.visible(page));
-            Ok(there.map(|page| site.source(page, true)))
-        })
+        self.refuse(std::slice::from_ref(id), &words)?;
+        if !any {
+            return Ok(None);
+        }
+        self.answer(self.client.one(kind, id))
     }
 
     async fn facts(
@@ -642,38 +366,18 @@ impl ContentSource for FakeConfluence {
             FactsQuery::Space(key, _) => format!("facts of space {key}"),
             FactsQuery::Ids(ids, _) => format!("facts of ids {}", ids.len()),
         };
-        let (FactsQuery::Space(_, reach) | FactsQuery::Ids(_, reach)) = query;
-        let any = self.request(words).await?;
-        Ok(self.with(|site| {
-            let wanted = |page: &FakePage| match query {
-                FactsQuery::Space(key, _) => {
-                    let space = site.spaces.get(&page.space);
-                    space.is_some_and(|space| space.key == key.as_str())
-                }
-                FactsQuery::Ids(ids, _) => ids.iter().any(|id| Site::number(id) == page.id),
-            };
-            let named =
-                |page: &FakePage| page.kind != ContentKind::Container || site.search_names_folders;
-            let all: Vec<ContentFacts> = site
-                .pages
-                .values()
-                .filter(|page| any && !page.lags && page.status == ContentStatus::Current)
-                .filter(|page| !site.unseen.contains(&page.id))
-                .filter(|page| site.visible(page) && named(page) && wanted(page))
-                .filter(|page| site.reaches(&page.space, reach))
-                .map(|page| site.facts(page))
-                .collect();
-            let from: usize = cursor.map_or(0, |Cursor(text)| text.parse().unwrap());
-            let items: Vec<ContentFacts> = all
-                .iter()
-                .skip(from)
-                .take(site.facts_limit)
-                .cloned()
-                .collect();
-            let at = from + items.len();
-            let next = (at < all.len()).then(|| Cursor(at.to_string()));
-            Batch { items, next }
-        }))
+        let mut batch = self
+            .ask(words, nothing(), self.client.facts(query, cursor))
+            .await?;
+        self.leave_out(&mut batch.items, |facts| &facts.id);
+        self.with(|requests| {
+            batch.items.retain(|facts| {
+                let folder = facts.kind == ContentKind::Container;
+                !(folder && requests.folders_unnamed
+                    || requests.unseen.contains(&number(&facts.id)))
+            });
+        });
+        Ok(batch)
     }
 
     async fn facts_of(
@@ -681,15 +385,12 @@ impl ContentSource for FakeConfluence {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<ContentFacts>, SourceError> {
-        let any = self
-            .request(format!("facts of one {} {id}", kind.as_str()))
-            .await?;
-        Ok(self.with(|site| {
-            let page = site.pages.get(&Site::number(id))?;
-            let unseen = site.unseen.contains(&page.id) || page.status == ContentStatus::Draft;
-            let there = any && site.visible(page) && !unseen;
-            there.then(|| site.facts(page))
-        }))
+        let words = format!("facts of one {} {id}", kind.as_str());
+        let any = self.request(words).await?;
+        if !any || self.with(|requests| requests.unseen.contains(&number(id))) {
+            return Ok(None);
+        }
+        self.answer(self.client.facts_of(kind, id))
     }
 
     async fn recent_comments(
@@ -698,7 +399,13 @@ impl ContentSource for FakeConfluence {
         limit: usize,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceComment>, SourceError> {
-        comments::recent(self, place, limit, cursor).await
+        let words = format!("newest {} comments limit={limit}", place.as_str());
+        self.ask(
+            words,
+            nothing(),
+            self.client.recent_comments(place, limit, cursor),
+        )
+        .await
     }
 
     async fn comments(
@@ -706,7 +413,17 @@ impl ContentSource for FakeConfluence {
         query: &CommentsQuery,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceComment>, SourceError> {
-        comments::by(self, query, cursor).await
+        let words = match query {
+            CommentsQuery::Space { key, bodies, .. } => {
+                format!("comments of space {key} bodies={bodies}")
+            }
+            CommentsQuery::Ids(ids, _) => format!("comments of ids {}", ids.len()),
+        };
+        let mut batch = self
+            .ask(words, nothing(), self.client.comments(query, cursor))
+            .await?;
+        self.leave_out(&mut batch.items, |comment| &comment.id);
+        Ok(batch)
     }
 
     async fn comment(
@@ -714,7 +431,8 @@ impl ContentSource for FakeConfluence {
         place: CommentPlace,
         id: &PageId,
     ) -> Result<Option<SourceComment>, SourceError> {
-        comments::one(self, place, id).await
+        let words = format!("one {} comment {id}", place.as_str());
+        self.ask(words, None, self.client.comment(place, id)).await
     }
 
     async fn recent_files(
@@ -722,7 +440,9 @@ impl ContentSource for FakeConfluence {
         limit: usize,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError> {
-        files::recent(self, limit, cursor).await
+        let words = format!("newest files limit={limit}");
+        self.ask(words, nothing(), self.client.recent_files(limit, cursor))
+            .await
     }
 
     async fn files(
@@ -731,11 +451,17 @@ impl ContentSource for FakeConfluence {
         reach: Reach,
         cursor: Option<&Cursor>,
     ) -> Result<Batch<SourceFile>, SourceError> {
-        files::of_space(self, space, reach, cursor).await
+        let words = format!("files of space {space}");
+        let mut batch = self
+            .ask(words, nothing(), self.client.files(space, reach, cursor))
+            .await?;
+        self.leave_out(&mut batch.items, |file| &file.id);
+        Ok(batch)
     }
 
     async fn file(&self, id: &PageId) -> Result<Option<SourceFile>, SourceError> {
-        files::one(self, id).await
+        let words = format!("one file {id}");
+        self.ask(words, None, self.client.file(id)).await
     }
 
     async fn download(
@@ -744,38 +470,33 @@ impl ContentSource for FakeConfluence {
         file: &PageId,
         max_bytes: usize,
     ) -> Result<Vec<u8>, SourceError> {
-        files::download(self, page, file, max_bytes).await
+        self.request(format!("download {file}")).await?;
+        self.answer(self.client.download(page, file, max_bytes))
     }
 
     async fn people(&self, ids: &[AccountId]) -> Result<Vec<Person>, SourceError> {
         self.request(format!("people {}", ids.len())).await?;
-        Ok(ids
-            .iter()
-            .map(|id| Person {
-                id: id.clone(),
-                display_name: format!("Name of {id}"),
-            })
-            .collect())
+        self.answer(self.client.people(ids))
     }
 
     async fn space_readers(&self, space: &SpaceId) -> Result<BTreeSet<Grantee>, SourceError> {
         self.request(format!("readers of {space}")).await?;
-        Ok([Grantee::Licensed].into())
+        self.answer(self.client.space_readers(space))
     }
 
     async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError> {
         self.request(format!("members of {group}")).await?;
-        Ok(Vec::new())
+        self.answer(self.client.group_members(group))
     }
 
     async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError> {
         self.request(format!("closed of {}", ids.len())).await?;
-        Ok(HashSet::new())
+        self.answer(self.client.closed_accounts(ids))
     }
 
     async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {
         self.request(format!("may {person} read {item}")).await?;
-        Ok(true)
+        self.answer(self.client.may_read(person, item))
     }
 
     async fn rendered(
@@ -783,10 +504,9 @@ impl ContentSource for FakeConfluence {
         kind: ContentKind,
         id: &PageId,
     ) -> Result<Option<String>, SourceError> {
-        self.request(format!("rendered {} {id}", kind.as_str()))
-            .await?;
-        let id = id.as_str().parse();
-        Ok(self.with(|site| site.rendered.get(&id.ok()?).cloned()))
+        let words = format!("rendered {} {id}", kind.as_str());
+        self.request(words).await?;
+        Ok(self.with(|requests| requests.rendered.get(&number(id)).cloned()))
     }
 
     async fn search_live(
@@ -795,29 +515,8 @@ impl ContentSource for FakeConfluence {
         spaces: &[SpaceKey],
         limit: usize,
     ) -> Result<Vec<LiveHit>, SourceError> {
-        let any = self.request(format!("search {words}")).await?;
-        Ok(self.with(|site| {
-            site.pages
-                .values()
-                .filter(|page| any && page.status == ContentStatus::Current && site.visible(page))
-                .filter(|page| page.body.contains(words))
-                .filter_map(|page| {
-                    let space = site.spaces.get(&page.space)?;
-                    let key = SpaceKey::from(space.key.as_str());
-                    spaces.contains(&key).then(|| LiveHit {
-                        id: PageId::from(page.id.to_string()),
-                        kind: page.kind,
-                        title: page.title.clone(),
-                        space_key: key,
-                        url: format!("https://wiki.example/wiki/{}", page.id),
-                        excerpt: page.body.clone(),
-                        modified: Some(page.modified),
-                        version: Some(page.version),
-                    })
-                })
-                .take(limit)
-                .collect()
-        }))
+        let hits = self.client.search_live(words, spaces, limit);
+        self.ask(format!("search {words}"), Vec::new(), hits).await
     }
 
     fn health(&self) -> SourceHealth {

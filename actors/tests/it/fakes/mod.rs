@@ -1,13 +1,13 @@
-//! In-memory stand-ins of the outside world, with faults on demand.
+//! Stand-ins of the outside world, with faults on demand.
 
 pub mod clock;
-pub mod comments;
 pub mod confluence;
-pub mod files;
 pub mod reader;
+pub mod requests;
 pub mod retrieval;
 
 pub use clock::TestClock;
-pub use confluence::{FakeConfluence, Fault};
+pub use confluence::SimulatedSource;
 pub use reader::FakeReader;
+pub use requests::{Fault, InFlight};
 pub use retrieval::FakeRetrieval;

@@ -2,11 +2,10 @@
 
 use domain::content::ContentKind;
 use domain::{DocumentId, PageId};
+use simulators::confluence::{ContentId, Kind};
 
-use super::pages::ids;
 use crate::bench::Bench;
 use crate::fakes::Fault;
-use crate::fakes::confluence::FakePage;
 use crate::fakes::retrieval::{Shelf, StoreFault};
 use crate::luck::Luck;
 
@@ -49,7 +48,7 @@ pub(super) fn fault(bench: &Bench, luck: &mut Luck) {
         ("download", Fault::TooLarge) => Fault::Unavailable,
         (_, fault) => fault,
     };
-    match luck.next(5) {
+    match luck.next(6) {
         0 => {
             let fault = luck
                 .pick(&[
@@ -62,28 +61,64 @@ pub(super) fn fault(bench: &Bench, luck: &mut Luck) {
             bench.shelf.fail(1 + luck.next(3), fault);
         }
         1 => {
-            let all = ids(bench, |_| true);
-            if let Some(id) = luck.pick(&all) {
-                bench.site.with(|site| site.poison.insert(id));
+            if let Some(id) = luck.pick(&pages(bench)) {
+                bench.site.with(|requests| requests.poison.insert(id));
             }
         }
         2 => refuse_one(bench, luck),
+        3 => silence_a_folder(bench, luck),
         _ => bench.site.fail(what, 1 + luck.next(4), fault),
+    }
+}
+
+fn pages(bench: &Bench) -> Vec<ContentId> {
+    let pages = bench.site.every_page().into_iter();
+    pages.map(|page| page.id).collect()
+}
+
+/// Search does not know something for a while, or all that it did not know.
+pub(super) fn lag(bench: &Bench, luck: &mut Luck) {
+    let site = &bench.site;
+    let all = match luck.next(4) {
+        0 => pages(bench),
+        1 => site.every_comment().into_iter().map(|c| c.id).collect(),
+        2 => site.every_file().into_iter().map(|file| file.id).collect(),
+        _ => return site.with(|requests| requests.lagging.clear()),
+    };
+    if let Some(id) = luck.pick(&all) {
+        site.lag(id, true);
+    }
+}
+
+/// Of a folder cannot be said who may read it, for as long as no sequence asks often enough.
+fn silence_a_folder(bench: &Bench, luck: &mut Luck) {
+    let folders: Vec<ContentId> = bench.site.every_folder().iter().map(|f| f.id).collect();
+    let Some(id) = luck.pick(&folders) else {
+        return;
+    };
+    let fault = luck.pick(&[Fault::Unavailable, Fault::Forbidden, Fault::NotFound]);
+    if luck.once_in(2) {
+        let what = format!("facts of one container {id}");
+        bench.site.fail(&what, 10_000, fault.unwrap());
+    } else {
+        bench.site.with(|requests| requests.unseen.insert(id));
     }
 }
 
 /// The store has something against a single document, until it has nothing against any.
 fn refuse_one(bench: &Bench, luck: &mut Luck) {
-    let documents = bench.site.with(|site| {
-        let pages = site.pages.values();
-        let page = |p: &FakePage| DocumentId::of(p.kind, &PageId::from(p.id.to_string()));
-        let file = |id: &u64| {
-            let id = PageId::from(format!("att{id}"));
-            DocumentId::of(ContentKind::Attachment, &id)
+    let pages = bench.site.every_page().into_iter().map(|page| {
+        let kind = match page.kind {
+            Kind::BlogPost => ContentKind::BlogPost,
+            _ => ContentKind::Page,
         };
-        let all = pages.map(page).chain(site.files.keys().map(file));
-        all.collect::<Vec<_>>()
+        DocumentId::of(kind, &PageId::from(page.id.to_string()))
     });
+    let files = bench.site.every_file().into_iter().map(|file| {
+        let id = PageId::from(format!("att{}", file.id));
+        DocumentId::of(ContentKind::Attachment, &id)
+    });
+    let documents: Vec<DocumentId> = pages.chain(files).collect();
     let id = luck.pick(&documents).unwrap().to_string();
     let reason = || "a fault of the test".to_owned();
     // What an immediate store accepts is done.

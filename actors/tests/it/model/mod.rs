@@ -3,11 +3,7 @@
 //!
 //! `MODEL_SEEDS=3000` lives so many sequences, `MODEL_FROM` begins elsewhere; a failing seed is named.
 
-mod choices;
 mod faults;
-mod folders;
-mod marks;
-mod pages;
 mod plans;
 
 use std::time::Duration;
@@ -15,13 +11,15 @@ use std::time::Duration;
 use actors::{EngineSettings, FAILPOINTS, FailAction, Failpoints, SyncOrder};
 use chrono::TimeDelta;
 use domain::IndexId;
+use domain::index::IndexSettings;
 use domain::ports::store::{AdminStore, SyncStore};
 use domain::run::RunStatus;
+use simulators::confluence::{COVERED, Life, Wish};
 
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
-use crate::fakes::confluence::FakeSpace;
 use crate::luck::{Luck, each_seed};
+use crate::real::settings_of;
 use crate::truth::{assert_same, held_under};
 
 #[test]
@@ -44,43 +42,38 @@ async fn sequence(seed: u64) {
         ..EngineSettings::default()
     };
     let mut bench = Bench::with(shelf, settings).await;
-    bench.site.space("11", "OPS");
-    bench.site.space("99", "ELSE");
-    bench.site.with(|site| {
-        site.search_names_folders = luck.once_in(2);
-        site.facts_limit = 3 + luck.next(10);
-    });
-    // An empty listing concludes nothing, so each space keeps one page.
-    for space in ["10", "11", "99"] {
-        bench.site.add(space, None, pages::KEPT, "<p>kept</p>");
-    }
-    for _ in 0..8 + luck.next(25) {
-        pages::add(&bench, &mut luck);
-    }
-    for _ in 0..luck.next(20) {
-        marks::comments(&bench, &mut luck);
-        marks::files(&bench, &mut luck);
-    }
+    let mut life = begin(&bench, seed);
+    let named = luck.once_in(2);
+    bench
+        .site
+        .with(|requests| requests.folders_unnamed = !named);
+    let cap = u32::try_from(3 + luck.next(10)).unwrap();
+    bench.site.set_switches(|switches| switches.cql_cap = cap);
     let mut indexes = Vec::new();
     for agent in ["agent", "second"]
         .iter()
         .take(1 + usize::from(luck.once_in(3)))
     {
-        let settings = choices::at_first(&bench, &mut luck, agent);
-        let index = bench.create(settings).await.id;
-        indexes.push(index);
+        let wish = wish(&bench, &mut life, &mut luck);
+        let before = IndexSettings {
+            // Runs are ordered here; scheduled ones come rarely between.
+            interval_minutes: luck.pick(&[60, 24 * 60]).unwrap(),
+            ..bench.index_settings(agent, &COVERED)
+        };
+        let index = bench.create(wanted(&wish, &before)).await.id;
+        indexes.push((index, wish));
         if luck.next(3) > 0 {
             bench.over(index).await;
         }
     }
     for _ in 0..luck.next(8) + 1 {
         for _ in 0..luck.next(8) {
-            disturb(&bench, &mut luck, &indexes).await;
+            disturb(&bench, &mut life, &mut luck, &mut indexes).await;
         }
         for _ in 0..luck.next(3) {
             faults::fault(&bench, &mut luck);
         }
-        let index = luck.pick(&indexes).unwrap();
+        let index = indexes[luck.next(indexes.len())].0;
         match luck.next(9) {
             0 => {
                 bench.settings.failpoints = somewhere(&mut luck);
@@ -105,7 +98,7 @@ async fn sequence(seed: u64) {
             _ => drop(bench.delta(index).await),
         }
     }
-    settle(&bench, &indexes, seed).await;
+    settle(&bench, &life, &indexes, seed).await;
 }
 
 /// By how much the machine's clock is ahead of the truth, or behind it, from now on.
@@ -128,54 +121,68 @@ fn somewhere(luck: &mut Luck) -> Failpoints {
     Failpoints::at(luck.pick(FAILPOINTS).unwrap(), FailAction::Panic, hit)
 }
 
-async fn disturb(bench: &Bench, luck: &mut Luck, indexes: &[IndexId]) {
+/// A site with spaces and pages, in a life that the seed names.
+fn begin(bench: &Bench, seed: u64) -> Life {
+    bench.site.delete_space("ENG");
+    Life::begin(&bench.site, seed)
+}
+
+/// What an administrator wants at first.
+fn wish(bench: &Bench, life: &mut Life, luck: &mut Luck) -> Wish {
+    let mut wish = Wish::of(&bench.site, &COVERED);
+    for _ in 0..luck.next(5) {
+        life.reconsider(&bench.site, &mut wish);
+    }
+    wish
+}
+
+/// Settings of this wish; what it says nothing of stays.
+fn wanted(wish: &Wish, before: &IndexSettings) -> IndexSettings {
+    IndexSettings {
+        agent_id: before.agent_id.clone(),
+        enabled: before.enabled,
+        interval_minutes: before.interval_minutes,
+        ..settings_of(wish)
+    }
+}
+
+/// People do something, an administrator changes a choice, or search is late.
+async fn disturb(bench: &Bench, life: &mut Life, luck: &mut Luck, indexes: &mut [(IndexId, Wish)]) {
     match luck.next(20) {
-        0..=9 => pages::disturb(bench, luck),
-        10 | 11 => folders::disturb(bench, luck),
-        12..=15 => marks::comments(bench, luck),
-        16..=18 => marks::files(bench, luck),
-        _ => {
-            let index = luck.pick(indexes).unwrap();
-            choices::change_one(bench, luck, index).await;
+        0 => {
+            let (index, wish) = &mut indexes[luck.next(indexes.len())];
+            life.reconsider(&bench.site, wish);
+            let change = |settings: &mut IndexSettings| *settings = wanted(wish, settings);
+            bench.patch(*index, change).await;
         }
+        1 | 2 => faults::lag(bench, luck),
+        _ => life.disturb(bench.site.sim()),
     }
 }
 
 /// No more faults, and the clock is right; sweeps until nothing is owed. The guard is answered as an administrator would who knows.
-async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
+async fn settle(bench: &Bench, life: &Life, indexes: &[(IndexId, Wish)], seed: u64) {
     bench.site.heal();
     bench.clock.set_ahead(TimeDelta::zero());
-    bench.site.with(|site| {
-        site.poison.clear();
-        site.unseen.clear();
-        site.pages.values_mut().for_each(|page| page.lags = false);
-        site.comments
-            .values_mut()
-            .for_each(|comment| comment.lags = false);
-        site.files.values_mut().for_each(|file| file.lags = false);
+    bench.site.with(|requests| {
+        requests.poison.clear();
+        requests.unseen.clear();
+        requests.lagging.clear();
     });
     bench.shelf.with(|shelf| {
         shelf.faults.clear();
         faults::accept_all(shelf);
     });
-    for index in indexes {
+    for (index, wish) in indexes {
         bench
             .patch(*index, |s| s.interval_minutes = 7 * 24 * 60)
             .await;
-        // From an account that sees none of an index's spaces nothing is concluded, so that has no end to compare with.
-        let wanted = bench.index(*index).await.settings.confluence_spaces;
-        bench.site.with(|site| {
-            let mut spaces = site.spaces.values_mut();
-            let seen = |s: &FakeSpace| s.visible && wanted.iter().any(|k| k.as_str() == s.key);
-            if !spaces.any(|space| seen(space)) {
-                site.spaces.values_mut().for_each(|s| s.visible = true);
-            }
-        });
+        life.end(bench.site.sim(), wish);
     }
     for round in 1..=6 {
         // Beyond every back-off of a page that failed once or twice.
         bench.wait(8 * 3600).await;
-        for index in indexes {
+        for (index, _) in indexes {
             bench.over(*index).await;
             let run = bench.sweep(*index).await;
             if run.status == RunStatus::NeedsConfirmation {
@@ -205,14 +212,12 @@ async fn settle(bench: &Bench, indexes: &[IndexId], seed: u64) {
 
 /// For a message: the site, and the rows of an index.
 async fn tell_all(bench: &Bench, index: IndexId) {
-    bench.site.with(|site| {
-        for page in site.pages.values() {
-            eprintln!("{}", bench.names_of(page));
-        }
-        for file in site.files.values() {
-            eprintln!("att{} on {} trashed {}", file.id, file.page, file.trashed);
-        }
-    });
+    for page in bench.site.every_page() {
+        eprintln!("{page:?}");
+    }
+    for file in bench.site.every_file() {
+        eprintln!("att{} on {} trashed {}", file.id, file.on, file.trashed);
+    }
     let rows = bench.store.pages_by_id(index, &bench.all_ids()).await;
     for page in rows.unwrap() {
         eprintln!(

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use actors::{EngineSettings, SyncOrder};
 use domain::document::Document;
+use domain::index::IndexSettings;
 use domain::ports::clock::Clock;
 use domain::ports::store::{AdminStore, NewIndex, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId};
+use simulators::confluence::COVERED;
 
-use super::{choices, disturb, pages};
+use super::{begin, disturb, wanted, wish};
 use crate::bench::{self, Bench};
 use crate::fakes::FakeRetrieval;
 use crate::luck::{Luck, each_seed};
@@ -37,26 +39,20 @@ async fn plans_and_runs(seed: u64) {
         ..EngineSettings::default()
     };
     let bench = Bench::with(shelf, settings).await;
-    bench.site.space("11", "OPS");
-    bench.site.space("99", "ELSE");
-    for space in ["10", "11", "99"] {
-        bench.site.add(space, None, pages::KEPT, "<p>kept</p>");
-    }
-    for _ in 0..5 + luck.next(30) {
-        pages::add(&bench, &mut luck);
-    }
-    let mut index = choices::at_first(&bench, &mut luck, "agent");
-    // Switched off, so that nothing but what is ordered here looks at it.
-    index.enabled = false;
-    if luck.once_in(2) {
-        index.confluence_spaces.truncate(1);
-    }
+    let mut life = begin(&bench, seed);
+    let wish = wish(&bench, &mut life, &mut luck);
+    let index = IndexSettings {
+        // Switched off, so that nothing but what is ordered here looks at it.
+        enabled: false,
+        ..wanted(&wish, &bench.index_settings("agent", &COVERED))
+    };
     let spaces = bench.spaces_of(&index);
     let index = NewIndex {
         settings: index,
         spaces,
     };
     let index = bench.store.create_index(&index).await.unwrap().id;
+    let mut indexes = [(index, wish)];
     for _ in 0..2 + luck.next(5) {
         let full = luck.pick(&[None, None, Some(true), Some(false)]).unwrap();
         let ordered = async |dry_run| {
@@ -74,7 +70,7 @@ async fn plans_and_runs(seed: u64) {
             bench.store.answer_guard(done.id, accepted).await.unwrap();
         }
         for _ in 0..luck.next(12) {
-            disturb(&bench, &mut luck, &[index]).await;
+            disturb(&bench, &mut life, &mut luck, &mut indexes).await;
         }
         bench.wait(luck.next(7200) as u64).await;
     }

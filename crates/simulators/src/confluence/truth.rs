@@ -26,6 +26,8 @@ pub struct TruePage {
     pub space_id: SpaceId,
     /// Key of the space.
     pub space_key: String,
+    /// Name of the space.
+    pub space_name: String,
     /// Whether the space is archived.
     pub space_archived: bool,
     /// Labels.
@@ -226,6 +228,7 @@ fn true_page(state: &State, content: &Content) -> TruePage {
         body: content.latest().body.to_string(),
         space_id: content.space,
         space_key: space.map(|s| s.key.clone()).unwrap_or_default(),
+        space_name: space.map(|s| s.name.clone()).unwrap_or_default(),
         space_archived: space.is_some_and(|s| s.archived),
         labels: content.labels.clone(),
         restricted: state.is_restricted(content),

@@ -219,6 +219,13 @@ impl Site {
         });
     }
 
+    /// Another media type for an attachment; its version stays.
+    pub fn set_media_type(&self, id: ContentId, media_type: &str) {
+        self.with_attachment(id, |attachment| {
+            attachment.media_type = Some(media_type.into())
+        });
+    }
+
     /// Hangs an attachment on another page: its version + 1.
     pub fn move_attachment(&self, id: ContentId, to: ContentId) {
         let now = self.now();
