@@ -148,7 +148,7 @@ pub fn confluence_client(
 /// When a setting or the file of the embedded index cannot be used.
 async fn backends(settings: &Settings, store: &Metastore) -> Result<Backends, StartError> {
     let mut backends = Backends::new();
-    let file = local_index_file(settings.database.path());
+    let file = local_index_file(settings.local_base());
     let mut local = LocalIndex::open(file, local_index_options(settings))?;
     if let Some(embedder) = embedder(settings)? {
         local = local.with_embedder(embedder);
@@ -169,7 +169,7 @@ async fn backends(settings: &Settings, store: &Metastore) -> Result<Backends, St
 /// # Errors
 /// When there is none, or it cannot be read.
 pub fn local_index_to_look_at(settings: &Settings) -> Result<LocalIndex, LocalIndexError> {
-    let file = local_index_file(settings.database.path());
+    let file = local_index_file(settings.local_base());
     LocalIndex::open_existing(&file, local_index_options(settings))
 }
 
@@ -321,7 +321,8 @@ fn say_what_is_offered(backends: &Backends) {
     });
 }
 
-/// The file of the embedded index: beside the database, `confluence_sync.index.db` for `confluence_sync.db`.
+/// The file of the embedded index: beside the database, `confluence_sync.index.db` for `confluence_sync.db`
+/// ([`Settings::local_base`]).
 #[must_use]
 pub fn local_index_file(database: &Path) -> PathBuf {
     database.with_extension("index.db")
@@ -590,9 +591,16 @@ impl App {
         local_url(self.address)
     }
 
-    /// Resolves when the server ended by itself, which it should not.
+    /// Resolves when the server ended by itself, which it should not, or when the database is another process's now.
     pub async fn ended(&mut self) {
-        match (&mut self.served).await {
+        let served = tokio::select! {
+            served = &mut self.served => served,
+            () = self.running.lock.lost() => {
+                tracing::error!("another process may work on the database now: this one stops");
+                return;
+            }
+        };
+        match served {
             Ok(Ok(())) => tracing::error!("the HTTP server ended"),
             Ok(Err(error)) => tracing::error!(%error, "the HTTP server ended"),
             Err(error) => tracing::error!(%error, "the HTTP server ended"),

@@ -27,7 +27,7 @@ pub(super) fn restore(file: &Path) -> CliResult {
     let restored = metastore::restore_backup(file, &settings.database)?;
     eprintln!(
         "{} now holds {} indexes with {} pages.",
-        settings.database.path().display(),
+        settings.database.place(),
         restored.facts.indexes,
         restored.facts.pages
     );

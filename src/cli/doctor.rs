@@ -107,11 +107,8 @@ pub(super) async fn run(as_json: bool) -> CliResult {
 /// A database that is not there yet is no fault, nor is one of an earlier version.
 fn unopened(error: StartError) -> Finding {
     match error {
-        StartError::Database(OpenError::Missing { path }) => {
-            let said = format!(
-                "there is none yet; the first start makes {}",
-                path.display()
-            );
+        StartError::Database(OpenError::Missing { database }) => {
+            let said = format!("there is none yet; the first start makes {database}");
             Finding::good("database", said)
         }
         // The next start brings it up to date.

@@ -28,7 +28,7 @@ pub(super) async fn run(signals: &mut Signals) -> CliResult {
 fn first_on_database(settings: &Settings) -> Option<StartError> {
     let holder = metastore::lock_holder(&settings.database)?;
     Some(StartError::Locked(LockError::Held {
-        database: settings.database.path().to_owned(),
+        database: settings.database.place(),
         holder: Some(holder),
     }))
 }

@@ -71,9 +71,9 @@ pub fn free_bytes(database: &Path) -> (PathBuf, std::io::Result<u64>) {
     (folder.to_owned(), fs4::available_space(folder))
 }
 
-/// The disk of the database.
+/// The disk of the database or, where that is on a server, of the embedded index.
 pub(super) async fn of_disk(settings: &Settings) -> Vec<Finding> {
-    let database = settings.database.path().to_owned();
+    let database = settings.local_base().to_owned();
     // A disk that hangs holds up one thread, and nobody else.
     let looked = spawn_blocking(move || {
         let bytes = std::fs::metadata(&database).map_or(0, |file| file.len());

@@ -399,6 +399,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The file beside which everything lies that is this machine's alone (the embedded index): the database or, where that is on a
+    /// server, where the usual one would be, in the working directory.
+    #[must_use]
+    pub fn local_base(&self) -> &std::path::Path {
+        let usual = std::path::Path::new("confluence_sync.db");
+        self.database.file().unwrap_or(usual)
+    }
+
     /// Reads and checks pairs. Warnings come along; they stop nothing.
     ///
     /// # Errors

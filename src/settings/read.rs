@@ -95,6 +95,12 @@ pub(super) fn settings(
     }
     let database = database(&raw, &mut reader);
     let backups = backups(&raw, &mut reader);
+    if backups.is_some() && database.file().is_none() {
+        reader.fail(
+            "BACKUP_SCHEDULE",
+            "is for SQLite; a database on a PostgreSQL server is backed up with pg_dump, or as that server is",
+        );
+    }
     let sync = sync(&raw, &mut reader);
     let kept = reader.number("QUESTIONS_KEPT_DAYS", &raw.questions_kept_days, 0, 0..=365);
     let audit = audit(&raw, &mut reader);

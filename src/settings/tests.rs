@@ -39,8 +39,8 @@ fn four_values_are_enough_to_serve() {
         ("127.0.0.1", 8001)
     );
     assert_eq!(
-        settings.database.path(),
-        std::path::Path::new("./confluence_sync.db")
+        settings.database.file(),
+        Some(std::path::Path::new("./confluence_sync.db"))
     );
     assert_eq!(settings.sync.check_interval, Duration::from_secs(300));
 }
@@ -296,15 +296,28 @@ fn database_urls_name_files_as_documented() {
         let (settings, _) =
             Settings::from_pairs(&pairs(&[&[("DATABASE_URL", url)]]), Need::Local).unwrap();
         assert_eq!(
-            settings.database.path(),
-            std::path::Path::new(file),
+            settings.database.file(),
+            Some(std::path::Path::new(file)),
             "{url}"
         );
     }
-    assert_eq!(
-        troubles(&[&[("DATABASE_URL", "postgres://u:p@h/db")]], Need::Local),
-        ["DATABASE_URL"]
-    );
+    let server = [("DATABASE_URL", "postgres://u:p@h/db")];
+    #[cfg(not(feature = "postgres"))]
+    assert_eq!(troubles(&[&server], Need::Local), ["DATABASE_URL"]);
+    #[cfg(feature = "postgres")]
+    {
+        let (settings, _) = Settings::from_pairs(&pairs(&[&server]), Need::Local).unwrap();
+        assert_eq!(settings.database.to_string(), "postgres://h/db");
+        assert_eq!(
+            settings.local_base(),
+            std::path::Path::new("confluence_sync.db")
+        );
+        let scheduled = [("BACKUP_SCHEDULE", "02:00 Europe/Berlin")];
+        assert_eq!(
+            troubles(&[&server, &scheduled], Need::Local),
+            ["BACKUP_SCHEDULE"]
+        );
+    }
 }
 
 #[test]

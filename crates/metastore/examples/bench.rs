@@ -1,4 +1,5 @@
-//! Prints how fast the store is on this machine: `cargo run --release -p metastore --example bench [PAGES]`.
+//! Prints how fast the store is on this machine: `cargo run --release -p metastore --example bench [PAGES]`; in an empty database of
+//! one's own with `DATABASE_URL`.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,10 @@ async fn main() -> Ended {
         None => 100_000,
     };
     let folder = tempfile::tempdir()?;
-    let url = DatabaseUrl::of_file(folder.path().join("bench.db"));
+    let url = match std::env::var("DATABASE_URL") {
+        Ok(url) => url.parse()?,
+        Err(_) => DatabaseUrl::of_file(folder.path().join("bench.db")),
+    };
     let store = Metastore::open(&url, MetastoreOptions::default())?;
     let index = store.create_index(&new_index()?).await?.id;
     println!("{pages} pages in batches of {BATCH}");

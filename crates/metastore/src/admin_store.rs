@@ -351,7 +351,7 @@ impl AdminStore for Metastore {
     async fn disk_use(&self) -> StoreResult<DiskUse> {
         let (bodies, bodies_bytes) = self.read(bodies::totals).await?;
         Ok(DiskUse {
-            database_bytes: self.file_bytes().await?,
+            database_bytes: self.bytes().await?,
             bodies_bytes,
             bodies,
         })

@@ -6,6 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use domain::ports::store::StoreError;
 
 use crate::lock::LockHolder;
+use crate::url::{DatabaseUrl, Place};
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -18,28 +19,42 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// There is no file, and what is asked for makes none.
-    #[error("there is no database {}; check DATABASE_URL, or start the service once, which makes it", path.display())]
+    /// There is nothing yet, and what is asked for makes nothing.
+    #[error(
+        "there is no database {database}; check DATABASE_URL, or start the service once, which makes it"
+    )]
     Missing {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: Place,
     },
     /// It would have to be brought up to date, which the service does and no command.
-    #[error("the database {} was made by an older version; {}", path.display(), who_brings_it_up_to_date(holder.as_ref()))]
+    #[error("the database {database} was made by an older version; {}", who_brings_it_up_to_date(holder.as_ref()))]
     Outdated {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: Place,
         /// Who works on it.
         holder: Option<LockHolder>,
     },
     /// The engine's lock cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The server does not answer, lets nobody in, or has no such database.
+    #[error(
+        "the database {database} cannot be reached: {detail}; check DATABASE_URL, and that the server runs and lets this user in"
+    )]
+    Unreachable {
+        /// The database.
+        database: Place,
+        /// What the driver said.
+        detail: String,
+    },
     /// The file is there but SQLite cannot use it.
-    #[error("the database file {} cannot be used: {detail}; if it is no SQLite database, name another file, else restore a backup", path.display())]
+    #[error(
+        "the database file {database} cannot be used: {detail}; if it is no SQLite database, name another file, else restore a backup"
+    )]
     Unusable {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: Place,
         /// What the driver said.
         detail: String,
     },
@@ -47,32 +62,45 @@ pub enum OpenError {
     #[error(transparent)]
     Exposed(#[from] private_files::Exposed),
     /// A newer version of the service made it.
-    #[error("the database {} was made by a newer version (migration {migration}); run that version, or restore an older backup", path.display())]
+    #[error(
+        "the database {database} was made by a newer version (migration {migration}); run that version, or restore an older backup"
+    )]
     TooNew {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: Place,
         /// The first migration that is not known here.
         migration: String,
     },
     /// A migration failed; nothing of it stays.
-    #[error("the database {} cannot be brought up to date: {detail}", path.display())]
+    #[error("the database {database} cannot be brought up to date: {detail}")]
     Migration {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: Place,
         /// What failed.
         detail: String,
     },
+}
+
+impl OpenError {
+    /// A database that does not let itself be used.
+    pub(crate) fn unusable(url: &DatabaseUrl, detail: &dyn std::fmt::Display) -> Self {
+        let (database, detail) = (url.place(), detail.to_string());
+        match url.file() {
+            Some(_) => Self::Unusable { database, detail },
+            None => Self::Unreachable { database, detail },
+        }
+    }
 }
 
 /// Why the engine's lock could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it.
-    #[error("{} is in use by {}; stop it first, or choose another DATABASE_URL", database.display(), describe(holder.as_ref()))]
+    #[error("{database} is in use by {}; stop it first, or choose another DATABASE_URL", describe(holder.as_ref()))]
     Held {
         /// The database.
-        database: PathBuf,
-        /// Who has it, as far as the lock file says.
+        database: Place,
+        /// Who has it, as far as that is noted.
         holder: Option<LockHolder>,
     },
     /// Other users may read the lock file, which holds a key.
@@ -85,6 +113,16 @@ pub enum LockError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The server that keeps the lock cannot be asked for it.
+    #[error(
+        "the lock of {database} cannot be had: {detail}; check DATABASE_URL, and that the server runs and lets this user in"
+    )]
+    Unreachable {
+        /// The database.
+        database: Place,
+        /// What the driver said.
+        detail: String,
     },
 }
 
@@ -124,6 +162,18 @@ impl From<DieselError> for Fault {
     }
 }
 
+impl Fault {
+    /// The same, of a connection that cannot be used any more: another one may do.
+    pub(crate) fn of_lost_connection(self) -> Self {
+        match self {
+            Self::Diesel(error) => Self::Store(StoreError::Busy {
+                detail: format!("the connection is lost: {error}"),
+            }),
+            store => store,
+        }
+    }
+}
+
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -146,6 +196,12 @@ fn translate(error: &DieselError) -> StoreError {
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
             not_found("such index (it was deleted)")
         }
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::UnableToSendCommand
+            | DatabaseErrorKind::SerializationFailure,
+            _,
+        ) => StoreError::Busy { detail },
         _ if detail.contains("database is locked")
             || detail.contains("database table is locked") =>
         {

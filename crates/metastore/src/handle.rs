@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::SubsecRound;
-use diesel::connection::{Connection, SimpleConnection};
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::connection::Connection;
+use diesel::r2d2::{ManageConnection, Pool, R2D2Connection};
 use domain::Timestamp;
 use domain::ports::clock::{Clock, SystemClock};
 use domain::ports::store::{StoreError, StoreResult};
 use tokio::sync::Semaphore;
 
-use crate::dialect::{self, Conn};
-use crate::error::{Done, LockError, OpenError, failed};
-use crate::lock::{self, EngineLock, LockHolder, RefreshLock};
+use crate::dialect::{self, Conn, Purpose};
+use crate::error::{Done, Fault, LockError, OpenError, failed};
+use crate::lock::{self, EngineLock, Fence, LockHolder, RefreshLock};
 use crate::maintenance::files_beside;
 use crate::migrate::{self, Standing};
 use crate::url::DatabaseUrl;
@@ -62,20 +62,22 @@ pub struct Metastore {
 }
 
 struct Inner {
-    path: PathBuf,
+    url: DatabaseUrl,
     clock: Arc<dyn Clock>,
     writer: Side,
     readers: Side,
     answers: Side,
     views: Arc<Views>,
-    /// The files go with the last handle.
+    /// What it keeps goes with the last handle.
     temporary: AtomicBool,
+    /// Of the engine's lock, where this is the engine's handle.
+    fence: Fence,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.temporary.load(Ordering::Relaxed) {
-            remove_files(&self.path);
+            remove_copy(&self.url);
         }
     }
 }
@@ -93,46 +95,60 @@ enum Upgrade {
 
 /// Connections of one role, and as many permits as there are connections: who waits, waits here and asleep.
 struct Side {
-    pool: Pool<ConnectionManager<Conn>>,
+    pool: Pool<Connections>,
     gate: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Metastore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metastore")
-            .field("path", &self.inner.path)
+            .field("url", &self.inner.url)
             .finish_non_exhaustive()
     }
 }
 
+/// Makes connections as the URL says, and tells which can still be used.
 #[derive(Debug)]
-struct Setup(String);
+struct Connections {
+    url: DatabaseUrl,
+    purpose: Purpose,
+    busy: Duration,
+}
 
-impl CustomizeConnection<Conn, diesel::r2d2::Error> for Setup {
-    fn on_acquire(&self, connection: &mut Conn) -> Result<(), diesel::r2d2::Error> {
-        connection
-            .batch_execute(&self.0)
-            .map_err(diesel::r2d2::Error::QueryError)
+impl ManageConnection for Connections {
+    type Connection = Conn;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Conn, Self::Error> {
+        dialect::connect(&self.url, self.purpose, self.busy)
+    }
+
+    /// Asks nobody: a server that went away closed the connection, and what it does not tell shows with the next statement.
+    fn is_valid(&self, connection: &mut Conn) -> Result<(), Self::Error> {
+        if connection.is_broken() {
+            let lost = diesel::result::Error::BrokenTransactionManager;
+            return Err(diesel::r2d2::Error::QueryError(lost));
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, connection: &mut Conn) -> bool {
+        std::thread::panicking() || connection.is_broken()
     }
 }
 
 impl Side {
-    fn open(
-        path: &Path,
-        size: u32,
-        setup: String,
-        timeout: Duration,
-    ) -> Result<Self, diesel::r2d2::PoolError> {
+    fn open(connections: Connections, size: u32) -> Result<Self, diesel::r2d2::PoolError> {
+        let wait = connections.busy + Duration::from_secs(5);
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            // Connections to a file do not age.
+            // Connections do not age.
             .max_lifetime(None)
             .idle_timeout(None)
-            .test_on_check_out(false)
-            .connection_timeout(timeout)
-            .connection_customizer(Box::new(Setup(setup)))
-            .build(ConnectionManager::new(path.to_string_lossy()))?;
+            .test_on_check_out(true)
+            .connection_timeout(wait)
+            .build(connections)?;
         Ok(Self {
             pool,
             gate: Arc::new(Semaphore::new(size as usize)),
@@ -161,12 +177,20 @@ impl Side {
             let mut connection = pool.get().map_err(|error| StoreError::Busy {
                 detail: error.to_string(),
             })?;
-            let result = work(&mut connection);
+            let result = work(&mut connection).map_err(|fault| blame(fault, &mut connection));
             drop(connection);
             drop(permit);
             result.and_then(rest).map_err(StoreError::from)
         })
         .await
+    }
+}
+
+/// A statement that failed because its connection is lost may do on another one.
+fn blame(fault: Fault, connection: &mut Conn) -> Fault {
+    match fault {
+        Fault::Diesel(_) if dialect::is_lost(connection) => fault.of_lost_connection(),
+        fault => fault,
     }
 }
 
@@ -190,17 +214,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 impl Metastore {
-    /// Opens the database, and makes it when it is not there. Blocks: for the start of a process.
+    /// Opens the database, and makes it when it is not there (on a server: its tables). Blocks: for the start of a process.
     ///
     /// # Errors
-    /// The file cannot be made or is no database of ours, or another version made it.
+    /// The file cannot be made or is no database of ours, the server cannot be reached, or another version made it.
     pub fn open(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
-        let path = url.path();
-        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::open_file(path, options, Upgrade::IfNew)
+        make_file(url)?;
+        Self::open_as(url, options, Upgrade::IfNew, Fence::default())
     }
 
     /// The same for a database that must be there: nothing is made in the place of one whose name is wrong.
@@ -208,17 +228,16 @@ impl Metastore {
     /// # Errors
     /// Those of [`open`](Self::open), and [`OpenError::Missing`].
     pub fn open_existing(url: &DatabaseUrl, options: MetastoreOptions) -> Result<Self, OpenError> {
-        let path = url.path();
-        if !path.is_file() {
+        if url.file().is_some_and(|path| !path.is_file()) {
             return Err(OpenError::Missing {
-                path: path.to_owned(),
+                database: url.place(),
             });
         }
-        Self::open_file(path, options, Upgrade::Never)
+        Self::open_as(url, options, Upgrade::Never, Fence::default())
     }
 
     /// Takes the engine's lock, and only then opens the database as [`open`](Self::open) does, and brings it up to date: not under
-    /// another engine.
+    /// another engine. When the lock is lost, this handle writes nothing more.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); [`LockError::Held`] names the process that has the lock.
@@ -226,100 +245,89 @@ impl Metastore {
         url: &DatabaseUrl,
         options: MetastoreOptions,
     ) -> Result<(Self, EngineLock), OpenError> {
-        let path = url.path();
-        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
-            path: path.to_owned(),
-            source,
-        })?;
-        let lock = lock::acquire(path)?;
-        remove_private_copies(path);
-        Ok((Self::open_file(path, options, Upgrade::Yes)?, lock))
+        make_file(url)?;
+        let mut lock = lock::acquire(url)?;
+        remove_private_copies(url);
+        let store = Self::open_as(url, options, Upgrade::Yes, lock.fence())?;
+        // Before there were tables, a server had nowhere to note it.
+        lock.write()?;
+        Ok((store, lock))
     }
 
-    fn open_file(
-        path: &Path,
+    fn open_as(
+        url: &DatabaseUrl,
         options: MetastoreOptions,
         upgrade: Upgrade,
+        fence: Fence,
     ) -> Result<Self, OpenError> {
-        let path = path.to_owned();
-        let unusable = |detail: String| OpenError::Unusable {
-            path: path.clone(),
-            detail,
-        };
+        let unusable = |error: &dyn fmt::Display| OpenError::unusable(url, error);
         let busy = options.busy_timeout;
         let mut first =
-            Conn::establish(&path.to_string_lossy()).map_err(|e| unusable(e.to_string()))?;
-        first
-            .batch_execute(&dialect::writer_setup(busy))
-            .map_err(|e| unusable(e.to_string()))?;
-        match (upgrade, migrate::standing(&mut first, &path)?) {
+            dialect::connect(url, Purpose::Write, busy).map_err(|error| unusable(&error))?;
+        match (upgrade, migrate::standing(&mut first, url)?) {
             (_, Standing::Current) => {}
             (Upgrade::Yes, _) | (Upgrade::IfNew, Standing::New) => {
-                migrate::up_to_date(&mut first, &path)?;
+                migrate::up_to_date(&mut first, url)?;
             }
-            (Upgrade::Never, Standing::New) => return Err(OpenError::Missing { path }),
+            (Upgrade::Never, Standing::New) => {
+                return Err(OpenError::Missing {
+                    database: url.place(),
+                });
+            }
             (_, Standing::Outdated(_)) => {
-                let holder = lock::holder(&path);
-                return Err(OpenError::Outdated { path, holder });
+                return Err(OpenError::Outdated {
+                    database: url.place(),
+                    holder: lock::holder(url),
+                });
             }
         }
         drop(first);
-        // Only now: a file that is no database of ours is left as it is.
-        private_files::make_database_private(&path)?;
+        if let Some(path) = url.file() {
+            // Only now: a file that is no database of ours is left as it is.
+            private_files::make_database_private(path)?;
+        }
 
-        let wait = busy + Duration::from_secs(5);
-        let writer = Side::open(&path, 1, dialect::writer_setup(busy), wait)
-            .map_err(|e| unusable(e.to_string()))?;
-        let readers = || {
-            let setup = dialect::reader_setup(busy);
-            Side::open(&path, options.readers.max(1), setup, wait)
-                .map_err(|e| unusable(e.to_string()))
+        let side = |purpose: Purpose, size: u32| {
+            let connections = Connections {
+                url: url.clone(),
+                purpose,
+                busy,
+            };
+            Side::open(connections, size).map_err(|error| unusable(&error))
         };
-        let (readers, answers) = (readers()?, readers()?);
+        let readers = options.readers.max(1);
         Ok(Self {
             inner: Arc::new(Inner {
-                path,
+                writer: side(Purpose::Write, 1)?,
+                readers: side(Purpose::Read, readers)?,
+                answers: side(Purpose::Read, readers)?,
+                url: url.clone(),
                 clock: options.clock,
-                writer,
-                readers,
-                answers,
                 views: Arc::default(),
                 temporary: AtomicBool::new(false),
+                fence,
             }),
         })
     }
 
-    /// A copy of the database as it stands, in a file of its own beside it, which goes with the last handle (or, after a kill,
-    /// with the next start of an engine). Writers go on meanwhile.
+    /// A copy of the database as it stands, beside it (a file, or a schema of the same database), which goes with the last handle (or,
+    /// after a kill, with the next start of an engine). Writers go on meanwhile.
     pub(crate) async fn private_copy(&self, name: &str) -> StoreResult<Self> {
-        let (source, clock) = (self.inner.path.clone(), Arc::clone(&self.inner.clock));
-        let mut target = source.clone().into_os_string();
-        target.push(format!("{PRIVATE_COPY}{name}"));
-        let target = PathBuf::from(target);
+        let (source, clock) = (self.inner.url.clone(), Arc::clone(&self.inner.clock));
+        let name = name.to_owned();
         blocking(move || {
-            let open = || -> Result<Self, String> {
-                let mut from =
-                    Conn::establish(&source.to_string_lossy()).map_err(|e| e.to_string())?;
-                let options = MetastoreOptions {
-                    clock,
-                    ..MetastoreOptions::default()
-                };
-                from.batch_execute(&dialect::writer_setup(options.busy_timeout))
-                    .map_err(|e| e.to_string())?;
-                dialect::copy_into(&mut from, &target)
-                    .map_err(|e| StoreError::from(e).to_string())?;
-                let copy =
-                    Self::open_file(&target, options, Upgrade::Never).map_err(|e| e.to_string())?;
-                copy.inner.temporary.store(true, Ordering::Relaxed);
-                Ok(copy)
+            let options = MetastoreOptions {
+                clock,
+                ..MetastoreOptions::default()
             };
-            open().map_err(|why| {
-                remove_files(&target);
-                failed(format!(
-                    "the database cannot be copied to {}: {why}",
-                    target.display()
-                ))
-            })
+            let target = make_copy(&source, &name, options.busy_timeout)?;
+            let copy = Self::open_as(&target, options, Upgrade::Never, Fence::default());
+            let copy = copy.map_err(|error| {
+                remove_copy(&target);
+                failed(format!("the copy of the database cannot be used: {error}"))
+            })?;
+            copy.inner.temporary.store(true, Ordering::Relaxed);
+            Ok(copy)
         })
         .await
     }
@@ -327,16 +335,22 @@ impl Metastore {
     /// Waits for the turn of this process to get new tokens of Confluence.
     ///
     /// # Errors
-    /// When the file of that lock cannot be used.
+    /// When that lock cannot be used.
     pub async fn refreshing(&self) -> StoreResult<RefreshLock> {
-        let path = self.inner.path.clone();
-        blocking(move || lock::refreshing(&path).map_err(|error| failed(error.to_string()))).await
+        let url = self.inner.url.clone();
+        blocking(move || lock::refreshing(&url).map_err(|error| failed(error.to_string()))).await
     }
 
-    /// The database file.
+    /// Which database it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.inner.url
+    }
+
+    /// The database file; `None` when the database is on a server.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.inner.url.file()
     }
 
     /// Takes the engine's exclusive lock; kept until the answer is dropped or the process ends.
@@ -344,13 +358,13 @@ impl Metastore {
     /// # Errors
     /// [`LockError::Held`] names the process that has it.
     pub fn lock_engine(&self) -> Result<EngineLock, LockError> {
-        lock::acquire(&self.inner.path)
+        lock::acquire(&self.inner.url)
     }
 
     /// Who has the engine's lock now; `None` when nobody has.
     #[must_use]
     pub fn read_lock_holder(&self) -> Option<LockHolder> {
-        lock::holder(&self.inner.path)
+        lock::holder(&self.inner.url)
     }
 
     /// Now, to the microsecond that a row can hold.
@@ -408,9 +422,7 @@ impl Metastore {
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.inner
-            .writer
-            .run(|connection| dialect::write_transaction(connection, work))
+        self.alone(|connection| dialect::write_transaction(connection, work))
             .await
     }
 
@@ -419,18 +431,78 @@ impl Metastore {
         &self,
         work: impl FnOnce(&mut Conn) -> Done<T> + Send + 'static,
     ) -> StoreResult<T> {
-        self.inner.writer.run(work).await
+        let fence = self.inner.fence.clone();
+        self.inner
+            .writer
+            .run(move |connection| {
+                if fence.is_lost() {
+                    let why = "the engine's lock is lost, and another process may have it; restart this one";
+                    return Err(failed(why).into());
+                }
+                work(connection)
+            })
+            .await
     }
 }
 
 /// Who has the engine's lock of a database now; `None` when nobody has. Does not open the database.
 #[must_use]
 pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
-    lock::holder(url.path())
+    lock::holder(url)
+}
+
+/// Makes the file of a database, where it is one.
+fn make_file(url: &DatabaseUrl) -> Result<(), OpenError> {
+    url.file().map_or(Ok(()), |path| {
+        private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
+            path: path.to_owned(),
+            source,
+        })
+    })
 }
 
 /// Between the name of a database and that of a private copy.
 const PRIVATE_COPY: &str = ".copy-";
+
+/// Copies a database under another name; when it fails, nothing is left.
+fn make_copy(source: &DatabaseUrl, name: &str, busy: Duration) -> StoreResult<DatabaseUrl> {
+    match source {
+        DatabaseUrl::File(path) => {
+            let mut target = path.clone().into_os_string();
+            target.push(format!("{PRIVATE_COPY}{name}"));
+            let target = PathBuf::from(target);
+            let copied = dialect::connect(source, Purpose::Write, busy)
+                .map_err(|error| error.to_string())
+                .and_then(|mut from| {
+                    dialect::sqlite::copy_into(&mut from, &target)
+                        .map_err(|fault| StoreError::from(fault).to_string())
+                });
+            copied.map_err(|why| {
+                remove_files(&target);
+                failed(format!(
+                    "the database cannot be copied to {}: {why}",
+                    target.display()
+                ))
+            })?;
+            Ok(DatabaseUrl::File(target))
+        }
+        #[cfg(feature = "postgres")]
+        DatabaseUrl::Server(server) => {
+            let copied = dialect::postgres::copy::make(server, name, busy);
+            copied
+                .map(DatabaseUrl::Server)
+                .map_err(|why| failed(format!("the database cannot be copied: {why}")))
+        }
+    }
+}
+
+fn remove_copy(url: &DatabaseUrl) {
+    match url {
+        DatabaseUrl::File(path) => remove_files(path),
+        #[cfg(feature = "postgres")]
+        DatabaseUrl::Server(server) => dialect::postgres::copy::remove(server),
+    }
+}
 
 fn remove_files(path: &Path) {
     for file in private_files::database_files(path) {
@@ -440,9 +512,15 @@ fn remove_files(path: &Path) {
 }
 
 /// Removes the private copies that a killed process left behind.
-fn remove_private_copies(path: &Path) {
-    for file in files_beside(path, PRIVATE_COPY) {
-        let _ = std::fs::remove_file(file);
+fn remove_private_copies(url: &DatabaseUrl) {
+    match url {
+        DatabaseUrl::File(path) => {
+            for file in files_beside(path, PRIVATE_COPY) {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+        #[cfg(feature = "postgres")]
+        DatabaseUrl::Server(server) => dialect::postgres::copy::remove_all(server),
     }
 }
 
@@ -451,20 +529,24 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Instant;
 
+    use diesel::SqliteConnection;
+
     use domain::ports::store::{AdminStore, QueryStore};
 
     use super::*;
+    use crate::database::Database;
     use crate::ops::small;
 
-    fn store(folder: &tempfile::TempDir) -> Metastore {
-        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
-        Metastore::open(&url, MetastoreOptions::default()).unwrap()
+    /// A store, and what goes after it.
+    fn store() -> (Database, Metastore) {
+        let database = Database::new();
+        let store = Metastore::open(&database.url, MetastoreOptions::default()).unwrap();
+        (database, store)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_write_commits_although_its_caller_went_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(&folder);
+        let (_database, store) = store();
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel();
         let caller = tokio::spawn({
@@ -499,8 +581,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_is_an_error_rolls_back_and_harms_nobody_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(&folder);
+        let (_database, store) = store();
         let result: StoreResult<()> = store
             .write(|conn| {
                 small::remember(conn, "a", "1")?;
@@ -520,8 +601,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_question_finds_a_reader_whatever_runs_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(&folder);
+        let (_database, store) = store();
         let readers = MetastoreOptions::default().readers;
         let (begun, has_begun) = mpsc::channel();
         let (mut go_on, mut held) = (Vec::new(), Vec::new());
@@ -573,9 +653,9 @@ mod tests {
         let options = MetastoreOptions::default;
         let (store, lock) = Metastore::open_locked(&url, options()).unwrap();
         drop(store);
-        let mut raw = Conn::establish(&url.path().to_string_lossy()).unwrap();
-        raw.revert_last_migration(migrate::MIGRATIONS).unwrap();
-        let applied = |raw: &mut Conn| raw.applied_migrations().unwrap().len();
+        let mut raw = dialect::sqlite::open(url.file().unwrap()).unwrap();
+        raw.revert_last_migration(migrate::SQLITE).unwrap();
+        let applied = |raw: &mut SqliteConnection| raw.applied_migrations().unwrap().len();
         let before = applied(&mut raw);
         let held = Metastore::open_locked(&url, options()).unwrap_err();
         assert!(
@@ -613,14 +693,14 @@ mod tests {
                 .unwrap()
                 .0
         };
-        let copies = || files_beside(url.path(), ".before-upgrade-").collect::<Vec<_>>();
+        let copies = || files_beside(url.file().unwrap(), ".before-upgrade-").collect::<Vec<_>>();
         open().remember("a", "1").await.unwrap();
         assert!(copies().is_empty(), "there was nothing to keep");
         let mut kept = Vec::new();
         for back in 1..=2 {
-            let mut raw = Conn::establish(&url.path().to_string_lossy()).unwrap();
+            let mut raw = dialect::sqlite::open(url.file().unwrap()).unwrap();
             for _ in 0..back {
-                raw.revert_last_migration(migrate::MIGRATIONS).unwrap();
+                raw.revert_last_migration(migrate::SQLITE).unwrap();
             }
             let was: Vec<_> = raw.applied_migrations().unwrap();
             drop(raw);
@@ -628,7 +708,7 @@ mod tests {
             let [copy] = &copies()[..] else {
                 panic!("{:?}", copies());
             };
-            let mut before = Conn::establish(&copy.to_string_lossy()).unwrap();
+            let mut before = dialect::sqlite::open(copy).unwrap();
             assert_eq!(before.applied_migrations().unwrap(), was);
             kept.push(copy.clone());
         }
@@ -640,8 +720,7 @@ mod tests {
 
     #[tokio::test]
     async fn readers_cannot_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(&folder);
+        let (_database, store) = store();
         let result = store.read(|conn| small::remember(conn, "a", "1")).await;
         assert!(
             matches!(result, Err(StoreError::Failed { .. })),
@@ -651,15 +730,26 @@ mod tests {
 
     #[tokio::test]
     async fn another_process_that_keeps_the_lock_makes_us_busy_not_broken() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::of_file(folder.path().join("store.db"));
+        let database = Database::new();
         let options = MetastoreOptions {
             busy_timeout: Duration::from_millis(50),
             ..MetastoreOptions::default()
         };
-        let store = Metastore::open(&url, options).unwrap();
-        let mut other = Conn::establish(&url.path().to_string_lossy()).unwrap();
-        other.batch_execute("BEGIN IMMEDIATE").unwrap();
+        let store = Metastore::open(&database.url, options).unwrap();
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let url = database.url.clone();
+        let other = std::thread::spawn(move || {
+            let busy = Duration::from_secs(20);
+            let mut other = dialect::connect(&url, Purpose::Write, busy).unwrap();
+            let wrote = dialect::write_transaction(&mut other, |_| {
+                begun.send(()).unwrap();
+                may_go_on.recv().ok();
+                Ok(())
+            });
+            wrote.unwrap();
+        });
+        has_begun.recv_timeout(Duration::from_secs(20)).unwrap();
         let result = store.remember("a", "1").await;
         assert!(matches!(result, Err(StoreError::Busy { .. })), "{result:?}");
         assert_eq!(
@@ -667,7 +757,8 @@ mod tests {
             None,
             "reading goes on"
         );
-        other.batch_execute("ROLLBACK").unwrap();
+        drop(go_on);
+        other.join().unwrap();
         store.remember("a", "1").await.unwrap();
     }
 }

@@ -1,17 +1,17 @@
 //! The database: indexes, runs, pages, holdings, checkpoints, bodies, events, tokens.
 //!
-//! [`Metastore`] is a cheap handle that implements `domain`'s `QueryStore`, `SyncStore` and `AdminStore` over SQLite with
-//! diesel.
+//! [`Metastore`] is a cheap handle that implements `domain`'s `QueryStore`, `SyncStore` and `AdminStore` over SQLite or, with the feature
+//! `postgres`, over PostgreSQL, with diesel.
 //!
 //! What it promises:
 //! * Each method is one transaction on a blocking thread; it finishes even when its caller is dropped, and a panic in it
-//!   becomes an error. The one writer waits behind a gate, never on SQLite's lock; readers never wait for it. Questions have readers of
-//!   their own ([`QueryStore`](domain::ports::store::QueryStore)).
+//!   becomes an error. The one writer waits behind a gate, and only then for other processes that write; readers never wait for it.
+//!   Questions have readers of their own ([`QueryStore`](domain::ports::store::QueryStore)).
 //! * Times are UTC with microseconds and come back as they went in.
 //! * One engine per database: [`Metastore::open_locked`].
 //!
 //! Where things are: `ops` holds the statements by subject (functions over a connection, each with its rules), `rows` the
-//! row types and their translation, `schema` the tables, `dialect` whatever another database would say differently,
+//! row types and their translation, `schema` the tables, `dialect` whatever one database says differently from the other,
 //! `query_store`/`sync_store`/`admin_store` the traits, thin.
 //!
 //! It must not know the network, actors, or what the engine decides.
@@ -20,6 +20,9 @@ mod admin_store;
 mod codec;
 mod convert;
 mod cursor;
+#[cfg(test)]
+#[path = "../tests/it/database.rs"]
+mod database;
 mod dialect;
 mod error;
 mod handle;
@@ -39,7 +42,9 @@ pub use error::{LockError, OpenError};
 pub use handle::{Metastore, MetastoreOptions, lock_holder};
 pub use lock::{EngineLock, LocalKey, LockHolder, RefreshLock};
 pub use maintenance::{BackupFacts, Restored, restore_backup, verify_backup};
-pub use url::{DatabaseUrl, UrlError};
+#[cfg(feature = "postgres")]
+pub use url::ServerUrl;
+pub use url::{DatabaseUrl, Place, UrlError};
 
 /// The number of items that a list gives when its `limit` is 0.
 pub const DEFAULT_LIMIT: usize = 50;

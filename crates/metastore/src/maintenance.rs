@@ -9,7 +9,7 @@ use diesel_migrations::MigrationHarness;
 use domain::Timestamp;
 use domain::ports::store::StoreResult;
 
-use crate::dialect::{self, Conn};
+use crate::dialect::{Conn, sqlite};
 use crate::error::{Done, conflict, failed};
 use crate::handle::{Metastore, blocking};
 use crate::lock;
@@ -41,10 +41,10 @@ impl Metastore {
     /// Writes a consistent copy into `file`, which must not exist; the service may go on meanwhile.
     ///
     /// # Errors
-    /// The file exists or cannot be written.
+    /// The file exists or cannot be written, or the database is on a server, where that is the work of `pg_dump`.
     pub async fn backup(&self, file: &Path) -> StoreResult<()> {
         let target = file.to_owned();
-        self.alone(move |connection| dialect::copy_into(connection, &target))
+        self.alone(move |connection| sqlite::copy_into(connection, &target))
             .await
     }
 
@@ -54,8 +54,9 @@ impl Metastore {
     /// # Errors
     /// It cannot be written, or is not whole; the copies that are there stay then.
     pub async fn back_up_beside(&self, keep: usize) -> StoreResult<PathBuf> {
+        let database = self.file().ok_or_else(|| conflict(sqlite::NO_FILE))?;
         let time = self.now().format(BACKUP_TIME);
-        let file = beside(self.path(), &format!("{BACKUP}{time}"));
+        let file = beside(database, &format!("{BACKUP}{time}"));
         self.backup(&file).await?;
         let written = file.clone();
         blocking(move || verify_backup(&written).map(drop))
@@ -64,7 +65,7 @@ impl Metastore {
                 // It is of no use, and the next one shall not be taken for a second.
                 let _ = std::fs::remove_file(&file);
             })?;
-        let backups = backups(self.path());
+        let backups = backups(database);
         for old in backups.iter().rev().skip(keep.max(1)) {
             if let Err(error) = std::fs::remove_file(&old.1) {
                 tracing::warn!(%error, file = %old.1.display(), "an old backup cannot be removed");
@@ -76,7 +77,7 @@ impl Metastore {
     /// When the newest copy was made that [`back_up_beside`](Self::back_up_beside) wrote.
     #[must_use]
     pub fn backed_up_at(&self) -> Option<Timestamp> {
-        backups(self.path()).pop().map(|(made, _)| made)
+        backups(self.file()?).pop().map(|(made, _)| made)
     }
 
     /// Notes the address of the Confluence site that the rows are of; answers the one that was noted before, if it is another.
@@ -88,17 +89,27 @@ impl Metastore {
         self.write(move |c| sites::name(c, &base_url)).await
     }
 
-    /// Moves the write-ahead log into the database file: at the end of the process, so that the file is whole by itself.
+    /// Moves the write-ahead log into the database file: at the end of the process, so that the file is whole by itself. A server needs
+    /// nothing of the kind.
     ///
     /// # Errors
     /// The database cannot be used.
     pub async fn checkpoint_wal(&self) -> StoreResult<()> {
-        self.alone(dialect::checkpoint_wal).await
+        if self.file().is_none() {
+            return Ok(());
+        }
+        self.alone(sqlite::checkpoint_wal).await
     }
 
-    /// Bytes of the database's files.
-    pub(crate) async fn file_bytes(&self) -> StoreResult<i64> {
-        let files = private_files::database_files(self.path());
+    /// Bytes of the database: of its files, or as its server says.
+    pub(crate) async fn bytes(&self) -> StoreResult<i64> {
+        let Some(path) = self.file() else {
+            #[cfg(feature = "postgres")]
+            return self.read(crate::dialect::server_bytes).await;
+            #[cfg(not(feature = "postgres"))]
+            return Ok(0);
+        };
+        let files = private_files::database_files(path);
         blocking(move || {
             let bytes = files
                 .iter()
@@ -142,7 +153,7 @@ pub fn verify_backup(file: &Path) -> StoreResult<BackupFacts> {
         return Err(bad("there is no such file"));
     }
     let wrong = |error: &dyn std::fmt::Display| bad(&error.to_string());
-    let mut connection = Conn::establish(&file.to_string_lossy()).map_err(|e| wrong(&e))?;
+    let mut connection = sqlite::open(file).map_err(|e| wrong(&e))?;
     diesel::connection::SimpleConnection::batch_execute(&mut connection, "PRAGMA query_only = ON;")
         .map_err(|e| wrong(&e))?;
     let mark: Number = diesel::sql_query("PRAGMA application_id")
@@ -158,7 +169,7 @@ pub fn verify_backup(file: &Path) -> StoreResult<BackupFacts> {
         return Err(bad(&verdict.quick_check));
     }
     let applied = connection.applied_migrations().map_err(|e| wrong(&e))?;
-    let known = migrate::known();
+    let known = migrate::known_of_sqlite();
     let mut versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
     versions.sort();
     if let Some(unknown) = versions.iter().find(|version| !known.contains(*version)) {
@@ -183,15 +194,15 @@ pub fn verify_backup(file: &Path) -> StoreResult<BackupFacts> {
 /// earlier one kept.
 ///
 /// # Errors
-/// The backup is no good, the engine's lock is held, or a file cannot be written.
+/// The backup is no good, the engine's lock is held, a file cannot be written, or the database is on a server.
 pub fn restore_backup(file: &Path, url: &DatabaseUrl) -> StoreResult<Restored> {
+    let database = url.file().ok_or_else(|| conflict(sqlite::NO_FILE))?;
     let facts = verify_backup(file)?;
-    let database = url.path();
     let io = |error: std::io::Error| failed(format!("{}: {error}", database.display()));
     if let Some(folder) = database.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
-    let _lock = lock::acquire(database).map_err(|e| conflict(e.to_string()))?;
+    let _lock = lock::acquire(url).map_err(|e| conflict(e.to_string()))?;
 
     let incoming = beside(database, ".incoming");
     let is_file = |other: &Path| matches!((file.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
@@ -283,7 +294,7 @@ pub(crate) fn keep_before_upgrade(
     // What an upgrade left that did not come to its end.
     remove_if_there(&copy)
         .map_err(|error| failed(format!("{} cannot be replaced: {error}", copy.display())))?;
-    dialect::copy_into(connection, &copy)?;
+    sqlite::copy_into(connection, &copy)?;
     for earlier in files_beside(database, BEFORE_UPGRADE).filter(|file| *file != copy) {
         if let Err(error) = std::fs::remove_file(&earlier) {
             tracing::warn!(%error, file = %earlier.display(), "the copy of an earlier upgrade cannot be removed");
@@ -316,8 +327,8 @@ pub(crate) fn files_beside(database: &Path, suffix: &str) -> impl Iterator<Item 
 
 /// Best effort: the database that is replaced may itself be the broken one.
 fn fold_in_log(database: &Path) {
-    if let Ok(mut connection) = Conn::establish(&database.to_string_lossy())
-        && let Err(fault) = dialect::checkpoint_wal(&mut connection)
+    if let Ok(connection) = sqlite::open(database)
+        && let Err(fault) = sqlite::checkpoint_wal(&mut sqlite::either(connection))
     {
         tracing::warn!(error = ?fault, "the old database's log could not be folded in");
     }

@@ -1,26 +1,97 @@
 //! Embedded migrations: all pending ones in one transaction, none that we do not know.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use diesel::RunQueryDsl;
-use diesel::migration::{Migration, MigrationSource};
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::sqlite::Sqlite;
+use diesel::{RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::dialect::{Conn, Db, write_transaction};
-use crate::error::{Fault, OpenError, failed};
+#[cfg(feature = "postgres")]
+use crate::dialect::postgres;
+use crate::dialect::{Conn, on_either, write_transaction};
+use crate::error::{Done, Fault, OpenError, failed};
 use crate::maintenance;
+use crate::url::DatabaseUrl;
 
 /// What `migrations/sqlite` held when this was built.
-pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+/// What `migrations/postgres` held.
+#[cfg(feature = "postgres")]
+pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// The versions that this build knows.
-pub(crate) fn known() -> BTreeSet<String> {
-    let all: Vec<Box<dyn Migration<Db>>> = MIGRATIONS.migrations().unwrap_or_default();
+/// Every table, none before one that it refers to.
+#[cfg(feature = "postgres")]
+pub(crate) const TABLES: [&str; 37] = [
+    "indexes",
+    "index_spaces",
+    "sync_runs",
+    "synced_pages",
+    "checkpoints",
+    "events",
+    "remembered",
+    "store_objects",
+    "holdings",
+    "document_counts",
+    "mcp_sessions",
+    "notices",
+    "sites",
+    "bodies",
+    "body_totals",
+    "comments",
+    "people",
+    "page_sessions",
+    "run_pages",
+    "page_links",
+    "told",
+    "section_edits",
+    "questions",
+    "evaluations",
+    "evaluation_results",
+    "tokens",
+    "token_indexes",
+    "audit",
+    "read_restrictions",
+    "space_readers",
+    "read_groups",
+    "group_members",
+    "member_emails",
+    "mapped_emails",
+    "closed_accounts",
+    "access_changes",
+    "confluence_grants",
+];
+/// The columns that the database numbers.
+#[cfg(feature = "postgres")]
+pub(crate) const NUMBERED: [(&str, &str); 3] =
+    [("events", "seq"), ("store_objects", "id"), ("audit", "id")];
+
+type Any = Box<dyn std::error::Error + Send + Sync>;
+
+/// The versions of a file that this build knows.
+pub(crate) fn known_of_sqlite() -> BTreeSet<String> {
+    let all: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().unwrap_or_default();
     all.iter().map(|m| m.name().version().to_string()).collect()
 }
 
-/// How a file stands to what this build knows.
+/// The versions of the same database that this build knows.
+#[cfg(not(feature = "postgres"))]
+fn known(_: &Conn) -> BTreeSet<String> {
+    known_of_sqlite()
+}
+#[cfg(feature = "postgres")]
+fn known(connection: &Conn) -> BTreeSet<String> {
+    match connection {
+        Conn::Sqlite(_) => known_of_sqlite(),
+        Conn::Postgres(_) => {
+            let all: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
+                POSTGRES.migrations().unwrap_or_default();
+            all.iter().map(|m| m.name().version().to_string()).collect()
+        }
+    }
+}
+
+/// How a database stands to what this build knows.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Standing {
     /// Nothing is in it yet.
@@ -31,30 +102,55 @@ pub(crate) enum Standing {
     Current,
 }
 
-/// Looks how a file stands; refuses one of a newer version.
-pub(crate) fn standing(connection: &mut Conn, path: &Path) -> Result<Standing, OpenError> {
-    let unusable = |detail: String| OpenError::Unusable {
-        path: path.to_owned(),
-        detail,
-    };
-    let has_table: i64 = diesel::dsl::sql::<diesel::sql_types::BigInt>(
+fn file_has_migrations(connection: &mut SqliteConnection) -> diesel::QueryResult<bool> {
+    let tables: i64 = diesel::dsl::sql::<diesel::sql_types::BigInt>(
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
     )
-    .get_result(connection)
-    .map_err(|error| unusable(error.to_string()))?;
-    if has_table == 0 {
+    .get_result(connection)?;
+    Ok(tables > 0)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn has_migrations(connection: &mut Conn) -> diesel::QueryResult<bool> {
+    file_has_migrations(connection)
+}
+#[cfg(feature = "postgres")]
+fn has_migrations(connection: &mut Conn) -> diesel::QueryResult<bool> {
+    match connection {
+        Conn::Sqlite(file) => file_has_migrations(file),
+        Conn::Postgres(server) => postgres::has_migrations(server),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn run_pending(connection: &mut Conn) -> Result<(), Any> {
+    connection.run_pending_migrations(SQLITE).map(drop)
+}
+#[cfg(feature = "postgres")]
+fn run_pending(connection: &mut Conn) -> Result<(), Any> {
+    match connection {
+        Conn::Sqlite(file) => file.run_pending_migrations(SQLITE).map(drop),
+        Conn::Postgres(server) => server.run_pending_migrations(POSTGRES).map(drop),
+    }
+}
+
+/// Looks how a database stands; refuses one of a newer version.
+pub(crate) fn standing(connection: &mut Conn, url: &DatabaseUrl) -> Result<Standing, OpenError> {
+    let has_table = has_migrations(connection).map_err(|error| OpenError::unusable(url, &error))?;
+    if !has_table {
         return Ok(Standing::New);
     }
-    let applied: BTreeSet<String> = connection
-        .applied_migrations()
-        .map_err(|error| unusable(error.to_string()))?
+    let known = known(connection);
+    let applied: Result<Vec<MigrationVersion<'_>>, Any> =
+        on_either!(connection => connection.applied_migrations());
+    let applied: BTreeSet<String> = applied
+        .map_err(|error| OpenError::unusable(url, &error))?
         .iter()
         .map(ToString::to_string)
         .collect();
-    let known = known();
     if let Some(unknown) = applied.difference(&known).next() {
         return Err(OpenError::TooNew {
-            path: path.to_owned(),
+            database: url.place(),
             migration: unknown.clone(),
         });
     }
@@ -65,17 +161,17 @@ pub(crate) fn standing(connection: &mut Conn, path: &Path) -> Result<Standing, O
     })
 }
 
-/// Runs what is pending, and keeps a copy of what was there before as `<database>.before-upgrade-<its newest migration>`; that of
+/// Runs what is pending. Of a file a copy of what was there before is kept as `<database>.before-upgrade-<its newest migration>`; that of
 /// the upgrade before goes. Refuses a database of a newer version.
-pub(crate) fn up_to_date(connection: &mut Conn, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn up_to_date(connection: &mut Conn, url: &DatabaseUrl) -> Result<(), OpenError> {
     let impossible = |fault: Fault| OpenError::Migration {
-        path: path.to_owned(),
+        database: url.place(),
         detail: domain::ports::store::StoreError::from(fault).to_string(),
     };
-    match standing(connection, path)? {
-        Standing::Current => return Ok(()),
-        Standing::New => {}
-        Standing::Outdated(newest) => {
+    match (standing(connection, url)?, url.file()) {
+        (Standing::Current, _) => return Ok(()),
+        (Standing::New, _) => {}
+        (Standing::Outdated(newest), Some(path)) => {
             let copy =
                 maintenance::keep_before_upgrade(connection, path, &newest).map_err(impossible)?;
             tracing::info!(
@@ -83,15 +179,18 @@ pub(crate) fn up_to_date(connection: &mut Conn, path: &Path) -> Result<(), OpenE
                 "the database was made by an older version; it is brought up to date now, and a copy of it as it was is kept"
             );
         }
+        (Standing::Outdated(newest), None) => tracing::info!(
+            from = newest,
+            "the database was made by an older version; it is brought up to date now"
+        ),
     }
-    write_transaction(connection, |connection| {
-        connection
-            .run_pending_migrations(MIGRATIONS)
-            .map_err(|e| failed(e.to_string()))?;
-        let now = crate::convert::db_time(chrono::Utc::now());
-        crate::ops::holdings::derive_everywhere(connection, now)
-    })
-    .map_err(impossible)
+    write_transaction(connection, run_and_derive).map_err(impossible)
+}
+
+fn run_and_derive(connection: &mut Conn) -> Done<()> {
+    run_pending(connection).map_err(|e| failed(e.to_string()))?;
+    let now = crate::convert::db_time(chrono::Utc::now());
+    crate::ops::holdings::derive_everywhere(connection, now)
 }
 
 #[cfg(test)]
@@ -124,15 +223,15 @@ mod tests {
         detail: String,
     }
 
-    fn connection() -> Conn {
-        let mut connection = Conn::establish(":memory:").unwrap();
+    fn connection() -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
         connection
             .batch_execute("PRAGMA foreign_keys = ON")
             .unwrap();
         connection
     }
 
-    fn objects(connection: &mut Conn) -> BTreeMap<String, String> {
+    fn objects(connection: &mut SqliteConnection) -> BTreeMap<String, String> {
         let all: Vec<Object> = diesel::sql_query(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL \
              AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '__diesel%'",
@@ -144,10 +243,10 @@ mod tests {
 
     #[test]
     fn every_migration_has_a_number_of_its_own() {
-        let all: Vec<Box<dyn Migration<Db>>> = MIGRATIONS.migrations().unwrap();
+        let all: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().unwrap();
         assert_eq!(
             all.len(),
-            known().len(),
+            known_of_sqlite().len(),
             "of two with one number only one would run"
         );
     }
@@ -155,30 +254,31 @@ mod tests {
     #[test]
     fn up_down_and_up_again_ends_in_the_same_schema() {
         let mut connection = connection();
-        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        connection.run_pending_migrations(SQLITE).unwrap();
         let first = objects(&mut connection);
         assert!(first.contains_key("synced_pages") && first.contains_key("sync_runs_one_open"));
-        connection.revert_all_migrations(MIGRATIONS).unwrap();
+        connection.revert_all_migrations(SQLITE).unwrap();
         assert_eq!(
             objects(&mut connection),
             BTreeMap::new(),
             "down leaves nothing"
         );
-        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        connection.run_pending_migrations(SQLITE).unwrap();
         assert_eq!(objects(&mut connection), first);
     }
 
     #[test]
     fn a_database_of_a_newer_version_is_refused() {
-        let mut connection = connection();
-        up_to_date(&mut connection, Path::new("a.db")).unwrap();
-        up_to_date(&mut connection, Path::new("a.db")).unwrap();
+        let mut connection = crate::dialect::sqlite::either(connection());
+        let url = DatabaseUrl::of_file("a.db");
+        up_to_date(&mut connection, &url).unwrap();
+        up_to_date(&mut connection, &url).unwrap();
         connection
             .batch_execute(
                 "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')",
             )
             .unwrap();
-        let error = up_to_date(&mut connection, Path::new("a.db")).unwrap_err();
+        let error = up_to_date(&mut connection, &url).unwrap_err();
         assert!(
             matches!(&error, OpenError::TooNew { migration, .. } if migration == "29990101000000")
         );
@@ -188,10 +288,10 @@ mod tests {
     /// Names of the columns that a table of `schema.rs` has, read from the statement that selects all of them.
     fn declared<T: Table>(table: T) -> Vec<String>
     where
-        T::AllColumns: QueryFragment<Db>,
+        T::AllColumns: QueryFragment<Sqlite>,
     {
         let _ = table;
-        let text = diesel::debug_query::<Db, _>(&T::all_columns()).to_string();
+        let text = diesel::debug_query::<Sqlite, _>(&T::all_columns()).to_string();
         let columns = text.split(" -- binds").next().unwrap_or_default();
         columns
             .split(", ")
@@ -200,16 +300,14 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn the_hand_kept_schema_names_every_column_of_every_table() {
-        let mut connection = connection();
-        connection.run_pending_migrations(MIGRATIONS).unwrap();
+    /// The columns of every table of `schema.rs`.
+    fn all_declared() -> BTreeMap<&'static str, Vec<String>> {
         macro_rules! declared_tables {
             ($($table:ident),+ $(,)?) => {
                 BTreeMap::from([$((stringify!($table), declared(schema::$table::table)),)+])
             };
         }
-        let declared = declared_tables!(
+        declared_tables!(
             sites,
             indexes,
             index_spaces,
@@ -247,7 +345,14 @@ mod tests {
             mcp_sessions,
             page_sessions,
             run_pages,
-        );
+        )
+    }
+
+    #[test]
+    fn the_hand_kept_schema_names_every_column_of_every_table() {
+        let mut connection = connection();
+        connection.run_pending_migrations(SQLITE).unwrap();
+        let declared = all_declared();
         let tables = objects(&mut connection)
             .into_iter()
             .filter(|(_, sql)| sql.starts_with("CREATE TABLE"))
@@ -270,7 +375,7 @@ mod tests {
     fn the_frequent_questions_are_answered_from_their_index() {
         use schema::{holdings, sync_runs, synced_pages};
         let mut connection = connection();
-        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        connection.run_pending_migrations(SQLITE).unwrap();
         let mut plan = |statement: String| {
             let statement = statement
                 .split(" -- binds")
@@ -285,7 +390,7 @@ mod tests {
         };
         macro_rules! plan_of {
             ($query:expr) => {
-                plan(diesel::debug_query::<Db, _>(&$query).to_string())
+                plan(diesel::debug_query::<Sqlite, _>(&$query).to_string())
             };
         }
         macro_rules! uses {
@@ -373,7 +478,7 @@ mod tests {
     #[test]
     fn the_database_itself_allows_one_open_run_per_index() {
         let mut connection = connection();
-        connection.run_pending_migrations(MIGRATIONS).unwrap();
+        connection.run_pending_migrations(SQLITE).unwrap();
         let index = domain::IndexId::generate();
         let now = chrono::Utc::now();
         let run = || {
@@ -400,5 +505,145 @@ mod tests {
             ..run()
         };
         put(&over).unwrap();
+    }
+
+    #[cfg(feature = "postgres")]
+    mod on_a_server {
+        use std::time::Duration;
+
+        use diesel::sql_types::{BigInt, Bool};
+
+        use super::*;
+        use crate::database::{Database, are_on_a_server};
+        use crate::dialect::Purpose;
+        use crate::dialect::postgres::{self, PgConn};
+
+        /// A column as both databases can say it: its name, its type in diesel's words, whether it may be null, its place in the key.
+        #[derive(QueryableByName, PartialEq, Eq, Debug)]
+        struct Described {
+            #[diesel(sql_type = Text)]
+            name: String,
+            #[diesel(sql_type = Text)]
+            kind: String,
+            #[diesel(sql_type = Bool)]
+            required: bool,
+            #[diesel(sql_type = BigInt)]
+            key: i64,
+        }
+
+        fn server(database: &Database) -> PgConn {
+            let DatabaseUrl::Server(server) = &database.url else {
+                panic!("{}", database.url);
+            };
+            postgres::open(server, Purpose::Write, Duration::from_secs(10)).unwrap()
+        }
+
+        /// Everything that a migration made.
+        fn made(connection: &mut PgConn) -> Vec<String> {
+            let all: Vec<Column> = diesel::sql_query(
+                "SELECT name FROM (
+                     SELECT 'table ' || tablename AS name FROM pg_tables WHERE schemaname = current_schema()
+                     UNION ALL
+                     SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
+                     UNION ALL
+                     SELECT 'function ' || proname || prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+                     UNION ALL
+                     SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                     WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+                     UNION ALL
+                     SELECT conrelid::regclass || pg_get_constraintdef(oid) FROM pg_constraint
+                     WHERE connamespace = current_schema()::regnamespace
+                 ) AS made WHERE name NOT LIKE '%__diesel%' ORDER BY name",
+            )
+            .load(connection)
+            .unwrap();
+            all.into_iter().map(|made| made.name).collect()
+        }
+
+        #[test]
+        fn up_down_and_up_again_ends_in_the_same_schema() {
+            if !are_on_a_server() {
+                return;
+            }
+            let database = Database::new();
+            let mut connection = server(&database);
+            connection.run_pending_migrations(POSTGRES).unwrap();
+            let first = made(&mut connection);
+            assert!(first.iter().any(|made| made == "table synced_pages"));
+            connection.revert_all_migrations(POSTGRES).unwrap();
+            assert_eq!(made(&mut connection), [""; 0], "down leaves nothing");
+            connection.run_pending_migrations(POSTGRES).unwrap();
+            assert_eq!(made(&mut connection), first);
+        }
+
+        #[test]
+        fn both_databases_have_the_same_tables_column_by_column() {
+            if !are_on_a_server() {
+                return;
+            }
+            let database = Database::new();
+            let mut server = server(&database);
+            server.run_pending_migrations(POSTGRES).unwrap();
+            let mut file = connection();
+            file.run_pending_migrations(SQLITE).unwrap();
+            let declared = all_declared();
+            let tables: BTreeMap<&str, ()> = TABLES.iter().map(|table| (*table, ())).collect();
+            assert!(tables.keys().eq(declared.keys()), "TABLES names every one");
+            for table in TABLES {
+                // SQLite numbers with INTEGER what is a BIGINT for everybody else, and knows no collation but by bytes.
+                let of_file: Vec<Described> = diesel::sql_query(
+                    "SELECT name, CASE WHEN (?1, name) IN (VALUES ('events', 'seq'), ('store_objects', 'id'), ('audit', 'id'), \
+                                                          ('holdings', 'object_id')) \
+                                  THEN 'BIGINT' ELSE type END AS kind, \
+                            \"notnull\" = 1 AS required, pk AS key \
+                     FROM pragma_table_xinfo(?1) ORDER BY name",
+                )
+                .bind::<Text, _>(table)
+                .load(&mut file)
+                .unwrap();
+                let of_server: Vec<Described> = diesel::sql_query(
+                    "SELECT a.attname::text AS name, \
+                            CASE format_type(a.atttypid, a.atttypmod) \
+                                WHEN 'text' THEN CASE WHEN l.collname = 'C' THEN 'TEXT' ELSE 'TEXT of ' || l.collname END \
+                                WHEN 'bytea' THEN 'BLOB' \
+                                WHEN 'timestamp without time zone' THEN 'TIMESTAMP' \
+                                ELSE upper(format_type(a.atttypid, a.atttypmod)) END AS kind, \
+                            a.attnotnull AS required, \
+                            COALESCE(array_position(i.indkey::int2[], a.attnum) + 1, 0)::bigint AS key \
+                     FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation \
+                     LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
+                     WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped \
+                     ORDER BY a.attname COLLATE \"C\"",
+                )
+                .bind::<Text, _>(table)
+                .load(&mut server)
+                .unwrap();
+                assert_eq!(of_server, of_file, "{table}");
+                let mut names = declared[table].clone();
+                names.sort_unstable();
+                let there: Vec<&String> = of_server.iter().map(|column| &column.name).collect();
+                assert_eq!(there, names.iter().collect::<Vec<_>>(), "{table}");
+            }
+        }
+
+        #[test]
+        fn a_database_of_a_newer_version_is_refused() {
+            if !are_on_a_server() {
+                return;
+            }
+            let database = Database::new();
+            let mut connection = Conn::Postgres(server(&database));
+            up_to_date(&mut connection, &database.url).unwrap();
+            up_to_date(&mut connection, &database.url).unwrap();
+            connection
+                .batch_execute(
+                    "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')",
+                )
+                .unwrap();
+            let error = up_to_date(&mut connection, &database.url).unwrap_err();
+            assert!(
+                matches!(&error, OpenError::TooNew { migration, .. } if migration == "29990101000000")
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ use domain::{AccountId, GroupId, IndexId, SpaceId, Timestamp};
 use super::indexes;
 use super::sites::SITE;
 use crate::convert::{db_time, from_json, time, to_json};
-use crate::dialect::{self, Conn, IDS};
+use crate::dialect::{self, Conn, IDS, on_either};
 use crate::error::Done;
 use crate::rows::{guards, readers};
 use crate::schema::{
@@ -70,9 +70,7 @@ pub(crate) fn record_group(
                 )
             })
             .collect();
-        diesel::insert_into(group_members::table)
-            .values(rows)
-            .execute(conn)?;
+        on_either!(conn => diesel::insert_into(group_members::table).values(rows).execute(conn))?;
     }
     for member in members {
         let shown = member.email.as_deref().and_then(Email::parse);
@@ -124,9 +122,7 @@ pub(crate) fn record_closed(
                 )
             })
             .collect();
-        diesel::insert_into(closed_accounts::table)
-            .values(rows)
-            .execute(conn)?;
+        on_either!(conn => diesel::insert_into(closed_accounts::table).values(rows).execute(conn))?;
     }
     Ok(())
 }

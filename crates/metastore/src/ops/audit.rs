@@ -9,7 +9,7 @@ use domain::ports::store::Listed;
 
 use crate::convert::{db_time, from_json, id, limit, rows, time, to_json, word};
 use crate::cursor;
-use crate::dialect::Conn;
+use crate::dialect::{Conn, on_either};
 use crate::error::Done;
 use crate::schema::audit;
 
@@ -95,9 +95,7 @@ pub(crate) fn note(conn: &mut Conn, entries: &[(Timestamp, NewEntry)]) -> Done<(
             subject: new.subject.as_deref(),
             detail: new.detail.as_ref().map(to_json),
         });
-        diesel::insert_into(audit::table)
-            .values(rows.collect::<Vec<_>>())
-            .execute(conn)?;
+        on_either!(conn => diesel::insert_into(audit::table).values(rows.collect::<Vec<_>>()).execute(conn))?;
     }
     Ok(())
 }

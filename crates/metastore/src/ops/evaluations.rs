@@ -10,7 +10,7 @@ use domain::ports::store::EvaluationEnd;
 use domain::{IndexId, Timestamp};
 
 use crate::convert::{db_time, from_json, id, list, opt_time, rows, time, to_json};
-use crate::dialect::{self, Conn};
+use crate::dialect::{self, Conn, on_either};
 use crate::error::{Done, Fault, not_found};
 use crate::rows::EvaluationRow;
 use crate::schema::{evaluation_results, evaluations};
@@ -147,9 +147,7 @@ pub(crate) fn end(
             )
         })
         .collect();
-    diesel::insert_into(evaluation_results::table)
-        .values(rows)
-        .execute(conn)?;
+    on_either!(conn => diesel::insert_into(evaluation_results::table).values(rows).execute(conn))?;
     let of_index = evaluation_results::table.filter(evaluation_results::index_id.eq(&index));
     let newest_left_out: Option<NaiveDateTime> = of_index
         .filter(evaluation_results::kind.eq(ALL))

@@ -316,7 +316,11 @@ fn carry_over(
 pub(crate) fn leaving(conn: &mut Conn) -> Done<Vec<LeavingObject>> {
     let found: Vec<ObjectRow> = store_objects::table
         .filter(store_objects::role.eq(LEAVING))
-        .order((store_objects::next_try_at, store_objects::id))
+        .order((
+            store_objects::next_try_at.is_not_null(),
+            store_objects::next_try_at,
+            store_objects::id,
+        ))
         .select(ObjectRow::as_select())
         .load(conn)?;
     found

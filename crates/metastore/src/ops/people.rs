@@ -7,7 +7,7 @@ use domain::AccountId;
 use domain::access::{Email, People};
 
 use super::sites::SITE;
-use crate::dialect::{Conn, IDS};
+use crate::dialect::{Conn, IDS, on_either};
 use crate::error::{Done, conflict};
 use crate::schema::{mapped_emails, member_emails};
 
@@ -78,9 +78,7 @@ fn put<'a>(
         })
         .collect();
     for rows in rows.chunks(BATCH) {
-        diesel::insert_into(mapped_emails::table)
-            .values(rows)
-            .execute(conn)?;
+        on_either!(conn => diesel::insert_into(mapped_emails::table).values(rows).execute(conn))?;
     }
     Ok(())
 }

@@ -87,7 +87,12 @@ pub(crate) fn known(conn: &mut Conn) -> Done<Vec<Space>> {
     let rows: Vec<SpaceRow> = index_spaces::table
         .filter(index_spaces::space_id.is_not_null())
         .filter(index_spaces::index_id.eq_any(its_indexes()))
-        .order((index_spaces::space_id, index_spaces::last_sync_at.desc()))
+        // Those that were never synchronized last: where nothing sorts is not the same in both databases.
+        .order((
+            index_spaces::space_id,
+            index_spaces::last_sync_at.is_null(),
+            index_spaces::last_sync_at.desc(),
+        ))
         .select(SpaceRow::as_select())
         .load(conn)?;
     let mut spaces: Vec<Space> = Vec::new();

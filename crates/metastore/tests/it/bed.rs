@@ -1,4 +1,4 @@
-//! A store on a temporary file, a clock that tests set, and records to put in.
+//! A store on a database of its own, a clock that tests set, and records to put in.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +17,8 @@ use domain::ports::store::{AdminStore, NewIndex, OpenHolding, OpenedRun, RunEnd,
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
 use domain::{IndexId, ObjectId, PageId, TokenId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+
+use crate::database::Database;
 
 /// A clock that stands until it is moved.
 #[derive(Clone)]
@@ -37,7 +39,8 @@ impl SetClock {
 pub struct Bed {
     pub store: Metastore,
     pub clock: SetClock,
-    pub folder: tempfile::TempDir,
+    // Goes after the store.
+    pub database: Database,
 }
 
 /// With all six digits of its microseconds in use.
@@ -47,18 +50,31 @@ pub fn noon() -> DateTime<Utc> {
 
 impl Bed {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(Database::new())
+    }
+
+    /// For what is about files.
+    pub fn in_a_file() -> Self {
+        Self::on(Database::in_a_file())
+    }
+
+    fn on(database: Database) -> Self {
         let clock = SetClock(Arc::new(Mutex::new(noon())));
-        let store = open(&url(&folder), &clock);
+        let store = open(&database.url, &clock);
         Self {
             store,
             clock,
-            folder,
+            database,
         }
     }
 
     pub fn url(&self) -> DatabaseUrl {
-        url(&self.folder)
+        self.database.url.clone()
+    }
+
+    /// The folder of the file.
+    pub fn folder(&self) -> &std::path::Path {
+        self.database.folder.path()
     }
 
     /// A second handle, as another process would have it.
@@ -164,10 +180,6 @@ impl Bed {
             .holdings_due(object, self.now(), self.now(), 1_000);
         due.await.unwrap()
     }
-}
-
-fn url(folder: &tempfile::TempDir) -> DatabaseUrl {
-    DatabaseUrl::of_file(folder.path().join("store.db"))
 }
 
 fn open(url: &DatabaseUrl, clock: &SetClock) -> Metastore {

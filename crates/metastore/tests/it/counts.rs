@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
 use domain::IndexId;
 use domain::holding::{Change, Outcome};
 use domain::index::{BackendKind, Remote};
@@ -13,39 +11,20 @@ use proptest::prelude::*;
 
 use crate::bed::{Bed, body, claim, failed, page, removal, said, want};
 
-#[derive(QueryableByName)]
-struct Counted {
-    #[diesel(sql_type = Text)]
-    space: String,
-    #[diesel(sql_type = BigInt)]
-    number: i64,
-}
-
-#[derive(QueryableByName)]
-struct Bodies {
-    #[diesel(sql_type = BigInt)]
-    number: i64,
-    #[diesel(sql_type = BigInt)]
-    bytes: i64,
-}
-
 /// Counts rows, on a connection of its own.
 fn count(bed: &Bed, index: IndexId) -> (BTreeMap<String, i64>, (i64, i64)) {
-    let file = bed.folder.path().join("store.db");
-    let mut connection = SqliteConnection::establish(&file.to_string_lossy()).unwrap();
-    let documents: Vec<Counted> = diesel::sql_query(
-        "SELECT space_id AS space, count(*) AS number FROM synced_pages WHERE index_id = ? AND document GROUP BY space_id",
+    let documents = bed.database.numbers(&format!(
+        "SELECT space_id AS name, count(*) AS number FROM synced_pages WHERE index_id = '{index}' AND document GROUP BY space_id",
+    ));
+    let bodies = bed.database.numbers(
+        "SELECT 'number' AS name, count(*) AS number FROM bodies UNION ALL \
+         SELECT 'bytes', COALESCE(sum(stored_bytes), 0) FROM bodies",
+    );
+    let bodies: BTreeMap<String, i64> = bodies.into_iter().collect();
+    (
+        documents.into_iter().collect(),
+        (bodies["number"], bodies["bytes"]),
     )
-    .bind::<Text, _>(index.to_string())
-    .load(&mut connection)
-    .unwrap();
-    let bodies: Bodies = diesel::sql_query(
-        "SELECT count(*) AS number, COALESCE(sum(stored_bytes), 0) AS bytes FROM bodies",
-    )
-    .get_result(&mut connection)
-    .unwrap();
-    let documents = documents.into_iter().map(|c| (c.space, c.number)).collect();
-    (documents, (bodies.number, bodies.bytes))
 }
 
 async fn assert_counted(bed: &Bed, index: IndexId, after: &Step) {

@@ -11,7 +11,7 @@ use crate::bed::{Bed, page};
 
 #[tokio::test]
 async fn the_engines_lock_names_who_has_it() {
-    let bed = Bed::new();
+    let bed = Bed::in_a_file();
     let second = bed.second();
     assert_eq!(second.read_lock_holder(), None);
     let mut lock = bed.store.lock_engine().unwrap();
@@ -30,7 +30,7 @@ async fn the_engines_lock_names_who_has_it() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let file = bed.folder.path().join("store.db.lock");
+        let file = bed.database.folder.path().join("store.db.lock");
         let mode = std::fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
     }
@@ -50,10 +50,10 @@ async fn the_engines_lock_names_who_has_it() {
 
 #[tokio::test]
 async fn a_backup_can_be_verified_and_restored() {
-    let bed = Bed::new();
+    let bed = Bed::in_a_file();
     let index = bed.index("agent").await.id;
     bed.save(&[page(index, "1", PageState::Searchable)]).await;
-    let file = bed.folder.path().join("backup.db");
+    let file = bed.database.folder.path().join("backup.db");
     bed.store.backup(&file).await.unwrap();
     assert!(matches!(
         bed.store.backup(&file).await,
@@ -83,8 +83,8 @@ async fn a_backup_can_be_verified_and_restored() {
 
 #[tokio::test]
 async fn each_restore_keeps_what_it_replaces() {
-    let bed = Bed::new();
-    let at = |name: &str| bed.folder.path().join(name);
+    let bed = Bed::in_a_file();
+    let at = |name: &str| bed.database.folder.path().join(name);
     bed.store.backup(&at("none.db")).await.unwrap();
     for agent in ["a", "b"] {
         bed.index(agent).await;
@@ -122,12 +122,13 @@ async fn each_restore_keeps_what_it_replaces() {
 #[tokio::test]
 async fn what_is_replaced_is_kept_with_the_log_that_a_reader_holds() {
     use diesel::connection::{Connection, SimpleConnection};
-    let bed = Bed::new();
-    let at = |name: &str| bed.folder.path().join(name);
+    let bed = Bed::in_a_file();
+    let at = |name: &str| bed.database.folder.path().join(name);
     bed.store.backup(&at("backup.db")).await.unwrap();
     let url = bed.url();
     // While somebody reads an older state, the log cannot be folded into the database file.
-    let mut reader = diesel::SqliteConnection::establish(&url.path().to_string_lossy()).unwrap();
+    let mut reader =
+        diesel::SqliteConnection::establish(&url.file().unwrap().to_string_lossy()).unwrap();
     reader
         .batch_execute("BEGIN; SELECT COUNT(*) FROM indexes;")
         .unwrap();
@@ -143,8 +144,8 @@ async fn what_is_replaced_is_kept_with_the_log_that_a_reader_holds() {
 #[tokio::test]
 async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
     use std::os::unix::fs::PermissionsExt;
-    let bed = Bed::new();
-    let at = |name: &str| bed.folder.path().join(name);
+    let bed = Bed::in_a_file();
+    let at = |name: &str| bed.database.folder.path().join(name);
     let url = bed.url();
     // As another version, or a copy by hand, left them; the logs are there while the store is open.
     let widen = |name: &str| {
@@ -155,7 +156,7 @@ async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
     Metastore::open_existing(&url, MetastoreOptions::default()).unwrap();
     bed.store.backup(&at("backup.db")).await.unwrap();
     let open_to_others = || {
-        let listed = std::fs::read_dir(bed.folder.path()).unwrap();
+        let listed = std::fs::read_dir(bed.database.folder.path()).unwrap();
         let mut listed: Vec<_> = listed
             .map(Result::unwrap)
             .filter(|entry| entry.metadata().unwrap().permissions().mode() & 0o077 != 0)
@@ -190,9 +191,9 @@ async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
 
 #[tokio::test]
 async fn what_is_no_backup_is_refused() {
-    let bed = Bed::new();
+    let bed = Bed::in_a_file();
     bed.index("agent").await;
-    let at = |name: &str| bed.folder.path().join(name);
+    let at = |name: &str| bed.database.folder.path().join(name);
     std::fs::write(
         at("text.db"),
         "not a database at all, but long enough to be read as one".repeat(20),
@@ -219,7 +220,10 @@ async fn opening_makes_folders_and_explains_what_it_cannot_open() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(deep.path()).unwrap().permissions().mode();
+        let mode = std::fs::metadata(deep.file().unwrap())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o077, 0, "only its owner reads it");
     }
 

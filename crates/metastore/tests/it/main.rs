@@ -1,4 +1,4 @@
-//! What the store promises, over a real file.
+//! What the store promises, over a real file or, with `TEST_POSTGRES_URL` and the feature `postgres`, on a PostgreSQL server.
 #![allow(clippy::unwrap_used)]
 
 mod access;
@@ -7,6 +7,7 @@ mod bed;
 mod comments;
 mod concurrency;
 mod counts;
+mod database;
 mod evaluations;
 mod files;
 mod history;
@@ -17,6 +18,7 @@ mod lists;
 mod moves;
 mod notices;
 mod pages;
+mod postgres;
 mod questions;
 mod runs;
 mod sections;
@@ -24,3 +26,5 @@ mod sessions;
 mod story;
 mod tokens;
 mod upgrade;
+
+use metastore::DatabaseUrl;

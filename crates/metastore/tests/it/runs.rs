@@ -1,7 +1,6 @@
 //! Runs: one open at a time, follow-ups, endings, cancels, the guard.
 
 use chrono::TimeDelta;
-use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use domain::index::{IndexProgress, IndexStatus};
 use domain::ports::store::{
     AdminStore, OpenedRun, QueryStore, RunEnd, RunFilter, StoreError, SyncStore,
@@ -588,14 +587,12 @@ async fn answers_are_as_current_as_the_newest_run_that_no_clock_ahead_has_dated(
     let ahead = succeeded(&bed, index).await;
     assert_eq!(as_of().await, ahead.finished_at);
     // The id, too, was made by the clock that was ahead.
-    let path = bed.url().path().to_string_lossy().into_owned();
-    let mut raw = SqliteConnection::establish(&path).unwrap();
     let far = "ffff0000-0000-7000-8000-000000000000";
     let rename = format!(
         "UPDATE sync_runs SET id = '{far}' WHERE id = '{}'",
         ahead.id
     );
-    assert_eq!(diesel::sql_query(rename).execute(&mut raw).unwrap(), 1);
+    assert_eq!(bed.database.execute(&rename), 1);
     bed.clock.advance(TimeDelta::hours(-23));
     assert_eq!(as_of().await, first.finished_at);
     bed.store.reset_future_dates(bed.now()).await.unwrap();

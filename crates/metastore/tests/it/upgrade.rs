@@ -66,13 +66,13 @@ async fn what_an_older_version_kept_is_of_the_one_site() {
 }
 
 fn raw(bed: &Bed) -> SqliteConnection {
-    SqliteConnection::establish(&bed.store.path().to_string_lossy()).unwrap()
+    SqliteConnection::establish(&bed.store.file().unwrap().to_string_lossy()).unwrap()
 }
 
 fn upgraded() -> Bed {
-    let mut bed = Bed::new();
-    let url = DatabaseUrl::of_file(bed.folder.path().join("before.db"));
-    let path = url.path().to_string_lossy().into_owned();
+    let mut bed = Bed::in_a_file();
+    let url = DatabaseUrl::of_file(bed.folder().join("before.db"));
+    let path = url.file().unwrap().to_string_lossy().into_owned();
     let mut raw = SqliteConnection::establish(&path).unwrap();
     raw.batch_execute(BEFORE).unwrap();
     drop(raw);

@@ -1,17 +1,14 @@
-//! Whatever another database would say differently: connection set-up, write transactions, upserts, housekeeping.
-//!
-//! Everything else in this crate is diesel that both SQLite and PostgreSQL take. A PostgreSQL build would make [`Conn`] its
-//! connection and give this module a twin.
+//! Rows that are put in the place of what was there under their key, and rows by the batch: each is written once and compiled for
+//! each database, since neither `ON CONFLICT` nor several rows in one statement exist on a connection that may be either.
 
-use std::io::ErrorKind;
-use std::path::Path;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::hash::Hash;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use crate::error::{Done, conflict, failed};
+use super::{Conn, on_either};
+use crate::error::Done;
 use crate::rows::{
     BodyRow, CommentRow, EvaluationRow, HoldingRow, PageRow, QuestionRow, RunPageRow, SpaceRow,
 };
@@ -21,47 +18,26 @@ use crate::schema::{
     synced_pages, told,
 };
 
-/// The connection.
-pub(crate) type Conn = SqliteConnection;
-/// Its backend.
-pub(crate) type Db = diesel::sqlite::Sqlite;
-
 /// Rows in one statement: many enough that its parsing does not count, few enough for SQLite's 32,766 variables.
 const BATCH: usize = 100;
-/// Ids in one `IN (…)`.
-pub(crate) const IDS: usize = 500;
 
-/// First the time-out, then WAL: the other way round two openers race.
-fn common_setup(busy: Duration) -> String {
-    format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; \
-         PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;",
-        busy.as_millis()
-    )
-}
-
-/// The writer has a cache of 4 MB for its indexes, and folds the log in every 16 MB: a first sync writes much.
-pub(crate) fn writer_setup(busy: Duration) -> String {
-    format!(
-        "{} PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432;",
-        common_setup(busy)
-    )
-}
-
-/// Readers keep few pages of their own: what they read again is in the operating system's cache.
-pub(crate) fn reader_setup(busy: Duration) -> String {
-    format!(
-        "{} PRAGMA query_only = ON; PRAGMA cache_size = -1000;",
-        common_setup(busy)
-    )
-}
-
-/// A transaction that has the write lock from its beginning: upgrading a read one fails at once when another wrote meanwhile.
-pub(crate) fn write_transaction<T>(
-    connection: &mut Conn,
-    work: impl FnOnce(&mut Conn) -> Done<T>,
-) -> Done<T> {
-    connection.immediate_transaction(work)
+/// The rows in statements of [`BATCH`] at most, none with two rows of one key: SQLite would take the later one, PostgreSQL refuses
+/// the statement.
+fn batches<'a, R, K: Eq + Hash>(rows: &'a [R], key: impl Fn(&'a R) -> K) -> Vec<&'a [R]> {
+    let (mut batches, mut begin, mut seen) = (Vec::new(), 0, HashSet::new());
+    for (at, row) in rows.iter().enumerate() {
+        let key = key(row);
+        if at - begin == BATCH || seen.contains(&key) {
+            batches.push(&rows[begin..at]);
+            begin = at;
+            seen.clear();
+        }
+        seen.insert(key);
+    }
+    if begin < rows.len() {
+        batches.push(&rows[begin..]);
+    }
+    batches
 }
 
 /// `column = excluded.column` for a list of columns.
@@ -72,8 +48,8 @@ macro_rules! take {
 }
 
 pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(synced_pages::table)
+    for batch in batches(rows, |row| (&row.index_id, &row.page_id)) {
+        on_either!(connection => diesel::insert_into(synced_pages::table)
             .values(batch)
             .on_conflict((synced_pages::index_id, synced_pages::page_id))
             .do_update()
@@ -83,14 +59,14 @@ pub(crate) fn put_pages(connection: &mut Conn, rows: &[PageRow]) -> Done<()> {
                 seen_in_run, vanished_at, changed_at, comments_hash,
                 media_type, file_size, standing, kept, document, links, belongs, lost_reads, readers, guards, guarded,
             ))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
 
 pub(crate) fn put_holdings(connection: &mut Conn, rows: &[HoldingRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(holdings::table)
+    for batch in batches(rows, |row| (row.object_id, &row.page_id)) {
+        on_either!(connection => diesel::insert_into(holdings::table)
             .values(batch)
             .on_conflict((holdings::object_id, holdings::page_id))
             .do_update()
@@ -98,19 +74,19 @@ pub(crate) fn put_holdings(connection: &mut Conn, rows: &[HoldingRow]) -> Done<(
                 kind, want, have, in_doubt, claimed_by, accepted_at, attempts, failed_at, next_try_at, last_error, since,
                 open,
             ))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
 
 pub(crate) fn put_run_pages(connection: &mut Conn, rows: &[RunPageRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(run_pages::table)
+    for batch in batches(rows, |row| (&row.run_id, &row.page_id)) {
+        on_either!(connection => diesel::insert_into(run_pages::table)
             .values(batch)
             .on_conflict((run_pages::run_id, run_pages::page_id))
             .do_update()
             .set(take!(run_pages: kind, change, reason, title, url))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
@@ -119,7 +95,7 @@ pub(crate) fn put_run_pages(connection: &mut Conn, rows: &[RunPageRow]) -> Done<
 pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
     use diesel::query_dsl::methods::FilterDsl as _;
     for row in rows {
-        diesel::insert_into(bodies::table)
+        on_either!(connection => diesel::insert_into(bodies::table)
             .values(row)
             .on_conflict((bodies::site_id, bodies::page_id))
             .do_update()
@@ -127,7 +103,7 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
                 kind, version, converter, markdown_hash, stored_bytes, text_bytes, markdown, storage, rendered,
             ))
             .filter(bodies::version.le(excluded(bodies::version)))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
@@ -136,7 +112,7 @@ pub(crate) fn put_bodies(connection: &mut Conn, rows: &[BodyRow]) -> Done<()> {
 pub(crate) fn put_comments(connection: &mut Conn, rows: &[CommentRow]) -> Done<()> {
     use diesel::query_dsl::methods::FilterDsl as _;
     for row in rows {
-        diesel::insert_into(comments::table)
+        on_either!(connection => diesel::insert_into(comments::table)
             .values(row)
             .on_conflict((comments::site_id, comments::comment_id))
             .do_update()
@@ -145,27 +121,27 @@ pub(crate) fn put_comments(connection: &mut Conn, rows: &[CommentRow]) -> Done<(
                 markdown, storage,
             ))
             .filter(comments::version.le(excluded(comments::version)))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
 
 pub(crate) fn put_spaces(connection: &mut Conn, rows: &[SpaceRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(index_spaces::table)
+    for batch in batches(rows, |row| (&row.index_id, &row.space_key)) {
+        on_either!(connection => diesel::insert_into(index_spaces::table)
             .values(batch)
             .on_conflict((index_spaces::index_id, index_spaces::space_key))
             .do_update()
             .set(take!(index_spaces:
                 position, space_id, current_key, alias, name, url, state, reason, last_sync_at,
             ))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
 
 pub(crate) fn put_person(connection: &mut Conn, account: &str, name: &str) -> Done<()> {
-    diesel::insert_into(people::table)
+    on_either!(connection => diesel::insert_into(people::table)
         .values((
             people::account_id.eq(account),
             people::display_name.eq(name),
@@ -173,7 +149,7 @@ pub(crate) fn put_person(connection: &mut Conn, account: &str, name: &str) -> Do
         .on_conflict((people::site_id, people::account_id))
         .do_update()
         .set(take!(people: display_name))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
@@ -184,7 +160,7 @@ pub(crate) fn put_checkpoint(
     cursor: &str,
     now: chrono::NaiveDateTime,
 ) -> Done<()> {
-    diesel::insert_into(checkpoints::table)
+    on_either!(connection => diesel::insert_into(checkpoints::table)
         .values((
             checkpoints::index_id.eq(index),
             checkpoints::walk.eq(walk),
@@ -194,47 +170,47 @@ pub(crate) fn put_checkpoint(
         .on_conflict((checkpoints::index_id, checkpoints::walk))
         .do_update()
         .set(take!(checkpoints: cursor, updated_at))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
 pub(crate) fn put_remembered(connection: &mut Conn, name: &str, value: &str) -> Done<()> {
-    diesel::insert_into(remembered::table)
+    on_either!(connection => diesel::insert_into(remembered::table)
         .values((remembered::name.eq(name), remembered::value.eq(value)))
         .on_conflict(remembered::name)
         .do_update()
         .set(take!(remembered: value))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
 pub(crate) fn put_told(connection: &mut Conn, index: &str, state: &str) -> Done<()> {
-    diesel::insert_into(told::table)
+    on_either!(connection => diesel::insert_into(told::table)
         .values((told::index_id.eq(index), told::state.eq(state)))
         .on_conflict(told::index_id)
         .do_update()
         .set(take!(told: state))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
 /// What came of the questions before stays in the history; what is told of the last time goes.
 pub(crate) fn put_evaluation(connection: &mut Conn, row: &EvaluationRow) -> Done<()> {
-    diesel::insert_into(evaluations::table)
+    on_either!(connection => diesel::insert_into(evaluations::table)
         .values(row)
         .on_conflict(evaluations::index_id)
         .do_update()
         .set(take!(evaluations:
             questions, schedule, set_at, wanted_at, ran_at, error, unknown_pages, missed,
         ))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
 /// Times are added up; the wording stays that of the first time.
 pub(crate) fn put_questions(connection: &mut Conn, rows: &[QuestionRow]) -> Done<()> {
-    for batch in rows.chunks(BATCH) {
-        diesel::insert_into(questions::table)
+    for batch in batches(rows, |row| (&row.index_id, &row.id)) {
+        on_either!(connection => diesel::insert_into(questions::table)
             .values(batch)
             .on_conflict((questions::index_id, questions::id))
             .do_update()
@@ -242,7 +218,7 @@ pub(crate) fn put_questions(connection: &mut Conn, rows: &[QuestionRow]) -> Done
                 questions::times.eq(questions::times + excluded(questions::times)),
                 take!(questions: last_asked_at, found, unknown_words),
             ))
-            .execute(connection)?;
+            .execute(connection))?;
     }
     Ok(())
 }
@@ -254,7 +230,7 @@ pub(crate) fn put_section_edit(
     changes: &str,
     now: chrono::NaiveDateTime,
 ) -> Done<()> {
-    diesel::insert_into(section_edits::table)
+    on_either!(connection => diesel::insert_into(section_edits::table)
         .values((
             section_edits::site_id.eq(site),
             section_edits::page_id.eq(page),
@@ -269,7 +245,7 @@ pub(crate) fn put_section_edit(
         ))
         .do_update()
         .set(take!(section_edits: at, changes))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
@@ -279,7 +255,7 @@ pub(crate) fn put_space_readers(
     readers: &str,
     now: chrono::NaiveDateTime,
 ) -> Done<()> {
-    diesel::insert_into(space_readers::table)
+    on_either!(connection => diesel::insert_into(space_readers::table)
         .values((
             space_readers::site_id.eq(site),
             space_readers::space_id.eq(space),
@@ -289,7 +265,7 @@ pub(crate) fn put_space_readers(
         .on_conflict((space_readers::site_id, space_readers::space_id))
         .do_update()
         .set(take!(space_readers: readers, read_at))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
@@ -298,7 +274,7 @@ pub(crate) fn put_read_group(
     (site, group): (i32, &str),
     now: chrono::NaiveDateTime,
 ) -> Done<()> {
-    diesel::insert_into(read_groups::table)
+    on_either!(connection => diesel::insert_into(read_groups::table)
         .values((
             read_groups::site_id.eq(site),
             read_groups::group_id.eq(group),
@@ -307,7 +283,7 @@ pub(crate) fn put_read_group(
         .on_conflict((read_groups::site_id, read_groups::group_id))
         .do_update()
         .set(take!(read_groups: read_at))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
@@ -322,7 +298,7 @@ pub(crate) fn put_member_email(
         diesel::delete(member_emails::table.find((site, account))).execute(connection)?;
         return Ok(());
     };
-    diesel::insert_into(member_emails::table)
+    on_either!(connection => diesel::insert_into(member_emails::table)
         .values((
             member_emails::site_id.eq(site),
             member_emails::account_id.eq(account),
@@ -331,7 +307,7 @@ pub(crate) fn put_member_email(
         .on_conflict((member_emails::site_id, member_emails::account_id))
         .do_update()
         .set(take!(member_emails: email))
-        .execute(connection)?;
+        .execute(connection))?;
     Ok(())
 }
 
@@ -341,7 +317,7 @@ pub(crate) fn put_read_restrictions(
     space: &str,
     began: chrono::NaiveDateTime,
 ) -> Done<()> {
-    diesel::insert_into(read_restrictions::table)
+    on_either!(connection => diesel::insert_into(read_restrictions::table)
         .values((
             read_restrictions::index_id.eq(index),
             read_restrictions::space_id.eq(space),
@@ -350,32 +326,6 @@ pub(crate) fn put_read_restrictions(
         .on_conflict((read_restrictions::index_id, read_restrictions::space_id))
         .do_update()
         .set(take!(read_restrictions: read_at))
-        .execute(connection)?;
-    Ok(())
-}
-
-/// Writes a consistent copy of the database into a private file that does not exist yet; when it fails, none is left.
-pub(crate) fn copy_into(connection: &mut Conn, file: &Path) -> Done<()> {
-    // SQLite would let others read a file that it makes; it fills an empty one as well.
-    private_files::create_new(file).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => conflict(format!(
-            "{} exists already; a copy replaces nothing",
-            file.display()
-        )),
-        _ => failed(format!("{} cannot be made: {error}", file.display())),
-    })?;
-    diesel::sql_query("VACUUM INTO ?")
-        .bind::<diesel::sql_types::Text, _>(file.to_string_lossy())
-        .execute(connection)
-        .inspect_err(|_| {
-            // The first error is the one to report.
-            let _ = std::fs::remove_file(file);
-        })?;
-    Ok(())
-}
-
-/// Moves the write-ahead log into the database file and empties it.
-pub(crate) fn checkpoint_wal(connection: &mut Conn) -> Done<()> {
-    connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")?;
+        .execute(connection))?;
     Ok(())
 }

@@ -1,13 +1,35 @@
 //! `DATABASE_URL`: which database, chosen by scheme and never by trying.
 
+#[cfg(feature = "postgres")]
+mod server;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Where the database is. Showing it never shows a password: only the path of a file is kept.
+#[cfg(feature = "postgres")]
+pub use self::server::ServerUrl;
+#[cfg(feature = "postgres")]
+pub(crate) use self::server::Tls;
+
+/// Where the database is. Showing it never shows a password.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DatabaseUrl {
-    path: PathBuf,
+pub enum DatabaseUrl {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A database on a PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    Server(ServerUrl),
+}
+
+/// A database as messages name it: the path of its file, or its address without user and password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place(String);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Why a text is no database URL. Never repeats the text, which may hold a password.
@@ -34,6 +56,14 @@ pub enum UrlError {
         "a database URL begins with its scheme: sqlite:///./file.db (relative) or sqlite:////folder/file.db (absolute)"
     )]
     NoScheme,
+    /// A PostgreSQL URL that says not enough, or too much.
+    #[error(
+        "the PostgreSQL URL {problem}; use postgres://user@host:5432/database?sslmode=verify-full"
+    )]
+    BadServer {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A SQLite URL without a usable file.
     #[error(
         "the SQLite URL {problem}; use sqlite:///./file.db (relative) or sqlite:////folder/file.db (absolute)"
@@ -45,10 +75,11 @@ pub enum UrlError {
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:///./relative`, `sqlite:///relative`, `sqlite://relative` and `sqlite:////absolute`.
+    /// Reads `sqlite:///./relative`, `sqlite:///relative`, `sqlite://relative`, `sqlite:////absolute` and, in a build with it,
+    /// `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
     ///
     /// # Errors
-    /// Any other scheme, PostgreSQL too, and SQLite in memory (each connection would see a database of its own).
+    /// Any other scheme, and SQLite in memory (each connection would see a database of its own).
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.starts_with("sqlite::memory:") {
@@ -59,6 +90,9 @@ impl DatabaseUrl {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
         match scheme {
             "sqlite" => {}
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => return ServerUrl::parse(text).map(Self::Server),
+            #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => {
                 return Err(UrlError::NoPostgres {
                     scheme: scheme.to_owned(),
@@ -98,13 +132,27 @@ impl DatabaseUrl {
     /// The URL of a SQLite file.
     #[must_use]
     pub fn of_file(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self::File(path.into())
     }
 
-    /// The SQLite file.
+    /// The SQLite file; `None` when the database is on a server.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => None,
+        }
+    }
+
+    /// As messages name it.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place(match self {
+            Self::File(path) => path.display().to_string(),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.to_string(),
+        })
     }
 }
 
@@ -117,7 +165,11 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite:///{}", self.path.display())
+        match self {
+            Self::File(path) => write!(f, "sqlite:///{}", path.display()),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.fmt(f),
+        }
     }
 }
 
@@ -136,7 +188,7 @@ mod tests {
             (" sqlite:///a b.db\n", "a b.db"),
         ] {
             let url = DatabaseUrl::parse(text).unwrap();
-            assert_eq!(url.path(), Path::new(path), "{text}");
+            assert_eq!(url.file(), Some(Path::new(path)), "{text}");
             assert_eq!(DatabaseUrl::parse(&url.to_string()).unwrap(), url, "{text}");
         }
     }
@@ -144,7 +196,9 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_says_why_and_never_repeats_a_password() {
         for (text, word) in [
+            #[cfg(not(feature = "postgres"))]
             ("postgres://me:hunter2@db/x", "PostgreSQL support"),
+            #[cfg(not(feature = "postgres"))]
             ("postgresql://me:hunter2@db/x", "PostgreSQL support"),
             ("mysql://me:hunter2@db/x", "mysql:// is no database"),
             ("host=db password=hunter2 ://", "begins with its scheme"),
