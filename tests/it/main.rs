@@ -32,6 +32,8 @@ mod oauth;
 mod oidc;
 mod openapi;
 mod people;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod probe;
 mod process;
 mod questions;

@@ -171,14 +171,19 @@ async fn run_program(
             let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
             panic!("it ended with {status}: {log}");
         }
-        let holder = listening(&folder.path().join("sync.db")).await;
-        if holder["pid"] != program.child.id() {
-            return None;
+        if pairs["DATABASE_URL"].starts_with("sqlite:") {
+            let holder = listening(&folder.path().join("sync.db")).await;
+            if holder["pid"] != program.child.id() {
+                return None;
+            }
+            holder["address"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut program.base);
+        } else {
+            // No file says where it is: the test has chosen the port.
+            program.base = format!("http://127.0.0.1:{}", pairs["API_PORT"]);
         }
-        holder["address"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut program.base);
         let health = client().get(format!("{}/health/live", program.base));
         health
             .send()
