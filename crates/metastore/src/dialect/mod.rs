@@ -135,11 +135,15 @@ pub(crate) fn server_bytes(connection: &mut Conn) -> Done<i64> {
     }
 }
 
-/// Whether the connection can still be used after a statement failed.
+/// Whether the connection is of no use any more, after a statement failed on it. One to a file never gets lost.
+#[cfg(not(feature = "postgres"))]
+pub(crate) const fn is_lost(_: &mut Conn) -> bool {
+    false
+}
+#[cfg(feature = "postgres")]
 pub(crate) fn is_lost(connection: &mut Conn) -> bool {
     match connection {
-        #[cfg(feature = "postgres")]
+        Conn::Sqlite(_) => false,
         Conn::Postgres(inner) => diesel::r2d2::R2D2Connection::ping(inner).is_err(),
-        _ => false,
     }
 }

@@ -240,6 +240,48 @@ mod on_a_server {
     }
 
     #[tokio::test]
+    async fn a_server_is_believed_when_its_certificate_is_of_a_known_authority() {
+        if !are_on_a_server() {
+            return;
+        }
+        let Ok(authority) = std::env::var("TEST_POSTGRES_CA") else {
+            println!("skipped: TEST_POSTGRES_CA names no file with the server's authority");
+            return;
+        };
+        let database = Database::new();
+        let (text, _) = database.text_and_server();
+        let secure =
+            |options: &str| -> DatabaseUrl { format!("{text}&sslmode={options}").parse().unwrap() };
+        for (mode, encrypted) in [
+            (format!("verify-full&sslrootcert={authority}"), true),
+            ("require".to_owned(), true),
+            ("prefer".to_owned(), true),
+            ("disable".to_owned(), false),
+        ] {
+            let store = Metastore::open(&secure(&mode), options()).unwrap();
+            store.remember("a", &mode).await.unwrap();
+            let connections = database.numbers(
+                "SELECT ssl::text AS name, count(*) AS number FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                 WHERE application_name = current_schema() AND pid <> pg_backend_pid() GROUP BY ssl",
+            );
+            assert_eq!(connections.len(), 1, "{mode}: {connections:?}");
+            assert_eq!(connections[0].0, encrypted.to_string(), "{mode}");
+            drop(store);
+            // Until the server has let go of them.
+            sleep(Duration::from_millis(300)).await;
+        }
+        let unknown = [
+            // Of nobody whom the system trusts.
+            secure("verify-full"),
+            secure("verify-full&sslrootcert=%2Fnowhere"),
+        ];
+        for url in unknown {
+            let error = Metastore::open(&url, options()).unwrap_err();
+            assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_database_that_is_not_there_is_told_as_that() {
         if !are_on_a_server() {
             return;
