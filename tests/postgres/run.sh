@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The store's tests and the program on a real PostgreSQL, which answers over TLS by an authority of its own.
+#
+#   tests/postgres/run.sh [FEATURES]     FEATURES: what to build with, by default mcp-confluence/postgres
+#
+# Needs PostgreSQL's server and client (Debian: postgresql) and openssl. The server lies in a temporary folder and ends with the script.
+set -euo pipefail
+. "$(dirname "$0")/../programs.sh"
+cd "$root"
+programs=$(find /usr/lib/postgresql -name initdb -printf '%h\n' | sort -V | tail -1)
+# It does not run as root.
+as=()
+if [ "$(id -u)" = 0 ]; then
+  as=(setpriv --reuid=postgres --regid=postgres --clear-groups --)
+  chown postgres "$scratch"
+fi
+chmod 711 "$scratch"
+
+tls=$scratch/tls
+mkdir "$tls"
+(
+  cd "$tls"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=an authority" -keyout ca.key -out ca.pem
+  openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout server.key -out server.csr
+  printf 'subjectAltName=IP:127.0.0.1\n' >san
+  openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem
+) 2>"$scratch/openssl.log" || { cat "$scratch/openssl.log"; exit 1; }
+chmod 644 "$tls"/*
+chmod 600 "$tls/server.key"
+[ "$(id -u)" != 0 ] || chown postgres "$tls/server.key"
+
+(cd "$scratch" && "${as[@]}" "$programs/initdb" -D data -A trust -U postgres --no-sync >initdb.log) || { cat "$scratch/initdb.log"; exit 1; }
+port=$(free_port)
+start "$scratch/postgres.log" "${as[@]}" "$programs/postgres" -D "$scratch/data" -F -k "$scratch" -h 127.0.0.1 -p "$port" \
+  -c max_connections=400 -c ssl=on -c ssl_cert_file="$tls/server.pem" -c ssl_key_file="$tls/server.key"
+until_written "$pid" "$scratch/postgres.log" "database system is ready to accept connections"
+export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres TEST_POSTGRES_CA=$tls/ca.pem
+
+features=${1:-mcp-confluence/postgres}
+cargo test --workspace --locked --features "$features" --test it --no-run 2>&1 | tee "$scratch/build.log"
+# The two of many programs of that name.
+with() {
+  local test
+  for test in $(sed -n 's|.*tests/it/main.rs (\(.*\))|\1|p' "$scratch/build.log"); do
+    # Paths of cargo are of the folder where it was called.
+    if "$test" --list 2>/dev/null | grep -q "^$1: test"; then realpath "$test"; return 0; fi
+  done
+  echo "no test $1 was built" >&2
+  return 1
+}
+store=$(with postgres::it_is_said_where_the_suite_runs)
+program=$(with postgres::the_whole_service_works_on_postgresql)
+(cd crates/metastore && "$store" --nocapture postgres::it_is_said | grep "schemas of the server")
+(cd crates/metastore && "$store")
+"$program" postgres::
