@@ -196,9 +196,9 @@ impl<'a> Reconciler<'a> {
                 Desired::Hide { .. } | Desired::Wait(Waits::Owner | Waits::Facts(_)) => {}
             }
             if matches!(desired, Desired::Wait(_)) && holding.is_kept() {
-                // The path may lead through a page of which nobody knows yet who may read it. What the store holds keeps the
-                // path that it was stored under.
-                record.breadcrumb.clone_from(&before.breadcrumb);
+                // The new path may lead through a page of which nobody knows yet who may read it, and the old one through one that it does
+                // not stand below any more: what both name is told.
+                record.breadcrumb.retain(|title| before.breadcrumb.contains(title));
             }
             record.decide(&desired);
             if record != before {
