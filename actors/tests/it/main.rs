@@ -30,7 +30,6 @@ mod reconverted;
 mod removals;
 mod rendered;
 mod restrictions;
-mod returned;
 mod runs;
 mod simulated;
 mod store_faults;

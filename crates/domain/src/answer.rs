@@ -149,18 +149,11 @@ mod tests {
         let mut record =
             PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH);
         record.standing = standing;
-        record.belongs = !standing.is_out();
         let document = (Some("h".into()), Have::Document("h".into()));
         record.holding = Holding::restore(document, (Flight::None, false), (0, None), None, None);
         record.labels = labels.iter().map(|&l| l.to_owned()).collect();
         let space_key = "ENG".into();
         (PageId::from(id), PlacedPage { record, space_key })
-    }
-
-    fn met_again(id: &str) -> (PageId, PlacedPage) {
-        let (id, mut page) = known(id, Standing::Undecided, &[]);
-        page.record.belongs = false;
-        (id, page)
     }
 
     fn passage(id: &str, text: &str) -> Passage {
@@ -181,9 +174,8 @@ mod tests {
             known("3", Standing::Gone, &[]),
             known("4", Standing::Skipped, &[]),
             known("5", Standing::Undecided, &[]),
-            met_again("6"),
         ]);
-        let passages = (1..=7)
+        let passages = (1..=6)
             .map(|n| passage(&n.to_string(), &format!("text {n}")))
             .collect();
         let ids: Vec<String> = results(passages, &pages, &Filters::default(), 10)

@@ -238,7 +238,6 @@ mod tests {
         let stored = (Some("h".to_owned()), have);
         PageRecord {
             standing,
-            belongs: !standing.is_out(),
             holding: Holding::restore(stored, (Flight::None, false), (0, None), None, None),
             ..PageRecord::new(IndexId::generate(), &source, chrono::DateTime::UNIX_EPOCH)
         }

@@ -123,16 +123,6 @@ impl Standing {
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Skipped | Self::Hidden | Self::Gone)
     }
-
-    /// Whether what a store holds of it is to be shown. What was out and is met again waits until it is decided that it belongs:
-    /// who may read it now is not known before, and what the store holds is of the time before it left.
-    #[must_use]
-    pub const fn may_be_shown(self, belongs: bool) -> bool {
-        match self {
-            Self::Undecided => belongs,
-            _ => !self.is_out(),
-        }
-    }
 }
 
 /// A page as REST, events and answers show it.
@@ -341,7 +331,7 @@ impl PageRecord {
     /// Whether it counts as a document of its index: as [`may_be_shown`](Self::may_be_shown), and what the store holds is known.
     #[must_use]
     pub fn is_document(&self) -> bool {
-        self.holding.is_document() && self.standing.may_be_shown(self.belongs)
+        self.holding.is_document() && !self.standing.is_out()
     }
 
     /// What the object that answers is to hold of it from now on.

@@ -69,7 +69,7 @@ impl PageRecord {
     /// Whether an answer may quote it: the store holds it, and nothing speaks against it.
     #[must_use]
     pub fn may_be_shown(&self) -> bool {
-        self.holding.is_quotable() && self.standing.may_be_shown(self.belongs)
+        self.holding.is_quotable() && !self.standing.is_out()
     }
 }
 
@@ -120,18 +120,11 @@ mod tests {
     #[test]
     fn of_what_the_store_does_not_hold_and_what_is_hidden_nothing_is_shown() {
         for standing in STANDINGS {
-            for (have, belongs) in [
-                (Have::Document("h".into()), true),
-                (Have::Document("h".into()), false),
-                (Have::Unknown, true),
-                (Have::Unknown, false),
-            ] {
-                let mut page = placed(standing, have);
-                page.record.belongs = belongs;
+            for have in [Have::Document("h".into()), Have::Unknown] {
+                let page = placed(standing, have);
                 let told = page.shown().map(Shown::into_inner);
-                let met_again = standing == Standing::Undecided && !belongs;
-                let expected = (!standing.is_out() && !met_again).then(|| page.page());
-                assert_eq!(told, expected, "{standing:?}, {belongs}");
+                let expected = (!standing.is_out()).then(|| page.page());
+                assert_eq!(told, expected, "{standing:?}");
             }
             assert_eq!(placed(standing, Have::None).shown(), None, "{standing:?}");
         }

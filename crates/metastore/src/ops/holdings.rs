@@ -162,7 +162,7 @@ fn derive(
     changed: &[(&str, &Holding)],
     now: chrono::NaiveDateTime,
 ) -> Done<()> {
-    type Columns = (String, String, bool, String, bool, bool);
+    type Columns = (String, String, String, bool, bool);
     for some in changed.chunks(IDS) {
         let of_page: HashMap<&str, &Holding> = some.iter().copied().collect();
         let pages: Vec<Columns> = synced_pages::table
@@ -171,16 +171,15 @@ fn derive(
             .select((
                 synced_pages::page_id,
                 synced_pages::standing,
-                synced_pages::belongs,
                 synced_pages::state,
                 synced_pages::kept,
                 synced_pages::document,
             ))
             .load(conn)?;
         let mut groups: BTreeMap<Derived, Vec<&str>> = BTreeMap::new();
-        for (page, standing, belongs, state, kept, document) in &pages {
+        for (page, standing, state, kept, document) in &pages {
             let standing = word("synced_pages.standing", standing, Standing::parse)?;
-            let derived = Derived::of(standing, *belongs, of_page[page.as_str()]);
+            let derived = Derived::of(standing, of_page[page.as_str()]);
             if (derived.state.as_str(), derived.kept, derived.document)
                 != (state.as_str(), *kept, *document)
             {

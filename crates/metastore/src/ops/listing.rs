@@ -120,13 +120,10 @@ pub(super) fn may_be_shown(
     index: IndexId,
 ) -> Done<Box<dyn BoxableExpression<synced_pages::table, Db, SqlType = Bool>>> {
     let serving = objects::serving(conn, &index.to_string())?;
-    let out = [Standing::Skipped, Standing::Hidden, Standing::Gone];
-    let is_decided = synced_pages::standing.ne(Standing::Undecided.as_str());
-    Ok(Box::new(
-        holdings::quotable(ObjectId(serving.id))
-            .and(synced_pages::standing.ne_all(out.map(Standing::as_str)))
-            .and(is_decided.or(synced_pages::belongs)),
-    ))
+    let hidden = [PageState::Vanishing, PageState::Removed, PageState::Skipped];
+    Ok(Box::new(holdings::quotable(ObjectId(serving.id)).and(
+        synced_pages::state.ne_all(hidden.map(PageState::as_str)),
+    )))
 }
 
 /// The text with the wildcards of `LIKE` made plain.

@@ -97,11 +97,11 @@ pub(crate) fn guards(column: &str, json: Option<&str>) -> Done<Guards> {
 }
 
 impl Derived {
-    pub(crate) fn of(standing: Standing, belongs: bool, serving: &Holding) -> Self {
+    pub(crate) fn of(standing: Standing, serving: &Holding) -> Self {
         Self {
             state: page_state(standing, serving),
             kept: serving.is_kept(),
-            document: serving.is_document() && standing.may_be_shown(belongs),
+            document: serving.is_document() && !standing.is_out(),
         }
     }
 }
@@ -110,7 +110,7 @@ impl PageRow {
     /// `serving`: what the object that answers holds of it now.
     pub(crate) fn new(page: &PageRecord, serving: &Holding) -> Self {
         let facts = &page.facts;
-        let derived = Derived::of(page.standing, page.belongs, serving);
+        let derived = Derived::of(page.standing, serving);
         Self {
             index_id: page.index_id.to_string(),
             page_id: page.page_id.to_string(),

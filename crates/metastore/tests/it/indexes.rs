@@ -294,11 +294,7 @@ async fn documents_are_those_that_the_store_holds_and_an_answer_may_quote() {
     bed.save(&[
         stored("1", PageState::Searchable),
         stored("2", PageState::Uploaded),
-        domain::page::PageRecord {
-            belongs: true, // Edited: the old one is there until the new one comes.
-            ..stored("3", PageState::Pending)
-        },
-        stored("10", PageState::Pending), // It was away, and is met again.
+        stored("3", PageState::Pending), // Edited: the old one is there until the new one comes.
         stored("4", PageState::Vanishing),
         stored("5", PageState::Skipped),
         page(index, "6", PageState::Pending),

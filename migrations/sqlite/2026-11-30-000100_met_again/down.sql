@@ -1,2 +1,0 @@
--- The next decision sets it anew, whichever it is.
-SELECT 1;
