@@ -198,7 +198,9 @@ impl<'a> Reconciler<'a> {
             if matches!(desired, Desired::Wait(_)) && holding.is_kept() {
                 // The new path may lead through a page of which nobody knows yet who may read it, and the old one through one that it does
                 // not stand below any more: what both name is told.
-                record.breadcrumb.retain(|title| before.breadcrumb.contains(title));
+                record
+                    .breadcrumb
+                    .retain(|title| before.breadcrumb.contains(title));
             }
             record.decide(&desired);
             if record != before {
