@@ -44,13 +44,14 @@ pub(crate) async fn learn(
             missing.iter().filter_map(asked).collect()
         });
         missing.retain(|id| !in_vain.contains_key(id));
-        for (id, unseen) in in_vain {
-            if unseen == Unseen::PassOver {
-                tree.pass_over(id);
-            }
-        }
+        let passed = in_vain.into_iter().filter(|(_, u)| *u == Unseen::PassOver);
+        let mut passed: Vec<PageId> = passed.map(|(id, _)| id).collect();
         if missing.is_empty() {
-            return Ok(());
+            if passed.is_empty() {
+                return Ok(());
+            }
+            places.pass_over(ctx, tree, passed).await?;
+            continue;
         }
         let mut named: HashMap<PageId, ContentFacts> = match facts::of_ids(ctx, &missing).await {
             Ok(all) => all.named.into_iter().map(|f| (f.id.clone(), f)).collect(),
@@ -67,7 +68,6 @@ pub(crate) async fn learn(
         // Where there are more than may be asked for, none shall be the last in every run.
         missing.shuffle(&mut rand::rng());
         let mut found = Vec::new();
-        let mut answered = false;
         for id in missing {
             let kind = kinds.as_ref().and_then(|kinds| kinds.get(&id)).copied();
             let known = match named.remove(&id) {
@@ -83,10 +83,7 @@ pub(crate) async fn learn(
                     let unseen = unseen(kind);
                     ctx.find(|f| f.unseen_above.insert(id.clone(), unseen));
                     match unseen {
-                        Unseen::PassOver => {
-                            tree.pass_over(id);
-                            answered = true;
-                        }
+                        Unseen::PassOver => passed.push(id),
                         Unseen::Unknown => ctx.asked_in_vain(&id, facts::NOT_THERE),
                     }
                 }
@@ -98,6 +95,8 @@ pub(crate) async fn learn(
                 Single::NotAsked => {}
             }
         }
+        let answered = !passed.is_empty();
+        places.pass_over(ctx, tree, passed).await?;
         places.tell(ctx, &mut found).await?;
         let mut learnt = Vec::new();
         for facts in found {
@@ -146,20 +145,69 @@ impl<'a> Places<'a> {
     async fn tell(&mut self, ctx: &RunCtx, facts: &mut [ContentFacts]) -> Result<(), RunError> {
         let untold = facts.iter().filter(|f| f.ancestors.is_none());
         let unknown = untold.filter(|f| !self.ways.contains_key(&f.id));
-        let witnesses: Vec<PageId> = unknown.flat_map(|f| self.pages_below(&f.id)).collect();
-        if !witnesses.is_empty() {
-            match facts::told_of_ids(ctx, &witnesses).await {
-                Ok(told) => self.learn(told),
-                Err(failure) => {
-                    let error = failure.recoverable()?;
-                    tracing::debug!(index = %ctx.index(), %error, "what items above pages stand in is not to be had");
-                }
-            }
-        }
+        let witnesses = unknown.flat_map(|f| self.pages_below(&f.id)).collect();
+        let told = Self::told(ctx, witnesses).await?;
+        self.learn(told);
         for item in facts.iter_mut().filter(|f| f.ancestors.is_none()) {
             item.ancestors = self.ways.get(&item.id).cloned();
         }
         Ok(())
+    }
+
+    /// Puts what nobody can read (a draft, a page in the trash) in its place: it restricts nobody, but what is above it does. Search leaves it
+    /// out of what a page below it stands in, and names the rest.
+    async fn pass_over(
+        &self,
+        ctx: &RunCtx,
+        tree: &mut PageTree,
+        unread: Vec<PageId>,
+    ) -> Result<(), RunError> {
+        let witnesses = unread.iter().flat_map(|id| self.pages_below(id)).collect();
+        let told = Self::told(ctx, witnesses).await?;
+        for id in unread {
+            match told.iter().find_map(|page| self.way_above(&id, page)) {
+                Some(way) => {
+                    let node = Node {
+                        parent: way.last().cloned(),
+                        title: String::new(),
+                        restriction: Restriction::Open,
+                    };
+                    tree.insert(id, node);
+                }
+                None => tree.pass_over(id),
+            }
+        }
+        Ok(())
+    }
+
+    /// The way to an item from the top, by a page below it.
+    fn way_above(&self, id: &PageId, page: &ContentFacts) -> Option<Vec<PageId>> {
+        let hangs_on_it = |child: &PageId| {
+            let mut children = self.children.get(id).into_iter().flatten();
+            children.any(|brief| brief.page_id == *child)
+        };
+        let above = page.ancestors.as_ref()?;
+        let ends = match hangs_on_it(&page.id) {
+            true => above.len(),
+            false => above.iter().position(hangs_on_it)?,
+        };
+        let way = above[..ends].iter().filter(|above| *above != id);
+        Some(way.cloned().collect())
+    }
+
+    /// What search says of these pages; nothing where it cannot be asked.
+    async fn told(ctx: &RunCtx, pages: Vec<PageId>) -> Result<Vec<ContentFacts>, RunError> {
+        if pages.is_empty() {
+            return Ok(Vec::new());
+        }
+        match facts::told_of_ids(ctx, &pages).await {
+            Ok(told) => Ok(told),
+            Err(failure) => {
+                let error = failure.recoverable()?;
+                tracing::debug!(index = %ctx.index(), %error, "what items above pages stand in is not to be had");
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn learn(&mut self, told: Vec<ContentFacts>) {
