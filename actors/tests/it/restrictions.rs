@@ -71,6 +71,31 @@ fn folders_restrict_what_stands_in_them_whether_search_names_them_or_not() {
     }
 }
 
+/// A draft restricts nobody, and hides nothing of what is above it.
+#[test]
+fn what_hangs_on_a_draft_stands_behind_what_is_above_it() {
+    bench::run(|| async {
+        let bench = Bench::new().await;
+        let secret = bench
+            .site
+            .create_page("ENG", None, "Takeover", "<p>secret</p>");
+        bench.site.close(secret);
+        let draft = bench.site.create_draft("ENG", Some(secret), "Draft");
+        let page = bench
+            .site
+            .create_page("ENG", Some(draft), "Below", "<p>below</p>");
+        let index = bench.synced().await;
+        assert_eq!(bench.state(index.id, page).await, PageState::Skipped);
+        assert!(bench.ask(index.id, "below").await.results.is_empty());
+
+        bench.site.unrestrict(secret);
+        bench.wait(60).await;
+        bench.sweep(index.id).await;
+        assert_eq!(bench.page(index.id, page).await.breadcrumb, ["Takeover"]);
+        bench.assert_true(index.id).await;
+    });
+}
+
 #[test]
 fn a_draft_above_a_page_restricts_nobody() {
     bench::run(|| async {
