@@ -65,7 +65,7 @@ async fn the_whole_service_works_on_postgresql() {
     let extra = [("DATABASE_URL", url.as_str()), ("API_PORT", &port)];
     let mut service = start_program(site(40), &extra).await;
     let index = service.synced_index("agent", &["ENG", "OPS"]).await;
-    assert_eq!(index["document_count"], 42, "{index}");
+    assert_eq!(index["document_count"], 44, "{index}");
     let question = json!({"query": "which tool rolls back a deployment"});
     let asked = "/api/indexes/agent/agent/query";
     let found = async |service: &crate::support::Service| {
