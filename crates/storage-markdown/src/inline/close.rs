@@ -162,6 +162,12 @@ impl Writer {
             if open.leads {
                 self.escape_line_from(open.at);
             }
+            let (before, text_now) = self.out.split_at(open.at);
+            let before = before.get(self.base..).unwrap_or_default();
+            if text_now.starts_with('`') && before.ends_with('`') {
+                // Two code spans that touch would read as one fence.
+                self.out.insert(open.at, ' ');
+            }
             if let Some(title) = title {
                 let shown = crate::escape::plain(&text).to_lowercase();
                 if !shown.contains(&title.to_lowercase()) {
@@ -174,10 +180,7 @@ impl Writer {
         let link = &self.links[id as usize];
         let words = |words: &String| same_address(&text, words);
         let own = !link.shows_address(&text) && !page.words.as_ref().is_some_and(words);
-        let mut otherwise = self.out.split_off(open.at);
-        if otherwise.starts_with('`') && self.written().ends_with('`') {
-            otherwise.insert(0, ' ');
-        }
+        let otherwise = self.out.split_off(open.at);
         let text = if own { &text } else { "" };
         for part in [&page.id, &page.anchor, text] {
             self.out.push(if self.out.len() == open.at {

@@ -605,7 +605,9 @@ fn a_broken_link_is_written_alike_whether_its_page_is_known_or_not() {
     let cell = "~<ac:structured-macro ac:name=\"contributors\"><ac:link><td><ri:page ri:content-title=\"Runbook\"/>\
                 <ac:link-body><ac:structured-macro ac:name=\"code\"/>";
     let named = "<p><ac:link><ri:page ri:content-title=\"Runbook\"/><ac:link-body>how [we] roll</ac:link-body></ac:link>!</p>";
+    let code = "<code><p>``<ri:page ri:content-title=\"Runbook\"/> a</p></code>";
     for (body, expected) in [
+        (code, "``` `` ``` `Runbook` `a`\n"),
         (cell, "~\n\n\\[App: code\\] (Runbook)\n"),
         (named, "how \\[we\\] roll (Runbook)!\n"),
     ] {
