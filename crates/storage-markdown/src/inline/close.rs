@@ -162,9 +162,9 @@ impl Writer {
             if open.leads {
                 self.escape_line_from(open.at);
             }
-            let (before, text_now) = self.out.split_at(open.at);
+            let (before, written) = self.out.split_at(open.at);
             let before = before.get(self.base..).unwrap_or_default();
-            if text_now.starts_with('`') && before.ends_with('`') {
+            if written.starts_with('`') && before.ends_with('`') {
                 // Two code spans that touch would read as one fence.
                 self.out.insert(open.at, ' ');
             }

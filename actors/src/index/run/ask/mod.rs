@@ -8,6 +8,7 @@ pub(super) mod files;
 mod listing;
 pub(super) mod parents;
 pub(super) mod permissions;
+mod places;
 pub(super) mod poll;
 pub(super) mod recent;
 pub(super) mod walk;

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
@@ -25,21 +25,20 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
 use tokio::runtime::Runtime;
 
-use super::{tls, told};
-use crate::url::{DatabaseUrl, ServerUrl, Tls};
+use super::call;
+use crate::url::{DatabaseUrl, ServerUrl};
 
-/// The thread that drives the sockets of every connection of this process.
-pub(crate) fn runtime() -> std::io::Result<&'static Runtime> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    if let Some(runtime) = RUNTIME.get() {
-        return Ok(runtime);
-    }
-    let built = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("postgres")
-        .enable_all()
-        .build()?;
-    Ok(RUNTIME.get_or_init(|| built))
+/// The thread that drives the sockets of every connection of this process. Made once, whoever asks first: a second one could not be dropped
+/// on a thread of another runtime.
+pub(crate) fn runtime() -> Result<&'static Runtime, &'static std::io::Error> {
+    static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+    });
+    RUNTIME.as_ref()
 }
 
 /// Waits for a future without any runtime on this thread: what it waits for is done on [`runtime`].
@@ -52,7 +51,9 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     }
     let waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    // A thread of another runtime gives its tasks only so many steps before they have to yield, and this one never does: without its budget
+    // it would be told to come again for ever.
+    let mut future = pin!(tokio::task::unconstrained(future));
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
@@ -87,25 +88,8 @@ impl PgConn {
         // What drives the connection is spawned there.
         let _inside = runtime.enter();
         let connection = wait(async {
-            match server.tls() {
-                Tls::Never => {
-                    let (client, connection) = server
-                        .config()
-                        .connect(tokio_postgres::NoTls)
-                        .await
-                        .map_err(|error| bad(told(&error)))?;
-                    AsyncPgConnection::try_from_client_and_connection(client, connection).await
-                }
-                asked => {
-                    let tls = tls::connector(asked).map_err(bad)?;
-                    let (client, connection) = server
-                        .config()
-                        .connect(tls)
-                        .await
-                        .map_err(|error| bad(told(&error)))?;
-                    AsyncPgConnection::try_from_client_and_connection(client, connection).await
-                }
-            }
+            let (client, driver) = call(server).await.map_err(bad)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
         })?;
         Ok(Self(connection.into()))
     }

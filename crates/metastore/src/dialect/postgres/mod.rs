@@ -10,12 +10,14 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use domain::ports::store::StoreError;
-use tokio_postgres::Client;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use self::connection::{PgConn, runtime, wait};
 use super::{Conn, Purpose};
 use crate::error::Done;
-use crate::url::{ServerUrl, Tls};
+use crate::url::ServerUrl;
 
 /// What the locks of this service are about, the first of the two numbers of an advisory lock; the second is of the schema, so that
 /// services in two schemas of one database do not wait for one another.
@@ -80,29 +82,20 @@ pub(crate) fn open(
 pub(crate) fn client(server: &ServerUrl) -> Result<(Client, tokio::task::JoinHandle<()>), String> {
     let runtime = runtime().map_err(|error| error.to_string())?;
     let _inside = runtime.enter();
-    wait(async {
-        match server.tls() {
-            Tls::Never => {
-                let (client, connection) = server
-                    .config()
-                    .connect(tokio_postgres::NoTls)
-                    .await
-                    .map_err(|error| told(&error))?;
-                let over = runtime.spawn(async move { drop(connection.await) });
-                Ok((client, over))
-            }
-            asked => {
-                let tls = tls::connector(asked)?;
-                let (client, connection) = server
-                    .config()
-                    .connect(tls)
-                    .await
-                    .map_err(|error| told(&error))?;
-                let over = runtime.spawn(async move { drop(connection.await) });
-                Ok((client, over))
-            }
-        }
-    })
+    let (client, connection) = wait(call(server))?;
+    let over = runtime.spawn(async move { drop(connection.await) });
+    Ok((client, over))
+}
+
+/// What drives a connection.
+type Driver =
+    tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
+/// Calls the server. What the URL says of TLS is said to both sides: with `sslmode=disable` none is offered.
+async fn call(server: &ServerUrl) -> Result<(Client, Driver), String> {
+    let tls = tls::connector(server.tls())?;
+    let called = server.config().connect(tls).await;
+    called.map_err(|error| told(&error))
 }
 
 /// An error with its causes; it holds no password.
