@@ -180,13 +180,13 @@ pub struct Verdict {
 pub struct Question {
     /// Whether these may go.
     pub pages: BTreeSet<PageId>,
-    /// Of so many stored.
+    /// Of so many that were stored when the run began.
     pub stored: i64,
     /// The same was asked before and waits for its answer.
     pub waits_already: bool,
 }
 
-/// Judges pages that are to leave.
+/// Judges pages that are to leave an index of which so many were `stored` before.
 #[must_use]
 pub fn judge(
     stored: i64,

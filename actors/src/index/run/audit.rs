@@ -17,7 +17,7 @@ pub(super) async fn audit(ctx: &RunCtx, remote: &Remote) -> Result<(), RunError>
     let Some(mut listed) = list(ctx, remote).await? else {
         return Ok(());
     };
-    let stored = ctx.store().stored_pages(ctx.index()).await?;
+    let stored = ctx.stored_before;
     let lists_late = !ctx
         .shared
         .backend(ctx.settings().backend)

@@ -55,6 +55,8 @@ pub(crate) struct RunCtx {
     pub(super) link_spaces: Arc<HashMap<String, SpaceId>>,
     /// What the run before this one left over of spaces.
     pub(super) spaces_before: SpacesBefore,
+    /// How many documents the store held when this run began: what it uploads meanwhile changes nothing of what it may remove.
+    pub(super) stored_before: i64,
     /// Spaces whose bodies are kept already for another index.
     pub(super) cached_spaces: HashSet<SpaceId>,
     pub(super) counters: Arc<RunCounters>,
@@ -159,6 +161,7 @@ pub(super) struct RunParts {
     pub(super) link_spaces: HashMap<String, SpaceId>,
     pub(super) cached_spaces: HashSet<SpaceId>,
     pub(super) spaces_before: SpacesBefore,
+    pub(super) stored_before: i64,
     pub(super) counters: Arc<RunCounters>,
     pub(super) source: Fetchers,
     pub(super) stop: Stop,
@@ -177,6 +180,7 @@ impl RunCtx {
             link_spaces: Arc::new(parts.link_spaces),
             cached_spaces: parts.cached_spaces,
             spaces_before: parts.spaces_before,
+            stored_before: parts.stored_before,
             counters: parts.counters,
             source: parts.source,
             stop: parts.stop,

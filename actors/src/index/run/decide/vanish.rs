@@ -312,9 +312,8 @@ pub(crate) async fn remove(ctx: &RunCtx) -> Result<(), RunError> {
             .into_iter()
             .map(|id| (id, Passage::OnlyAccepted))
     }));
-    let stored = ctx.store().stored_pages(ctx.index()).await?;
     let most = ctx.shared.settings.max_delete_percent;
-    let verdict = judge(stored, &removals, most, &ctx.asked());
+    let verdict = judge(ctx.stored_before, &removals, most, &ctx.asked());
     let may_go: Vec<PageId> = verdict.go.into_iter().collect();
     let mut refused = verdict.refused;
     refused.extend(still_retained(ctx).await?);
