@@ -9,6 +9,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
+use crate::nul::without_nul;
+
 /// Requests that went out, by `service`, `endpoint` and `outcome`.
 pub const REQUESTS: &str = "mcp_confluence_upstream_requests_total";
 /// How long each took, to the end of its answer, in seconds, by `service` and `endpoint`.
@@ -77,12 +79,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value that the body holds as JSON; in words what it holds instead.
+    /// The value that the body holds as JSON, without U+0000 in its texts; in words what it holds instead.
     ///
     /// # Errors
     /// When it is empty, HTML, broken JSON, or JSON of something else.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        serde_json::from_slice(&without_nul(&self.body)).map_err(|error| {
             let status = self.status.as_u16();
             if self.body.iter().all(u8::is_ascii_whitespace) {
                 format!("status {status} with an empty answer")
@@ -234,6 +236,8 @@ mod tests {
     #[test]
     fn what_is_no_json_is_called_what_it_is() {
         assert_eq!(answer(" [1]").json::<Vec<u8>>(), Ok(vec![1]));
+        let clean = answer(r#"["a\u0000"]"#).json::<Vec<String>>();
+        assert_eq!(clean, Ok(vec!["a\u{fffd}".to_owned()]));
         for (body, words) in [
             (" \n", "status 200 with an empty answer"),
             ("\n<html>", "status 200 with HTML instead of JSON"),

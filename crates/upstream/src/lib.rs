@@ -14,6 +14,7 @@ mod breaker;
 mod exchange;
 mod limiter;
 mod network;
+mod nul;
 pub mod probe;
 mod waits;
 
