@@ -81,7 +81,7 @@ impl Bench {
         let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
         let options = MetastoreOptions {
             clock: Arc::new(clock),
-            readers: 2,
+            pool_size: 5,
             ..MetastoreOptions::default()
         };
         let store = Arc::new(Metastore::open(&url, options).unwrap());

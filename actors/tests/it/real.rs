@@ -83,7 +83,7 @@ impl Real {
         let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
         let options = MetastoreOptions {
             clock: Arc::new(clock.clone()),
-            readers: 2,
+            pool_size: 5,
             ..MetastoreOptions::default()
         };
         let store = Arc::new(Metastore::open(&url, options).unwrap());

@@ -162,18 +162,6 @@ impl From<DieselError> for Fault {
     }
 }
 
-impl Fault {
-    /// The same, of a connection that cannot be used any more: another one may do.
-    pub(crate) fn of_lost_connection(self) -> Self {
-        match self {
-            Self::Diesel(error) => Self::Store(StoreError::Busy {
-                detail: format!("the connection is lost: {error}"),
-            }),
-            store => store,
-        }
-    }
-}
-
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {

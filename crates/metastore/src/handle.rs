@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::SubsecRound;
 use diesel::connection::Connection;
 use diesel::r2d2::{ManageConnection, Pool, R2D2Connection};
+use diesel::result::Error as DieselError;
 use domain::Timestamp;
 use domain::ports::clock::{Clock, SystemClock};
 use domain::ports::store::{StoreError, StoreResult};
@@ -25,18 +26,36 @@ use crate::views::Views;
 /// How a [`Metastore`] is opened.
 #[derive(Clone)]
 pub struct MetastoreOptions {
-    /// Readers at once, and as many again that only answer questions; at least one.
-    pub readers: u32,
+    /// Connections at most: one that writes, and of the others half that only answer questions; at least [`LEAST`](Self::LEAST). (The
+    /// engine's lock on a server has one more.)
+    pub pool_size: u32,
     /// How long another process may hold the database before [`StoreError::Busy`].
     pub busy_timeout: Duration,
     /// The time of day for everything that the store dates itself.
     pub clock: Arc<dyn Clock>,
 }
 
+impl MetastoreOptions {
+    /// The smallest pool: one connection of each kind.
+    pub const LEAST: u32 = 3;
+    /// The size of the pool when nothing is said.
+    pub const USUAL: u32 = 9;
+
+    /// Readers for runs, and readers for questions.
+    const fn readers(&self) -> (u32, u32) {
+        let readers = if self.pool_size < Self::LEAST {
+            Self::LEAST - 1
+        } else {
+            self.pool_size - 1
+        };
+        (readers / 2, readers - readers / 2)
+    }
+}
+
 impl Default for MetastoreOptions {
     fn default() -> Self {
         Self {
-            readers: 4,
+            pool_size: Self::USUAL,
             busy_timeout: Duration::from_secs(10),
             clock: Arc::new(SystemClock),
         }
@@ -46,11 +65,14 @@ impl Default for MetastoreOptions {
 impl fmt::Debug for MetastoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetastoreOptions")
-            .field("readers", &self.readers)
+            .field("pool_size", &self.pool_size)
             .field("busy_timeout", &self.busy_timeout)
             .finish_non_exhaustive()
     }
 }
+
+/// How long a connection to a server is kept while nobody needs it.
+const SPARE: Duration = Duration::from_secs(120);
 
 /// Rows that one transaction of housekeeping deletes at most: a few tens of milliseconds, for which other writers wait.
 pub(crate) const SLICE: i64 = 2_000;
@@ -140,12 +162,15 @@ impl ManageConnection for Connections {
 impl Side {
     fn open(connections: Connections, size: u32) -> Result<Self, diesel::r2d2::PoolError> {
         let wait = connections.busy + Duration::from_secs(5);
+        // On a server that has few, others want them; the only one is kept.
+        let on_a_server = connections.url.file().is_none();
+        let spare = (on_a_server && size > 1).then_some(SPARE);
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            // Connections do not age.
+            // Connections to files do not age.
             .max_lifetime(None)
-            .idle_timeout(None)
+            .idle_timeout(spare)
             .test_on_check_out(true)
             .connection_timeout(wait)
             .build(connections)?;
@@ -177,7 +202,9 @@ impl Side {
             let mut connection = pool.get().map_err(|error| StoreError::Busy {
                 detail: error.to_string(),
             })?;
-            let result = work(&mut connection).map_err(|fault| blame(fault, &mut connection));
+            let result = work(&mut connection);
+            let why = dialect::take_failure(&mut connection);
+            let result = result.map_err(|fault| blame(fault, why));
             drop(connection);
             drop(permit);
             result.and_then(rest).map_err(StoreError::from)
@@ -186,11 +213,13 @@ impl Side {
     }
 }
 
-/// A statement that failed because its connection is lost may do on another one.
-fn blame(fault: Fault, connection: &mut Conn) -> Fault {
-    match fault {
-        Fault::Diesel(_) if dialect::is_lost(connection) => fault.of_lost_connection(),
-        fault => fault,
+/// What diesel says is said better by the database, where that said why.
+fn blame(fault: Fault, why: Option<StoreError>) -> Fault {
+    match (fault, why) {
+        // Nothing failed: what was asked for is not there.
+        (fault @ (Fault::Store(_) | Fault::Diesel(DieselError::NotFound)), _) => fault,
+        (_, Some(why)) => why.into(),
+        (fault, None) => fault,
     }
 }
 
@@ -263,7 +292,7 @@ impl Metastore {
         let unusable = |error: &dyn fmt::Display| OpenError::unusable(url, error);
         let busy = options.busy_timeout;
         let mut first =
-            dialect::connect(url, Purpose::Write, busy).map_err(|error| unusable(&error))?;
+            dialect::connect(url, Purpose::Rebuild, busy).map_err(|error| unusable(&error))?;
         match (upgrade, migrate::standing(&mut first, url)?) {
             (_, Standing::Current) => {}
             (Upgrade::Yes, _) | (Upgrade::IfNew, Standing::New) => {
@@ -295,12 +324,12 @@ impl Metastore {
             };
             Side::open(connections, size).map_err(|error| unusable(&error))
         };
-        let readers = options.readers.max(1);
+        let (readers, answers) = options.readers();
         Ok(Self {
             inner: Arc::new(Inner {
                 writer: side(Purpose::Write, 1)?,
                 readers: side(Purpose::Read, readers)?,
-                answers: side(Purpose::Read, readers)?,
+                answers: side(Purpose::Read, answers)?,
                 url: url.clone(),
                 clock: options.clock,
                 views: Arc::default(),
@@ -602,7 +631,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_question_finds_a_reader_whatever_runs_read() {
         let (_database, store) = store();
-        let readers = MetastoreOptions::default().readers;
+        let (readers, _) = MetastoreOptions::default().readers();
         let (begun, has_begun) = mpsc::channel();
         let (mut go_on, mut held) = (Vec::new(), Vec::new());
         for _ in 0..readers + 4 {
@@ -633,6 +662,17 @@ mod tests {
             long.await.unwrap().unwrap();
         }
         assert_eq!(answered.unwrap(), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_pool_has_a_writer_and_readers_of_both_kinds() {
+        for (pool_size, readers) in [(0, (1, 1)), (3, (1, 1)), (4, (1, 2)), (9, (4, 4))] {
+            let options = MetastoreOptions {
+                pool_size,
+                ..MetastoreOptions::default()
+            };
+            assert_eq!(options.readers(), readers, "{pool_size}");
+        }
     }
 
     #[tokio::test]

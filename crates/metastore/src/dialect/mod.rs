@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::Error as DieselError;
+use domain::ports::store::StoreError;
 
 use crate::error::Done;
 use crate::url::DatabaseUrl;
@@ -56,6 +57,8 @@ pub(crate) use on_either;
 pub(crate) enum Purpose {
     /// Everything.
     Write,
+    /// Everything, and it may take as long as it takes: migrations and copies.
+    Rebuild,
     /// It cannot write.
     Read,
 }
@@ -135,15 +138,18 @@ pub(crate) fn server_bytes(connection: &mut Conn) -> Done<i64> {
     }
 }
 
-/// Whether the connection is of no use any more, after a statement failed on it. One to a file never gets lost.
+/// Why the first statement failed since this was asked, where the database says more of it than diesel tells.
 #[cfg(not(feature = "postgres"))]
-pub(crate) const fn is_lost(_: &mut Conn) -> bool {
-    false
+pub(crate) const fn take_failure(_: &mut Conn) -> Option<StoreError> {
+    None
 }
 #[cfg(feature = "postgres")]
-pub(crate) fn is_lost(connection: &mut Conn) -> bool {
+pub(crate) fn take_failure(connection: &mut Conn) -> Option<StoreError> {
     match connection {
-        Conn::Sqlite(_) => false,
-        Conn::Postgres(inner) => diesel::r2d2::R2D2Connection::ping(inner).is_err(),
+        Conn::Sqlite(_) => None,
+        Conn::Postgres(inner) => {
+            let purpose = inner.purpose();
+            inner.take_failure()?.store_error(purpose)
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn connect(
     busy: Duration,
 ) -> Result<Conn, diesel::r2d2::Error> {
     let setup = match purpose {
-        Purpose::Write => writer_setup(busy),
+        Purpose::Write | Purpose::Rebuild => writer_setup(busy),
         Purpose::Read => reader_setup(busy),
     };
     let mut connection = open(path).map_err(diesel::r2d2::Error::ConnectionError)?;

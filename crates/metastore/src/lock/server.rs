@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use super::LockHolder;
-use crate::dialect::postgres::{self, LockOf, runtime, told, wait};
+use crate::dialect::postgres::{self, Failure, LockOf, runtime, within};
 use crate::error::LockError;
 use crate::url::{DatabaseUrl, ServerUrl};
 
@@ -18,6 +18,8 @@ const NOTE: &str = "engine_lock";
 /// How often the connection is tried, and how long its answer may take. A connection that was closed is noticed at once.
 const EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Who gets tokens keeps others waiting for one request of it at most.
+const REFRESH: Duration = Duration::from_secs(120);
 
 /// A lock and the connection that holds it.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl ServerLock {
     pub(super) fn refreshing(server: &ServerUrl) -> Result<Self, LockError> {
         let lock = Self::connect(server, LockOf::Refresh)?;
         let ask = format!("SELECT pg_advisory_lock({})", LockOf::Refresh.numbers());
-        wait(lock.client.batch_execute(&ask)).map_err(|error| unreachable(server, &error))?;
+        answered(server, within(REFRESH, lock.client.batch_execute(&ask)))?;
         Ok(lock)
     }
 
@@ -117,8 +119,8 @@ impl ServerLock {
         }
         let put = "INSERT INTO remembered (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        wait(self.client.execute(put, &[&NOTE, &holder]))
-            .map_err(|error| unreachable(&self.server, &error))?;
+        let put = within(PATIENCE, self.client.execute(put, &[&NOTE, &holder]));
+        answered(&self.server, put)?;
         Ok(())
     }
 
@@ -127,9 +129,8 @@ impl ServerLock {
     }
 
     fn yes(&self, question: &str) -> Result<bool, LockError> {
-        wait(self.client.query_one(question, &[]))
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| unreachable(&self.server, &error))
+        let row = within(PATIENCE, self.client.query_one(question, &[]));
+        answered(&self.server, row.map(|row| row?.try_get(0)))
     }
 }
 
@@ -138,15 +139,9 @@ impl Drop for ServerLock {
         if let Some(watching) = self.watching.take() {
             watching.abort();
         }
-        let Ok(runtime) = runtime() else { return };
         // Best effort, so that it is free at once: with the connection it goes anyway.
         let unlock = format!("SELECT pg_advisory_unlock({})", self.of.numbers());
-        let _inside = runtime.enter();
-        wait(async {
-            tokio::time::timeout(Duration::from_secs(2), self.client.batch_execute(&unlock))
-                .await
-                .ok();
-        });
+        within(Duration::from_secs(2), self.client.batch_execute(&unlock));
     }
 }
 
@@ -154,16 +149,25 @@ fn place(server: &ServerUrl) -> crate::url::Place {
     DatabaseUrl::Server(server.clone()).place()
 }
 
-fn unreachable(server: &ServerUrl, error: &tokio_postgres::Error) -> LockError {
-    LockError::Unreachable {
+/// What was answered, if anything was in time.
+fn answered<T>(
+    server: &ServerUrl,
+    answer: Option<Result<T, tokio_postgres::Error>>,
+) -> Result<T, LockError> {
+    let why = match answer {
+        Some(Ok(value)) => return Ok(value),
+        Some(Err(error)) => Failure::of(&error),
+        None => Failure::silence(PATIENCE),
+    };
+    Err(LockError::Unreachable {
         database: place(server),
-        detail: told(error),
-    }
+        detail: why.to_string(),
+    })
 }
 
 fn noted(client: &Client) -> Option<LockHolder> {
     let ask = "SELECT value FROM remembered WHERE name = $1";
-    let row = wait(client.query_opt(ask, &[&NOTE])).ok()??;
+    let row = within(PATIENCE, client.query_opt(ask, &[&NOTE]))?.ok()??;
     serde_json::from_str(row.try_get(0).ok()?).ok()
 }
 
@@ -176,6 +180,7 @@ pub(super) fn holder(server: &ServerUrl) -> Option<LockHolder> {
          AND (classid::bigint, objid::bigint) = ({}, hashtext(coalesce(current_schema()::text, ''))::bigint & 4294967295))",
         LockOf::Engine as i32
     );
-    let held: bool = wait(client.query_one(&ask, &[])).ok()?.try_get(0).ok()?;
+    let row = within(PATIENCE, client.query_one(&ask, &[]))?.ok()?;
+    let held: bool = row.try_get(0).ok()?;
     if held { noted(&client) } else { None }
 }

@@ -29,9 +29,11 @@ pub(crate) enum Tls {
     Never,
     /// `prefer` and `require` without a root: encrypted for whoever answers. ([`Config`] knows whether plain text will do as well.)
     Unverified,
-    /// `verify-ca`, `verify-full`, and `require` with a root: the certificate is of that server, by the file's authorities or, without
-    /// one, by those that the system trusts.
+    /// `verify-full`, and `require` with a root: the certificate is of that server, by the file's authorities or, without one, by those
+    /// that the system trusts. So is `verify-ca` without a file: the world's authorities vouch for everybody.
     Verified(Option<PathBuf>),
+    /// `verify-ca` with a file: the certificate is by its authorities, whatever name is in it.
+    Signed(PathBuf),
 }
 
 impl ServerUrl {
@@ -65,9 +67,10 @@ impl ServerUrl {
             ("prefer" | "require", None) => Tls::Unverified,
             ("prefer", Some(_)) => {
                 return Err(bad(
-                    "names authorities (sslrootcert), which count only with sslmode=verify-full",
+                    "names authorities (sslrootcert), which count only with sslmode=verify-full or verify-ca",
                 ));
             }
+            ("verify-ca", Some(root)) => Tls::Signed(root),
             ("require" | "verify-ca" | "verify-full", root) => Tls::Verified(root),
             _ => {
                 return Err(bad(
@@ -106,6 +109,13 @@ impl ServerUrl {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How long a call may take, to its end: to each of its addresses, and for what is said there.
+    pub(crate) fn patience(&self) -> Duration {
+        let each = self.config.get_connect_timeout().copied();
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1);
+        each.unwrap_or(CONNECT) * (hosts + 1)
     }
 
     pub(crate) const fn tls(&self) -> &Tls {
@@ -174,6 +184,11 @@ mod tests {
                 SslMode::Require,
             ),
             ("?sslmode=verify-ca", verified(None), SslMode::Require),
+            (
+                "?sslmode=verify-ca&sslrootcert=/ca.pem",
+                Tls::Signed("/ca.pem".into()),
+                SslMode::Require,
+            ),
         ] {
             let url = parse(&format!("postgres://me@db.example/sync{options}")).unwrap();
             assert_eq!(
@@ -182,6 +197,15 @@ mod tests {
                 "{options}"
             );
         }
+    }
+
+    #[test]
+    fn a_call_to_several_servers_may_take_as_long_as_each_of_them() {
+        let patience = |text: &str| parse(text).unwrap().patience().as_secs();
+        assert_eq!(patience("postgres://me@a/sync"), 20);
+        let several = "postgres://me@a,b:5433/sync?target_session_attrs=read-write";
+        assert_eq!(patience(several), 30);
+        assert_eq!(patience("postgres://me@a/sync?connect_timeout=1"), 2);
     }
 
     #[test]

@@ -20,10 +20,12 @@ mod notices;
 mod pages;
 mod postgres;
 mod questions;
+mod restart;
 mod runs;
 mod sections;
 mod sessions;
 mod story;
+mod texts;
 mod tokens;
 mod upgrade;
 

@@ -254,6 +254,8 @@ mod on_a_server {
             |options: &str| -> DatabaseUrl { format!("{text}&sslmode={options}").parse().unwrap() };
         for (mode, encrypted) in [
             (format!("verify-full&sslrootcert={authority}"), true),
+            (format!("verify-ca&sslrootcert={authority}"), true),
+            (format!("require&sslrootcert={authority}"), true),
             ("require".to_owned(), true),
             ("prefer".to_owned(), true),
             ("disable".to_owned(), false),
@@ -273,12 +275,119 @@ mod on_a_server {
         let unknown = [
             // Of nobody whom the system trusts.
             secure("verify-full"),
+            secure("verify-ca"),
             secure("verify-full&sslrootcert=%2Fnowhere"),
         ];
         for url in unknown {
             let error = Metastore::open(&url, options()).unwrap_err();
             assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn another_name_than_that_of_the_certificate_is_taken_by_verify_ca_alone() {
+        let authority = std::env::var("TEST_POSTGRES_CA");
+        let (true, Ok(authority)) = (are_on_a_server(), authority) else {
+            return;
+        };
+        let database = Database::new();
+        let (text, server) = database.text_and_server();
+        // The certificate is of 127.0.0.1.
+        let text = text.replacen("127.0.0.1", "localhost", 1);
+        if !server.starts_with("127.0.0.1") {
+            println!("skipped: the server is called {server}");
+            return;
+        }
+        let open = |mode: &str, authority: &str| {
+            let url = format!("{text}&sslmode={mode}&sslrootcert={authority}");
+            Metastore::open(&url.parse().unwrap(), options())
+        };
+        let store = open("verify-ca", &authority).unwrap();
+        store.remember("a", "1").await.unwrap();
+        for mode in ["verify-full", "require"] {
+            let error = open(mode, &authority).unwrap_err();
+            let OpenError::Unreachable { detail, .. } = &error else {
+                panic!("{mode}: {error}");
+            };
+            assert!(detail.contains("localhost"), "{mode}: {detail}");
+        }
+        // By another authority, the name helps nobody: the server's own certificate vouches for none.
+        let own = authority.replace("ca.pem", "server.pem");
+        let error = open("verify-ca", &own).unwrap_err();
+        assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_calls_and_says_nothing_is_given_up() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = silent.local_addr().unwrap();
+        let url: DatabaseUrl = format!("postgres://me@{at}/sync?connect_timeout=1")
+            .parse()
+            .unwrap();
+        let opened = tokio::task::spawn_blocking(move || Metastore::open(&url, options()));
+        let error = timeout(PATIENCE, opened).await.unwrap().unwrap();
+        let error = error.unwrap_err();
+        assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains("says nothing"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_user_with_few_connections_is_served_by_those_and_told_when_there_is_none() {
+        if !are_on_a_server() {
+            return;
+        }
+        let database = Database::new();
+        let (text, _) = database.text_and_server();
+        let role = format!("few_{}", std::process::id());
+        database.execute(&format!(
+            "CREATE ROLE {role} LOGIN CONNECTION LIMIT 3; \
+             DO $$ BEGIN EXECUTE format('ALTER SCHEMA %I OWNER TO {role}', current_schema()); END $$"
+        ));
+        let url: DatabaseUrl = format!("{text}&user={role}").parse().unwrap();
+        // One connection of each kind.
+        let small = MetastoreOptions {
+            busy_timeout: Duration::from_millis(100),
+            pool_size: MetastoreOptions::LEAST,
+            ..options()
+        };
+        let store = Metastore::open(&url, small.clone()).unwrap();
+        store.remember("a", "1").await.unwrap();
+        store.query_targets().await.unwrap();
+        let second = Metastore::open(&url, small).unwrap_err();
+        let said = second.to_string();
+        assert!(matches!(second, OpenError::Unreachable { .. }), "{said}");
+        for part in ["53300", "CONNECTION LIMIT", "DATABASE_POOL_SIZE"] {
+            assert!(said.contains(part), "{said}");
+        }
+        // Many at once.
+        let mut many = tokio::task::JoinSet::new();
+        for _ in 0..12 {
+            let store = store.clone();
+            many.spawn(async move { store.remembered("a").await });
+        }
+        while let Some(found) = many.join_next().await {
+            assert_eq!(found.unwrap().unwrap().as_deref(), Some("1"));
+        }
+        database.execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 0"));
+        database.execute(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+        ));
+        sleep(Duration::from_millis(200)).await;
+        let busy = store.remember("a", "2").await.unwrap_err();
+        assert!(
+            matches!(&busy, StoreError::Busy { detail } if detail.contains("53300")),
+            "{busy}"
+        );
+        database.execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 3"));
+        let back = async {
+            while let Err(error) = store.remember("a", "3").await {
+                assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(PATIENCE, back).await.unwrap();
+        drop(store);
+        database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
     }
 
     #[tokio::test]

@@ -1,103 +1,164 @@
-//! A diesel connection to PostgreSQL without libpq: `diesel-async` over `tokio-postgres`, waited for on the calling thread.
+//! A diesel connection to PostgreSQL without libpq: over `tokio-postgres`, waited for on the calling thread.
 //!
 //! What it promises: it may be used on any thread, also on one of a runtime, since the sockets are driven by a thread of their own
-//! ([`runtime`]) and the caller only sleeps until the answer is there. It must not know tables.
+//! ([`runtime`]) and the caller only sleeps until the answer is there, or for so long at most. It keeps the server's own code of the first
+//! error. It must not know tables.
 
 use std::any::Any;
-use std::future::Future;
+use std::collections::HashMap;
+use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{
-    CacheSize, Connection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
-    TransactionManager, TransactionManagerStatus,
+    AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, Instrumentation,
+    LoadConnection, SimpleConnection, TransactionManager,
 };
 use diesel::internal::derives::multiconnection::MultiConnectionHelper;
 use diesel::migration::{CREATE_MIGRATIONS_TABLE, MigrationConnection};
-use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
+use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::r2d2::R2D2Connection;
 use diesel::sql_types::TypeMetadata;
 use diesel::{ConnectionError, ConnectionResult, QueryResult};
-use diesel_async::AsyncPgConnection;
-use diesel_async::async_connection_wrapper::{AsyncConnectionWrapper, BlockOn};
-use tokio::runtime::Runtime;
+use futures_util::TryStreamExt as _;
+use tokio::task::AbortHandle;
+use tokio_postgres::{Client, Row, Statement};
 
-use super::call;
+use super::asked::{Asked, BuiltIn};
+use super::failure::Failure;
+use super::row::PgRow;
+use super::{client, wait, within};
+use crate::dialect::Purpose;
 use crate::url::{DatabaseUrl, ServerUrl};
 
-/// The thread that drives the sockets of every connection of this process. Made once, whoever asks first: a second one could not be dropped
-/// on a thread of another runtime.
-pub(crate) fn runtime() -> Result<&'static Runtime, &'static std::io::Error> {
-    static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("postgres")
-            .enable_all()
-            .build()
-    });
-    RUNTIME.as_ref()
-}
-
-/// Waits for a future without any runtime on this thread: what it waits for is done on [`runtime`].
-pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    struct Sleeper(Thread);
-    impl Wake for Sleeper {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    // A thread of another runtime gives its tasks only so many steps before they have to yield, and this one never does: without its budget
-    // it would be told to come again for ever.
-    let mut future = pin!(tokio::task::unconstrained(future));
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
-/// [`wait`], as diesel-async asks for it.
-pub struct Waiting;
-
-impl BlockOn for Waiting {
-    fn block_on<F: Future>(&self, future: F) -> F::Output {
-        wait(future)
-    }
-    fn get_runtime() -> Self {
-        Self
-    }
-}
-
-type Inner = AsyncConnectionWrapper<AsyncPgConnection, Waiting>;
-type InnerTransactions = <Inner as Connection>::TransactionManager;
-
 /// The connection.
-pub struct PgConn(Inner);
+pub struct PgConn {
+    client: Arc<Client>,
+    driver: AbortHandle,
+    purpose: Purpose,
+    /// How long an answer may take.
+    longest: Option<Duration>,
+    /// Those that are asked again in the same words.
+    prepared: HashMap<String, Statement>,
+    transactions: AnsiTransactionManager,
+    instrumentation: Option<Box<dyn Instrumentation>>,
+    /// The first since somebody asked for it: what fails after it fails because of it.
+    failure: Option<Failure>,
+    lost: bool,
+}
 
 impl PgConn {
     /// Connects as the URL says.
-    pub(crate) fn open(server: &ServerUrl) -> ConnectionResult<Self> {
-        let bad = |why: String| ConnectionError::BadConnection(why);
-        let runtime = runtime().map_err(|error| bad(error.to_string()))?;
-        // What drives the connection is spawned there.
-        let _inside = runtime.enter();
-        let connection = wait(async {
-            let (client, driver) = call(server).await.map_err(bad)?;
-            AsyncPgConnection::try_from_client_and_connection(client, driver).await
-        })?;
-        Ok(Self(connection.into()))
+    pub(super) fn open(
+        server: &ServerUrl,
+        purpose: Purpose,
+        longest: Option<Duration>,
+    ) -> ConnectionResult<Self> {
+        let (client, driver) = client(server).map_err(ConnectionError::BadConnection)?;
+        Ok(Self {
+            client: Arc::new(client),
+            driver: driver.abort_handle(),
+            purpose,
+            longest,
+            prepared: HashMap::new(),
+            transactions: AnsiTransactionManager::default(),
+            instrumentation: None,
+            failure: None,
+            lost: false,
+        })
+    }
+
+    /// What the connection is for.
+    pub(crate) const fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The first failure since this was asked.
+    pub(crate) const fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    /// Asks the server and waits for its answer.
+    fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> QueryResult<T> {
+        if self.lost {
+            let failure = self.failure.get_or_insert_with(Failure::lost);
+            return Err(failure.diesel_error());
+        }
+        let client = Arc::clone(&self.client);
+        let answer = match self.longest {
+            Some(longest) => {
+                within(longest, work(&client)).ok_or_else(|| Failure::silence(longest))
+            }
+            None => Ok(wait(work(&client))),
+        };
+        let failure = match answer {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => Failure::of(&error).and_lost(client.is_closed()),
+            Err(silence) => silence,
+        };
+        if failure.is_lost() {
+            self.lost = true;
+            // Nobody waits for what it may still say.
+            self.driver.abort();
+        }
+        let error = failure.diesel_error();
+        self.failure.get_or_insert(failure);
+        Err(error)
+    }
+
+    /// The rows of the answer, and how many rows were changed.
+    fn ask(&mut self, asked: Asked) -> QueryResult<(Vec<Row>, u64)> {
+        let Asked {
+            sql,
+            values,
+            types,
+            again,
+        } = asked;
+        if !again {
+            return self.run(async |client| {
+                let values = values.into_iter().zip(types);
+                all(client.query_typed_raw(&sql, values).await?).await
+            });
+        }
+        let known = self.prepared.get(&sql).cloned();
+        let statement = match known {
+            Some(statement) => statement,
+            None => {
+                let made = self.run(async |client| client.prepare_typed(&sql, &types).await)?;
+                self.prepared.insert(sql, made.clone());
+                made
+            }
+        };
+        self.run(async |client| all(client.query_raw(&statement, values).await?).await)
+    }
+}
+
+async fn all(answer: tokio_postgres::RowStream) -> Result<(Vec<Row>, u64), tokio_postgres::Error> {
+    let mut answer = pin!(answer);
+    let mut rows = Vec::new();
+    while let Some(row) = answer.try_next().await? {
+        rows.push(row);
+    }
+    Ok((rows, answer.rows_affected().unwrap_or_default()))
+}
+
+impl fmt::Debug for PgConn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgConn")
+            .field("purpose", &self.purpose)
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
     }
 }
 
 impl SimpleConnection for PgConn {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.0.batch_execute(query)
+        self.run(async |client| client.batch_execute(query).await)
     }
 }
 
@@ -105,11 +166,11 @@ impl ConnectionSealed for PgConn {}
 
 impl Connection for PgConn {
     type Backend = Pg;
-    type TransactionManager = Transactions;
+    type TransactionManager = AnsiTransactionManager;
 
     fn establish(url: &str) -> ConnectionResult<Self> {
         match url.parse() {
-            Ok(DatabaseUrl::Server(server)) => Self::open(&server),
+            Ok(DatabaseUrl::Server(server)) => Self::open(&server, Purpose::Write, None),
             _ => Err(ConnectionError::InvalidConnectionUrl(
                 "this is no URL of a PostgreSQL server".to_owned(),
             )),
@@ -120,31 +181,28 @@ impl Connection for PgConn {
     where
         T: QueryFragment<Pg> + QueryId,
     {
-        self.0.execute_returning_count(source)
+        let (_, changed) = self.ask(Asked::of(source)?)?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
-    fn transaction_state(
-        &mut self,
-    ) -> &mut <Transactions as TransactionManager<Self>>::TransactionStateData {
-        self.0.transaction_state()
+    fn transaction_state(&mut self) -> &mut AnsiTransactionManager {
+        &mut self.transactions
     }
 
     fn instrumentation(&mut self) -> &mut dyn Instrumentation {
-        self.0.instrumentation()
+        &mut self.instrumentation
     }
 
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
-        self.0.set_instrumentation(instrumentation);
+        self.instrumentation = Some(Box::new(instrumentation));
     }
 
-    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
-        self.0.set_prepared_statement_cache_size(size);
-    }
+    fn set_prepared_statement_cache_size(&mut self, _: CacheSize) {}
 }
 
 impl LoadConnection for PgConn {
-    type Cursor<'conn, 'query> = <Inner as LoadConnection>::Cursor<'conn, 'query>;
-    type Row<'conn, 'query> = <Inner as LoadConnection>::Row<'conn, 'query>;
+    type Cursor<'conn, 'query> = std::vec::IntoIter<QueryResult<PgRow>>;
+    type Row<'conn, 'query> = PgRow;
 
     fn load<'conn, 'query, T>(
         &'conn mut self,
@@ -154,37 +212,9 @@ impl LoadConnection for PgConn {
         T: Query + QueryFragment<Pg> + QueryId + 'query,
         Pg: diesel::expression::QueryMetadata<T::SqlType>,
     {
-        LoadConnection::load(&mut self.0, source)
-    }
-}
-
-/// Begins, commits and rolls back on the connection within.
-pub struct Transactions;
-
-impl TransactionManager<PgConn> for Transactions {
-    type TransactionStateData =
-        <InnerTransactions as TransactionManager<Inner>>::TransactionStateData;
-
-    fn begin_transaction(conn: &mut PgConn) -> QueryResult<()> {
-        InnerTransactions::begin_transaction(&mut conn.0)
-    }
-
-    fn rollback_transaction(conn: &mut PgConn) -> QueryResult<()> {
-        InnerTransactions::rollback_transaction(&mut conn.0)
-    }
-
-    fn commit_transaction(conn: &mut PgConn) -> QueryResult<()> {
-        InnerTransactions::commit_transaction(&mut conn.0)
-    }
-
-    fn transaction_manager_status_mut(conn: &mut PgConn) -> &mut TransactionManagerStatus {
-        <InnerTransactions as TransactionManager<Inner>>::transaction_manager_status_mut(
-            &mut conn.0,
-        )
-    }
-
-    fn is_broken_transaction_manager(conn: &mut PgConn) -> bool {
-        InnerTransactions::is_broken_transaction_manager(&mut conn.0)
+        let (rows, _) = self.ask(Asked::of(&source)?)?;
+        let rows: Vec<_> = PgRow::all(rows).map(Ok).collect();
+        Ok(rows.into_iter())
     }
 }
 
@@ -201,22 +231,14 @@ impl R2D2Connection for PgConn {
 
     /// Asks nobody: whether the socket is closed is known here.
     fn is_broken(&mut self) -> bool {
-        self.0.is_broken()
-    }
-}
-
-/// Looks up no type: every column is of a type whose number PostgreSQL never changes.
-struct BuiltIn;
-
-impl PgMetadataLookup for BuiltIn {
-    fn lookup_type(&mut self, _: &str, _: Option<&str>) -> PgTypeMetadata {
-        // Numbers of no type, which the server refuses.
-        PgTypeMetadata::new(0, 0)
+        self.lost
+            || self.client.is_closed()
+            || AnsiTransactionManager::is_broken_transaction_manager(self)
     }
 }
 
 impl MultiConnectionHelper for PgConn {
-    // The lookup of diesel-async cannot be seen through `Any`, and none is needed. Nothing is allocated for a type without size.
+    // Nothing is allocated for a type without size.
     fn to_any<'a>(_: &mut <Pg as TypeMetadata>::MetadataLookup) -> &mut (dyn Any + 'a) {
         Box::leak(Box::new(BuiltIn))
     }
@@ -224,5 +246,89 @@ impl MultiConnectionHelper for PgConn {
     fn from_any(lookup: &mut dyn Any) -> Option<&mut <Pg as TypeMetadata>::MetadataLookup> {
         let lookup = lookup.downcast_mut::<BuiltIn>()?;
         Some(lookup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Text;
+    use diesel::{QueryableByName, RunQueryDsl as _};
+    use domain::ports::store::StoreError;
+
+    use super::*;
+    use crate::database::{Database, are_on_a_server};
+
+    #[derive(QueryableByName, Debug)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        text: String,
+    }
+
+    fn open(database: &Database, purpose: Purpose, longest: Duration) -> PgConn {
+        let DatabaseUrl::Server(server) = &database.url else {
+            panic!("it is on a server");
+        };
+        PgConn::open(server, purpose, Some(longest)).unwrap()
+    }
+
+    fn why(connection: &mut PgConn) -> StoreError {
+        let failure = connection.take_failure().unwrap();
+        failure.store_error(connection.purpose()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_costs_the_connection_and_nothing_else() {
+        if !are_on_a_server() {
+            return;
+        }
+        let database = Database::new();
+        let mut connection = open(&database, Purpose::Write, Duration::from_millis(200));
+        connection.batch_execute("SELECT pg_sleep(30)").unwrap_err();
+        assert!(connection.is_broken());
+        // At once, and what is told is why it began.
+        connection.batch_execute("ROLLBACK").unwrap_err();
+        let error = why(&mut connection);
+        assert!(error.to_string().contains("no answer within"), "{error}");
+        assert!(matches!(error, StoreError::Busy { .. }));
+    }
+
+    #[test]
+    fn a_statement_that_the_server_gave_up_leaves_the_connection_of_use() {
+        if !are_on_a_server() {
+            return;
+        }
+        let database = Database::new();
+        let mut connection = open(&database, Purpose::Write, Duration::from_secs(30));
+        connection
+            .batch_execute("SET statement_timeout = 50")
+            .unwrap();
+        connection.batch_execute("SELECT pg_sleep(30)").unwrap_err();
+        let error = why(&mut connection);
+        assert!(error.to_string().contains("57014"), "{error}");
+        assert!(matches!(error, StoreError::Busy { .. }));
+        assert!(!connection.is_broken());
+        let asked = diesel::sql_query("SELECT $1 || $2 AS text")
+            .bind::<Text, _>("a\0")
+            .bind::<Text, _>("b");
+        let found: Found = asked.get_result(&mut connection).unwrap();
+        assert_eq!(found.text, "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_server_that_takes_no_writes_any_more_is_called_again_elsewhere() {
+        if !are_on_a_server() {
+            return;
+        }
+        let database = Database::new();
+        let mut connection = open(&database, Purpose::Write, Duration::from_secs(30));
+        connection
+            .batch_execute("CREATE TABLE a (b int); SET default_transaction_read_only = on")
+            .unwrap();
+        let put = "INSERT INTO a VALUES (1)";
+        diesel::sql_query(put).execute(&mut connection).unwrap_err();
+        let error = why(&mut connection);
+        assert!(error.to_string().contains("25006"), "{error}");
+        assert!(matches!(error, StoreError::Busy { .. }));
+        assert!(connection.is_broken());
     }
 }

@@ -37,7 +37,7 @@ const PREFIX: &str = "SELECT 'copy_' || left(md5(current_schema()::text), 8) || 
 /// Makes the copy: one state of the database, while writers go on.
 pub(crate) fn make(server: &ServerUrl, copy: &str, busy: Duration) -> Result<ServerUrl, String> {
     let told = |error: diesel::r2d2::Error| error.to_string();
-    let mut source = open(server, Purpose::Write, busy).map_err(told)?;
+    let mut source = open(server, Purpose::Rebuild, busy).map_err(told)?;
     let plain: String = copy.chars().filter(char::is_ascii_alphanumeric).collect();
     let schema = name(&mut source, PREFIX)? + &plain.to_ascii_lowercase();
     let target = server.in_schema(&schema);
@@ -45,7 +45,7 @@ pub(crate) fn make(server: &ServerUrl, copy: &str, busy: Duration) -> Result<Ser
         .batch_execute(&format!("CREATE SCHEMA {schema}"))
         .map_err(|error| error.to_string())
         .and_then(|()| {
-            let mut inside = open(&target, Purpose::Write, busy).map_err(told)?;
+            let mut inside = open(&target, Purpose::Rebuild, busy).map_err(told)?;
             inside
                 .run_pending_migrations(migrate::POSTGRES)
                 .map_err(|error| error.to_string())?;
@@ -102,7 +102,7 @@ fn fill(source: &mut PgConn, schema: &str) -> Result<(), String> {
 
 /// Removes a copy; what cannot be removed now is removed by the next start of an engine.
 pub(crate) fn remove(copy: &ServerUrl) {
-    let Ok(mut connection) = open(copy, Purpose::Write, BUSY) else {
+    let Ok(mut connection) = open(copy, Purpose::Rebuild, BUSY) else {
         return;
     };
     // Its connections look there first, so the current schema is the copy, and never what it is a copy of.
@@ -117,7 +117,7 @@ pub(crate) fn remove(copy: &ServerUrl) {
 
 /// Removes the copies that a killed process left behind.
 pub(crate) fn remove_all(server: &ServerUrl) {
-    let Ok(mut connection) = open(server, Purpose::Write, BUSY) else {
+    let Ok(mut connection) = open(server, Purpose::Rebuild, BUSY) else {
         return;
     };
     let Ok(prefix) = name(&mut connection, PREFIX) else {

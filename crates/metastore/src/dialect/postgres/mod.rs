@@ -1,20 +1,25 @@
 //! PostgreSQL: how connections are set up, who writes, and what the server can tell.
 
-pub(crate) mod connection;
+mod asked;
+mod connection;
 pub(crate) mod copy;
+mod failure;
+mod row;
 mod tls;
+mod waiting;
 
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use domain::ports::store::StoreError;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub(crate) use self::connection::{PgConn, runtime, wait};
+pub(crate) use self::connection::PgConn;
+pub(crate) use self::failure::Failure;
+pub(crate) use self::waiting::{runtime, wait, within};
 use super::{Conn, Purpose};
 use crate::error::Done;
 use crate::url::ServerUrl;
@@ -44,6 +49,11 @@ impl LockOf {
 /// The longest that a transaction may lie idle: who was stopped in the middle of one must not stop everybody else.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// The longest that the server may work on one statement of ours, and how much later its answer counts as lost: a server that stands still
+/// ends nothing itself. (The system notices one that is gone: [`ServerUrl`].)
+const STATEMENT: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(15);
+
 pub(super) fn connect(
     server: &ServerUrl,
     purpose: Purpose,
@@ -57,18 +67,22 @@ pub(crate) fn open(
     purpose: Purpose,
     busy: Duration,
 ) -> Result<PgConn, diesel::r2d2::Error> {
-    let mut connection = PgConn::open(server).map_err(diesel::r2d2::Error::ConnectionError)?;
     // Writers: each statement sees what was committed before it began, and since the first one of a write transaction waits for the
     // lock, that is everything. (With one snapshot for the whole transaction it would be taken before the wait.)
     // Readers: one state of the database throughout, as a transaction of SQLite reads it.
     let mode = match purpose {
-        Purpose::Write => "SET default_transaction_isolation = 'read committed'",
+        Purpose::Write | Purpose::Rebuild => "SET default_transaction_isolation = 'read committed'",
         Purpose::Read => {
             "SET default_transaction_isolation = 'repeatable read'; SET default_transaction_read_only = on"
         }
     };
+    let statement = (purpose != Purpose::Rebuild).then_some(STATEMENT.max(busy));
+    let longest = statement.map(|statement| statement + GRACE);
+    let mut connection =
+        PgConn::open(server, purpose, longest).map_err(diesel::r2d2::Error::ConnectionError)?;
     let setup = format!(
-        "{mode}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET jit = off",
+        "{mode}; SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET jit = off",
+        statement.unwrap_or_default().as_millis(),
         busy.as_millis(),
         IDLE.as_millis()
     );
@@ -78,11 +92,15 @@ pub(crate) fn open(
     Ok(connection)
 }
 
-/// A client of its own, for what holds a lock for as long as it is connected; tells when the connection is over.
+/// Calls the server; tells when the connection is over.
 pub(crate) fn client(server: &ServerUrl) -> Result<(Client, tokio::task::JoinHandle<()>), String> {
     let runtime = runtime().map_err(|error| error.to_string())?;
     let _inside = runtime.enter();
-    let (client, connection) = wait(call(server))?;
+    let called = within(server.patience(), call(server));
+    let (client, connection) = called.ok_or_else(|| {
+        let seconds = server.patience().as_secs();
+        format!("the server takes the call and says nothing for {seconds} seconds; see what keeps it busy")
+    })??;
     let over = runtime.spawn(async move { drop(connection.await) });
     Ok((client, over))
 }
@@ -95,33 +113,14 @@ type Driver =
 async fn call(server: &ServerUrl) -> Result<(Client, Driver), String> {
     let tls = tls::connector(server.tls())?;
     let called = server.config().connect(tls).await;
-    called.map_err(|error| told(&error))
-}
-
-/// An error with its causes; it holds no password.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let said = next.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = next.source();
-    }
-    text
+    called.map_err(|error| Failure::of(&error).to_string())
 }
 
 /// Waits for the turn of this transaction to write: the twin of SQLite's `BEGIN IMMEDIATE`. Whatever a transaction decides by what it
 /// has read still holds when it writes, in whichever process another one waits; the lock goes with its end, however it ends.
 pub(super) fn lock_writes(connection: &mut PgConn) -> Done<()> {
     let lock = format!("SELECT pg_advisory_xact_lock({})", LockOf::Writes.numbers());
-    connection.batch_execute(&lock).map_err(|error| {
-        StoreError::Busy {
-            detail: format!("another process writes: {error}"),
-        }
-        .into()
-    })
+    Ok(connection.batch_execute(&lock)?)
 }
 
 #[derive(QueryableByName)]
