@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The store's tests and the program on a real PostgreSQL, which answers over TLS by an authority of its own.
+# The store's tests and the program on a real PostgreSQL, which answers over TLS by an authority of its own, and is restarted.
 #
 #   tests/postgres/run.sh [FEATURES]     FEATURES: what to build with, by default mcp-confluence/postgres
 #
@@ -31,9 +31,26 @@ chmod 600 "$tls/server.key"
 
 (cd "$scratch" && "${as[@]}" "$programs/initdb" -D data -A trust -U postgres --no-sync >initdb.log) || { cat "$scratch/initdb.log"; exit 1; }
 port=$(free_port)
-start "$scratch/postgres.log" "${as[@]}" "$programs/postgres" -D "$scratch/data" -F -k "$scratch" -h 127.0.0.1 -p "$port" \
-  -c max_connections=400 -c ssl=on -c ssl_cert_file="$tls/server.pem" -c ssl_key_file="$tls/server.key"
-until_written "$pid" "$scratch/postgres.log" "database system is ready to accept connections"
+cat >>"$scratch/data/postgresql.conf" <<CONF
+port = $port
+listen_addresses = '127.0.0.1, localhost'
+unix_socket_directories = '$scratch'
+max_connections = 400
+fsync = off
+ssl = on
+ssl_cert_file = '$tls/server.pem'
+ssl_key_file = '$tls/server.key'
+CONF
+# Starts, stops and restarts the server: `control stop -m fast`.
+control=$scratch/control
+cat >"$control" <<CONTROL
+#!/bin/sh
+cd "$scratch"
+exec ${as[*]} "$programs/pg_ctl" -D "$scratch/data" -l "$scratch/postgres.log" -w "\$@"
+CONTROL
+chmod 755 "$control"
+trap '"$control" stop -m immediate >"$scratch/stop.log" 2>&1 || true; end_started' EXIT
+"$control" start >"$scratch/start.log" || { cat "$scratch/start.log" "$scratch/postgres.log"; exit 1; }
 export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres TEST_POSTGRES_CA=$tls/ca.pem
 
 features=${1:-mcp-confluence/postgres}
@@ -53,3 +70,5 @@ program=$(with postgres::the_whole_service_works_on_postgresql)
 (cd crates/metastore && "$store" --nocapture postgres::it_is_said | grep "schemas of the server")
 (cd crates/metastore && "$store")
 "$program" postgres::
+# Alone: the server goes away under it.
+(cd crates/metastore && TEST_POSTGRES_CONTROL=$control "$store" --nocapture restart:: --test-threads 1)
