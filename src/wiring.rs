@@ -21,7 +21,7 @@ use llamacloud::{IndexApi, LlamaCloud, LlamaCloudConfig, Prices, Timeouts};
 use local_index::{LocalIndex, LocalIndexError, LocalIndexOptions};
 #[cfg(feature = "local-model")]
 use local_model::{LocalModel, LocalModelConfig};
-use metastore::{EngineLock, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
+use metastore::{EngineLock, LocalKey, LockError, Metastore, OpenError};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -80,10 +80,8 @@ pub enum StartError {
 /// # Errors
 /// When there is none, it cannot be opened, or a newer version made it.
 pub fn open_store(settings: &Settings) -> Result<Metastore, StartError> {
-    Ok(Metastore::open_existing(
-        &settings.database,
-        MetastoreOptions::default(),
-    )?)
+    let opened = Metastore::open_existing(&settings.database, settings.store_options());
+    Ok(opened?)
 }
 
 /// Confluence as the settings have it: the client, and the connection by OAuth that it works with, where they have one. That is kept in
@@ -444,7 +442,7 @@ impl Running {
     /// # Errors
     /// [`StartError::Locked`] names the process that has the database; others say what is wrong.
     pub async fn start(settings: &Settings, duty: Mode) -> Result<Self, StartError> {
-        let opened = Metastore::open_locked(&settings.database, MetastoreOptions::default());
+        let opened = Metastore::open_locked(&settings.database, settings.store_options());
         let (store, lock) = opened.map_err(|error| match error {
             OpenError::Lock(error) => StartError::Locked(error),
             other => other.into(),

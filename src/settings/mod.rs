@@ -28,7 +28,7 @@ use domain::ports::embedding::Recipe;
 use domain::quiet::QuietHours;
 use ipnet::IpNet;
 use llamacloud::IndexApi;
-use metastore::DatabaseUrl;
+use metastore::{DatabaseUrl, MetastoreOptions};
 use secrecy::SecretString;
 use upstream::Network;
 use url::Url;
@@ -368,6 +368,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// Which database.
     pub database: DatabaseUrl,
+    /// How many connections to it there are at most.
+    pub database_pool_size: u32,
     /// Whether it is backed up.
     pub backups: Option<BackupSettings>,
     /// How syncing goes about.
@@ -399,6 +401,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How the database is opened.
+    #[must_use]
+    pub fn store_options(&self) -> MetastoreOptions {
+        MetastoreOptions {
+            pool_size: self.database_pool_size,
+            ..MetastoreOptions::default()
+        }
+    }
+
     /// The file beside which everything lies that is this machine's alone (the embedded index): the database or, where that is on a
     /// server, where the usual one would be, in the working directory.
     #[must_use]

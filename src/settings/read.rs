@@ -15,7 +15,7 @@ use domain::quiet::{QuietHours, QuietHoursError};
 use embeddings::config::check_url;
 use ipnet::IpNet;
 use llamacloud::IndexApi;
-use metastore::DatabaseUrl;
+use metastore::{DatabaseUrl, MetastoreOptions};
 use secrecy::SecretString;
 use upstream::{Network, is_loopback};
 use url::Url;
@@ -33,6 +33,8 @@ use crate::secrets::{KEY_FORM, SecretsKey};
 
 /// The database when none is named.
 const DEFAULT_DATABASE_URL: &str = "sqlite:///./confluence_sync.db";
+/// As many connections as a PostgreSQL server takes from everybody when nothing is said.
+const MAX_POOL_SIZE: u32 = 100;
 
 pub(super) fn settings(
     pairs: &Pairs,
@@ -94,6 +96,13 @@ pub(super) fn settings(
         check_return_address("CONFLUENCE_OAUTH_CLIENT_ID", need, &http, &mut reader);
     }
     let database = database(&raw, &mut reader);
+    let pool = MetastoreOptions::LEAST..=MAX_POOL_SIZE;
+    let pool_size = reader.number(
+        "DATABASE_POOL_SIZE",
+        &raw.database_pool_size,
+        MetastoreOptions::USUAL,
+        pool,
+    );
     let backups = backups(&raw, &mut reader);
     if backups.is_some() && database.file().is_none() {
         reader.fail(
@@ -150,6 +159,7 @@ pub(super) fn settings(
         http,
         auth,
         database,
+        database_pool_size: pool_size,
         backups,
         sync,
         questions_kept_days: (kept > 0).then_some(kept),

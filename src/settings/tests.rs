@@ -574,6 +574,24 @@ fn who_asked_what_is_kept_only_where_somebody_says_so() {
 }
 
 #[test]
+fn the_pool_of_connections_has_a_size() {
+    let size = |text: &str| {
+        let set = [("DATABASE_POOL_SIZE", text)];
+        let read = Settings::from_pairs(&pairs(&[FOUR, &set]), Need::Serve);
+        read.map(|(settings, _)| settings.store_options().pool_size)
+    };
+    assert_eq!(size("3").unwrap(), 3);
+    assert_eq!(size("100").unwrap(), 100);
+    for bad in ["2", "101", "many"] {
+        let error = size(bad).unwrap_err().to_string();
+        assert!(error.contains("DATABASE_POOL_SIZE"), "{error}");
+        assert!(error.contains("from 3 to 100"), "{error}");
+    }
+    let (usual, _) = Settings::from_pairs(&pairs(&[FOUR]), Need::Serve).unwrap();
+    assert_eq!(usual.database_pool_size, 9);
+}
+
+#[test]
 fn backups_and_the_token_of_collectors_are_checked() {
     let good = [
         ("BACKUP_SCHEDULE", "03:00 Europe/Berlin"),

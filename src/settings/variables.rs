@@ -63,6 +63,7 @@ variables! {
     oidc_editors,
     oidc_readers,
     database_url,
+    database_pool_size,
     backup_schedule,
     backup_keep,
     indexes_file,
