@@ -385,6 +385,7 @@ fn engine_settings(settings: &Settings, duty: Mode) -> EngineSettings {
         unknown_people: settings.sync.unknown_people,
         rendered_pages_per_run: settings.sync.rendered_pages_per_run,
         skip_unneeded_facts: settings.sync.skip_unneeded_facts,
+        audit_log: settings.sync.audit_log,
         failpoints: failpoints(),
         scheduled: duty == Mode::Schedule,
         // A command ends before anybody is told.

@@ -55,6 +55,8 @@ pub struct EngineSettings {
     /// Labels and restrictions are left out of runs of indexes that need neither: `restricted_pages: include` and no label
     /// filter. Their documents then carry no labels. Off by default, since labels are part of the metadata contract.
     pub skip_unneeded_facts: bool,
+    /// Polls ask Confluence's audit log for changed restrictions and permissions (`SYNC_AUDIT_LOG`).
+    pub audit_log: bool,
     /// Pages with macros that only Confluence can resolve (includes, reports, queries) whose rendered form a run may ask
     /// for, one request each (`SYNC_RENDERED_PAGES_PER_RUN`). 0: never; then storage format alone speaks. Rendering happens
     /// with the rights of the service's account: text of restricted pages may come in by way of an include.
@@ -89,6 +91,7 @@ impl Default for EngineSettings {
             requests_per_second: 10,
             verify_on_read: VerifyOnRead::Off,
             skip_unneeded_facts: false,
+            audit_log: false,
             rendered_pages_per_run: 0,
             upload_batches: 4,
             text_memory: 16 << 20,

@@ -128,6 +128,8 @@ pub fn checks<'a>(subject: &'a Subject<'a>) -> impl Stream<Item = Finding> + 'a 
                 Some(store) => timeout(LONGEST, needs(*store)).await.unwrap_or_default(),
                 None => AccessNeeds::default(),
             };
+            let audit_log = settings.sync.audit_log;
+            let needs = AccessNeeds { audit_log, ..needs };
             of_confluence(*source, needs, by_oauth).await
         }));
     }
@@ -266,6 +268,7 @@ async fn needs(store: &dyn AdminStore) -> AccessNeeds {
         checks: indexes
             .iter()
             .any(|i| i.settings.access == Access::PerUserChecked),
+        ..AccessNeeds::default()
     }
 }
 

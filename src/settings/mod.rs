@@ -303,6 +303,8 @@ pub struct SyncSettings {
     pub rendered_pages_per_run: u32,
     /// Labels and restrictions are not read for indexes whose scope depends on neither.
     pub skip_unneeded_facts: bool,
+    /// Polls ask the audit log for changed restrictions and permissions.
+    pub audit_log: bool,
     /// Whether pages of an answer are looked up at the source.
     pub verify_on_read: VerifyOnRead,
     /// For how many hours what was read of permissions counts, for indexes that answer per person.

@@ -799,6 +799,9 @@ fn sync(raw: &Raw, reader: &mut Reader) -> SyncSettings {
                 TRUTH_WORDS,
             )
             .unwrap_or(false),
+        audit_log: reader
+            .one_of("SYNC_AUDIT_LOG", &raw.sync_audit_log, TRUTH_WORDS)
+            .unwrap_or(false),
         retention_days: reader.number(
             "SYNC_RETENTION_DAYS",
             &raw.sync_retention_days,

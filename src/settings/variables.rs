@@ -77,6 +77,7 @@ variables! {
     sync_retention_days,
     sync_rendered_pages_per_run,
     sync_skip_unneeded_facts,
+    sync_audit_log,
     questions_kept_days,
     audit_questions,
     audit_questions_kept_days,

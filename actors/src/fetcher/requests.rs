@@ -12,9 +12,9 @@ use domain::content::{
     Account, ContentFacts, ContentKind, ContentStatus, Person, SourceFile, SourcePage, Space,
 };
 use domain::ports::source::{
-    Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
+    Audited, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery, Reach, SourceError,
 };
-use domain::{AccountId, Disposition, GroupId, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, Disposition, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::actor::Fetch;
@@ -143,6 +143,12 @@ impl Fetchers {
             async move { source.group_members(&group).await }
         })
         .await
+    }
+
+    /// What the audit log holds since a moment.
+    pub(crate) async fn audited(&self, since: Timestamp) -> Result<Vec<Audited>, RunError> {
+        self.ask(|source| async move { source.audited(since).await })
+            .await
     }
 
     /// Which of some accounts may not use the site any more.

@@ -12,6 +12,7 @@ mod untouched;
 mod answers;
 mod archived;
 mod attachments;
+mod audited;
 mod broken;
 mod changes;
 mod comments;

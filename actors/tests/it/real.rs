@@ -20,7 +20,7 @@ use domain::ports::store::{AdminStore, NewIndex, PageFilter, QueryStore, SyncSto
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
-use simulators::confluence::{ConfluenceSim, Site, SpaceId, Wish};
+use simulators::confluence::{Account, ConfluenceSim, Site, SpaceId, Wish};
 use tempfile::TempDir;
 
 use crate::fakes::{FakeReader, FakeRetrieval};
@@ -77,7 +77,9 @@ impl Real {
     }
 
     pub async fn with(site: Site, settings: EngineSettings) -> Self {
-        let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
+        let account = Account::classic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN).admin();
+        let sim = ConfluenceSim::builder().account(account).site(site);
+        let sim = sim.start().await.unwrap();
         let clock = AheadClock::default();
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::of_file(folder.path().join("sync.db"));

@@ -55,7 +55,11 @@ async fn sequence(seed: u64) {
         restricted: true,
         ..Wish::of(&site, &COVERED)
     };
-    let mut real = Real::with(site, EngineSettings::default()).await;
+    let settings = EngineSettings {
+        audit_log: life.luck().random(),
+        ..EngineSettings::default()
+    };
+    let mut real = Real::with(site, settings).await;
     life.begin_people(&real.sim);
     let mapped = MAPPED.map(|account| (email(account), account.into()));
     real.store

@@ -90,6 +90,16 @@ impl ConfluenceClient {
             let part = Some(Part::Permissions);
             checks.push(checked(what, &endpoint::PERMISSION_CHECK, part, outcome));
         }
+        if needs.audit_log {
+            let call = Call::new(&endpoint::AUDIT, &[]);
+            let (what, part) = ("the audit log", Some(Part::AuditLog));
+            checks.push(checked(
+                what,
+                &endpoint::AUDIT,
+                part,
+                self.one_of(call).await,
+            ));
+        }
         if let Some(me) = me {
             let mut call = Call::new(&endpoint::USERS_BULK, &[]);
             call.body = Some(json!({ "accountIds": [me.as_str()] }));

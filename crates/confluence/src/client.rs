@@ -14,10 +14,10 @@ use domain::content::{
     Space,
 };
 use domain::ports::source::{
-    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
-    Reach, SourceError, SourceHealth,
+    AccessCheck, AccessNeeds, Audited, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery,
+    ListQuery, Reach, SourceError, SourceHealth,
 };
-use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
 use upstream::ConfigError;
 
 use crate::call::Call;
@@ -232,6 +232,10 @@ impl ContentSource for ConfluenceClient {
 
     async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError> {
         self.closed_of(ids).await
+    }
+
+    async fn audited(&self, since: Timestamp) -> Result<Vec<Audited>, SourceError> {
+        self.records_since(since).await
     }
 
     async fn may_read(&self, person: &AccountId, item: &PageId) -> Result<bool, SourceError> {

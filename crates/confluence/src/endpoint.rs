@@ -95,6 +95,7 @@ pub(crate) static PERMISSION_CHECK: Endpoint = of(
     "read:content.permission:confluence",
     false,
 );
+pub(crate) static AUDIT: Endpoint = of("GET /rest/api/audit", "read:audit-log:confluence", true);
 pub(crate) static FOOTER_COMMENTS: Endpoint = of("GET /api/v2/footer-comments", COMMENT, true);
 pub(crate) static INLINE_COMMENTS: Endpoint = of("GET /api/v2/inline-comments", COMMENT, true);
 pub(crate) static ONE_FOOTER_COMMENT: Endpoint =

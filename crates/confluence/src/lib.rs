@@ -5,7 +5,7 @@
 //!   ([`upstream::RateLimiter`]) and is bounded in time, bytes and retries ([`transport`], [`http`]); whatever is not the answer asked for is an error
 //!   with a cause and a remedy ([`classify`]), never data and never a silent gap.
 //! * **Layers**, from the wire up: [`config`], [`credentials`], [`oauth`], [`call`] and [`cursor`] (what is sent), [`limits`] and [`retry`] (when),
-//!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`restrictions`], [`permissions`], [`search`], [`comments`] and [`attachments`]
+//!   [`classify`] and [`wire`] (what came), [`content`], [`facts`], [`restrictions`], [`permissions`], [`audit`], [`search`], [`comments`] and [`attachments`]
 //!   (what it means), [`client`] (the port).
 //! * It must not know the engine, the database or Markdown. Secrets stay in [`ConfluenceConfig`], in the vault of [`oauth`] and in a
 //!   header marked sensitive; they are in no error and no log.
@@ -14,6 +14,7 @@
 
 mod access;
 mod attachments;
+mod audit;
 mod call;
 mod classify;
 mod client;

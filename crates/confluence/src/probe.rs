@@ -1,6 +1,7 @@
 //! What this client takes for granted of a site, each with the request that rests on it and a look whether it holds. The requests are
 //! made by the same calls and constants as those of the sync; none of them changes anything.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -104,6 +105,12 @@ pub static ASSUMPTIONS: &[Assumption<Prober>] = &[
         check: |prober| Box::pin(permission_check(prober)),
     },
     Assumption {
+        name: "a record of the audit log names what it is about",
+        rests: "restrictions and permissions that count with the next poll, with `SYNC_AUDIT_LOG` (GET /rest/api/audit)",
+        remedy: "leave SYNC_AUDIT_LOG off, sweeps see all of it; report what a record is like",
+        check: |prober| Box::pin(audit_records(prober)),
+    },
+    Assumption {
         name: "search gives expansions below `content.`",
         rests: "versions of live hits, and facts in archived spaces (GET /rest/api/search)",
         remedy: "live search shows no versions; pages of archived spaces count as restricted; report it",
@@ -201,7 +208,9 @@ impl Prober {
         let told = headers.keys().map(ToString::to_string);
         let told = told.filter(|name| name.contains("ratelimit") || name == "retry-after");
         lock(&self.limits).extend(told);
-        if matches!(status, 401 | 403) {
+        // What is refused there with a 403 is the account, which is no administrator.
+        let of_administrators = call.endpoint == &endpoint::AUDIT;
+        if status == 401 || status == 403 && !of_administrators {
             lock(&self.refused).push(call.endpoint.scope);
         }
         Ok(answer)
@@ -556,6 +565,26 @@ async fn permission_check(prober: &Prober) -> Seen {
         let said = format!("hasPermission: {}", told["hasPermission"]);
         // The page was listed for this very account.
         Ok(held_if(told["hasPermission"] == true, said))
+    };
+    seen(look.await)
+}
+
+async fn audit_records(prober: &Prober) -> Seen {
+    let look = async {
+        let call = Call::new(&endpoint::AUDIT, &[]).with("start", 0).limit(25);
+        let records = prober.results(&call).await?;
+        if records.is_empty() {
+            return Err((Unknown, "the log holds nothing".to_owned()));
+        }
+        let kinds = records.iter().filter_map(|record| {
+            let about = &record["affectedObject"];
+            let is_told = record["creationDate"].is_i64() && about["name"].is_string();
+            about["objectType"].as_str().filter(|_| is_told)
+        });
+        let (told, kinds) = (kinds.clone().count(), kinds.collect::<BTreeSet<_>>());
+        let kinds: Vec<&str> = kinds.into_iter().collect();
+        let said = format!("{told} of {} records: {}", records.len(), words(&kinds));
+        Ok(held_if(told == records.len(), said))
     };
     seen(look.await)
 }

@@ -13,6 +13,8 @@ pub enum Part {
     Names,
     /// Who may use the spaces, and who is in the groups that are named: for answers that differ by person.
     Permissions,
+    /// What the audit log tells of changed restrictions and permissions.
+    AuditLog,
 }
 
 impl Part {
@@ -26,6 +28,9 @@ impl Part {
             Self::Names => "names of people are not complete",
             Self::Permissions => {
                 "permissions are not complete, so that people may be shown less than they may read"
+            }
+            Self::AuditLog => {
+                "the audit log could not be read, so that changed restrictions and permissions are seen by sweeps only"
             }
         }
     }

@@ -291,6 +291,16 @@ impl SyncStore for Metastore {
         self.read_then(move |c| bodies::get(c, &ids), unpack).await
     }
 
+    async fn titled_and_containers(
+        &self,
+        index: IndexId,
+        titles: &BTreeSet<String>,
+    ) -> StoreResult<Vec<(PageId, ContentKind)>> {
+        let titles = titles.clone();
+        self.read(move |c| links::titled_and_containers(c, index, &titles))
+            .await
+    }
+
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>> {
         let wanted = wanted.to_vec();
         self.read(move |c| links::by_title(c, &wanted)).await

@@ -10,7 +10,7 @@ use domain::part::Part;
 
 use super::ask::poll::poll;
 use super::ask::recent::remember;
-use super::ask::{comments, facts, files};
+use super::ask::{audited, comments, facts, files};
 use super::context::SeenSpace;
 use super::decide::reconcile;
 use super::decide::vanish::{self, Absence};
@@ -58,6 +58,7 @@ pub(super) async fn delta(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<(), RunE
     if ctx.needs_facts() {
         moved.extend(learn(ctx, &touched, unknown).await?);
     }
+    moved.extend(audited::follow(ctx, spaces).await?);
     touched.extend(changed_files);
     touched.extend(unsettled.into_iter().map(|page| page.page_id));
 

@@ -16,13 +16,13 @@ use domain::content::{
     Space,
 };
 use domain::ports::source::{
-    AccessCheck, AccessNeeds, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery, ListQuery,
-    Reach, SourceError, SourceHealth,
+    AccessCheck, AccessNeeds, Audited, Batch, CommentsQuery, ContentSource, Cursor, FactsQuery,
+    ListQuery, Reach, SourceError, SourceHealth,
 };
 use domain::ports::store::AdminStore;
-use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey};
+use domain::{AccountId, GroupId, PageId, SpaceId, SpaceKey, Timestamp};
 use simulators::Clock;
-use simulators::confluence::{ConfluenceSim, ContentId, Orphans, Site};
+use simulators::confluence::{Account as SimAccount, ConfluenceSim, ContentId, Orphans, Site};
 use tokio::runtime::Runtime;
 
 use super::TestClock;
@@ -59,6 +59,7 @@ impl SimulatedSource {
         let sim = ConfluenceSim::builder()
             .clock(Clock::manual(clock.true_now()))
             .public_url("https://wiki.example")
+            .account(SimAccount::classic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN).admin())
             .start_blocking()
             .unwrap();
         sim.switches(|switches| {
@@ -487,6 +488,11 @@ impl ContentSource for SimulatedSource {
     async fn group_members(&self, group: &GroupId) -> Result<Vec<Member>, SourceError> {
         self.request(format!("members of {group}")).await?;
         self.answer(self.client.group_members(group))
+    }
+
+    async fn audited(&self, since: Timestamp) -> Result<Vec<Audited>, SourceError> {
+        self.request("audited".to_owned()).await?;
+        self.answer(self.client.audited(since))
     }
 
     async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError> {

@@ -11,11 +11,11 @@ use simulators::{Fault, Matcher};
 use upstream::probe::Verdict::{Broken, Held, Unknown};
 use upstream::probe::{Finding, NO_ANSWER, Notebook, Verdict, go_through};
 
-use crate::simulated::{SCOPES, settings, site_of, start};
+use crate::simulated::{SCOPES, settings, site_of};
 use crate::support::{basic, config};
 
 /// Requests of one probe of a site that has everything.
-const REQUESTS: u32 = 32;
+const REQUESTS: u32 = 33;
 
 /// So many pages and some more, and all else that is looked at; a space has another key by now.
 fn whole_site(pages: usize) -> Site {
@@ -26,6 +26,13 @@ fn whole_site(pages: usize) -> Site {
     let earlier = chrono::Utc::now() - chrono::TimeDelta::hours(1);
     site.at(earlier).edit(site.homepage("ENG"), "<p>Home</p>");
     site
+}
+
+/// With an administrator's account, who may see everything.
+async fn start(site: &Site) -> ConfluenceSim {
+    let account = Account::classic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN).admin();
+    let builder = ConfluenceSim::builder().site(site.clone());
+    builder.account(account).start().await.unwrap()
 }
 
 /// No answer comes too late for a probe, however busy the machine.
@@ -182,6 +189,9 @@ const BREAKINGS: &[Breaking] = &[
         "the check of permissions answers for one's own account",
         |sim| sim.fail_always("/permission/check", Fault::Lacks(&["hasPermission"])),
     ),
+    ("a record of the audit log names what it is about", |sim| {
+        sim.fail_always("/rest/api/audit", Fault::Lacks(&["name"]));
+    }),
     ("search gives expansions below `content.`", |sim| {
         sim.fail_always("/rest/api/search", Fault::Lacks(&["version"]));
     }),
@@ -241,6 +251,10 @@ const BY_SCOPE: &[(&str, &[&str])] = &[
     (
         "read:content.permission:confluence",
         &["the check of permissions answers for one's own account"],
+    ),
+    (
+        "read:audit-log:confluence",
+        &["a record of the audit log names what it is about"],
     ),
     (
         "read:page:confluence",
@@ -320,7 +334,7 @@ async fn each_assumption_that_is_broken_is_told_with_its_remedy_and_no_other() {
     for (scope, unseen) in BY_SCOPE {
         let scopes: Vec<_> = SCOPES.iter().copied().filter(|s| s != scope).collect();
         sim.revoke_token("scoped");
-        sim.add_account(Account::scoped("s@example.com", "scoped", &scopes));
+        sim.add_account(Account::scoped("s@example.com", "scoped", &scopes).admin());
         let (findings, _) = probe(&through_gateway).await;
         assert_told(&findings, OF_SCOPES, unseen);
         let of_scopes = findings.iter().find(|f| f.assumption == OF_SCOPES);
@@ -343,7 +357,7 @@ fn gateway_client(sim: &ConfluenceSim) -> ConfluenceClient {
 #[tokio::test]
 async fn all_holds_through_the_gateway_too() {
     let sim = start(&whole_site(SOME)).await;
-    sim.add_account(Account::scoped("s@example.com", "scoped", SCOPES));
+    sim.add_account(Account::scoped("s@example.com", "scoped", SCOPES).admin());
     let (findings, _) = probe(&gateway_client(&sim)).await;
     assert!(findings.iter().all(|f| f.verdict == Held), "{findings:?}");
 }

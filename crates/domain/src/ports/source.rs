@@ -141,6 +141,18 @@ pub struct AccessNeeds {
     pub permissions: bool,
     /// Some index has each answer checked for the person who asks.
     pub checks: bool,
+    /// Polls follow the audit log.
+    pub audit_log: bool,
+}
+
+/// What one record of the audit log is about. It names things as people see them, by title or name and without an id, and says what
+/// happened in the words of the site's language: so it is a reason to look again, and never an answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audited {
+    /// When that happened.
+    pub at: Timestamp,
+    /// Pages and containers by title, spaces, groups, people.
+    pub names: Vec<String>,
 }
 
 /// Whether one kind of thing may be read.
@@ -275,6 +287,9 @@ pub trait ContentSource: Send + Sync {
 
     /// Which of these accounts may not use the site (any more): those of which `POST /users-bulk` does not say that they are `active`.
     async fn closed_accounts(&self, ids: &[AccountId]) -> Result<HashSet<AccountId>, SourceError>;
+
+    /// What the audit log holds from `since` on, in no order (`GET /audit`). The account has to be a Confluence administrator for that.
+    async fn audited(&self, since: Timestamp) -> Result<Vec<Audited>, SourceError>;
 
     /// Whether a person may read an item, all told: site, space and restrictions (POST `/content/{id}/permission/check`). The account
     /// has to be a Confluence administrator for that. Of an item that is not seen: no.

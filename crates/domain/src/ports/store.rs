@@ -512,6 +512,12 @@ pub trait SyncStore: QueryStore {
     async fn body_briefs(&self, ids: &[PageId]) -> StoreResult<Vec<BodyBrief>>;
     /// Kept bodies with everything that conversion needs; unknown ones are left out.
     async fn bodies(&self, ids: &[PageId]) -> StoreResult<Vec<CachedBody>>;
+    /// Pages of an index whose title is one of these (ignoring case), and every container, since their titles are not kept.
+    async fn titled_and_containers(
+        &self,
+        index: IndexId,
+        titles: &BTreeSet<String>,
+    ) -> StoreResult<Vec<(PageId, ContentKind)>>;
     /// Current pages of any index by (space, lower-case title), in the same order: what a link by title means. Which index
     /// may name them is another question.
     async fn find_titles(&self, wanted: &[(SpaceId, String)]) -> StoreResult<Vec<Option<PageId>>>;

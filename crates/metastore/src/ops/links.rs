@@ -42,6 +42,38 @@ pub(crate) fn by_title(conn: &mut Conn, wanted: &[(SpaceId, String)]) -> Done<Ve
         .collect()
 }
 
+/// Pages of an index by their titles, in any space, and every container.
+pub(crate) fn titled_and_containers(
+    conn: &mut Conn,
+    index: IndexId,
+    titles: &BTreeSet<String>,
+) -> Done<Vec<(PageId, ContentKind)>> {
+    let there = || {
+        synced_pages::table
+            .filter(synced_pages::index_id.eq(index.to_string()))
+            .filter(synced_pages::state.ne(PageState::Removed.as_str()))
+    };
+    let mut rows: Vec<(String, String)> = there()
+        .filter(synced_pages::kind.eq(ContentKind::Container.as_str()))
+        .select((synced_pages::page_id, synced_pages::kind))
+        .load(conn)?;
+    let titles: Vec<String> = titles.iter().map(|title| title.to_lowercase()).collect();
+    for titles in titles.chunks(IDS) {
+        let pages: Vec<(String, String)> = there()
+            .filter(synced_pages::kind.ne(ContentKind::Container.as_str()))
+            .filter(synced_pages::title_lower.eq_any(titles))
+            .select((synced_pages::page_id, synced_pages::kind))
+            .load(conn)?;
+        rows.extend(pages);
+    }
+    rows.into_iter()
+        .map(|(id, kind)| {
+            let kind = word("synced_pages.kind", &kind, ContentKind::parse)?;
+            Ok((PageId::from(id), kind))
+        })
+        .collect()
+}
+
 #[derive(Queryable)]
 struct NameRow {
     page_id: String,

@@ -105,7 +105,7 @@ pub struct User {
     pub account_status: String,
     /// Zone, or none when hidden.
     pub time_zone: Option<String>,
-    /// May ask permission questions about others.
+    /// A Confluence administrator.
     pub is_admin: bool,
 }
 
@@ -269,8 +269,25 @@ pub(crate) struct State {
     pub label_ids: BTreeMap<String, u64>,
     /// Content purged while the search index may still know it: (id, purged at, as it was).
     pub purged: Vec<(ContentId, DateTime<Utc>, Indexed)>,
+    /// What the audit log holds, oldest first.
+    pub audit: Vec<AuditRecord>,
     /// Extra fields merged into a page's JSON, by page.
     pub overrides: BTreeMap<ContentId, Value>,
+}
+
+/// What the audit log says of one change: names, and no ids.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditRecord {
+    pub at: DateTime<Utc>,
+    /// Account id.
+    pub author: String,
+    pub summary: &'static str,
+    /// What was changed, by title or name.
+    pub name: String,
+    /// Of which kind that is.
+    pub kind: &'static str,
+    /// The name of the space that content stands in.
+    pub space: Option<String>,
 }
 
 impl State {

@@ -73,6 +73,7 @@ const DETAILS: &[&str] = &[
 const USER_V1: &[&str] = &["read:content-details:confluence", "read:confluence-user"];
 const METADATA: &[&str] = &["read:content.metadata:confluence"];
 const TREE: &[&str] = &["read:hierarchical-content:confluence"];
+const AUDIT: &[&str] = &["read:audit-log:confluence"];
 const USER: &[&str] = &["read:user:confluence"];
 const GROUP: &[&str] = &["read:group:confluence", "read:confluence-groups"];
 const CHECK: &[&str] = &[
@@ -316,6 +317,7 @@ pub(crate) static ROUTES: &[Route<Endpoint>] = &[
         v1::files::download,
         DOWNLOAD,
     ),
+    get("/wiki/rest/api/audit", v1::audit::records, AUDIT),
     get("/wiki/rest/api/user/current", v1::people::current, USER_V1),
     get("/wiki/rest/api/user", v1::people::one, USER_V1),
     get("/wiki/rest/api/user/bulk", v1::people::bulk, USER_V1),

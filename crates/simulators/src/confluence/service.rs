@@ -71,7 +71,7 @@ impl Account {
         self
     }
 
-    /// With administrator rights for permission checks.
+    /// A Confluence administrator: may ask for the permissions of others, and read the audit log.
     pub fn admin(mut self) -> Account {
         self.is_admin = true;
         self

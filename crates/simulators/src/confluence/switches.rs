@@ -90,6 +90,10 @@ pub struct Switches {
     pub restriction_cap: usize,
     /// Most members of a group in one answer, which repeats the `limit` that was asked for all the same.
     pub members_cap: usize,
+    /// Most records of the audit log in one answer, which repeats the `limit` that was asked for all the same.
+    pub audit_cap: usize,
+    /// How far the audit log lags behind.
+    pub audit_lag: Duration,
     /// Users' emails are empty, as on sites that hide them.
     pub hide_emails: bool,
     /// `/spaces` and the page listings are silently empty: an account that suddenly sees nothing.
@@ -212,6 +216,8 @@ impl Default for Switches {
             role_mode: RoleMode::PreRoles,
             restriction_cap: 200,
             members_cap: 200,
+            audit_cap: 1000,
+            audit_lag: Duration::ZERO,
             hide_emails: false,
             sees_nothing: false,
             child_position_bug: true,

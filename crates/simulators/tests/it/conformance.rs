@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use simulators::LoggedRequest;
-use simulators::confluence::{ConfluenceSim, EVERYONE_GROUP, Kind, Principal, RoleMode, Site};
+use simulators::confluence::{
+    Account, ConfluenceSim, EVERYONE_GROUP, Kind, Principal, RoleMode, Site,
+};
 use simulators::llamacloud::LlamaCloudSim;
 use simulators::spec_check::{Specs, Violation};
 
@@ -164,6 +166,7 @@ fn rich_site() -> (Site, Vec<String>) {
         v1("/group?limit=5".into()),
         v1(format!("/group/{group}/membersByGroupId")),
         v1("/settings/systemInfo".into()),
+        v1("/audit?startDate=0&start=0&limit=2".into()),
         v1(format!(
             "/content/{page}/child/attachment/att{file}/download"
         )),
@@ -179,7 +182,10 @@ async fn confluence_answers_as_the_documents_say() {
     };
     let (site, mut paths) = rich_site();
     let page = paths.pop().unwrap();
-    let sim = confluence(site).await;
+    // Whoever may see the audit log.
+    let account = Account::classic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN).admin();
+    let sim = ConfluenceSim::builder().site(site).account(account);
+    let sim = sim.start().await.unwrap();
     let mut problems = Vec::new();
     for path in &paths {
         let response = get(&sim, path).send().await.unwrap();

@@ -2,6 +2,7 @@
 //! nothing is decided here.
 
 pub(super) mod absent;
+pub(super) mod audited;
 pub(super) mod comments;
 pub(super) mod facts;
 pub(super) mod files;

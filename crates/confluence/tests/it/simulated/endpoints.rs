@@ -497,26 +497,28 @@ async fn one_item_of_every_kind_is_asked_for_and_all_missing_scopes_are_known() 
         files: true,
         permissions: true,
         checks: true,
+        audit_log: true,
     };
     for (scopes, needs, requests, missing) in [
-        (SCOPES, all, 12, vec![]),
+        (SCOPES, all, 13, vec![]),
         (SCOPES, AccessNeeds::default(), 4, vec![]),
         (
             &SCOPES[1..3],
             all,
-            10,
+            11,
             vec![
                 "read:page:confluence",
                 "read:content-details:confluence",
                 "read:attachment:confluence",
                 "read:configuration:confluence",
                 "read:group:confluence",
+                "read:audit-log:confluence",
                 "read:user:confluence",
             ],
         ),
     ] {
         sim.revoke_token("scoped");
-        sim.add_account(Account::scoped("s@example.com", "scoped", scopes));
+        sim.add_account(Account::scoped("s@example.com", "scoped", scopes).admin());
         sim.reset_log();
         let checks = client.access(needs, Some(&me)).await;
         assert_eq!((checks.len(), sim.requests().len()), (requests, requests));

@@ -27,6 +27,7 @@ pub(super) const SCOPES: &[&str] = &[
     "read:configuration:confluence",
     "read:group:confluence",
     "read:content.permission:confluence",
+    "read:audit-log:confluence",
 ];
 
 pub(super) struct Made {

@@ -228,6 +228,57 @@ async fn access_to_permissions_is_checked_in_the_form_of_the_site() {
     }
 }
 
+/// Records name what they are about, in answers as short as the site pleases; only an administrator reads them.
+#[tokio::test]
+async fn the_audit_log_is_read_whole_by_an_administrator_alone() {
+    let since = "2026-02-01T10:00:00Z".parse().unwrap();
+    let (site, _) = site_of(1);
+    let page = site.homepage("ENG");
+    let group = site.add_group("crew", &[]);
+    site.at("2026-02-01T09:59:59Z".parse().unwrap())
+        .restrict_to_user(page, "557058:ada");
+    let then = site.at(since);
+    then.set_members(&group, &["557058:ada"]);
+    then.unrestrict(page);
+    then.limit_space_to("ENG", &[]);
+    then.open_space("ENG");
+    then.delete_group(&group);
+    let needs = AccessNeeds {
+        audit_log: true,
+        ..AccessNeeds::default()
+    };
+    let account = Account::classic(ConfluenceSim::EMAIL, ConfluenceSim::TOKEN);
+    for account in [account.clone().admin(), account] {
+        let builder = ConfluenceSim::builder().site(site.clone());
+        let sim = builder.account(account.clone()).start().await.unwrap();
+        sim.switches(|s| s.audit_cap = 2);
+        let client = client(&sim);
+        let checks = client.access(needs, None).await;
+        let check = checks.iter().find(|check| check.what == "the audit log");
+        let check = check.unwrap();
+        assert_eq!(check.scope, "read:audit-log:confluence");
+        assert_eq!(check.outcome.is_ok(), account.is_admin);
+        sim.reset_log();
+        match client.audited(since).await {
+            Err(error) => assert_eq!((name(&error), account.is_admin), ("forbidden", false)),
+            Ok(records) => {
+                // Oldest first, without what the site came with.
+                let ours = records.iter().rev().filter(|record| record.at == since);
+                let told = ours.map(|record| record.names.join(", "));
+                let of_page = "Engineering Home, Engineering";
+                let space = "Engineering";
+                assert_eq!(
+                    told.collect::<Vec<_>>(),
+                    ["crew", of_page, space, space, "crew"]
+                );
+                assert_eq!(records.len(), 6);
+                assert_eq!(sim.requests().len(), 4, "the last one is empty");
+            }
+        }
+        all_official(&sim);
+    }
+}
+
 /// What was read of a site, enough to say who may read what.
 struct Known {
     spaces: BTreeMap<String, BTreeSet<Grantee>>,

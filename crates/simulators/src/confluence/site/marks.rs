@@ -13,6 +13,7 @@ impl Site {
         self.with(id, |content, _| {
             content.restriction.read.extend(to.iter().cloned())
         });
+        self.audit_content(id, "Content restriction added");
     }
 
     /// Lets only this user (and others named before) view content.
@@ -28,6 +29,7 @@ impl Site {
     /// Drops the view restriction.
     pub fn unrestrict(&self, id: ContentId) {
         self.with(id, |content, _| content.restriction.read.clear());
+        self.audit_content(id, "Content restriction removed");
     }
 
     /// Restricts editing only: viewing stays open.

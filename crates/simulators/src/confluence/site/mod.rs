@@ -8,6 +8,7 @@ use super::model::{Content, ContentId, State, VersionRecord};
 use super::switches::Switches;
 use crate::server::Clock;
 
+mod audit;
 mod content;
 mod marks;
 mod populate;

@@ -83,11 +83,16 @@ impl Site {
         let group = state.groups.get_mut(id);
         let group = group.unwrap_or_else(|| panic!("no group {id}"));
         group.members = members.iter().map(|m| (*m).to_owned()).collect();
+        let name = group.name.clone();
+        self.audit_group(&mut state, name, "Group membership changed");
     }
 
     /// Deletes a group; restrictions go on naming it.
     pub fn delete_group(&self, id: &str) {
-        self.write().groups.remove(id);
+        let mut state = self.write();
+        if let Some(group) = state.groups.remove(id) {
+            self.audit_group(&mut state, group.name, "Group deleted");
+        }
     }
 
     /// Adds a space with a home page; a key that begins with `~` makes it a personal space.
@@ -214,11 +219,13 @@ impl Site {
     pub fn limit_space_to(&self, key: &str, readers: &[Principal]) {
         let readers = readers.iter().cloned().collect();
         self.with_space(key, |space| space.readers = Some(readers));
+        self.audit_space(key, "Space permission removed");
     }
 
     /// Lets everyone on the site see a space again.
     pub fn open_space(&self, key: &str) {
         self.with_space(key, |space| space.readers = None);
+        self.audit_space(key, "Space permission added");
     }
 
     fn with_space(&self, key: &str, change: impl FnOnce(&mut Space)) {
