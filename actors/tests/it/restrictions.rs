@@ -456,3 +456,38 @@ fn a_page_whose_own_restrictions_cannot_be_asked_for_makes_the_run_partial() {
         bench.assert_true(index.id).await;
     });
 }
+
+/// What was away may have been restricted meanwhile: met again, it is not shown by its old text before that is known.
+#[test]
+fn what_was_away_is_not_shown_before_it_is_known_who_may_read_it() {
+    for restricted in [true, false] {
+        bench::run(move || async move {
+            let bench = Bench::new().await;
+            let away = bench
+                .site
+                .create_page("ENG", None, "Away", "<p>secret words</p>");
+            let stays = bench
+                .site
+                .create_page("ENG", None, "Stays", "<p>other words</p>");
+            let index = bench.synced().await.id;
+            bench.site.trash(away);
+            bench.sweep(index).await;
+            bench.site.restore(away);
+            if restricted {
+                bench.site.hide(away);
+            }
+            // Both are met with nothing known of who may read them: the one that was there all along is shown as before.
+            bench.site.fail("facts", 99, Fault::Unavailable);
+            bench.site.edit(stays, "<p>other words, edited</p>");
+            let run = bench.sweep(index).await;
+            assert_eq!(run.status, RunStatus::Partial);
+            assert_eq!(bench.finds(index, "words").await, [stays.to_string()]);
+            bench.site.heal();
+            bench.wait(3600).await;
+            bench.sweep(index).await;
+            let found = bench.finds(index, "secret").await;
+            assert_eq!(found.is_empty(), restricted);
+            bench.assert_true(index).await;
+        });
+    }
+}

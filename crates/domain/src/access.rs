@@ -462,7 +462,8 @@ pub enum Viewer {
     /// Anybody: the index answers all alike.
     Everyone {
         /// Whether the administrator vouches for everyone who asks, so that pages behind restrictions are shown too. Otherwise none
-        /// should be there; some are while an index that answered per person is on its way back.
+        /// should be there; some are while an index that answered per person is on its way back, and of some it is not decided: they
+        /// were away, or elsewhere, when who may read them was last known.
         guarded: bool,
     },
     /// One person, or nobody that is known.
@@ -474,9 +475,7 @@ impl Viewer {
     #[must_use]
     pub fn may_read(&self, page: &PageRecord) -> bool {
         match self {
-            Self::Everyone { guarded } => {
-                *guarded || !matches!(&page.guards, Guards::Known(items) if !items.is_empty())
-            }
+            Self::Everyone { guarded } => *guarded || page.guards == Guards::Known(Vec::new()),
             Self::One(view) => view.may_read(&page.facts.space_id, &page.guards),
         }
     }

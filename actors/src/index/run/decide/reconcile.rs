@@ -284,12 +284,14 @@ impl<'a> Reconciler<'a> {
             restriction: tree.effective_restriction(&record.page_id),
             under_root: self.scope.is_under_root(&record.page_id, tree),
         };
-        record.guards = match ctx.settings().access.is_per_user() {
-            true => tree.guards(&record.page_id),
-            // Whoever may ask is shown all that is in the index.
-            false => Guards::Known(Vec::new()),
-        };
         let place = place(ctx.settings(), &candidate);
+        match (ctx.settings().access.is_per_user(), &place) {
+            (true, _) => record.guards = tree.guards(&record.page_id),
+            // What was shown goes on to be, and what was away or elsewhere is not shown until that is known.
+            (false, Place::Undecided(_)) => {}
+            // Whoever may ask is shown all that is in the index.
+            (false, _) => record.guards = Guards::Known(Vec::new()),
+        }
         let belongs = place == Place::In;
         let around = Around {
             place,
