@@ -5,6 +5,8 @@
 
 mod backup;
 mod convert;
+#[cfg(feature = "postgres")]
+mod copy;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
@@ -85,6 +87,10 @@ enum Command {
         /// The file that `backup` wrote.
         file: PathBuf,
     },
+    /// Move the database from a file to a PostgreSQL server, or back: into an empty one, or on where an earlier copy was cut off. The service
+    /// must not run on either.
+    #[cfg(feature = "postgres")]
+    Copy(copy::CopyArgs),
     /// Ask Confluence and LlamaCloud whether what the sync takes for granted of them holds, by 60 requests at most that change
     /// nothing; writes a file of shapes without anything of yours, fit for a bug report.
     Probe {
@@ -215,6 +221,8 @@ async fn run_to_its_end(command: Command) -> CliResult {
         Command::Index(command) => index::run(command).await,
         Command::Token(command) => token::run(command).await,
         Command::Backup { file } => backup::backup(&file).await,
+        #[cfg(feature = "postgres")]
+        Command::Copy(args) => copy::run(args).await,
         Command::Probe { out } => probe::run(&out).await,
         Command::Openapi { tools } => openapi(tools),
         Command::Healthcheck => healthcheck::run().await,

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::process::{borrowed, program, text};
 use crate::support::{TIMEOUT, pairs, site, start_program};
@@ -79,23 +80,31 @@ async fn the_whole_service_works_on_postgresql() {
     let settings: Vec<_> = pairs(&service.sim, &service.folder, &extra)
         .into_iter()
         .collect();
-    let run = |arguments: &[&str], settings: &[(String, String)]| {
-        let ended = program(&service.folder, arguments, &borrowed(settings)).output();
+    let run = |folder: &TempDir, arguments: &[&str], settings: &[(String, String)]| {
+        let ended = program(folder, arguments, &borrowed(settings)).output();
         let ended = ended.unwrap();
         let said = text(&ended.stdout) + &text(&ended.stderr);
         (ended.status.code(), said)
     };
-    let (code, said) = run(&["serve"], &settings);
+    let (code, said) = run(&service.folder, &["serve"], &settings);
     let pid = service.pid();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("in use by process {pid}")), "{said}");
-    let (code, said) = run(&["token", "create", "--agent", "agent"], &settings);
+    let (code, said) = run(
+        &service.folder,
+        &["token", "create", "--agent", "agent"],
+        &settings,
+    );
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("mcs_"), "{said}");
-    let (code, said) = run(&["sync", "--agent", "agent", "--dry-run"], &settings);
+    let (code, said) = run(
+        &service.folder,
+        &["sync", "--agent", "agent", "--dry-run"],
+        &settings,
+    );
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("takes the order"), "{said}");
-    let (code, said) = run(&["backup", "copy.db"], &settings);
+    let (code, said) = run(&service.folder, &["backup", "copy.db"], &settings);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("pg_dump"), "{said}");
 
@@ -126,4 +135,17 @@ async fn the_whole_service_works_on_postgresql() {
     };
     assert_eq!(status.code(), Some(1), "{}", service.log());
     assert!(service.log().contains("lock is lost"), "{}", service.log());
+
+    // What it held goes into a file, and is there.
+    let file = ("DATABASE_URL", "sqlite:///./moved.db");
+    let (code, said) = run(&service.folder, &["copy", "--to", file.1], &settings);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("compared one by one"), "{said}");
+    let (code, said) = run(&service.folder, &["copy", "--to", file.1], &settings);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("holds something already"), "{said}");
+    service.start_again(&[file, extra[1]]).await;
+    assert!(found(&service).await);
+    let moved = service.swept(&index).await;
+    assert_eq!(moved["counts"]["uploaded"], 0, "{moved}");
 }

@@ -61,6 +61,16 @@ pub enum OpenError {
     /// Other users may read it.
     #[error(transparent)]
     Exposed(#[from] private_files::Exposed),
+    /// Not all of the other one is in it yet.
+    #[error(
+        "the database {database} is an unfinished copy of {of}; run `mcp-confluence copy` again, which goes on where it was"
+    )]
+    Unfinished {
+        /// The database.
+        database: Place,
+        /// What it is a copy of.
+        of: String,
+    },
     /// A newer version of the service made it.
     #[error(
         "the database {database} was made by a newer version (migration {migration}); run that version, or restore an older backup"

@@ -20,6 +20,7 @@ use crate::error::{Done, Fault, LockError, OpenError, failed};
 use crate::lock::{self, EngineLock, Fence, LockHolder, RefreshLock};
 use crate::maintenance::files_beside;
 use crate::migrate::{self, Standing};
+use crate::ops::small;
 use crate::url::DatabaseUrl;
 use crate::views::Views;
 
@@ -310,6 +311,14 @@ impl Metastore {
                 });
             }
         }
+        let unfinished = small::remembered(&mut first, small::UNFINISHED_COPY);
+        let unfinished = unfinished.map_err(|fault| unusable(&StoreError::from(fault)))?;
+        if let Some(of) = unfinished {
+            return Err(OpenError::Unfinished {
+                database: url.place(),
+                of,
+            });
+        }
         drop(first);
         if let Some(path) = url.file() {
             // Only now: a file that is no database of ours is left as it is.
@@ -481,7 +490,7 @@ pub fn lock_holder(url: &DatabaseUrl) -> Option<LockHolder> {
 }
 
 /// Makes the file of a database, where it is one.
-fn make_file(url: &DatabaseUrl) -> Result<(), OpenError> {
+pub(crate) fn make_file(url: &DatabaseUrl) -> Result<(), OpenError> {
     url.file().map_or(Ok(()), |path| {
         private_files::create_database(path).map_err(|source| OpenError::Inaccessible {
             path: path.to_owned(),

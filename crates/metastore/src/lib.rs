@@ -12,7 +12,7 @@
 //!
 //! Where things are: `ops` holds the statements by subject (functions over a connection, each with its rules), `rows` the
 //! row types and their translation, `schema` the tables, `dialect` whatever one database says differently from the other,
-//! `query_store`/`sync_store`/`admin_store` the traits, thin.
+//! `query_store`/`sync_store`/`admin_store` the traits, thin, `transfer` the way from a file to a server and back.
 //!
 //! It must not know the network, actors, or what the engine decides.
 
@@ -34,6 +34,8 @@ mod query_store;
 mod rows;
 mod schema;
 mod sync_store;
+#[cfg(feature = "postgres")]
+mod transfer;
 mod url;
 mod views;
 
@@ -42,6 +44,8 @@ pub use error::{LockError, OpenError};
 pub use handle::{Metastore, MetastoreOptions, lock_holder};
 pub use lock::{EngineLock, LocalKey, LockHolder, RefreshLock};
 pub use maintenance::{BackupFacts, Restored, restore_backup, verify_backup};
+#[cfg(feature = "postgres")]
+pub use transfer::{Transferred, transfer};
 #[cfg(feature = "postgres")]
 pub use url::ServerUrl;
 pub use url::{DatabaseUrl, Place, UrlError};

@@ -35,6 +35,9 @@ pub(crate) fn set_checkpoint(
     }
 }
 
+/// Under this name a database says of which other one it is an unfinished copy.
+pub(crate) const UNFINISHED_COPY: &str = "unfinished_copy_of";
+
 pub(crate) fn remembered(conn: &mut Conn, name: &str) -> Done<Option<String>> {
     Ok(remembered::table
         .find(name)

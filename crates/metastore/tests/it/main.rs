@@ -27,6 +27,7 @@ mod sessions;
 mod story;
 mod texts;
 mod tokens;
+mod transfer;
 mod upgrade;
 
 use metastore::DatabaseUrl;

@@ -65,11 +65,11 @@ async fn what_an_older_version_kept_is_of_the_one_site() {
     );
 }
 
-fn raw(bed: &Bed) -> SqliteConnection {
+pub fn raw(bed: &Bed) -> SqliteConnection {
     SqliteConnection::establish(&bed.store.file().unwrap().to_string_lossy()).unwrap()
 }
 
-fn upgraded() -> Bed {
+pub fn upgraded() -> Bed {
     let mut bed = Bed::in_a_file();
     let url = DatabaseUrl::of_file(bed.folder().join("before.db"));
     let path = url.file().unwrap().to_string_lossy().into_owned();

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_migrations::MigrationHarness;
 
-use super::{PgConn, open};
+use super::{PgConn, number_on, open};
 use crate::dialect::Purpose;
 use crate::migrate;
 use crate::url::ServerUrl;
@@ -88,14 +88,7 @@ fn fill(source: &mut PgConn, schema: &str) -> Result<(), String> {
                  ALTER TABLE {schema}.{table} ENABLE TRIGGER USER"
             ))
             .map_err(told)?;
-    }
-    for (table, column) in migrate::NUMBERED {
-        source
-            .batch_execute(&format!(
-                "SELECT setval(pg_get_serial_sequence('{schema}.{table}', '{column}'), \
-                 (SELECT COALESCE(MAX({column}), 0) + 1 FROM {schema}.{table}), false)"
-            ))
-            .map_err(told)?;
+        number_on(source, &format!("{schema}.{table}")).map_err(told)?;
     }
     source.batch_execute("COMMIT").map_err(told)
 }

@@ -22,6 +22,7 @@ pub(crate) use self::failure::Failure;
 pub(crate) use self::waiting::{runtime, wait, within};
 use super::{Conn, Purpose};
 use crate::error::Done;
+use crate::migrate;
 use crate::url::ServerUrl;
 
 /// What the locks of this service are about, the first of the two numbers of an advisory lock; the second is of the schema, so that
@@ -78,13 +79,15 @@ pub(crate) fn open(
     };
     let statement = (purpose != Purpose::Rebuild).then_some(STATEMENT.max(busy));
     let longest = statement.map(|statement| statement + GRACE);
+    // What a copy reads waits for what it writes.
+    let idle = statement.map(|_| IDLE);
     let mut connection =
         PgConn::open(server, purpose, longest).map_err(diesel::r2d2::Error::ConnectionError)?;
     let setup = format!(
         "{mode}; SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET jit = off",
         statement.unwrap_or_default().as_millis(),
         busy.as_millis(),
-        IDLE.as_millis()
+        idle.unwrap_or_default().as_millis()
     );
     connection
         .batch_execute(&setup)
@@ -134,6 +137,18 @@ pub(super) fn bytes(connection: &mut PgConn) -> QueryResult<i64> {
     let asked = "SELECT pg_database_size(current_database()) AS number";
     let size: Number = diesel::sql_query(asked).get_result(connection)?;
     Ok(size.number)
+}
+
+/// Has the server number on behind what is in a table (with the schema before it, where that is another one).
+pub(crate) fn number_on(connection: &mut PgConn, table: &str) -> QueryResult<()> {
+    let plain = table.rsplit('.').next().unwrap_or(table);
+    for (_, column) in migrate::NUMBERED.iter().filter(|(of, _)| *of == plain) {
+        connection.batch_execute(&format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), \
+             (SELECT COALESCE(MAX({column}), 0) + 1 FROM {table}), false)"
+        ))?;
+    }
+    Ok(())
 }
 
 /// Whether the migrations of this schema are noted anywhere.
