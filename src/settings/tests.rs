@@ -307,7 +307,7 @@ fn database_urls_name_files_as_documented() {
     #[cfg(feature = "postgres")]
     {
         let (settings, _) = Settings::from_pairs(&pairs(&[&server]), Need::Local).unwrap();
-        assert_eq!(settings.database.to_string(), "postgres://h/db");
+        assert_eq!(settings.database.to_string(), "postgres://h:5432/db");
         assert_eq!(
             settings.local_base(),
             std::path::Path::new("confluence_sync.db")

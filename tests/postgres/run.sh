@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # The store's tests and the program on a real PostgreSQL, which answers over TLS by an authority of its own, and is restarted.
 #
-#   tests/postgres/run.sh [FEATURES]     FEATURES: what to build with, by default mcp-confluence/postgres
-#
 # Needs PostgreSQL's server and client (Debian: postgresql) and openssl. The server lies in a temporary folder and ends with the script.
 set -euo pipefail
 . "$(dirname "$0")/../programs.sh"
@@ -53,8 +51,7 @@ trap '"$control" stop -m immediate >"$scratch/stop.log" 2>&1 || true; end_starte
 "$control" start >"$scratch/start.log" || { cat "$scratch/start.log" "$scratch/postgres.log"; exit 1; }
 export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres TEST_POSTGRES_CA=$tls/ca.pem
 
-features=${1:-mcp-confluence/postgres}
-cargo test --workspace --locked --features "$features" --test it --no-run 2>&1 | tee "$scratch/build.log"
+cargo test --workspace --locked --test it --no-run 2>&1 | tee "$scratch/build.log"
 # The two of many programs of that name.
 with() {
   local test
