@@ -23,6 +23,7 @@ pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrati
 /// Every table, none before one that it refers to.
 #[cfg(feature = "postgres")]
 pub(crate) const TABLES: [&str; 37] = [
+    "sites",
     "indexes",
     "index_spaces",
     "sync_runs",
@@ -35,7 +36,6 @@ pub(crate) const TABLES: [&str; 37] = [
     "document_counts",
     "mcp_sessions",
     "notices",
-    "sites",
     "bodies",
     "body_totals",
     "comments",

@@ -18,7 +18,8 @@ fn source() -> Bed {
     let bed = upgraded();
     raw(&bed)
         .batch_execute(
-            "INSERT INTO remembered (name, value) VALUES ('odd', 'a' || char(0) || 'b');
+            "UPDATE sites SET base_url = 'https://wiki.example';
+             INSERT INTO remembered (name, value) VALUES ('odd', 'a' || char(0) || 'b');
              INSERT INTO tokens (id, role, name, prefix, secret_hash, created_at, speaks_for_others)
                  VALUES ('t1', 'agent', 'one', 'p', 'h1', '2026-03-04 12:00:00', 0),
                         ('t2', 'agent', 'two', 'p', 'h2', '2026-03-04 12:00:00.120', 1);",
