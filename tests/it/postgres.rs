@@ -144,4 +144,10 @@ async fn the_whole_service_works_on_postgresql() {
     let (code, said) = run(&service.folder, &["copy", "--to", file], &settings);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("holds something already"), "{said}");
+    service
+        .start_again(&[("DATABASE_URL", file), extra[1]])
+        .await;
+    let swept = service.swept(&index).await;
+    assert_eq!(swept["status"], "succeeded", "{swept}");
+    assert!(found(&service).await);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actors::EngineSettings;
+use domain::IndexId;
 use domain::page::PageState;
 use domain::run::RunStatus;
 use simulators::confluence::ContentId;
@@ -31,13 +32,19 @@ async fn ten(bench: &Bench) -> (ContentId, Vec<ContentId>) {
     (folder, pages)
 }
 
+/// An index of these, up to date with the log.
+async fn followed() -> (Bench, ContentId, Vec<ContentId>, IndexId) {
+    let bench = following().await;
+    let (folder, pages) = ten(&bench).await;
+    let index = bench.synced().await.id;
+    bench.delta(index).await;
+    (bench, folder, pages, index)
+}
+
 #[test]
 fn a_restriction_counts_with_the_next_poll_for_a_page_and_for_a_folder() {
     bench::run(|| async {
-        let bench = following().await;
-        let (folder, pages) = ten(&bench).await;
-        let index = bench.synced().await.id;
-        bench.delta(index).await;
+        let (bench, folder, pages, index) = followed().await;
         for (restricted, left) in [(pages[5], 9), (folder, 6), (pages[0], 5)] {
             // A record is behind what it tells of.
             bench.wait(30).await;
@@ -118,10 +125,7 @@ fn a_log_that_lags_or_that_goes_on_and_on_loses_nothing() {
 #[test]
 fn a_log_that_is_refused_fails_alone_and_is_caught_up_with() {
     bench::run(|| async {
-        let bench = following().await;
-        let (_, pages) = ten(&bench).await;
-        let index = bench.synced().await.id;
-        bench.delta(index).await;
+        let (bench, _, pages, index) = followed().await;
         for fault in [Fault::Forbidden, Fault::Unavailable] {
             bench.site.fail("audited", 9, fault);
             bench.site.close(pages[5]);

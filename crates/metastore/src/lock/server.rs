@@ -1,12 +1,14 @@
 //! Advisory locks of a PostgreSQL server, each held by a connection of its own: the server releases it with the connection. Who has the
 //! engine's is noted in the table `remembered`, which counts only while the lock is held.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use super::LockHolder;
 use crate::dialect::postgres::{self, Failure, LockOf, runtime, within};
@@ -54,7 +56,7 @@ impl ServerLock {
     pub(super) fn refreshing(server: &ServerUrl) -> Result<Self, LockError> {
         let lock = Self::connect(server, LockOf::Refresh)?;
         let ask = format!("SELECT pg_advisory_lock({})", LockOf::Refresh.numbers());
-        answered(server, within(REFRESH, lock.client.batch_execute(&ask)))?;
+        asked(server, REFRESH, lock.client.batch_execute(&ask))?;
         Ok(lock)
     }
 
@@ -119,8 +121,8 @@ impl ServerLock {
         }
         let put = "INSERT INTO remembered (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        let put = within(PATIENCE, self.client.execute(put, &[&NOTE, &holder]));
-        answered(&self.server, put)?;
+        let values: [&(dyn ToSql + Sync); 2] = [&NOTE, &holder];
+        asked(&self.server, PATIENCE, self.client.execute(put, &values))?;
         Ok(())
     }
 
@@ -129,8 +131,8 @@ impl ServerLock {
     }
 
     fn yes(&self, question: &str) -> Result<bool, LockError> {
-        let row = within(PATIENCE, self.client.query_one(question, &[]));
-        answered(&self.server, row.map(|row| row?.try_get(0)))
+        let answer = async { self.client.query_one(question, &[]).await?.try_get(0) };
+        asked(&self.server, PATIENCE, answer)
     }
 }
 
@@ -149,15 +151,16 @@ fn place(server: &ServerUrl) -> crate::url::Place {
     DatabaseUrl::Server(server.clone()).place()
 }
 
-/// What was answered, if anything was in time.
-fn answered<T>(
+/// What is answered, if anything is in time.
+fn asked<T>(
     server: &ServerUrl,
-    answer: Option<Result<T, tokio_postgres::Error>>,
+    longest: Duration,
+    question: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, LockError> {
-    let why = match answer {
+    let why = match within(longest, question) {
         Some(Ok(value)) => return Ok(value),
         Some(Err(error)) => Failure::of(&error),
-        None => Failure::silence(PATIENCE),
+        None => Failure::silence(longest),
     };
     Err(LockError::Unreachable {
         database: place(server),

@@ -15,17 +15,18 @@ use domain::ports::store::StoreResult;
 
 use self::rows::{Column, Digest};
 use crate::dialect::{self, Conn, Purpose, postgres, write_transaction};
-use crate::error::{Done, conflict, failed};
+use crate::error::{Done, Fault, conflict, failed};
 use crate::lock;
 use crate::migrate::{self, Standing, TABLES};
 use crate::ops::small::{UNFINISHED_COPY, remember, remembered};
-use crate::schema;
 use crate::url::DatabaseUrl;
 
 /// How long a statement waits for others; nobody else should be there.
 const BUSY: Duration = Duration::from_secs(10);
 /// Filled last, since the note that the copy is unfinished stands in it and goes with what it held.
 const LAST: &str = "remembered";
+/// What has rows in every database: migrations put them in, or whoever opens it leaves a note there.
+const ANYWHERE: [&str; 3] = ["sites", "body_totals", LAST];
 
 /// What was copied.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -112,14 +113,14 @@ fn claim(target: &mut Conn, source: &str, place: &str) -> Done<()> {
             }
             None => {}
         }
-        let indexes: i64 = schema::indexes::table.count().get_result(target)?;
-        let tokens: i64 = schema::tokens::table.count().get_result(target)?;
-        let audited: i64 = schema::audit::table.count().get_result(target)?;
-        if indexes + tokens + audited > 0 {
-            return Err(conflict(format!(
-                "{place} holds something already ({indexes} indexes, {tokens} tokens); nothing was changed: name an empty database"
-            ))
-            .into());
+        for table in TABLES.iter().filter(|table| !ANYWHERE.contains(table)) {
+            let rows = rows::count(target, table)?;
+            if rows > 0 {
+                return Err(conflict(format!(
+                    "{place} holds something already ({rows} rows in {table}); nothing was changed: name an empty database"
+                ))
+                .into());
+            }
         }
         // What migrations put in, last what others refer to: from here on a table is empty or whole.
         for table in TABLES.iter().rev() {
@@ -135,32 +136,63 @@ fn copy(
     tell: &mut impl FnMut(&'static str, u64),
 ) -> Done<Transferred> {
     let mut done = Transferred::default();
-    let mut tables = Vec::new();
+    let mut brought = Vec::new();
     for table in TABLES.into_iter().filter(|table| *table != LAST) {
-        let columns = columns(source, target, table)?;
-        let wanted = rows::digest(source, table, &columns)?;
-        if rows::digest(target, table, &columns)? == wanted {
-            done.kept += 1;
-        } else {
-            write_transaction(target, |target| fill(source, target, table, &columns))?;
-        }
-        tell(table, wanted.rows);
-        done.rows.insert(table, wanted.rows);
-        tables.push((table, columns, wanted));
+        let of_table = bring(source, target, table).map_err(|fault| named(table, fault))?;
+        done.kept += usize::from(of_table.was_there);
+        tell(table, of_table.wanted.rows);
+        done.rows.insert(table, of_table.wanted.rows);
+        brought.push((table, of_table));
     }
     // What a table is filled with may have changed another by a trigger.
-    for (table, columns, wanted) in &tables {
-        compare(target, table, columns, *wanted)?;
+    for (table, of_table) in &brought {
+        compare(target, table, &of_table.columns, of_table.wanted)
+            .map_err(|fault| named(table, fault))?;
     }
+    let rows = finish(source, target).map_err(|fault| named(LAST, fault))?;
+    tell(LAST, rows);
+    done.rows.insert(LAST, rows);
+    Ok(done)
+}
+
+/// A table that the target has.
+struct Brought {
+    columns: Vec<Column>,
+    wanted: Digest,
+    was_there: bool,
+}
+
+fn bring(source: &mut Conn, target: &mut Conn, table: &str) -> Done<Brought> {
+    let columns = columns(source, target, table)?;
+    let wanted = rows::digest(source, table, &columns)?;
+    let was_there = rows::digest(target, table, &columns)? == wanted;
+    if !was_there {
+        write_transaction(target, |target| fill(source, target, table, &columns))?;
+    }
+    Ok(Brought {
+        columns,
+        wanted,
+        was_there,
+    })
+}
+
+/// Fills the last table, with which the note goes; answers its rows.
+fn finish(source: &mut Conn, target: &mut Conn) -> Done<u64> {
     let columns = columns(source, target, LAST)?;
     let wanted = rows::digest(source, LAST, &columns)?;
     write_transaction(target, |target| {
         fill(source, target, LAST, &columns)?;
         compare(target, LAST, &columns, wanted)
     })?;
-    tell(LAST, wanted.rows);
-    done.rows.insert(LAST, wanted.rows);
-    Ok(done)
+    Ok(wanted.rows)
+}
+
+/// A statement that failed is told with its table and in the database's words: what it means of one index elsewhere it does not mean here.
+fn named(table: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Diesel(error) => failed(format!("the table {table}: {error}")).into(),
+        fault @ Fault::Store(_) => fault,
+    }
 }
 
 /// The columns of a table, asked of the one of both that is on a server.

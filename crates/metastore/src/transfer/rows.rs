@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use serde_json::Value;
 
 use crate::dialect::postgres::PgConn;
@@ -229,6 +229,19 @@ pub(super) fn digest(connection: &mut Conn, table: &str, columns: &[Column]) -> 
     // A cursor lives in a transaction.
     connection.transaction(&mut look)?;
     Ok(digest)
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// How many rows a table has.
+pub(super) fn count(connection: &mut Conn, table: &str) -> Done<i64> {
+    let ask = diesel::sql_query(format!("SELECT COUNT(*) AS number FROM {table}"));
+    let found: Number = on_either!(connection => ask.get_result(connection))?;
+    Ok(found.number)
 }
 
 /// Empties a table, and what hangs on its rows.

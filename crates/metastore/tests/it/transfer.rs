@@ -163,8 +163,14 @@ async fn nothing_is_copied_where_something_is_or_somebody_works() {
     own.index("agent").await;
     let said = conflict(transfer(bed.store.url(), own.store.url(), |_, _| {}));
     assert!(
-        said.contains("holds something already (1 indexes"),
+        said.contains("holds something already (1 rows in indexes)"),
         "{said}"
     );
     assert_eq!(states(&own.store).await.len(), 1);
+    // However little it is.
+    drop(Metastore::open(&server.url, MetastoreOptions::default()).unwrap());
+    let people = "INSERT INTO people (site_id, account_id, display_name) VALUES (1, 'a', 'Ann')";
+    server.execute(people);
+    let said = conflict(transfer(bed.store.url(), &server.url, |_, _| {}));
+    assert!(said.contains("(1 rows in people)"), "{said}");
 }

@@ -38,13 +38,13 @@ pub(crate) async fn follow(ctx: &RunCtx, spaces: &[SeenSpace]) -> Result<Vec<Pag
         return Ok(Vec::new());
     };
     let newest = records.iter().map(|record| record.at).max().max(known);
-    let changed = match records.is_empty() {
-        true => Some(Vec::new()),
-        false => look_again(ctx, spaces, records).await?,
-    };
-    let Some(changed) = changed else {
-        return Ok(Vec::new());
-    };
+    let mut changed = Vec::new();
+    if !records.is_empty() {
+        let Some(others) = look_again(ctx, spaces, records).await? else {
+            return Ok(Vec::new());
+        };
+        changed = others;
+    }
     ctx.window_was_read(WALK, window);
     remember(ctx, WALK, newest.or(Some(since))).await?;
     Ok(changed)
