@@ -42,9 +42,13 @@ where
 }
 
 /// What is let through: what was asked for (`info` where that cannot be read), and of [`QUIET`] libraries only what stands there,
-/// unless the filter names them.
+/// unless the filter names them. Of [`SECRETIVE`] nothing is, whatever is asked for.
 fn filter(asked: &str) -> EnvFilter {
-    let mut all = asked.to_owned();
+    let directives = asked.split(',').map(str::trim);
+    let directives = directives.filter(|directive| !directive.starts_with(SECRETIVE));
+    let mut all = directives.fold(format!("{SECRETIVE}=off"), |all, directive| {
+        format!("{all},{directive}")
+    });
     for (library, quiet) in QUIET {
         if !asked.contains(library) {
             all = format!("{library}={quiet},{all}");
@@ -56,6 +60,10 @@ fn filter(asked: &str) -> EnvFilter {
 /// Libraries that tell too much, and what is let through of them. The server's calls errors what peers send that is no HTTP, though
 /// that is no fault of ours: a stranger could fill the log with it. The MCP SDK tells of each session and message, with their ids.
 const QUIET: [(&str, &str); 2] = [("actix_http", "off"), ("rmcp", "warn")];
+
+/// The driver of PostgreSQL, which tells at `debug` each statement with its values, texts of pages and keys, and at `info` that a table is
+/// there already. Its errors are returned.
+const SECRETIVE: &str = "tokio_postgres";
 
 /// Tells warnings about settings.
 pub fn warn_of(warnings: &[Warning]) {
@@ -106,6 +114,7 @@ mod tests {
             tracing::warn!(target: "rmcp::service", "a fault");
             tracing::info!(target: "mcp_confluence", "ours");
             tracing::debug!(target: "mcp_confluence", "details");
+            tracing::debug!(target: "tokio_postgres::query", "a key");
         });
         let bytes = log.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
@@ -117,5 +126,12 @@ mod tests {
         assert_eq!(logged("info"), ["a fault", "ours"]);
         assert_eq!(logged("debug"), ["a fault", "ours", "details"]);
         assert_eq!(logged("rmcp=info,warn"), ["a session", "a fault"]);
+    }
+
+    #[test]
+    fn no_filter_lets_the_databases_driver_tell_keys() {
+        for asked in ["tokio_postgres=trace,warn", "warn, tokio_postgres::query"] {
+            assert_eq!(logged(asked), ["a fault"], "{asked}");
+        }
     }
 }
