@@ -2,7 +2,7 @@
 //! adapter stands behind a port.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,7 +146,7 @@ pub fn confluence_client(
 /// When a setting or the file of the embedded index cannot be used.
 async fn backends(settings: &Settings, store: &Metastore) -> Result<Backends, StartError> {
     let mut backends = Backends::new();
-    let file = local_index_file(settings.local_base());
+    let file = settings.embedded_index();
     let mut local = LocalIndex::open(file, local_index_options(settings))?;
     if let Some(embedder) = embedder(settings)? {
         local = local.with_embedder(embedder);
@@ -167,7 +167,7 @@ async fn backends(settings: &Settings, store: &Metastore) -> Result<Backends, St
 /// # Errors
 /// When there is none, or it cannot be read.
 pub fn local_index_to_look_at(settings: &Settings) -> Result<LocalIndex, LocalIndexError> {
-    let file = local_index_file(settings.local_base());
+    let file = settings.embedded_index();
     LocalIndex::open_existing(&file, local_index_options(settings))
 }
 
@@ -317,13 +317,6 @@ fn say_what_is_offered(backends: &Backends) {
             Err(error) => tracing::warn!(%error, "LlamaCloud does not answer as it should"),
         }
     });
-}
-
-/// The file of the embedded index: beside the database, `confluence_sync.index.db` for `confluence_sync.db`
-/// ([`Settings::local_base`]).
-#[must_use]
-pub fn local_index_file(database: &Path) -> PathBuf {
-    database.with_extension("index.db")
 }
 
 fn unusable(variable: &str, message: &str) -> StartError {

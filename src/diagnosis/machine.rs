@@ -73,7 +73,7 @@ pub fn free_bytes(database: &Path) -> (PathBuf, std::io::Result<u64>) {
 
 /// The disk of the database or, where that is on a server, of the embedded index.
 pub(super) async fn of_disk(settings: &Settings) -> Vec<Finding> {
-    let database = settings.local_base().to_owned();
+    let database = settings.on_disk();
     // A disk that hangs holds up one thread, and nobody else.
     let looked = spawn_blocking(move || {
         let bytes = std::fs::metadata(&database).map_or(0, |file| file.len());
@@ -89,7 +89,7 @@ fn disk(folder: &Path, free: std::io::Result<u64>, bytes: u64) -> Finding {
         Ok(free) => free,
         Err(error) => {
             let said = format!(
-                "{} cannot be looked at: {error}; check DATABASE_URL",
+                "{} cannot be looked at: {error}; check DATABASE_URL and EMBEDDED_INDEX_DIR",
                 folder.display()
             );
             return Finding::bad("disk", said);

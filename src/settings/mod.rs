@@ -372,6 +372,8 @@ pub struct Settings {
     pub database: DatabaseUrl,
     /// How many connections to it there are at most.
     pub database_pool_size: u32,
+    /// The folder of the embedded index; `None`: that of the database or, where that is on a server, the working directory.
+    pub embedded_index_dir: Option<PathBuf>,
     /// Whether it is backed up.
     pub backups: Option<BackupSettings>,
     /// How syncing goes about.
@@ -412,12 +414,23 @@ impl Settings {
         }
     }
 
-    /// The file beside which everything lies that is this machine's alone (the embedded index): the database or, where that is on a
-    /// server, where the usual one would be, in the working directory.
+    /// The file of the embedded index: `confluence_sync.index.db` beside `confluence_sync.db`, and so called for a database on a server.
     #[must_use]
-    pub fn local_base(&self) -> &std::path::Path {
+    pub fn embedded_index(&self) -> PathBuf {
         let usual = std::path::Path::new("confluence_sync.db");
-        self.database.file().unwrap_or(usual)
+        let beside = self.database.file().unwrap_or(usual);
+        let file = beside.with_extension("index.db");
+        match (&self.embedded_index_dir, file.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => file,
+        }
+    }
+
+    /// The file whose disk must not fill up: the database or, where that is on a server, the embedded index.
+    #[must_use]
+    pub fn on_disk(&self) -> PathBuf {
+        let file = self.database.file();
+        file.map_or_else(|| self.embedded_index(), std::path::Path::to_owned)
     }
 
     /// Reads and checks pairs. Warnings come along; they stop nothing.

@@ -160,6 +160,7 @@ pub(super) fn settings(
         auth,
         database,
         database_pool_size: pool_size,
+        embedded_index_dir: raw.embedded_index_dir.as_ref().map(PathBuf::from),
         backups,
         sync,
         questions_kept_days: (kept > 0).then_some(kept),

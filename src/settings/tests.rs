@@ -300,6 +300,9 @@ fn database_urls_name_files_as_documented() {
             Some(std::path::Path::new(file)),
             "{url}"
         );
+        let index = file.replace(".db", ".index.db");
+        assert_eq!(settings.embedded_index(), std::path::Path::new(&index));
+        assert_eq!(settings.on_disk(), std::path::Path::new(file));
     }
     let server = [("DATABASE_URL", "postgres://u:p@h/db")];
     #[cfg(not(feature = "postgres"))]
@@ -308,9 +311,17 @@ fn database_urls_name_files_as_documented() {
     {
         let (settings, _) = Settings::from_pairs(&pairs(&[&server]), Need::Local).unwrap();
         assert_eq!(settings.database.to_string(), "postgres://h:5432/db");
+        let usual = std::path::Path::new("confluence_sync.index.db");
         assert_eq!(
-            settings.local_base(),
-            std::path::Path::new("confluence_sync.db")
+            [settings.embedded_index(), settings.on_disk()],
+            [usual, usual]
+        );
+        let folder = [("EMBEDDED_INDEX_DIR", "/data")];
+        let (settings, _) = Settings::from_pairs(&pairs(&[&server, &folder]), Need::Local).unwrap();
+        let there = std::path::Path::new("/data/confluence_sync.index.db");
+        assert_eq!(
+            [settings.embedded_index(), settings.on_disk()],
+            [there, there]
         );
         let scheduled = [("BACKUP_SCHEDULE", "02:00 Europe/Berlin")];
         assert_eq!(

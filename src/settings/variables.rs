@@ -64,6 +64,7 @@ variables! {
     oidc_readers,
     database_url,
     database_pool_size,
+    embedded_index_dir,
     backup_schedule,
     backup_keep,
     indexes_file,
