@@ -173,7 +173,7 @@ async fn hostile_files_cost_the_service_nothing_and_one_that_ends_it_is_left_alo
     site.attach(page, "deep.docx", DOCX, &deep_docx());
     site.attach(page, "good.txt", "text/plain", b"wholesome words");
     let (_sim, folder, settings) = prepared(site.clone(), &[]).await;
-    let database = folder.path().join("sync.db");
+    let database: String = folder.url();
     let http = client();
     let start = |failpoint: &str| {
         let mut settings = borrowed(&settings);

@@ -47,7 +47,7 @@ async fn a_program_takes_the_descriptors_it_may_have_and_ends_bodies_that_never_
         .envs(borrowed(&settings))
         .spawn()
         .unwrap();
-    let address = listening(&folder.path().join("sync.db")).await["address"].clone();
+    let address = listening(&folder.url::<String>()).await["address"].clone();
     let base = address.as_str().unwrap().to_owned();
     let host = base.strip_prefix("http://").unwrap().to_owned();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();

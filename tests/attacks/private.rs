@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use test_database::Database;
 
 use super::all_held;
 use crate::process::{borrowed, listening, terminate, text};
@@ -44,7 +44,7 @@ fn modes(folder: &Path) -> BTreeMap<String, u32> {
 }
 
 /// These files and no others, each readable and writable by its owner alone.
-fn assert_private(folder: &TempDir, names: &[&str]) {
+fn assert_private(folder: &Database, names: &[&str]) {
     let expected: BTreeMap<String, u32> = names
         .iter()
         .map(|name| ((*name).to_owned(), 0o600))
@@ -52,7 +52,7 @@ fn assert_private(folder: &TempDir, names: &[&str]) {
     assert_eq!(modes(folder.path()), expected);
 }
 
-async fn start(folder: &TempDir, settings: &[(&str, &str)]) -> Program {
+async fn start(folder: &Database, settings: &[(&str, &str)]) -> Program {
     let child = careless(folder.path(), &["serve"], settings)
         .stderr(Stdio::null())
         .spawn()
@@ -61,7 +61,7 @@ async fn start(folder: &TempDir, settings: &[(&str, &str)]) -> Program {
         child,
         base: String::new(),
     };
-    let holder = listening(&folder.path().join("sync.db")).await;
+    let holder = listening(&folder.url::<String>()).await;
     holder["address"]
         .as_str()
         .unwrap()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulators::confluence::ConfluenceSim;
-use tempfile::TempDir;
+use test_database::Database;
 
 use super::all_held;
 use crate::mcp_support::hello;
@@ -19,7 +19,7 @@ const KEY: &str = "the-admin-key-of-tests";
 /// A program that serves.
 struct Program {
     _sim: ConfluenceSim,
-    folder: TempDir,
+    folder: Database,
     settings: Vec<(String, String)>,
     child: Child,
     base: String,
@@ -32,7 +32,7 @@ impl Program {
             .start()
             .await
             .unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Database::new();
         let settings: Vec<_> = pairs(&sim, &folder, extra).into_iter().collect();
         let mut program = Self {
             _sim: sim,
@@ -45,7 +45,7 @@ impl Program {
         program
     }
 
-    fn spawn(folder: &TempDir, settings: &[(String, String)]) -> Child {
+    fn spawn(folder: &Database, settings: &[(String, String)]) -> Child {
         program(folder, &[], &borrowed(settings))
             .stderr(Stdio::piped())
             .spawn()
@@ -53,7 +53,7 @@ impl Program {
     }
 
     async fn listening(&mut self) {
-        let holder = listening(&self.folder.path().join("sync.db")).await;
+        let holder = listening(&self.folder.url::<String>()).await;
         self.base = holder["address"].as_str().unwrap().to_owned();
     }
 
@@ -64,7 +64,7 @@ impl Program {
         self.child = Self::spawn(&self.folder, &self.settings);
         // The lock file still names the address of the one that was killed.
         crate::support::until("it listens anew", async || {
-            let holder = listening(&self.folder.path().join("sync.db")).await;
+            let holder = listening(&self.folder.url::<String>()).await;
             (holder["pid"].as_u64() == Some(u64::from(self.child.id()))).then_some(())
         })
         .await;

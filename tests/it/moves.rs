@@ -280,10 +280,10 @@ async fn a_kill_in_the_middle_of_a_move_loses_nothing() {
         .into_iter()
         .collect();
     let path = format!("/api/indexes/{}", id(&index));
-    let lock = folder.path().join("sync.db.lock");
+    let database: String = folder.url();
     let address = async || {
         until("the service says where it is", async || {
-            let holder = std::fs::read_to_string(&lock).ok()?;
+            let holder = test_database::holder(&database)?;
             let holder: Value = serde_json::from_str(&holder).ok()?;
             let address = holder["address"].as_str().map(str::to_owned)?;
             http.get(format!("{address}/health/live"))

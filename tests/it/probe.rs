@@ -3,7 +3,7 @@
 use simulators::Fault;
 use simulators::confluence::ConfluenceSim;
 use simulators::llamacloud::LlamaCloudSim;
-use tempfile::TempDir;
+use test_database::Database;
 
 use crate::process::{borrowed, program, text};
 use crate::support::{pairs, site};
@@ -12,7 +12,7 @@ use crate::support::{pairs, site};
 async fn probe(
     sim: &ConfluenceSim,
     store: &LlamaCloudSim,
-    folder: &TempDir,
+    folder: &Database,
 ) -> (Option<i32>, String) {
     let extra = [
         ("LLAMA_CLOUD_API_KEY", LlamaCloudSim::KEY),
@@ -43,7 +43,7 @@ async fn probe_tells_what_holds_what_does_not_and_what_to_do_within_its_budget()
     }
     let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
     let store = LlamaCloudSim::builder().start().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Database::new();
 
     let (code, said) = probe(&sim, &store, &folder).await;
     assert_eq!(code, Some(0), "{said}");

@@ -181,7 +181,8 @@ impl Reader {
             child: service.unwrap(),
             base: String::new(),
         };
-        let holder = listening(&self.at("confluence_sync.db")).await;
+        let database = format!("sqlite:///{}", self.at("confluence_sync.db").display());
+        let holder = listening(&database).await;
         holder["address"]
             .as_str()
             .unwrap()

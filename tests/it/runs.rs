@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::ports::store::AdminStore;
-use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use metastore::{Metastore, MetastoreOptions};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -360,7 +360,7 @@ async fn a_notice_outlives_the_process_and_is_delivered_once() {
         "{message}"
     );
     assert_eq!(message["index"]["agent_id"], "a");
-    let database = DatabaseUrl::of_file(service.folder.path().join("sync.db"));
+    let database = service.folder.url();
     let rows = Metastore::open_existing(&database, MetastoreOptions::default()).unwrap();
     until("the row says so", async || {
         rows.next_notice().await.unwrap().is_none().then_some(())

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::spec_check::Specs;
-use tempfile::TempDir;
+use test_database::Database;
 
 use crate::process::{borrowed, listening, program, terminate};
 use crate::world::Program;
@@ -63,19 +63,22 @@ pub struct Service {
     pub sim: ConfluenceSim,
     pub base: String,
     pub http: Client,
-    pub folder: TempDir,
+    pub folder: Database,
     key: Option<String>,
 }
 
 /// What the settings of a service in `folder` against `sim` are, `extra` on top.
-pub fn pairs(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> Pairs {
-    let database = format!("sqlite:///{}", folder.path().join("sync.db").display());
+pub fn pairs(sim: &ConfluenceSim, folder: &Database, extra: &[(&str, &str)]) -> Pairs {
+    let database: String = folder.url();
+    let index = folder.path().to_string_lossy();
     let mut pairs: Pairs = [
         ("CONFLUENCE_BASE_URL", sim.base_url()),
         ("CONFLUENCE_EMAIL", ConfluenceSim::EMAIL),
         ("CONFLUENCE_API_TOKEN", ConfluenceSim::TOKEN),
         ("CONFLUENCE_MAX_REQUESTS_PER_SECOND", "1000"),
         ("DATABASE_URL", &database),
+        // The working directory is all tests'.
+        ("EMBEDDED_INDEX_DIR", &index),
         ("API_PORT", "0"),
         ("RUST_LOG", "warn"),
     ]
@@ -93,9 +96,9 @@ pub fn pairs(sim: &ConfluenceSim, folder: &TempDir, extra: &[(&str, &str)]) -> P
 pub async fn prepared(
     site: Site,
     extra: &[(&str, &str)],
-) -> (ConfluenceSim, TempDir, Vec<(String, String)>) {
+) -> (ConfluenceSim, Database, Vec<(String, String)>) {
     let sim = ConfluenceSim::builder().site(site).start().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Database::new();
     let settings = pairs(&sim, &folder, extra).into_iter().collect();
     (sim, folder, settings)
 }
@@ -111,7 +114,7 @@ pub async fn start(site: Site, extra: &[(&str, &str)]) -> Service {
 /// Over a Confluence that is simulated already.
 pub async fn start_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> Service {
     let http = client();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Database::new();
     let (app, key) = run(&sim, &folder, extra).await;
     Service {
         base: app.local_url(),
@@ -132,7 +135,7 @@ pub async fn start_program(site: Site, extra: &[(&str, &str)]) -> Service {
 
 /// A program over a Confluence that is simulated already.
 pub async fn start_program_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> Service {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Database::new();
     let (program, key) = run_program(&sim, &folder, extra).await;
     Service {
         app: None,
@@ -147,7 +150,7 @@ pub async fn start_program_over(sim: ConfluenceSim, extra: &[(&str, &str)]) -> S
 
 async fn run_program(
     sim: &ConfluenceSim,
-    folder: &TempDir,
+    folder: &Database,
     extra: &[(&str, &str)],
 ) -> (Program, Option<String>) {
     let pairs = pairs(sim, folder, extra);
@@ -171,19 +174,14 @@ async fn run_program(
             let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
             panic!("it ended with {status}: {log}");
         }
-        if pairs["DATABASE_URL"].starts_with("sqlite:") {
-            let holder = listening(&folder.path().join("sync.db")).await;
-            if holder["pid"] != program.child.id() {
-                return None;
-            }
-            holder["address"]
-                .as_str()
-                .unwrap()
-                .clone_into(&mut program.base);
-        } else {
-            // No file says where it is: the test has chosen the port.
-            program.base = format!("http://127.0.0.1:{}", pairs["API_PORT"]);
+        let holder = listening(&pairs["DATABASE_URL"]).await;
+        if holder["pid"] != program.child.id() {
+            return None;
         }
+        holder["address"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut program.base);
         let health = client().get(format!("{}/health/live", program.base));
         health
             .send()
@@ -199,7 +197,7 @@ async fn run_program(
 
 async fn run(
     sim: &ConfluenceSim,
-    folder: &TempDir,
+    folder: &Database,
     extra: &[(&str, &str)],
 ) -> (App, Option<String>) {
     let pairs = pairs(sim, folder, extra);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use simulators::confluence::{ConfluenceSim, Site};
 use simulators::llamacloud::LlamaCloudSim;
-use tempfile::TempDir;
+use test_database::Database;
 
 use crate::support::{TIMEOUT, client, id, pairs};
 
@@ -47,7 +47,7 @@ pub struct Held {
 pub struct World {
     pub confluence: ConfluenceSim,
     pub llama: LlamaCloudSim,
-    pub folder: TempDir,
+    pub folder: Database,
     pub http: reqwest::Client,
     pub spaces: Vec<&'static str>,
     /// What the index is asked to be, beside its spaces.
@@ -84,7 +84,7 @@ impl World {
         Self {
             confluence,
             llama,
-            folder: tempfile::tempdir().unwrap(),
+            folder: Database::new(),
             http: client(),
             spaces: spaces.to_vec(),
             choices: json!({}),
@@ -115,10 +115,6 @@ impl World {
         if let Some(place) = armed {
             settings.insert("MCP_CONFLUENCE_FAILPOINT".to_owned(), place.clone());
         }
-        let lock = format!(
-            "{}.lock",
-            settings["DATABASE_URL"].trim_start_matches("sqlite:///")
-        );
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -138,8 +134,7 @@ impl World {
         };
         let began = Instant::now();
         loop {
-            let holder: Option<Value> = std::fs::read_to_string(&lock)
-                .ok()
+            let holder: Option<Value> = test_database::holder(&settings["DATABASE_URL"])
                 .and_then(|text| serde_json::from_str(&text).ok());
             if let Some(holder) = holder
                 && holder["pid"] == program.child.id()

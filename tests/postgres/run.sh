@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
-# The store's tests and the program on a real PostgreSQL, which answers over TLS by an authority of its own, and is restarted.
+# The suites of the store, of the engine and of the program on a real PostgreSQL, which answers over TLS by an authority of its own, and is
+# restarted.
+#
+#   run.sh          the store's suite, and of the others what lies nearest to the database
+#   run.sh all      all three
 #
 # Needs PostgreSQL's server and client (Debian: postgresql) and openssl. The server lies in a temporary folder and ends with the script.
 set -euo pipefail
@@ -52,20 +56,28 @@ trap '"$control" stop -m immediate >"$scratch/stop.log" 2>&1 || true; end_starte
 export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$port/postgres TEST_POSTGRES_CA=$tls/ca.pem
 
 cargo test --workspace --locked --test it --no-run 2>&1 | tee "$scratch/build.log"
-# The two of many programs of that name.
+# Three of many programs of that name.
 with() {
   local test
   for test in $(sed -n 's|.*tests/it/main.rs (\(.*\))|\1|p' "$scratch/build.log"); do
     # Paths of cargo are of the folder where it was called.
-    if "$test" --list 2>/dev/null | grep -q "^$1: test"; then realpath "$test"; return 0; fi
+    if "$test" --list 2>/dev/null | grep "^$1: test" >/dev/null; then realpath "$test"; return 0; fi
   done
   echo "no test $1 was built" >&2
   return 1
 }
 store=$(with postgres::it_is_said_where_the_suite_runs)
+engine=$(with changes::a_quiet_poll_of_twenty_spaces_is_three_requests)
 program=$(with postgres::the_whole_service_works_on_postgresql)
 (cd crates/metastore && "$store" --nocapture postgres::it_is_said | grep "schemas of the server")
 (cd crates/metastore && "$store")
-"$program" postgres::
+if [ "${1:-}" = all ]; then
+  (cd actors && "$engine")
+  # Attacks are on files and addresses.
+  "$program" --skip attacks::
+else
+  (cd actors && "$engine" first_sync:: changes:: moves:: removals:: stories::)
+  "$program" postgres:: process:: access:: deletion:: main_job:: moves:: people:: rest:: runs::
+fi
 # Alone: the server goes away under it.
 (cd crates/metastore && TEST_POSTGRES_CONTROL=$control "$store" --nocapture restart:: --test-threads 1)

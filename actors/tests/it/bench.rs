@@ -14,9 +14,9 @@ use domain::ports::store::{AdminStore, NewIndex, RunFilter, SyncStore};
 use domain::query::{Answer, Filters, RetrievalQuery};
 use domain::run::{Run, RunPlan, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey};
-use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use metastore::{Metastore, MetastoreOptions};
 use simulators::confluence::ContentId;
-use tempfile::TempDir;
+use test_database::Database;
 
 use crate::fakes::{FakeReader, FakeRetrieval, SimulatedSource, TestClock};
 use crate::truth::{Included, assert_same, held_by, is_member, truth_of};
@@ -43,7 +43,8 @@ pub struct Bench {
     pub store: Arc<Metastore>,
     pub engine: Engine,
     pub settings: EngineSettings,
-    _folder: TempDir,
+    // Goes after the store.
+    pub database: Database,
 }
 
 impl Bench {
@@ -77,14 +78,13 @@ impl Bench {
         start: impl AsyncFnOnce(EngineParts, TestClock) -> Result<Engine, EngineError>,
     ) -> Self {
         let clock = TestClock::new();
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
+        let database = Database::new();
         let options = MetastoreOptions {
             clock: Arc::new(clock),
             pool_size: 5,
             ..MetastoreOptions::default()
         };
-        let store = Arc::new(Metastore::open(&url, options).unwrap());
+        let store = Arc::new(Metastore::open(&database.url(), options).unwrap());
         let site = SimulatedSource::new(clock);
         site.space("ENG");
         let cloud = FakeRetrieval::cloud();
@@ -100,7 +100,7 @@ impl Bench {
             store,
             engine,
             settings,
-            _folder: folder,
+            database,
         }
     }
 

@@ -19,9 +19,9 @@ use domain::ports::source::ContentSource;
 use domain::ports::store::{AdminStore, NewIndex, PageFilter, QueryStore, SyncStore};
 use domain::run::{Run, RunStatus};
 use domain::{DocumentId, IndexId, PageId, RunId, SpaceKey, Timestamp};
-use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
+use metastore::{Metastore, MetastoreOptions};
 use simulators::confluence::{Account, ConfluenceSim, Site, SpaceId, Wish};
-use tempfile::TempDir;
+use test_database::Database;
 
 use crate::fakes::{FakeReader, FakeRetrieval};
 use crate::truth::{Included, truth_of};
@@ -54,7 +54,8 @@ pub struct Real {
     pub engine: Engine,
     clock: AheadClock,
     pub settings: EngineSettings,
-    _folder: TempDir,
+    // Goes after the store.
+    _database: Database,
 }
 
 /// Waits of milliseconds, so that a test of many failures ends.
@@ -81,14 +82,13 @@ impl Real {
         let sim = ConfluenceSim::builder().account(account).site(site);
         let sim = sim.start().await.unwrap();
         let clock = AheadClock::default();
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::of_file(folder.path().join("sync.db"));
+        let database = Database::new();
         let options = MetastoreOptions {
             clock: Arc::new(clock.clone()),
             pool_size: 5,
             ..MetastoreOptions::default()
         };
-        let store = Arc::new(Metastore::open(&url, options).unwrap());
+        let store = Arc::new(Metastore::open(&database.url(), options).unwrap());
         let shelf = FakeRetrieval::immediate();
         let engine = start(&sim, &store, &shelf, &clock, &settings).await;
         Self {
@@ -98,7 +98,7 @@ impl Real {
             engine,
             clock,
             settings,
-            _folder: folder,
+            _database: database,
         }
     }
 

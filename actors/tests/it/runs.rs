@@ -207,8 +207,7 @@ fn a_dry_run_foresees_files_comments_and_cost() {
             assert_eq!(planned.requests.store, 0);
             bench.patch(index, |s| s.include_comments = false).await;
         }
-        let folder = bench.store.file().unwrap().parent().unwrap();
-        let left = std::fs::read_dir(folder).unwrap().flatten();
+        let left = std::fs::read_dir(bench.database.path()).unwrap().flatten();
         let left: Vec<_> = left
             .map(|file| file.file_name().into_string().unwrap())
             .filter(|name| name.contains(".copy-"))

@@ -570,15 +570,15 @@ mod tests {
     use diesel::SqliteConnection;
 
     use domain::ports::store::{AdminStore, QueryStore};
+    use test_database::Database;
 
     use super::*;
-    use crate::database::Database;
     use crate::ops::small;
 
     /// A store, and what goes after it.
     fn store() -> (Database, Metastore) {
         let database = Database::new();
-        let store = Metastore::open(&database.url, MetastoreOptions::default()).unwrap();
+        let store = Metastore::open(&database.url(), MetastoreOptions::default()).unwrap();
         (database, store)
     }
 
@@ -784,10 +784,10 @@ mod tests {
             busy_timeout: Duration::from_millis(50),
             ..MetastoreOptions::default()
         };
-        let store = Metastore::open(&database.url, options).unwrap();
+        let store = Metastore::open(&database.url(), options).unwrap();
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
-        let url = database.url.clone();
+        let url = database.url();
         let other = std::thread::spawn(move || {
             let busy = Duration::from_secs(20);
             let mut other = dialect::connect(&url, Purpose::Write, busy).unwrap();

@@ -20,9 +20,6 @@ mod admin_store;
 mod codec;
 mod convert;
 mod cursor;
-#[cfg(test)]
-#[path = "../tests/it/database.rs"]
-mod database;
 mod dialect;
 mod error;
 mod handle;

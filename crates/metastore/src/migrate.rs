@@ -512,9 +512,9 @@ mod tests {
         use std::time::Duration;
 
         use diesel::sql_types::{BigInt, Bool};
+        use test_database::Database;
 
         use super::*;
-        use crate::database::{Database, are_on_a_server};
         use crate::dialect::Purpose;
         use crate::dialect::postgres::{self, PgConn};
 
@@ -532,8 +532,8 @@ mod tests {
         }
 
         fn server(database: &Database) -> PgConn {
-            let DatabaseUrl::Server(server) = &database.url else {
-                panic!("{}", database.url);
+            let DatabaseUrl::Server(server) = &database.url() else {
+                panic!("{}", database.url::<String>());
             };
             postgres::open(server, Purpose::Write, Duration::from_secs(10)).unwrap()
         }
@@ -562,10 +562,9 @@ mod tests {
 
         #[test]
         fn up_down_and_up_again_ends_in_the_same_schema() {
-            if !are_on_a_server() {
+            let Some(database) = Database::on_a_server() else {
                 return;
-            }
-            let database = Database::new();
+            };
             let mut connection = server(&database);
             connection.run_pending_migrations(POSTGRES).unwrap();
             let first = made(&mut connection);
@@ -578,10 +577,9 @@ mod tests {
 
         #[test]
         fn both_databases_have_the_same_tables_column_by_column() {
-            if !are_on_a_server() {
+            let Some(database) = Database::on_a_server() else {
                 return;
-            }
-            let database = Database::new();
+            };
             let mut server = server(&database);
             server.run_pending_migrations(POSTGRES).unwrap();
             let mut file = connection();
@@ -628,19 +626,18 @@ mod tests {
 
         #[test]
         fn a_database_of_a_newer_version_is_refused() {
-            if !are_on_a_server() {
+            let Some(database) = Database::on_a_server() else {
                 return;
-            }
-            let database = Database::new();
+            };
             let mut connection = Conn::Postgres(server(&database));
-            up_to_date(&mut connection, &database.url).unwrap();
-            up_to_date(&mut connection, &database.url).unwrap();
+            up_to_date(&mut connection, &database.url()).unwrap();
+            up_to_date(&mut connection, &database.url()).unwrap();
             connection
                 .batch_execute(
                     "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')",
                 )
                 .unwrap();
-            let error = up_to_date(&mut connection, &database.url).unwrap_err();
+            let error = up_to_date(&mut connection, &database.url()).unwrap_err();
             assert!(
                 matches!(&error, OpenError::TooNew { migration, .. } if migration == "29990101000000")
             );

@@ -17,8 +17,7 @@ use domain::ports::store::{AdminStore, NewIndex, OpenHolding, OpenedRun, RunEnd,
 use domain::run::{Counts, Requests, Run, RunKind, RunStatus};
 use domain::{IndexId, ObjectId, PageId, TokenId, WorkerId};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions};
-
-use crate::database::Database;
+use test_database::Database;
 
 /// A clock that stands until it is moved.
 #[derive(Clone)]
@@ -60,7 +59,7 @@ impl Bed {
 
     fn on(database: Database) -> Self {
         let clock = SetClock(Arc::new(Mutex::new(noon())));
-        let store = open(&database.url, &clock);
+        let store = open(&database.url(), &clock);
         Self {
             store,
             clock,
@@ -69,12 +68,12 @@ impl Bed {
     }
 
     pub fn url(&self) -> DatabaseUrl {
-        self.database.url.clone()
+        self.database.url()
     }
 
     /// The folder of the file.
     pub fn folder(&self) -> &std::path::Path {
-        self.database.folder.path()
+        self.database.path()
     }
 
     /// A second handle, as another process would have it.

@@ -30,7 +30,7 @@ async fn the_engines_lock_names_who_has_it() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let file = bed.database.folder.path().join("store.db.lock");
+        let file = bed.folder().join("sync.db.lock");
         let mode = std::fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
     }
@@ -53,7 +53,7 @@ async fn a_backup_can_be_verified_and_restored() {
     let bed = Bed::in_a_file();
     let index = bed.index("agent").await.id;
     bed.save(&[page(index, "1", PageState::Searchable)]).await;
-    let file = bed.database.folder.path().join("backup.db");
+    let file = bed.folder().join("backup.db");
     bed.store.backup(&file).await.unwrap();
     assert!(matches!(
         bed.store.backup(&file).await,
@@ -84,7 +84,7 @@ async fn a_backup_can_be_verified_and_restored() {
 #[tokio::test]
 async fn each_restore_keeps_what_it_replaces() {
     let bed = Bed::in_a_file();
-    let at = |name: &str| bed.database.folder.path().join(name);
+    let at = |name: &str| bed.database.path().join(name);
     bed.store.backup(&at("none.db")).await.unwrap();
     for agent in ["a", "b"] {
         bed.index(agent).await;
@@ -97,9 +97,9 @@ async fn each_restore_keeps_what_it_replaces() {
     let kept = [&first, &second].map(|restored| restored.kept.clone().unwrap());
     assert_eq!(
         kept,
-        ["store.db.before-restore", "store.db.before-restore-2"].map(at)
+        ["sync.db.before-restore", "sync.db.before-restore-2"].map(at)
     );
-    let third = restore("store.db.before-restore");
+    let third = restore("sync.db.before-restore");
     assert_eq!(third.facts.indexes, 2);
     let held = [&kept[0], &kept[1], &third.kept.unwrap()].map(|file| {
         let facts = verify_backup(file).unwrap();
@@ -107,12 +107,12 @@ async fn each_restore_keeps_what_it_replaces() {
     });
     assert_eq!(held, [2, 0, 0]);
 
-    let itself = restore_backup(&at("store.db"), &url);
+    let itself = restore_backup(&at("sync.db"), &url);
     assert!(
         matches!(itself, Err(StoreError::Conflict { .. })),
         "{itself:?}"
     );
-    let elsewhere = DatabaseUrl::of_file(at("new/store.db"));
+    let elsewhere = DatabaseUrl::of_file(at("new/sync.db"));
     assert_eq!(
         restore_backup(&at("none.db"), &elsewhere).unwrap().kept,
         None
@@ -123,7 +123,7 @@ async fn each_restore_keeps_what_it_replaces() {
 async fn what_is_replaced_is_kept_with_the_log_that_a_reader_holds() {
     use diesel::connection::{Connection, SimpleConnection};
     let bed = Bed::in_a_file();
-    let at = |name: &str| bed.database.folder.path().join(name);
+    let at = |name: &str| bed.database.path().join(name);
     bed.store.backup(&at("backup.db")).await.unwrap();
     let url = bed.url();
     // While somebody reads an older state, the log cannot be folded into the database file.
@@ -145,18 +145,18 @@ async fn what_is_replaced_is_kept_with_the_log_that_a_reader_holds() {
 async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
     use std::os::unix::fs::PermissionsExt;
     let bed = Bed::in_a_file();
-    let at = |name: &str| bed.database.folder.path().join(name);
+    let at = |name: &str| bed.database.path().join(name);
     let url = bed.url();
     // As another version, or a copy by hand, left them; the logs are there while the store is open.
     let widen = |name: &str| {
         std::fs::set_permissions(at(name), PermissionsExt::from_mode(0o644)).unwrap();
     };
-    let files = ["store.db", "store.db-wal", "store.db-shm"];
+    let files = ["sync.db", "sync.db-wal", "sync.db-shm"];
     files.iter().copied().for_each(widen);
     Metastore::open_existing(&url, MetastoreOptions::default()).unwrap();
     bed.store.backup(&at("backup.db")).await.unwrap();
     let open_to_others = || {
-        let listed = std::fs::read_dir(bed.database.folder.path()).unwrap();
+        let listed = std::fs::read_dir(bed.database.path()).unwrap();
         let mut listed: Vec<_> = listed
             .map(Result::unwrap)
             .filter(|entry| entry.metadata().unwrap().permissions().mode() & 0o077 != 0)
@@ -169,9 +169,9 @@ async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
     assert_eq!(open_to_others(), [""; 0]);
 
     drop(bed.store);
-    ["store.db", "backup.db"].into_iter().for_each(widen);
-    std::fs::write(at("store.db.incoming"), "of a restore that was killed").unwrap();
-    widen("store.db.incoming");
+    ["sync.db", "backup.db"].into_iter().for_each(widen);
+    std::fs::write(at("sync.db.incoming"), "of a restore that was killed").unwrap();
+    widen("sync.db.incoming");
     restore_backup(&at("backup.db"), &url).unwrap();
     assert_eq!(
         open_to_others(),
@@ -193,7 +193,7 @@ async fn nobody_else_may_read_a_database_a_backup_or_a_restored_one() {
 async fn what_is_no_backup_is_refused() {
     let bed = Bed::in_a_file();
     bed.index("agent").await;
-    let at = |name: &str| bed.database.folder.path().join(name);
+    let at = |name: &str| bed.database.path().join(name);
     std::fs::write(
         at("text.db"),
         "not a database at all, but long enough to be read as one".repeat(20),
@@ -213,7 +213,7 @@ async fn what_is_no_backup_is_refused() {
 #[tokio::test]
 async fn opening_makes_folders_and_explains_what_it_cannot_open() {
     let folder = tempfile::tempdir().unwrap();
-    let deep = DatabaseUrl::of_file(folder.path().join("a/b/store.db"));
+    let deep = DatabaseUrl::of_file(folder.path().join("a/b/sync.db"));
     let store = Metastore::open(&deep, MetastoreOptions::default()).unwrap();
     store.check().await.unwrap();
     store.checkpoint_wal().await.unwrap();
@@ -241,7 +241,7 @@ async fn opening_makes_folders_and_explains_what_it_cannot_open() {
     .unwrap();
     assert!(matches!(open("text.db"), Err(OpenError::Unusable { .. })));
     assert!(matches!(
-        open("text.db/store.db"),
+        open("text.db/sync.db"),
         Err(OpenError::Inaccessible { .. })
     ));
     assert!(matches!(open("a"), Err(OpenError::Inaccessible { .. })));

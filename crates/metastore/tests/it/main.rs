@@ -7,7 +7,6 @@ mod bed;
 mod comments;
 mod concurrency;
 mod counts;
-mod database;
 mod evaluations;
 mod files;
 mod history;
@@ -29,5 +28,3 @@ mod texts;
 mod tokens;
 mod transfer;
 mod upgrade;
-
-use metastore::DatabaseUrl;

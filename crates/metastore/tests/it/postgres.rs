@@ -1,7 +1,7 @@
 //! What is PostgreSQL's alone: locks of connections, connections that are cut, a server that is away. Without a server these tests say
 //! that they are skipped.
 
-use crate::database::are_on_a_server;
+use test_database::are_on_a_server;
 
 #[test]
 fn it_is_said_where_the_suite_runs() {
@@ -19,12 +19,12 @@ mod on_a_server {
 
     use domain::ports::store::{AdminStore, QueryStore, StoreError};
     use metastore::{DatabaseUrl, LocalKey, LockError, Metastore, MetastoreOptions, OpenError};
+    use test_database::{Database, are_on_a_server};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::task::JoinHandle;
     use tokio::time::{sleep, timeout};
 
     use crate::bed::Bed;
-    use crate::database::{Database, are_on_a_server};
 
     /// Nothing here takes longer.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,11 +42,10 @@ mod on_a_server {
 
     #[tokio::test]
     async fn one_engine_has_the_database_and_others_are_told_which() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
-        let url = &database.url;
+        };
+        let url = &database.url();
         assert_eq!(metastore::lock_holder(url), None);
         let (store, mut lock) = Metastore::open_locked(url, options()).unwrap();
         // In a database that was empty when the lock was taken.
@@ -80,11 +79,10 @@ mod on_a_server {
 
     #[tokio::test]
     async fn an_engine_whose_lock_is_lost_is_told_and_writes_nothing_more() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
-        let (store, lock) = Metastore::open_locked(&database.url, options()).unwrap();
+        };
+        let (store, lock) = Metastore::open_locked(&database.url(), options()).unwrap();
         store.remember("a", "1").await.unwrap();
         assert!(!lock.is_lost());
         let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks \
@@ -99,7 +97,7 @@ mod on_a_server {
             "{refused}"
         );
         assert_eq!(store.remembered("a").await.unwrap().as_deref(), Some("1"));
-        let (next, lock) = Metastore::open_locked(&database.url, options()).unwrap();
+        let (next, lock) = Metastore::open_locked(&database.url(), options()).unwrap();
         next.remember("a", "3").await.unwrap();
         assert!(!lock.is_lost());
     }
@@ -177,11 +175,10 @@ mod on_a_server {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_server_that_is_away_makes_the_store_busy_until_it_is_back() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
-        let (text, server) = database.text_and_server();
+        };
+        let (text, server) = (database.url::<String>(), database.server());
         let mut line = Line::open(&server).await;
         let url: DatabaseUrl = text
             .replacen(&server, &line.at.to_string(), 1)
@@ -241,15 +238,14 @@ mod on_a_server {
 
     #[tokio::test]
     async fn a_server_is_believed_when_its_certificate_is_of_a_known_authority() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
+        };
         let Ok(authority) = std::env::var("TEST_POSTGRES_CA") else {
             println!("skipped: TEST_POSTGRES_CA names no file with the server's authority");
             return;
         };
-        let database = Database::new();
-        let (text, _) = database.text_and_server();
+        let text: String = database.url();
         let secure =
             |options: &str| -> DatabaseUrl { format!("{text}&sslmode={options}").parse().unwrap() };
         for (mode, encrypted) in [
@@ -291,7 +287,7 @@ mod on_a_server {
             return;
         };
         let database = Database::new();
-        let (text, server) = database.text_and_server();
+        let (text, server) = (database.url::<String>(), database.server());
         // The certificate is of 127.0.0.1.
         let text = text.replacen("127.0.0.1", "localhost", 1);
         if !server.starts_with("127.0.0.1") {
@@ -333,11 +329,10 @@ mod on_a_server {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_user_with_few_connections_is_served_by_those_and_told_when_there_is_none() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
-        let (text, _) = database.text_and_server();
+        };
+        let text: String = database.url();
         let role = format!("few_{}", std::process::id());
         database.execute(&format!(
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 3; \
@@ -392,13 +387,12 @@ mod on_a_server {
 
     #[tokio::test]
     async fn a_database_that_is_not_there_is_told_as_that() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
-        let missing = Metastore::open_existing(&database.url, options()).unwrap_err();
+        };
+        let missing = Metastore::open_existing(&database.url(), options()).unwrap_err();
         assert!(matches!(missing, OpenError::Missing { .. }), "{missing}");
-        let (text, _) = database.text_and_server();
+        let text: String = database.url();
         let wrong: DatabaseUrl = format!("{text}&dbname=nowhere").parse().unwrap();
         let error = Metastore::open(&wrong, options()).unwrap_err();
         assert!(matches!(error, OpenError::Unreachable { .. }), "{error}");

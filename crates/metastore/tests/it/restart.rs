@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use domain::ports::store::{AdminStore, StoreError};
 use metastore::{Metastore, MetastoreOptions};
+use test_database::{Database, are_on_a_server};
 use tokio::time::{sleep, timeout};
-
-use crate::database::{Database, are_on_a_server};
 
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +62,7 @@ async fn a_server_that_was_stopped_is_waited_for_and_nothing_is_lost() {
         return;
     };
     let database = Database::new();
-    let store = Metastore::open(&database.url, options()).unwrap();
+    let store = Metastore::open(&database.url(), options()).unwrap();
     store.remember("before", "1").await.unwrap();
     control.run("stop -m fast").await;
     for turn in 0..2 {
@@ -93,7 +92,7 @@ async fn what_was_committed_is_there_after_a_crash_of_the_server() {
         return;
     };
     let database = Database::new();
-    let store = Metastore::open(&database.url, options()).unwrap();
+    let store = Metastore::open(&database.url(), options()).unwrap();
     let enough = Arc::new(AtomicBool::new(false));
     let writing = tokio::spawn({
         let (store, enough) = (store.clone(), enough.clone());
@@ -135,7 +134,7 @@ async fn an_engine_ends_with_the_server_and_the_next_one_goes_on() {
         return;
     };
     let database = Database::new();
-    let (store, lock) = Metastore::open_locked(&database.url, options()).unwrap();
+    let (store, lock) = Metastore::open_locked(&database.url(), options()).unwrap();
     store.remember("before", "1").await.unwrap();
     control.run("restart -m immediate").await;
     timeout(PATIENCE, lock.lost()).await.unwrap();
@@ -146,7 +145,7 @@ async fn an_engine_ends_with_the_server_and_the_next_one_goes_on() {
         "{refused}"
     );
     drop(lock);
-    let (next, _lock) = Metastore::open_locked(&database.url, options()).unwrap();
+    let (next, _lock) = Metastore::open_locked(&database.url(), options()).unwrap();
     let remembered = next.remembered("before").await.unwrap();
     assert_eq!(remembered.as_deref(), Some("1"));
     next.remember("after", "1").await.unwrap();

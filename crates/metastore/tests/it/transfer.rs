@@ -8,9 +8,9 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use domain::ports::store::{IndexState, StoreError, SyncStore};
 use metastore::{DatabaseUrl, Metastore, MetastoreOptions, OpenError, transfer};
+use test_database::{Database, are_on_a_server};
 
 use crate::bed::Bed;
-use crate::database::{Database, are_on_a_server};
 use crate::upgrade::{raw, upgraded};
 
 /// A file with rows in nearly every table, and a text with a character that PostgreSQL does not take.
@@ -34,7 +34,7 @@ fn beside(bed: &Bed, copy: &Database) -> Metastore {
         clock: Arc::new(bed.clock.clone()),
         ..MetastoreOptions::default()
     };
-    Metastore::open(&copy.url, options).unwrap()
+    Metastore::open(&copy.url(), options).unwrap()
 }
 
 async fn states(store: &Metastore) -> Vec<IndexState> {
@@ -75,7 +75,7 @@ async fn a_database_goes_to_a_server_and_back_without_a_difference() {
     }
     let (bed, server, back) = (source(), Database::new(), Database::in_a_file());
     let mut told = Vec::new();
-    let there = transfer(bed.store.url(), &server.url, |table, rows| {
+    let there = transfer(bed.store.url(), &server.url(), |table, rows| {
         told.push((table, rows));
     });
     let there = there.unwrap();
@@ -87,10 +87,10 @@ async fn a_database_goes_to_a_server_and_back_without_a_difference() {
     let store = beside(&bed, &server);
     assert_eq!(states(&store).await, states(&bed.store).await);
     drop(store);
-    let (store, lock) = Metastore::open_locked(&server.url, MetastoreOptions::default()).unwrap();
+    let (store, lock) = Metastore::open_locked(&server.url(), MetastoreOptions::default()).unwrap();
     drop((store, lock));
 
-    let again = transfer(&server.url, &back.url, |_, _| {}).unwrap();
+    let again = transfer(&server.url(), &back.url(), |_, _| {}).unwrap();
     assert_eq!(
         again.rows.keys().collect::<Vec<_>>(),
         there.rows.keys().collect::<Vec<_>>()
@@ -99,7 +99,7 @@ async fn a_database_goes_to_a_server_and_back_without_a_difference() {
     raw(&bed).batch_execute(odd).unwrap();
     back.execute("DELETE FROM remembered WHERE name = 'engine_lock'");
     for table in there.rows.keys() {
-        assert_eq!(differing(bed.store.url(), &back.url, table), 0, "{table}");
+        assert_eq!(differing(bed.store.url(), &back.url(), table), 0, "{table}");
     }
 }
 
@@ -111,15 +111,15 @@ async fn what_was_cut_off_is_opened_by_nobody_and_goes_on_where_it_was() {
     let (bed, server) = (source(), Database::new());
     for last in ["synced_pages", "holdings", "confluence_grants"] {
         let cut = catch_unwind(AssertUnwindSafe(|| {
-            transfer(bed.store.url(), &server.url, |table, _| {
+            transfer(bed.store.url(), &server.url(), |table, _| {
                 assert_ne!(table, last, "cut off");
             })
         }));
         assert!(cut.is_err());
         for opened in [
-            Metastore::open(&server.url, MetastoreOptions::default()).map(drop),
-            Metastore::open_locked(&server.url, MetastoreOptions::default()).map(drop),
-            Metastore::open_existing(&server.url, MetastoreOptions::default()).map(drop),
+            Metastore::open(&server.url(), MetastoreOptions::default()).map(drop),
+            Metastore::open_locked(&server.url(), MetastoreOptions::default()).map(drop),
+            Metastore::open_existing(&server.url(), MetastoreOptions::default()).map(drop),
         ] {
             let error = opened.unwrap_err();
             assert!(matches!(error, OpenError::Unfinished { .. }), "{error}");
@@ -127,14 +127,14 @@ async fn what_was_cut_off_is_opened_by_nobody_and_goes_on_where_it_was() {
         }
     }
     let other = Bed::in_a_file();
-    let said = conflict(transfer(other.store.url(), &server.url, |_, _| {}));
+    let said = conflict(transfer(other.store.url(), &server.url(), |_, _| {}));
     assert!(said.contains("was begun and not finished"), "{said}");
     let back = Database::in_a_file();
-    let said = conflict(transfer(&server.url, &back.url, |_, _| {}));
+    let said = conflict(transfer(&server.url(), &back.url(), |_, _| {}));
     assert!(said.contains("unfinished copy"), "{said}");
     // A table that was touched meanwhile is copied anew.
     server.execute("DELETE FROM tokens WHERE id = 't1'");
-    let done = transfer(bed.store.url(), &server.url, |_, _| {}).unwrap();
+    let done = transfer(bed.store.url(), &server.url(), |_, _| {}).unwrap();
     assert_eq!(done.kept, done.rows.len() - 2, "tokens, and what is last");
     let store = beside(&bed, &server);
     assert_eq!(states(&store).await, states(&bed.store).await);
@@ -153,10 +153,10 @@ async fn nothing_is_copied_where_something_is_or_somebody_works() {
     ));
     assert!(said.contains("`backup` and `restore`"), "{said}");
     let nowhere = DatabaseUrl::of_file(bed.folder().join("nowhere.db"));
-    let said = conflict(transfer(&nowhere, &server.url, |_, _| {}));
+    let said = conflict(transfer(&nowhere, &server.url(), |_, _| {}));
     assert!(said.contains("there is no database"), "{said}");
     let held = bed.store.lock_engine().unwrap();
-    let said = conflict(transfer(bed.store.url(), &server.url, |_, _| {}));
+    let said = conflict(transfer(bed.store.url(), &server.url(), |_, _| {}));
     assert!(said.contains("in use by process"), "{said}");
     drop(held);
     let own = Bed::new();
@@ -168,9 +168,9 @@ async fn nothing_is_copied_where_something_is_or_somebody_works() {
     );
     assert_eq!(states(&own.store).await.len(), 1);
     // However little it is.
-    drop(Metastore::open(&server.url, MetastoreOptions::default()).unwrap());
+    drop(Metastore::open(&server.url(), MetastoreOptions::default()).unwrap());
     let people = "INSERT INTO people (site_id, account_id, display_name) VALUES (1, 'a', 'Ann')";
     server.execute(people);
-    let said = conflict(transfer(bed.store.url(), &server.url, |_, _| {}));
+    let said = conflict(transfer(bed.store.url(), &server.url(), |_, _| {}));
     assert!(said.contains("(1 rows in people)"), "{said}");
 }

@@ -254,9 +254,9 @@ mod tests {
     use diesel::sql_types::Text;
     use diesel::{QueryableByName, RunQueryDsl as _};
     use domain::ports::store::StoreError;
+    use test_database::Database;
 
     use super::*;
-    use crate::database::{Database, are_on_a_server};
 
     #[derive(QueryableByName, Debug)]
     struct Found {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn open(database: &Database, purpose: Purpose, longest: Duration) -> PgConn {
-        let DatabaseUrl::Server(server) = &database.url else {
+        let DatabaseUrl::Server(server) = &database.url() else {
             panic!("it is on a server");
         };
         PgConn::open(server, purpose, Some(longest)).unwrap()
@@ -278,10 +278,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_come_costs_the_connection_and_nothing_else() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
+        };
         let mut connection = open(&database, Purpose::Write, Duration::from_millis(200));
         connection.batch_execute("SELECT pg_sleep(30)").unwrap_err();
         assert!(connection.is_broken());
@@ -294,10 +293,9 @@ mod tests {
 
     #[test]
     fn a_statement_that_the_server_gave_up_leaves_the_connection_of_use() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
+        };
         let mut connection = open(&database, Purpose::Write, Duration::from_secs(30));
         connection
             .batch_execute("SET statement_timeout = 50")
@@ -316,10 +314,9 @@ mod tests {
 
     #[test]
     fn a_server_that_takes_no_writes_any_more_is_called_again_elsewhere() {
-        if !are_on_a_server() {
+        let Some(database) = Database::on_a_server() else {
             return;
-        }
-        let database = Database::new();
+        };
         let mut connection = open(&database, Purpose::Write, Duration::from_secs(30));
         connection
             .batch_execute("CREATE TABLE a (b int); SET default_transaction_read_only = on")
