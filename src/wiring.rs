@@ -55,7 +55,7 @@ pub enum StartError {
     #[error(transparent)]
     Locked(#[from] LockError),
     /// The embedded index.
-    #[error("the embedded index cannot be opened: {0}")]
+    #[error("{0}; EMBEDDED_INDEX_DIR names its folder, where it is not that of the database")]
     LocalIndex(#[from] LocalIndexError),
     /// The engine.
     #[error(transparent)]

@@ -63,24 +63,33 @@ const fn disk_outcome(free: u64, database: u64) -> Outcome {
     }
 }
 
-/// The folder of the database, or the one above where it has to be made yet; and how many bytes are free there.
-pub fn free_bytes(database: &Path) -> (PathBuf, std::io::Result<u64>) {
-    let absolute = std::path::absolute(database).unwrap_or_else(|_| database.to_owned());
+/// The folder of a file, or the one above where it has to be made yet; and how many bytes are free there.
+fn free_bytes(file: &Path) -> (PathBuf, std::io::Result<u64>) {
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let folder = absolute.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = folder.unwrap_or(Path::new("/"));
     (folder.to_owned(), fs4::available_space(folder))
 }
 
-/// The disk of the database or, where that is on a server, of the embedded index.
+/// How many bytes are free on the fullest disk of the database and the embedded index; `None` where none can be looked at.
+pub fn least_free(settings: &Settings) -> Option<u64> {
+    let free = |file: PathBuf| free_bytes(&file).1.ok();
+    settings.on_disk().into_iter().filter_map(free).min()
+}
+
+/// The disks of the database and of the embedded index.
 pub(super) async fn of_disk(settings: &Settings) -> Vec<Finding> {
-    let database = settings.on_disk();
+    let files = settings.on_disk();
     // A disk that hangs holds up one thread, and nobody else.
     let looked = spawn_blocking(move || {
-        let bytes = std::fs::metadata(&database).map_or(0, |file| file.len());
-        let (folder, free) = free_bytes(&database);
-        disk(&folder, free, bytes)
+        let disk_of = |file: &PathBuf| {
+            let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
+            let (folder, free) = free_bytes(file);
+            disk(&folder, free, bytes)
+        };
+        files.iter().map(disk_of).collect()
     });
-    within("disk", async { looked.await.into_iter().collect() }).await
+    within("disk", async { looked.await.unwrap_or_default() }).await
 }
 
 /// What is said of a folder with so much free, for a database of so many bytes.

@@ -21,7 +21,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
-pub use self::machine::free_bytes;
+pub use self::machine::least_free;
 use crate::connection::{Connection, State};
 use crate::http::auth;
 use crate::settings::Settings;

@@ -383,7 +383,7 @@ pub async fn health_summary(
             database_bytes: disk.database_bytes,
             bodies: disk.bodies,
             bodies_bytes: disk.bodies_bytes,
-            free_bytes: diagnosis::free_bytes(&state.settings.on_disk()).1.ok(),
+            free_bytes: diagnosis::least_free(&state.settings),
         }),
         pending_rebuilds: pending,
     }))

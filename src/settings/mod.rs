@@ -426,11 +426,16 @@ impl Settings {
         }
     }
 
-    /// The file whose disk must not fill up: the database or, where that is on a server, the embedded index.
+    /// The files whose disks must not fill up: the database, where that is one, and the embedded index, where it lies elsewhere.
     #[must_use]
-    pub fn on_disk(&self) -> PathBuf {
-        let file = self.database.file();
-        file.map_or_else(|| self.embedded_index(), std::path::Path::to_owned)
+    pub fn on_disk(&self) -> Vec<PathBuf> {
+        let (database, index) = (self.database.file(), self.embedded_index());
+        let elsewhere = database.is_none_or(|file| file.parent() != index.parent());
+        let database = database.map(std::path::Path::to_owned);
+        database
+            .into_iter()
+            .chain(elsewhere.then_some(index))
+            .collect()
     }
 
     /// Reads and checks pairs. Warnings come along; they stop nothing.

@@ -302,8 +302,12 @@ fn database_urls_name_files_as_documented() {
         );
         let index = file.replace(".db", ".index.db");
         assert_eq!(settings.embedded_index(), std::path::Path::new(&index));
-        assert_eq!(settings.on_disk(), std::path::Path::new(file));
+        assert_eq!(settings.on_disk(), [std::path::Path::new(file)]);
     }
+    let elsewhere = [("EMBEDDED_INDEX_DIR", "/data")];
+    let (settings, _) = Settings::from_pairs(&pairs(&[&elsewhere]), Need::Local).unwrap();
+    let files = ["./confluence_sync.db", "/data/confluence_sync.index.db"];
+    assert_eq!(settings.on_disk(), files.map(std::path::Path::new));
     let server = [("DATABASE_URL", "postgres://u:p@h/db")];
     #[cfg(not(feature = "postgres"))]
     assert_eq!(troubles(&[&server], Need::Local), ["DATABASE_URL"]);
@@ -312,17 +316,11 @@ fn database_urls_name_files_as_documented() {
         let (settings, _) = Settings::from_pairs(&pairs(&[&server]), Need::Local).unwrap();
         assert_eq!(settings.database.to_string(), "postgres://h:5432/db");
         let usual = std::path::Path::new("confluence_sync.index.db");
-        assert_eq!(
-            [settings.embedded_index(), settings.on_disk()],
-            [usual, usual]
-        );
-        let folder = [("EMBEDDED_INDEX_DIR", "/data")];
-        let (settings, _) = Settings::from_pairs(&pairs(&[&server, &folder]), Need::Local).unwrap();
+        assert_eq!(settings.on_disk(), [usual]);
+        let pairs = pairs(&[&server, &elsewhere]);
+        let (settings, _) = Settings::from_pairs(&pairs, Need::Local).unwrap();
         let there = std::path::Path::new("/data/confluence_sync.index.db");
-        assert_eq!(
-            [settings.embedded_index(), settings.on_disk()],
-            [there, there]
-        );
+        assert_eq!(settings.on_disk(), [there]);
         let scheduled = [("BACKUP_SCHEDULE", "02:00 Europe/Berlin")];
         assert_eq!(
             troubles(&[&server, &scheduled], Need::Local),

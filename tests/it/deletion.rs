@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use simulators::confluence::Site;
 
 use crate::support::until;
-use crate::world::{AbsenceVerdict, PIPELINE, World};
+use crate::world::{KillPlan, PIPELINE, World};
 
 fn held(world: &World) -> BTreeSet<String> {
     let documents = world.llama.documents(PIPELINE);
@@ -30,7 +30,7 @@ async fn what_is_deleted_leaves_the_store_to_its_last_document() {
         .map(|n| site.create_page("ENG", None, &format!("Page {n}"), "<p>Words.</p>"))
         .collect();
     site.attach(pages[0], "notes.txt", "text/plain", b"Words of a file.");
-    let mut world = World::of(site.clone(), AbsenceVerdict::default(), &["ENG"]).await;
+    let mut world = World::of(site.clone(), KillPlan::default(), &["ENG"]).await;
     world.choices = json!({"include_attachments": true});
     world.start().await;
     let index = world.index().await;

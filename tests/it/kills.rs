@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use simulators::confluence::Site;
 
 use crate::support::{TIMEOUT, id};
-use crate::world::{AbsenceVerdict, Held, Phase, SIGABRT, World};
+use crate::world::{Held, KillPlan, Phase, SIGABRT, World};
 
 const PER_SPACE: usize = 30;
 /// Of them, pages with a comment, and with a file whose text is a document.
@@ -31,7 +31,7 @@ fn moment(day: u32) -> chrono::DateTime<chrono::Utc> {
     format!("2026-03-{day:02}T08:00:00Z").parse().unwrap()
 }
 
-async fn world(fate: AbsenceVerdict) -> World {
+async fn world(plan: KillPlan) -> World {
     let site = Site::new();
     let past = site.at(moment(1));
     for (key, name) in [("ENG", "Engineering"), ("OPS", "Operations")] {
@@ -55,7 +55,7 @@ async fn world(fate: AbsenceVerdict) -> World {
         }
     }
     site.set_switches(|switches| switches.latency = Duration::from_millis(15));
-    let mut world = World::of(site, fate, &["ENG", "OPS"]).await;
+    let mut world = World::of(site, plan, &["ENG", "OPS"]).await;
     world.choices = json!({"include_comments": true, "include_attachments": true});
     world
 }
@@ -97,8 +97,8 @@ async fn succeeded(world: &mut World, run: &str) -> Value {
 
 /// A program's life: first sync, changes, sweep, and a last sweep that finds nothing to do. Answers what was held after the
 /// first and the second, how long those took, and the signals.
-async fn live(fate: AbsenceVerdict) -> ([Held; 2], [Duration; 2], Vec<i32>) {
-    let mut world = world(fate).await;
+async fn live(plan: KillPlan) -> ([Held; 2], [Duration; 2], Vec<i32>) {
+    let mut world = world(plan).await;
     world.start().await;
     world.enter(Phase::First);
     let index = world.index().await;
@@ -108,7 +108,7 @@ async fn live(fate: AbsenceVerdict) -> ([Held; 2], [Duration; 2], Vec<i32>) {
 
     change(&world);
     world.phase = Phase::Sweep;
-    if matches!(&world.fate.place, Some((_, Phase::Sweep))) {
+    if matches!(&world.plan.place, Some((_, Phase::Sweep))) {
         drop(world.program.take());
         world.start().await;
     }
@@ -117,7 +117,7 @@ async fn live(fate: AbsenceVerdict) -> ([Held; 2], [Duration; 2], Vec<i32>) {
     succeeded(&mut world, &run).await;
     let second = (world.held().await, world.began.elapsed());
 
-    world.fate = AbsenceVerdict::default();
+    world.plan = KillPlan::default();
     let run = world.order(json!({})).await;
     let rest = succeeded(&mut world, &run).await;
     let counts = &rest["counts"];
@@ -138,7 +138,7 @@ fn random_programs() -> usize {
 
 #[actix_web::test]
 async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
-    let (undisturbed, took, deaths) = live(AbsenceVerdict::default()).await;
+    let (undisturbed, took, deaths) = live(KillPlan::default()).await;
     assert!(deaths.is_empty());
     assert_eq!(undisturbed[0].documents.len(), DOCUMENTS);
     let comments = |held: &Held| {
@@ -153,7 +153,7 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
     assert_eq!(comments(&undisturbed[0]), 2 * COMMENTED);
 
     let thorough = std::env::var_os("KILLS").is_some();
-    let mut fates = Vec::new();
+    let mut plans = Vec::new();
     for place in FAILPOINTS {
         let removes = ["after_removals_written", "after_files_followed"].contains(place);
         // Marks of a walk are left by the first listing of a space only, and the object is made once.
@@ -179,14 +179,14 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
                 .contains(place)
                 || removes;
             if usual || thorough && possible && !(once && hit > 1) {
-                fates.push(AbsenceVerdict {
+                plans.push(KillPlan {
                     place: Some((format!("{place}:{hit}"), phase)),
                     instants: Vec::new(),
                 });
             }
         }
     }
-    let places = fates.len();
+    let places = plans.len();
     let seed = std::env::var("KILLS_SEED")
         .ok()
         .and_then(|n| n.parse().ok());
@@ -201,22 +201,22 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
             instant(Phase::Sweep, took[1] * 2),
         ];
         instants.truncate(2 + usize::from(instants.len() > 2 && thorough));
-        fates.push(AbsenceVerdict {
+        plans.push(KillPlan {
             place: None,
             instants,
         });
     }
-    let mut lives = stream::iter(fates.into_iter().enumerate())
-        .map(|(n, fate)| async move { (n, fate.clone(), live(fate).await) })
+    let mut lives = stream::iter(plans.into_iter().enumerate())
+        .map(|(n, plan)| async move { (n, plan.clone(), live(plan).await) })
         .buffer_unordered(SIDE_BY_SIDE);
     let mut killed = 0;
-    while let Some((n, fate, (held, _, deaths))) = lives.next().await {
+    while let Some((n, plan, (held, _, deaths))) = lives.next().await {
         if n < places {
-            assert_eq!(deaths, [SIGABRT], "{fate:?} was not passed");
+            assert_eq!(deaths, [SIGABRT], "{plan:?} was not passed");
         }
         killed += deaths.len();
         for (phase, (held, undisturbed)) in held.iter().zip(&undisturbed).enumerate() {
-            assert_eq!(held, undisturbed, "{fate:?}, phase {phase}, seed {seed}");
+            assert_eq!(held, undisturbed, "{plan:?}, phase {phase}, seed {seed}");
         }
     }
     eprintln!("{killed} programs were killed, {places} of them at named places");
@@ -225,7 +225,7 @@ async fn a_program_killed_anywhere_ends_where_an_undisturbed_one_does() {
 
 #[actix_web::test]
 async fn sigterm_in_the_middle_of_a_sync_ends_within_ten_seconds_and_the_next_start_goes_on() {
-    let mut world = world(AbsenceVerdict::default()).await;
+    let mut world = world(KillPlan::default()).await;
     let slow = Duration::from_secs(20);
     world.start().await;
     // Spaces can be looked up; whatever the run asks for then does not come in time.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use simulators::confluence::{COVERED, Kind, Life, Orphans, Site, Status, Wish};
 
 use crate::support::id;
-use crate::world::{AbsenceVerdict, PIPELINE, Phase, World};
+use crate::world::{KillPlan, PIPELINE, Phase, World};
 
 /// Programs that live side by side; they wait more than they work.
 const SIDE_BY_SIDE: usize = 6;
@@ -90,7 +90,7 @@ async fn live(seed: u64) -> usize {
         }
         if life.luck().random_bool(0.5) {
             let instant = Duration::from_millis(life.luck().random_range(0..600));
-            world.fate.instants.push((Phase::Sweep, instant));
+            world.plan.instants.push((Phase::Sweep, instant));
         }
         world.enter(Phase::Sweep);
         let body = match life.luck().random_range(0..4) {
@@ -100,7 +100,7 @@ async fn live(seed: u64) -> usize {
         };
         let run = world.order(body).await;
         world.over(&run).await;
-        world.fate.instants.clear();
+        world.plan.instants.clear();
     }
     life.end(&world.confluence, &wish);
     settle(&mut world).await;
@@ -109,11 +109,11 @@ async fn live(seed: u64) -> usize {
 }
 
 /// The place at which the first program dies, if it comes there at all.
-fn somewhere(life: &mut Life) -> AbsenceVerdict {
+fn somewhere(life: &mut Life) -> KillPlan {
     let luck = life.luck();
     let place = FAILPOINTS[luck.random_range(0..FAILPOINTS.len())];
     let place = format!("{place}:{}", luck.random_range(1..4));
-    AbsenceVerdict {
+    KillPlan {
         place: luck.random_bool(0.5).then_some((place, Phase::First)),
         instants: Vec::new(),
     }

@@ -181,6 +181,39 @@ fn a_wrong_database_is_named_and_nothing_is_made_in_its_place() {
 }
 
 #[actix_web::test]
+async fn the_embedded_index_lies_where_it_is_told_to_and_else_its_setting_is_named() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = elsewhere.path().join("not/there");
+    let extra = [("EMBEDDED_INDEX_DIR", folder.to_str().unwrap())];
+    let service = start(site(2), &extra).await;
+    service.synced_index("a", &["OPS"]).await;
+    let made = std::fs::read_dir(&folder).unwrap().flatten();
+    let mut made = made.map(|file| file.file_name().into_string().unwrap());
+    assert!(made.any(|name| name.ends_with("sync.index.db")));
+    let (code, said, _) = crate::troubles::doctor(&service, &extra).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(&format!("are free at {}", folder.display())),
+        "{said}"
+    );
+    service.stop().await;
+
+    std::fs::write(elsewhere.path().join("file"), "").unwrap();
+    let folder = elsewhere.path().join("file/below");
+    let extra = [("EMBEDDED_INDEX_DIR", folder.to_str().unwrap())];
+    let (_sim, folder, settings) = prepared(site(0), &extra).await;
+    let mut command = program(&folder, &["serve"], &borrowed(&settings));
+    let ended = actix_web::web::block(move || command.output().unwrap());
+    let ended = ended.await.unwrap();
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("file/below") && said.contains("EMBEDDED_INDEX_DIR"),
+        "{said}"
+    );
+}
+
+#[actix_web::test]
 async fn sync_beside_a_service_that_asks_for_oauth_shows_the_key_of_the_lock_file() {
     let settings = [
         ("OAUTH_ISSUER", "http://127.0.0.1:9"),

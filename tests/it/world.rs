@@ -19,9 +19,9 @@ const SIGKILL: i32 = 9;
 /// No run takes longer, be it over several programs.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// What a program goes through, and when it is killed.
+/// Where and when programs of a world are killed.
 #[derive(Clone, Debug, Default)]
-pub struct AbsenceVerdict {
+pub struct KillPlan {
     /// Dies by itself where it passes this place in this phase.
     pub place: Option<(String, Phase)>,
     /// Is killed so long after the beginning of each phase.
@@ -52,7 +52,7 @@ pub struct World {
     pub spaces: Vec<&'static str>,
     /// What the index is asked to be, beside its spaces.
     pub choices: Value,
-    pub fate: AbsenceVerdict,
+    pub plan: KillPlan,
     pub phase: Phase,
     pub began: Instant,
     /// The signals that ended programs of this world.
@@ -77,7 +77,7 @@ pub struct Dead;
 
 impl World {
     /// A world around this site; `spaces` are what its index covers.
-    pub async fn of(site: Site, fate: AbsenceVerdict, spaces: &[&'static str]) -> Self {
+    pub async fn of(site: Site, plan: KillPlan, spaces: &[&'static str]) -> Self {
         let confluence = ConfluenceSim::builder().site(site).start().await.unwrap();
         let llama = LlamaCloudSim::builder().start().await.unwrap();
         llama.switches(|switches| switches.latency = Duration::from_millis(15));
@@ -88,7 +88,7 @@ impl World {
             http: client(),
             spaces: spaces.to_vec(),
             choices: json!({}),
-            fate,
+            plan,
             phase: Phase::First,
             began: Instant::now(),
             deaths: Vec::new(),
@@ -98,7 +98,7 @@ impl World {
 
     /// Starts a program; it dies at its place only if that is of this phase and was not passed yet.
     pub async fn start(&mut self) {
-        let armed = match &self.fate.place {
+        let armed = match &self.plan.place {
             Some((place, phase)) if *phase == self.phase && self.deaths.is_empty() => Some(place),
             _ => None,
         };
@@ -145,7 +145,7 @@ impl World {
                 return;
             }
             let ended = program.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{:?} ended: {}", self.fate, self.log());
+            assert!(ended.is_none(), "{:?} ended: {}", self.plan, self.log());
             assert!(began.elapsed() < TIMEOUT, "no start: {}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -189,8 +189,8 @@ impl World {
     pub fn kill_if_due(&mut self) {
         let (phase, elapsed) = (self.phase, self.began.elapsed());
         let due = |(of, after): &(Phase, Duration)| *of == phase && *after <= elapsed;
-        if let Some(at) = self.fate.instants.iter().position(due) {
-            self.fate.instants.remove(at);
+        if let Some(at) = self.plan.instants.iter().position(due) {
+            self.plan.instants.remove(at);
             self.program.as_mut().unwrap().child.kill().unwrap();
         }
     }
@@ -210,7 +210,7 @@ impl World {
         assert!(
             matches!(signal, Some(SIGABRT | SIGKILL)),
             "{:?} ended with {status}: {}",
-            self.fate,
+            self.plan,
             self.log()
         );
         self.deaths.extend(signal);

@@ -1,7 +1,8 @@
 //! A database of its own for a test: a SQLite file in a temporary folder or, where `TEST_POSTGRES_URL` names a server, a schema there.
 //! Both go with the test.
 //!
-//! For tests alone. It knows statements and addresses, neither the store nor its tables, so that the store's own tests can use it.
+//! For tests alone; what does not work panics. It knows statements and addresses and where the service notes who has the database, but not
+//! the store, so that the store's own tests can use it.
 #![allow(clippy::unwrap_used)]
 
 mod server;
@@ -62,7 +63,7 @@ impl Database {
         are_on_a_server().then(Self::new)
     }
 
-    /// As settings name it, or as who asks reads it.
+    /// Its URL, as `DATABASE_URL` has it, read by whatever type is asked for.
     pub fn url<U: FromStr<Err: Debug>>(&self) -> U {
         let text = match &self.schema {
             Some(schema) => schema.url(),
@@ -77,16 +78,19 @@ impl Database {
     }
 
     /// The file, where it is one.
-    pub fn file(&self) -> PathBuf {
+    fn file(&self) -> PathBuf {
         self.path().join("sync.db")
     }
 
-    /// Whether it is a file.
+    /// Whether it is a file; says so if not, for what follows is about files.
     pub fn is_a_file(&self) -> bool {
+        if self.schema.is_some() {
+            println!("skipped on PostgreSQL: the rest is about files");
+        }
         self.schema.is_none()
     }
 
-    /// Host and port of its server.
+    /// Host and port of its server, where it is on one.
     pub fn server(&self) -> String {
         let url = self.schema.as_ref().unwrap().url();
         let after = url.split_once("://").unwrap().1;
@@ -132,7 +136,8 @@ impl AsRef<Path> for Database {
     }
 }
 
-/// Who works on a database, in the words of the service's lock: beside the file, or in the table `remembered`.
+/// Who has a database with this URL, as the service notes it (JSON): in the file of its lock, or in the table `remembered`. A note that was left
+/// counts as well.
 pub fn holder(url: &str) -> Option<String> {
     match url.strip_prefix("sqlite:///") {
         Some(file) => std::fs::read_to_string(format!("{file}.lock")).ok(),

@@ -1,4 +1,4 @@
-//! A schema on the server, and statements for it.
+//! A schema on the server, and statements for it: each on a connection of its own, without TLS.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
